@@ -1,0 +1,22 @@
+"""The two steps of feature alignment (CAUFC, section 3): format, then value."""
+
+from .base import FormatAligner, SideArray, Tokens, ValueAligner
+from .format import LayoutAligner, guess_layout
+from .statistics import ChannelStatistics
+from .value import ChannelAligner, GlobalAligner, TokenAligner, align_channels, align_globally, truncate
+
+__all__ = [
+    "ChannelAligner",
+    "ChannelStatistics",
+    "FormatAligner",
+    "GlobalAligner",
+    "LayoutAligner",
+    "SideArray",
+    "TokenAligner",
+    "Tokens",
+    "ValueAligner",
+    "align_channels",
+    "align_globally",
+    "guess_layout",
+    "truncate",
+]

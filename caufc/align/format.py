@@ -1,0 +1,143 @@
+"""Format alignment: layouts decide which axes are tokens and which are channels (spec, section 7)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import LayoutError
+from ..types import GRID_LETTERS, AnyArray, Layout
+from .base import Tokens
+
+__all__ = ["LayoutAligner", "guess_layout"]
+
+BATCH_GUESSES = {2: "b c", 3: "b n c", 4: "b c h w", 5: "b c t h w", 6: "b g c t h w", 7: "b g c n t h w"}
+SAMPLE_GUESSES = {1: "c", 2: "n c", 3: "c h w", 4: "c t h w", 5: "g c t h w", 6: "g c n t h w", 7: "g c d n t h w"}
+
+
+def guess_layout(dimensions: int, batched: bool) -> Layout | None:
+    """The layout that a tensor of so many dimensions most likely has; None for a scalar and what has no guess.
+
+    Args:
+        dimensions: number of axes, the sample axis counted if there is one.
+        batched: whether the first axis counts samples.
+    """
+    expression = (BATCH_GUESSES if batched else SAMPLE_GUESSES).get(dimensions)
+    return None if expression is None else Layout(expression)
+
+
+class LayoutAligner:
+    """The format aligner of a layout; equal layouts make equal aligners.
+
+    Tokens are ordered by the grid letters as they stand in the expression, channels by the channel letters; special
+    tokens precede the grid.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout.unbatched()
+        terms = self.layout.terms
+        self.grid_axes = [i for i, term in enumerate(terms) if term[0] in GRID_LETTERS]
+        self.channel_axes = [i for i, term in enumerate(terms) if i not in self.grid_axes]
+        self.channels_first = bool(self.grid_axes and self.channel_axes and self.channel_axes[-1] < self.grid_axes[-1])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LayoutAligner) and other.layout == self.layout
+
+    def __hash__(self) -> int:
+        return hash(self.layout)
+
+    def __repr__(self) -> str:
+        return f"LayoutAligner({self.layout.expression!r})"
+
+    def size(self, shape: Sequence[int]) -> tuple[int, int]:
+        """Tokens and channels of a sample of this shape.
+
+        Raises:
+            LayoutError: if the layout does not fit the shape.
+        """
+        if len(shape) != len(self.layout.terms):
+            raise LayoutError(
+                f"layout '{self.layout}' has {len(self.layout.terms)} axes a sample, {tuple(shape)} has {len(shape)}",
+                remedy="give one that fits with --layout, such as 'b c h w' or 'b n c'",
+            )
+        tokens = math.prod(shape[i] for i in self.grid_axes)
+        if tokens < self.layout.special:
+            raise LayoutError(f"layout '{self.layout}' needs {self.layout.special} special tokens, there are {tokens}")
+        return tokens, math.prod(shape[i] for i in self.channel_axes)
+
+    def grid(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Token grid of a sample; an axis of joined letters is a square where it can be, else a line."""
+        sizes: list[int] = []
+        for axis in self.grid_axes:
+            size, letters = shape[axis] - self.layout.special, len(self.layout.terms[axis])
+            root = math.isqrt(max(size, 0))
+            sizes += [root, root] if letters == 2 and root * root == size else [size]
+        return tuple(sizes)
+
+    def to_tokens(self, samples: AnyArray | Sequence[AnyArray]) -> Tokens:
+        """Stacked samples ``[B, ...]`` or a sequence of samples to tokens ``[N, C]``.
+
+        Raises:
+            LayoutError: if the layout does not fit a shape, or samples differ in their number of channels.
+        """
+        if isinstance(samples, np.ndarray):
+            shapes = (tuple(samples.shape[1:]),) * len(samples)
+            self.size(samples.shape[1:])
+            matrix = self._matrix(samples)
+        else:
+            shapes = tuple(tuple(sample.shape) for sample in samples)
+            counts = {self.size(shape)[1] for shape in shapes}
+            if len(counts) > 1:
+                raise LayoutError(
+                    f"layout '{self.layout}': samples have {min(counts)} to {max(counts)} channels",
+                    remedy="name the axis that varies as a token axis with --layout, or use --lossless",
+                )
+            parts = [self._matrix(sample[None]) for sample in samples]
+            matrix = _joined(parts)
+        grids = tuple(self.grid(shape) for shape in dict.fromkeys(shapes))
+        by_shape = dict(zip(dict.fromkeys(shapes), grids, strict=True))
+        return Tokens(
+            matrix,
+            shapes,
+            tuple(by_shape[shape] for shape in shapes),
+            self.layout.special,
+            isinstance(samples, np.ndarray),
+        )
+
+    def from_tokens(self, tokens: Tokens) -> AnyArray | list[AnyArray]:
+        """Tokens ``[N, C]`` back to the samples."""
+        if tokens.stacked:
+            shape = tokens.shapes[0] if tokens.shapes else (0,) * len(self.layout.terms)
+            return self._array(tokens.matrix, len(tokens.shapes), shape)
+        out, start = [], 0
+        for shape in tokens.shapes:
+            stop = start + self.size(shape)[0]
+            out.append(self._array(tokens.matrix[start:stop], 1, shape)[0])
+            start = stop
+        return out
+
+    def _matrix(self, batch: AnyArray) -> NDArray[Any]:
+        """``[B, ...]`` to ``[B * N, C]``: a view where no copy is needed, channel-major where channels stand first."""
+        tokens, channels = self.size(batch.shape[1:])
+        grid, channel = [i + 1 for i in self.grid_axes], [i + 1 for i in self.channel_axes]
+        if self.channels_first:
+            return batch.transpose(*channel, 0, *grid).reshape(channels, len(batch) * tokens).T
+        return batch.transpose(0, *grid, *channel).reshape(len(batch) * tokens, channels)
+
+    def _array(self, matrix: NDArray[Any], count: int, shape: tuple[int, ...]) -> AnyArray:
+        grid, channel = [i + 1 for i in self.grid_axes], [i + 1 for i in self.channel_axes]
+        full = (count, *shape)
+        order = [*channel, 0, *grid] if self.channels_first else [0, *grid, *channel]
+        source = matrix.T if self.channels_first else matrix
+        inverse = sorted(range(len(order)), key=order.__getitem__)
+        return source.reshape([full[i] for i in order]).transpose(inverse)
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    if parts[0].flags.c_contiguous:
+        return np.concatenate(parts)
+    return np.concatenate([part.T for part in parts], axis=1).T

@@ -1,0 +1,79 @@
+"""What a survey learns of a tensor's values, channel by channel, in one pass over its chunks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ChannelStatistics"]
+
+Floats = NDArray[np.float64]
+
+
+class ChannelStatistics:
+    """Counts, sums and ranges per channel; chunks are added one at a time.
+
+    Sums are taken around the first chunk's mean, so that float32 does not cancel.
+
+    Args:
+        channels: C.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self.count = 0
+        self.zeros = 0
+        self.shift: Floats | None = None
+        self.sum: Floats = np.zeros(channels)
+        self.squares: Floats = np.zeros(channels)
+        self.low: Floats = np.full(channels, np.inf)
+        self.high: Floats = np.full(channels, -np.inf)
+
+    def add(self, matrix: NDArray[Any]) -> None:
+        """Add tokens ``[N, C]``; all must be finite."""
+        if not matrix.size:
+            return
+        self.count += len(matrix)
+        self.zeros += matrix.size - int(np.count_nonzero(matrix))
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.shift is None:
+                self.shift = matrix.mean(axis=0).astype(np.float64)
+            centred = matrix - self.shift.astype(matrix.dtype)
+            self.sum += centred.sum(axis=0)
+            self.squares += np.einsum("nc,nc->c", centred, centred)
+        np.minimum(self.low, matrix.min(axis=0), out=self.low)
+        np.maximum(self.high, matrix.max(axis=0), out=self.high)
+
+    @property
+    def mean(self) -> Floats:
+        """Mean per channel ``[C]``."""
+        centred = self.sum / max(1, self.count)
+        return centred if self.shift is None else self.shift + centred
+
+    @property
+    def deviation(self) -> Floats:
+        """Standard deviation per channel ``[C]``."""
+        variance: Floats = self.squares / max(1, self.count) - (self.sum / max(1, self.count)) ** 2
+        return np.sqrt(np.maximum(variance, 0))
+
+    @property
+    def global_mean(self) -> float:
+        return float(self.mean.mean()) if len(self.sum) else 0.0
+
+    @property
+    def global_deviation(self) -> float:
+        """Standard deviation of all values around their common mean."""
+        if not len(self.sum):
+            return 0.0
+        return float(np.sqrt(np.mean(self.deviation**2) + np.var(self.mean)))
+
+    @property
+    def energy(self) -> float:
+        """Sum of the squares of all values."""
+        return float(self.count * np.sum(self.deviation**2 + self.mean**2))
+
+    @property
+    def zero_share(self) -> float:
+        """Share of the values that are zero, 0 to 1."""
+        return self.zeros / max(1, self.count * len(self.sum))

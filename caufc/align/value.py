@@ -1,0 +1,202 @@
+"""Value alignment: truncation to a range, then normalisation (CAUFC, section 3; spec, section 8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .base import SideArray
+from .statistics import ChannelStatistics
+
+__all__ = [
+    "ChannelAligner",
+    "GlobalAligner",
+    "TokenAligner",
+    "align_channels",
+    "align_globally",
+    "scale_of",
+    "truncate",
+]
+
+OCTAVE_PARTS = 8
+OFFSET_PARTS = 16
+CODE_LIMIT = 32_767
+SCALE_CODE_LIMIT = 800
+"""Scales lie between 2^-100 and 2^100."""
+
+OCTAVE = np.array(
+    [1.0, 1.0905077457427979, 1.1892070770263672, 1.2968395948410034,
+     1.4142135381698608, 1.5422108173370361, 1.6817928552627563, 1.8340080976486206], dtype=np.float32,
+)  # fmt: skip
+"""2^(j/8) as float32, normative [CAUF-0354]."""
+
+FLOOR = 1e-3
+"""Scales below this share of the typical one are raised to it: constant channels must not get tiny steps."""
+
+
+def scale_of(codes: NDArray[Any]) -> NDArray[np.float32]:
+    """Scale codes to scales: ``2^(code / 8)``, exact in float32 [CAUF-0354]."""
+    scales: NDArray[np.float32] = np.ldexp(OCTAVE[codes & 7], codes >> 3)
+    return scales.astype(np.float32)
+
+
+def _codes(offset: NDArray[np.float64], scale: NDArray[np.float64]) -> tuple[SideArray, SideArray]:
+    """Offsets and scales to the nearest codes."""
+    safe = np.clip(scale, 2.0**-100, 2.0**100)
+    scale_codes = np.rint(OCTAVE_PARTS * np.log2(safe)).astype(np.int16)
+    units = offset * OFFSET_PARTS / scale_of(scale_codes).astype(np.float64)
+    return np.clip(np.rint(units), -CODE_LIMIT, CODE_LIMIT).astype(np.int16), scale_codes
+
+
+def _offset_of(offset_codes: SideArray, scale_codes: SideArray) -> NDArray[np.float32]:
+    return offset_codes.astype(np.float32) * (scale_of(scale_codes) / np.float32(OFFSET_PARTS))
+
+
+def truncate(matrix: NDArray[Any], low: float, high: float) -> tuple[NDArray[Any], int]:
+    """Clip to a range; also how many values that changed."""
+    outside = int(np.count_nonzero(matrix < low)) + int(np.count_nonzero(matrix > high))
+    return (np.clip(matrix, low, high), outside) if outside else (matrix, 0)
+
+
+class GlobalAligner:
+    """One offset and one scale for all values, both float32."""
+
+    def __init__(self, offset: float, scale: float) -> None:
+        self.offset, self.scale = float(np.float32(offset)), float(np.float32(scale))
+
+    def forward(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], None]:
+        if self.offset == 0 and self.scale == 1:
+            return matrix, None
+        aligned = matrix * matrix.dtype.type(1 / self.scale) if self.offset == 0 else matrix - self.offset
+        if self.offset != 0:
+            aligned *= matrix.dtype.type(1 / self.scale)
+        return aligned, None
+
+    def inverse(self, aligned: NDArray[Any], side: SideArray | None) -> NDArray[Any]:  # noqa: ARG002
+        if self.scale != 1:
+            aligned = aligned * aligned.dtype.type(self.scale)
+        if self.offset != 0:
+            aligned = aligned + aligned.dtype.type(self.offset)
+        return aligned
+
+    def scales(self, side: SideArray | None) -> NDArray[Any]:  # noqa: ARG002
+        return np.array(self.scale)
+
+
+class ChannelAligner:
+    """An offset and a scale a channel, as codes ``[C]`` that travel in sections."""
+
+    def __init__(self, offset_codes: SideArray, scale_codes: SideArray) -> None:
+        self.offset_codes, self.scale_codes = offset_codes, scale_codes
+        self.offset, self.scale = _offset_of(offset_codes, scale_codes), scale_of(scale_codes)
+
+    def forward(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], None]:
+        aligned: NDArray[Any] = matrix - self.offset.astype(matrix.dtype)
+        aligned *= (1 / self.scale).astype(matrix.dtype)
+        return aligned, None
+
+    def inverse(self, aligned: NDArray[Any], side: SideArray | None) -> NDArray[Any]:  # noqa: ARG002
+        out: NDArray[Any] = aligned * self.scale.astype(aligned.dtype)
+        out += self.offset.astype(aligned.dtype)
+        return out
+
+    def scales(self, side: SideArray | None) -> NDArray[Any]:  # noqa: ARG002
+        return self.scale
+
+
+class TokenAligner:
+    """An offset and a scale a token, measured on each token and sent with its chunk."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def forward(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], SideArray]:
+        wide = matrix.astype(np.float64)
+        if matrix.shape[1]:
+            offset, scale = _rows_by_kind(self.kind, wide)
+        else:
+            offset, scale = np.zeros(len(matrix)), np.ones(len(matrix))
+        typical = float(np.mean(scale)) if len(scale) else 0.0
+        offset_codes, scale_codes = _codes(offset, np.maximum(scale, FLOOR * typical) if typical > 0 else scale + 1)
+        side = np.stack([offset_codes, scale_codes])
+        token_offset, token_scale = self._of(side)
+        aligned = (wide - token_offset[:, None]) / token_scale[:, None]
+        return aligned.astype(matrix.dtype), side
+
+    def inverse(self, aligned: NDArray[Any], side: SideArray | None) -> NDArray[Any]:
+        offset, scale = self._of(side)
+        out: NDArray[Any] = aligned * scale[:, None].astype(aligned.dtype)
+        out += offset[:, None].astype(aligned.dtype)
+        return out
+
+    def scales(self, side: SideArray | None) -> NDArray[Any]:
+        return self._of(side)[1][:, None]
+
+    @staticmethod
+    def _of(side: SideArray | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if side is None:
+            raise ValueError("per-token alignment needs its side array")
+        return _offset_of(side[0], side[1]), scale_of(side[1])
+
+
+def _rows_by_kind(kind: str, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Offset and scale of every row ``[M, K]`` by kind."""
+    if kind == "min-max":
+        low = rows.min(axis=1)
+        return low, rows.max(axis=1) - low
+    if kind == "percentile":
+        low, high = np.percentile(rows, [1, 99], axis=1)
+        return low, high - low
+    if kind == "robust":
+        lower, middle, upper = np.percentile(rows, [25, 50, 75], axis=1)
+        return middle, upper - lower
+    return rows.mean(axis=1), rows.std(axis=1)
+
+
+def align_globally(kind: str, statistics: ChannelStatistics, sample: NDArray[Any]) -> GlobalAligner:
+    """Measure a global aligner.
+
+    Args:
+        kind: one of the alignment kinds.
+        statistics: of all values.
+        sample: tokens ``[M, C]`` of the same features, for kinds that need order statistics.
+    """
+    if kind == "none" or not statistics.count or not sample.size:
+        return GlobalAligner(0.0, 1.0)
+    if kind == "min-max":
+        low = float(statistics.low.min())
+        offset, scale = low, float(statistics.high.max()) - low
+    elif kind == "mean-deviation":
+        offset, scale = statistics.global_mean, statistics.global_deviation
+    else:
+        offsets, scales = _rows_by_kind(kind, sample.reshape(1, -1).astype(np.float64))
+        offset, scale = float(offsets[0]), float(scales[0])
+    return GlobalAligner(offset, scale if scale > 0 else max(statistics.global_deviation, 2.0**-100) or 1.0)
+
+
+def align_channels(
+    kind: str, statistics: ChannelStatistics, sample: NDArray[Any], equal_scales: bool
+) -> ChannelAligner:
+    """Measure a per-channel aligner.
+
+    Args:
+        kind: one of the alignment kinds but ``none``.
+        statistics: of all values.
+        sample: tokens ``[M, C]`` of the same features, for kinds that need order statistics.
+        equal_scales: give all channels the common scale, so that equal steps mean equal errors.
+    """
+    if kind == "min-max":
+        offset, scale = statistics.low, statistics.high - statistics.low
+    elif kind == "mean-deviation" or not sample.size:
+        offset, scale = statistics.mean, statistics.deviation
+    else:
+        offset, scale = _rows_by_kind(kind, sample.T.astype(np.float64))
+    if not statistics.count:
+        offset, scale = np.zeros_like(scale), np.ones_like(scale)
+    typical = float(np.sqrt(np.mean(scale**2))) if len(scale) else 0.0
+    if typical <= 0:
+        typical = max(statistics.global_deviation, 2.0**-100)
+    scale = np.full_like(scale, typical) if equal_scales else np.maximum(scale, FLOOR * typical)
+    return ChannelAligner(*_codes(offset, scale))

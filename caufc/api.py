@@ -1,0 +1,438 @@
+"""The library's verbs: encode, decode, save, load, open, inspect, verify."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from .errors import CaufError, StorageError
+from .features import atomic_output, from_arrays, to_source
+from .limits import DEFAULT_LIMITS, Limits
+from .options import layouts_for_structure, make_options
+from .pipeline.collect import Collector
+from .pipeline.decoder import FileDecoder
+from .pipeline.encoder import Encoder, Progress
+from .pipeline.profile import ProfileFile
+from .pipeline.reader import FileReader
+from .pipeline.report import Report
+from .pipeline.setup import TensorSetup
+from .profiles import find_profile, profile_lookup
+
+__all__ = ["Info", "Reader", "Verdict", "decode", "encode", "encode_to", "inspect", "load", "open", "save", "verify"]
+
+PART = 1 << 20
+
+
+class FileSink:
+    """A binary file as a place for a container; it restarts where the file can seek.
+
+    Args:
+        file: open for writing, at the place where the container starts.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.start = file.tell() if file.seekable() else None
+
+    def write(self, data: bytes, /) -> object:
+        return self.file.write(data)
+
+    def restart(self) -> bool:
+        if self.start is None:
+            return False
+        self.file.seek(self.start)
+        self.file.truncate()
+        return True
+
+
+def encode_to(
+    file: BinaryIO,
+    features: Any,
+    *,
+    layout: Any = None,
+    profile: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Report:
+    """Encode features into an open binary file and report; the options are those of :func:`encode`.
+
+    A file that cannot seek (a pipe) gets bytes in order, as they are made.
+    """
+    source = to_source(features, layouts_for_structure(layout))
+    chosen = None if profile is None else find_profile(profile)
+    names = [tensor.name for tensor in source.tensors]
+    dimensions = {t.name: len(t.leaves[0].shape) - t.stacked if t.leaves else 0 for t in source.tensors}
+    settings = make_options(names, dimensions, layout=layout, profile=chosen, **options)
+    return Encoder(source, settings, chosen, progress).encode(FileSink(file))
+
+
+def encode(
+    features: Any,
+    *,
+    arch: str | None = None,
+    tap: Any = None,
+    layout: Any = None,
+    profile: str | Path | None = None,
+    codec: str = "transform",
+    quality: float | str | None = None,
+    snr: float | None = None,
+    bpfp: float | None = None,
+    max_error: float | None = None,
+    lossless: bool = False,
+    align: Any = None,
+    truncate: Any = None,
+    nonfinite: str = "error",
+    chunk: int | None = None,
+    index: bool | None = None,
+    embed_profile: bool = True,
+    progress: Progress | None = None,
+) -> bytes:
+    """Encode features to the bytes of a ``.cauf`` file.
+
+    Args:
+        features: a numpy or torch tensor, dicts of such (nested too), or a list of samples, ragged or not.
+        arch: architecture ID (``timm/resnet50``); its plugin supplies layouts and value alignment.
+        tap: where the features were taken; one name, or a dict by tensor name.
+        layout: meaning of the axes (``b c h w``); one expression, or a dict by tensor name; guessed when None.
+        profile: name or ``.caufp`` file of a profile.
+        codec: ``transform``.
+        quality: 0 to 100, or ``low``, ``medium``, ``high``; medium when no rate control is given.
+        snr: signal-to-noise ratio in dB over the whole file.
+        bpfp: bits per feature point of the whole file, all bytes counted.
+        max_error: largest absolute error, exact, after the cast to the output dtype.
+        lossless: keep every bit.
+        align: value alignment (``KIND[/SCOPE][:OFFSET,SCALE]`` or an Alignment), one or by tensor name.
+        truncate: (low, high) to which values are clipped before, one or by tensor name.
+        nonfinite: ``error`` refuses NaN and Inf, ``keep`` carries them exactly.
+        chunk: samples a chunk.
+        index: write an index for random access; None for files of several chunks.
+        embed_profile: copy a profile that does not ship with caufc into the file.
+        progress: called with (what, values done, values in all).
+
+    Raises:
+        InputError: for input or options that cannot be encoded as asked.
+    """
+    buffer = io.BytesIO()
+    encode_to(
+        buffer,
+        features,
+        arch=arch,
+        tap=tap,
+        layout=layout,
+        profile=profile,
+        codec=codec,
+        quality=quality,
+        snr=snr,
+        bpfp=bpfp,
+        max_error=max_error,
+        lossless=lossless,
+        align=align,
+        truncate=truncate,
+        nonfinite=nonfinite,
+        chunk=chunk,
+        index=index,
+        embed_profile=embed_profile,
+        progress=progress,
+    )
+    return buffer.getvalue()
+
+
+def decode(data: bytes, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS) -> Any:
+    """Decode the bytes of a ``.cauf`` file to what was encoded: same structure, names, shapes and dtypes.
+
+    Raises:
+        FormatError: for damaged or malformed bytes.
+        UnsupportedError: for newer versions, missing profiles, and over limits.
+    """
+    return _collect(_decoder(iter([data]), profile, limits))
+
+
+def save(path: str | Path, features: Any, *, force: bool = False, **options: Any) -> Report:
+    """Encode features to a file, which appears whole or not at all; the options are those of :func:`encode`.
+
+    Raises:
+        OutputExistsError: if the file exists and ``force`` is False.
+        InputError: for input or options that cannot be encoded as asked.
+    """
+    with atomic_output(Path(path), force) as file:
+        return encode_to(file, features, **options)
+
+
+def load(path: str | Path, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS) -> Any:
+    """Decode a file; see :func:`decode`."""
+    with _Located(path), _opened(path) as file:
+        return _collect(_decoder(_parts(file), profile, limits))
+
+
+def open(
+    path: str | Path | bytes, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Reader:
+    """Open a file, or its bytes, for random access to samples; see :class:`Reader`."""
+    return Reader(path, profile=profile, limits=limits)
+
+
+class Reader:
+    """Samples of a file by number: ``len(reader)``, ``reader[i]``, iteration; a context manager.
+
+    Args:
+        source: path of a ``.cauf`` file, or its bytes.
+        profile: name or file of a profile that the file needs.
+        limits: what may be asked of the decoder.
+
+    Raises:
+        FormatError: for a damaged or malformed header or index.
+        UnsupportedError: for newer versions, missing profiles, and over limits.
+    """
+
+    def __init__(
+        self, source: str | Path | bytes, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self.name = "-" if isinstance(source, bytes) else str(source)
+        self._file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else _opened(source)
+        try:
+            with _Located(self.name):
+                lookup = profile_lookup(_given(profile, limits), limits)
+                self._reader = FileReader(self._read_at, self._file.seek(0, os.SEEK_END), lookup, limits)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read_at(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(length)
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def __getitem__(self, number: int) -> Any:
+        """Sample ``number``; negative numbers count from the end.
+
+        Raises:
+            IndexError: if there is no such sample.
+            FormatError: if its chunk is damaged.
+        """
+        count = len(self)
+        if not -count <= number < count:
+            raise IndexError(f"sample {number} of {count}")
+        with _Located(self.name):
+            arrays = self._reader.sample(number % count)
+        return _object(self._reader.chunks.setups, self._reader.chunks.structure.tree, arrays)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[number] for number in range(len(self)))
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @property
+    def info(self) -> Info:
+        """What the file says of itself."""
+        with _Located(self.name):
+            return _info(self._reader)
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a file says of itself, read without decoding samples.
+
+    Args:
+        version: of the format.
+        arch: architecture ID.
+        codec: ``transform``, or ``lossless`` if every tensor is.
+        samples: number of samples.
+        tensors: name, dtype, shape of a sample (None where it varies), layout, tap, codec, alignment of each.
+        bytes: of the file.
+        chunks: number of chunks.
+        content: ``batch``, ``list``, ``tuple`` or ``single``.
+        profile: content hash of the profile that the file needs, in hex.
+        indexed: whether it has an index.
+    """
+
+    version: str
+    arch: str | None
+    codec: str
+    samples: int
+    tensors: tuple[dict[str, Any], ...]
+    bytes: int
+    chunks: int
+    content: str
+    profile: str | None
+    indexed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A file that passed.
+
+    Args:
+        samples, chunks, tensors: how many.
+        bytes: of the file.
+        numel: number of values.
+        symbols_sha256: SHA-256 of all symbols in hex; None unless they were decoded.
+        seconds: wall-clock time.
+    """
+
+    samples: int
+    chunks: int
+    tensors: int
+    bytes: int
+    numel: int
+    symbols_sha256: str | None
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def inspect(source: str | Path | bytes, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS) -> Info:
+    """What a file, or its bytes, says of itself; see :class:`Info`."""
+    with open(source, profile=profile, limits=limits) as reader:
+        return reader.info
+
+
+def verify(
+    source: str | Path | bytes,
+    *,
+    deep: bool = False,
+    profile: str | Path | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Callable[[int], None] | None = None,
+) -> Verdict:
+    """Check every byte, count and the index of a file or of its bytes.
+
+    Args:
+        source: path or bytes.
+        deep: decode all symbols too, and check them.
+        profile: name or file of a profile that the file needs.
+        limits: what may be asked of the decoder.
+        progress: called with the number of bytes read so far.
+
+    Raises:
+        FormatError: if anything is damaged or malformed.
+        UnsupportedError: for newer versions, missing profiles, and over limits.
+    """
+    started = time.perf_counter()
+    name = "-" if isinstance(source, bytes) else str(source)
+    with _Located(name), io.BytesIO(source) if isinstance(source, bytes) else _opened(source) as file:
+        decoder = _decoder(_parts(file, progress), profile, limits)
+        digest = decoder.symbols_sha256() if deep else None
+        if not deep:
+            for _ in decoder.chunks():
+                pass
+    return Verdict(
+        samples=decoder.count,
+        chunks=decoder.chunk_count,
+        tensors=len(decoder.setups),
+        bytes=decoder.bytes_in,
+        numel=decoder.numel,
+        symbols_sha256=digest,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _given(profile: str | Path | None, limits: Limits) -> ProfileFile | None:
+    return None if profile is None else find_profile(profile, limits)
+
+
+def _decoder(data: Iterator[bytes], profile: str | Path | None, limits: Limits) -> FileDecoder:
+    return FileDecoder(data, profile_lookup(_given(profile, limits), limits), limits)
+
+
+def _collect(decoder: FileDecoder) -> Any:
+    """All samples of a file as the object that was encoded."""
+    collector = Collector(decoder.setups, decoder.structure)
+    for chunk in decoder.samples():
+        collector.add(chunk)
+    frameworks = [setup.framework for setup in decoder.setups]
+    dtypes = [setup.dtype for setup in decoder.setups]
+    return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, collector.arrays())
+
+
+def _object(setups: tuple[TensorSetup, ...], tree: Any, arrays: list[Any]) -> Any:
+    """One sample as an object."""
+    from .types import Structure
+
+    frameworks = [setup.framework for setup in setups]
+    return from_arrays(Structure("single", tree), 1, frameworks, [setup.dtype for setup in setups], arrays)
+
+
+def _info(reader: FileReader) -> Info:
+    chunks, header = reader.chunks, reader.prelude.header
+    tensors = tuple(
+        {
+            "name": setup.name,
+            "dtype": setup.dtype,
+            "shape": list(setup.template),
+            "layout": None if setup.layout is None else setup.layout.expression,
+            "tap": setup.tap,
+            "codec": "lossless" if setup.codec == 0 else "transform",
+            "alignment": setup.alignment_text,
+        }
+        for setup in chunks.setups
+    )
+    return Info(
+        version="1.0",
+        arch=chunks.arch,
+        codec="lossless" if all(setup.codec == 0 for setup in chunks.setups) else "transform",
+        samples=len(reader),
+        tensors=tensors,
+        bytes=reader.size,
+        chunks=len(reader.index.chunks),
+        content=header.content,
+        profile=None if header.profile is None else header.profile.hex(),
+        indexed=header.indexed,
+    )
+
+
+def _opened(path: str | Path) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError as err:
+        raise StorageError("no such file", file=str(path)) from err
+    except OSError as err:
+        raise StorageError(err.strerror or str(err), file=str(path)) from err
+
+
+def _parts(file: BinaryIO, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
+    done = 0
+    while part := file.read(PART):
+        done += len(part)
+        yield part
+        if progress is not None:
+            progress(done)
+
+
+class _Located:
+    """Adds the file's name to errors that pass."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, CaufError):
+            error.locate(file=self.path)

@@ -1,0 +1,41 @@
+"""The container: bytes in, objects out. Nothing here reads a file, and nothing here knows numpy."""
+
+from .block import Block, BlockParser, block_bytes, checksum
+from .chunk import MAX_SAMPLES, Chunk, chunk_bytes, parse_chunk
+from .header import CONTENTS, SIGNATURE, VERSION, Header, HeaderParser
+from .index import TAIL_BYTES, End, Index, end_bytes, index_bytes, parse_end, parse_index
+from .record import AlignmentRecord, RecordBranch, Shape, TensorRecord
+from .section import Section, parse_section, section_bytes
+from .varint import Cursor, varint
+
+__all__ = [
+    "CONTENTS",
+    "MAX_SAMPLES",
+    "SIGNATURE",
+    "TAIL_BYTES",
+    "VERSION",
+    "AlignmentRecord",
+    "Block",
+    "BlockParser",
+    "Chunk",
+    "Cursor",
+    "End",
+    "Header",
+    "HeaderParser",
+    "Index",
+    "RecordBranch",
+    "Section",
+    "Shape",
+    "TensorRecord",
+    "block_bytes",
+    "checksum",
+    "chunk_bytes",
+    "end_bytes",
+    "index_bytes",
+    "parse_chunk",
+    "parse_end",
+    "parse_index",
+    "parse_section",
+    "section_bytes",
+    "varint",
+]

@@ -1,0 +1,114 @@
+"""Blocks: the frame around everything that follows the header, and the checksum that ties each to its file."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+from ..errors import DamagedError, MalformedError, UnsupportedError
+from ..limits import Limits
+from .varint import MAX_BYTES, Cursor, varint
+
+__all__ = ["CHECKSUM_BYTES", "Block", "BlockParser", "block_bytes", "checksum"]
+
+CHECKSUM_BYTES = 4
+KNOWN_TAGS = b"SCIE"
+SIZE_LIMITS = {ord("S"): "section_bytes", ord("C"): "chunk_bytes", ord("I"): "index_bytes", ord("E"): "section_bytes"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A checked block: its tag, its body, where it starts in the file, and its length with frame, in bytes."""
+
+    tag: str
+    body: memoryview
+    offset: int
+    length: int
+
+
+def checksum(data: bytes | memoryview, seed: int = 0) -> int:
+    """CRC-32 (ISO-HDLC) of ``data``, continued from ``seed``."""
+    return zlib.crc32(data, seed)
+
+
+def block_bytes(tag: str, body: bytes, seed: int) -> bytes:
+    """Frame a body [CAUF-0020]; ``seed`` is the header's checksum."""
+    framed = tag.encode("ascii") + varint(len(body)) + body
+    return framed + checksum(framed, seed).to_bytes(CHECKSUM_BYTES, "little")
+
+
+class BlockParser:
+    """Cuts a stream of bytes into checked blocks, without reading anything itself.
+
+    Feed bytes as they come; :meth:`next` gives a block once all of it is there. Ancillary blocks of unknown kinds
+    (lower-case tags) are checked and skipped.
+
+    Args:
+        seed: the header's checksum.
+        offset: where the first byte that is fed stands in the file.
+        limits: lengths are checked against them before bytes are gathered.
+    """
+
+    def __init__(self, seed: int, offset: int, limits: Limits) -> None:
+        self.seed, self.offset, self.limits = seed, offset, limits
+        self.buffer = bytearray()
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        self.buffer += data
+
+    @property
+    def pending(self) -> int:
+        """Bytes that are fed and not yet part of a block."""
+        return len(self.buffer)
+
+    def wanted(self) -> int:
+        """How many more bytes the next block needs, at least; 0 when it is complete."""
+        size = self._frame()
+        return 1 if size is None else max(0, size[1] - len(self.buffer))
+
+    def next(self) -> Block | None:
+        """The next block of a known kind, or None if more bytes are needed.
+
+        Raises:
+            DamagedError: if a checksum differs.
+            LimitError: if a block is too long.
+            MalformedError: if a frame breaks the specification.
+            UnsupportedError: for a critical block of an unknown kind.
+        """
+        while True:
+            block = self._cut()
+            if block is None or block.tag.encode() in (b"S", b"C", b"I", b"E"):
+                return block
+
+    def _frame(self) -> tuple[int, int] | None:
+        """Start of the body and length of the block, or None while the length is not there yet."""
+        head = self.buffer[: 1 + MAX_BYTES]
+        last = next((i for i in range(1, len(head)) if head[i] < 128), None)
+        if last is None and len(head) < 1 + MAX_BYTES:
+            return None
+        cursor = Cursor(bytes(head), self.offset)
+        tag, length = cursor.byte(), cursor.varint()
+        self._check_tag(tag)
+        self.limits.check(SIZE_LIMITS.get(tag, "section_bytes"), length)
+        return cursor.position, cursor.position + length + CHECKSUM_BYTES
+
+    def _check_tag(self, tag: int) -> None:
+        letter = chr(tag)
+        if not (letter.isascii() and letter.isalpha()):
+            raise MalformedError(f"tag {tag} is no letter", requirement=21, offset=self.offset)
+        if letter.isupper() and tag not in KNOWN_TAGS:
+            raise UnsupportedError(f"block '{letter}' at byte {self.offset} is unknown", remedy="upgrade caufc")
+
+    def _cut(self) -> Block | None:
+        frame = self._frame()
+        if frame is None or len(self.buffer) < frame[1]:
+            return None
+        start, length = frame
+        data = memoryview(bytes(self.buffer[:length]))
+        stored = int.from_bytes(data[-CHECKSUM_BYTES:], "little")
+        if checksum(data[:-CHECKSUM_BYTES], self.seed) != stored:
+            raise DamagedError(f"checksum of block '{chr(data[0])}' differs", offset=self.offset)
+        block = Block(chr(data[0]), data[start:-CHECKSUM_BYTES], self.offset, length)
+        del self.buffer[:length]
+        self.offset += length
+        return block

@@ -1,0 +1,88 @@
+"""Chunks: the coded samples, and what is needed to know their shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import MalformedError
+from ..limits import Limits
+from .record import Shape
+from .varint import Cursor, varint
+
+__all__ = ["MAX_SAMPLES", "Chunk", "chunk_bytes", "parse_chunk"]
+
+MAX_SAMPLES = 65_536
+"""Most samples a chunk may hold."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Coded samples ``[first, first + count)``.
+
+    Args:
+        first: number of the first sample.
+        count: number of samples, 1 to :data:`MAX_SAMPLES`.
+        shapes: for every tensor, the shape of every sample, without a sample axis.
+        payloads: for every tensor, the codec's bytes.
+        symbols_checksum: CRC-32 over the symbols of all tensors.
+    """
+
+    first: int
+    count: int
+    shapes: tuple[tuple[tuple[int, ...], ...], ...]
+    payloads: tuple[bytes | memoryview, ...]
+    symbols_checksum: int
+
+
+def chunk_bytes(chunk: Chunk, templates: Sequence[Shape]) -> bytes:
+    """The body of a chunk block [CAUF-0110]; ``templates`` are the header's shapes."""
+    out = bytearray(varint(chunk.first) + varint(chunk.count))
+    for template, shapes in zip(templates, chunk.shapes, strict=True):
+        for shape in shapes:
+            out += b"".join(varint(size) for size, fixed in zip(shape, template, strict=True) if fixed is None)
+    for payload in chunk.payloads:
+        out += varint(len(payload))
+    out += chunk.symbols_checksum.to_bytes(4, "little")
+    return bytes(out) + b"".join(chunk.payloads)
+
+
+def parse_chunk(body: memoryview, templates: Sequence[Shape], offset: int, limits: Limits) -> Chunk:
+    """Read the body of a chunk block.
+
+    Raises:
+        LimitError: if its samples have more than ``limits.chunk_elements`` values.
+        MalformedError: if it breaks the specification.
+    """
+    cursor = Cursor(body, offset)
+    first, count = cursor.varint(), cursor.varint()
+    if not 1 <= count <= MAX_SAMPLES:
+        raise MalformedError(f"a chunk of {count} samples", requirement=111, offset=offset)
+    elements = 0
+    shapes = []
+    for template in templates:
+        shapes.append(_parse_shapes(cursor, template, count))
+        elements += sum(size_of(shape) for shape in shapes[-1]) if None in template else count * size_of(shapes[-1][0])
+        limits.check("chunk_elements", elements)
+    lengths = [cursor.varint() for _ in templates]
+    symbols_checksum = int.from_bytes(cursor.take(4), "little")
+    payloads = tuple(cursor.take(length) for length in lengths)
+    cursor.end()
+    return Chunk(first, count, tuple(shapes), payloads, symbols_checksum)
+
+
+def size_of(shape: Sequence[int]) -> int:
+    """Number of values of a shape, exact."""
+    product = 1
+    for size in shape:
+        product *= size
+    return product
+
+
+def _parse_shapes(cursor: Cursor, template: Shape, count: int) -> tuple[tuple[int, ...], ...]:
+    if None not in template:
+        fixed = tuple(size for size in template if size is not None)
+        return (fixed,) * count
+    if count > cursor.left:
+        raise MalformedError(f"{count} samples in {cursor.left} bytes", requirement=112, offset=cursor.offset)
+    return tuple(tuple(cursor.varint() if size is None else size for size in template) for _ in range(count))

@@ -1,0 +1,90 @@
+"""The index and the end: where chunks are, and that the file is whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import MalformedError
+from ..limits import Limits
+from .varint import Cursor, varint
+
+__all__ = ["TAIL_BYTES", "End", "Index", "end_bytes", "index_bytes", "parse_end", "parse_index"]
+
+TAIL_BYTES = 8
+"""The last bytes of an indexed file: distance from the index block to the end (u32), and a checksum."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """Where chunks are.
+
+    Args:
+        first: offset of the first chunk block in the file, in bytes.
+        chunks: (block length in bytes, samples) of each chunk; blocks follow each other without gaps.
+    """
+
+    first: int
+    chunks: tuple[tuple[int, int], ...]
+
+    def find(self, sample: int) -> tuple[int, int, int]:
+        """Offset and length of the chunk block that holds a sample, and the chunk's first sample."""
+        offset, start = self.first, 0
+        for length, count in self.chunks:
+            if sample < start + count:
+                return offset, length, start
+            offset, start = offset + length, start + count
+        raise IndexError(sample)
+
+    @property
+    def samples(self) -> int:
+        return sum(count for _, count in self.chunks)
+
+
+@dataclass(frozen=True)
+class End:
+    """The end: how many samples the file holds, and how far before the file's end the index block starts."""
+
+    samples: int
+    index_distance: int | None
+
+
+def index_bytes(index: Index) -> bytes:
+    """The body of an index block [CAUF-0140]."""
+    pairs = b"".join(varint(length) + varint(count) for length, count in index.chunks)
+    return varint(index.first) + varint(len(index.chunks)) + pairs
+
+
+def parse_index(body: memoryview, offset: int, limits: Limits) -> Index:
+    """Read the body of an index block.
+
+    Raises:
+        LimitError: if it lists more samples than a file may hold values.
+        MalformedError: if it breaks the specification.
+    """
+    cursor = Cursor(body, offset)
+    first, count = cursor.varint(), cursor.varint()
+    if 2 * count > cursor.left:
+        raise MalformedError(f"{count} chunks in {cursor.left} bytes", requirement=141, offset=offset)
+    index = Index(first, tuple((cursor.varint(), cursor.varint()) for _ in range(count)))
+    cursor.end()
+    limits.check("file_elements", index.samples)
+    return index
+
+
+def end_bytes(end: End) -> bytes:
+    """The body of an end block [CAUF-0145]."""
+    distance = b"" if end.index_distance is None else end.index_distance.to_bytes(4, "little")
+    return varint(end.samples) + distance
+
+
+def parse_end(body: memoryview, indexed: bool, offset: int) -> End:
+    """Read the body of an end block.
+
+    Raises:
+        MalformedError: if it breaks the specification.
+    """
+    cursor = Cursor(body, offset)
+    samples = cursor.varint()
+    distance = int.from_bytes(cursor.take(4), "little") if indexed else None
+    cursor.end()
+    return End(samples, distance)

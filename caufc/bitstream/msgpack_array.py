@@ -1,0 +1,100 @@
+"""Canonical msgpack: arrays of scalars, text and bytes, in exactly one form each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import msgpack
+
+from ..errors import MalformedError
+
+__all__ = ["pack_array", "trimmed", "unpack_array"]
+
+OFFSET = 10
+
+
+def trimmed(fields: list[Any]) -> list[Any]:
+    """Drop trailing None: absent and nil mean the same."""
+    end = len(fields)
+    while end and fields[end - 1] is None:
+        end -= 1
+    return fields[:end]
+
+
+def pack_array(fields: list[Any]) -> bytes:
+    """Pack a nested array; floats become 32-bit."""
+    packed: bytes = msgpack.packb(fields, use_single_float=True)
+    return packed
+
+
+def _refuse(what: str) -> Callable[..., Any]:
+    def hook(*_: Any) -> Any:
+        raise MalformedError(f"{what} in the header", requirement=42, offset=OFFSET)
+
+    return hook
+
+
+def unpack_array(data: bytes, nesting: int) -> list[Any]:
+    """Unpack a nested array [CAUF-0041, CAUF-0042].
+
+    Raises:
+        MalformedError: if the bytes are no array, nested too deep, not canonical, or hold maps, extension types or
+            numbers that are not finite.
+    """
+    _check_depth(data, nesting)
+    try:
+        value = msgpack.unpackb(
+            data,
+            object_pairs_hook=_refuse("a map"),
+            ext_hook=_refuse("an extension type"),
+            max_array_len=len(data),
+            strict_map_key=True,
+        )
+    except (msgpack.UnpackException, ValueError, TypeError, RecursionError) as err:
+        if isinstance(err, MalformedError):
+            raise
+        raise MalformedError(f"header: {err}", requirement=41, offset=OFFSET) from err
+    if not isinstance(value, list):
+        raise MalformedError("the header is no array", requirement=41, offset=OFFSET)
+    _check_finite(value)
+    if pack_array(value) != data:
+        raise MalformedError("the header is not in canonical form", requirement=42, offset=OFFSET)
+    return value
+
+
+def _check_depth(data: bytes, nesting: int) -> None:
+    """Bound the depth before anything is built, so that no parser's stack is at risk."""
+    unpacker = msgpack.Unpacker(None, max_buffer_size=len(data) + 1)
+    unpacker.feed(data)
+    open_arrays: list[int] = []
+    try:
+        while True:
+            while open_arrays and open_arrays[-1] == 0:
+                open_arrays.pop()
+            if open_arrays:
+                open_arrays[-1] -= 1
+            if data[unpacker.tell() : unpacker.tell() + 1] in ARRAY_HEADS:
+                open_arrays.append(unpacker.read_array_header())
+                if len(open_arrays) > 2 * nesting + 4:
+                    raise MalformedError("the header is nested too deep", requirement=43, offset=OFFSET)
+            else:
+                unpacker.skip()
+            if not any(open_arrays):
+                return
+    except (msgpack.OutOfData, ValueError) as err:
+        if isinstance(err, MalformedError):
+            raise
+        raise MalformedError("the header is cut", requirement=41, offset=OFFSET) from err
+
+
+ARRAY_HEADS = frozenset([bytes([0x90 + n]) for n in range(16)] + [b"\xdc", b"\xdd"])
+
+
+def _check_finite(value: Any) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _check_finite(item)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise MalformedError("a number that is not finite", requirement=42, offset=OFFSET)

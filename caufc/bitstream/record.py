@@ -1,0 +1,187 @@
+"""Records of the header: what it says of each tensor, and how tensors make up a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import MalformedError
+from ..limits import Limits
+from .msgpack_array import OFFSET, trimmed
+
+__all__ = ["AlignmentRecord", "RecordBranch", "Shape", "TensorRecord", "pack_tree", "unpack_tree"]
+
+Shape = tuple[int | None, ...]
+"""Sizes of one sample's axes; None where they differ from sample to sample."""
+
+
+@dataclass(frozen=True)
+class RecordBranch:
+    """An inner node of a sample: kind 0 dict, 1 list, 2 tuple; names for a dict, else none."""
+
+    kind: int
+    names: tuple[str | int, ...]
+    children: tuple[int | RecordBranch, ...]
+
+
+@dataclass(frozen=True)
+class AlignmentRecord:
+    """Value alignment of one tensor: registry numbers of kind and scope, and global statistics.
+
+    ``truncate`` tells what the encoder clipped to; decoders need not look at it.
+    """
+
+    kind: int
+    scope: int
+    offset: float = 0.0
+    scale: float = 1.0
+    truncate: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class TensorRecord:
+    """What the header says of one tensor; None where the profile says it, or nothing does."""
+
+    dtype: int | None = None
+    framework: int | None = None
+    shape: Shape | None = None
+    layout: str | None = None
+    tap: str | None = None
+    codec: int | None = None
+    alignment: AlignmentRecord | None = None
+    parameters: tuple[int | float, ...] | None = None
+
+    def to_fields(self) -> list[Any]:
+        """The record as a msgpack array [CAUF-0060]."""
+        alignment = None
+        if self.alignment is not None:
+            a = self.alignment
+            alignment = trimmed([a.kind, a.scope, a.offset, a.scale, *(a.truncate or (None, None))])
+        return trimmed(
+            [
+                self.dtype,
+                self.framework,
+                None if self.shape is None else list(self.shape),
+                self.layout,
+                self.tap,
+                self.codec,
+                alignment,
+                None if self.parameters is None else list(self.parameters),
+            ]
+        )
+
+    @classmethod
+    def from_fields(cls, fields: Any, limits: Limits) -> TensorRecord:
+        """Read a record.
+
+        Raises:
+            LimitError: for more dimensions than allowed.
+            MalformedError: if it breaks the specification.
+        """
+        dtype, framework, shape, layout, tap, codec, alignment, parameters = field_list(fields, 8, "a tensor record")
+        return cls(
+            integer(dtype, "dtype", 255),
+            integer(framework, "framework", 1),
+            _shape(shape, limits),
+            text(layout, "layout"),
+            text(tap, "tap"),
+            integer(codec, "codec", 65_535),
+            _alignment(alignment),
+            _parameters(parameters),
+        )
+
+
+def malformed(what: str, requirement: int = 44) -> MalformedError:
+    return MalformedError(f"header: {what}", requirement=requirement, offset=OFFSET)
+
+
+def field_list(value: Any, most: int, what: str) -> list[Any]:
+    """A trimmed array of at most ``most`` fields, filled up with None."""
+    if not isinstance(value, list) or len(value) > most or (value and value[-1] is None):
+        raise malformed(f"{what} is no array of up to {most} fields")
+    return value + [None] * (most - len(value))
+
+
+def integer(value: Any, what: str, most: int) -> int | None:
+    if value is not None and (type(value) is not int or not 0 <= value <= most):
+        raise malformed(f"{what} {value!r}")
+    return value
+
+
+def number(value: Any, what: str) -> float:
+    if type(value) is not float:
+        raise malformed(f"{what} {value!r} is no float")
+    return value
+
+
+def text(value: Any, what: str) -> str | None:
+    if value is not None and (type(value) is not str or len(value) > 4096):
+        raise malformed(f"{what} is no text of up to 4,096 characters")
+    return value
+
+
+def _shape(value: Any, limits: Limits) -> Shape | None:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise malformed("shape is no array")
+    limits.check("dimensions", len(value))
+    return tuple(integer(size, "size", (1 << 48) - 1) for size in value)
+
+
+def _alignment(value: Any) -> AlignmentRecord | None:
+    if value is None:
+        return None
+    kind, scope, offset, scale, low, high = field_list(value, 6, "alignment")
+    if kind is None or scope is None:
+        raise malformed("alignment without kind and scope")
+    truncate = None if low is None else (number(low, "truncation"), number(high, "truncation"))
+    scale = number(scale, "scale")
+    if scale <= 0:
+        raise malformed(f"scale {scale}", 62)
+    kind, scope = integer(kind, "alignment kind", 255) or 0, integer(scope, "alignment scope", 255) or 0
+    return AlignmentRecord(kind, scope, number(offset, "offset"), scale, truncate)
+
+
+def _parameters(value: Any) -> tuple[int | float, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or any(type(item) not in (int, float) for item in value):
+        raise malformed("codec parameters are no array of numbers")
+    return tuple(value)
+
+
+def pack_tree(tree: int | RecordBranch) -> Any:
+    """A structure as nested arrays [CAUF-0050]."""
+    if isinstance(tree, int):
+        return tree
+    return [tree.kind, list(tree.names), [pack_tree(child) for child in tree.children]]
+
+
+def unpack_tree(value: Any, limits: Limits, depth: int = 0) -> int | RecordBranch:
+    """Read a structure.
+
+    Raises:
+        LimitError: if it is nested too deep.
+        MalformedError: if it breaks the specification.
+    """
+    limits.check("nesting", depth)
+    if type(value) is int:
+        return integer(value, "tensor number", (1 << 32) - 1) or 0
+    kind, names, children = field_list(value, 3, "a branch")
+    if not isinstance(names, list) or not isinstance(children, list) or integer(kind, "branch kind", 2) is None:
+        raise malformed("a branch without kind, names and children", 51)
+    _check_names(kind, names, len(children))
+    return RecordBranch(kind, tuple(names), tuple(unpack_tree(child, limits, depth + 1) for child in children))
+
+
+def _check_names(kind: int, names: Sequence[Any], children: int) -> None:
+    if kind != 0:
+        if names:
+            raise malformed("a list with names", 51)
+        return
+    if any(type(name) is not int and type(name) is not str for name in names):
+        raise malformed("a name that is neither text nor an integer", 51)
+    if len(names) != children or len(set(names)) != children:
+        raise malformed("a dict whose names are not one a child, or not distinct", 51)

@@ -1,0 +1,75 @@
+"""Sections: typed integer arrays, one kind of statistics or tables of one tensor each."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+from ..errors import MalformedError
+from ..limits import Limits
+from .varint import Cursor, varint
+
+__all__ = ["ELEMENTS", "Section", "parse_section", "section_bytes"]
+
+ELEMENTS = ("i1", "<i2", "<i4", "u1", "<u2")
+"""Element codes 0 to 4, in numpy's notation; integers of more than a byte are little-endian."""
+
+RAW, DEFLATE = 0, 1
+
+
+@dataclass(frozen=True)
+class Section:
+    """An array as data.
+
+    Args:
+        type: number of the registry of section types.
+        tensor: number of the tensor that it belongs to.
+        element: one of :data:`ELEMENTS`.
+        data: the elements' bytes.
+    """
+
+    type: int
+    tensor: int
+    element: str
+    data: bytes
+
+
+def section_bytes(section: Section) -> bytes:
+    """The body of a section block [CAUF-0090], deflated where that is shorter."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    deflated = packer.compress(section.data) + packer.flush()
+    packing, data = (DEFLATE, deflated) if len(deflated) < len(section.data) else (RAW, section.data)
+    head = varint(section.type) + varint(section.tensor) + bytes([ELEMENTS.index(section.element), packing])
+    return head + data
+
+
+def parse_section(body: memoryview, offset: int, limits: Limits) -> Section:
+    """Read the body of a section block.
+
+    Raises:
+        LimitError: if it inflates beyond ``limits.section_bytes``.
+        MalformedError: for unknown element codes or packings, bad deflate data, or parts of an element.
+    """
+    cursor = Cursor(body, offset)
+    kind, tensor, element, packing = cursor.varint(), cursor.varint(), cursor.byte(), cursor.byte()
+    data = bytes(cursor.take(cursor.left))
+    if element >= len(ELEMENTS) or packing > DEFLATE:
+        raise MalformedError(f"section with element {element}, packing {packing}", requirement=91, offset=offset)
+    if packing == DEFLATE:
+        data = inflate(data, offset, limits)
+    if len(data) % int(ELEMENTS[element][-1]):
+        raise MalformedError("section ends within an element", requirement=93, offset=offset)
+    return Section(kind, tensor, ELEMENTS[element], data)
+
+
+def inflate(data: bytes, offset: int, limits: Limits) -> bytes:
+    """Inflate a raw deflate stream that must end with its data [CAUF-0092]."""
+    unpacker = zlib.decompressobj(-15)
+    try:
+        out = unpacker.decompress(data, limits.section_bytes + 1)
+    except zlib.error as err:
+        raise MalformedError(f"deflate: {err}", requirement=92, offset=offset) from err
+    limits.check("section_bytes", len(out))
+    if not unpacker.eof or unpacker.unused_data:
+        raise MalformedError("deflate data is cut or has bytes behind it", requirement=92, offset=offset)
+    return out

@@ -1,0 +1,217 @@
+"""``caufc extract``: runs a backbone over files and writes the features of its taps."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import InputError, OptionError, OutputExistsError, UnknownNameError
+from ..features import Writer, known_suffixes, open_writer, to_source
+from ..features.formats import normal_suffix
+from ..features.holds import check_holds
+from ..pipeline.source import SourceTensor
+from ..plugin_manager import default_manager
+from ..types import AnyArray, Branch, FeatureFormat, Framework, Runtime, Structure, Tap
+
+__all__ = ["command"]
+
+STREAMED = (".npy", ".safetensors")
+"""Formats that are written while the backbone runs."""
+
+
+@click.command("extract")
+@click.argument("inputs", metavar="FILES...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--arch", required=True, metavar="ID", help="Architecture, as in timm/resnet50; see 'caufc plugins'.")
+@click.option("--tap", "taps", multiple=True, metavar="NAME", help="Where to take features; repeatable.")
+@click.option(
+    "-o", "--output", required=True, metavar="OUT", help="Feature file (.pt, .safetensors, .npy, .npz), or -."
+)
+@click.option("--format", "suffix", metavar="SUFFIX", help="Format of the output, if its name does not tell.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Files at a time.")
+@click.option("-f", "--force", is_flag=True, help="Replace the output if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object on stdout.")
+@click.option("--quiet", is_flag=True, help="No progress, no report.")
+def extract(
+    inputs: tuple[Path, ...],
+    arch: str,
+    taps: tuple[str, ...],
+    output: str,
+    suffix: str | None,
+    batch_size: int,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run a backbone over images, texts or sounds and write the features of its taps.
+
+    One tap is written as a lone tensor where the format has such; otherwise tensors have the names of their taps.
+    '--arch timm/resnet18?pretrained=false' takes random weights, '?checkpoint=PATH' those of a file.
+    """
+    started = time.perf_counter()
+    manager = default_manager()
+    if not taps:
+        known = ", ".join(tap.name for tap in manager.taps(arch)[:12])
+        raise OptionError("no tap is given", remedy=f"give --tap NAME; '{arch}' has {known}, ...")
+    chosen = [manager.find_tap(arch, name) for name in dict.fromkeys(taps)]
+    formats = [item for _, item in manager.feature_formats()]
+    sink = _Sink(output, suffix, [tap.name for tap in chosen], len(inputs), formats, force)
+    runtime = manager.runtime(arch)
+    try:
+        for start, batch in _progress(inputs, batch_size, quiet):
+            sink.add(start, _features(runtime, batch, chosen, arch))
+        sink.close()
+    except BaseException:
+        sink.abort()
+        raise
+    _report(sink, arch, output, time.perf_counter() - started, as_json, quiet)
+
+
+def _progress(inputs: tuple[Path, ...], size: int, quiet: bool) -> Iterator[tuple[int, list[Path]]]:
+    hidden = quiet or not sys.stderr.isatty()
+    with click.progressbar(length=len(inputs), label="extract", file=sys.stderr, hidden=hidden) as bar:
+        for start in range(0, len(inputs), size):
+            batch = list(inputs[start : start + size])
+            yield start, batch
+            bar.update(len(batch))
+
+
+def _features(runtime: Runtime, batch: list[Path], taps: list[Tap], arch: str) -> dict[str, Any]:
+    features = runtime.extract(runtime.prepare(batch), [tap.name for tap in taps])
+    for tap in taps:
+        shape = list(getattr(features[tap.name], "shape", ()))
+        if shape[:1] != [len(batch)]:
+            raise InputError(f"'{arch}' gave the shape {shape} for tap '{tap.name}' and {len(batch)} inputs")
+    return {tap.name: features[tap.name] for tap in taps}
+
+
+@dataclass
+class _Sink:
+    """The output: written as features come where the format allows, else when all are there.
+
+    Args:
+        output: a path, or ``-`` for stdout.
+        suffix: the format, if the path does not tell.
+        taps: names of the tensors.
+        samples: number of inputs.
+        formats: plugins' formats.
+        force: replace an existing file.
+    """
+
+    output: str
+    suffix: str | None
+    taps: list[str]
+    samples: int
+    formats: list[FeatureFormat]
+    force: bool
+    shapes: list[tuple[int, ...] | None] = field(default_factory=list)
+    dtypes: list[str] = field(default_factory=list)
+    _frameworks: list[Framework] = field(default_factory=list)
+    _kept: list[list[AnyArray]] = field(default_factory=list)
+    _writer: Writer | None = None
+
+    def __post_init__(self) -> None:
+        if self.output == "-" and self.suffix is None:
+            raise OptionError("stdout has no suffix that tells the format", remedy="give --format .npy")
+        if self.output == "-" and sys.stdout.isatty():
+            raise OptionError("features are not written to a terminal", remedy="give -o FILE, or a pipe")
+        self.suffix = normal_suffix(self.suffix or Path(self.output).suffix)
+        known = known_suffixes(self.formats)
+        if self.suffix not in known:
+            raise UnknownNameError("format", self.suffix, known, file=self.output)
+        if self.suffix in known_suffixes():
+            check_holds(self.suffix, self._structure(), self.taps, ["fp32"] * len(self.taps))
+        if self.output != "-" and Path(self.output).exists() and not self.force:
+            raise OutputExistsError("exists already", file=self.output, remedy="use --force")
+
+    def add(self, start: int, features: dict[str, Any]) -> None:
+        """The next batch, by tap."""
+        tensors = to_source(features).tensors
+        blocks = [_block(tensor) for tensor in tensors]
+        shapes = [block.shape[1:] for block in blocks]
+        if not self.shapes:
+            self.shapes = [*shapes]
+            self.dtypes = [tensor.dtype for tensor in tensors]
+            self._frameworks = [tensor.framework for tensor in tensors]
+        for number, (tap, shape) in enumerate(zip(self.taps, shapes, strict=True)):
+            if shape != self.shapes[number]:
+                if self.suffix not in (".pt", ".pth"):
+                    raise InputError(
+                        f"features of input {start + 1} have the shape {list(shape)}, those before them another",
+                        tensor=tap,
+                        remedy="write .pt, which holds samples of different shapes",
+                    )
+                self.shapes[number] = None
+        if self.suffix not in STREAMED:
+            self._kept.append(blocks)
+            return
+        self._writer = self._writer or self._open()
+        for number, block in enumerate(blocks):
+            self._writer.put(number, start, block)
+
+    def close(self) -> None:
+        """Make the file whole."""
+        if self._writer is None:
+            self._writer = self._open()
+            start = 0
+            for blocks in self._kept:
+                for number, block in enumerate(blocks):
+                    self._writer.put(number, start, list(block) if self._ragged else block)
+                start += len(blocks[0])
+        self._writer.close()
+
+    def abort(self) -> None:
+        """Leave no file."""
+        if self._writer is not None:
+            self._writer.abort()
+
+    @property
+    def _ragged(self) -> bool:
+        return None in self.shapes
+
+    def _structure(self) -> Structure:
+        """A lone tensor for one tap where the format has such, else a dict; a list of samples if they are ragged."""
+        lone = len(self.taps) == 1 and self.suffix in (".pt", ".pth", ".npy")
+        tree = 0 if lone else Branch("dict", tuple(self.taps), tuple(range(len(self.taps))))
+        return Structure("list" if self._ragged else "batch", tree)
+
+    def _open(self) -> Writer:
+        to_stdout = self.output == "-"
+        return open_writer(
+            None if to_stdout else Path(self.output),
+            sys.stdout.buffer if to_stdout else None,
+            str(self.suffix),
+            self._structure(),
+            self.taps,
+            self.dtypes,
+            self._frameworks,
+            self.shapes,
+            self.samples,
+            self.formats,
+            force=self.force,
+        )
+
+
+def _block(tensor: SourceTensor) -> AnyArray:
+    return tensor.leaves[0].read()
+
+
+def _report(sink: _Sink, arch: str, output: str, seconds: float, as_json: bool, quiet: bool) -> None:
+    shapes = [None if shape is None else [sink.samples, *shape] for shape in sink.shapes]
+    rows = list(zip(sink.taps, shapes, sink.dtypes, strict=True))
+    if as_json:
+        taps = {tap: {"shape": shape, "dtype": dtype} for tap, shape, dtype in rows}
+        data = {"arch": arch, "inputs": sink.samples, "output": output, "taps": taps, "seconds": round(seconds, 3)}
+        click.echo(json.dumps(data), err=output == "-")
+    elif not quiet:
+        text = ", ".join(f"{tap} {'ragged' if shape is None else shape} {dtype}" for tap, shape, dtype in rows)
+        click.echo(f"{sink.samples} inputs -> {output}: {text}, {seconds:.1f} s", err=True)
+
+
+command = extract

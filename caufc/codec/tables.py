@@ -1,0 +1,66 @@
+"""Integer frequency tables: levels of an eighth of an octave, expanded by integer arithmetic (spec, section 10)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MalformedError
+
+__all__ = ["TOTAL_BITS", "code_lengths", "frequencies_of", "levels_of"]
+
+TOTAL_BITS = 24
+TOTAL = 1 << TOTAL_BITS
+LEVEL_PARTS = 8
+MAX_LEVEL = 1 + LEVEL_PARTS * TOTAL_BITS
+
+OCTAVE = np.array([4096, 4467, 4871, 5312, 5793, 6317, 6889, 7512], dtype=np.int64)
+"""round(2^12 * 2^(j/8)), normative [CAUF-0231]."""
+
+Levels = NDArray[np.uint8]
+Frequencies = NDArray[np.int64]
+
+
+def _weights(levels: NDArray[Any]) -> NDArray[np.int64]:
+    """Weight of a level: 0 for level 0, else about ``2^((level - 1) / 8)``, in units of 2^-12."""
+    steps = np.maximum(levels.astype(np.int64) - 1, 0)
+    weights: NDArray[np.int64] = np.zeros_like(levels, dtype=np.int64)
+    np.copyto(weights, OCTAVE[steps % LEVEL_PARTS] << (steps // LEVEL_PARTS), where=levels > 0)
+    return weights
+
+
+def frequencies_of(levels: Levels) -> Frequencies:
+    """Expand levels ``[K, A]`` to frequencies ``[K, A]``: every one at least 1, every row's sum 2^24 [CAUF-0232].
+
+    Raises:
+        MalformedError: for a level over the highest, or a row without any.
+    """
+    if levels.size and int(levels.max()) > MAX_LEVEL:
+        raise MalformedError(f"table level {int(levels.max())}", requirement=230)
+    weights = _weights(levels)
+    totals = weights.sum(axis=1, keepdims=True)
+    if not totals.all():
+        raise MalformedError("a table without levels", requirement=230)
+    spread = TOTAL - levels.shape[1]
+    frequencies = 1 + weights * spread // totals
+    rows = np.arange(len(levels))
+    frequencies[rows, weights.argmax(axis=1)] += TOTAL - frequencies.sum(axis=1)
+    return frequencies
+
+
+def levels_of(counts: NDArray[Any]) -> Levels:
+    """The levels ``[K, A]`` nearest to the shares in ``counts`` ``[K, A]``; an empty row becomes a flat table."""
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.maximum(totals, 1)
+    with np.errstate(divide="ignore"):
+        levels = 1 + np.rint(LEVEL_PARTS * (TOTAL_BITS + np.log2(shares)))
+    levels = np.where(counts > 0, np.clip(levels, 1, MAX_LEVEL), 0)
+    levels[totals[:, 0] == 0] = 1
+    return levels.astype(np.uint8)
+
+
+def code_lengths(frequencies: Frequencies) -> NDArray[np.float64]:
+    """Ideal code lengths in bits, same shape."""
+    return np.asarray(TOTAL_BITS - np.log2(frequencies), np.float64)

@@ -1,0 +1,32 @@
+"""Feature files in and out: formats, structures, streams, atomic outputs, and lists of files."""
+
+from __future__ import annotations
+
+from .atomic import AtomicFile, atomic_output, remove_stale
+from .formats import known_suffixes, read, sniff
+from .leaf import ArrayLeaf, FileLeaf
+from .lists import parse_shard, read_list, shard
+from .pt import waste
+from .spool import spool_stdin
+from .structure import from_arrays, to_source
+from .writer import Writer, open_writer
+
+__all__ = [
+    "ArrayLeaf",
+    "AtomicFile",
+    "FileLeaf",
+    "Writer",
+    "atomic_output",
+    "from_arrays",
+    "known_suffixes",
+    "open_writer",
+    "parse_shard",
+    "read",
+    "read_list",
+    "remove_stale",
+    "shard",
+    "sniff",
+    "spool_stdin",
+    "to_source",
+    "waste",
+]

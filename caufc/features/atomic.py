@@ -1,0 +1,185 @@
+"""Output files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import CaufError, OutputExistsError, StorageError
+from .leaf import storing
+
+__all__ = ["AtomicFile", "atomic_output", "remove_stale"]
+
+_NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
+
+
+# Names of files that a process holds open: the name must not be replaced, whatever stands behind it.
+_OPEN_FILES = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
+
+
+class AtomicFile:
+    """A temporary file beside its target, which takes the target's place when :meth:`commit` is called.
+
+    Devices, FIFOs and names such as ``/dev/stdout`` are opened directly: they cannot be replaced.
+
+    Args:
+        path: the target; a symbolic link is followed.
+        force: whether an existing file may be replaced.
+
+    Raises:
+        OutputExistsError: if the target exists and ``force`` is False.
+        StorageError: if its folder is missing, it is a folder, or no file can be made there.
+    """
+
+    def __init__(self, path: Path, force: bool = False) -> None:
+        self.path, self.force = path, force
+        if "\0" in str(path):
+            raise StorageError("a path cannot hold a NUL", file=str(path))
+        self._target = Path(os.path.realpath(path))
+        self._temporary: Path | None = None
+        with storing(str(path)):
+            if _is_special(path):
+                self.file: BinaryIO = path.open("wb")
+                return
+            if self._target.is_dir():
+                raise StorageError("is a directory", file=str(path))
+            if not self._target.parent.is_dir():
+                raise StorageError("its folder does not exist", file=str(path), remedy="make the folder first")
+            if self._target.exists() and not force:
+                raise self._exists()
+            self._temporary, self.file = _open_beside(self._target)
+
+    def commit(self) -> None:
+        """Close the file and put it in its place.
+
+        Raises:
+            OutputExistsError: if another file has appeared there meanwhile and ``force`` is False.
+            StorageError: if the last bytes cannot be written.
+        """
+        try:
+            with storing(str(self.path)):
+                self.file.flush()
+                if self._temporary is None:
+                    self.file.close()
+                    return
+                os.fsync(self.file.fileno())
+                self.file.close()
+                if self.force:
+                    self._temporary.replace(self._target)
+                else:
+                    self._place(self._temporary)
+        except BaseException:
+            self.discard()
+            raise
+        self._temporary = None
+
+    def discard(self) -> None:
+        """Close and remove the temporary file; safe to call twice, or after :meth:`commit`."""
+        with suppress(OSError):
+            self.file.close()
+        if self._temporary is not None:
+            with suppress(OSError):
+                self._temporary.unlink()
+
+    def _place(self, temporary: Path) -> None:
+        # A link, unlike a rename, fails if the name is taken: of two writers one wins and the other is told.
+        try:
+            os.link(temporary, self._target)
+        except FileExistsError as err:
+            raise self._exists() from err
+        except OSError as err:
+            if err.errno not in _NO_LINKS:
+                raise
+            if self._target.exists():
+                raise self._exists() from err
+            temporary.replace(self._target)
+        else:
+            temporary.unlink()
+
+    def _exists(self) -> OutputExistsError:
+        return OutputExistsError("exists already", file=str(self.path), remedy="use --force")
+
+
+@contextmanager
+def atomic_output(path: Path, force: bool = False) -> Iterator[BinaryIO]:
+    """A binary file to write and seek in, which appears at ``path`` when the body ends, and not if it raises.
+
+    The same arguments and errors as :class:`AtomicFile`; an ``OSError`` of the body (a full disk) becomes a
+    :class:`~caufc.errors.StorageError`.
+    """
+    output = AtomicFile(path, force)
+    try:
+        yield output.file
+    except CaufError:
+        output.discard()
+        raise
+    except OSError as err:
+        output.discard()
+        name = err.filename if isinstance(err.filename, str) else str(path)
+        raise StorageError((err.strerror or type(err).__name__).lower(), file=name) from err
+    except BaseException:
+        output.discard()
+        raise
+    output.commit()
+
+
+def remove_stale(path: Path) -> list[Path]:
+    """Remove temporary files that writers of ``path`` left when they were killed; returns those removed.
+
+    A process of another machine that shares the folder counts as dead: call this only where none writes ``path``.
+    """
+    target = Path(os.path.realpath(path))
+    pattern = re.compile(re.escape(_stem(target)) + r"([1-9][0-9]{0,9})(-[0-9]+)?\.cauf-tmp")
+    removed: list[Path] = []
+    with suppress(OSError):
+        for entry in sorted(target.parent.iterdir()):
+            match = pattern.fullmatch(entry.name)
+            if match and not _is_alive(int(match[1])):
+                with suppress(OSError):
+                    entry.unlink()
+                    removed.append(entry)
+    return removed
+
+
+def _is_special(path: Path) -> bool:
+    if str(path).startswith(_OPEN_FILES):
+        return True
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _stem(target: Path) -> str:
+    # A name may have 255 bytes; 40 are left for the rest.
+    return f".{os.fsdecode(os.fsencode(target.name)[:210])}."
+
+
+def _open_beside(target: Path) -> tuple[Path, BinaryIO]:
+    serial = 0
+    while True:
+        again = f"-{serial}" if serial else ""
+        temporary = target.with_name(f"{_stem(target)}{os.getpid()}{again}.cauf-tmp")
+        try:
+            return temporary, temporary.open("x+b")
+        except FileExistsError:
+            serial += 1
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # os.kill(pid, 0) would end the process there
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

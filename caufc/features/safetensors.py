@@ -1,0 +1,122 @@
+"""``.safetensors`` files: eight bytes of header length, a JSON header, then the values.
+
+The format: https://huggingface.co/docs/safetensors. The header is parsed here and not by that library, since it must
+be checked (duplicate names, holes, overflow) before anything is read, and the values are read in parts.
+"""
+
+from __future__ import annotations
+
+import json
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from ..errors import ForeignFormatError, TensorError
+from ..limits import DEFAULT_LIMITS, Limits
+from ..types import DTYPES, Leaf
+from .leaf import FileLeaf, FileStamp, extent, open_input, storing
+
+__all__ = ["CODES", "METADATA", "read"]
+
+CODES = {
+    "F32": "fp32",
+    "F16": "fp16",
+    "BF16": "bf16",
+    "F64": "fp64",
+    "I8": "int8",
+    "I16": "int16",
+    "I32": "int32",
+    "I64": "int64",
+    "U8": "uint8",
+    "U16": "uint16",
+    "U32": "uint32",
+    "U64": "uint64",
+    "BOOL": "bool",
+}
+"""dtype code of the format -> name in :data:`caufc.types.DTYPES`."""
+
+METADATA = "__metadata__"
+HEADER_BYTES = 100_000_000
+"""The most bytes of JSON, as in the reference implementation."""
+
+
+def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Leaf]:
+    """The tensors of a ``.safetensors`` file by name, in the header's order, read in parts.
+
+    Raises:
+        StorageError: if the file cannot be read.
+        ForeignFormatError: for malformed headers, and values that overlap, leave holes or miss the file's end.
+        TensorError: for dtypes that caufc does not code.
+        LimitError: for too many tensors or dimensions.
+    """
+    file = str(path)
+    with open_input(path) as stream, storing(file):
+        stamp = FileStamp.of(stream)
+        begin, header = _header(stream, stamp.size, file)
+    header.pop(METADATA, None)
+    limits.check("tensors", len(header))
+    found: dict[str, Leaf] = {}
+    spans: list[tuple[int, int, str]] = []
+    for name, entry in header.items():
+        shape, dtype, start, stop = _entry(name, entry, file)
+        size = extent(shape, DTYPES[dtype].itemsize, limits)
+        if stop - start != size:
+            raise ForeignFormatError(
+                f"its shape needs {size:,} bytes, its offsets hold {stop - start:,}", file=file, tensor=name
+            )
+        spans.append((start, stop, name))
+        found[name] = FileLeaf(path, stamp, begin + start, shape, dtype, "torch", DTYPES[dtype])
+    end = 0
+    for start, stop, name in sorted(spans):
+        if start != end:
+            raise ForeignFormatError("its values overlap others, or leave a hole", file=file, tensor=name)
+        end = stop
+    if begin + end != stamp.size:
+        raise ForeignFormatError(f"declares {end:,} bytes of values, but holds {stamp.size - begin:,}", file=file)
+    return found
+
+
+def _header(stream: FileIO, size: int, file: str) -> tuple[int, dict[str, Any]]:
+    length = int.from_bytes(stream.read(8), "little")
+    if size < 8 or not 2 <= length <= min(size - 8, HEADER_BYTES):
+        raise ForeignFormatError("no .safetensors header", file=file)
+    raw = stream.read(length)
+    try:
+        if len(raw) != length or not raw.startswith(b"{"):
+            raise ValueError("does not begin with '{'")
+        header = json.loads(raw.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constants)
+    except (ValueError, RecursionError) as err:
+        reason = " ".join(str(err).split())[:120]
+        raise ForeignFormatError(f"malformed .safetensors header: {reason}", file=file) from err
+    return 8 + length, header
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _no_constants(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _entry(name: str, entry: object, file: str) -> tuple[tuple[int, ...], str, int, int]:
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        raise ForeignFormatError("its entry is not dtype, shape and data_offsets", file=file, tensor=name)
+    shape, offsets, code = entry["shape"], entry["data_offsets"], entry["dtype"]
+    if not isinstance(shape, list) or any(type(length) is not int or length < 0 for length in shape):
+        raise ForeignFormatError("its shape is no list of sizes", file=file, tensor=name)
+    if not isinstance(offsets, list) or len(offsets) != 2 or any(type(offset) is not int for offset in offsets):
+        raise ForeignFormatError("its data_offsets are no pair of integers", file=file, tensor=name)
+    if not 0 <= offsets[0] <= offsets[1]:
+        raise ForeignFormatError("its data_offsets run backwards", file=file, tensor=name)
+    if not isinstance(code, str) or code not in CODES:
+        raise TensorError(
+            f"has dtype {str(code)[:32]}, which caufc does not code",
+            file=file,
+            tensor=name,
+            remedy="convert it to BF16, F16 or F32",
+        )
+    return tuple(shape), CODES[code], offsets[0], offsets[1]

@@ -1,0 +1,175 @@
+"""One tensor: from what people hold to a :class:`~caufc.types.Leaf`, and from decoded arrays back to it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, cast
+
+import numpy as np
+
+from ..errors import LimitError, TensorError, UnsupportedError
+from ..limits import DEFAULT_LIMITS, Limits
+from ..types import DTYPES, AnyArray, Framework, Leaf
+from .leaf import ArrayLeaf
+
+__all__ = ["as_leaf", "as_object", "dtype_name"]
+
+_NUMPY_NAMES = {(dtype.kind, dtype.itemsize): name for name, dtype in DTYPES.items() if name != "bf16"}
+_TORCH_NAMES = {
+    "torch.float32": "fp32",
+    "torch.float16": "fp16",
+    "torch.bfloat16": "bf16",
+    "torch.float64": "fp64",
+} | {f"torch.{name}": name for name in DTYPES if "int" in name or name == "bool"}
+_NUMPY_CURES = {
+    "O": "store the inner arrays in a dict or a list",
+    "c": "store its real and imaginary parts",
+    "U": "features are numbers: keep texts in a file of their own",
+    "S": "features are numbers: keep texts in a file of their own",
+    "M": "convert it with .astype('int64')",
+    "m": "convert it with .astype('int64')",
+    "V": "store each field as an array of its own",
+    "f": "convert it with .astype('float64')",
+}
+
+
+def dtype_name(dtype: np.dtype[Any], *, tensor: str | None = None, file: str | None = None) -> str:
+    """The name in :data:`caufc.types.DTYPES` of a numpy dtype of either byte order, ``ml_dtypes``' bfloat16 included.
+
+    Raises:
+        TensorError: for dtypes that caufc does not code.
+    """
+    if dtype.name == "bfloat16" and dtype.itemsize == 2:
+        return "bf16"
+    name = _NUMPY_NAMES.get((dtype.kind, dtype.itemsize))
+    if name is None or dtype.subdtype is not None:
+        what = "object" if dtype.kind == "O" else str(dtype)
+        cure = _NUMPY_CURES.get(dtype.kind, "convert it to a float or an integer dtype")
+        raise TensorError(f"has dtype {what}, which caufc does not code", tensor=tensor, file=file, remedy=cure)
+    return name
+
+
+def as_leaf(tensor: object, name: str, limits: Limits = DEFAULT_LIMITS) -> Leaf:
+    """A numpy array, torch tensor or :class:`~caufc.types.Leaf` as a leaf; values in CPU memory are not copied.
+
+    Args:
+        tensor: the object.
+        name: its dotted name, for errors.
+        limits: the most dimensions.
+
+    Raises:
+        TensorError: if it is none of these, or of a kind that caufc does not code.
+        LimitError: if it has too many dimensions.
+    """
+    # An object can be a torch tensor only if someone has imported torch already.
+    torch = sys.modules.get("torch")
+    leaf: Leaf
+    if isinstance(tensor, np.ndarray):
+        leaf = _from_numpy(tensor, name)
+    elif torch is not None and isinstance(tensor, torch.Tensor):
+        leaf = _from_torch(tensor, torch, name)
+    elif _is_leaf(tensor):
+        leaf = cast(Leaf, tensor)
+    else:
+        raise _refusal(tensor, name)
+    try:
+        limits.check("dimensions", len(leaf.shape))
+    except LimitError as err:
+        raise err.locate(tensor=name) from None
+    return leaf
+
+
+def _is_leaf(tensor: object) -> bool:
+    return (
+        callable(getattr(tensor, "read", None))
+        and callable(getattr(tensor, "rows", None))
+        and isinstance(getattr(tensor, "shape", None), tuple)
+        and getattr(tensor, "dtype", None) in DTYPES
+        and getattr(tensor, "framework", None) in ("numpy", "torch")
+    )
+
+
+def _refusal(tensor: object, name: str) -> TensorError:
+    kind = type(tensor).__name__
+    if tensor is None:
+        return TensorError("is None, not a tensor", tensor=name, remedy="leave it out")
+    if isinstance(tensor, str | bytes):
+        return TensorError(f"is a {kind}, not a tensor", tensor=name, remedy=_NUMPY_CURES["U"])
+    if isinstance(tensor, bool | int | float | complex | np.generic):
+        return TensorError(f"is a scalar ({kind}), not a tensor", tensor=name, remedy="wrap it in numpy.asarray(...)")
+    return TensorError(
+        f"is a {kind}, not a tensor", tensor=name, remedy="give numpy arrays or torch tensors, in dicts, lists, tuples"
+    )
+
+
+def _from_numpy(array: AnyArray, name: str) -> ArrayLeaf:
+    if isinstance(array, np.ma.MaskedArray):
+        raise TensorError("is a masked array", tensor=name, remedy="fill it with .filled(...), and store .mask as well")
+    dtype = dtype_name(array.dtype, tensor=name)
+    plain = np.asarray(array)
+    return ArrayLeaf(plain.view(np.uint16) if dtype == "bf16" else plain, dtype, "numpy")
+
+
+def _from_torch(tensor: Any, torch: Any, name: str) -> ArrayLeaf:
+    if tensor.is_nested:
+        raise TensorError("is a nested tensor", tensor=name, remedy="store .unbind(), a list of tensors")
+    if tensor.is_quantized:
+        raise TensorError("is a quantised tensor", tensor=name, remedy="store .dequantize() or .int_repr()")
+    if tensor.is_meta:
+        raise TensorError("is on the meta device: it has no values", tensor=name, remedy="run the model on a device")
+    if tensor.layout != torch.strided:
+        raise TensorError(f"is sparse ({tensor.layout})", tensor=name, remedy="store .to_dense()")
+    if tensor.is_complex():
+        raise TensorError(f"is complex ({tensor.dtype})", tensor=name, remedy="store torch.view_as_real(...)")
+    dtype = _TORCH_NAMES.get(str(tensor.dtype))
+    if dtype is None:
+        cure = "convert it with .to(torch.bfloat16)" if tensor.is_floating_point() else "convert it with .to(...)"
+        raise TensorError(f"has dtype {tensor.dtype}, which caufc does not code", tensor=name, remedy=cure)
+    try:
+        plain = tensor.detach().resolve_neg().cpu()
+        array = plain.view(torch.int16).numpy().view(np.uint16) if dtype == "bf16" else plain.numpy()
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as err:
+        kind = type(tensor).__name__
+        raise TensorError(f"its values cannot be read ({kind})", tensor=name, remedy="store a plain tensor") from err
+    if not isinstance(array, np.ndarray):
+        raise TensorError(f"is a {type(tensor).__name__}", tensor=name, remedy="store a plain tensor")
+    return ArrayLeaf(array, dtype, "torch")
+
+
+def as_object(array: AnyArray, dtype: str, framework: Framework) -> Any:
+    """The tensor that a decoded array stands for: the inverse of reading an :func:`as_leaf`.
+
+    The result can be written to, and keeps no larger buffer alive than its own.
+
+    Args:
+        array: values in the numpy form of ``dtype``.
+        dtype: a name of :data:`caufc.types.DTYPES`.
+        framework: ``numpy`` or ``torch``. A numpy ``bf16`` is an ``ml_dtypes.bfloat16`` array where that package is
+            installed, else a torch tensor.
+
+    Raises:
+        UnsupportedError: if the installed torch lacks the dtype.
+    """
+    form = DTYPES[dtype].newbyteorder("=")
+    base = array.base
+    view = isinstance(base, np.ndarray) and base.nbytes > array.nbytes
+    owned: AnyArray = np.array(array, form, order="C") if view else np.require(array, form, ["C", "W"])
+    if framework == "numpy":
+        if dtype != "bf16":
+            return owned
+        try:
+            ml_dtypes = importlib.import_module("ml_dtypes")
+        except ImportError:
+            pass
+        else:
+            return owned.view(ml_dtypes.bfloat16)
+    import torch
+
+    try:
+        tensor = torch.from_numpy(owned.view(np.int16) if dtype == "bf16" else owned)
+    except TypeError as err:
+        raise UnsupportedError(f"this torch has no {dtype}", remedy="upgrade torch, or decode to .npz") from err
+    if not owned.size:  # whose strides from_numpy makes 0, and view(dtype) then refuses
+        tensor = torch.empty(owned.shape, dtype=tensor.dtype)
+    return tensor.view(torch.bfloat16) if dtype == "bf16" else tensor

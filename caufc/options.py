@@ -1,0 +1,133 @@
+"""Options as people give them, made into what the encoder takes: plugins supply what is left open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .errors import OptionError, UnknownNameError
+from .pipeline.profile import ProfileFile
+from .pipeline.target import EncodeOptions, Target, TensorOptions
+from .plugin_manager import default_manager
+from .types import Alignment, Layout, Tap
+
+__all__ = ["CODECS", "layouts_for_structure", "make_options", "per_tensor"]
+
+CODECS = ("transform",)
+
+MAX_CHUNK = 65_536
+
+
+def per_tensor(value: Any) -> dict[str, Any]:
+    """By tensor name; ``*`` for all others."""
+    if value is None:
+        return {}
+    return dict(value) if isinstance(value, Mapping) else {"*": value}
+
+
+def _alignments(align: Any, truncate: Any) -> dict[str, Alignment]:
+    alignments = {name: a if isinstance(a, Alignment) else Alignment.parse(a) for name, a in per_tensor(align).items()}
+    for name, limits in per_tensor(truncate).items():
+        base = alignments.get(name, alignments.get("*", Alignment("none")))
+        alignments[name] = replace(base, truncate=(float(limits[0]), float(limits[1])))
+    return alignments
+
+
+def _taps(arch: str | None, tap: Any, names: list[str]) -> dict[str, Tap]:
+    """The tap of every tensor that has one: as given, or of the same name, or the only one."""
+    if arch is None:
+        return {}
+    manager = default_manager()
+    known = {t.name: t for t in manager.taps(arch)}
+    given = per_tensor(tap)
+    found = {}
+    for name in names:
+        wanted = given.get(name, given.get("*"))
+        if wanted is not None:
+            found[name] = manager.find_tap(arch, wanted)
+        elif name in known:
+            found[name] = known[name]
+        elif len(known) == 1:
+            found[name] = next(iter(known.values()))
+    return found
+
+
+def _fitting(layout: str, dimensions: int) -> Layout:
+    """A tap's layout for tensors with or without a sample axis."""
+    full = Layout(layout)
+    return full.unbatched() if full.batched and dimensions == len(full.terms) - 1 else full
+
+
+def layouts_for_structure(layout: Any) -> dict[str, str]:
+    """Layouts that were given, by tensor name: they decide what is a batch."""
+    return {name: str(value) for name, value in per_tensor(layout).items()}
+
+
+def make_options(
+    names: list[str],
+    dimensions: Mapping[str, int],
+    *,
+    arch: str | None = None,
+    tap: Any = None,
+    layout: Any = None,
+    align: Any = None,
+    truncate: Any = None,
+    codec: str = "transform",
+    quality: float | str | None = None,
+    snr: float | None = None,
+    bpfp: float | None = None,
+    max_error: float | None = None,
+    lossless: bool = False,
+    nonfinite: str = "error",
+    chunk: int | None = None,
+    index: bool | None = None,
+    embed_profile: bool = True,
+    profile: ProfileFile | None = None,
+) -> EncodeOptions:
+    """Check options and fill in what the architecture's plugin knows.
+
+    Args:
+        names: of the tensors.
+        dimensions: axes of one sample, by tensor name.
+
+    Raises:
+        OptionError: for contradictions and numbers out of range.
+        UnknownNameError: for an unknown arch, tap or codec, and options for tensors that are not there.
+    """
+    if codec not in CODECS:
+        raise UnknownNameError("codec", codec, CODECS)
+    if nonfinite not in ("error", "keep"):
+        raise UnknownNameError("way with NaN and Inf", nonfinite, ("error", "keep"))
+    if chunk is not None and not 1 <= chunk <= MAX_CHUNK:
+        raise OptionError(f"{chunk} samples a chunk", remedy=f"1 to {MAX_CHUNK:,}")
+    if tap is not None and arch is None and profile is None:
+        raise OptionError("a tap without an architecture", remedy="name it with --arch")
+    _check_names(names, tap, layout, align, truncate)
+    taps = _taps(arch, tap, names)
+    layouts, alignments = per_tensor(layout), _alignments(align, truncate)
+    tensors = {}
+    for name in names:
+        known = taps.get(name)
+        given = layouts.get(name, layouts.get("*"))
+        chosen = Layout(given) if given is not None else None
+        if chosen is None and known is not None:
+            chosen = _fitting(known.layout, dimensions[name])
+        alignment = alignments.get(name, alignments.get("*", known.alignment if known else None))
+        tensors[name] = TensorOptions(chosen, known.name if known else None, alignment)
+    return EncodeOptions(
+        target=Target.choose(quality, snr, bpfp, max_error, lossless),
+        arch=arch,
+        tensors=tensors,
+        keep_nonfinite=nonfinite == "keep",
+        chunk=chunk,
+        index=index,
+        embed_profile=embed_profile,
+    )
+
+
+def _check_names(names: list[str], *options: Any) -> None:
+    for option in options:
+        for name in per_tensor(option):
+            if name != "*" and name not in names:
+                raise UnknownNameError("tensor", name, names)

@@ -1,0 +1,238 @@
+"""The encoder's choices for each tensor: layout, alignment, step, tables. They end up in the file as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..align import (
+    ChannelStatistics,
+    GlobalAligner,
+    TokenAligner,
+    ValueAligner,
+    align_channels,
+    align_globally,
+    guess_layout,
+)
+from ..bitstream import AlignmentRecord, section_bytes
+from ..codec import TransformCodec, bounded_values, encode_lossless, plan, table_bits
+from ..codec.base import Arrays
+from ..errors import InputError, LayoutError, MalformedError
+from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, FLOATS, Alignment, Layout
+from .numeric import cast_floats, to_floats
+from .rate import RateModel
+from .setup import LOSSLESS, OFFSETS, SCALES, TRANSFORM, TensorSetup, section_of
+from .source import Source, SourceTensor
+from .survey import TensorSurvey
+from .target import Target, TensorOptions
+from .transform_coder import value_aligner
+
+__all__ = [
+    "Choice",
+    "choose_alignment",
+    "choose_layout",
+    "choose_step",
+    "choose_tables",
+    "lossless_setup",
+    "prefers_lossless",
+    "template_of",
+]
+
+SECTION_FRAME = 6
+"""Bytes of a section's frame: tag, length, checksum."""
+
+TINY_BYTES = 64
+"""Tensors of so few bytes are smaller without tables and steps."""
+
+MEDIUM_STEP = 0.5
+"""Step at medium quality, in deviations of the aligned values."""
+
+BOUND_MARGIN = 1 - 2.0**-16
+"""Steps of an error bound are this much under twice the bound: the cast to the output dtype takes its part."""
+
+SPARSE_SHARE = 0.2
+"""Share of exact zeros from which features count as sparse: zero must then stay a reconstruction point."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen for a tensor, and what the rate control needs to know of it."""
+
+    setup: TensorSetup
+    aligner: ValueAligner
+    aligned: NDArray[Any]
+    survey: TensorSurvey
+    profiled: bool = False
+
+    @classmethod
+    def from_profile(cls, base: TensorSetup, default: TensorSetup, survey: TensorSurvey) -> Choice:
+        """Alignment, step and tables as a profile has them.
+
+        Raises:
+            InputError: if the profile is for another number of channels.
+        """
+        setup = replace(default, dtype=base.dtype, framework=base.framework, template=base.template, layout=base.layout)
+        setup = replace(setup, name=base.name, tap=base.tap)
+        try:
+            aligner = value_aligner(setup, survey.channels)
+            TransformCodec(1.0, 0, setup.arrays, survey.channels)
+        except MalformedError as err:
+            raise InputError(
+                f"the profile does not fit features of {survey.channels} channels", tensor=base.name
+            ) from err
+        return cls(setup, aligner, aligner.forward(survey.sample)[0], survey, profiled=True)
+
+    def model(self) -> RateModel:
+        """The tensor's rate model."""
+        side = self.aligner.forward(self.survey.sample)[1] if isinstance(self.aligner, TokenAligner) else None
+        scales = np.asarray(self.aligner.scales(side))
+        step = float(self.setup.parameters[0])
+        return RateModel.thinned(self.aligned, scales, step, self.survey.scale)
+
+
+def template_of(source: Source, tensor: SourceTensor) -> tuple[int | None, ...]:
+    """Sizes of a sample's axes, None where they vary."""
+    if not source.samples:
+        return tuple(tensor.leaves[0].shape[1:]) if tensor.stacked else ()
+    shapes = {tensor.shape(0)} if tensor.stacked else {leaf.shape for leaf in tensor.leaves}
+    return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=True))
+
+
+def choose_layout(source: Source, tensor: SourceTensor, options: TensorOptions) -> tuple[Layout | None, bool]:
+    """The layout of a tensor, and whether it was guessed; None for what is coded without loss.
+
+    Raises:
+        LayoutError: if the layout that was given does not fit.
+    """
+    if tensor.dtype not in FLOATS:
+        return None, False
+    dimensions = len(template_of(source, tensor))
+    if options.layout is not None:
+        if len(options.layout.sample_terms) != dimensions:
+            raise LayoutError(
+                f"layout '{options.layout}' does not fit samples of shape {_shown(source, tensor)}",
+                tensor=tensor.name,
+                remedy=f"give one with {dimensions} axes a sample",
+            )
+        return options.layout, False
+    if tensor.stacked:
+        return guess_layout(dimensions + 1, True), True
+    return guess_layout(dimensions, False), True
+
+
+def _shown(source: Source, tensor: SourceTensor) -> str:
+    sizes = ("?" if size is None else str(size) for size in template_of(source, tensor))
+    return f"({', '.join(sizes)})"
+
+
+def lossless_setup(source: Source, tensor: SourceTensor, layout: Layout | None, tap: str | None) -> TensorSetup:
+    """The setup of a tensor that is coded without loss."""
+    template = template_of(source, tensor)
+    return TensorSetup(tensor.name, tensor.dtype, tensor.framework, template, LOSSLESS, layout, tap=tap)
+
+
+def automatic_alignment(statistics: ChannelStatistics) -> Alignment:
+    """The alignment of features that nothing is known of: per channel, zeros kept as zeros where there are many."""
+    if statistics.zero_share >= SPARSE_SHARE:
+        return Alignment("none")
+    return Alignment("mean-deviation", "channel")
+
+
+def choose_alignment(
+    base: TensorSetup, survey: TensorSurvey, wanted: Alignment | None, target: Target
+) -> tuple[TensorSetup, ValueAligner]:
+    """Add value alignment to a setup.
+
+    Args:
+        base: the setup so far.
+        survey: of the tensor.
+        wanted: what option, plugin or profile say; None leaves the choice.
+        target: under an error bound there is no alignment; for an SNR, channels get equal scales.
+    """
+    if target.kind == "max_error":
+        return base, GlobalAligner(0.0, 1.0)
+    alignment = wanted or automatic_alignment(survey.statistics)
+    kind, scope = ALIGNMENT_KINDS.index(alignment.kind), ALIGNMENT_SCOPES.index(alignment.scope)
+    if alignment.scope == "token" and alignment.kind != "none":
+        record = AlignmentRecord(kind, scope, truncate=alignment.truncate)
+        return replace(base, alignment=record), TokenAligner(alignment.kind)
+    if alignment.scope == "channel" and alignment.kind != "none":
+        aligner = align_channels(alignment.kind, survey.statistics, survey.sample, target.kind == "snr")
+        arrays = {OFFSETS: aligner.offset_codes, SCALES: aligner.scale_codes}
+        return replace(
+            base, alignment=AlignmentRecord(kind, scope, truncate=alignment.truncate), arrays=arrays
+        ), aligner
+    if alignment.statistics is not None:
+        globally = GlobalAligner(*alignment.statistics)
+    else:
+        globally = align_globally(alignment.kind, survey.statistics, survey.sample)
+    if alignment.kind == "none" and alignment.truncate is None:
+        return base, globally
+    record = AlignmentRecord(kind, 0, globally.offset, globally.scale, alignment.truncate)
+    return replace(base, alignment=record), globally
+
+
+def choose_step(
+    base: TensorSetup, aligner: ValueAligner, survey: TensorSurvey, target: Target
+) -> tuple[TensorSetup, NDArray[Any]]:
+    """Add the step to a setup; also the aligned sample.
+
+    Qualities and rates weigh every tensor by its own deviation; an SNR gives all tensors one step in features' units.
+    """
+    aligned, side = aligner.forward(survey.sample)
+    if target.kind == "max_error":
+        step = 2 * target.value * BOUND_MARGIN
+    elif target.kind == "snr":
+        step = 1 / max(2.0**-100, float(np.mean(aligner.scales(side)))) if aligned.size else 1.0
+    else:
+        deviation = float(aligned.std(dtype=np.float64)) if aligned.size else 0.0
+        step = MEDIUM_STEP * (deviation if np.isfinite(deviation) and deviation > 2.0**-80 else 1.0)
+    return replace(base, codec=TRANSFORM, parameters=(float(np.float32(step)), 0)), aligned
+
+
+def section_cost(arrays: Arrays) -> int:
+    """Bytes of integer arrays as sections of a file."""
+    return sum(len(section_bytes(section_of(0, kind, array))) + SECTION_FRAME for kind, array in arrays.items())
+
+
+def prefers_lossless(choice: Choice, target: Target) -> bool:
+    """Whether coding a tensor without loss takes no more bytes than the target's error allows to save."""
+    values = choice.survey.total * choice.survey.channels
+    if target.kind == "max_error":
+        return _bounded_bytes(choice, target.value) >= _lossless_bytes(choice)
+    return values * choice.setup.item_size <= TINY_BYTES
+
+
+def _lossless_bytes(choice: Choice) -> float:
+    stored = cast_floats(choice.survey.sample, choice.setup.dtype)
+    return len(encode_lossless(np.ascontiguousarray(stored).ravel(), rotate=True)) * choice.survey.scale
+
+
+def _bounded_bytes(choice: Choice, bound: float) -> float:
+    """Bytes under an error bound, from the sample: payload, sections, and values that must be stored exactly."""
+    step = float(choice.setup.parameters[0])
+    sections = plan(choice.aligned, step, choice.survey.scale, bounded=True).sections
+    values = bounded_values(choice.aligned, step)
+    decoded = to_floats(cast_floats(values, choice.setup.dtype), choice.setup.dtype)
+    broken = np.count_nonzero(~(np.abs(decoded.astype(np.float64) - choice.aligned) <= bound))
+    bits = table_bits(choice.aligned, step, sections) + 8 * broken * (choice.setup.item_size + 1)
+    return bits / 8 * choice.survey.scale + section_cost(sections)
+
+
+def choose_tables(choice: Choice, gain: float, target: Target) -> TensorSetup:
+    """Add reconstruction points, classes and tables for a gain."""
+    step = float(np.float32(float(choice.setup.parameters[0]) * gain))
+    chosen = plan(choice.aligned, step, choice.survey.scale, bounded=target.kind == "max_error")
+    if choice.profiled:
+        kept = table_bits(choice.aligned, step, choice.setup.arrays)
+        own = table_bits(choice.aligned, step, chosen.sections)
+        if (kept - own) * choice.survey.scale <= 8 * section_cost(chosen.sections):
+            return choice.setup
+    return replace(
+        choice.setup,
+        parameters=(choice.setup.parameters[0], chosen.shift),
+        arrays={**choice.setup.arrays, **chosen.sections},
+    )

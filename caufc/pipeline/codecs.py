@@ -1,0 +1,20 @@
+"""Which coder a tensor's codec ID names."""
+
+from __future__ import annotations
+
+from .coder import Coder
+from .lossless_coder import LosslessCoder
+from .setup import LOSSLESS, TensorSetup
+from .transform_coder import TransformCoder
+
+__all__ = ["coder_of"]
+
+
+def coder_of(setup: TensorSetup, gain: float, *, bounded: bool = False) -> Coder:
+    """The coder of a tensor.
+
+    Raises:
+        MalformedError: if its parameters or sections break the specification.
+        UnsupportedError: for registry numbers that this version does not know.
+    """
+    return LosslessCoder(setup) if setup.codec == LOSSLESS else TransformCoder(setup, gain, bounded)

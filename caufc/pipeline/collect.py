@@ -1,0 +1,42 @@
+"""Decoded chunks put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..types import DTYPES, AnyArray, Structure
+from .decoder import DecodedChunk
+from .setup import TensorSetup
+
+__all__ = ["Collector"]
+
+
+class Collector:
+    """Gathers chunks; gives one array a tensor for batches and singles, one a sample for lists."""
+
+    def __init__(self, setups: Sequence[TensorSetup], structure: Structure) -> None:
+        self.setups, self.structure = setups, structure
+        self.parts: list[list[AnyArray]] = [[] for _ in setups]
+
+    def add(self, chunk: DecodedChunk) -> None:
+        """Add the next chunk."""
+        for parts, samples in zip(self.parts, chunk.tensors, strict=True):
+            if self.structure.kind == "batch" and isinstance(samples, np.ndarray):
+                parts.append(samples)
+            else:
+                parts.extend(samples)
+
+    def arrays(self) -> list[AnyArray | list[AnyArray]]:
+        """What was gathered, by tensor."""
+        return [self._joined(setup, parts) for setup, parts in zip(self.setups, self.parts, strict=True)]
+
+    def _joined(self, setup: TensorSetup, parts: list[AnyArray]) -> AnyArray | list[AnyArray]:
+        if self.structure.kind == "single":
+            return np.ascontiguousarray(parts[0])
+        if self.structure.kind != "batch":
+            return [np.ascontiguousarray(part) for part in parts]
+        if not parts:
+            return np.empty((0, *(size or 0 for size in setup.template)), DTYPES[setup.dtype])
+        return np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts))

@@ -1,0 +1,69 @@
+"""What the encoder reads: tensors of numbered samples, in parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..types import AnyArray, Framework, Leaf, Structure, Tree
+
+__all__ = ["Source", "SourceTensor", "tensor_names"]
+
+
+@dataclass(frozen=True)
+class SourceTensor:
+    """One named tensor over all samples.
+
+    Args:
+        name: the path in the structure, joined with dots; empty for a lone tensor.
+        dtype: a name of :data:`caufc.types.DTYPES`.
+        framework: where arrays came from, and go back to.
+        leaves: one leaf whose first axis counts samples (``stacked``), or one leaf a sample.
+        stacked: which of the two.
+    """
+
+    name: str
+    dtype: str
+    framework: Framework
+    leaves: Sequence[Leaf]
+    stacked: bool
+
+    @property
+    def numel(self) -> int:
+        """Values over all samples."""
+        return sum(math.prod(leaf.shape) for leaf in self.leaves)
+
+    def shape(self, sample: int) -> tuple[int, ...]:
+        """Shape of one sample, without a sample axis."""
+        return tuple(self.leaves[0].shape[1:]) if self.stacked else tuple(self.leaves[sample].shape)
+
+    def block(self, start: int, stop: int) -> AnyArray | list[AnyArray]:
+        """Samples ``[start, stop)``: one array ``[stop - start, ...]`` if stacked, else a list of arrays."""
+        if self.stacked:
+            return self.leaves[0].rows(start, stop)
+        return [leaf.read() for leaf in self.leaves[start:stop]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """An input as a structure and its tensors; ``samples`` counts them."""
+
+    structure: Structure
+    tensors: tuple[SourceTensor, ...]
+    samples: int
+
+
+def tensor_names(tree: Tree) -> list[str]:
+    """Names of a tree's tensors by tensor number: the path of each, joined with dots."""
+    found: dict[int, str] = {}
+
+    def walk(node: Tree, path: tuple[str, ...]) -> None:
+        if isinstance(node, int):
+            found[node] = ".".join(path)
+            return
+        for name, child in zip(node.names, node.children, strict=True):
+            walk(child, (*path, str(name)))
+
+    walk(tree, ())
+    return [found[number] for number in sorted(found)]

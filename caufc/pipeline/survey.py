@@ -1,0 +1,152 @@
+"""The first pass: what the values are like, and a sample of them for choices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..align import ChannelStatistics, LayoutAligner, truncate
+from ..errors import NonFiniteError
+from ..types import Alignment, Layout
+from .coder import Samples
+from .numeric import to_floats
+from .source import Source, SourceTensor
+
+__all__ = ["Survey", "TensorSurvey", "check_finite", "chunks_of", "survey_tensor"]
+
+SAMPLE_VALUES = 1 << 21
+"""Values of a file that choices are made on."""
+
+Progress = Callable[[int], None]
+
+
+@dataclass
+class TensorSurvey:
+    """What the first pass learned of one tensor.
+
+    Args:
+        channels: C.
+        statistics: per channel.
+        sample: tokens ``[M, C]``, evenly taken; all of them if they are few.
+        total: number of tokens in the file.
+        clipped: values outside the truncation range.
+    """
+
+    channels: int
+    statistics: ChannelStatistics
+    sample: NDArray[Any]
+    total: int = 0
+    clipped: int = 0
+
+    @property
+    def energy(self) -> float:
+        """Sum of the squares of all values."""
+        return self.statistics.energy
+
+    @property
+    def scale(self) -> float:
+        """How many times more tokens the file has than the sample."""
+        return self.total / max(1, len(self.sample))
+
+
+@dataclass
+class Survey:
+    """The first pass over a file: one entry a tensor that is coded with loss."""
+
+    tensors: dict[int, TensorSurvey] = field(default_factory=dict)
+
+
+def chunks_of(samples: int, chunk: int) -> Iterator[tuple[int, int]]:
+    """Sample ranges of the chunks."""
+    for start in range(0, samples, chunk):
+        yield start, min(samples, start + chunk)
+
+
+def survey_tensor(
+    source: Source,
+    tensor: SourceTensor,
+    layout: Layout,
+    alignment: Alignment | None,
+    *,
+    chunk: int,
+    budget: int,
+    keep_nonfinite: bool,
+    progress: Progress,
+) -> TensorSurvey:
+    """Read a tensor once.
+
+    Args:
+        source: the input.
+        tensor: one of its tensors, of floats.
+        layout: meaning of its axes.
+        alignment: its truncation range is applied.
+        chunk: samples to read at a time.
+        budget: most values of the sample.
+        keep_nonfinite: whether NaN and Inf may come; they count as zeros.
+        progress: told how many values have been read.
+
+    Raises:
+        LayoutError: if the layout does not fit.
+        NonFiniteError: for NaN or Inf that may not come.
+    """
+    aligner = LayoutAligner(layout)
+    channels = aligner.size(tensor.shape(0))[1] if source.samples else 0
+    statistics, parts, total, clipped = ChannelStatistics(channels), [], 0, 0
+    stride = _stride(source, tensor, budget)
+    limits = None if alignment is None else alignment.truncate
+    for start, stop in chunks_of(source.samples, chunk):
+        tokens = aligner.to_tokens(_floats(tensor.block(start, stop), tensor.dtype))
+        matrix = _finite(tokens.matrix, tensor, start, keep_nonfinite)
+        if limits is not None:
+            matrix, count = truncate(matrix, *limits)
+            clipped += count
+        statistics.add(matrix)
+        parts.append(np.array(matrix[-total % stride :: stride]))
+        total += len(matrix)
+        progress(matrix.size)
+    sample = np.concatenate(parts) if parts else np.empty((0, channels), np.float32)
+    return TensorSurvey(channels, statistics, sample, total, clipped)
+
+
+def _stride(source: Source, tensor: SourceTensor, budget: int) -> int:
+    """Every how-many-th token goes into the sample."""
+    if tensor.stacked:
+        values = source.samples * math.prod(tensor.shape(0)) if source.samples else 0
+    else:
+        values = sum(math.prod(leaf.shape) for leaf in tensor.leaves)
+    return max(1, math.ceil(values / budget))
+
+
+def _floats(samples: Samples, dtype: str) -> NDArray[Any] | Sequence[NDArray[Any]]:
+    return [to_floats(s, dtype) for s in samples] if isinstance(samples, list) else to_floats(samples, dtype)
+
+
+def _finite(matrix: NDArray[Any], tensor: SourceTensor, start: int, keep: bool) -> NDArray[Any]:
+    if keep:
+        finite = np.isfinite(matrix)
+        return matrix if finite.all() else np.where(finite, matrix, matrix.dtype.type(0))
+    check_finite(matrix, tensor, start)
+    return matrix
+
+
+def check_finite(values: NDArray[Any], tensor: SourceTensor, start: int) -> None:
+    """Refuse NaN and Inf in the chunk from sample ``start`` on.
+
+    Raises:
+        NonFiniteError: if there are any.
+    """
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    nans = int(np.isnan(values).sum())
+    infinite = int(finite.size - finite.sum()) - nans
+    raise NonFiniteError(
+        f"holds {nans:,} NaN and {infinite:,} Inf in the chunk from sample {start}",
+        tensor=tensor.name,
+        remedy="use --nonfinite keep to carry them exactly",
+    )

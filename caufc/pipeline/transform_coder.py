@@ -1,0 +1,216 @@
+"""Tensors that are coded with loss: where format alignment, value alignment, codec and patches meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..align import (
+    ChannelAligner,
+    GlobalAligner,
+    LayoutAligner,
+    SideArray,
+    TokenAligner,
+    Tokens,
+    ValueAligner,
+    truncate,
+)
+from ..bitstream import Cursor, varint
+from ..codec import TransformCodec, decode_lossless, encode_lossless
+from ..errors import MalformedError, UnsupportedError
+from ..types import ALIGNMENT_KINDS, AnyArray
+from .coder import Encoded, Promise, Samples, Shapes, Symbols, split
+from .distortion import Distortion
+from .numeric import cast_floats, to_floats, working_dtype
+from .patches import Patches
+from .setup import OFFSETS, SCALES, TensorSetup
+
+__all__ = ["TransformCoder", "value_aligner"]
+
+PATCHED = 1
+SAFE_INDEX = 1 << 23
+"""Below, float32 represents every index and its neighbours, so quantisation errors stay within a step."""
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a decoded transform payload holds."""
+
+    symbols: NDArray[np.int32]
+    side: SideArray | None
+    patches: Patches | None
+
+
+def value_aligner(setup: TensorSetup, channels: int) -> ValueAligner:
+    """The value aligner that a setup describes."""
+    record = setup.alignment
+    if record is None:
+        return GlobalAligner(0.0, 1.0)
+    if record.scope > 2 or record.kind >= len(ALIGNMENT_KINDS):
+        raise UnsupportedError(f"alignment {record.kind}, scope {record.scope} is unknown", remedy="upgrade caufc")
+    if record.scope == 0:
+        return GlobalAligner(record.offset, record.scale)
+    if record.scope == 2:
+        return TokenAligner(ALIGNMENT_KINDS[record.kind])
+    offsets, scales = setup.arrays.get(OFFSETS), setup.arrays.get(SCALES)
+    if offsets is None or scales is None or offsets.shape != (channels,) or scales.shape != (channels,):
+        raise MalformedError(f"no statistics for {channels} channels", requirement=351, tensor=setup.name)
+    return ChannelAligner(offsets, scales)
+
+
+def _stacked(samples: Samples, template: Sequence[int | None]) -> Samples:
+    """Samples of one shape as one array."""
+    if isinstance(samples, list) and None not in template:
+        return np.stack(samples) if samples else np.empty((0, *(size or 0 for size in template)))
+    return samples
+
+
+class TransformCoder:
+    """Codes floats: format alignment, value alignment, transform codec, patches."""
+
+    def __init__(self, setup: TensorSetup, gain: float, bounded: bool) -> None:
+        self.setup, self.gain = setup, gain
+        if setup.layout is None:
+            raise MalformedError("no layout", requirement=200, tensor=setup.name)
+        self.format = LayoutAligner(setup.layout)
+        self.channels = self._channels()
+        self.value = value_aligner(setup, self.channels)
+        step, shift = self._parameters()
+        self.codec = TransformCodec(step, shift, setup.arrays, self.channels, bounded=bounded)
+        self.working = working_dtype(setup.dtype)
+
+    def _channels(self) -> int:
+        sizes = [self.setup.template[axis] for axis in self.format.channel_axes]
+        if None in sizes:
+            raise MalformedError("the number of channels varies", requirement=66, tensor=self.setup.name)
+        product = 1
+        for size in sizes:
+            product *= size or 0
+        if product > 1 << 24:
+            raise MalformedError(f"{product} channels", requirement=66, tensor=self.setup.name)
+        return product
+
+    def _parameters(self) -> tuple[float, int]:
+        values = self.setup.parameters
+        if len(values) != 2 or type(values[0]) is not float or type(values[1]) is not int:
+            raise MalformedError(f"codec parameters {list(values)}", requirement=201, tensor=self.setup.name)
+        return values[0], values[1]
+
+    def encode(self, samples: Samples, promise: Promise) -> Encoded:
+        stored = _stacked(samples, self.setup.template)
+        floats = (
+            [to_floats(s, self.setup.dtype) for s in stored]
+            if isinstance(stored, list)
+            else to_floats(stored, self.setup.dtype)
+        )
+        tokens = self.format.to_tokens(floats)
+        matrix, lost = tokens.matrix, None
+        if promise.nonfinite:
+            lost = ~np.isfinite(matrix)
+            matrix = np.where(lost, matrix.dtype.type(0), matrix) if lost.any() else matrix
+        distortion = Distortion()
+        clean = matrix
+        if promise.truncate is not None:
+            matrix, distortion.clipped = truncate(matrix, *promise.truncate)
+        aligned, side = self.value.forward(matrix)
+        symbols = self.codec.symbols(aligned, self.gain)
+        del aligned
+        error = self._decoded(symbols, len(matrix), side)
+        error -= clean
+        mask = self._broken(error, symbols, side, promise, lost)
+        patches = None
+        if mask is not None:
+            error[mask] = 0
+            distortion.patched = int(mask.sum())
+            patches = Patches.where(self._flat(mask, tokens), np.concatenate([s.ravel() for s in stored]))
+        distortion.add(*(part.T.ravel() if error.flags.f_contiguous else part.ravel() for part in (clean, error)))
+        payload = self._payload(self.codec.encode(symbols), side, patches)
+        return Encoded(payload, _covered(symbols, side, patches), distortion)
+
+    def _decoded(self, symbols: NDArray[np.int32], count: int, side: SideArray | None) -> NDArray[Any]:
+        """Working floats of what the decoder will store, ``[N, C]``."""
+        aligned = self.codec.reconstruct(symbols, count, self.gain, self.working)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = self.value.inverse(aligned, side)
+        return to_floats(cast_floats(values, self.setup.dtype), self.setup.dtype)
+
+    def _broken(
+        self,
+        error: NDArray[Any],
+        symbols: NDArray[np.int32],
+        side: SideArray | None,
+        promise: Promise,
+        lost: NDArray[np.bool_] | None,
+    ) -> NDArray[np.bool_] | None:
+        """Where the promise would be broken; None for nowhere."""
+        mask: NDArray[np.bool_] | None = None
+        if promise.max_error is not None:
+            mask = ~(np.abs(error.astype(np.float64)) <= promise.max_error)
+        elif symbols.size and int(symbols.max()) >= SAFE_INDEX:
+            step = self.codec.effective_step(self.gain)
+            mask = ~(np.abs(error) <= step * self.value.scales(side))
+        if lost is not None:
+            mask = lost if mask is None else mask | lost
+        return mask if mask is not None and mask.any() else None
+
+    def _flat(self, mask: NDArray[np.bool_], tokens: Tokens) -> NDArray[np.bool_]:
+        """A mask ``[N, C]`` in the samples' own order, flat."""
+        back = self.format.from_tokens(Tokens(mask, tokens.shapes, tokens.grids, tokens.special, tokens.stacked))
+        return np.concatenate([part.ravel() for part in back])
+
+    def _payload(self, words: bytes, side: SideArray | None, patches: Patches | None) -> bytes:
+        """Flags, side array, patches, words [CAUF-0206]."""
+        out = bytearray([PATCHED if patches is not None else 0])
+        if side is not None:
+            coded = encode_lossless(side.ravel(), rotate=False)
+            out += varint(len(coded)) + coded
+        if patches is not None:
+            coded = patches.to_bytes()
+            out += varint(len(coded)) + coded
+        return bytes(out) + words
+
+    def decode_symbols(self, payload: memoryview, shapes: Shapes) -> Symbols:
+        counts = [self.format.size(shape)[0] for shape in shapes]
+        tokens, total = sum(counts), sum(self.setup.size(shape) for shape in shapes)
+        cursor = Cursor(payload)
+        flags = cursor.byte()
+        if flags > PATCHED:
+            raise MalformedError(f"payload flags {flags}", requirement=206, tensor=self.setup.name)
+        side, patches = None, None
+        if isinstance(self.value, TokenAligner):
+            coded = cursor.take(cursor.varint())
+            side = decode_lossless(coded, 2 * tokens, np.dtype("<i2"), rotate=False).reshape(2, tokens)
+        if flags & PATCHED:
+            patches = Patches.parse(cursor.take(cursor.varint()), self.setup.dtype, total)
+        symbols = self.codec.decode_symbols(cursor.take(cursor.left), tokens)
+        return Symbols(_State(symbols, side, patches), _covered(symbols, side, patches))
+
+    def reconstruct(self, symbols: Symbols, shapes: Shapes) -> list[AnyArray] | AnyArray:
+        state: _State = symbols.state
+        count = sum(self.format.size(shape)[0] for shape in shapes)
+        aligned = self.codec.reconstruct(state.symbols, count, self.gain, self.working)
+        with np.errstate(over="ignore", invalid="ignore"):
+            stored = cast_floats(self.value.inverse(aligned, state.side), self.setup.dtype)
+        stacked = None not in self.setup.template
+        tokens = Tokens(stored, tuple(shapes), (), self.format.layout.special, stacked)
+        samples = self.format.from_tokens(tokens)
+        if state.patches is None:
+            return samples
+        flat = np.concatenate([np.ascontiguousarray(part).ravel() for part in samples])
+        state.patches.apply(flat)
+        return split(flat, shapes, stacked)
+
+
+def _covered(symbols: NDArray[np.int32], side: SideArray | None, patches: Patches | None) -> list[bytes | memoryview]:
+    """What the symbols' checksum covers, in order [CAUF-0118]."""
+    parts: list[bytes | memoryview] = []
+    if side is not None:
+        parts.append(side.astype("<i2").tobytes())
+    parts.append(symbols.astype("<i4", copy=False).view(np.uint8).data)
+    if patches is not None:
+        parts += [patches.positions.astype("<u4").tobytes(), patches.values.tobytes()]
+    return parts

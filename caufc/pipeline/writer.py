@@ -1,0 +1,184 @@
+"""One pass over the samples: chunks in, a container out, nothing held but the chunk at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from ..bitstream import (
+    AlignmentRecord,
+    Chunk,
+    End,
+    Header,
+    Index,
+    Section,
+    TensorRecord,
+    block_bytes,
+    checksum,
+    chunk_bytes,
+    end_bytes,
+    index_bytes,
+    section_bytes,
+)
+from ..types import Structure
+from .codecs import coder_of
+from .coder import Coder, Promise
+from .distortion import Distortion
+from .profile import ProfileFile
+from .setup import TensorSetup, record_of, record_tree, resolve, section_of
+from .source import Source
+from .survey import chunks_of
+
+__all__ = ["Pass", "Sink", "container_prelude", "write_pass"]
+
+
+class Sink(Protocol):
+    """Where a container goes, in order."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+@dataclass
+class Pass:
+    """What one pass wrote and lost."""
+
+    bytes_out: int = 0
+    chunks: int = 0
+    distortion: Distortion = field(default_factory=Distortion)
+
+
+def container_prelude(
+    structure: Structure | None,
+    setups: Sequence[TensorSetup],
+    *,
+    gain: float | None,
+    arch: str | None,
+    indexed: bool,
+    profile: ProfileFile | None,
+) -> tuple[Header, list[Section]]:
+    """Header and sections of a file, or of a profile if ``structure`` is None; what a profile says is left out."""
+    records: tuple[TensorRecord, ...] | None = tuple(record_of(setup) for setup in setups)
+    sections = [section_of(i, kind, array) for i, setup in enumerate(setups) for kind, array in setup.arrays.items()]
+    tree = None if structure is None or structure.tree == 0 else record_tree(structure.tree)
+    header = Header(
+        content="profile" if structure is None else structure.kind,
+        indexed=indexed,
+        gain=None if gain == 1 else gain,
+        tree=tree,
+        tensors=records,
+        arch=arch,
+    )
+    if profile is None:
+        return header, sections
+    known = resolve(profile.header, profile.sections, None)
+    defaults = [record_of(setup) for setup in known[1]]
+    shorter = tuple(_difference(record_of(setup), default) for setup, default in zip(setups, defaults, strict=True))
+    header = replace(
+        header,
+        profile=profile.id,
+        tree=None if tree == profile.header.tree else tree,
+        tensors=None if all(record == TensorRecord() for record in shorter) else shorter,
+        arch=None if arch == profile.header.arch else arch,
+    )
+    there = {(s.type, s.tensor): s.data for s in profile.sections}
+    return header, [s for s in sections if there.get((s.type, s.tensor)) != s.data]
+
+
+def _difference(record: TensorRecord, default: TensorRecord) -> TensorRecord:
+    """Only the fields in which a record differs from the profile's."""
+    differing = {name: value for name, value in vars(record).items() if value != getattr(default, name)}
+    if "alignment" in differing and differing["alignment"] is None:
+        differing["alignment"] = AlignmentRecord(0, 0)
+    return TensorRecord(**differing)
+
+
+def write_pass(
+    source: Source,
+    setups: Sequence[TensorSetup],
+    prelude: tuple[Header, Sequence[Section]],
+    sink: Sink,
+    *,
+    promises: Sequence[Promise],
+    gain: float,
+    chunk: int,
+    progress: Callable[[int], None],
+) -> Pass:
+    """Write a whole container.
+
+    Args:
+        source: the samples.
+        setups: one a tensor.
+        prelude: header and sections.
+        sink: takes the bytes.
+        promises: one a tensor.
+        gain: factor on all steps.
+        chunk: samples a chunk.
+        progress: told how many values have been written.
+    """
+    header, sections = prelude
+    result = Pass()
+
+    def put(data: bytes) -> int:
+        sink.write(data)
+        result.bytes_out += len(data)
+        return len(data)
+
+    head = header.to_bytes()
+    seed = int.from_bytes(head[-4:], "little")
+    put(head)
+    for section in sections:
+        put(block_bytes("S", section_bytes(section), seed))
+    coders = [
+        coder_of(setup, gain, bounded=promise.max_error is not None)
+        for setup, promise in zip(setups, promises, strict=True)
+    ]
+    index_of, first = [], result.bytes_out
+    for start, stop in chunks_of(source.samples, chunk):
+        body = _chunk(source, setups, coders, promises, start, stop, result, progress)
+        index_of.append((put(block_bytes("C", body, seed)), stop - start))
+    result.chunks = len(index_of)
+    _close(header, index_of, first, source.samples, seed, put)
+    return result
+
+
+def _close(
+    header: Header,
+    index_of: list[tuple[int, int]],
+    first: int,
+    samples: int,
+    seed: int,
+    put: Callable[[bytes], int],
+) -> None:
+    if not header.indexed:
+        put(block_bytes("E", end_bytes(End(samples, None)), seed))
+        return
+    index = block_bytes("I", index_bytes(Index(first, tuple(index_of))), seed)
+    end = block_bytes("E", end_bytes(End(samples, 0)), seed)
+    put(index)
+    put(block_bytes("E", end_bytes(End(samples, len(index) + len(end))), seed))
+
+
+def _chunk(
+    source: Source,
+    setups: Sequence[TensorSetup],
+    coders: Sequence[Coder],
+    promises: Sequence[Promise],
+    start: int,
+    stop: int,
+    result: Pass,
+    progress: Callable[[int], None],
+) -> bytes:
+    """The body of one chunk; what it loses is added to the result."""
+    payloads, shapes, symbols = [], [], 0
+    for number, (tensor, coder, promise) in enumerate(zip(source.tensors, coders, promises, strict=True)):
+        block = tensor.block(start, stop)
+        encoded = coder.encode(block, promise)
+        payloads.append(encoded.payload)
+        shapes.append(tuple(tensor.shape(sample) for sample in range(start, stop)))
+        for part in encoded.symbols:
+            symbols = checksum(part, symbols)
+        result.distortion.merge(encoded.distortion)
+        progress(sum(setups[number].size(shape) for shape in shapes[-1]))
+    chunk = Chunk(start, stop - start, tuple(shapes), tuple(payloads), symbols)
+    return chunk_bytes(chunk, [setup.template for setup in setups])

@@ -1,0 +1,227 @@
+"""Discovers plugins and finds what they bring by name.
+
+Every entry point of the group ``caufc`` is a plugin; the built-in families come the same way. Plugins load in name
+order. One that cannot be imported, misspells a hook or returns junk is left out and reported; a name that two plugins
+bring is an error for whoever asks for that name, and for nobody else.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from importlib import metadata
+from typing import Generic, TypeVar
+
+from .errors import PluginError, UnknownNameError
+from .hookspecs import PROJECT
+from .plugin_loader import Plugin, PluginLoader, check_taps
+from .plugin_runtime import load_runtime, translated
+from .types import Backbone, FeatureFormat, Profile, Runtime, Tap
+
+__all__ = ["PluginManager", "default_manager"]
+
+BUILT_IN = {
+    "generic": "caufc.plugins.generic",
+    "hf-audio": "caufc.plugins.hf_audio",
+    "hf-language": "caufc.plugins.hf_language",
+    "timm-cnn": "caufc.plugins.timm_cnn",
+    "timm-swin": "caufc.plugins.timm_swin",
+    "timm-vit": "caufc.plugins.timm_vit",
+}
+"""The families that come with caufc, for a checkout that is on the path but not installed."""
+
+Item = TypeVar("Item")
+
+
+class _Index(Generic[Item]):
+    """Items of one kind by name, with the plugins that bring them."""
+
+    def __init__(
+        self,
+        noun: str,
+        plugins: Iterable[Plugin],
+        items: Callable[[Plugin], Iterable[Item]],
+        name: Callable[[Item], str],
+        namesakes: dict[str, list[Plugin]],
+    ) -> None:
+        self._noun = noun
+        self._items: dict[str, tuple[Plugin, Item]] = {}
+        self.clashes: dict[str, list[Plugin]] = {}
+        bringers: dict[str, list[Plugin]] = {}
+        for plugin in plugins:
+            for item in items(plugin):
+                self._items.setdefault(name(item), (plugin, item))
+                bringers.setdefault(name(item), []).append(plugin)
+        for key, owners in bringers.items():
+            involved = list({id(p): p for owner in owners for p in namesakes.get(owner.name, [owner])}.values())
+            if len(involved) > 1:
+                self.clashes[key] = involved
+
+    def names(self) -> list[str]:
+        return sorted(self._items)
+
+    def unambiguous(self) -> list[tuple[str, Item]]:
+        """(plugin name, item) of every name that one plugin brings, in the order of loading."""
+        return [(plugin.name, item) for key, (plugin, item) in self._items.items() if key not in self.clashes]
+
+    def get(self, name: str) -> tuple[str, Item]:
+        """(plugin name, item).
+
+        Raises:
+            UnknownNameError: if nobody brings the name.
+            PluginError: if two plugins do.
+        """
+        if name not in self._items:
+            raise UnknownNameError(self._noun, name, self.names())
+        if name in self.clashes:
+            raise _clash(f"the {self._noun} '{name}'", self.clashes[name])
+        plugin, item = self._items[name]
+        return plugin.name, item
+
+
+class PluginManager:
+    """The plugins of one environment.
+
+    Args:
+        entry_points: what to load; the entry points installed in the group ``caufc`` when None.
+    """
+
+    def __init__(self, entry_points: Iterable[metadata.EntryPoint] | None = None) -> None:
+        loader = PluginLoader()
+        points = _installed() if entry_points is None else list(entry_points)
+        self._plugins = [loader.load(point) for point in sorted(points, key=lambda point: (point.name, point.value))]
+        by_name = {key: list(group) for key, group in itertools.groupby(self._plugins, key=lambda p: p.name)}
+        self._namesakes = {key: group for key, group in by_name.items() if len(group) > 1}
+        shared = (self._plugins, self._namesakes)
+        self._backbones = _Index("arch", shared[0], lambda p: p.backbones, lambda b: b.id, shared[1])
+        self._profiles = _Index("profile", shared[0], lambda p: p.profiles, lambda b: b.name, shared[1])
+        self._formats = _Index("feature format", shared[0], lambda p: p.feature_formats, lambda f: f.suffix, shared[1])
+
+    def report(self) -> list[Plugin]:
+        """Every plugin in the order of loading, with its status."""
+        return [self._with_collisions(plugin) for plugin in self._plugins]
+
+    def backbones(self) -> list[tuple[str, Backbone]]:
+        """(plugin name, backbone) of every backbone whose ID is unambiguous."""
+        return self._backbones.unambiguous()
+
+    def profiles(self) -> list[tuple[str, Profile]]:
+        """(plugin name, profile) of every profile whose name is unambiguous."""
+        return self._profiles.unambiguous()
+
+    def feature_formats(self) -> list[tuple[str, FeatureFormat]]:
+        """(plugin name, format) of every format whose suffix is unambiguous."""
+        return self._formats.unambiguous()
+
+    def find_profile(self, name: str) -> Profile:
+        """The profile of a name; see :meth:`find_backbone` for the errors."""
+        return self._profiles.get(name)[1]
+
+    def find_feature_format(self, suffix: str) -> FeatureFormat:
+        """The format of a suffix (``.h5``); see :meth:`find_backbone` for the errors."""
+        return self._formats.get(suffix)[1]
+
+    def find_backbone(self, arch: str) -> Backbone:
+        """The backbone of an architecture ID: the exact one, else the pattern with the most literal characters.
+
+        Options after ``?`` (``timm/resnet18?pretrained=false``) are for the loader and do not take part.
+
+        Raises:
+            UnknownNameError: if no plugin knows the ID.
+            PluginError: if two plugins claim it.
+        """
+        return self._find(arch)[1]
+
+    def taps(self, arch: str) -> tuple[Tap, ...]:
+        """The taps of an architecture, loading nothing."""
+        plugin, backbone = self._find(arch)
+        if not callable(backbone.taps):
+            return tuple(backbone.taps)
+        with translated(plugin, f"listing the taps of '{arch}'"):
+            return check_taps(backbone.id, backbone.taps(_without_options(arch)))
+
+    def find_tap(self, arch: str, name: str) -> Tap:
+        """The tap of a name; UnknownNameError lists the taps that there are."""
+        taps = self.taps(arch)
+        for tap in taps:
+            if tap.name == name:
+                return tap
+        raise UnknownNameError("tap", name, _abridged([tap.name for tap in taps]))
+
+    def runtime(self, arch: str) -> Runtime:
+        """Load a backbone; PluginError says which package is missing, or why it cannot be run."""
+        plugin, backbone = self._find(arch)
+        return load_runtime(backbone, arch, plugin)
+
+    def _find(self, arch: str) -> tuple[str, Backbone]:
+        name = _without_options(arch)
+        if name in self._backbones.names():
+            return self._backbones.get(name)
+        matching = [pattern for pattern in self._backbones.names() if fnmatchcase(name, pattern)]
+        if not matching:
+            return self._backbones.get(name)
+        best = max(_literals(pattern) for pattern in matching)
+        found = [self._backbones.get(pattern) for pattern in matching if _literals(pattern) == best]
+        plugins = [plugin for plugin in self._plugins if plugin.name in {owner for owner, _ in found}]
+        if len(plugins) > 1:
+            raise _clash(f"a pattern for the arch '{name}'", plugins)
+        return found[0]
+
+    def _with_collisions(self, plugin: Plugin) -> Plugin:
+        reasons = [plugin.reason] if plugin.reason else []
+        others = [other for other in self._namesakes.get(plugin.name, []) if other is not plugin]
+        if others:
+            reasons.append(f"its name is also that of a plugin of {others[0].origin}")
+        else:
+            for index in (self._backbones, self._profiles, self._formats):
+                for name, owners in index.clashes.items():
+                    reasons += [
+                        f"'{name}' also comes from plugin '{owner.name}' ({owner.origin})"
+                        for owner in owners
+                        if plugin in owners and owner is not plugin
+                    ]
+        if not reasons:
+            return plugin
+        return replace(plugin, status="broken" if plugin.reason else "collision", reason="; ".join(reasons))
+
+
+def _installed() -> list[metadata.EntryPoint]:
+    points = list(metadata.entry_points(group=PROJECT))
+    provided = {point.name for point in points}
+    return points + [
+        metadata.EntryPoint(name, module, PROJECT) for name, module in BUILT_IN.items() if name not in provided
+    ]
+
+
+def _clash(what: str, plugins: list[Plugin]) -> PluginError:
+    first, second = plugins[:2]
+    return PluginError(
+        f"brings {what} ({first.origin}), and so does plugin '{second.name}' ({second.origin})",
+        plugin=first.name,
+        remedy="uninstall one of the two",
+    )
+
+
+def _without_options(arch: str) -> str:
+    return arch.partition("?")[0]
+
+
+def _literals(pattern: str) -> int:
+    return len(re.sub(r"\[[^]]*\]|[*?]", "", pattern))
+
+
+def _abridged(names: list[str]) -> list[str]:
+    """Names for a message: of a numbered run (``hidden0`` to ``hidden99``) only the first and the last."""
+    groups = itertools.groupby(names, key=lambda name: name.rstrip("0123456789"))
+    runs = [list(group) for _, group in groups]
+    return [name for run in runs for name in (run if len(run) <= 16 else [run[0], "...", run[-1]])]
+
+
+@functools.cache
+def default_manager() -> PluginManager:
+    """The plugins installed in this environment, discovered once a process."""
+    return PluginManager()

@@ -1,0 +1,80 @@
+"""Loads a backbone, and stops what its code raises at caufc's border."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from .errors import CaufError, PluginError
+from .types import Backbone, Runtime
+
+__all__ = ["GuardedRuntime", "load_runtime", "translated"]
+
+
+@contextmanager
+def translated(plugin: str, doing: str) -> Iterator[None]:
+    """Raise a plugin's foreign exceptions as :class:`PluginError`; caufc's own pass."""
+    try:
+        yield
+    except (CaufError, MemoryError):
+        raise
+    except Exception as err:
+        raise PluginError(f"{doing} failed: {type(err).__name__}: {err}", plugin=plugin) from err
+
+
+class GuardedRuntime:
+    """A runtime whose errors are caufc's, and whose ``extract`` gives every tap that was asked for."""
+
+    def __init__(self, runtime: Runtime, plugin: str) -> None:
+        self._runtime, self._plugin = runtime, plugin
+
+    def prepare(self, paths: Sequence[Path]) -> Any:
+        with translated(self._plugin, "prepare"):
+            return self._runtime.prepare(paths)
+
+    def extract(self, inputs: Any, taps: Sequence[str]) -> dict[str, Any]:
+        with translated(self._plugin, "extract"):
+            features: object = self._runtime.extract(inputs, taps)
+        missing = [tap for tap in taps if not isinstance(features, dict) or tap not in features]
+        if not isinstance(features, dict) or missing:
+            raise PluginError(
+                f"extract gave no features for tap '{missing[0] if missing else ''}'", plugin=self._plugin
+            )
+        return features
+
+    def resume(self, features: Any, tap: str) -> Any:
+        with translated(self._plugin, "resume"):
+            return self._runtime.resume(features, tap)
+
+
+def load_runtime(backbone: Backbone, arch: str, plugin: str) -> Runtime:
+    """The runtime of an architecture ID.
+
+    Raises:
+        PluginError: if the backbone cannot be run, a package is missing, or its ``load`` fails.
+    """
+    if backbone.load is None:
+        raise PluginError(f"'{arch}' only describes features and cannot be run", plugin=plugin)
+    missing = [package for package in backbone.requires if not _installed(package)]
+    if missing:
+        raise PluginError(
+            f"'{arch}' needs {', '.join(missing)}", plugin=plugin, remedy=f"pip install {' '.join(missing)}"
+        )
+    with translated(plugin, f"loading '{arch}'"):
+        runtime: object = backbone.load(arch)
+    for method in ("prepare", "extract", "resume"):
+        if not callable(getattr(runtime, method, None)):
+            raise PluginError(f"load('{arch}') gave no runtime: '{method}' is missing", plugin=plugin)
+    return GuardedRuntime(runtime, plugin)  # type: ignore[arg-type]
+
+
+def _installed(package: str) -> bool:
+    """Whether a package is here, under its name on the index (``pillow``) or the one it is imported by (``PIL``)."""
+    try:
+        return bool(metadata.version(package))
+    except metadata.PackageNotFoundError:
+        return package.isidentifier() and find_spec(package) is not None

@@ -1,0 +1,73 @@
+"""Where profiles come from: those that ship with caufc, plugins, and files."""
+
+from __future__ import annotations
+
+import functools
+import json
+from importlib import resources
+from pathlib import Path
+
+from .errors import MissingProfileError, StorageError, UnknownNameError
+from .limits import DEFAULT_LIMITS, Limits
+from .pipeline.profile import ProfileFile, ProfileLookup, profile_id, read_profile
+from .plugin_manager import default_manager
+
+__all__ = ["find_profile", "profile_lookup", "profile_names", "shipped_names"]
+
+SUFFIX = ".caufp"
+
+
+@functools.cache
+def _shipped() -> dict[str, bytes]:
+    """Bytes of the shipped profiles, by name."""
+    folder = resources.files("caufc") / "data" / "profiles"
+    names: dict[str, str] = json.loads((folder / "index.json").read_text("utf-8"))
+    return {name: (folder / f"{digest}{SUFFIX}").read_bytes() for name, digest in names.items()}
+
+
+def shipped_names() -> list[str]:
+    """Names of the profiles that ship with caufc."""
+    return sorted(_shipped())
+
+
+def profile_names() -> list[str]:
+    """Names of all profiles at hand."""
+    return sorted({*_shipped(), *(profile.name for _, profile in default_manager().profiles())})
+
+
+def find_profile(name: str | Path, limits: Limits = DEFAULT_LIMITS) -> ProfileFile:
+    """The profile of a name, or of a ``.caufp`` file.
+
+    Raises:
+        CaufError: if there is none of this name, or the file is damaged.
+    """
+    text = str(name)
+    if text in _shipped():
+        return read_profile(_shipped()[text], limits, shipped=True)
+    if text.endswith(SUFFIX):
+        return _from_file(Path(text), limits)
+    if text not in profile_names():
+        raise UnknownNameError("profile", text, profile_names())
+    return read_profile(default_manager().find_profile(text).read(), limits)
+
+
+def _from_file(path: Path, limits: Limits) -> ProfileFile:
+    try:
+        data = path.read_bytes()
+    except OSError as err:
+        raise StorageError(err.strerror or str(err), file=str(path)) from err
+    return read_profile(data, limits, shipped=profile_id(data) in {profile_id(known) for known in _shipped().values()})
+
+
+def profile_lookup(given: ProfileFile | None = None, limits: Limits = DEFAULT_LIMITS) -> ProfileLookup:
+    """Finds profiles by content hash: among those that ship, and the one that is given. No plugin is asked."""
+
+    def lookup(digest: bytes) -> ProfileFile:
+        if given is not None and given.id == digest:
+            return given
+        for data in _shipped().values():
+            if profile_id(data) == digest:
+                return read_profile(data, limits, shipped=True)
+        raise MissingProfileError(digest.hex())
+
+    return lookup

@@ -1,0 +1,190 @@
+"""``caufc extract``, on timm's smallest models and on a plugin of the test's own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import caufc.cli.extract as extract_module
+from caufc.cli.extract import command
+from caufc.errors import (
+    InputError,
+    OptionError,
+    OutputExistsError,
+    PluginError,
+    StorageError,
+    UnknownNameError,
+)
+from caufc.plugin_manager import PluginManager
+
+torch = pytest.importorskip("torch")
+
+ARCH = "timm/test_resnet?pretrained=false"
+
+PLUGIN = """
+from caufc import Backbone, Tap, hookimpl
+import torch
+
+class Runtime:
+    def prepare(self, paths):
+        return [torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8).float() for path in paths]
+    def extract(self, inputs, taps):
+        kinds = {"length": lambda x: x[:, None], "bf16": lambda x: x[:4].to(torch.bfloat16)}
+        if taps == ["short"]:
+            return {"short": torch.zeros(len(inputs) + 1, 3)}
+        return {tap: torch.stack([kinds[tap](x) for x in inputs]) for tap in taps}
+    def resume(self, features, tap):
+        return features
+
+TAPS = [Tap("length", "b n c"), Tap("bf16", "b c"), Tap("short", "b c")]
+
+@hookimpl
+def caufc_backbones():
+    return [Backbone("bytes", TAPS, load=lambda arch: Runtime())]
+"""
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> list[str]:
+    image = pytest.importorskip("PIL.Image")
+    pytest.importorskip("timm")
+    generator = np.random.default_rng(0)
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path in paths:
+        image.fromarray(generator.integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(path)
+    return [str(path) for path in paths]
+
+
+@pytest.fixture
+def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Files of 5, 5 and 9 bytes, and a plugin whose features are as long as the file."""
+    (tmp_path / "bytes_plugin.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "bytes_plugin", raising=False)
+    manager = PluginManager([metadata.EntryPoint("bytes", "bytes_plugin", "caufc")])
+    monkeypatch.setattr(extract_module, "default_manager", lambda: manager)
+    for name, text in {"a": "hello", "b": "world", "c": "greetings"}.items():
+        (tmp_path / name).write_text(text)
+    return [str(tmp_path / name) for name in "abc"]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_one_tap_is_a_lone_tensor_in_pt_and_npy(images: list[str], tmp_path: Path):
+    run(*images, "--arch", ARCH, "--tap", "layer4", "-o", tmp_path / "f.pt", "--batch-size", 2)
+    run(*images, "--arch", ARCH, "--tap", "layer4", "-o", tmp_path / "f.npy")
+    features = torch.load(tmp_path / "f.pt", weights_only=True)
+    assert features.shape == np.load(tmp_path / "f.npy").shape == (3, 96, 5, 5)
+
+
+def test_one_tap_has_its_name_in_safetensors_and_npz(images: list[str], tmp_path: Path):
+    from safetensors.torch import load_file
+
+    result = run(*images, "--arch", ARCH, "--tap", "layer4", "-o", tmp_path / "f.safetensors")
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"3 inputs -> {tmp_path}/f.safetensors: layer4 [3, 96, 5, 5] fp32, ")
+    run(*images, "--arch", ARCH, "--tap", "layer4", "-o", tmp_path / "f.npz")
+    assert {name: tensor.shape for name, tensor in load_file(tmp_path / "f.safetensors").items()} == {
+        "layer4": (3, 96, 5, 5)
+    }
+    assert np.load(tmp_path / "f.npz")["layer4"].shape == (3, 96, 5, 5)
+
+
+def test_several_taps_are_a_dict_whatever_the_batch(images: list[str], tmp_path: Path):
+    report = json.loads(
+        run(*images, "--arch", "timm/test_resnet?pretrained=false", "--tap", "layer1", "--tap", "layer3",
+            "-o", tmp_path / "f.pt", "--batch-size", 2, "--json").stdout
+    )  # fmt: skip
+    assert report.pop("seconds") >= 0
+    assert report == {
+        "arch": ARCH,
+        "inputs": 3,
+        "output": str(tmp_path / "f.pt"),
+        "taps": {
+            "layer1": {"shape": [3, 32, 40, 40], "dtype": "fp32"},
+            "layer3": {"shape": [3, 192, 10, 10], "dtype": "fp32"},
+        },
+    }
+    features = torch.load(tmp_path / "f.pt", weights_only=True)
+    assert list(features) == ["layer1", "layer3"]
+    assert features["layer3"].shape == (3, 192, 10, 10)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".npz", ".safetensors"])
+def test_batches_join_in_the_order_of_the_files(texts: list[str], tmp_path: Path, suffix: str):
+    whole, parts = tmp_path / f"whole{suffix}", tmp_path / f"parts{suffix}"
+    run(*texts[:2], "--arch", "bytes", "--tap", "length", "-o", whole)
+    run(*texts[:2], "--arch", "bytes", "--tap", "length", "-o", parts, "--batch-size", 1)
+    assert whole.read_bytes() == parts.read_bytes()
+
+
+def test_samples_of_different_lengths_are_a_list(texts: list[str], tmp_path: Path):
+    out = tmp_path / "f.pt"
+    result = run(*texts, "--arch", "bytes", "--tap", "length", "-o", out, "--batch-size", 1)
+    assert "length ragged fp32" in result.stderr
+    samples = torch.load(out, weights_only=True)
+    assert [bytes(sample[:, 0].byte().tolist()) for sample in samples] == [b"hello", b"world", b"greetings"]
+    for suffix in (".safetensors", ".npy", ".npz"):
+        out = tmp_path / f"f{suffix}"
+        with pytest.raises(InputError, match=r"tensor 'length': features of input 3.*write \.pt"):
+            run(*texts, "--arch", "bytes", "--tap", "length", "-o", out, "--batch-size", 1)
+        assert not out.exists()
+
+
+def test_bf16_where_it_can_be_held(texts: list[str], tmp_path: Path):
+    run(*texts, "--arch", "bytes", "--tap", "bf16", "-o", tmp_path / "f.pt")
+    assert torch.load(tmp_path / "f.pt", weights_only=True).dtype == torch.bfloat16
+    with pytest.raises(InputError, match=r"tensor 'bf16': \.npy cannot hold bf16; write \.pt"):
+        run(*texts, "--arch", "bytes", "--tap", "bf16", "-o", tmp_path / "f.npy")
+    assert not (tmp_path / "f.npy").exists()
+
+
+def test_stdout(texts: list[str]):
+    result = run(*texts[:2], "--arch", "bytes", "--tap", "length", "-o", "-", "--format", "npy", "--json")
+    assert result.stdout_bytes.startswith(b"\x93NUMPY")
+    assert json.loads(result.stderr)["output"] == "-"
+    with pytest.raises(OptionError, match="give --format"):
+        run(*texts, "--arch", "bytes", "--tap", "length", "-o", "-")
+
+
+def test_an_existing_output_needs_force(texts: list[str], tmp_path: Path):
+    out = tmp_path / "f.pt"
+    out.write_text("precious")
+    with pytest.raises(OutputExistsError):
+        run(*texts[:2], "--arch", "bytes", "--tap", "length", "-o", out)
+    assert out.read_text() == "precious"
+    result = run(*texts[:2], "--arch", "bytes", "--tap", "length", "-o", out, "-f", "--quiet")
+    assert result.output == ""
+    assert torch.load(out, weights_only=True).shape == (2, 5, 1)
+
+
+def test_what_cannot_be_done(images: list[str], tmp_path: Path):
+    out = tmp_path / "f.pt"
+    with pytest.raises(UnknownNameError, match="unknown arch"):
+        run(*images, "--arch", "nonsense", "--tap", "x", "-o", out)
+    with pytest.raises(UnknownNameError, match="unknown tap 'layr4'; did you mean 'layer4'"):
+        run(*images, "--arch", ARCH, "--tap", "layr4", "-o", out)
+    with pytest.raises(OptionError, match="no tap is given; give --tap NAME; .* has layer1, layer2"):
+        run(*images, "--arch", ARCH, "-o", out)
+    with pytest.raises(UnknownNameError, match="unknown format '.xyz'"):
+        run(*images, "--arch", ARCH, "--tap", "layer4", "-o", tmp_path / "f.xyz")
+    with pytest.raises(InputError, match=r"\.npy cannot hold a dict of tensors"):
+        run(*images, "--arch", ARCH, "--tap", "layer4", "--tap", "layer1", "-o", tmp_path / "f.npy")
+    with pytest.raises(PluginError, match="'generic' only describes features"):
+        run(*images, "--arch", "generic", "--tap", "map", "-o", out)
+    with pytest.raises(StorageError, match="No such file"):
+        run(images[0], tmp_path / "missing.png", "--arch", ARCH, "--tap", "layer4", "-o", out)
+    assert not out.exists()
+
+
+def test_a_runtime_that_loses_samples(texts: list[str], tmp_path: Path):
+    with pytest.raises(InputError, match=r"gave the shape \[4, 3\] for tap 'short' and 3 inputs"):
+        run(*texts, "--arch", "bytes", "--tap", "short", "-o", tmp_path / "f.pt")

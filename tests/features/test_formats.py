@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from caufc.errors import CaufError, ForeignFormatError, PluginError, StorageError, UnknownNameError
+from caufc.features import known_suffixes, read, sniff, spool_stdin, to_source
+from caufc.types import FeatureFormat
+
+from .common import assert_same, load, rebuild
+
+FEATURES = {"a": torch.arange(6.0).reshape(3, 2), "b": torch.arange(3)}
+ARRAYS = {name: tensor.numpy() for name, tensor in FEATURES.items()}
+
+
+def save(kind: str, folder: Path) -> Path:
+    path = folder / f"x.{kind.partition('-')[2] or kind}"
+    if kind == "npy":
+        np.save(path, ARRAYS["a"])
+    elif kind == "npz":
+        np.savez(path, **ARRAYS)
+    elif kind == "deflated-npz":
+        np.savez_compressed(path, **ARRAYS)
+    elif kind == "safetensors":
+        save_file(FEATURES, path)
+    else:
+        torch.save(FEATURES, path, _use_new_zipfile_serialization=kind == "pt")
+    return path
+
+
+KINDS = ["npy", "npz", "deflated-npz", "safetensors", "pt", "legacy-pt"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_truncation_is_an_error_of_ours(kind: str, tmp_path: Path) -> None:
+    path = save(kind, tmp_path)
+    data = path.read_bytes()
+    for length in range(0, len(data), 1 if len(data) < 600 else 7):
+        path.write_bytes(data[:length])
+        with pytest.raises(CaufError) as caught:
+            load(path)
+        assert caught.value.exit_code in (1, 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_flip_is_read_or_an_error_of_ours(kind: str, tmp_path: Path) -> None:
+    path = save(kind, tmp_path)
+    data = path.read_bytes()
+    for position in range(0, len(data), 1 if len(data) < 600 else 3):
+        damaged = bytearray(data)
+        damaged[position] ^= 1 << position % 8
+        path.write_bytes(damaged)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                load(path)
+            except CaufError as err:
+                assert "\n" not in str(err)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stdin_is_spooled_and_sniffed(kind: str, tmp_path: Path) -> None:
+    source = save(kind, tmp_path)
+    path = spool_stdin(io.BytesIO(source.read_bytes()))
+    try:
+        assert path.suffix == source.suffix == sniff(source)
+        assert_same(load(path), load(source))
+    finally:
+        path.unlink()
+    path = spool_stdin(io.BytesIO(source.read_bytes()), source.suffix.upper())
+    assert_same(load(path), load(source))
+    path.unlink()
+
+
+def test_stdin_that_is_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for data in (b"", b"text", b"PK\3\4 but no archive"):
+        with pytest.raises(ForeignFormatError, match="--format"):
+            spool_stdin(io.BytesIO(data))
+
+    class Broken(io.BytesIO):
+        def read(self, _size: int | None = -1) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(StorageError):
+        spool_stdin(Broken())
+    assert not list(tmp_path.iterdir())
+
+
+def test_paths(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="no such file"):
+        read(tmp_path / "x.npy")
+    with pytest.raises(StorageError, match="is a directory"):
+        read(tmp_path)
+    with pytest.raises(StorageError, match="NUL"):
+        read("a\0b.npy")
+    with pytest.raises(StorageError, match="regular"):
+        read("/dev/null")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError):
+        read(tmp_path / "file" / "x.npy")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
+def test_permission(tmp_path: Path) -> None:
+    path = save("npy", tmp_path)
+    path.chmod(0)
+    with pytest.raises(StorageError, match="permission denied"):
+        read(path)
+
+
+def test_suffixes(tmp_path: Path) -> None:
+    path = save("npy", tmp_path).rename(tmp_path / "x.NPY")
+    assert_same(load(path), ARRAYS["a"])
+    other = path.rename(tmp_path / "x.h5")
+    assert_same(rebuild(to_source(read(other, "npy"))), ARRAYS["a"])
+    with pytest.raises(UnknownNameError, match=r"unknown format '\.h5'.*known: \.npy, \.npz") as caught:
+        read(other)
+    assert caught.value.exit_code == 2
+
+
+def test_plugin_formats(tmp_path: Path) -> None:
+    def broken(_path: Path) -> Any:
+        raise KeyError("oops")
+
+    good = FeatureFormat(".raw", lambda path: np.fromfile(path, "<f4"), lambda _path, _features: None)
+    bad = FeatureFormat(".bad", broken, lambda _path, _features: None)
+    assert known_suffixes([good, bad])[-2:] == (".raw", ".bad")
+    (tmp_path / "x.raw").write_bytes(bytes(8))
+    (tmp_path / "x.bad").write_bytes(bytes(8))
+    assert read(tmp_path / "x.raw", extra=[good, bad]).shape == (2,)
+    with pytest.raises(PluginError, match="test_formats"):
+        read(tmp_path / "x.bad", extra=[good, bad])
+    for twice in ([good, good], [FeatureFormat(".npy", broken, bad.write)]):
+        with pytest.raises(PluginError, match="is taken"):
+            read(tmp_path / "x.raw", extra=twice)
+
+
+def test_importing_loads_no_framework() -> None:
+    code = "import caufc.features, sys; sys.exit(any(m in sys.modules for m in ('torch', 'safetensors', 'ml_dtypes')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_numpy_features_need_no_torch(tmp_path: Path) -> None:
+    path = save("safetensors", tmp_path)
+    code = (
+        "import sys, numpy as np; from caufc.features import read, to_source, waste\n"
+        f"source = to_source(read({str(path)!r})); source.tensors[0].block(0, 2)\n"
+        "waste(np.zeros(3)); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,53 @@
+"""Pretended installations: a module and the metadata of the distribution that brings it, in a folder on the path."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from caufc.plugin_manager import PluginManager
+
+HEAD = "from caufc import Alignment, Backbone, FeatureFormat, Profile, Tap, hookimpl\n"
+_serial = itertools.count()
+
+
+class Site:
+    """A folder of distributions with one plugin each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, source: str, *, name: str = "p", distribution: str = "dist", version: str = "1.0") -> str:
+        """Install a plugin; its source follows imports of caufc's names. Returns the module's name."""
+        module = f"site_plugin_{next(_serial)}"
+        (self.folder / f"{module}.py").write_text(HEAD + source)
+        info = self.folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[caufc]\n{name} = {module}\n")
+        return module
+
+    def manager(self) -> PluginManager:
+        found = metadata.distributions(path=[str(self.folder)])
+        return PluginManager([point for dist in found for point in dist.entry_points])
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return Site(tmp_path)
+
+
+@pytest.fixture
+def backbone() -> Callable[..., str]:
+    """Source of a plugin that brings backbones of the given IDs."""
+
+    def source(*ids: str, extra: str = "taps=[Tap('mid', 'b c')]") -> str:
+        items = ", ".join(f"Backbone({name!r}, {extra})" for name in ids)
+        return f"@hookimpl\ndef caufc_backbones():\n    return [{items}]\n"
+
+    return source

@@ -1,0 +1,263 @@
+"""Discovery, isolation and look-up."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import pytest
+
+from caufc import hookspecs
+from caufc.errors import PluginError, UnknownNameError
+from caufc.plugin_manager import BUILT_IN, PluginManager, default_manager
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+Source = Callable[..., str]
+
+
+def test_built_in_families_are_plugins_like_any_other():
+    rows = {row.name: row for row in PluginManager().report()}
+    assert {name: rows[name].status for name in BUILT_IN} == dict.fromkeys(BUILT_IN, "ok")
+    assert all(rows[name].backbones for name in BUILT_IN)
+
+
+def test_built_in_names_are_those_of_the_project_file():
+    points = metadata.entry_points(group="caufc")
+    installed = {point.name: point.value for point in points if point.value.startswith("caufc.")}
+    assert not installed or installed == BUILT_IN
+
+
+def test_listing_plugins_imports_no_framework():
+    code = (
+        "import sys; from caufc.plugin_manager import default_manager as m; m().report(); m().taps('timm/resnet50');"
+        "m().find_tap('hf/some/model', 'hidden6');"
+        "print([name for name in ('torch', 'timm', 'transformers', 'PIL') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_every_hook_has_a_docstring():
+    hooks = [hook for name, hook in vars(hookspecs).items() if name.startswith("caufc_")]
+    assert hooks
+    assert all(inspect.getdoc(hook) for hook in hooks)
+
+
+def test_plugins_load_in_name_order(site: Site, backbone: Source):
+    for name in ("c", "a", "b"):
+        site.add(backbone(f"{name}/net"), name=name, distribution=f"dist-{name}")
+    assert [row.name for row in site.manager().report()] == ["a", "b", "c"]
+    assert [plugin for plugin, _ in site.manager().backbones()] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("def broken(:", "SyntaxError: invalid syntax"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        (
+            "@hookimpl\ndef caufc_backbone():\n    return []",
+            "'caufc_backbone' is not a hook; did you mean 'caufc_backbones'?",
+        ),
+        ("def caufc_backbnes():\n    return []", "'caufc_backbnes' is not a hook; did you mean 'caufc_backbones'?"),
+        ("@hookimpl\ndef backbones():\n    return []", "'backbones' is not a hook; did you mean 'caufc_backbones'?"),
+        ("def caufc_backbones():\n    return []", "'caufc_backbones' is not marked with @caufc.hookimpl"),
+        ("x = 1", "implements no hook; there are caufc_backbones, caufc_feature_formats, caufc_profiles"),
+        ("@hookimpl\ndef caufc_backbones(extra):\n    return []", "PluginValidationError"),
+        ("@hookimpl\ndef caufc_backbones():\n    1 / 0", "ZeroDivisionError: division by zero"),
+        ("@hookimpl\ndef caufc_backbones():\n    yield 1", "a value of type int among its items, not a Backbone"),
+        ("@hookimpl\ndef caufc_backbones():\n    pass", "caufc_backbones returns None, not an iterable of Backbone"),
+        ("@hookimpl\ndef caufc_backbones():\n    return 'ab'", "returns a value of type str"),
+        ("@hookimpl\ndef caufc_backbones():\n    return Backbone('x', [])", "returns a value of type Backbone"),
+        ("@hookimpl\ndef caufc_backbones():\n    return [Backbone('', [])]", "the id of a backbone is '', not a name"),
+        ("@hookimpl\ndef caufc_backbones():\n    return [Backbone(7, [])]", "the id of a backbone is 7, not a name"),
+        ("@hookimpl\ndef caufc_backbones():\n    return [Backbone('x', ['mid'])]", "taps are not a sequence of Tap"),
+        ("@hookimpl\ndef caufc_backbones():\n    return [Backbone('x', None)]", "taps are not a sequence of Tap"),
+        (
+            "@hookimpl\ndef caufc_backbones():\n    return [Backbone('x', [Tap('a', 'b c')] * 2)]",
+            "backbone 'x': tap 'a' stands twice",
+        ),
+        (
+            "@hookimpl\ndef caufc_backbones():\n    return [Backbone('x', [Tap('a', 'b q')])]",
+            "LayoutError: layout 'b q': unknown 'q'",
+        ),
+        ("@hookimpl\ndef caufc_backbones():\n    return [Backbone('x', [], load=3)]", "load is a value of type int"),
+        (
+            "@hookimpl\ndef caufc_backbones():\n    return [Backbone('x', [], requires='torch')]",
+            "requires is not a sequence of package names",
+        ),
+        ("@hookimpl\ndef caufc_backbones():\n    return [Backbone('x', [])] * 2", "caufc_backbones returns 'x' twice"),
+        ("@hookimpl\ndef caufc_profiles():\n    return [Profile('x', b'')]", "read is a value of type bytes"),
+        (
+            "@hookimpl\ndef caufc_feature_formats():\n    return [FeatureFormat('h5', print, print)]",
+            "feature format 'h5': a suffix starts with a dot",
+        ),
+    ],
+)
+def test_a_broken_plugin_is_named_and_stops_nobody(site: Site, backbone: Source, source: str, reason: str):
+    site.add(source, name="bad", distribution="bad-dist", version="2.1")
+    site.add(backbone("good/net"), name="good", distribution="good-dist")
+    manager = site.manager()
+    bad, good = manager.report()
+    assert (bad.name, bad.distribution, bad.version, bad.status) == ("bad", "bad-dist", "2.1", "broken")
+    assert bad.reason is not None
+    assert reason in bad.reason
+    assert bad.backbones == ()
+    assert good.status == "ok"
+    assert manager.find_backbone("good/net").id == "good/net"
+
+
+def test_an_interrupt_is_not_a_broken_plugin(site: Site):
+    site.add("raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        site.manager()
+
+
+def test_two_plugins_with_one_backbone_id(site: Site, backbone: Source):
+    site.add(backbone("same/net", "first/net"), name="a", distribution="dist-a", version="1.0")
+    site.add(backbone("same/net", "second/net"), name="b", distribution="dist-b", version="2.0")
+    manager = site.manager()
+    with pytest.raises(PluginError) as caught:
+        manager.find_backbone("same/net")
+    assert str(caught.value) == (
+        "plugin 'a': brings the arch 'same/net' (dist-a 1.0), and so does plugin 'b' (dist-b 2.0); "
+        "uninstall one of the two"
+    )
+    assert manager.find_backbone("first/net").id == "first/net"
+    assert manager.find_backbone("second/net").id == "second/net"
+    assert [item.id for _, item in manager.backbones()] == ["first/net", "second/net"]
+    assert [(row.status, row.reason) for row in manager.report()] == [
+        ("collision", "'same/net' also comes from plugin 'b' (dist-b 2.0)"),
+        ("collision", "'same/net' also comes from plugin 'a' (dist-a 1.0)"),
+    ]
+
+
+def test_two_plugins_of_one_name(site: Site, backbone: Source):
+    site.add(backbone("first/net"), name="same", distribution="dist-a")
+    site.add(backbone("second/net"), name="same", distribution="dist-b")
+    site.add(backbone("third/net"), name="third", distribution="dist-c")
+    manager = site.manager()
+    for arch in ("first/net", "second/net"):
+        with pytest.raises(PluginError, match=r"\(dist-a 1\.0\), and so does plugin 'same' \(dist-b 1\.0\)"):
+            manager.find_backbone(arch)
+    assert manager.find_backbone("third/net").id == "third/net"
+    assert [row.status for row in manager.report()] == ["collision", "collision", "ok"]
+    assert manager.report()[0].reason == "its name is also that of a plugin of dist-b 1.0"
+
+
+@pytest.mark.parametrize(
+    ("hook", "item", "find"),
+    [
+        ("caufc_profiles", "Profile('same', bytes)", lambda manager: manager.find_profile("same")),
+        ("caufc_feature_formats", "FeatureFormat('.h5', print, print)", lambda m: m.find_feature_format(".h5")),
+    ],
+)
+def test_profiles_and_formats_collide_too(site: Site, hook: str, item: str, find: Callable[[PluginManager], object]):
+    source = f"@hookimpl\ndef {hook}():\n    yield {item}\n"
+    site.add(source, name="a", distribution="dist-a")
+    assert find(site.manager()) is not None
+    site.add(source, name="b", distribution="dist-b")
+    with pytest.raises(PluginError, match=r"dist-a.*dist-b"):
+        find(site.manager())
+    assert site.manager().profiles() == site.manager().feature_formats() == []
+
+
+def test_the_exact_id_then_the_pattern_with_most_letters(site: Site, backbone: Source):
+    site.add(backbone("net/*", "net/big_*", "net/big_one"))
+    manager = site.manager()
+    for arch, expected in {
+        "net/small": "net/*",
+        "net/big_two": "net/big_*",
+        "net/big_one": "net/big_one",
+        "net/big_one?pretrained=false": "net/big_one",
+        "net/small?x=/big_": "net/*",
+    }.items():
+        assert manager.find_backbone(arch).id == expected
+
+
+def test_patterns_match_case_sensitively(site: Site, backbone: Source):
+    site.add(backbone("net/*"))
+    with pytest.raises(UnknownNameError):
+        site.manager().find_backbone("NET/x")
+
+
+def test_two_patterns_as_good_as_each_other(site: Site, backbone: Source):
+    site.add(backbone("net/a*"), name="a", distribution="dist-a")
+    site.add(backbone("net/*b"), name="b", distribution="dist-b")
+    with pytest.raises(
+        PluginError, match=r"brings a pattern for the arch 'net/ab' \(dist-a 1\.0\), and so does plugin"
+    ):
+        site.manager().find_backbone("net/ab")
+    assert site.manager().find_backbone("net/ac").id == "net/a*"
+
+
+def test_unknown_names_list_what_there_is(site: Site, backbone: Source):
+    site.add(backbone("net/one"))
+    with pytest.raises(UnknownNameError) as caught:
+        site.manager().find_backbone("net/once")
+    assert str(caught.value) == "unknown arch 'net/once'; did you mean 'net/one'? known: net/one"
+    with pytest.raises(UnknownNameError, match="unknown tap 'end'; known: mid"):
+        site.manager().find_tap("net/one", "end")
+    with pytest.raises(UnknownNameError, match="unknown profile 'x'; none is installed"):
+        site.manager().find_profile("x")
+
+
+def test_long_runs_of_taps_are_abridged():
+    with pytest.raises(UnknownNameError) as caught:
+        default_manager().find_tap("hf/no/such/model", "hidden999")
+    assert caught.value.known[:4] == ("hidden0", "...", "hidden128", "key.0")
+
+
+def test_a_resolver_that_fails_names_its_plugin(site: Site, backbone: Source):
+    site.add(backbone("net/one", extra="taps=lambda arch: 1 / 0"))
+    with pytest.raises(PluginError, match="plugin 'p': listing the taps of 'net/one' failed: ZeroDivisionError"):
+        site.manager().taps("net/one")
+    site.add(backbone("net/two", extra="taps=lambda arch: ['mid']"), name="q", distribution="q")
+    with pytest.raises(PluginError, match=r"plugin 'q'.*taps are not a sequence of Tap"):
+        site.manager().taps("net/two")
+
+
+def test_a_resolver_sees_the_name_without_options(site: Site, backbone: Source):
+    site.add(backbone("net/*", extra="taps=lambda arch: [Tap(arch, 'b c')]"))
+    assert [tap.name for tap in site.manager().taps("net/x?pretrained=false")] == ["net/x"]
+
+
+RUNTIME = """
+class Runtime:
+    def prepare(self, paths): raise ValueError("no")
+    def extract(self, inputs, taps): return {}
+    def resume(self, features, tap): return features
+"""
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("taps=[]", "'x' only describes features and cannot be run"),
+        ("[], print, ['no-such-package', 'numpy']", "'x' needs no-such-package; pip install no-such-package"),
+        ("[], lambda arch: 1 / 0", "loading 'x' failed: ZeroDivisionError: division by zero"),
+        ("[], lambda arch: 5", "load('x') gave no runtime: 'prepare' is missing"),
+    ],
+)
+def test_a_runtime_that_cannot_be_had(site: Site, backbone: Source, extra: str, message: str):
+    site.add(backbone("x", extra=extra))
+    with pytest.raises(PluginError) as caught:
+        site.manager().runtime("x")
+    assert str(caught.value) == f"plugin 'p': {message}"
+
+
+def test_what_a_runtime_raises_names_its_plugin(site: Site, backbone: Source):
+    site.add(RUNTIME + backbone("x", extra="[], lambda arch: Runtime()"))
+    runtime = site.manager().runtime("x")
+    with pytest.raises(PluginError, match="plugin 'p': prepare failed: ValueError: no"):
+        runtime.prepare([])
+    with pytest.raises(PluginError, match="extract gave no features for tap 'mid'"):
+        runtime.extract(None, ["mid"])
+    assert runtime.resume(1, "mid") == 1
