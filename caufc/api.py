@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO
 
 from .errors import CaufError, StorageError
 from .features import atomic_output, from_arrays, to_source
+from .features.output import can_seek
 from .limits import DEFAULT_LIMITS, Limits
 from .options import layouts_for_structure, make_options
 from .pipeline.collect import Collector
@@ -30,7 +32,7 @@ PART = 1 << 20
 
 
 class FileSink:
-    """A binary file as a place for a container; it restarts where the file can seek.
+    """A binary file as a place for a container; it restarts where bytes can be taken back.
 
     Args:
         file: open for writing, at the place where the container starts.
@@ -38,7 +40,7 @@ class FileSink:
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        self.start = file.tell() if file.seekable() else None
+        self.start = file.tell() if can_seek(file) and _can_truncate(file) else None
 
     def write(self, data: bytes, /) -> object:
         return self.file.write(data)
@@ -348,6 +350,14 @@ def verify(
         symbols_sha256=digest,
         seconds=time.perf_counter() - started,
     )
+
+
+def _can_truncate(file: BinaryIO) -> bool:
+    """A buffer can, and a regular file; a device such as ``/dev/null`` seeks, but keeps no length."""
+    try:
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except OSError:
+        return True
 
 
 def _given(profile: str | Path | None, limits: Limits) -> ProfileFile | None:

@@ -117,7 +117,7 @@ def make_options(
         tensors[name] = TensorOptions(chosen, known.name if known else None, alignment)
     return EncodeOptions(
         target=Target.choose(quality, snr, bpfp, max_error, lossless),
-        arch=arch,
+        arch=None if arch is None else arch.partition("?")[0],
         tensors=tensors,
         keep_nonfinite=nonfinite == "keep",
         chunk=chunk,

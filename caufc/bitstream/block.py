@@ -77,7 +77,7 @@ class BlockParser:
         """
         while True:
             block = self._cut()
-            if block is None or block.tag.encode() in (b"S", b"C", b"I", b"E"):
+            if block is None or ord(block.tag) in KNOWN_TAGS:
                 return block
 
     def _frame(self) -> tuple[int, int] | None:
@@ -96,8 +96,6 @@ class BlockParser:
         letter = chr(tag)
         if not (letter.isascii() and letter.isalpha()):
             raise MalformedError(f"tag {tag} is no letter", requirement=21, offset=self.offset)
-        if letter.isupper() and tag not in KNOWN_TAGS:
-            raise UnsupportedError(f"block '{letter}' at byte {self.offset} is unknown", remedy="upgrade caufc")
 
     def _cut(self) -> Block | None:
         frame = self._frame()
@@ -108,6 +106,8 @@ class BlockParser:
         stored = int.from_bytes(data[-CHECKSUM_BYTES:], "little")
         if checksum(data[:-CHECKSUM_BYTES], self.seed) != stored:
             raise DamagedError(f"checksum of block '{chr(data[0])}' differs", offset=self.offset)
+        if chr(data[0]).isupper() and data[0] not in KNOWN_TAGS:
+            raise UnsupportedError(f"block '{chr(data[0])}' at byte {self.offset} is unknown", remedy="upgrade caufc")
         block = Block(chr(data[0]), data[start:-CHECKSUM_BYTES], self.offset, length)
         del self.buffer[:length]
         self.offset += length

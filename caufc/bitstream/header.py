@@ -10,7 +10,7 @@ from ..errors import DamagedError, MalformedError, VersionError
 from ..limits import Limits
 from .block import CHECKSUM_BYTES, checksum
 from .msgpack_array import pack_array, trimmed, unpack_array
-from .record import RecordBranch, TensorRecord, field_list, integer, malformed, number, pack_tree, text, unpack_tree
+from .record import RecordBranch, TensorRecord, field_list, malformed, number, pack_tree, text, unpack_tree
 from .varint import MAX_BYTES, Cursor, varint
 
 __all__ = ["CONTENTS", "PROFILE_ID_BYTES", "SIGNATURE", "VERSION", "Header", "HeaderParser"]
@@ -122,8 +122,8 @@ def parse_header(data: bytes, limits: Limits) -> Header:
         raise malformed(f"content {content!r}", 45)
     if profile is not None and (type(profile) is not bytes or len(profile) != PROFILE_ID_BYTES):
         raise malformed("the profile is no content hash of 8 bytes", 46)
-    if integer(flags, "flags", INDEXED) is None:
-        raise malformed("no flags", 47)
+    if type(flags) is not int or not 0 <= flags <= INDEXED:
+        raise malformed(f"flags {flags!r}", 47)
     if gain is not None and number(gain, "gain") <= 0:
         raise malformed(f"gain {gain}", 48)
     header = Header(

@@ -136,6 +136,8 @@ def _alignment(value: Any) -> AlignmentRecord | None:
     kind, scope, offset, scale, low, high = field_list(value, 6, "alignment")
     if kind is None or scope is None:
         raise malformed("alignment without kind and scope")
+    if low is None and high is not None:
+        raise malformed("a truncation without its lower end")
     truncate = None if low is None else (number(low, "truncation"), number(high, "truncation"))
     scale = number(scale, "scale")
     if scale <= 0:

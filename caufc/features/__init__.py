@@ -5,7 +5,7 @@ from __future__ import annotations
 from .atomic import AtomicFile, atomic_output, remove_stale
 from .formats import known_suffixes, read, sniff
 from .leaf import ArrayLeaf, FileLeaf
-from .lists import parse_shard, read_list, shard
+from .lists import parse_shard, read_entries, read_list, shard
 from .pt import waste
 from .spool import spool_stdin
 from .structure import from_arrays, to_source
@@ -22,6 +22,7 @@ __all__ = [
     "open_writer",
     "parse_shard",
     "read",
+    "read_entries",
     "read_list",
     "remove_stale",
     "shard",

@@ -22,6 +22,8 @@ _NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.E
 # Names of files that a process holds open: the name must not be replaced, whatever stands behind it.
 _OPEN_FILES = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
 
+_TEMPORARY = re.compile(r"(\..*\.)([1-9][0-9]{0,9})(?:-[0-9]+)?\.cauf-tmp", re.DOTALL)
+
 
 class AtomicFile:
     """A temporary file beside its target, which takes the target's place when :meth:`commit` is called.
@@ -129,21 +131,25 @@ def atomic_output(path: Path, force: bool = False) -> Iterator[BinaryIO]:
     output.commit()
 
 
-def remove_stale(path: Path) -> list[Path]:
-    """Remove temporary files that writers of ``path`` left when they were killed; returns those removed.
+def remove_stale(*paths: Path) -> list[Path]:
+    """Remove temporary files that writers of ``paths`` left when they were killed; returns those removed.
 
-    A process of another machine that shares the folder counts as dead: call this only where none writes ``path``.
+    A folder is listed once, however many of its files are named. A process of another machine that shares the folder
+    counts as dead: call this only where none writes ``paths``.
     """
-    target = Path(os.path.realpath(path))
-    pattern = re.compile(re.escape(_stem(target)) + r"([1-9][0-9]{0,9})(-[0-9]+)?\.cauf-tmp")
+    stems: dict[Path, set[str]] = {}
+    for path in paths:
+        target = Path(os.path.realpath(path))
+        stems.setdefault(target.parent, set()).add(_stem(target))
     removed: list[Path] = []
-    with suppress(OSError):
-        for entry in sorted(target.parent.iterdir()):
-            match = pattern.fullmatch(entry.name)
-            if match and not _is_alive(int(match[1])):
-                with suppress(OSError):
-                    entry.unlink()
-                    removed.append(entry)
+    for folder, known in stems.items():
+        with suppress(OSError):
+            for entry in sorted(folder.iterdir()):
+                match = _TEMPORARY.fullmatch(entry.name)
+                if match and match[1] in known and not _is_alive(int(match[2])):
+                    with suppress(OSError):
+                        entry.unlink()
+                        removed.append(entry)
     return removed
 
 

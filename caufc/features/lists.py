@@ -10,13 +10,18 @@ from pathlib import Path
 from ..errors import InputError, OptionError
 from .leaf import open_input, storing
 
-__all__ = ["parse_shard", "read_list", "shard"]
+__all__ = ["parse_shard", "read_entries", "read_list", "shard"]
 
 _SHARD = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})")
 
 
 def read_list(path: Path) -> list[str]:
-    """The paths that a list names, one a line; blank lines and lines that begin with ``#`` are skipped.
+    """The paths that a list names; see :func:`read_entries`."""
+    return list(read_entries(path))
+
+
+def read_entries(path: Path) -> dict[str, str]:
+    """What a list names, one a line, as it is written there, by path; blank lines and ``#`` lines are skipped.
 
     Relative paths are relative to the list's folder.
 
@@ -26,6 +31,7 @@ def read_list(path: Path) -> list[str]:
     """
     with open_input(path) as stream, storing(str(path)):
         lines = stream.read().removeprefix(b"\xef\xbb\xbf").splitlines()
+    entries: dict[str, str] = {}
     found: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         text = os.fsdecode(line.strip())
@@ -37,7 +43,8 @@ def read_list(path: Path) -> list[str]:
         if full in found:
             raise InputError(f"line {number} repeats line {found[full]}", file=str(path), remedy="remove one of them")
         found[full] = number
-    return list(found)
+        entries[full] = text
+    return entries
 
 
 def parse_shard(text: str) -> tuple[int, int]:

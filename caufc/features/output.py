@@ -14,7 +14,7 @@ from ..types import AnyArray
 from .atomic import AtomicFile
 from .leaf import storing
 
-__all__ = ["Output"]
+__all__ = ["Output", "can_seek"]
 
 _COPY = 1 << 20
 
@@ -46,7 +46,7 @@ class Output:
         elif stream is not None:
             self._stream = stream
         with storing(self.name):
-            self._can_seek = _can_seek(self._stream)
+            self._can_seek = can_seek(self._stream)
             if seeks and not self._can_seek:
                 self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed by commit and discard
             self._base = self._stream.tell() if self._can_seek else 0
@@ -132,7 +132,7 @@ class _Filler:
         self._stream.flush()
 
 
-def _can_seek(stream: IO[bytes]) -> bool:
+def can_seek(stream: IO[bytes]) -> bool:
     """Whether bytes land where a seek says; in append mode they do not, though the stream says that it can seek."""
     if not stream.seekable():
         return False

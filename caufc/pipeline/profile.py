@@ -50,8 +50,8 @@ def read_profile(data: bytes, limits: Limits, *, shipped: bool = False) -> Profi
     """
     prelude = read_prelude(iter([data]), limits)
     if prelude.header.content != "profile" or prelude.header.profile is not None:
-        raise MalformedError("not a profile", requirement=162)
+        raise MalformedError("not a profile", requirement=160)
 
     if prelude.first.tag != "E":
-        raise MalformedError("a profile with samples", requirement=163)
+        raise MalformedError("a profile with samples", requirement=160)
     return ProfileFile(profile_id(data), prelude.header, prelude.sections, shipped)

@@ -132,7 +132,7 @@ def resolve(
     records = header.tensors if header.tensors is not None else profile.tensors or ()
     defaults = profile.tensors or ()
     if header.profile is not None and header.tensors is not None and len(records) != len(defaults):
-        raise MalformedError(f"{len(records)} tensors, the profile has {len(defaults)}", requirement=160)
+        raise MalformedError(f"{len(records)} tensors, the profile has {len(defaults)}", requirement=162)
     records = tuple(_joined(r, d) for r, d in zip(records, defaults, strict=True)) if defaults else records
     record_tree = header.tree if header.tree is not None else profile.tree if profile.tree is not None else 0
     tree = _tree(record_tree)

@@ -21,7 +21,7 @@ from ..align import (
 )
 from ..bitstream import Cursor, varint
 from ..codec import TransformCodec, decode_lossless, encode_lossless
-from ..errors import MalformedError, UnsupportedError
+from ..errors import LayoutError, MalformedError, UnsupportedError
 from ..types import ALIGNMENT_KINDS, AnyArray
 from .coder import Encoded, Promise, Samples, Shapes, Symbols, split
 from .distortion import Distortion
@@ -174,7 +174,7 @@ class TransformCoder:
         return bytes(out) + words
 
     def decode_symbols(self, payload: memoryview, shapes: Shapes) -> Symbols:
-        counts = [self.format.size(shape)[0] for shape in shapes]
+        counts = [self._tokens(shape) for shape in shapes]
         tokens, total = sum(counts), sum(self.setup.size(shape) for shape in shapes)
         cursor = Cursor(payload)
         flags = cursor.byte()
@@ -188,6 +188,12 @@ class TransformCoder:
             patches = Patches.parse(cursor.take(cursor.varint()), self.setup.dtype, total)
         symbols = self.codec.decode_symbols(cursor.take(cursor.left), tokens)
         return Symbols(_State(symbols, side, patches), _covered(symbols, side, patches))
+
+    def _tokens(self, shape: tuple[int, ...]) -> int:
+        try:
+            return self.format.size(shape)[0]
+        except LayoutError as err:
+            raise MalformedError(str(err), requirement=171, tensor=self.setup.name) from err
 
     def reconstruct(self, symbols: Symbols, shapes: Shapes) -> list[AnyArray] | AnyArray:
         state: _State = symbols.state

@@ -1,4 +1,7 @@
-"""Features of a network that no plugin knows: any tensor, its axes named by one of the taps, or guessed without one."""
+"""Features of a network that no plugin knows: any tensor.
+
+A tap says what the axes are, by its name; without one, the layout is guessed or given as an option.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,9 @@ from collections.abc import Iterable
 
 from caufc import Backbone, Tap, hookimpl
 
-TAPS = (
-    Tap("map", "b c h w"),
-    Tap("map-last", "b h w c"),
-    Tap("tokens", "b n c"),
-    Tap("cls-tokens", "b (1 + h w) c"),
-    Tap("kv", "b g t d"),
-    Tap("vector", "b c"),
-)
+LAYOUTS = ("b c h w", "b h w c", "b c", "b n c", "b c t", "b g t d")
 
 
 @hookimpl
 def caufc_backbones() -> Iterable[Backbone]:
-    return [Backbone("generic", TAPS)]
+    return [Backbone("generic", [Tap(layout.replace(" ", ""), layout) for layout in LAYOUTS])]

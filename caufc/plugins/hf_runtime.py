@@ -161,8 +161,12 @@ def _find_layers(model: nn.Module, plugin: str) -> list[nn.Module]:
     lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
     fitting = [module for module in lists if len(module) == config.num_hidden_layers]
     if fitting:
-        return list(max(fitting, key=lambda module: sum(parameter.numel() for parameter in module.parameters())))
+        return list(max(fitting, key=_parameters))
     raise PluginError(f"finds no list of layers in {type(model).__name__}", plugin=plugin)
+
+
+def _parameters(module: Any) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _cached(cache: Any, kind: str, number: int) -> Tensor:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-import caufc.cli.extract as extract_module
 from caufc.cli.extract import command
 from caufc.errors import (
     InputError,
@@ -68,7 +67,7 @@ def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "bytes_plugin", raising=False)
     manager = PluginManager([metadata.EntryPoint("bytes", "bytes_plugin", "caufc")])
-    monkeypatch.setattr(extract_module, "default_manager", lambda: manager)
+    monkeypatch.setattr("caufc.cli.extract.default_manager", lambda: manager)
     for name, text in {"a": "hello", "b": "world", "c": "greetings"}.items():
         (tmp_path / name).write_text(text)
     return [str(tmp_path / name) for name in "abc"]
@@ -172,14 +171,14 @@ def test_what_cannot_be_done(images: list[str], tmp_path: Path):
         run(*images, "--arch", "nonsense", "--tap", "x", "-o", out)
     with pytest.raises(UnknownNameError, match="unknown tap 'layr4'; did you mean 'layer4'"):
         run(*images, "--arch", ARCH, "--tap", "layr4", "-o", out)
-    with pytest.raises(OptionError, match="no tap is given; give --tap NAME; .* has layer1, layer2"):
+    with pytest.raises(OptionError, match=r"no tap is given; give --tap NAME; .* has layer1, layer2"):
         run(*images, "--arch", ARCH, "-o", out)
-    with pytest.raises(UnknownNameError, match="unknown format '.xyz'"):
+    with pytest.raises(UnknownNameError, match=r"unknown format '\.xyz'"):
         run(*images, "--arch", ARCH, "--tap", "layer4", "-o", tmp_path / "f.xyz")
     with pytest.raises(InputError, match=r"\.npy cannot hold a dict of tensors"):
         run(*images, "--arch", ARCH, "--tap", "layer4", "--tap", "layer1", "-o", tmp_path / "f.npy")
     with pytest.raises(PluginError, match="'generic' only describes features"):
-        run(*images, "--arch", "generic", "--tap", "map", "-o", out)
+        run(*images, "--arch", "generic", "--tap", "bchw", "-o", out)
     with pytest.raises(StorageError, match="No such file"):
         run(images[0], tmp_path / "missing.png", "--arch", ARCH, "--tap", "layer4", "-o", out)
     assert not out.exists()

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-import caufc.cli.plugins as plugins_module
 from caufc.cli.plugins import command
 from caufc.plugin_manager import BUILT_IN, PluginManager
 
@@ -40,7 +39,7 @@ def two_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     points = [metadata.EntryPoint(name, f"shown_{name}", "caufc") for name in ("good", "bad")]
     manager = PluginManager(points)
-    monkeypatch.setattr(plugins_module, "default_manager", lambda: manager)
+    monkeypatch.setattr("caufc.cli.plugins.default_manager", lambda: manager)
 
 
 @pytest.mark.usefixtures("two_plugins")

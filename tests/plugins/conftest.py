@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,3 +52,16 @@ def backbone() -> Callable[..., str]:
         return f"@hookimpl\ndef caufc_backbones():\n    return [{items}]\n"
 
     return source
+
+
+@pytest.fixture
+def save_model() -> Callable[..., None]:
+    """Saves a tiny random model of transformers in a folder: (folder, name of a configuration class, its options)."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+
+    def save(folder: Path, name: str, options: dict[str, Any]) -> None:
+        torch.manual_seed(0)
+        transformers.AutoModel.from_config(getattr(transformers, name)(**options)).save_pretrained(folder)
+
+    return save

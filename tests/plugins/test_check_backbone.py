@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,14 +39,15 @@ GOOD_TAPS = "[Tap('map', 'b c h w', 3)]"
 
 
 @pytest.fixture
-def mine(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def mine(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     def install(kind: str = "Runtime", method: str = "unused(self): pass", taps: str = GOOD_TAPS) -> None:
         site.add(RUNTIME.replace("{method}", method).replace("{taps}", taps).replace("{kind}", kind))
         manager = site.manager()
-        monkeypatch.setattr("caufc.plugin_manager.default_manager", lambda: manager)
-        monkeypatch.setattr(caufc, "default_manager", lambda: manager, raising=False)
+        monkeypatch.setattr("caufc.plugin_manager.PluginManager", lambda: manager)
+        caufc.default_manager.cache_clear()
 
-    return install
+    yield install
+    caufc.default_manager.cache_clear()
 
 
 def test_a_good_backbone(mine: Callable[..., None], tmp_path: Path):

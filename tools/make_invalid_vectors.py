@@ -1,0 +1,252 @@
+"""Make the invalid conformance vectors: small files, each of which breaks one requirement of the specification.
+
+    python tools/make_invalid_vectors.py [--out spec/vectors/invalid]
+
+Checksums are right unless they are what is wrong. The JSON beside each file names the requirement and caufc's error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import numpy as np
+
+import caufc
+from caufc.bitstream import SIGNATURE, varint
+from caufc.codec import encode_lossless
+
+RECORD = [0, 0, [5, 2, 2], "b c h w", None, 1, None, [0.5, 0]]
+TABLE = bytes([1, 0] * 32)
+
+
+@dataclass
+class Parts:
+    """A file in parts that can be replaced one by one."""
+
+    fields: list[Any] = field(default_factory=lambda: [0, None, 0, None, None, [list(RECORD)]])
+    packed: bytes | None = None
+    signature: bytes = SIGNATURE
+    version: bytes = b"\x01\x00"
+    sections: list[bytes] = field(default_factory=lambda: [b"\x04\x00\x03\x00" + TABLE])
+    chunks: list[bytes] = field(default_factory=lambda: [chunk()])
+    index: bytes | None = None
+    end: bytes = b"\x02"
+    extra: list[tuple[str, bytes]] = field(default_factory=list)
+    behind: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        packed = self.packed if self.packed is not None else msgpack.packb(self.fields, use_single_float=True)
+        head = self.signature + self.version + varint(len(packed)) + packed
+        seed = zlib.crc32(head)
+        out = head + seed.to_bytes(4, "little")
+        blocks = [("S", body) for body in self.sections] + self.extra + [("C", body) for body in self.chunks]
+        blocks += [("I", self.index)] if self.index is not None else []
+        for tag, body in [*blocks, ("E", self.end)]:
+            out += framed(tag, body, seed)
+        return out + self.behind
+
+
+def framed(tag: str, body: bytes, seed: int) -> bytes:
+    data = tag.encode("latin-1") + varint(len(body)) + body
+    return data + zlib.crc32(data, seed).to_bytes(4, "little")
+
+
+def chunk(
+    first: int = 0, count: int = 2, payload: bytes = b"\x00", symbols: bytes | None = None, shapes: bytes = b""
+) -> bytes:
+    """A chunk body; without words, all 40 symbols are zero."""
+    covered = bytes(4 * 20 * count) if symbols is None else symbols
+    crc = zlib.crc32(covered).to_bytes(4, "little")
+    return varint(first) + varint(count) + shapes + varint(len(payload)) + crc + payload
+
+
+def record(**changes: Any) -> list[Any]:
+    """The tensor record with some fields replaced."""
+    names = ["dtype", "framework", "shape", "layout", "tap", "codec", "alignment", "parameters"]
+    fields = list(RECORD)
+    for name, value in changes.items():
+        fields[names.index(name)] = value
+    while fields and fields[-1] is None:
+        fields.pop()
+    return fields
+
+
+def with_record(**changes: Any) -> Parts:
+    parts = Parts()
+    parts.fields[5] = [record(**changes)]
+    return parts
+
+
+def lossless(payload: bytes, dtype: int = 0) -> Parts:
+    """A file of one lossless tensor of 2 x 20 values."""
+    parts = with_record(dtype=dtype, codec=0, parameters=None)
+    parts.sections = []
+    parts.chunks = [chunk(payload=payload, symbols=b"")]
+    return parts
+
+
+def planes(models: bytes, words_: bytes = b"", raw: bytes = b"") -> bytes:
+    return b"\x03" + len(models).to_bytes(4, "little") + len(words_).to_bytes(4, "little") + models + words_ + raw
+
+
+def header_cases() -> Iterator[tuple[str, int, str, bytes]]:
+    """Signature, version, blocks, header."""
+    yield "varint-long-form", 2, "MalformedError", Parts(end=b"\x82\x00").to_bytes()
+    yield "body-cut", 3, "MalformedError", Parts(end=b"").to_bytes()
+    yield "end-trailing-bytes", 4, "MalformedError", Parts(end=b"\x02\x00").to_bytes()
+    yield "signature", 10, "MalformedError", Parts(signature=b"\x89CAUF\n\x1a\n").to_bytes()
+    yield "newer-major", 11, "VersionError", Parts(version=b"\x02\x00").to_bytes()
+    whole = Parts().to_bytes()
+    yield "header-flipped", 12, "DamagedError", whole[:14] + bytes([whole[14] ^ 1]) + whole[15:]
+    yield "block-flipped", 13, "DamagedError", whole[:-7] + bytes([whole[-7] ^ 4]) + whole[-6:]
+    yield "cut", 20, "DamagedError", whole[:-9]
+    yield "cut-before-end", 20, "DamagedError", whole[:-7]
+    yield "tag-no-letter", 21, "MalformedError", Parts(extra=[("7", b"")]).to_bytes()
+    yield "unknown-critical", 21, "UnsupportedError", Parts(extra=[("Q", b"")]).to_bytes()
+    late = Parts(extra=[("C", chunk())], chunks=[])
+    late.extra.append(("S", late.sections[0]))
+    yield "section-late", 22, "MalformedError", late.to_bytes()
+    yield "bytes-behind-end", 22, "DamagedError", Parts(behind=b"x").to_bytes()
+    yield "header-two-values", 41, "MalformedError", Parts(packed=msgpack.packb([3]) * 2).to_bytes()
+    yield "header-long-int", 42, "MalformedError", Parts(packed=b"\x93\xcc\x00\xc0\x00").to_bytes()
+    yield "header-map", 42, "MalformedError", Parts(packed=msgpack.packb([0, None, 0, None, {}])).to_bytes()
+    yield "header-nan", 42, "MalformedError", with_record(parameters=[float("nan"), 0]).to_bytes()
+    deep: list[Any] = []
+    for _ in range(60):
+        deep = [deep]
+    yield "header-deep", 43, "MalformedError", Parts(fields=[0, None, 0, None, deep]).to_bytes()
+    yield "header-trailing-nil", 44, "MalformedError", Parts(fields=[*Parts().fields, None]).to_bytes()
+    for name, position, value, requirement in (
+        ("content", 0, 9, 45), ("profile-short", 1, b"abc", 46), ("flags", 2, 2, 47), ("gain-zero", 3, 0.0, 48),
+        ("arch-number", 6, 5, 44),
+    ):  # fmt: skip
+        parts = Parts()
+        parts.fields += [None] * (7 - len(parts.fields))
+        parts.fields[position] = value
+        while parts.fields[-1] is None:
+            parts.fields.pop()
+        error = "LimitError" if requirement == 0 else "MalformedError"
+        yield f"header-{name}", requirement, error, parts.to_bytes()
+    yield "no-tensors", 49, "MalformedError", Parts(fields=[0, None, 0]).to_bytes()
+    yield "profile-missing", 162, "MissingProfileError", Parts(fields=[0, b"12345678", 0]).to_bytes()
+    for name, tree, requirement in (
+        ("kind", [3, [], [0]], 44), ("names", [0, ["a", "a"], [0]], 51), ("list-names", [1, ["a"], [0]], 51),
+        ("leaves", [1, [], [0, 0]], 52), ("missing-leaf", [1, [], []], 52),
+    ):  # fmt: skip
+        parts = Parts()
+        parts.fields[4] = tree
+        yield f"tree-{name}", requirement, "MalformedError", parts.to_bytes()
+
+
+def record_cases() -> Iterator[tuple[str, int, str, bytes]]:
+    """Records, sections, chunks, end."""
+    yield "record-no-shape", 61, "MalformedError", with_record(shape=None).to_bytes()
+    yield "dtype-unknown", 61, "UnsupportedError", with_record(dtype=77).to_bytes()
+    yield "codec-unknown", 61, "UnsupportedError", with_record(codec=9).to_bytes()
+    yield "scale-zero", 62, "MalformedError", with_record(alignment=[1, 0, 0.0, 0.0]).to_bytes()
+    yield "layout-unknown", 64, "MalformedError", with_record(layout="b q").to_bytes()
+    yield "layout-axes", 65, "MalformedError", with_record(layout="b n c").to_bytes()
+    yield "channels-vary", 66, "MalformedError", with_record(shape=[None, 2, 2]).to_bytes()
+    yield "section-packing", 91, "MalformedError", Parts(sections=[b"\x04\x00\x03\x07" + TABLE]).to_bytes()
+    yield "section-deflate", 92, "MalformedError", Parts(sections=[b"\x04\x00\x03\x01" + TABLE]).to_bytes()
+    yield "section-part", 93, "MalformedError", Parts(sections=[b"\x01\x00\x01\x00abc"]).to_bytes()
+    yield "section-tensor", 94, "MalformedError", Parts(sections=[b"\x04\x05\x03\x00" + TABLE]).to_bytes()
+    yield "section-unknown", 94, "UnsupportedError", Parts(sections=[b"\x3f\x00\x03\x00" + TABLE]).to_bytes()
+    yield "chunk-empty", 111, "MalformedError", Parts(chunks=[chunk(count=0)]).to_bytes()
+    varying = with_record(shape=[5, None, 2])
+    varying.chunks = [varint(0) + varint(60_000) + b"\x02"]
+    yield "chunk-shapes", 112, "MalformedError", varying.to_bytes()
+    single = Parts(end=b"\x01", chunks=[chunk(count=2)])
+    single.fields[0] = 3
+    yield "single-of-two", 113, "MalformedError", single.to_bytes()
+    yield "chunk-gap", 114, "MalformedError", Parts(chunks=[chunk(first=1)]).to_bytes()
+    yield "symbols-checksum", 118, "DamagedError", Parts(chunks=[chunk(symbols=b"x")]).to_bytes()
+    indexed = Parts(index=b"\x00\x05\x00", end=b"\x02\x00\x00\x00\x00")
+    indexed.fields[2] = 1
+    yield "index-short", 141, "MalformedError", indexed.to_bytes()
+    indexed.index = b"\x01\x01\x09\x02"
+    yield "index-wrong", 142, "MalformedError", indexed.to_bytes()
+    yield "end-count", 146, "MalformedError", Parts(end=b"\x03").to_bytes()
+    profile = Parts()
+    profile.fields[0] = 4
+    yield "profile-with-samples", 164, "MalformedError", profile.to_bytes()
+
+
+def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
+    """Alignment, transform codec, patches, lossless codec."""
+    special = with_record(layout="b (9 + h) c", shape=[2, 10])
+    yield "special-too-many", 171, "MalformedError", special.to_bytes()
+    yield "statistics-missing", 351, "MalformedError", with_record(alignment=[2, 1, 0.0, 1.0]).to_bytes()
+    yield "alignment-unknown", 352, "UnsupportedError", with_record(alignment=[40, 0, 0.0, 1.0]).to_bytes()
+    yield "transform-no-layout", 200, "MalformedError", with_record(layout=None).to_bytes()
+    yield "transform-integers", 200, "MalformedError", with_record(dtype=6).to_bytes()
+    yield "step-zero", 201, "MalformedError", with_record(parameters=[0.0, 0]).to_bytes()
+    yield "shift-large", 201, "MalformedError", with_record(parameters=[0.5, 33]).to_bytes()
+    yield "tables-missing", 203, "MalformedError", Parts(sections=[]).to_bytes()
+    classes = Parts()
+    classes.sections.append(b"\x03\x00\x03\x00" + bytes([0, 0, 1, 0, 0]))
+    yield "class-too-high", 204, "MalformedError", classes.to_bytes()
+    yield "payload-flags", 206, "MalformedError", Parts(chunks=[chunk(payload=b"\x02")]).to_bytes()
+    yield "table-level", 230, "MalformedError", Parts(sections=[b"\x04\x00\x03\x00" + b"\xff" * 64]).to_bytes()
+    yield "table-empty", 230, "MalformedError", Parts(sections=[b"\x04\x00\x03\x00" + bytes(64)]).to_bytes()
+    yield "words-part", 250, "MalformedError", Parts(chunks=[chunk(payload=b"\x00abc")]).to_bytes()
+    yield "words-zero", 250, "MalformedError", Parts(chunks=[chunk(payload=bytes(5))]).to_bytes()
+    left = b"\x00" + b"\x01\x02\x03\x04" * 40
+    yield "words-left", 251, "MalformedError", Parts(chunks=[chunk(payload=left)]).to_bytes()
+
+    def patched(count: int, gaps: list[int]) -> bytes:
+        coded = encode_lossless(np.array(gaps, "<u4"), rotate=False)
+        values = encode_lossless(np.ones(len(gaps), "<f4"), rotate=True)
+        data = varint(count) + varint(len(coded)) + coded + values
+        return Parts(chunks=[chunk(payload=b"\x01" + varint(len(data)) + data)]).to_bytes()
+
+    yield "patches-none", 331, "MalformedError", patched(0, [1])
+    yield "patch-outside", 332, "MalformedError", patched(2, [7, 40])
+    yield "lossless-method", 300, "MalformedError", lossless(b"\x09").to_bytes()
+    yield "lossless-stored-short", 300, "MalformedError", lossless(b"\x00abc").to_bytes()
+    yield "lossless-constant", 301, "MalformedError", lossless(b"\x01ab").to_bytes()
+    yield "lossless-deflate", 302, "MalformedError", lossless(b"\x02\x00").to_bytes()
+    yield "boolean-two", 303, "MalformedError", lossless(b"\x01\x02", dtype=12).to_bytes()
+    yield "planes-cut", 310, "MalformedError", lossless(b"\x03\x00").to_bytes()
+    yield "planes-left", 311, "MalformedError", lossless(planes(b"\x00" + b"\x01\x07" * 7, raw=b"x")).to_bytes()
+    yield "planes-raw-short", 312, "MalformedError", lossless(planes(b"\x00" + b"\x00" * 7, raw=b"x")).to_bytes()
+    yield "groups-order", 314, "MalformedError", lossless(planes(b"\x02\x05\x04")).to_bytes()
+    yield "context-model", 321, "MalformedError", lossless(planes(b"\x00\x05")).to_bytes()
+    yield "context-table", 322, "MalformedError", lossless(planes(b"\x00\x02" + b"\xff" * 32)).to_bytes()
+
+
+def outcome(data: bytes) -> tuple[str, int | None]:
+    """The error that caufc's decoder raises."""
+    try:
+        caufc.decode(data)
+    except caufc.CaufError as err:
+        return type(err).__name__, getattr(err, "requirement", None)
+    return "nothing", None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("spec/vectors/invalid"))
+    out: Path = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    assert_valid = Parts().to_bytes()
+    if outcome(assert_valid)[0] != "nothing":
+        raise SystemExit(f"the base file is not valid: {outcome(assert_valid)}")
+    for name, requirement, error, data in (*header_cases(), *record_cases(), *codec_cases()):
+        found = outcome(data)
+        if found[0] != error or found[1] not in (None, requirement):
+            print(f"{name}: wanted {error} [{requirement}], found {found}")
+        (out / f"{name}.cauf").write_bytes(data)
+        facts = {"requirement": requirement, "error": error}
+        (out / f"{name}.json").write_text(json.dumps(facts) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Make the conformance vectors of the specification, from the demo features that ship with caufc.
+
+    python tools/make_vectors.py [--out spec/vectors]
+
+Each is a file and a JSON with the SHA-256 of its symbols and of every tensor's values. Existing vectors are never
+rewritten without --force: they pin the format.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import caufc
+from caufc import features
+from caufc.limits import DEFAULT_LIMITS
+from caufc.pipeline.decoder import FileDecoder
+from caufc.pipeline.profile import read_profile
+from caufc.profiles import profile_lookup
+
+DEMO = resources.files("caufc") / "data" / "demo"
+
+
+def cnn_map() -> np.ndarray[Any, Any]:
+    """A CNN map as a batch of six samples of 24 channels, ``[6, 24, 7, 7]`` fp32."""
+    last = features.read(str(DEMO / "efficientnet_lite0_last.safetensors"))["last"].read()
+    energy = np.argsort(-last.reshape(1280, -1).sum(1), kind="stable")[:144]
+    return np.ascontiguousarray(last[0][np.sort(energy)].reshape(6, 24, 7, 7))
+
+
+def token_lists() -> list[np.ndarray[Any, Any]]:
+    """Ragged token sequences ``[T, 64]`` fp32."""
+    samples = features.read(str(DEMO / "minilm_hidden3.pt"))
+    return [np.ascontiguousarray(sample.numpy()[:, :64]) for sample in samples[:5]]
+
+
+def bf16(values: np.ndarray[Any, Any]) -> Any:
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(values)).bfloat16()
+
+
+def kept(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Tokens with a NaN, infinities and a massive activation."""
+    out = values.copy()
+    out[0, 3], out[1, 5], out[2, 7], out[3, 9] = np.nan, np.inf, -np.inf, 3e5
+    return out
+
+
+@dataclass(frozen=True)
+class Valid:
+    """A valid vector: what is encoded, and how."""
+
+    name: str
+    what: str
+    features: Any
+    options: dict[str, Any]
+
+
+def valid() -> Iterator[Valid]:
+    """All valid vectors."""
+    maps, lists = cnn_map(), token_lists()
+    tokens = np.concatenate(lists)
+    square = np.stack([np.concatenate([tokens[:17], tokens[17:34]])[i : i + 17] for i in (0, 8, 17)])
+    tiny = np.round(maps[:2, :5, :2, :2] * 4) / 4
+    yield Valid("tiny", "two samples of 5 channels, the file that the specification explains", tiny, {"quality": 50})
+    yield Valid("cnn-fp32", "CNN maps, medium quality, chunks and index", maps, {"chunk": 2})
+    yield Valid("cnn-fp16-low", "half precision, low quality", maps.astype(np.float16), {"quality": "low"})
+    yield Valid("cnn-bf16-high", "bfloat16, high quality", bf16(maps), {"quality": "high"})
+    yield Valid("cnn-nhwc", "channels last", np.ascontiguousarray(maps.transpose(0, 2, 3, 1)), {"layout": "b h w c"})
+    yield Valid("tokens-ragged", "a list of ragged samples, statistics per channel", lists, {"chunk": 2})
+    yield Valid("tokens-tuple", "a tuple of samples", tuple(lists[:2]), {"quality": 30})
+    yield Valid("tokens-special", "special tokens", square, {"layout": "b (1 + h w) c"})
+    yield Valid("tokens-fp64", "double precision", tokens.astype(np.float64), {"layout": "n c", "snr": 60})
+    yield Valid("per-token", "statistics per token", lists, {"align": "mean-deviation/token"})
+    yield Valid("min-max", "one range for all", maps, {"align": "min-max"})
+    yield Valid("truncated", "values clipped to a range", maps, {"align": "min-max", "truncate": (0.0, 2.0)})
+    yield Valid("percentile", "statistics per channel by percentiles", lists, {"align": "percentile/channel"})
+    yield Valid("robust", "median and quartiles", lists, {"align": "robust/channel"})
+    yield Valid("given-statistics", "statistics from the caller", lists, {"align": "mean-deviation:0.0,0.5"})
+    yield Valid("snr", "20 dB over the whole file", {"map": maps, "tokens": tokens}, {"snr": 20})
+    yield Valid("bpfp", "half a bit a feature point", maps, {"bpfp": 0.9})
+    yield Valid("max-error", "an error bound", maps, {"max_error": 0.01})
+    yield Valid("max-error-fp16", "an error bound near the precision", tokens.astype(np.float16), {"max_error": 4e-4})
+    yield Valid("nonfinite", "NaN, infinities and outliers kept", [kept(x) for x in lists], {"nonfinite": "keep"})
+    yield Valid("outliers", "symbols with many extra bits", tokens * np.geomspace(1, 1e5, 64, dtype="f4"),
+                {"align": "none", "snr": 90})  # fmt: skip
+    yield Valid("key-value", "a key-value cache", {"k": square[:, None, :, :32], "v": square[:, None, :, 32:]},
+                {"layout": "b g t d"})  # fmt: skip
+    yield Valid("pooled", "pooled vectors", maps.mean((2, 3)), {})
+    yield Valid("zeros", "nothing but zeros", np.zeros((3, 8, 4, 4), np.float32), {})
+    for name, stored in (
+        ("fp32", maps),
+        ("fp16", maps.astype("f2")),
+        ("bf16", bf16(maps)),
+        ("fp64", maps.astype("f8")),
+    ):
+        yield Valid(f"lossless-{name}", "without loss", stored[:3], {"lossless": True})
+    yield Valid("lossless-tokens", "without loss, dense values", tokens, {"lossless": True})
+    integers = {t: np.arange(-40 if t[0] == "i" else 0, 40).astype(t) ** 1 for t in
+                ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")}  # fmt: skip
+    mask = np.arange(80) < 55
+    yield Valid("integers", "integers and booleans beside features",
+                {"features": tokens[:80], "mask": mask, "meta": integers}, {})  # fmt: skip
+    yield Valid("nested", "one sample of nested structure",
+                {"a": {"b": [tokens[:9], tokens[9:12]], 3: (maps[0],)}, "scalar": np.float32([1.5])[0:1].reshape(())},
+                {})  # fmt: skip
+    yield Valid("empty-batch", "no samples", np.zeros((0, 5), np.float32), {})
+    yield Valid("zero-size", "samples without values", [np.zeros((0, 6), np.float32), np.ones((2, 6), np.float32)], {})
+    yield Valid("constant", "one value", np.full((2, 3, 9, 9), 2.5, np.float32), {"lossless": True})
+
+
+def expected(data: bytes, profile: Path | None = None) -> dict[str, Any]:
+    """What a decoder must find in a file."""
+    given = None if profile is None else read_profile(profile.read_bytes(), DEFAULT_LIMITS)
+    decoder = FileDecoder(iter([data]), profile_lookup(given), DEFAULT_LIMITS)
+    digests = [hashlib.sha256() for _ in decoder.setups]
+    for chunk in decoder.samples():
+        for digest, samples in zip(digests, chunk.tensors, strict=True):
+            for sample in samples:
+                digest.update(np.ascontiguousarray(sample).tobytes())
+    tensors = [
+        {"name": setup.name, "dtype": setup.dtype, "shape": list(setup.template), "values_sha256": digest.hexdigest()}
+        for setup, digest in zip(decoder.setups, digests, strict=True)
+    ]
+    again = FileDecoder(iter([data]), profile_lookup(given), DEFAULT_LIMITS)
+    return {
+        "samples": decoder.count,
+        "symbols_sha256": again.symbols_sha256(),
+        "tensors": tensors,
+        "tolerance": "exact",
+    }
+
+
+def write(folder: Path, name: str, data: bytes, facts: dict[str, Any], force: bool) -> None:
+    """Write a vector and its JSON."""
+    path = folder / f"{name}.cauf"
+    if path.exists() and path.read_bytes() != data and not force:
+        raise SystemExit(f"{path} exists and differs; --force rewrites it")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    (folder / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
+    print(f"{path}: {len(data)} bytes")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("spec/vectors"))
+    parser.add_argument("--force", action="store_true", help="rewrite vectors that differ")
+    options = parser.parse_args()
+    for vector in valid():
+        data = caufc.encode(vector.features, **vector.options)
+        facts = {"description": vector.what, **expected(data)}
+        write(options.out / "valid", vector.name, data, facts, options.force)
+
+
+if __name__ == "__main__":
+    main()
