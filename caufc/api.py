@@ -69,8 +69,7 @@ def encode_to(
     source = to_source(features, layouts_for_structure(layout))
     chosen = None if profile is None else find_profile(profile)
     names = [tensor.name for tensor in source.tensors]
-    dimensions = {t.name: len(t.leaves[0].shape) - t.stacked if t.leaves else 0 for t in source.tensors}
-    settings = make_options(names, dimensions, layout=layout, profile=chosen, **options)
+    settings = make_options(names, source.dimensions, layout=layout, profile=chosen, **options)
     return Encoder(source, settings, chosen, progress).encode(FileSink(file))
 
 
@@ -172,9 +171,7 @@ def load(path: str | Path, *, profile: str | Path | None = None, limits: Limits 
         return _collect(_decoder(_parts(file), profile, limits))
 
 
-def open(
-    path: str | Path | bytes, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS
-) -> Reader:
+def open(path: str | Path | bytes, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS) -> Reader:
     """Open a file, or its bytes, for random access to samples; see :class:`Reader`."""
     return Reader(path, profile=profile, limits=limits)
 
@@ -393,7 +390,7 @@ def _info(reader: FileReader) -> Info:
             "name": setup.name,
             "dtype": setup.dtype,
             "shape": list(setup.template),
-            "layout": None if setup.layout is None else setup.layout.expression,
+            "layout": setup.layout_text(chunks.structure),
             "tap": setup.tap,
             "codec": "lossless" if setup.codec == 0 else "transform",
             "alignment": setup.alignment_text,

@@ -89,6 +89,10 @@ class Layout:
         """The terms of one sample's axes."""
         return self.terms[1:] if self.batched else self.terms
 
+    def of_batch(self) -> Layout:
+        """The layout with a sample axis."""
+        return self if self.batched else Layout(f"b {self.expression}")
+
     def unbatched(self) -> Layout:
         """The layout of one sample."""
         return self if not self.batched else Layout(" ".join(_term_text(t, self.special) for t in self.sample_terms))

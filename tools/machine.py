@@ -41,13 +41,12 @@ def plain_command(arguments: Sequence[str]) -> str:
     """
     program = Path(arguments[0]).resolve()
     shown = str(program.relative_to(ROOT)) if program.is_relative_to(ROOT) else program.name
-    words = [f"{head}{mark}{Path(tail).name}" if tail.startswith("/") else word
-             for word in arguments[1:] for head, mark, tail in [_option(word)]]  # fmt: skip
+    words = [_without_folders(word) for word in arguments[1:]]
     return shlex.join(["python", shown, *words])
 
 
 def write_results(name: str, command: str, figures: Mapping[str, Any], table_markdown: str) -> None:
-    """Write ``tools/results/NAME.json`` and ``tools/results/NAME.md``: figures and table with date, command and machine.
+    """Write ``tools/results/NAME.json`` and ``NAME.md``: figures and table with date, command and machine.
 
     Args:
         name: of both files, without suffix.
@@ -68,10 +67,10 @@ def write_results(name: str, command: str, figures: Mapping[str, Any], table_mar
     (RESULTS / f"{name}.md").write_text(page + "\n", encoding="utf-8")
 
 
-def _option(word: str) -> tuple[str, str, str]:
-    """``--name=value`` in three; a bare word is all value."""
-    head, mark, tail = word.partition("=")
-    return (head, mark, tail) if mark else ("", "", word)
+def _without_folders(word: str) -> str:
+    """``/a/b`` as ``b``, ``--name=/a/b`` as ``--name=b``, anything else as it is."""
+    head, mark, tail = word.partition("=") if word.startswith("-") else ("", "", word)
+    return f"{head}{mark}{Path(tail).name}" if Path(tail).is_absolute() else word
 
 
 def _version(package: str) -> str | None:

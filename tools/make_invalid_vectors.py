@@ -22,7 +22,7 @@ import caufc
 from caufc.bitstream import SIGNATURE, varint
 from caufc.codec import encode_lossless
 
-RECORD = [0, 0, [5, 2, 2], "b c h w", None, 1, None, [0.5, 0]]
+RECORD = [0, 0, [5, 2, 2], "c h w", None, 1, None, [0.5, 0]]
 TABLE = bytes([1, 0] * 32)
 
 
@@ -151,8 +151,8 @@ def record_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "dtype-unknown", 61, "UnsupportedError", with_record(dtype=77).to_bytes()
     yield "codec-unknown", 61, "UnsupportedError", with_record(codec=9).to_bytes()
     yield "scale-zero", 62, "MalformedError", with_record(alignment=[1, 0, 0.0, 0.0]).to_bytes()
-    yield "layout-unknown", 64, "MalformedError", with_record(layout="b q").to_bytes()
-    yield "layout-axes", 65, "MalformedError", with_record(layout="b n c").to_bytes()
+    yield "layout-unknown", 64, "MalformedError", with_record(layout="q").to_bytes()
+    yield "layout-axes", 65, "MalformedError", with_record(layout="n c").to_bytes()
     yield "channels-vary", 66, "MalformedError", with_record(shape=[None, 2, 2]).to_bytes()
     yield "section-packing", 91, "MalformedError", Parts(sections=[b"\x04\x00\x03\x07" + TABLE]).to_bytes()
     yield "section-deflate", 92, "MalformedError", Parts(sections=[b"\x04\x00\x03\x01" + TABLE]).to_bytes()
@@ -181,7 +181,7 @@ def record_cases() -> Iterator[tuple[str, int, str, bytes]]:
 
 def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     """Alignment, transform codec, patches, lossless codec."""
-    special = with_record(layout="b (9 + h) c", shape=[2, 10])
+    special = with_record(layout="(9 + h) c", shape=[2, 10])
     yield "special-too-many", 171, "MalformedError", special.to_bytes()
     yield "statistics-missing", 351, "MalformedError", with_record(alignment=[2, 1, 0.0, 1.0]).to_bytes()
     yield "alignment-unknown", 352, "UnsupportedError", with_record(alignment=[40, 0, 0.0, 1.0]).to_bytes()

@@ -148,20 +148,18 @@ def load_head(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 @torch.no_grad()
 def _image_logits(net: Any, point: TapPoint, features: Any) -> np.ndarray:
     """Features [B, ...] -> logits [B, classes], in batches."""
-    run = _after_block10 if point.name == "efficientnet_lite0-block10" else net.resume
-    x = torch.as_tensor(features)
-    if run is _after_block10:
-        return torch.cat([_after_block10(net, part) for part in x.split(BATCH)]).numpy()
-    return torch.cat([net.resume(part.float(), point.place) for part in x.split(BATCH)]).numpy()
+    parts = torch.as_tensor(features).float().split(BATCH)
+    if point.name == "efficientnet_lite0-block10":
+        return torch.cat([_after_block10(net, part) for part in parts]).numpy()
+    return torch.cat([net.resume(part, point.place) for part in parts]).numpy()
 
 
 def _after_block10(net: Any, features: Tensor) -> Tensor:
     """EfficientNet-Lite0 from block 11 on, without the blocks before it."""
     inner = net.net
-    x = features.float()
     for block in inner._blocks[11:]:
-        x = block(x)
-    return inner._fc(inner._swish(inner._bn1(inner._conv_head(x))).mean((2, 3)))
+        features = block(features)
+    return inner._fc(inner._swish(inner._bn1(inner._conv_head(features))).mean((2, 3)))
 
 
 @torch.no_grad()

@@ -131,7 +131,8 @@ def _shown(source: Source, tensor: SourceTensor) -> str:
 def lossless_setup(source: Source, tensor: SourceTensor, layout: Layout | None, tap: str | None) -> TensorSetup:
     """The setup of a tensor that is coded without loss."""
     template = template_of(source, tensor)
-    return TensorSetup(tensor.name, tensor.dtype, tensor.framework, template, LOSSLESS, layout, tap=tap)
+    meaning = None if layout is None else layout.unbatched()
+    return TensorSetup(tensor.name, tensor.dtype, tensor.framework, template, LOSSLESS, meaning, tap=tap)
 
 
 def automatic_alignment(statistics: ChannelStatistics) -> Alignment:

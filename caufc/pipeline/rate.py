@@ -112,6 +112,11 @@ class Search:
         self.seen: list[tuple[float, float]] = []
         self.best: tuple[float, float] | None = None
 
+    @property
+    def settled(self) -> tuple[float, float]:
+        """The best (log2 gain, value) so far; the last one if none was on the right side."""
+        return self.best or self.seen[-1]
+
     def good(self, value: float) -> bool:
         """Whether a value is on the right side and near enough."""
         return self.kept(value) and abs(value - self.wanted) <= self.tolerance

@@ -73,6 +73,12 @@ class TensorSetup:
     arrays: Mapping[int, NDArray[Any]] = field(default_factory=dict)
     tap: str | None = None
 
+    def layout_text(self, structure: Structure) -> str | None:
+        """The layout as people write it: with a sample axis where there is one."""
+        if self.layout is None:
+            return None
+        return (self.layout.of_batch() if structure.kind == "batch" else self.layout).expression
+
     @property
     def alignment_text(self) -> str:
         """Value alignment as ``kind/scope``."""
@@ -215,6 +221,6 @@ def _layout(record: TensorRecord, name: str) -> Layout | None:
         layout = Layout(record.layout)
     except LayoutError as err:
         raise MalformedError(str(err), requirement=64, tensor=name) from err
-    if len(layout.sample_terms) != len(record.shape or ()):
+    if layout.batched or len(layout.terms) != len(record.shape or ()):
         raise MalformedError(f"layout '{layout}' for {len(record.shape or ())} axes", requirement=65, tensor=name)
     return layout

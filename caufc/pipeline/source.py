@@ -53,6 +53,11 @@ class Source:
     tensors: tuple[SourceTensor, ...]
     samples: int
 
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """Axes of one sample, by tensor name."""
+        return {t.name: len(t.leaves[0].shape) - t.stacked if t.leaves else 0 for t in self.tensors}
+
 
 def tensor_names(tree: Tree) -> list[str]:
     """Names of a tree's tensors by tensor number: the path of each, joined with dots."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from ..align import ChannelStatistics, LayoutAligner, truncate
 from ..errors import NonFiniteError
-from ..types import Alignment, Layout
+from ..types import Layout
 from .coder import Samples
 from .numeric import to_floats
 from .source import Source, SourceTensor
 
-__all__ = ["Survey", "TensorSurvey", "check_finite", "chunks_of", "survey_tensor"]
+__all__ = ["TensorSurvey", "check_finite", "chunks_of", "survey_tensor"]
 
 SAMPLE_VALUES = 1 << 21
 """Values of a file that choices are made on."""
@@ -54,13 +54,6 @@ class TensorSurvey:
         return self.total / max(1, len(self.sample))
 
 
-@dataclass
-class Survey:
-    """The first pass over a file: one entry a tensor that is coded with loss."""
-
-    tensors: dict[int, TensorSurvey] = field(default_factory=dict)
-
-
 def chunks_of(samples: int, chunk: int) -> Iterator[tuple[int, int]]:
     """Sample ranges of the chunks."""
     for start in range(0, samples, chunk):
@@ -71,7 +64,7 @@ def survey_tensor(
     source: Source,
     tensor: SourceTensor,
     layout: Layout,
-    alignment: Alignment | None,
+    limits: tuple[float, float] | None,
     *,
     chunk: int,
     budget: int,
@@ -84,7 +77,7 @@ def survey_tensor(
         source: the input.
         tensor: one of its tensors, of floats.
         layout: meaning of its axes.
-        alignment: its truncation range is applied.
+        limits: truncation range, applied first.
         chunk: samples to read at a time.
         budget: most values of the sample.
         keep_nonfinite: whether NaN and Inf may come; they count as zeros.
@@ -98,7 +91,6 @@ def survey_tensor(
     channels = aligner.size(tensor.shape(0))[1] if source.samples else 0
     statistics, parts, total, clipped = ChannelStatistics(channels), [], 0, 0
     stride = _stride(source, tensor, budget)
-    limits = None if alignment is None else alignment.truncate
     for start, stop in chunks_of(source.samples, chunk):
         tokens = aligner.to_tokens(_floats(tensor.block(start, stop), tensor.dtype))
         matrix = _finite(tokens.matrix, tensor, start, keep_nonfinite)

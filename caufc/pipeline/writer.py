@@ -30,7 +30,7 @@ from .setup import TensorSetup, record_of, record_tree, resolve, section_of
 from .source import Source
 from .survey import chunks_of
 
-__all__ = ["Pass", "Sink", "container_prelude", "write_pass"]
+__all__ = ["Pass", "Sink", "container_prelude", "profile_bytes", "write_pass"]
 
 
 class Sink(Protocol):
@@ -48,8 +48,16 @@ class Pass:
     distortion: Distortion = field(default_factory=Distortion)
 
 
+def profile_bytes(header: Header, sections: Sequence[Section]) -> bytes:
+    """A profile: header, sections, and an end without samples [CAUF-0160]."""
+    head = header.to_bytes()
+    seed = int.from_bytes(head[-4:], "little")
+    bodies = b"".join(block_bytes("S", section_bytes(section), seed) for section in sections)
+    return head + bodies + block_bytes("E", end_bytes(End(0, None)), seed)
+
+
 def container_prelude(
-    structure: Structure | None,
+    structure: Structure,
     setups: Sequence[TensorSetup],
     *,
     gain: float | None,
@@ -57,12 +65,12 @@ def container_prelude(
     indexed: bool,
     profile: ProfileFile | None,
 ) -> tuple[Header, list[Section]]:
-    """Header and sections of a file, or of a profile if ``structure`` is None; what a profile says is left out."""
+    """Header and sections of a file; what its profile says is left out."""
     records: tuple[TensorRecord, ...] | None = tuple(record_of(setup) for setup in setups)
     sections = [section_of(i, kind, array) for i, setup in enumerate(setups) for kind, array in setup.arrays.items()]
-    tree = None if structure is None or structure.tree == 0 else record_tree(structure.tree)
+    tree = None if structure.tree == 0 else record_tree(structure.tree)
     header = Header(
-        content="profile" if structure is None else structure.kind,
+        content=structure.kind,
         indexed=indexed,
         gain=None if gain == 1 else gain,
         tree=tree,

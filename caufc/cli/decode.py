@@ -1,0 +1,121 @@
+"""``caufc decode``: ``.cauf`` files in, feature files out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import OptionError, UnknownNameError
+from ..features import known_suffixes
+from ..features.formats import normal_suffix
+from .decoding import Decoded, DecodeJob, decode_file
+from .failure import EXPECTED, failure, say
+from .options import example, force_option, json_option, profile_option, quiet_option
+from .report import as_json_text, count, shown, size
+from .streams import plugin_formats, with_suffix
+from .targets import Entry, is_folder, make_folder, targets
+
+__all__ = ["command"]
+
+DEFAULT = ".pt"
+
+
+@click.command(
+    "decode",
+    **example(
+        "caufc decode feats.cauf                     # to feats.pt",
+        "caufc decode feats.cauf -o feats.npz",
+        "caufc decode a.cauf b.cauf -o back/ --format safetensors",
+        "caufc decode - -o - --format npy < feats.cauf > feats.npy",
+    ),
+)
+@click.argument("sources", metavar="SRC...", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="OUT", help="Output file, folder (for several SRC), or -.  [SRC with .pt]")
+@click.option(
+    "--format", "suffix", metavar="SUFFIX", help="Output format: .pt, .npy, .npz, .safetensors.  [that of OUT, or .pt]"
+)
+@profile_option
+@force_option
+@quiet_option
+@json_option
+def decode(
+    sources: tuple[str, ...],
+    output: str | None,
+    suffix: str | None,
+    profile: str | None,
+    force: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Decode .cauf files to the features that were encoded.
+
+    Structure, names, shapes, dtypes and the order of samples are those of the input; a format that cannot hold them is
+    refused. SRC may be - for stdin.
+    """
+    if len(sources) > 1 or is_folder(output):
+        return _decode_many(sources, output, normal_suffix(suffix or DEFAULT), profile, force, quiet, as_json)
+    source = sources[0]
+    output = output or ("-" if source == "-" else with_suffix(source, normal_suffix(suffix or DEFAULT)))
+    chosen = _suffix(output, suffix)
+    decoded = decode_file(DecodeJob(source, output, chosen, profile, force), quiet=quiet)
+    if as_json:
+        click.echo(as_json_text(decoded.to_json()), err=output == "-")
+    elif not quiet:
+        click.echo(_line(decoded), err=output == "-")
+    return 0
+
+
+def _suffix(output: str, given: str | None) -> str:
+    """The output's format, known to exist."""
+    if given is None and output != "-" and not Path(output).suffix:
+        raise OptionError("has no suffix that tells the format", file=output, remedy="give --format .pt")
+    found = normal_suffix(given or (DEFAULT if output == "-" else Path(output).suffix))
+    formats = plugin_formats(found)
+    if found not in known_suffixes(formats):
+        raise UnknownNameError("format", found, known_suffixes(formats), file=output)
+    return found
+
+
+def _decode_many(
+    sources: tuple[str, ...],
+    output: str | None,
+    suffix: str,
+    profile: str | None,
+    force: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    outputs = targets([Entry(source, source) for source in sources], output, suffix)
+    _suffix(outputs[0], suffix)
+    files: list[dict[str, Any]] = []
+    worst = 0
+    for source, target in zip(sources, outputs, strict=True):
+        try:
+            make_folder(Path(target).parent)
+            decoded = decode_file(DecodeJob(source, target, suffix, profile, force), quiet=quiet)
+        except EXPECTED as err:
+            told = failure(err, source)
+            say(told.message)
+            files.append({"input": source, "output": target, "error": told.message, "exit_code": told.exit_code})
+            worst = max(worst, told.exit_code)
+            continue
+        files.append(decoded.to_json())
+        if not quiet and not as_json:
+            click.echo(_line(decoded))
+    if as_json:
+        click.echo(as_json_text({"files": files, "exit_code": worst}))
+    return worst
+
+
+def _line(decoded: Decoded) -> str:
+    rate = decoded.bytes_out / max(decoded.seconds, 1e-9) / 1e6
+    held = f"{count(decoded.samples, 'sample')} of {count(decoded.tensors, 'tensor')}"
+    return (
+        f"{shown(decoded.input)} -> {shown(decoded.output)}: {held}, {size(decoded.bytes_in)} -> "
+        f"{size(decoded.bytes_out)}, {decoded.seconds:.2f} s, {rate:.1f} MB/s"
+    )
+
+
+command = decode

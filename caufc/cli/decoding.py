@@ -1,0 +1,153 @@
+"""Decoding one file, chunk by chunk, into a feature file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..api import Reader
+from ..errors import CaufError, StorageError
+from ..features import Writer, open_writer, remove_stale
+from ..limits import DEFAULT_LIMITS
+from ..pipeline.decoder import DecodedChunk, FileDecoder
+from ..profiles import find_profile, profile_lookup
+from ..types import Structure
+from .progress import Bar
+from .streams import binary_stdout, check_free, input_file, plugin_formats
+
+__all__ = ["DecodeJob", "Decoded", "decode_file"]
+
+PART = 1 << 20
+"""Bytes to read at a time."""
+
+
+@dataclass(frozen=True)
+class DecodeJob:
+    """One file to decode.
+
+    Args:
+        source: a ``.cauf`` file, or ``-``.
+        output: a feature file, or ``-``.
+        suffix: the output's format.
+        profile: name or file of a profile that the file needs.
+        force: replace the output if it exists.
+    """
+
+    source: str
+    output: str
+    suffix: str
+    profile: str | None
+    force: bool
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What came of it.
+
+    Args:
+        input, output: as in the job.
+        format: suffix of the output.
+        samples, tensors, numel: how many.
+        bytes_in: of the ``.cauf`` file.
+        bytes_out: of the values.
+        seconds: wall-clock time.
+    """
+
+    input: str
+    output: str
+    format: str
+    samples: int
+    tensors: int
+    numel: int
+    bytes_in: int
+    bytes_out: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def decode_file(job: DecodeJob, *, quiet: bool = True) -> Decoded:
+    """Decode one file; the output appears whole or not at all.
+
+    Raises:
+        CaufError: about the file that it names.
+    """
+    started = time.perf_counter()
+    stdout = binary_stdout(f"a {job.suffix} file") if job.output == "-" else None
+    check_free(job.output, job.source, job.force)
+    try:
+        with input_file(job.source, ".cauf") as path:
+            with Reader(path, profile=job.profile) as reader:
+                samples = len(reader)
+            with path.open("rb") as file, Bar("decode", quiet=quiet) as bar:
+                given = None if job.profile is None else find_profile(job.profile)
+                decoder = FileDecoder(_parts(file), profile_lookup(given), DEFAULT_LIMITS)
+                _write(decoder, samples, job, stdout, bar)
+    except MemoryError as err:
+        raise StorageError("not enough memory", file=job.source, remedy="decode to .npy or .safetensors") from err
+    return Decoded(
+        job.source,
+        job.output,
+        job.suffix,
+        samples,
+        len(decoder.setups),
+        decoder.numel,
+        decoder.bytes_in,
+        decoder.bytes_out,
+        time.perf_counter() - started,
+    )
+
+
+def _parts(file: BinaryIO) -> Iterator[bytes]:
+    while part := file.read(PART):
+        yield part
+
+
+def _write(decoder: FileDecoder, samples: int, job: DecodeJob, stdout: BinaryIO | None, bar: Bar) -> None:
+    writer = _writer(decoder, samples, job, stdout)
+    try:
+        for chunk in decoder.samples():
+            _put(writer, decoder.structure, chunk)
+            bar.size = decoder.bytes_out * samples // max(1, decoder.count)
+            bar.update(decoder.count / max(1, samples))
+    except BaseException:
+        writer.abort()
+        raise
+    writer.close()
+
+
+def _writer(decoder: FileDecoder, samples: int, job: DecodeJob, stdout: BinaryIO | None) -> Writer:
+    setups = decoder.setups
+    if stdout is None:
+        remove_stale(Path(job.output))
+    try:
+        return open_writer(
+            None if stdout is not None else Path(job.output),
+            stdout,
+            job.suffix,
+            decoder.structure,
+            [setup.name for setup in setups],
+            [setup.dtype for setup in setups],
+            [setup.framework for setup in setups],
+            [None if None in setup.template else tuple(size or 0 for size in setup.template) for setup in setups],
+            samples,
+            plugin_formats(job.suffix),
+            force=job.force,
+        )
+    except CaufError as err:
+        raise err.locate(file=job.output) from err.__cause__
+
+
+def _put(writer: Writer, structure: Structure, chunk: DecodedChunk) -> None:
+    for number, block in enumerate(chunk.tensors):
+        if structure.kind != "batch":
+            writer.put(number, chunk.first, list(block))
+        else:
+            writer.put(number, chunk.first, block if isinstance(block, np.ndarray) else np.stack(block))

@@ -1,0 +1,143 @@
+"""``caufc encode``: feature files in, ``.cauf`` out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import CaufError, OptionError
+from .batch import Batch
+from .encoding import EncodeJob, Outcome, check_options, encode_file
+from .failure import say
+from .options import by_name, example, force_option, json_option, parse_range, quiet_option
+from .report import as_json_text, encode_text
+from .streams import with_suffix
+from .targets import LIST_SUFFIX, is_folder
+
+__all__ = ["command"]
+
+
+@click.command(
+    "encode",
+    **example(
+        "caufc encode feats.pt                            # medium quality, to feats.cauf",
+        "caufc encode feats.pt -o x.cauf --bpfp 0.5 --arch timm/resnet50 --tap layer4",
+        "caufc encode kv.pt -o kv.cauf --snr 30 --layout keys='b g t d' --layout values='b g t d'",
+        "caufc encode ids.npz -o ids.cauf --lossless --json",
+        "caufc encode list.txt -o out/ --shard 2/8 --jobs 4 --skip-existing",
+    ),
+)
+@click.argument("sources", metavar="SRC...", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="OUT", help="Output file, folder (for several SRC), or -.  [SRC with .cauf]")
+@click.option("--quality", metavar="Q", help="0 to 100, or low, medium (the default), high.")
+@click.option("--snr", type=float, metavar="DB", help="Signal-to-noise ratio over the whole file.")
+@click.option("--bpfp", type=float, metavar="RATE", help="Bits per feature point, all bytes of the file counted.")
+@click.option("--max-error", type=float, metavar="E", help="Largest absolute error, exact.")
+@click.option("--lossless", is_flag=True, help="Keep every bit.")
+@click.option("--arch", metavar="ID", help="Architecture, as in timm/resnet50; its plugin knows layouts and alignment.")
+@click.option("--tap", "taps", multiple=True, metavar="[T=]NAME", help="Where features were taken, as in layer4.")
+@click.option("--layout", "layouts", multiple=True, metavar="[T=]EXPR", help="Meaning of the axes: 'b (1 + h w) c'.")
+@click.option(
+    "--align", "aligns", multiple=True, metavar="[T=]SPEC", help="Value alignment: KIND[/SCOPE][:OFFSET,SCALE]."
+)
+@click.option("--truncate", "truncates", multiple=True, metavar="[T=]LO,HI", help="Clip values to a range first.")
+@click.option("--profile", metavar="NAME|FILE", help="Profile with what options leave open.")
+@click.option("--no-embed-profile", is_flag=True, help="Do not copy the profile into the file; decoding then needs it.")
+@click.option("--codec", default="transform", show_default=True, metavar="NAME", help="The shared codec to use.")
+@click.option("--chunk", type=int, metavar="N", help="Samples a chunk, the unit of random access.")
+@click.option("--index/--no-index", default=None, help="Index for random access.  [if there are several chunks]")
+@click.option(
+    "--nonfinite",
+    default="error",
+    show_default=True,
+    metavar="error|keep",
+    help="NaN and Inf: refuse, or carry exactly.",
+)
+@click.option(
+    "--format", "suffix", metavar="SUFFIX", help="Format of the input, if its name does not tell: .pt, .npy, ..."
+)
+@json_option
+@force_option
+@quiet_option
+@click.option("--shard", metavar="i/n", help="Of several SRC, do only the i-th of n parts.")
+@click.option("--skip-existing", is_flag=True, help="Leave outputs alone that exist: goes on where a run was stopped.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Files at a time, each in a process.",
+)
+def encode(
+    sources: tuple[str, ...],
+    output: str | None,
+    taps: tuple[str, ...],
+    layouts: tuple[str, ...],
+    aligns: tuple[str, ...],
+    truncates: tuple[str, ...],
+    no_embed_profile: bool,
+    suffix: str | None,
+    as_json: bool,
+    force: bool,
+    quiet: bool,
+    shard: str | None,
+    skip_existing: bool,
+    jobs: int,
+    **rest: Any,
+) -> int:
+    """Encode features to .cauf files.
+
+    SRC is a .pt, .npy, .npz or .safetensors file, or - for stdin. Several SRC, or a .txt list with one path a line,
+    are encoded one by one: a failure is reported and the others go on. Options with [T=] hold for all tensors, or for
+    tensor T, and can be repeated.
+    """
+    options = {
+        **rest,
+        "tap": by_name("--tap", taps, str),
+        "layout": by_name("--layout", layouts, str),
+        "align": by_name("--align", aligns, str),
+        "truncate": by_name("--truncate", truncates, parse_range),
+        "embed_profile": not no_embed_profile,
+    }
+    if force and skip_existing:
+        raise OptionError("--force and --skip-existing contradict each other", remedy="give one")
+    job = EncodeJob(sources[0], output or "", suffix, force, options)
+    many = len(sources) > 1 or sources[0].lower().endswith(LIST_SUFFIX) or is_folder(output)
+    if many:
+        check_options(options)
+        return Batch(sources, output, job, shard, skip_existing, jobs, as_json, quiet).run()
+    if shard is not None:
+        raise OptionError("there is one input, and no list", file=sources[0], remedy="leave --shard out")
+    return _encode_one(job, skip_existing, as_json, quiet)
+
+
+def _encode_one(job: EncodeJob, skip_existing: bool, as_json: bool, quiet: bool) -> int:
+    try:
+        check_options(job.options)
+    except CaufError as err:
+        raise err.locate(file=job.source) from err.__cause__
+    job = replace(job, output=job.output or _default_output(job.source))
+    if skip_existing and job.output != "-" and Path(job.output).exists():
+        outcome = Outcome(job.source, job.output, "skipped")
+    else:
+        outcome = encode_file(job, quiet=quiet)
+    to_stderr = job.output == "-"
+    if as_json:
+        click.echo(as_json_text(outcome.to_json()), err=to_stderr)
+    elif not quiet:
+        click.echo(encode_text(outcome), err=to_stderr)
+    if not quiet:
+        for warning in outcome.report.warnings if outcome.report else ():
+            say(f"warning: {job.source}: {warning}")
+    return 0
+
+
+def _default_output(source: str) -> str:
+    return "-" if source == "-" else with_suffix(source, ".cauf")
+
+
+command = encode

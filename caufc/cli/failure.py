@@ -1,0 +1,52 @@
+"""What a failure says to the user: one line, and an exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from ..errors import CaufError, StorageError
+
+__all__ = ["EXPECTED", "Failure", "failure", "is_broken_pipe", "say"]
+
+EXPECTED = (CaufError, OSError, MemoryError)
+"""What bad input, bad options and a bad disk raise; anything else is a defect of caufc."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One line without a prefix, and the exit code of its kind."""
+
+    message: str
+    exit_code: int
+
+
+def failure(error: BaseException, file: str | None = None) -> Failure:
+    """What an expected error says.
+
+    Args:
+        error: an instance of one of :data:`EXPECTED`.
+        file: the file that the error is about, if the error does not know.
+    """
+    if isinstance(error, CaufError):
+        told = error
+    elif isinstance(error, OSError):
+        name = error.filename if isinstance(error.filename, str) else None
+        told = StorageError((error.strerror or str(error) or type(error).__name__).lower(), file=name)
+    else:
+        told = StorageError("not enough memory", remedy="try a smaller --chunk, or fewer --jobs")
+    if file is not None:
+        told.locate(file=file)
+    return Failure(str(told), told.exit_code)
+
+
+def is_broken_pipe(error: BaseException) -> bool:
+    """Whether the reader of stdout has gone: nothing to tell, nobody to tell it to."""
+    return isinstance(error, BrokenPipeError) or isinstance(error.__cause__, BrokenPipeError)
+
+
+def say(message: str) -> None:
+    """A line on stderr; what a terminal would take for a command is replaced."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(message.split()))
+    click.echo(f"caufc: {text}", err=True)

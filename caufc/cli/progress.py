@@ -1,0 +1,90 @@
+"""A line on stderr that tells how far long work is; there is none where stderr is not a terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TextIO
+
+__all__ = ["Bar"]
+
+REDRAW = 0.1
+"""Seconds between two drawings."""
+
+WIDTH = 24
+
+
+class Bar:
+    """Shows percent, MB/s and time left while its body runs; then it leaves no trace.
+
+    Args:
+        label: what is being done.
+        size: bytes that all of it stands for; 0 if unknown.
+        quiet: show nothing.
+        stream: where to; stderr when None.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        size: int = 0,
+        *,
+        quiet: bool = False,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.label, self.size, self.clock = label, size, clock
+        self.stream = sys.stderr if stream is None else stream
+        self.shown = not quiet and self.stream.isatty()
+        self.started = self.drawn = clock()
+        self.fraction = 0.0
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.clear()
+
+    def stage(self, label: str) -> None:
+        """Begin again under another label."""
+        self.label, self.fraction = label, 0.0
+        self.started = self.clock()
+
+    def update(self, fraction: float) -> None:
+        """Tell how much is done, 0 to 1."""
+        self.fraction = min(max(fraction, 0.0), 1.0)
+        now = self.clock()
+        if self.shown and now - self.drawn >= REDRAW:
+            self.drawn = now
+            room = shutil.get_terminal_size().columns - 1
+            self.stream.write(f"\r\x1b[K{self.text(now)[:room]}")
+            self.stream.flush()
+
+    def clear(self) -> None:
+        """Remove the line, so that another can be written in its place."""
+        if self.shown:
+            self.stream.write("\r\x1b[K")
+            self.stream.flush()
+
+    def text(self, now: float) -> str:
+        """The line."""
+        seconds = max(now - self.started, 1e-9)
+        filled = round(WIDTH * self.fraction)
+        parts = [f"{self.label} [{'#' * filled}{'-' * (WIDTH - filled)}] {self.fraction:4.0%}"]
+        if self.size:
+            parts.append(f"{self.size * self.fraction / seconds / 1e6:.1f} MB/s")
+        if self.fraction:
+            parts.append(f"{_time(seconds / self.fraction - seconds)} left")
+        return "  ".join(parts)
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

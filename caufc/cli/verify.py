@@ -1,0 +1,46 @@
+"""``caufc verify``: is a file whole?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..api import Verdict
+from ..api import verify as verify_file
+from .each import for_each
+from .options import example, json_option, profile_option, quiet_option
+from .progress import Bar
+from .report import verify_line
+from .streams import stdin_bytes
+
+__all__ = ["command"]
+
+
+@click.command("verify", **example("caufc verify feats.cauf", "caufc verify --deep --json feats.cauf"))
+@click.argument("files", metavar="SRC...", nargs=-1, required=True)
+@click.option("--deep", is_flag=True, help="Decode all symbols too; --json then holds their SHA-256.")
+@profile_option
+@json_option
+@quiet_option
+def verify(files: tuple[str, ...], deep: bool, profile: str | None, as_json: bool, quiet: bool) -> int:
+    """Check every byte, count and index of .cauf files. SRC may be - for stdin."""
+
+    def look(file: str) -> Verdict:
+        source = stdin_bytes() if file == "-" else file
+        with Bar("verify", _size(source), quiet=quiet) as bar:
+            return verify_file(
+                source, deep=deep, profile=profile, progress=lambda done: bar.update(done / max(1, bar.size))
+            )
+
+    return for_each(files, look, Verdict.to_json, verify_line, as_json=as_json, quiet=quiet)
+
+
+def _size(source: str | bytes) -> int:
+    if isinstance(source, bytes):
+        return len(source)
+    path = Path(source)
+    return path.stat().st_size if path.is_file() else 0
+
+
+command = verify

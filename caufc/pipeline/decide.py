@@ -1,0 +1,156 @@
+"""The first half of encoding: survey every tensor, and settle how it will be coded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ..errors import InputError, OptionError
+from ..types import FLOATS
+from .choose import (
+    Choice,
+    choose_alignment,
+    choose_layout,
+    choose_step,
+    choose_tables,
+    lossless_setup,
+    prefers_lossless,
+)
+from .coder import Promise
+from .numeric import to_floats
+from .profile import ProfileFile
+from .setup import LOSSLESS, TensorSetup, resolve
+from .source import Source, SourceTensor
+from .survey import SAMPLE_VALUES, TensorSurvey, check_finite, chunks_of, survey_tensor
+from .target import EncodeOptions, Target, TensorOptions
+
+__all__ = ["Decided", "decide", "with_tables"]
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """How a tensor will be coded.
+
+    Args:
+        setup: for the coder; tables come later, for a gain.
+        guessed: whether the layout was a guess.
+        promise: what the coder must keep.
+        choice: for the rate control; None for what is coded without loss.
+    """
+
+    setup: TensorSetup
+    guessed: bool
+    promise: Promise
+    choice: Choice | None = None
+
+
+def decide(
+    source: Source, options: EncodeOptions, profile: ProfileFile | None, chunk: int, advance: Advance
+) -> list[Decided]:
+    """Read every tensor once and settle how it will be coded.
+
+    Raises:
+        InputError: for input that cannot be encoded as asked.
+    """
+    defaults = _defaults(source, profile)
+    total = max(1, sum(tensor.numel for tensor in source.tensors))
+    return [
+        _Decision(source, tensor, options, default, chunk).decide(
+            max(1, SAMPLE_VALUES * tensor.numel // total), advance
+        )
+        for tensor, default in zip(source.tensors, defaults, strict=True)
+    ]
+
+
+def with_tables(tensors: Sequence[Decided], gain: float, target: Target) -> list[Decided]:
+    """Add tables for a gain."""
+    return [
+        tensor if tensor.choice is None else replace(tensor, setup=choose_tables(tensor.choice, gain, target))
+        for tensor in tensors
+    ]
+
+
+def _defaults(source: Source, profile: ProfileFile | None) -> Sequence[TensorSetup | None]:
+    """What a profile says of each tensor."""
+    if profile is None:
+        return [None] * len(source.tensors)
+    setups = resolve(profile.header, profile.sections, None)[1]
+    if len(setups) != len(source.tensors):
+        raise InputError(f"the profile is for {len(setups)} tensors, there are {len(source.tensors)}")
+    return setups
+
+
+class _Decision:
+    """One tensor's way from values to a setup."""
+
+    def __init__(
+        self, source: Source, tensor: SourceTensor, options: EncodeOptions, default: TensorSetup | None, chunk: int
+    ) -> None:
+        self.source, self.tensor, self.chunk = source, tensor, chunk
+        self.target, self.keep_nonfinite = options.target, options.keep_nonfinite
+        self.default = default
+        own: TensorOptions = options.of(tensor.name)
+        if default is not None:
+            own = replace(own, layout=own.layout or default.layout, tap=own.tap or default.tap)
+        self.options = own
+
+    def decide(self, budget: int, advance: Advance) -> Decided:
+        layout, guessed = choose_layout(self.source, self.tensor, self.options)
+        base = lossless_setup(self.source, self.tensor, layout, self.options.tap)
+        if layout is None or self.target.kind == "lossless" or not self.tensor.numel:
+            self._check_finite(advance)
+            return Decided(base, guessed, Promise())
+        promise = self._promise()
+        survey = survey_tensor(
+            self.source,
+            self.tensor,
+            layout,
+            promise.truncate,
+            chunk=self.chunk,
+            budget=budget,
+            keep_nonfinite=self.keep_nonfinite,
+            progress=advance,
+        )
+        choice = self._choice(base, survey)
+        if prefers_lossless(choice, self.target):
+            return Decided(base, guessed, Promise())
+        return Decided(choice.setup, guessed, promise, choice)
+
+    def _profiled(self) -> TensorSetup | None:
+        """The profile's setup, where neither option nor target stand against it."""
+        default = self.default
+        if default is None or default.codec == LOSSLESS or self.options.alignment or self.target.kind == "max_error":
+            return None
+        return default
+
+    def _choice(self, base: TensorSetup, survey: TensorSurvey) -> Choice:
+        default = self._profiled()
+        if default is not None:
+            return Choice.from_profile(base, default, survey)
+        aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
+        setup, sample = choose_step(aligned, aligner, survey, self.target)
+        return Choice(setup, aligner, sample, survey)
+
+    def _promise(self) -> Promise:
+        default = self._profiled()
+        alignment = self.options.alignment
+        truncate = None if alignment is None else alignment.truncate
+        if default is not None and default.alignment is not None:
+            truncate = default.alignment.truncate
+        if self.target.kind == "max_error" and truncate is not None:
+            raise OptionError("truncation and an error bound contradict each other", remedy="leave one out")
+        bound = self.target.value if self.target.kind == "max_error" else None
+        return Promise(bound, truncate, self.keep_nonfinite)
+
+    def _check_finite(self, advance: Advance) -> None:
+        """What is coded without loss carries NaN and Inf, but only if that was asked for."""
+        if self.target.kind == "lossless" or self.keep_nonfinite or self.tensor.dtype not in FLOATS:
+            advance(self.tensor.numel)
+            return
+        for start, stop in chunks_of(self.source.samples, self.chunk):
+            block = self.tensor.block(start, stop)
+            for part in block if isinstance(block, list) else [block]:
+                check_finite(to_floats(part, self.tensor.dtype), self.tensor, start)
+                advance(part.size)

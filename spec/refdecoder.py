@@ -1,0 +1,714 @@
+"""A second decoder of CAUF 1.0, written from cauf-1.0.md alone, to be read beside it.
+
+`decode` turns the bytes of a file into arrays; as a program, this file prints what a CAUF file holds as JSON.
+Numbers in calls of `require`, and in docstrings, are those of the specification's requirements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import re
+import struct
+import sys
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Sections = dict[tuple[int, int], Array]  # by type and tensor
+
+CONTENT = ("batch", "list", "tuple", "single", "profile")
+SINGLE, PROFILE = 3, 4
+CODEC = ("lossless", "transform")
+DTYPE = ("fp32", "fp16", "bf16", "fp64", *(f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64)), "bool")
+STORAGE = ("<f4", "<f2", "<u2", "<f8", *(f"<{sign}{n}" for sign in "iu" for n in (1, 2, 4, 8)), "|u1")  # numpy types
+ELEMENT = ("<i1", "<i2", "<i4", "<u1", "<u2")
+SECTION_ELEMENT = {1: 1, 2: 1, 3: 3, 4: 3}
+GLOBAL, CHANNEL, TOKEN = 0, 1, 2  # scopes of alignment
+MAX_HEADER, MAX_SECTIONS, MAX_TENSORS, MAX_AXES, MAX_LEVELS = 1 << 20, 64 << 20, 65536, 8, 16  # section 12
+MAX_CHUNK_VALUES, MAX_FILE_VALUES, MAX_OUT = 1 << 28, 1 << 34, 64 << 30
+
+
+class CaufError(Exception):
+    """Why a file is not decoded; `requirement` is the number of the requirement, 0 where there is none."""
+
+    def __init__(self, requirement: int, message: str) -> None:
+        super().__init__(f"[CAUF-{requirement:04}] {message}" if requirement else message)
+        self.requirement = requirement
+
+
+class CaufViolation(CaufError):  # noqa: N818
+    """The file violates a requirement."""
+
+
+class Damaged(CaufViolation):
+    """The file was cut or lengthened, or a checksum differs."""
+
+
+class Unsupported(CaufError):  # noqa: N818
+    """A version, number or profile that this decoder does not know."""
+
+    def __init__(self, message: str, requirement: int = 0) -> None:
+        super().__init__(requirement, message)
+
+
+class LimitExceeded(CaufError):  # noqa: N818
+    """The file asks for more work than section 12 allows."""
+
+
+def require(condition: bool, requirement: int, message: str, error: type[CaufError] = CaufViolation) -> None:
+    if not condition:
+        raise error(requirement, message)
+
+
+def limit(value: int, most: int, what: str) -> None:
+    require(value <= most, 0, f"{value} {what}, the limit is {most}", LimitExceeded)
+
+
+class Reader:
+    """Bytes, read from front to back (section 1)."""
+
+    def __init__(self, data: bytes, requirement: int = 3, error: type[CaufError] = CaufViolation) -> None:
+        self.data, self.at, self.requirement, self.error = data, 0, requirement, error
+
+    def left(self) -> int:
+        return len(self.data) - self.at
+
+    def take(self, size: int) -> bytes:
+        require(size <= self.left(), self.requirement, f"{size} bytes expected, {self.left()} there", self.error)
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+    def number(self, form: str) -> Any:
+        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+
+    def varint(self) -> int:
+        """[CAUF-0001], [CAUF-0002]"""
+        value = 0
+        for group in range(9):
+            byte = self.take(1)[0]
+            value |= (byte & 127) << (7 * group)
+            if byte < 128:
+                require(byte > 0 or group == 0, 2, "varint is not in its shortest form")
+                return value
+        raise CaufViolation(2, "varint of more than 9 bytes")
+
+    def rest(self) -> bytes:
+        return self.take(self.left())
+
+    def close(self, requirement: int = 4) -> None:
+        require(self.left() == 0, requirement, f"{self.left()} bytes left over")
+
+
+# --- The header: section 3. First the msgpack types with a number or length behind the code: its form, and the least
+# value that has no shorter form (for negative integers, the greatest).
+MSGPACK = {0xC4: (">B", 0), 0xC5: (">H", 1 << 8), 0xC6: (">I", 1 << 16), 0xCA: (">f", -math.inf)}
+MSGPACK |= {0xCC: (">B", 128), 0xCD: (">H", 1 << 8), 0xCE: (">I", 1 << 16), 0xCF: (">Q", 1 << 32)}
+MSGPACK |= {0xD0: (">b", -33), 0xD1: (">h", -129), 0xD2: (">i", -(1 << 15) - 1), 0xD3: (">q", -(1 << 31) - 1)}
+MSGPACK |= {0xD9: (">B", 32), 0xDA: (">H", 1 << 8), 0xDB: (">I", 1 << 16), 0xDC: (">H", 16), 0xDD: (">I", 1 << 16)}
+
+
+def unpack(r: Reader, depth: int = 1) -> Any:
+    """One value of the msgpack subset, in its only form: [CAUF-0041] to [CAUF-0043]."""
+    code = r.take(1)[0]
+    if code < 0x80 or code >= 0xE0:
+        return code if code < 0x80 else code - 256
+    if code in (0xC0, 0xC2, 0xC3):
+        return {0xC0: None, 0xC2: False, 0xC3: True}[code]
+    size = code & (15 if code < 0xA0 else 31)
+    if code in MSGPACK:
+        form, least = MSGPACK[code]
+        size = r.number(form)
+        shortest = math.isfinite(size) if form == ">f" else size >= least >= 0 or size <= least < 0
+        require(shortest, 42, f"{size} is not finite, or not in its shortest form")
+    if code == 0xCA or 0xCC <= code <= 0xD3:
+        return size
+    require(size <= r.left(), 41, "header ends within a value")
+    if 0x90 <= code < 0xA0 or code in (0xDC, 0xDD):
+        require(depth <= 36, 43, "arrays nest too deep")
+        return [unpack(r, depth + 1) for _ in range(size)]
+    if 0xC4 <= code <= 0xC6:
+        return r.take(size)
+    require(0xA0 <= code < 0xC0 or 0xD9 <= code <= 0xDB, 42, f"msgpack type {code:02X} is not allowed")
+    try:
+        text = r.take(size).decode()
+    except UnicodeDecodeError:
+        raise CaufViolation(41, "text is not UTF-8") from None
+    require(len(text) <= 4096, 49, "text is too long")
+    return text
+
+
+def fields(value: Any, count: int, requirement: int) -> list[Any]:
+    """An array with fields at fixed positions, its trailing nils put back."""
+    valid = isinstance(value, list) and len(value) <= count and (not value or value[-1] is not None)
+    require(valid, requirement, f"no array of up to {count} fields without trailing nils")
+    return [*value, *[None] * (count - len(value))]
+
+
+def is_int(value: Any, low: int, high: int) -> bool:
+    return type(value) is int and low <= value <= high
+
+
+class Header(NamedTuple):
+    """Fields as in the file; records are filled up with nils, and complete once the profile has supplied its share."""
+
+    content: int
+    profile: bytes | None
+    flags: int
+    gain: float | None
+    tree: Any
+    records: list[list[Any]] | None
+    arch: str | None
+    version: tuple[int, int]
+
+
+def parse_header(data: bytes, version: tuple[int, int]) -> Header:
+    """[CAUF-0040] to [CAUF-0049]"""
+    r = Reader(data, 41)
+    value = unpack(r)
+    r.close(41)
+    require(isinstance(value, list), 40, "header is no array")
+    content, profile, flags, gain, tree, records, arch = fields(value, 7, 44)
+    require(is_int(content, 0, 4), 45, "content is not 0 to 4")
+    require(profile is None or (isinstance(profile, bytes) and len(profile) == 8), 46, "profile is not 8 bytes")
+    require(is_int(flags, 0, 1), 47, "flags are not 0 or 1")
+    require(gain is None or (isinstance(gain, float) and gain > 0), 48, "gain is no positive float")
+    require(isinstance(arch, str | None) and isinstance(records, list | None), 44, "arch or tensors of another type")
+    require(records is not None or profile is not None, 49, "neither tensors nor profile")
+    limit(len(records or ()), MAX_TENSORS, "tensors")
+    records = None if records is None else [parse_record(record) for record in records]
+    return Header(content, profile, flags, gain, tree, records, arch, version)
+
+
+def parse_record(value: Any) -> list[Any]:
+    """A record with fields of the right types: [CAUF-0060] to [CAUF-0062], [CAUF-0352]."""
+    record = fields(value, 8, 60)
+    dtype, framework, shape, layout, tap, codec, alignment, parameters = record
+    require(all(n is None or type(n) is int for n in (dtype, codec)), 60, "dtype or codec is no integer")
+    if dtype not in (None, *range(len(DTYPE))) or codec not in (None, 0, 1):
+        raise Unsupported(f"dtype {dtype}, codec {codec}", 61)
+    require(framework is None or is_int(framework, 0, 1), 60, "framework is not 0 or 1")
+    sizes = isinstance(shape, list | None) and all(n is None or is_int(n, 0, 1 << 63) for n in shape or ())
+    require(sizes, 60, "shape is no array of sizes and nils")
+    limit(len(shape or ()), MAX_AXES, "axes")
+    require(isinstance(layout, str | None) and isinstance(tap, str | None), 60, "layout or tap is no text")
+    numbers = isinstance(parameters, list | None) and all(type(x) in (int, float) for x in parameters or ())
+    require(numbers, 60, "parameters are no array of numbers")
+    if alignment is not None:
+        require(isinstance(alignment, list) and len(alignment) in (4, 6), 62, "alignment has not 4 or 6 fields")
+        types = [type(x) for x in alignment]
+        require(types == [int, int] + [float] * (len(types) - 2) and alignment[3] > 0, 62, f"alignment {alignment}")
+        if not 0 <= alignment[0] <= 4 or not 0 <= alignment[1] <= 2:
+            raise Unsupported(f"alignment of kind {alignment[0]}, scope {alignment[1]}", 352)
+    return record
+
+
+def leaves(tree: Any, path: str = "", level: int = 0) -> Iterator[tuple[int, str]]:
+    """Leaves from left to right, each with its dotted path: [CAUF-0050], [CAUF-0051]."""
+    if type(tree) is int:
+        yield tree, path
+        return
+    require(isinstance(tree, list) and len(tree) == 3, 50, "tree is neither a number nor an array of 3")
+    kind, names, children = tree
+    require(is_int(kind, 0, 2) and isinstance(names, list) and isinstance(children, list), 50, f"branch {kind}")
+    limit(level + 1, MAX_LEVELS, "levels of structure")
+    distinct = all(type(name) in (str, int) for name in names) and len(set(names)) == len(names) == len(children)
+    require(distinct if kind == 0 else not names, 51, "names of a dict's children, or names of a list's")
+    for name, child in zip(names or range(len(children)), children, strict=True):
+        yield from leaves(child, f"{path}.{name}" if level else str(name), level + 1)
+
+
+TERM = r"(?:[thwncdg]|\((?:[1-9][0-9]{0,4} \+ )?[thwn](?: [thwn])*\))"
+
+
+def parse_layout(text: str) -> tuple[list[bool], int]:
+    """Which axes are token axes, and the number of special tokens: [CAUF-0064], [CAUF-0170]."""
+    require("b" not in text, 65, f"layout {text!r} has an axis of samples")
+    require(re.fullmatch(f"{TERM}(?: {TERM})*", text) is not None, 64, f"layout {text!r}")
+    terms, letters = re.findall(TERM, text), re.findall("[a-z]", text)
+    require(len(letters) == len(set(letters)), 64, f"layout {text!r}: a letter stands twice")
+    specials = [int(n) for n in re.findall("[0-9]+", text)]
+    grids = [term for term in terms if term not in "cdg"]
+    require(not specials or (len(grids) == 1 and specials[0] <= 65535), 64, f"layout {text!r}: special tokens")
+    return [term in grids for term in terms], sum(specials)
+
+
+# --- The file: sections 2, 4, 5
+class Block(NamedTuple):
+    tag: str
+    start: int
+    end: int
+    body: bytes
+
+
+def read_file(data: bytes) -> tuple[Header, list[Block]]:
+    """Header and blocks, their checksums and order: [CAUF-0010] to [CAUF-0022]."""
+    r = Reader(data, 20, Damaged)
+    require(data[:8] == b"\x89CAUF\r\n\x1a", 10, "no CAUF signature")
+    _, major, minor = r.take(8), *r.take(2)
+    if major != 1:
+        raise Unsupported(f"version {major}.{minor}", 11)
+    size = r.varint()
+    limit(size, MAX_HEADER, "bytes of header")
+    packed = r.take(size)
+    header_sum = zlib.crc32(data[: r.at])
+    require(r.number("<I") == header_sum, 12, "header is damaged", Damaged)
+    header = parse_header(packed, (major, minor))
+    blocks: list[Block] = []
+    while not blocks or blocks[-1].tag != "E":
+        start, tag = r.at, chr(r.take(1)[0])
+        body = r.take(r.varint())
+        expected = zlib.crc32(data[start : r.at], header_sum)
+        require(r.number("<I") == expected, 13, f"block at {start} is damaged", Damaged)
+        require(tag.isascii() and tag.isalpha(), 21, f"tag {tag!r} is no letter")
+        if tag.isupper() and tag not in "SCIE":
+            raise Unsupported(f"block {tag}", 21)
+        blocks.append(Block(tag, start, r.at, body))
+    require(r.left() == 0, 22, f"{r.left()} bytes behind the end", Damaged)
+    order = "".join(block.tag for block in blocks if block.tag.isupper())
+    require(re.fullmatch("S*C*" + "I" * header.flags + "E", order) is not None, 22, f"order of blocks: {order[-80:]}")
+    return header, blocks
+
+
+def inflate(data: bytes, most: int, requirement: int) -> bytes:
+    """Raw deflate; its output is cut behind `most` + 1 bytes: [CAUF-0092], [CAUF-0302]."""
+    inflater = zlib.decompressobj(-15)
+    try:
+        out = inflater.decompress(data, most + 1)
+    except zlib.error as error:
+        raise CaufViolation(requirement, str(error)) from None
+    ended = inflater.eof and not inflater.unused_data
+    require(ended or len(out) > most, requirement, "deflated data does not end where its last block ends")
+    return out
+
+
+def read_sections(blocks: list[Block], tensors: int) -> Sections:
+    """[CAUF-0090] to [CAUF-0094]"""
+    sections: Sections = {}
+    budget = MAX_SECTIONS
+    for block in (block for block in blocks if block.tag == "S"):
+        r = Reader(block.body)
+        kind, tensor, element, packing = r.varint(), r.varint(), *r.take(2)
+        if kind not in SECTION_ELEMENT:
+            raise Unsupported(f"section of type {kind}", 94)
+        require(tensor < tensors, 94, f"section of tensor {tensor}, there are {tensors}")
+        require(element < len(ELEMENT) and packing <= 1, 91, f"element {element}, packing {packing}")
+        require(element == SECTION_ELEMENT[kind], 94, f"section of type {kind} with element {element}")
+        data = inflate(r.rest(), budget, 92) if packing else r.rest()
+        limit(len(data), budget, "bytes of sections are left")
+        budget -= len(data)
+        require(len(data) % np.dtype(ELEMENT[element]).itemsize == 0, 93, "section does not hold whole elements")
+        sections[kind, tensor] = np.frombuffer(data, ELEMENT[element])
+    return sections
+
+
+def supply(header: Header, data: bytes) -> tuple[Header, Sections]:
+    """The header as the profile completes it, and the profile's sections: [CAUF-0160] to [CAUF-0163]."""
+    require(hashlib.sha256(data).digest()[:8] == header.profile, 161, "profile has another content hash")
+    profile, blocks = read_file(data)
+    require(profile.content == PROFILE and profile.profile is None, 160, "not a profile, or with one of its own")
+    only = not profile.flags and all(block.tag != "C" for block in blocks)
+    require(only and blocks[-1].body == b"\0", 160, "profile with chunks, index or samples")
+    records = profile.records or []
+    sections = read_sections(blocks, len(records))
+    if header.records is not None:
+        require(len(header.records) == len(records), 162, "profile has another number of tensors")
+        both = zip(header.records, records, strict=True)
+        records = [[b if a is None else a for a, b in zip(own, other, strict=True)] for own, other in both]
+    tree = profile.tree if header.tree is None else header.tree
+    arch = profile.arch if header.arch is None else header.arch
+    return header._replace(tree=tree, arch=arch, records=records), sections
+
+
+# --- Entropy coding: sections 9.1, 9.2
+OCTAVE = (4096, 4467, 4871, 5312, 5793, 6317, 6889, 7512)
+ONE = 1 << 24
+
+
+class Table(NamedTuple):
+    freq: list[int]
+    cum: list[int]  # one more than freq
+
+
+def expand(levels: list[int]) -> Table:
+    """[CAUF-0230] to [CAUF-0232]"""
+    require(max(levels) <= 193 and any(levels), 230, "a level is above 193, or all are 0")
+    weight = [OCTAVE[(v - 1) % 8] << ((v - 1) // 8) if v else 0 for v in levels]
+    total = sum(weight)
+    freq = [1 + w * (ONE - len(levels)) // total for w in weight]
+    freq[weight.index(max(weight))] += ONE - sum(freq)
+    return Table(freq, list(accumulate(freq, initial=0)))
+
+
+def uniform(bits: int) -> Table:
+    return Table([ONE >> bits] * (1 << bits), list(range(0, ONE + 1, ONE >> bits)))
+
+
+class Rans:
+    """[CAUF-0250], [CAUF-0251]"""
+
+    def __init__(self, data: bytes) -> None:
+        require(len(data) % 4 == 0, 250, "words are not a multiple of 4 bytes")
+        self.words: list[int] = np.frombuffer(data, "<u4").tolist()
+        require(not self.words or self.words[-1] != 0, 250, "the last word is 0")
+        self.state = 0
+        for _ in range(min(2, len(self.words))):
+            self.state = self.state << 32 | self.words.pop()
+
+    def decode(self, table: Table, count: int) -> Array:
+        """The next `count` symbols, all of one table."""
+        state, words, (freq, cum) = self.state, self.words, table
+        out = np.zeros(count, np.int32)
+        for i in range(count):
+            q = state & (ONE - 1)
+            s = bisect_right(cum, q) - 1
+            state = freq[s] * (state >> 24) + q - cum[s]
+            out[i] = s
+            if state < 1 << 32:
+                if words:
+                    state = state << 32 | words.pop()
+                elif state == 0:  # from here on all symbols are 0, and the state stays
+                    break
+        self.state = state
+        return out
+
+    def close(self) -> None:
+        require(not self.words and self.state == 0, 251, "words or state are left after the last symbol")
+
+
+# --- The lossless codec: section 11
+def decode_lossless(data: bytes, count: int, storage: str, rotated: bool) -> Array:
+    """`count` elements of the numpy type `storage`; only planes are rotated: [CAUF-0300] to [CAUF-0322]."""
+    r = Reader(data)
+    method, width = r.take(1)[0], np.dtype(storage).itemsize
+    bits = np.dtype(f"<u{width}")
+    if method == 3:
+        elements = decode_planes(r, count, width).astype(bits)
+        if rotated:
+            elements = elements >> bits.type(1) | elements << bits.type(8 * width - 1)
+        return elements.view(storage)
+    require(method <= 2, 300, f"method {method}")
+    size = width if method == 1 else count * width
+    content = inflate(r.rest(), size, 302) if method == 2 else r.rest()
+    require(len(content) == size, 300 + method, f"not {size} bytes of elements")
+    elements = np.frombuffer(content, storage)
+    return np.repeat(elements, count) if method == 1 else elements
+
+
+def read_context(r: Reader) -> tuple[Table | None, int]:
+    """Table and favourite of a context's model; raw is (None, -1): [CAUF-0321], [CAUF-0322]."""
+    kind = r.take(1)[0]
+    require(kind <= 2, 321, f"model {kind}")
+    if kind < 2:
+        return None, r.take(1)[0] if kind else -1
+    r.requirement = 322
+    present = np.unpackbits(np.frombuffer(r.take(32), np.uint8))
+    levels = np.zeros(256, np.uint8)
+    levels[present > 0] = np.frombuffer(r.take(int(present.sum())), np.uint8)
+    require(bool(np.all(levels[present > 0] > 0)), 322, "a level that is announced is 0")
+    table, r.requirement = expand(levels.tolist()), 321
+    return table, table.freq.index(max(table.freq))
+
+
+def decode_planes(r: Reader, count: int, width: int) -> Array:
+    """Elements, as u64: [CAUF-0310] to [CAUF-0315]."""
+    r.requirement = 310
+    models_size, words_size = r.number("<I"), r.number("<I")
+    models, rans, raw = Reader(r.take(models_size), 314), Rans(r.take(words_size)), Reader(r.rest(), 312)
+    groups = list(models.take(models.take(1)[0]))
+    require(len(groups) <= 7 and groups == sorted(set(groups)), 314, "more than 7 groups, or not ascending")
+    models.requirement = 321
+    contexts = [[read_context(models) for _ in range(2 * len(groups) + 2 if p else 1)] for p in range(width)]
+    models.close(311)
+    group_of = np.zeros(256, np.uint8)
+    group_of[groups] = range(1, len(groups) + 1)
+    elements, context_of = np.zeros(count, np.uint64), np.zeros(count, np.uint8)
+    for p in range(width):
+        plane, hit = np.zeros(count, np.uint8), np.zeros(count, bool)
+        for c, (table, favourite) in enumerate(contexts[p]):
+            where = np.flatnonzero(context_of == c)
+            if table is not None:
+                plane[where] = rans.decode(table, len(where))
+            else:
+                plane[where] = favourite if favourite >= 0 else np.frombuffer(raw.take(len(where)), np.uint8)
+            hit[where] = plane[where] == favourite
+        if p == 0:
+            group = group_of[plane]
+        context_of = 2 * group + (hit if p else 0)
+        elements = elements << np.uint64(8) | plane
+    rans.close()
+    raw.close(311)
+    return elements
+
+
+# --- Tensors and the transform codec: sections 6, 7, 9, 10
+@dataclass
+class Tensor:
+    """A tensor of the file; `samples` are its arrays, bf16 as u16 bits, bool as u8."""
+
+    name: str
+    dtype: str
+    storage: str  # numpy's type
+    framework: str
+    shape: list[int | None]
+    layout: str | None
+    codec: int
+    samples: list[Array] = field(default_factory=list)
+    values: int = 0  # in all samples
+    is_token: list[bool] = field(default_factory=list)  # an axis
+    specials: int = 0
+    scope: int = GLOBAL
+    offset: Any = 0.0  # of the tensor, or of channels
+    scale: Any = 1.0
+    step: float = 1.0
+    shift: int = 0
+    tables: list[Table] = field(default_factory=list)
+    classes: Array = field(default_factory=lambda: np.zeros(0, np.uint8))
+
+
+def make_tensor(name: str, record: list[Any], number: int, sections: Sections, gain: float) -> Tensor:
+    """What a record and its sections say: [CAUF-0061] to [CAUF-0066], [CAUF-0200] to [CAUF-0204], [CAUF-0351]."""
+    dtype, framework, shape, layout, _tap, codec, alignment, parameters = record
+    require(None not in (dtype, framework, shape, codec), 61, f"tensor {number} lacks a field")
+    t = Tensor(name, DTYPE[dtype], STORAGE[dtype], ("numpy", "torch")[framework], shape, layout, codec)
+    if layout is not None:
+        t.is_token, t.specials = parse_layout(layout)
+        require(len(t.is_token) == len(shape), 65, f"layout {layout!r} for {len(shape)} axes")
+    if codec == 0:
+        return t
+    require(dtype < 4 and layout is not None, 200, "transform codec for integers, or without a layout")
+    channel_sizes = [n for n, is_token in zip(shape, t.is_token, strict=True) if not is_token]
+    require(None not in channel_sizes, 66, "the size of a channel axis is nil")
+    channels = math.prod(channel_sizes)
+    require(channels <= 1 << 24, 66, f"{channels} channels")
+    step, t.shift = parameters if parameters is not None and len(parameters) == 2 else (None, 0)
+    require(isinstance(step, float) and step > 0 and is_int(t.shift, -32, 32), 201, f"parameters {parameters}")
+    with np.errstate(all="ignore"):
+        t.step = float(np.float32(step * gain))  # [CAUF-0221]
+    _, t.scope, t.offset, t.scale = alignment[:4] if alignment else (0, GLOBAL, 0.0, 1.0)
+    if t.scope == CHANNEL:
+        codes = [sections.get((kind, number)) for kind in (1, 2)]
+        require(all(c is not None and len(c) == channels for c in codes), 351, f"not {channels} offsets and scales")
+        t.offset, t.scale = statistics(codes[0], codes[1])
+    levels = sections.get((4, number), np.zeros(0, np.uint8))
+    require(len(levels) % 64 == 0 and 1 <= len(levels) // 64 <= 256, 203, "not 1 to 256 tables of 64 levels")
+    t.tables = [expand(row) for row in levels.reshape(-1, 64).tolist()]
+    t.classes = sections.get((3, number), np.zeros(channels, np.uint8))
+    require(len(t.classes) == channels and bool(np.all(t.classes < len(t.tables))), 204, "channel classes")
+    return t
+
+
+def statistics(offsets: Any, scales: Any) -> tuple[Array, Array]:
+    """Offsets and scales that codes stand for, as f32: [CAUF-0354], [CAUF-0355]."""
+    octave = [0x3F800000, 0x3F8B95C2, 0x3F9837F0, 0x3FA5FED7, 0x3FB504F3, 0x3FC5672A, 0x3FD744FD, 0x3FEAC0C7]
+    with np.errstate(all="ignore"):
+        scale = np.ldexp(np.array(octave, np.uint32).view(np.float32)[scales & 7], (scales >> 3).astype(np.int32))
+        return offsets.astype(np.float32) * (scale / np.float32(16)), scale
+
+
+def decode_symbols(t: Tensor, words: bytes, tokens: int) -> Array:
+    """Symbols in coding order: [CAUF-0205], [CAUF-0210] to [CAUF-0212]."""
+    rans = Rans(words)
+    counts = np.bincount(t.classes, minlength=len(t.tables)).tolist()
+    bucket = np.concatenate([rans.decode(table, n * tokens) for table, n in zip(t.tables, counts, strict=True)])
+    symbols = bucket.copy()
+    for k in range(16, 64):
+        where = np.flatnonzero(bucket == k)
+        bits = (k - 16) // 2 + 3
+        rest = np.zeros(len(where), np.int32)
+        for piece in (min(bits, 16), max(bits - 16, 0)) if len(where) else ():
+            rest = rest << piece | rans.decode(uniform(piece), len(where)) if piece else rest
+        symbols[where] = ((2 + (k & 1)) << bits) + rest
+    rans.close()
+    return symbols
+
+
+def reconstruct(t: Tensor, symbols: Array, tokens: int, side: Array) -> Array:
+    """The matrix [N, C] of features in the tensor's dtype: [CAUF-0220], [CAUF-0350], [CAUF-0360]."""
+    work: Any = np.float64 if t.dtype == "fp64" else np.float32
+    most = np.uint32(0x7F7F0000).view(np.float32) if t.dtype == "bf16" else np.finfo(t.storage).max
+    offset, scale = (x[:, None] for x in statistics(*np.split(side, 2))) if t.scope == TOKEN else (t.offset, t.scale)
+    q = (symbols >> 1) ^ -(symbols & 1)
+    with np.errstate(all="ignore"):
+        aligned = (q.astype(work) + np.sign(q).astype(work) * work(t.shift / 64)) * work(t.step)
+        matrix = np.empty((tokens, len(t.classes)), work)
+        matrix[:, np.argsort(t.classes, kind="stable")] = aligned.reshape(len(t.classes), tokens).T
+        matrix = np.clip(matrix * np.asarray(scale, work) + np.asarray(offset, work), -work(most), work(most))
+    if t.dtype != "bf16":
+        return matrix.astype(t.storage)
+    bits = matrix.view(np.uint32)
+    return ((bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))) >> np.uint32(16)).astype("<u2")
+
+
+def decode_patches(data: bytes, t: Tensor, count: int) -> tuple[Array, Array]:
+    """Positions and values: [CAUF-0330] to [CAUF-0332]."""
+    r = Reader(data)
+    patches = r.varint()
+    require(1 <= patches <= count, 331, f"{patches} patches for {count} values")
+    gaps = decode_lossless(r.take(r.varint()), patches, "<u4", rotated=False)
+    positions = np.cumsum(gaps.astype(np.int64) + 1) - 1
+    require(int(positions[-1]) < count, 332, "a patch lies behind the last value")
+    return positions.astype("<u4"), decode_lossless(r.rest(), patches, t.storage, rotated=True)
+
+
+def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[Array, list[Array]]:
+    """Values of a chunk's samples, one after the other, and the arrays that are its symbols: [CAUF-0118]."""
+    sizes = [math.prod(shape) for shape in shapes]
+    if t.codec == 0:
+        values = decode_lossless(payload, sum(sizes), t.storage, t.dtype in DTYPE[:4])
+        require(t.dtype != "bool" or not np.any(values > 1), 303, "a boolean is neither 0 nor 1")
+        return values, [values]
+    r = Reader(payload)
+    flags = r.take(1)[0]
+    require(flags <= 1, 206, f"payload flags {flags}")
+    extents = [math.prod(n for n, token in zip(shape, t.is_token, strict=True) if token) for shape in shapes]
+    require(min(extents) >= t.specials, 171, "fewer tokens than special tokens")
+    tokens = sum(extents)
+    side, positions, patches = np.zeros(0, "<i2"), np.zeros(0, "<u4"), np.zeros(0, t.storage)
+    if t.scope == TOKEN:
+        side = decode_lossless(r.take(r.varint()), 2 * tokens, "<i2", rotated=False)
+    if flags:
+        positions, patches = decode_patches(r.take(r.varint()), t, sum(sizes))
+    symbols = decode_symbols(t, r.rest(), tokens)
+    matrix = reconstruct(t, symbols, tokens, side)
+    order = sorted(range(len(t.shape)), key=lambda axis: not t.is_token[axis])  # token axes, then channel axes
+    values, row, at = np.empty(sum(sizes), t.storage), 0, 0
+    for shape, n, size in zip(shapes, extents, sizes, strict=True):
+        sample = matrix[row : row + n].reshape([shape[axis] for axis in order]).transpose(np.argsort(order))
+        values[at : at + size] = sample.reshape(-1)
+        row, at = row + n, at + size
+    values[positions] = patches
+    return values, [side, symbols.astype("<i4"), positions, patches]
+
+
+# --- Chunks, index, end: section 8
+@dataclass
+class Decoded:
+    header: Header
+    samples: int
+    tensors: list[Tensor]
+    symbols_sha256: str
+
+
+def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sha: Any) -> int:
+    """Adds a chunk's samples to the tensors; returns their number: [CAUF-0110] to [CAUF-0119]."""
+    r = Reader(body)
+    first, count = r.varint(), r.varint()
+    require(1 <= count <= 65536, 111, f"chunk of {count} samples")
+    require(content != SINGLE or (count == 1 and not done), 113, f"a single of {done + count} samples")
+    require(first == done, 114, f"chunk starts at sample {first} instead of {done}")
+    require(count * sum(t.shape.count(None) for t in tensors) <= r.left(), 112, f"{count} samples do not fit")
+    shapes = [[[r.varint() if n is None else n for n in t.shape] for _ in range(count)] for t in tensors]
+    for t, of_tensor in zip(tensors, shapes, strict=True):
+        for shape in of_tensor:
+            limit(math.prod(max(n, 1) for n in shape), MAX_CHUNK_VALUES, "values a sample, empty axes not counted")
+        t.values += sum(math.prod(shape) for shape in of_tensor)
+    limit(sum(math.prod(shape) for of_tensor in shapes for shape in of_tensor), MAX_CHUNK_VALUES, "values a chunk")
+    limit(sum(t.values for t in tensors), MAX_FILE_VALUES, "values a file")
+    limit(sum(t.values * np.dtype(t.storage).itemsize for t in tensors), MAX_OUT, "bytes out")
+    lengths = [r.varint() for _ in tensors]
+    expected, actual = r.number("<I"), 0
+    require(sum(lengths) <= r.left(), 112, "payloads do not fit")
+    for t, length, of_tensor in zip(tensors, lengths, shapes, strict=True):
+        values, symbols = decode_payload(t, r.take(length), of_tensor)
+        for array in symbols:
+            actual = zlib.crc32(array.tobytes(), actual)
+            sha.update(array.tobytes())
+        parts = np.split(values, np.cumsum([math.prod(shape) for shape in of_tensor])[:-1])
+        t.samples += [part.reshape(shape) for part, shape in zip(parts, of_tensor, strict=True)]
+    r.close()
+    require(actual == expected, 118, "symbols differ from their checksum", Damaged)
+    return count
+
+
+def check_index(index: Block, chunks: list[Block], counts: list[int]) -> None:
+    """[CAUF-0140] to [CAUF-0142]"""
+    r = Reader(index.body)
+    offset, number = r.varint(), r.varint()
+    require(2 * number <= r.left(), 141, f"index announces {number} chunks")
+    entries = [(r.varint(), r.varint()) for _ in range(number)]
+    r.close()
+    actual = [(chunk.end - chunk.start, count) for chunk, count in zip(chunks, counts, strict=True)]
+    agrees = offset == [*chunks, index][0].start and entries == actual
+    require(agrees and all(a.end == b.start for a, b in pairwise(chunks)), 142, "index does not agree with the chunks")
+
+
+def decode(data: bytes, profiles: Mapping[bytes, bytes] | None = None) -> Decoded:
+    """Decodes a file; `profiles` maps content hashes to profiles."""
+    header, blocks = read_file(data)
+    require(header.content != PROFILE, 164, "a profile is not decoded on its own")
+    sections: Sections = {}
+    if header.profile is not None:
+        if header.profile not in (profiles or {}):
+            raise Unsupported(f"the file needs the profile {header.profile.hex()}", 162)
+        header, sections = supply(header, (profiles or {})[header.profile])
+    records, gain = header.records or [], header.gain or 1.0
+    sections |= read_sections(blocks, len(records))
+    paths = list(leaves(header.tree or 0))
+    require([n for n, _ in paths] == list(range(len(records))), 52, "leaves are not the tensors in their order")
+    tensors = [make_tensor(name, records[n], n, sections, gain) for n, name in paths]
+
+    chunks, counts, sha = [block for block in blocks if block.tag == "C"], list[int](), hashlib.sha256()
+    for chunk in chunks:
+        counts.append(decode_chunk(chunk.body, tensors, sum(counts), header.content, sha))
+    require(header.content != SINGLE or len(chunks) == 1, 113, "a single without a chunk")
+    r = Reader(blocks[-1].body)  # [CAUF-0145], [CAUF-0146]
+    samples = r.varint()
+    require(samples == sum(counts), 146, f"end announces {samples} samples, there are {sum(counts)}")
+    if header.flags:
+        index = next(block for block in blocks if block.tag == "I")
+        check_index(index, chunks, counts)
+        require(r.number("<I") == len(data) - index.start, 146, "end has another distance of the index")
+    r.close()
+    return Decoded(header, samples, tensors, sha.hexdigest())
+
+
+# --- The program
+def summary(decoded: Decoded) -> dict[str, Any]:
+    """What the program prints."""
+    header, tensors = decoded.header, []
+    for t in decoded.tensors:
+        values = hashlib.sha256()
+        for sample in t.samples:
+            values.update(sample.tobytes())
+        tensor = {"name": t.name, "dtype": t.dtype, "shape": t.shape, "layout": t.layout, "codec": CODEC[t.codec]}
+        tensors.append({**tensor, "values_sha256": values.hexdigest()})
+    about = {"version": "{}.{}".format(*header.version), "content": CONTENT[header.content], "arch": header.arch}
+    result = {"samples": decoded.samples, "tensors": tensors, "symbols_sha256": decoded.symbols_sha256}
+    return {**about, **result}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Decodes a CAUF file and prints what it holds as JSON.")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--profile", type=Path, action="append", default=[], help="a profile that the file may name")
+    parser.add_argument("--json", action="store_true", help="JSON in one line")
+    parser.add_argument("-o", dest="out", type=Path, help="write samples to this .npz, as NAME/NUMBER")
+    options = parser.parse_args()
+    profiles = {hashlib.sha256(data).digest()[:8]: data for data in (path.read_bytes() for path in options.profile)}
+    try:
+        decoded = decode(options.file.read_bytes(), profiles)
+    except CaufError as error:
+        print(f"{options.file}: {error}", file=sys.stderr)
+        return 3 if isinstance(error, CaufViolation) else 4
+    print(json.dumps(summary(decoded), indent=None if options.json else 2))
+    if options.out:
+        arrays: dict[str, Any] = {
+            f"{t.name}/{i}": sample for t in decoded.tensors for i, sample in enumerate(t.samples)
+        }
+        np.savez(options.out, **arrays)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
