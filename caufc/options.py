@@ -30,8 +30,16 @@ def _alignments(align: Any, truncate: Any) -> dict[str, Alignment]:
     alignments = {name: a if isinstance(a, Alignment) else Alignment.parse(a) for name, a in per_tensor(align).items()}
     for name, limits in per_tensor(truncate).items():
         base = alignments.get(name, alignments.get("*", Alignment("none")))
-        alignments[name] = replace(base, truncate=(float(limits[0]), float(limits[1])))
+        alignments[name] = replace(base, truncate=_range(limits))
     return alignments
+
+
+def _range(limits: Any) -> tuple[float, float]:
+    try:
+        low, high = limits
+        return float(low), float(high)
+    except (TypeError, ValueError) as err:
+        raise OptionError(f"truncation range {limits!r}", remedy="two numbers, the lower first") from err
 
 
 def _taps(arch: str | None, tap: Any, names: list[str]) -> dict[str, Tap]:

@@ -153,6 +153,8 @@ AlignmentKind = Literal["none", "min-max", "mean-deviation", "percentile", "robu
 AlignmentScope = Literal["global", "channel", "token"]
 ALIGNMENT_KINDS: tuple[AlignmentKind, ...] = ("none", "min-max", "mean-deviation", "percentile", "robust")
 ALIGNMENT_SCOPES: tuple[AlignmentScope, ...] = ("global", "channel", "token")
+LARGEST = 2.0**100
+"""Statistics and ranges of an alignment are at most this: float32 holds them, and their inverses."""
 
 
 @dataclass(frozen=True)
@@ -183,9 +185,9 @@ class Alignment:
             raise OptionError(f"unknown alignment scope '{self.scope}'", remedy=f"one of {', '.join(ALIGNMENT_SCOPES)}")
         if self.statistics is not None:
             offset, scale = self.statistics
-            if self.scope != "global" or not (np.isfinite(offset) and np.isfinite(scale) and scale > 0):
-                raise OptionError("alignment statistics are a finite offset and a scale above 0, for scope 'global'")
-        if self.truncate is not None and not (np.isfinite(self.truncate).all() and self.truncate[0] < self.truncate[1]):
+            if self.scope != "global" or not (abs(offset) <= LARGEST and 1 / LARGEST <= scale <= LARGEST):
+                raise OptionError("alignment statistics are an offset and a scale above 0, for scope 'global'")
+        if self.truncate is not None and not -LARGEST <= self.truncate[0] < self.truncate[1] <= LARGEST:
             raise OptionError("a truncation range is two finite numbers, the lower first")
 
     @classmethod

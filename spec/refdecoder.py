@@ -17,8 +17,9 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ Array = NDArray[Any]
 Sections = dict[tuple[int, int], Array]  # by type and tensor
 
 CONTENT = ("batch", "list", "tuple", "single", "profile")
-SINGLE, PROFILE = 3, 4
+BATCH, SINGLE, PROFILE = 0, 3, 4
 CODEC = ("lossless", "transform")
 DTYPE = ("fp32", "fp16", "bf16", "fp64", *(f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64)), "bool")
 STORAGE = ("<f4", "<f2", "<u2", "<f8", *(f"<{sign}{n}" for sign in "iu" for n in (1, 2, 4, 8)), "|u1")  # numpy types
@@ -58,9 +59,6 @@ class Damaged(CaufViolation):
 class Unsupported(CaufError):  # noqa: N818
     """A version, number or profile that this decoder does not know."""
 
-    def __init__(self, message: str, requirement: int = 0) -> None:
-        super().__init__(requirement, message)
-
 
 class LimitExceeded(CaufError):  # noqa: N818
     """The file asks for more work than section 12 allows."""
@@ -84,8 +82,9 @@ class Reader:
     def left(self) -> int:
         return len(self.data) - self.at
 
-    def take(self, size: int) -> bytes:
-        require(size <= self.left(), self.requirement, f"{size} bytes expected, {self.left()} there", self.error)
+    def take(self, size: int, requirement: int = 0) -> bytes:
+        message = f"{size} bytes expected, {self.left()} there"
+        require(size <= self.left(), requirement or self.requirement, message, self.error)
         self.at += size
         return self.data[self.at - size : self.at]
 
@@ -193,23 +192,21 @@ def parse_header(data: bytes, version: tuple[int, int]) -> Header:
 def parse_record(value: Any) -> list[Any]:
     """A record with fields of the right types: [CAUF-0060] to [CAUF-0062], [CAUF-0352]."""
     record = fields(value, 8, 60)
-    dtype, framework, shape, layout, tap, codec, alignment, parameters = record
-    require(all(n is None or type(n) is int for n in (dtype, codec)), 60, "dtype or codec is no integer")
-    if dtype not in (None, *range(len(DTYPE))) or codec not in (None, 0, 1):
-        raise Unsupported(f"dtype {dtype}, codec {codec}", 61)
-    require(framework is None or is_int(framework, 0, 1), 60, "framework is not 0 or 1")
-    sizes = isinstance(shape, list | None) and all(n is None or is_int(n, 0, 1 << 63) for n in shape or ())
-    require(sizes, 60, "shape is no array of sizes and nils")
+    types = (int, int, list, str, str, int, list, list)
+    typed = all(value is None or type(value) is kind for value, kind in zip(record, types, strict=True))
+    require(typed, 60, "a field has another type")
+    dtype, framework, shape, _layout, _tap, codec, alignment, parameters = record
+    known = dtype in (None, *range(len(DTYPE))) and codec in (None, *range(len(CODEC)))
+    require(known, 61, f"dtype {dtype}, codec {codec}", Unsupported)
+    require(framework in (None, 0, 1), 60, f"framework {framework}")
+    require(all(n is None or is_int(n, 0, 1 << 63) for n in shape or ()), 60, "shape holds more than sizes and nils")
     limit(len(shape or ()), MAX_AXES, "axes")
-    require(isinstance(layout, str | None) and isinstance(tap, str | None), 60, "layout or tap is no text")
-    numbers = isinstance(parameters, list | None) and all(type(x) in (int, float) for x in parameters or ())
-    require(numbers, 60, "parameters are no array of numbers")
+    require(all(type(x) in (int, float) for x in parameters or ()), 60, "parameters are no numbers")
     if alignment is not None:
-        require(isinstance(alignment, list) and len(alignment) in (4, 6), 62, "alignment has not 4 or 6 fields")
-        types = [type(x) for x in alignment]
-        require(types == [int, int] + [float] * (len(types) - 2) and alignment[3] > 0, 62, f"alignment {alignment}")
-        if not 0 <= alignment[0] <= 4 or not 0 <= alignment[1] <= 2:
-            raise Unsupported(f"alignment of kind {alignment[0]}, scope {alignment[1]}", 352)
+        typed = [type(x) for x in alignment] in ([int, int, float, float], [int, int, *[float] * 4])
+        require(typed and alignment[3] > 0, 62, f"alignment {alignment}")
+        known = 0 <= alignment[0] <= 4 and 0 <= alignment[1] <= 2
+        require(known, 352, f"alignment of kind {alignment[0]}, scope {alignment[1]}", Unsupported)
     return record
 
 
@@ -256,8 +253,7 @@ def read_file(data: bytes) -> tuple[Header, list[Block]]:
     r = Reader(data, 20, Damaged)
     require(data[:8] == b"\x89CAUF\r\n\x1a", 10, "no CAUF signature")
     _, major, minor = r.take(8), *r.take(2)
-    if major != 1:
-        raise Unsupported(f"version {major}.{minor}", 11)
+    require(major == 1, 11, f"version {major}.{minor}", Unsupported)
     size = r.varint()
     limit(size, MAX_HEADER, "bytes of header")
     packed = r.take(size)
@@ -271,8 +267,7 @@ def read_file(data: bytes) -> tuple[Header, list[Block]]:
         expected = zlib.crc32(data[start : r.at], header_sum)
         require(r.number("<I") == expected, 13, f"block at {start} is damaged", Damaged)
         require(tag.isascii() and tag.isalpha(), 21, f"tag {tag!r} is no letter")
-        if tag.isupper() and tag not in "SCIE":
-            raise Unsupported(f"block {tag}", 21)
+        require(tag.islower() or tag in "SCIE", 21, f"block {tag}", Unsupported)
         blocks.append(Block(tag, start, r.at, body))
     require(r.left() == 0, 22, f"{r.left()} bytes behind the end", Damaged)
     order = "".join(block.tag for block in blocks if block.tag.isupper())
@@ -299,8 +294,7 @@ def read_sections(blocks: list[Block], tensors: int) -> Sections:
     for block in (block for block in blocks if block.tag == "S"):
         r = Reader(block.body)
         kind, tensor, element, packing = r.varint(), r.varint(), *r.take(2)
-        if kind not in SECTION_ELEMENT:
-            raise Unsupported(f"section of type {kind}", 94)
+        require(kind in SECTION_ELEMENT, 94, f"section of type {kind}", Unsupported)
         require(tensor < tensors, 94, f"section of tensor {tensor}, there are {tensors}")
         require(element < len(ELEMENT) and packing <= 1, 91, f"element {element}, packing {packing}")
         require(element == SECTION_ELEMENT[kind], 94, f"section of type {kind} with element {element}")
@@ -333,11 +327,7 @@ def supply(header: Header, data: bytes) -> tuple[Header, Sections]:
 # --- Entropy coding: sections 9.1, 9.2
 OCTAVE = (4096, 4467, 4871, 5312, 5793, 6317, 6889, 7512)
 ONE = 1 << 24
-
-
-class Table(NamedTuple):
-    freq: list[int]
-    cum: list[int]  # one more than freq
+Table = tuple[list[int], list[int]]  # frequencies; cumulative frequencies, which are one more
 
 
 def expand(levels: list[int]) -> Table:
@@ -347,11 +337,11 @@ def expand(levels: list[int]) -> Table:
     total = sum(weight)
     freq = [1 + w * (ONE - len(levels)) // total for w in weight]
     freq[weight.index(max(weight))] += ONE - sum(freq)
-    return Table(freq, list(accumulate(freq, initial=0)))
+    return freq, list(accumulate(freq, initial=0))
 
 
 def uniform(bits: int) -> Table:
-    return Table([ONE >> bits] * (1 << bits), list(range(0, ONE + 1, ONE >> bits)))
+    return [ONE >> bits] * (1 << bits), list(range(0, ONE + 1, ONE >> bits))
 
 
 class Rans:
@@ -367,7 +357,7 @@ class Rans:
 
     def decode(self, table: Table, count: int) -> Array:
         """The next `count` symbols, all of one table."""
-        state, words, (freq, cum) = self.state, self.words, table
+        (freq, cum), state, words = table, self.state, self.words
         out = np.zeros(count, np.int32)
         for i in range(count):
             q = state & (ONE - 1)
@@ -411,23 +401,20 @@ def read_context(r: Reader) -> tuple[Table | None, int]:
     require(kind <= 2, 321, f"model {kind}")
     if kind < 2:
         return None, r.take(1)[0] if kind else -1
-    r.requirement = 322
-    present = np.unpackbits(np.frombuffer(r.take(32), np.uint8))
+    where = np.flatnonzero(np.unpackbits(np.frombuffer(r.take(32, 322), np.uint8)))
     levels = np.zeros(256, np.uint8)
-    levels[present > 0] = np.frombuffer(r.take(int(present.sum())), np.uint8)
-    require(bool(np.all(levels[present > 0] > 0)), 322, "a level that is announced is 0")
-    table, r.requirement = expand(levels.tolist()), 321
-    return table, table.freq.index(max(table.freq))
+    levels[where] = np.frombuffer(r.take(len(where), 322), np.uint8)
+    require(np.count_nonzero(levels) == len(where), 322, "a level that is announced is 0")
+    table = expand(levels.tolist())
+    return table, table[0].index(max(table[0]))
 
 
 def decode_planes(r: Reader, count: int, width: int) -> Array:
     """Elements, as u64: [CAUF-0310] to [CAUF-0315]."""
-    r.requirement = 310
-    models_size, words_size = r.number("<I"), r.number("<I")
-    models, rans, raw = Reader(r.take(models_size), 314), Rans(r.take(words_size)), Reader(r.rest(), 312)
-    groups = list(models.take(models.take(1)[0]))
+    models_size, words_size = struct.unpack("<II", r.take(8, 310))
+    models, rans, raw = Reader(r.take(models_size, 310), 321), Rans(r.take(words_size, 310)), Reader(r.rest(), 312)
+    groups = list(models.take(models.take(1, 314)[0], 314))
     require(len(groups) <= 7 and groups == sorted(set(groups)), 314, "more than 7 groups, or not ascending")
-    models.requirement = 321
     contexts = [[read_context(models) for _ in range(2 * len(groups) + 2 if p else 1)] for p in range(width)]
     models.close(311)
     group_of = np.zeros(256, np.uint8)
@@ -470,13 +457,13 @@ class Tensor:
     scope: int = GLOBAL
     offset: Any = 0.0  # of the tensor, or of channels
     scale: Any = 1.0
-    step: float = 1.0
+    step: Any = 1.0
     shift: int = 0
     tables: list[Table] = field(default_factory=list)
     classes: Array = field(default_factory=lambda: np.zeros(0, np.uint8))
 
 
-def make_tensor(name: str, record: list[Any], number: int, sections: Sections, gain: float) -> Tensor:
+def make_tensor(name: str, record: list[Any], number: int, sections: Sections, header: Header) -> Tensor:
     """What a record and its sections say: [CAUF-0061] to [CAUF-0066], [CAUF-0200] to [CAUF-0204], [CAUF-0351]."""
     dtype, framework, shape, layout, _tap, codec, alignment, parameters = record
     require(None not in (dtype, framework, shape, codec), 61, f"tensor {number} lacks a field")
@@ -491,10 +478,12 @@ def make_tensor(name: str, record: list[Any], number: int, sections: Sections, g
     require(None not in channel_sizes, 66, "the size of a channel axis is nil")
     channels = math.prod(channel_sizes)
     require(channels <= 1 << 24, 66, f"{channels} channels")
-    step, t.shift = parameters if parameters is not None and len(parameters) == 2 else (None, 0)
-    require(isinstance(step, float) and step > 0 and is_int(t.shift, -32, 32), 201, f"parameters {parameters}")
+    step, t.shift = parameters if parameters is not None and len(parameters) == 2 else (0, 0)
+    valid = isinstance(step, float) and step > 0 and is_int(t.shift, -32, 32)
+    require(valid, 201, f"parameters {parameters} are not step and shift")
     with np.errstate(all="ignore"):
-        t.step = float(np.float32(step * gain))  # [CAUF-0221]
+        t.step = np.float32(step * (header.gain or 1.0))
+    require(0 < t.step < math.inf, 221, f"step {step} with gain {header.gain}")
     _, t.scope, t.offset, t.scale = alignment[:4] if alignment else (0, GLOBAL, 0.0, 1.0)
     if t.scope == CHANNEL:
         codes = [sections.get((kind, number)) for kind in (1, 2)]
@@ -544,10 +533,10 @@ def reconstruct(t: Tensor, symbols: Array, tokens: int, side: Array) -> Array:
         matrix = np.empty((tokens, len(t.classes)), work)
         matrix[:, np.argsort(t.classes, kind="stable")] = aligned.reshape(len(t.classes), tokens).T
         matrix = np.clip(matrix * np.asarray(scale, work) + np.asarray(offset, work), -work(most), work(most))
-    if t.dtype != "bf16":
-        return matrix.astype(t.storage)
-    bits = matrix.view(np.uint32)
-    return ((bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))) >> np.uint32(16)).astype("<u2")
+    if t.dtype == "bf16":
+        bits: Array = matrix.view(np.uint32)
+        matrix = (bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))) >> np.uint32(16)
+    return np.asarray(matrix, t.storage)
 
 
 def decode_patches(data: bytes, t: Tensor, count: int) -> tuple[Array, Array]:
@@ -565,9 +554,9 @@ def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[
     """Values of a chunk's samples, one after the other, and the arrays that are its symbols: [CAUF-0118]."""
     sizes = [math.prod(shape) for shape in shapes]
     if t.codec == 0:
-        values = decode_lossless(payload, sum(sizes), t.storage, t.dtype in DTYPE[:4])
-        require(t.dtype != "bool" or not np.any(values > 1), 303, "a boolean is neither 0 nor 1")
-        return values, [values]
+        elements = decode_lossless(payload, sum(sizes), t.storage, t.dtype in DTYPE[:4])
+        require(t.dtype != "bool" or not np.any(elements > 1), 303, "a boolean is neither 0 nor 1")
+        return elements, [elements]
     r = Reader(payload)
     flags = r.take(1)[0]
     require(flags <= 1, 206, f"payload flags {flags}")
@@ -582,11 +571,9 @@ def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[
     symbols = decode_symbols(t, r.rest(), tokens)
     matrix = reconstruct(t, symbols, tokens, side)
     order = sorted(range(len(t.shape)), key=lambda axis: not t.is_token[axis])  # token axes, then channel axes
-    values, row, at = np.empty(sum(sizes), t.storage), 0, 0
-    for shape, n, size in zip(shapes, extents, sizes, strict=True):
-        sample = matrix[row : row + n].reshape([shape[axis] for axis in order]).transpose(np.argsort(order))
-        values[at : at + size] = sample.reshape(-1)
-        row, at = row + n, at + size
+    rows = np.split(matrix, np.cumsum(extents)[:-1])
+    samples = (part.reshape([shape[axis] for axis in order]) for part, shape in zip(rows, shapes, strict=True))
+    values = np.concatenate([sample.transpose(np.argsort(order)).reshape(-1) for sample in samples])
     values[positions] = patches
     return values, [side, symbols.astype("<i4"), positions, patches]
 
@@ -610,10 +597,9 @@ def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sh
     require(count * sum(t.shape.count(None) for t in tensors) <= r.left(), 112, f"{count} samples do not fit")
     shapes = [[[r.varint() if n is None else n for n in t.shape] for _ in range(count)] for t in tensors]
     for t, of_tensor in zip(tensors, shapes, strict=True):
-        for shape in of_tensor:
-            limit(math.prod(max(n, 1) for n in shape), MAX_CHUNK_VALUES, "values a sample, empty axes not counted")
         t.values += sum(math.prod(shape) for shape in of_tensor)
-    limit(sum(math.prod(shape) for of_tensor in shapes for shape in of_tensor), MAX_CHUNK_VALUES, "values a chunk")
+    work = sum(math.prod(max(n, 1) for n in shape) for of_tensor in shapes for shape in of_tensor)
+    limit(work, MAX_CHUNK_VALUES, "values a chunk, an empty axis counted as 1")
     limit(sum(t.values for t in tensors), MAX_FILE_VALUES, "values a file")
     limit(sum(t.values * np.dtype(t.storage).itemsize for t in tensors), MAX_OUT, "bytes out")
     lengths = [r.varint() for _ in tensors]
@@ -634,29 +620,31 @@ def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sh
 def check_index(index: Block, chunks: list[Block], counts: list[int]) -> None:
     """[CAUF-0140] to [CAUF-0142]"""
     r = Reader(index.body)
-    offset, number = r.varint(), r.varint()
+    start, number = r.varint(), r.varint()
     require(2 * number <= r.left(), 141, f"index announces {number} chunks")
     entries = [(r.varint(), r.varint()) for _ in range(number)]
     r.close()
-    actual = [(chunk.end - chunk.start, count) for chunk, count in zip(chunks, counts, strict=True)]
-    agrees = offset == [*chunks, index][0].start and entries == actual
-    require(agrees and all(a.end == b.start for a, b in pairwise(chunks)), 142, "index does not agree with the chunks")
+    agrees = entries == [(chunk.end - chunk.start, count) for chunk, count in zip(chunks, counts, strict=True)]
+    end = chunks[-1].end if chunks else start
+    gapless = start == [*chunks, index][0].start and end - start == sum(length for length, _ in entries)
+    require(agrees and gapless, 142, "index does not agree with the chunks")
 
 
-def decode(data: bytes, profiles: Mapping[bytes, bytes] | None = None) -> Decoded:
+def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) -> Decoded:
     """Decodes a file; `profiles` maps content hashes to profiles."""
     header, blocks = read_file(data)
     require(header.content != PROFILE, 164, "a profile is not decoded on its own")
     sections: Sections = {}
     if header.profile is not None:
-        if header.profile not in (profiles or {}):
-            raise Unsupported(f"the file needs the profile {header.profile.hex()}", 162)
-        header, sections = supply(header, (profiles or {})[header.profile])
-    records, gain = header.records or [], header.gain or 1.0
+        known = header.profile in profiles
+        require(known, 162, f"the file needs the profile {header.profile.hex()}", Unsupported)
+        header, sections = supply(header, profiles[header.profile])
+    records = header.records or []
     sections |= read_sections(blocks, len(records))
-    paths = list(leaves(header.tree or 0))
+    paths = list(leaves(0 if header.tree is None else header.tree))
     require([n for n, _ in paths] == list(range(len(records))), 52, "leaves are not the tensors in their order")
-    tensors = [make_tensor(name, records[n], n, sections, gain) for n, name in paths]
+    tensors = [make_tensor(name, records[n], n, sections, header) for n, name in paths]
+    require(header.content != BATCH or all(None not in t.shape for t in tensors), 67, "sizes vary within a batch")
 
     chunks, counts, sha = [block for block in blocks if block.tag == "C"], list[int](), hashlib.sha256()
     for chunk in chunks:
@@ -684,8 +672,7 @@ def summary(decoded: Decoded) -> dict[str, Any]:
         tensor = {"name": t.name, "dtype": t.dtype, "shape": t.shape, "layout": t.layout, "codec": CODEC[t.codec]}
         tensors.append({**tensor, "values_sha256": values.hexdigest()})
     about = {"version": "{}.{}".format(*header.version), "content": CONTENT[header.content], "arch": header.arch}
-    result = {"samples": decoded.samples, "tensors": tensors, "symbols_sha256": decoded.symbols_sha256}
-    return {**about, **result}
+    return {**about, "samples": decoded.samples, "tensors": tensors, "symbols_sha256": decoded.symbols_sha256}
 
 
 def main() -> int:

@@ -7,8 +7,9 @@ For each tap of `tap_features.py`, the test half is encoded at a list of qualiti
 prints rate (BPFP, all bytes of the file), SNR, top-1 agreement with the unquantised predictions and accuracy, beside
 the rival that people use, int-k: per-channel affine min-max codes of k bits, zstd -19 over them, a pair of fp32 scales
 a channel counted. Codes lie one a byte, or packed where k divides 8 and zstd makes that smaller. A second table gives
-the rates at which each reaches the agreements asked for, interpolated in log bytes. caufc must be importable: installed,
-or the checkout's root in PYTHONPATH.
+the rates at which each reaches the agreements asked for, interpolated in log bytes.
+
+caufc must be importable: installed, or the checkout's root in PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 import torch
 import zstandard
 from machine import plain_command, write_results
+from numpy.typing import NDArray
 from tap_features import TAPS, load_features, load_predictions, resume
 
 import caufc
@@ -137,7 +139,7 @@ def int_k(features: Any, layout: str, bits: int) -> tuple[int, Any]:
     return size + SCALES_BYTES * x.shape[channels], decoded
 
 
-def _pack(codes: np.ndarray, bits: int) -> np.ndarray:
+def _pack(codes: NDArray[Any], bits: int) -> NDArray[Any]:
     """Codes of 2 or 4 bits, several a byte."""
     a_byte = 8 // bits
     rows = np.pad(codes, (0, -len(codes) % a_byte)).reshape(-1, a_byte)

@@ -2,8 +2,8 @@
 
     python tools/measure_foundation.py --features last.npy [--samples 10000]
 
-``--features`` names feature maps ``[64 or more, 1280, 7, 7]`` fp32, such as tools/tap_features.py extracts. The long file
-repeats them, each time with its channels rolled, until it has ``--samples`` samples. Every figure comes from a process
+``--features`` names feature maps ``[64 or more, 1280, 7, 7]`` fp32, such as tools/tap_features.py extracts. The long
+file repeats them, each time with its channels rolled, until it has ``--samples`` samples. Every figure comes from a process
 of its own that is bound to one core; memory is the peak resident set beyond what it was after the imports.
 """
 
@@ -45,17 +45,23 @@ def resident(field: str) -> int:
     raise SystemExit(f"no {field}")
 
 
-def measure_import() -> dict[str, Any]:
+IMPORTS = """
+import json, sys, time
+started = time.perf_counter()
+import numpy
+middle = time.perf_counter()
+import caufc
+ended = time.perf_counter()
+heavy = [name for name in ("torch", "timm", "compressai", "constriction") if name in sys.modules]
+print(json.dumps({"numpy_s": middle - started, "caufc_s": ended - middle, "heavy": heavy}))
+"""
+
+
+def import_times() -> dict[str, Any]:
     """Seconds of ``import numpy``, then of ``import caufc``; what heavy modules that loads."""
-    started = time.perf_counter()
-    import numpy  # noqa: F401
-
-    middle = time.perf_counter()
-    import caufc  # noqa: F401
-
-    ended = time.perf_counter()
-    heavy = [name for name in ("torch", "timm", "compressai", "constriction") if name in sys.modules]
-    return {"numpy_s": middle - started, "caufc_s": ended - middle, "heavy": heavy}
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True)
+    times: dict[str, Any] = json.loads(done.stdout)
+    return times
 
 
 def measure_speed(path: str) -> dict[str, Any]:
@@ -116,8 +122,9 @@ def measure_decode(source: str, target: str) -> dict[str, Any]:
     warm_up()
     before = resident("VmRSS")
     started = time.perf_counter()
+    sys.argv = ["caufc", "decode", source, "-o", target, "--force", "--quiet"]
     try:
-        main(["decode", source, "-o", target, "--force", "--quiet"])
+        main()
     except SystemExit as end:
         if end.code:
             raise
@@ -166,7 +173,7 @@ def measure_overhead() -> dict[str, Any]:
 
     import caufc
     from caufc import features
-    from caufc.bitstream import parse_chunk
+    from caufc.bitstream import parse_chunk, section_bytes
     from caufc.limits import DEFAULT_LIMITS
     from caufc.pipeline.decoder import FileDecoder
     from caufc.profiles import profile_lookup, shipped_names
@@ -185,12 +192,12 @@ def measure_overhead() -> dict[str, Any]:
             data = caufc.encode(value, profile=name)
             decoder = FileDecoder(iter([data]), profile_lookup(), DEFAULT_LIMITS)
             payload = sum(len(p) for c in decoder.chunks() for p in c.payloads)
-            singles[name] = {"bytes": len(data), "beside_payload": len(data) - payload}
+            tables = sum(len(section_bytes(section)) for section in decoder.prelude.sections)
+            singles[name] = {"bytes": len(data), "tables": tables, "overhead": len(data) - payload - tables}
     return {"bytes_a_sample": a_sample, "samples": chunk.count, "single": singles}
 
 
 CHILDREN = {
-    "import": measure_import,
     "speed": measure_speed,
     "encode": measure_encode,
     "decode": measure_decode,
@@ -220,7 +227,7 @@ def main() -> None:
         batch = np.load(options.features)[:64].astype(np.float32)
         np.save(work / "batch.npy", batch)
         make_long(batch, options.samples, work / "long.npy")
-        figures: dict[str, Any] = {"import": [child("import") for _ in range(REPEATS)], "overhead": child("overhead")}
+        figures: dict[str, Any] = {"import": [import_times() for _ in range(REPEATS)], "overhead": child("overhead")}
         figures["speed"] = child("speed", work / "batch.npy")
         for name in ("batch", "long"):
             figures[f"encode_{name}"] = child("encode", work / f"{name}.npy", work / f"{name}.cauf")
@@ -243,7 +250,7 @@ def table(figures: dict[str, Any], chunk_bytes: int) -> str:
         ("heavy modules that it loads", ", ".join(heavy) or "none", "none"),
         ("bytes a sample of a batch beyond payloads", f"{figures['overhead']['bytes_a_sample']:.2f}", "4"),
         *(
-            (f"single sample, profile {name}: bytes beside payload", str(single["beside_payload"]), "64")
+            (f"single sample, profile {name}: bytes beside payload and tables", str(single["overhead"]), "64")
             for name, single in figures["overhead"]["single"].items()
         ),
         ("encode, batch of 64 maps", f"{figures['speed']['encode_mb_s']:.0f} MB/s", "60 MB/s"),

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 BATCH = 50
@@ -114,13 +115,13 @@ def load_features(folder: Path, tap: str, half: str = "test") -> Any:
     return np.load(folder / f"{tap}.{half}.npy")
 
 
-def load_predictions(folder: Path, tap: str, half: str = "test") -> tuple[np.ndarray, np.ndarray]:
+def load_predictions(folder: Path, tap: str, half: str = "test") -> tuple[NDArray[Any], NDArray[Any]]:
     """Unquantised top-1 predictions [B] and labels [B] of a tap's network."""
     with np.load(folder / f"{TAPS[tap].network}.{half}.npz") as stored:
         return stored["logits"].argmax(1), stored["labels"]
 
 
-def resume(tap: str, features: Any, folder: Path, data: Path | None = None) -> np.ndarray:
+def resume(tap: str, features: Any, folder: Path, data: Path | None = None) -> NDArray[Any]:
     """Run the rest of a network on features, decoded ones for instance.
 
     Args:
@@ -139,14 +140,14 @@ def resume(tap: str, features: Any, folder: Path, data: Path | None = None) -> n
     return _image_logits(net, point, features).argmax(1)
 
 
-def load_head(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+def load_head(folder: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     """The linear head on text embeddings: weight [384, 4] and bias [4]."""
     with np.load(folder / f"{TEXT_NETWORK}.head.npz") as stored:
         return stored["weight"], stored["bias"]
 
 
 @torch.no_grad()
-def _image_logits(net: Any, point: TapPoint, features: Any) -> np.ndarray:
+def _image_logits(net: Any, point: TapPoint, features: Any) -> NDArray[Any]:
     """Features [B, ...] -> logits [B, classes], in batches."""
     parts = torch.as_tensor(features).float().split(BATCH)
     if point.name == "efficientnet_lite0-block10":
@@ -163,7 +164,7 @@ def _after_block10(net: Any, features: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _text_embeddings(net: Any, place: str, features: Sequence[Any]) -> np.ndarray:
+def _text_embeddings(net: Any, place: str, features: Sequence[Any]) -> NDArray[Any]:
     """Hidden states -> unit-length embeddings [B, 384]; texts of equal length share a batch."""
     by_length: dict[int, list[int]] = {}
     for position, tokens in enumerate(features):
@@ -178,11 +179,11 @@ def _text_embeddings(net: Any, place: str, features: Sequence[Any]) -> np.ndarra
     return embeddings
 
 
-def _apply_head(embeddings: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+def _apply_head(embeddings: NDArray[Any], weight: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
     return embeddings.astype(np.float64) @ weight + bias
 
 
-def _fit_head(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fit_head(embeddings: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Ridge regression from embeddings to one-hot topics."""
     x, y = embeddings.astype(np.float64), np.eye(TOPICS)[labels]
     centre, mean = x.mean(0), y.mean(0)
@@ -191,7 +192,7 @@ def _fit_head(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
     return weight, mean - centre @ weight
 
 
-def _image_halves(name: str, data: Path, imagenet: int, cifar: int) -> Iterator[tuple[str, Tensor, np.ndarray]]:
+def _image_halves(name: str, data: Path, imagenet: int, cifar: int) -> Iterator[tuple[str, Tensor, NDArray[Any]]]:
     """(half, normalised images [B, 3, H, W], labels [B]) for a network's data."""
     source = backbones(data)
     if name == "efficientnet_lite0":
@@ -240,7 +241,7 @@ def _extract_texts(data: Path, out: Path, count: int) -> dict[str, int]:
     return {half: len(chosen[half]) for half in HALVES}
 
 
-def _write_predictions(out: Path, name: str, half: str, logits: np.ndarray, labels: np.ndarray) -> None:
+def _write_predictions(out: Path, name: str, half: str, logits: NDArray[Any], labels: NDArray[Any]) -> None:
     np.savez(out / f"{name}.{half}.npz", logits=logits, labels=labels)
     accuracy = float((logits.argmax(1) == labels).mean())
     print(f"{name}.{half}: {len(labels)} samples, accuracy {accuracy:.1%}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """The two steps of feature alignment (CAUFC, section 3): format, then value."""
 
 from .base import FormatAligner, SideArray, Tokens, ValueAligner
-from .format import LayoutAligner, guess_layout
+from .format import LayoutAligner, guess_layout, varying_channels
 from .statistics import ChannelStatistics
 from .value import ChannelAligner, GlobalAligner, TokenAligner, align_channels, align_globally, truncate
 
@@ -19,4 +19,5 @@ __all__ = [
     "align_globally",
     "guess_layout",
     "truncate",
+    "varying_channels",
 ]

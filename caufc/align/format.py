@@ -13,7 +13,7 @@ from ..errors import LayoutError
 from ..types import GRID_LETTERS, AnyArray, Layout
 from .base import Tokens
 
-__all__ = ["LayoutAligner", "guess_layout"]
+__all__ = ["LayoutAligner", "guess_layout", "varying_channels"]
 
 BATCH_GUESSES = {2: "b c", 3: "b n c", 4: "b c h w", 5: "b c t h w", 6: "b g c t h w", 7: "b g c n t h w"}
 SAMPLE_GUESSES = {1: "c", 2: "n c", 3: "c h w", 4: "c t h w", 5: "g c t h w", 6: "g c n t h w", 7: "g c d n t h w"}
@@ -28,6 +28,14 @@ def guess_layout(dimensions: int, batched: bool) -> Layout | None:
     """
     expression = (BATCH_GUESSES if batched else SAMPLE_GUESSES).get(dimensions)
     return None if expression is None else Layout(expression)
+
+
+def varying_channels(layout: Layout, one: int, other: int) -> LayoutError:
+    """The error for samples that differ in their number of channels."""
+    return LayoutError(
+        f"layout '{layout}': samples have {min(one, other)} to {max(one, other)} channels",
+        remedy="name the axis that varies as a token axis with --layout, or use --lossless",
+    )
 
 
 class LayoutAligner:
@@ -92,10 +100,7 @@ class LayoutAligner:
             shapes = tuple(tuple(sample.shape) for sample in samples)
             counts = {self.size(shape)[1] for shape in shapes}
             if len(counts) > 1:
-                raise LayoutError(
-                    f"layout '{self.layout}': samples have {min(counts)} to {max(counts)} channels",
-                    remedy="name the axis that varies as a token axis with --layout, or use --lossless",
-                )
+                raise varying_channels(self.layout, min(counts), max(counts))
             parts = [self._matrix(sample[None]) for sample in samples]
             matrix = _joined(parts)
         grids = tuple(self.grid(shape) for shape in dict.fromkeys(shapes))

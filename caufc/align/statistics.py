@@ -11,6 +11,8 @@ __all__ = ["ChannelStatistics"]
 
 Floats = NDArray[np.float64]
 
+LARGEST = 2.0**48
+
 
 class ChannelStatistics:
     """Counts, sums and ranges per channel; chunks are added one at a time.
@@ -72,6 +74,14 @@ class ChannelStatistics:
     def energy(self) -> float:
         """Sum of the squares of all values."""
         return float(self.count * np.sum(self.deviation**2 + self.mean**2))
+
+    @property
+    def moderate(self) -> bool:
+        """Whether the largest magnitude is 0 or so moderate that float32 holds sums of squares."""
+        if not self.count or not len(self.low):
+            return True
+        largest = max(float(self.high.max()), -float(self.low.min()))
+        return largest == 0 or 1 / LARGEST <= largest <= LARGEST
 
     @property
     def zero_share(self) -> float:

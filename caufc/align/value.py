@@ -23,8 +23,7 @@ __all__ = [
 OCTAVE_PARTS = 8
 OFFSET_PARTS = 16
 CODE_LIMIT = 32_767
-SCALE_CODE_LIMIT = 800
-"""Scales lie between 2^-100 and 2^100."""
+MIN_SCALE, MAX_SCALE = 2.0**-100, 2.0**100
 
 OCTAVE = np.array(
     [1.0, 1.0905077457427979, 1.1892070770263672, 1.2968395948410034,
@@ -44,7 +43,7 @@ def scale_of(codes: NDArray[Any]) -> NDArray[np.float32]:
 
 def _codes(offset: NDArray[np.float64], scale: NDArray[np.float64]) -> tuple[SideArray, SideArray]:
     """Offsets and scales to the nearest codes."""
-    safe = np.clip(scale, 2.0**-100, 2.0**100)
+    safe = np.clip(scale, MIN_SCALE, MAX_SCALE)
     scale_codes = np.rint(OCTAVE_PARTS * np.log2(safe)).astype(np.int16)
     units = offset * OFFSET_PARTS / scale_of(scale_codes).astype(np.float64)
     return np.clip(np.rint(units), -CODE_LIMIT, CODE_LIMIT).astype(np.int16), scale_codes
@@ -173,7 +172,7 @@ def align_globally(kind: str, statistics: ChannelStatistics, sample: NDArray[Any
     else:
         offsets, scales = _rows_by_kind(kind, sample.reshape(1, -1).astype(np.float64))
         offset, scale = float(offsets[0]), float(scales[0])
-    return GlobalAligner(offset, scale if scale > 0 else max(statistics.global_deviation, 2.0**-100) or 1.0)
+    return GlobalAligner(offset, max(scale if scale > 0 else statistics.global_deviation, MIN_SCALE))
 
 
 def align_channels(
@@ -197,6 +196,6 @@ def align_channels(
         offset, scale = np.zeros_like(scale), np.ones_like(scale)
     typical = float(np.sqrt(np.mean(scale**2))) if len(scale) else 0.0
     if typical <= 0:
-        typical = max(statistics.global_deviation, 2.0**-100)
+        typical = max(statistics.global_deviation, MIN_SCALE)
     scale = np.full_like(scale, typical) if equal_scales else np.maximum(scale, FLOOR * typical)
     return ChannelAligner(*_codes(offset, scale))

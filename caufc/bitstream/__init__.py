@@ -1,8 +1,8 @@
 """The container: bytes in, objects out. Nothing here reads a file, and nothing here knows numpy."""
 
 from .block import Block, BlockParser, block_bytes, checksum
-from .chunk import MAX_SAMPLES, Chunk, chunk_bytes, parse_chunk
-from .header import CONTENTS, SIGNATURE, VERSION, Header, HeaderParser
+from .chunk import MAX_SAMPLES, Chunk, chunk_bytes, parse_chunk, work_of
+from .header import CONTENTS, SIGNATURE, VERSION, Header, HeaderParser, leaves
 from .index import TAIL_BYTES, End, Index, end_bytes, index_bytes, parse_end, parse_index
 from .record import AlignmentRecord, RecordBranch, Shape, TensorRecord
 from .section import Section, parse_section, section_bytes
@@ -32,10 +32,12 @@ __all__ = [
     "chunk_bytes",
     "end_bytes",
     "index_bytes",
+    "leaves",
     "parse_chunk",
     "parse_end",
     "parse_index",
     "parse_section",
     "section_bytes",
     "varint",
+    "work_of",
 ]

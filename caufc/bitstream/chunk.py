@@ -10,7 +10,7 @@ from ..limits import Limits
 from .record import Shape
 from .varint import Cursor, varint
 
-__all__ = ["MAX_SAMPLES", "Chunk", "chunk_bytes", "parse_chunk"]
+__all__ = ["MAX_SAMPLES", "Chunk", "chunk_bytes", "parse_chunk", "work_of"]
 
 MAX_SAMPLES = 65_536
 """Most samples a chunk may hold."""
@@ -62,7 +62,7 @@ def parse_chunk(body: memoryview, templates: Sequence[Shape], offset: int, limit
     shapes = []
     for template in templates:
         shapes.append(_parse_shapes(cursor, template, count))
-        elements += sum(size_of(shape) for shape in shapes[-1]) if None in template else count * size_of(shapes[-1][0])
+        elements += sum(work_of(shape) for shape in shapes[-1]) if None in template else count * work_of(shapes[-1][0])
         limits.check("chunk_elements", elements)
     lengths = [cursor.varint() for _ in templates]
     symbols_checksum = int.from_bytes(cursor.take(4), "little")
@@ -71,11 +71,11 @@ def parse_chunk(body: memoryview, templates: Sequence[Shape], offset: int, limit
     return Chunk(first, count, tuple(shapes), payloads, symbols_checksum)
 
 
-def size_of(shape: Sequence[int]) -> int:
-    """Number of values of a shape, exact."""
+def work_of(shape: Sequence[int]) -> int:
+    """Number of values of a shape, exact; axes of size 0 count as 1, for what they enclose costs work too."""
     product = 1
     for size in shape:
-        product *= size
+        product *= max(1, size)
     return product
 
 

@@ -13,7 +13,7 @@ from .msgpack_array import pack_array, trimmed, unpack_array
 from .record import RecordBranch, TensorRecord, field_list, malformed, number, pack_tree, text, unpack_tree
 from .varint import MAX_BYTES, Cursor, varint
 
-__all__ = ["CONTENTS", "PROFILE_ID_BYTES", "SIGNATURE", "VERSION", "Header", "HeaderParser"]
+__all__ = ["CONTENTS", "PROFILE_ID_BYTES", "SIGNATURE", "VERSION", "Header", "HeaderParser", "leaves"]
 
 SIGNATURE = b"\x89CAUF\r\n\x1a"
 VERSION = (1, 0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 from ..errors import MalformedError
 from ..limits import Limits
@@ -28,16 +31,30 @@ class Index:
 
     def find(self, sample: int) -> tuple[int, int, int]:
         """Offset and length of the chunk block that holds a sample, and the chunk's first sample."""
-        offset, start = self.first, 0
-        for length, count in self.chunks:
-            if sample < start + count:
-                return offset, length, start
-            offset, start = offset + length, start + count
-        raise IndexError(sample)
+        number = bisect_right(self._ends, sample)
+        if number == len(self.chunks):
+            raise IndexError(sample)
+        length, count = self.chunks[number]
+        return self._offsets[number], length, self._ends[number] - count
 
     @property
     def samples(self) -> int:
-        return sum(count for _, count in self.chunks)
+        return self._ends[-1] if self.chunks else 0
+
+    @property
+    def end(self) -> int:
+        """Offset behind the last chunk."""
+        return self._offsets[-1]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """Number of samples up to the end of each chunk."""
+        return list(accumulate(count for _, count in self.chunks))
+
+    @cached_property
+    def _offsets(self) -> list[int]:
+        """Offset of each chunk, and the one behind the last."""
+        return list(accumulate((length for length, _ in self.chunks), initial=self.first))
 
 
 @dataclass(frozen=True)

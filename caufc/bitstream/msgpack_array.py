@@ -58,7 +58,7 @@ def unpack_array(data: bytes, nesting: int) -> list[Any]:
         raise MalformedError(f"header: {err}", requirement=41, offset=OFFSET) from err
     if not isinstance(value, list):
         raise MalformedError("the header is no array", requirement=41, offset=OFFSET)
-    _check_finite(value)
+    _check_values(value)
     if pack_array(value) != data:
         raise MalformedError("the header is not in canonical form", requirement=42, offset=OFFSET)
     return value
@@ -92,9 +92,11 @@ def _check_depth(data: bytes, nesting: int) -> None:
 ARRAY_HEADS = frozenset([bytes([0x90 + n]) for n in range(16)] + [b"\xdc", b"\xdd"])
 
 
-def _check_finite(value: Any) -> None:
+def _check_values(value: Any) -> None:
     if isinstance(value, list):
         for item in value:
-            _check_finite(item)
+            _check_values(item)
     elif isinstance(value, float) and not math.isfinite(value):
         raise MalformedError("a number that is not finite", requirement=42, offset=OFFSET)
+    elif isinstance(value, msgpack.Timestamp):
+        raise MalformedError("an extension type in the header", requirement=42, offset=OFFSET)

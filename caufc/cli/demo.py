@@ -80,8 +80,9 @@ def demo(as_json: bool) -> None:
     found: list[dict[str, Any]] = []
     for file in FILES:
         with resources.as_file(resources.files("caufc") / "data" / "demo" / file.name) as path:
-            source = to_source(_read(path))
-            rows = list(_rows(path, source, file))
+            features = _read(path)
+            source = to_source(features)
+            rows = list(_rows(features, source, file))
         numel = sum(tensor.numel for tensor in source.tensors)
         if as_json:
             found.append({"file": file.name, "features": file.what, "numel": numel, "rows": [asdict(r) for r in rows]})
@@ -105,10 +106,10 @@ def _read(path: Path) -> Any:
         raise
 
 
-def _rows(path: Path, source: Source, file: DemoFile) -> Iterator[Row]:
+def _rows(features: Any, source: Source, file: DemoFile) -> Iterator[Row]:
     arrays = _arrays(source)
     for name, options in SETTINGS.items():
-        data, encode_s = _timed(lambda options=options: api.encode(_read(path), **options))  # type: ignore[misc]
+        data, encode_s = _timed(lambda options=options: api.encode(features, **options))  # type: ignore[misc]
         back, decode_s = _timed(lambda data=data: api.decode(data))  # type: ignore[misc]
         returned = to_source(back)
         _check(source, returned, file.name)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..errors import CaufError, OptionError
+from ..types import Alignment, Layout
 from .batch import Batch
 from .encoding import EncodeJob, Outcome, check_options, encode_file
 from .failure import say
@@ -95,20 +96,23 @@ def encode(
     are encoded one by one: a failure is reported and the others go on. Options with [T=] hold for all tensors, or for
     tensor T, and can be repeated.
     """
-    options = {
-        **rest,
-        "tap": by_name("--tap", taps, str),
-        "layout": by_name("--layout", layouts, str),
-        "align": by_name("--align", aligns, str),
-        "truncate": by_name("--truncate", truncates, parse_range),
-        "embed_profile": not no_embed_profile,
-    }
+    try:
+        options = {
+            **rest,
+            "tap": by_name("--tap", taps, str),
+            "layout": by_name("--layout", layouts, lambda text: str(Layout(text))),
+            "align": by_name("--align", aligns, Alignment.parse),
+            "truncate": by_name("--truncate", truncates, parse_range),
+            "embed_profile": not no_embed_profile,
+        }
+        check_options(options)
+    except CaufError as err:
+        raise err.locate(file=sources[0] if len(sources) == 1 else None) from err.__cause__
     if force and skip_existing:
         raise OptionError("--force and --skip-existing contradict each other", remedy="give one")
     job = EncodeJob(sources[0], output or "", suffix, force, options)
     many = len(sources) > 1 or sources[0].lower().endswith(LIST_SUFFIX) or is_folder(output)
     if many:
-        check_options(options)
         return Batch(sources, output, job, shard, skip_existing, jobs, as_json, quiet).run()
     if shard is not None:
         raise OptionError("there is one input, and no list", file=sources[0], remedy="leave --shard out")
@@ -116,10 +120,6 @@ def encode(
 
 
 def _encode_one(job: EncodeJob, skip_existing: bool, as_json: bool, quiet: bool) -> int:
-    try:
-        check_options(job.options)
-    except CaufError as err:
-        raise err.locate(file=job.source) from err.__cause__
     job = replace(job, output=job.output or _default_output(job.source))
     if skip_existing and job.output != "-" and Path(job.output).exists():
         outcome = Outcome(job.source, job.output, "skipped")

@@ -6,12 +6,25 @@ from dataclasses import dataclass
 
 import click
 
-from ..errors import CaufError, StorageError
+from ..errors import CaufError, ForeignFormatError, LayoutError, OptionError, StorageError
 
 __all__ = ["EXPECTED", "Failure", "failure", "is_broken_pipe", "say"]
 
 EXPECTED = (CaufError, OSError, MemoryError)
 """What bad input, bad options and a bad disk raise; anything else is a defect of caufc."""
+
+CAUSES: tuple[tuple[type[OSError], str], ...] = (
+    (FileNotFoundError, "check the path"),
+    (PermissionError, "check its permissions"),
+)
+"""What to do about an operating system's error."""
+
+KINDS: tuple[tuple[type[CaufError], str], ...] = (
+    (ForeignFormatError, "give a file that torch.save, numpy.save or safetensors wrote, or name its format"),
+    (LayoutError, "examples: 'b c h w', 'b (1 + h w) c', 'b n c'"),
+    (OptionError, "see --help"),
+)
+"""What to do about errors that do not say it themselves."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +47,21 @@ def failure(error: BaseException, file: str | None = None) -> Failure:
     elif isinstance(error, OSError):
         name = error.filename if isinstance(error.filename, str) else None
         told = StorageError((error.strerror or str(error) or type(error).__name__).lower(), file=name)
+        told.__cause__ = error
     else:
         told = StorageError("not enough memory", remedy="try a smaller --chunk, or fewer --jobs")
     if file is not None:
         told.locate(file=file)
+    if told.remedy is None:
+        told.remedy = _remedy(told)
     return Failure(str(told), told.exit_code)
+
+
+def _remedy(error: CaufError) -> str | None:
+    for cause, text in CAUSES:
+        if isinstance(error.__cause__, cause):
+            return text
+    return next((text for kind, text in KINDS if isinstance(error, kind)), None)
 
 
 def is_broken_pipe(error: BaseException) -> bool:

@@ -95,7 +95,7 @@ def _guarded(run: Callable[[], object]) -> int:
         if is_broken_pipe(err):
             _drop_stdout()
             return 1
-        told = failure(err)
+        told = failure(err, "-" if isinstance(err, OSError) and err.filename is None else None)
         say(told.message)
         return told.exit_code
 

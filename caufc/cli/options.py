@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..errors import OptionError
+from ..errors import CaufError, OptionError
 
 __all__ = ["by_name", "example", "force_option", "json_option", "parse_range", "profile_option", "quiet_option"]
 
@@ -26,6 +26,7 @@ def by_name(option: str, given: Iterable[str], parse: Callable[[str], Value]) ->
 
     Raises:
         OptionError: for two values for one name.
+        CaufError: if ``parse`` refuses a value; it then names the tensor.
     """
     found: dict[str, Value] = {}
     for text in given:
@@ -34,7 +35,10 @@ def by_name(option: str, given: Iterable[str], parse: Callable[[str], Value]) ->
         if key in found:
             whom = f"tensor '{key}'" if equals else "all tensors"
             raise OptionError(f"{option} is given twice for {whom}", remedy=f"use {option} NAME=VALUE for one tensor")
-        found[key] = parse(value)
+        try:
+            found[key] = parse(value)
+        except CaufError as err:
+            raise err.locate(tensor=name or None) from err.__cause__
     return found or None
 
 

@@ -61,7 +61,7 @@ def choose_classes(counts: NDArray[np.int64], scale: float) -> tuple[NDArray[np.
 def _activity(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Mean logarithmic magnitude of every channel."""
     magnitude = np.log2(1 + np.array([extra_bits(bucket)[0] for bucket in range(BUCKETS)]))
-    result: NDArray[np.float64] = counts @ magnitude / np.maximum(counts.sum(axis=1), 1)
+    result: NDArray[np.float64] = (counts * magnitude).sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
     return result
 
 

@@ -12,7 +12,8 @@ from .bucket import LIMIT
 __all__ = ["SHIFT_PARTS", "best_shift", "dequantize", "quantize"]
 
 SHIFT_PARTS = 64
-MAX_INDEX = LIMIT // 2 - 1
+MAX_INDEX = LIMIT // 2 - 8
+"""The largest index that float32 holds exactly and whose symbol lies below the limit."""
 
 
 def quantize(aligned: NDArray[Any], step: float, rounding: float) -> NDArray[np.int32]:
@@ -25,10 +26,11 @@ def quantize(aligned: NDArray[Any], step: float, rounding: float) -> NDArray[np.
 
     Indices are clipped to 27 bits; what that changes, exact storage must mend.
     """
-    scaled = aligned * aligned.dtype.type(1 / step)
+    with np.errstate(over="ignore"):
+        scaled = aligned * aligned.dtype.type(1 / step)
     magnitude: NDArray[Any] = np.abs(scaled)
     magnitude += aligned.dtype.type(rounding)
-    np.minimum(magnitude, aligned.dtype.type(MAX_INDEX), out=magnitude)
+    np.fmin(magnitude, aligned.dtype.type(MAX_INDEX), out=magnitude)
     np.floor(magnitude, out=magnitude)
     np.copysign(magnitude, scaled, out=magnitude)
     indices: NDArray[np.int32] = magnitude.astype(np.int32)
@@ -47,7 +49,8 @@ def dequantize(indices: NDArray[np.int32], step: float, shift: int, dtype: np.dt
     values = indices.astype(dtype)
     if shift:
         values += np.sign(values) * dtype.type(shift / SHIFT_PARTS)
-    values *= dtype.type(step)
+    with np.errstate(over="ignore"):
+        values *= dtype.type(step)
     return values
 
 
@@ -56,5 +59,6 @@ def best_shift(aligned: NDArray[Any], indices: NDArray[np.int32], step: float) -
     coded = indices != 0
     if not coded.any():
         return 0
-    distance = np.abs(aligned[coded]) / step - np.abs(indices[coded])
-    return int(np.clip(np.rint(SHIFT_PARTS * float(distance.mean())), -SHIFT_PARTS // 2, SHIFT_PARTS // 2))
+    with np.errstate(over="ignore"):
+        distance = float(np.mean(np.abs(aligned[coded]) / step - np.abs(indices[coded])))
+    return int(np.clip(np.rint(SHIFT_PARTS * distance), -SHIFT_PARTS // 2, SHIFT_PARTS // 2))

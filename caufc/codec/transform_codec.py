@@ -116,8 +116,16 @@ class TransformCodec:
         self.models = [table_model(row) for row in self.frequencies]
 
     def effective_step(self, gain: float) -> float:
-        """The step with the file's gain, rounded to float32 [CAUF-0221]."""
-        return float(np.float32(self.step * gain))
+        """The step with the file's gain, rounded to float32 [CAUF-0221].
+
+        Raises:
+            MalformedError: if that is 0 or infinite.
+        """
+        with np.errstate(over="ignore", under="ignore"):
+            step = float(np.float32(self.step * gain))
+        if not 0 < step < np.inf:
+            raise MalformedError(f"step {self.step} with gain {gain}", requirement=221)
+        return step
 
     def symbols(self, aligned: NDArray[Any], gain: float) -> Symbols:
         """Quantise ``[N, C]`` to symbols in coding order."""

@@ -14,6 +14,7 @@ from ..errors import CaufError, ForeignFormatError, LimitError, TensorError
 from ..limits import DEFAULT_LIMITS, Limits
 from .leaf import FileStamp, open_input, storing
 from .npz import members, unzipping
+from .tensors import as_leaf
 
 if TYPE_CHECKING:
     import torch
@@ -177,7 +178,7 @@ def _check_tensors(tensors: list[tuple[str, torch.Tensor]], file: str, limits: L
     total = 0
     for name, tensor in tensors:
         if not _is_plain(tensor):
-            raise TensorError("has no plain values (sparse, quantised, nested or meta)", file=file, tensor=name)
+            raise _refusal(tensor, name).locate(file=file)
         size = tensor.numel() * tensor.element_size()
         stored = tensor.untyped_storage().nbytes()
         if size > stored:
@@ -190,6 +191,15 @@ def _check_tensors(tensors: list[tuple[str, torch.Tensor]], file: str, limits: L
         total += size
         if total > limits.output_bytes:
             raise LimitError("output_bytes", total, limits.output_bytes).locate(file=file, tensor=name)
+
+
+def _refusal(tensor: torch.Tensor, name: str) -> CaufError:
+    """Why a tensor that is not plain is refused."""
+    try:
+        as_leaf(tensor, name)
+    except CaufError as err:
+        return err
+    return TensorError("has no plain values", tensor=name, remedy="store a plain tensor")
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:

@@ -28,7 +28,7 @@ from .setup import LOSSLESS, OFFSETS, SCALES, TRANSFORM, TensorSetup, section_of
 from .source import Source, SourceTensor
 from .survey import TensorSurvey
 from .target import Target, TensorOptions
-from .transform_coder import value_aligner
+from .transform_coder import codec_parameters, value_aligner
 
 __all__ = [
     "Choice",
@@ -78,7 +78,7 @@ class Choice:
         setup = replace(setup, name=base.name, tap=base.tap)
         try:
             aligner = value_aligner(setup, survey.channels)
-            TransformCodec(1.0, 0, setup.arrays, survey.channels)
+            TransformCodec(*codec_parameters(setup), setup.arrays, survey.channels)
         except MalformedError as err:
             raise InputError(
                 f"the profile does not fit features of {survey.channels} channels", tensor=base.name

@@ -67,14 +67,19 @@ class RateControl:
         """Write passes until the target is met; the sink holds the last one."""
         choices = [tensor.choice for tensor in tensors if tensor.choice is not None]
         if self.target.kind not in ("snr", "bpfp") or not choices:
-            return self._pass(tensors, self.first_gain(bool(choices)), sink)
+            done = self._pass(tensors, self.first_gain(bool(choices)), sink)
+            reached = self.target.kind != "bpfp" or self._measured(done.result) <= self.target.value * self.numel
+            self._warn(self._measured(done.result), reached)
+            return done
         search = self._search(choices)
         direct = sink.restart()
         last = self._pass(tensors, _gain(search.log_gain), sink if direct else _Counter())
         while not search.record(self._measured(last.result)):
             sink.restart()
             last = self._pass(tensors, _gain(search.log_gain), sink if direct else _Counter())
-        self._warn(search)
+        value = search.settled[1]
+        promised = self.target.kind == "snr" or self.numel >= BPFP_PROMISED_FROM
+        self._warn(value, search.kept(value) and (search.good(value) or not promised))
         gain = _gain(search.settled[0])
         if direct and gain == last.gain:
             return last
@@ -107,10 +112,8 @@ class RateControl:
         snr = result.distortion.snr_db
         return math.inf if snr is None else snr
 
-    def _warn(self, search: Search) -> None:
-        value = search.settled[1]
-        promised = self.target.kind == "snr" or self.numel >= BPFP_PROMISED_FROM
-        if search.kept(value) and (search.good(value) or not promised):
+    def _warn(self, value: float, reached: bool) -> None:
+        if reached:
             return
         unit = "dB" if self.target.kind == "snr" else "BPFP"
         got = value if self.target.kind == "snr" else value / max(1, self.numel)

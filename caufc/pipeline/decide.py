@@ -99,10 +99,10 @@ class _Decision:
     def decide(self, budget: int, advance: Advance) -> Decided:
         layout, guessed = choose_layout(self.source, self.tensor, self.options)
         base = lossless_setup(self.source, self.tensor, layout, self.options.tap)
+        promise = self._promise()
         if layout is None or self.target.kind == "lossless" or not self.tensor.numel:
             self._check_finite(advance)
             return Decided(base, guessed, Promise())
-        promise = self._promise()
         survey = survey_tensor(
             self.source,
             self.tensor,
@@ -113,15 +113,18 @@ class _Decision:
             keep_nonfinite=self.keep_nonfinite,
             progress=advance,
         )
+        if self.target.kind != "max_error" and not survey.statistics.moderate:
+            return Decided(base, guessed, Promise())
         choice = self._choice(base, survey)
-        if prefers_lossless(choice, self.target):
+        if promise.truncate is None and prefers_lossless(choice, self.target):
             return Decided(base, guessed, Promise())
         return Decided(choice.setup, guessed, promise, choice)
 
     def _profiled(self) -> TensorSetup | None:
         """The profile's setup, where neither option nor target stand against it."""
         default = self.default
-        if default is None or default.codec == LOSSLESS or self.options.alignment or self.target.kind == "max_error":
+        bounded = self.target.kind in ("max_error", "lossless")
+        if default is None or default.codec == LOSSLESS or self.options.alignment or bounded:
             return None
         return default
 
@@ -139,7 +142,7 @@ class _Decision:
         truncate = None if alignment is None else alignment.truncate
         if default is not None and default.alignment is not None:
             truncate = default.alignment.truncate
-        if self.target.kind == "max_error" and truncate is not None:
+        if self.target.kind in ("max_error", "lossless") and truncate is not None:
             raise OptionError("truncation and an error bound contradict each other", remedy="leave one out")
         bound = self.target.value if self.target.kind == "max_error" else None
         return Promise(bound, truncate, self.keep_nonfinite)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ChunkDecoder", "DecodedChunk", "FileDecoder"]
 
+ARRAY_BYTES = 128
+"""What an array takes besides its values, about."""
+
 
 @dataclass(frozen=True)
 class DecodedChunk:
@@ -102,11 +105,12 @@ class ChunkDecoder:
         return DecodedChunk(chunk.first, chunk.count, tuple(tensors))
 
     def size(self, chunk: Chunk) -> tuple[int, int]:
-        """Values and bytes that a chunk decodes to."""
+        """Values and bytes that a chunk decodes to, what arrays of their own take counted in."""
         counts = [
             sum(setup.size(shape) for shape in shapes) for setup, shapes in zip(self.setups, chunk.shapes, strict=True)
         ]
-        return sum(counts), sum(count * setup.item_size for count, setup in zip(counts, self.setups, strict=True))
+        size = sum(count * setup.item_size for count, setup in zip(counts, self.setups, strict=True))
+        return sum(counts), size + (0 if self.structure.kind == "batch" else ARRAY_BYTES * chunk.count * len(counts))
 
 
 class FileDecoder:

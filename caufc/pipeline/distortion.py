@@ -37,8 +37,8 @@ class Distortion:
         for start in range(0, len(original), BLOCK):
             part = original[start : start + BLOCK].astype(np.float64)
             wrong = error[start : start + BLOCK].astype(np.float64)
-            self.energy += float(part @ part)
-            self.error += float(wrong @ wrong)
+            self.energy += float(np.sum(part * part))
+            self.error += float(np.sum(wrong * wrong))
         if len(error):
             self.largest = max(self.largest, float(error.max()), -float(error.min()))
 
@@ -54,7 +54,8 @@ class Distortion:
         """10 log10 of energy over error in dB; None if the error is 0."""
         if self.error == 0:
             return None
-        return 10 * math.log10(self.energy / self.error) if self.energy > 0 else -math.inf
+        ratio = self.energy / self.error
+        return -math.inf if ratio == 0 else 10 * math.log10(ratio)
 
     @property
     def nmse(self) -> float:

@@ -35,4 +35,5 @@ def cast_floats(values: NDArray[Any], dtype: str) -> AnyArray:
     if dtype == "fp16":
         largest = np.float32(np.finfo(np.float16).max)
         return np.clip(values, -largest, largest).astype(DTYPES["fp16"])
-    return values.astype(DTYPES[dtype], copy=False)
+    largest = np.finfo(values.dtype).max
+    return np.clip(values, -largest, largest).astype(DTYPES[dtype], copy=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 from ..bitstream import TAIL_BYTES, Block, BlockParser, Index, parse_end, parse_index
 from ..errors import DamagedError, MalformedError
 from ..limits import Limits
@@ -71,6 +73,8 @@ class FileReader:
         end = parse_end(end_block.body, True, end_block.offset)
         if end.samples != index.samples or parser.pending:
             raise MalformedError("index and end differ", requirement=146, offset=start)
+        if (index.first, index.end) != (self.prelude.first.offset, start):
+            raise MalformedError("the index differs from the chunks", requirement=142, offset=start)
         return index
 
     def _scanned_index(self) -> Index:
@@ -82,6 +86,7 @@ class FileReader:
             block = self.prelude.stream.block()
         if block.tag != "E" or parse_end(block.body, False, block.offset).samples != sum(n for _, n in chunks):
             raise MalformedError("the end differs from the chunks", requirement=146, offset=block.offset)
+        self.prelude.stream.finish()
         return Index(first.offset, tuple(chunks))
 
     def sample(self, number: int) -> list[AnyArray]:
@@ -94,7 +99,7 @@ class FileReader:
         kept = self.kept
         if kept is None or not kept.first <= number < kept.first + kept.count:
             kept = self.kept = self._decode(number)
-        return [samples[number - kept.first] for samples in kept.tensors]
+        return [np.array(samples[number - kept.first]) for samples in kept.tensors]
 
     def _decode(self, number: int) -> DecodedChunk:
         offset, length, first = self.index.find(number)

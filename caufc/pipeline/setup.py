@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bitstream import AlignmentRecord, Header, RecordBranch, Section, Shape, TensorRecord
+from ..bitstream import AlignmentRecord, Header, RecordBranch, Section, Shape, TensorRecord, leaves
 from ..codec import CLASSES, TABLES
 from ..errors import LayoutError, MalformedError, UnsupportedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, DTYPES, FLOATS, Branch, Framework, Layout, Structure, Tree
@@ -20,6 +20,7 @@ __all__ = [
     "DTYPE_CODES",
     "FRAMEWORKS",
     "LOSSLESS",
+    "MAX_CHANNELS",
     "OFFSETS",
     "SCALES",
     "TRANSFORM",
@@ -37,6 +38,9 @@ FRAMEWORKS: tuple[Framework, ...] = ("numpy", "torch")
 BRANCHES = ("dict", "list", "tuple")
 LOSSLESS, TRANSFORM = 0, 1
 """Codec IDs."""
+
+MAX_CHANNELS = 1 << 24
+"""Most channels that the transform codec takes [CAUF-0066]."""
 
 OFFSETS, SCALES = 1, 2
 """Section types: offset codes and scale codes of every channel (i2, ``[C]``)."""
@@ -143,12 +147,15 @@ def resolve(
     record_tree = header.tree if header.tree is not None else profile.tree if profile.tree is not None else 0
     tree = _tree(record_tree)
     names = tensor_names(tree)
-    if len(names) != len(records):
+    if list(leaves(record_tree)) != list(range(len(records))):
         raise MalformedError(f"{len(records)} tensors, the structure has {len(names)}", requirement=52)
     arrays = _arrays([*(base[1] if base else ()), *sections], len(records))
     setups = tuple(
         _setup(name, record, arrays.get(i, {})) for i, (name, record) in enumerate(zip(names, records, strict=True))
     )
+    for setup in setups:
+        if header.content == "batch" and None in setup.template:
+            raise MalformedError("shapes vary within a batch", requirement=67, tensor=setup.name)
     kind: Any = "single" if header.content == "profile" else header.content
     return Structure(kind, tree), setups, header.arch if header.arch is not None else profile.arch
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import ChannelStatistics, LayoutAligner, truncate
-from ..errors import NonFiniteError
+from ..align import ChannelStatistics, LayoutAligner, truncate, varying_channels
+from ..errors import LayoutError, NonFiniteError
 from ..types import Layout
 from .coder import Samples
 from .numeric import to_floats
+from .setup import MAX_CHANNELS
 from .source import Source, SourceTensor
 
 __all__ = ["TensorSurvey", "check_finite", "chunks_of", "survey_tensor"]
@@ -84,15 +85,23 @@ def survey_tensor(
         progress: told how many values have been read.
 
     Raises:
-        LayoutError: if the layout does not fit.
+        LayoutError: if the layout does not fit, or makes too many channels.
         NonFiniteError: for NaN or Inf that may not come.
     """
     aligner = LayoutAligner(layout)
     channels = aligner.size(tensor.shape(0))[1] if source.samples else 0
+    if channels > MAX_CHANNELS:
+        raise LayoutError(
+            f"layout '{layout}' makes {channels:,} channels, more than {MAX_CHANNELS:,}",
+            tensor=tensor.name,
+            remedy="name token axes with --layout, or use --lossless",
+        )
     statistics, parts, total, clipped = ChannelStatistics(channels), [], 0, 0
     stride = _stride(source, tensor, budget)
     for start, stop in chunks_of(source.samples, chunk):
         tokens = aligner.to_tokens(_floats(tensor.block(start, stop), tensor.dtype))
+        if tokens.matrix.shape[1] != channels:
+            raise varying_channels(layout, channels, tokens.matrix.shape[1]).locate(tensor=tensor.name)
         matrix = _finite(tokens.matrix, tensor, start, keep_nonfinite)
         if limits is not None:
             matrix, count = truncate(matrix, *limits)

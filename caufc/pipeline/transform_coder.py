@@ -27,9 +27,9 @@ from .coder import Encoded, Promise, Samples, Shapes, Symbols, split
 from .distortion import Distortion
 from .numeric import cast_floats, to_floats, working_dtype
 from .patches import Patches
-from .setup import OFFSETS, SCALES, TensorSetup
+from .setup import MAX_CHANNELS, OFFSETS, SCALES, TensorSetup
 
-__all__ = ["TransformCoder", "value_aligner"]
+__all__ = ["TransformCoder", "codec_parameters", "value_aligner"]
 
 PATCHED = 1
 SAFE_INDEX = 1 << 23
@@ -62,6 +62,18 @@ def value_aligner(setup: TensorSetup, channels: int) -> ValueAligner:
     return ChannelAligner(offsets, scales)
 
 
+def codec_parameters(setup: TensorSetup) -> tuple[float, int]:
+    """Step and shift of a setup.
+
+    Raises:
+        MalformedError: if they are not there, or of other types.
+    """
+    values = setup.parameters
+    if len(values) != 2 or type(values[0]) is not float or type(values[1]) is not int:
+        raise MalformedError(f"codec parameters {list(values)}", requirement=201, tensor=setup.name)
+    return values[0], values[1]
+
+
 def _stacked(samples: Samples, template: Sequence[int | None]) -> Samples:
     """Samples of one shape as one array."""
     if isinstance(samples, list) and None not in template:
@@ -79,7 +91,7 @@ class TransformCoder:
         self.format = LayoutAligner(setup.layout)
         self.channels = self._channels()
         self.value = value_aligner(setup, self.channels)
-        step, shift = self._parameters()
+        step, shift = codec_parameters(setup)
         self.codec = TransformCodec(step, shift, setup.arrays, self.channels, bounded=bounded)
         self.working = working_dtype(setup.dtype)
 
@@ -90,15 +102,9 @@ class TransformCoder:
         product = 1
         for size in sizes:
             product *= size or 0
-        if product > 1 << 24:
+        if product > MAX_CHANNELS:
             raise MalformedError(f"{product} channels", requirement=66, tensor=self.setup.name)
         return product
-
-    def _parameters(self) -> tuple[float, int]:
-        values = self.setup.parameters
-        if len(values) != 2 or type(values[0]) is not float or type(values[1]) is not int:
-            raise MalformedError(f"codec parameters {list(values)}", requirement=201, tensor=self.setup.name)
-        return values[0], values[1]
 
     def encode(self, samples: Samples, promise: Promise) -> Encoded:
         stored = _stacked(samples, self.setup.template)

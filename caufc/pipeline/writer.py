@@ -20,7 +20,10 @@ from ..bitstream import (
     end_bytes,
     index_bytes,
     section_bytes,
+    work_of,
 )
+from ..errors import LimitError
+from ..limits import DEFAULT_LIMITS
 from ..types import Structure
 from .codecs import coder_of
 from .coder import Coder, Promise
@@ -81,11 +84,12 @@ def container_prelude(
         return header, sections
     known = resolve(profile.header, profile.sections, None)
     defaults = [record_of(setup) for setup in known[1]]
+    own_tree, known_tree = (0 if t is None else t for t in (tree, profile.header.tree))
     shorter = tuple(_difference(record_of(setup), default) for setup, default in zip(setups, defaults, strict=True))
     header = replace(
         header,
         profile=profile.id,
-        tree=None if tree == profile.header.tree else tree,
+        tree=None if own_tree == known_tree else own_tree,
         tensors=None if all(record == TensorRecord() for record in shorter) else shorter,
         arch=None if arch == profile.header.arch else arch,
     )
@@ -133,6 +137,8 @@ def write_pass(
         return len(data)
 
     head = header.to_bytes()
+    _keep_within("header_bytes", len(head))
+    _keep_within("section_bytes", sum(len(section.data) for section in sections))
     seed = int.from_bytes(head[-4:], "little")
     put(head)
     for section in sections:
@@ -148,6 +154,15 @@ def write_pass(
     result.chunks = len(index_of)
     _close(header, index_of, first, source.samples, seed, put)
     return result
+
+
+def _keep_within(limit: str, value: int) -> None:
+    """Refuse to write what a decoder would refuse to read (spec, section 12)."""
+    try:
+        DEFAULT_LIMITS.check(limit, value)
+    except LimitError as err:
+        err.remedy = "split the input into smaller samples or files"
+        raise
 
 
 def _close(
@@ -178,15 +193,16 @@ def _chunk(
     progress: Callable[[int], None],
 ) -> bytes:
     """The body of one chunk; what it loses is added to the result."""
-    payloads, shapes, symbols = [], [], 0
+    payloads, symbols = [], 0
+    shapes = [tuple(tensor.shape(sample) for sample in range(start, stop)) for tensor in source.tensors]
+    _keep_within("chunk_elements", sum(work_of(shape) for by_sample in shapes for shape in by_sample))
     for number, (tensor, coder, promise) in enumerate(zip(source.tensors, coders, promises, strict=True)):
         block = tensor.block(start, stop)
         encoded = coder.encode(block, promise)
         payloads.append(encoded.payload)
-        shapes.append(tuple(tensor.shape(sample) for sample in range(start, stop)))
         for part in encoded.symbols:
             symbols = checksum(part, symbols)
         result.distortion.merge(encoded.distortion)
-        progress(sum(setups[number].size(shape) for shape in shapes[-1]))
+        progress(sum(setups[number].size(shape) for shape in shapes[number]))
     chunk = Chunk(start, stop - start, tuple(shapes), tuple(payloads), symbols)
     return chunk_bytes(chunk, [setup.template for setup in setups])

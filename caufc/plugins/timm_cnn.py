@@ -20,8 +20,11 @@ PATTERNS = (
     "timm/test_convnext*",
 )
 
-ALIGNMENT = Alignment("mean-deviation", "global")
-"""Maps after an activation are one-sided and sparse; their zero must stay one value for all channels."""
+RECTIFIED = Alignment("min-max", "global")
+"""Maps behind a ReLU are one-sided and sparse; zero is their minimum, and stays an exact value of all channels."""
+
+DENSE = Alignment("mean-deviation", "channel")
+"""Maps behind a normalisation, a residual sum or a smooth activation."""
 
 BASIC = (64, 128, 256, 512)
 BOTTLENECK = (256, 512, 1024, 2048)
@@ -59,7 +62,7 @@ def taps(arch: str) -> Sequence[Tap]:
     modules = _modules(name)
     channels = _channels(name) or (None,) * len(modules)
     return [
-        Tap(module, "b c h w", count, ALIGNMENT)
+        Tap(module, "b c h w", count, RECTIFIED if _is_rectified(name, module) else DENSE)
         for module, count in zip(modules, channels[: len(modules)], strict=True)
     ]
 
@@ -73,6 +76,11 @@ def _modules(name: str) -> tuple[str, ...]:
     if name.startswith("regnet"):
         return ("s1", "s2", "s3", "s4")
     return ("layer1", "layer2", "layer3", "layer4")
+
+
+def _is_rectified(name: str, module: str) -> bool:
+    """Whether a tap lies behind a ReLU."""
+    return module.startswith(("layer", "s")) and module not in STAGES or (module == "last" and "_lite" in name)
 
 
 def _channels(name: str) -> tuple[int, ...] | None:

@@ -1,0 +1,54 @@
+"""Fill the README's template with what other programs made: the demo's output, the stranger's plugin, measured figures.
+
+    python tools/make_readme.py            # writes README.md from tools/readme_template.md
+    python tools/make_readme.py --demo     # runs the demo anew first
+
+The demo's output is kept in tools/results/demo.txt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "tools" / "results" / "demo.txt"
+
+
+def figures(name: str) -> str:
+    """The table of a results page: its lines that start with a bar."""
+    page = (ROOT / "tools" / "results" / f"{name}.md").read_text("utf-8")
+    lines = page.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("| figure"))
+    rest = lines[start:]
+    end = next((i for i, line in enumerate(rest) if not line.startswith("|")), len(rest))
+    return "\n".join(rest[:end])
+
+
+def readme() -> str:
+    """The README's text."""
+    stranger = ROOT / "tests" / "stranger"
+    template = (ROOT / "tools" / "readme_template.md").read_text("utf-8")
+    return template.format(
+        demo=DEMO.read_text("utf-8").strip(),
+        plugin=(stranger / "caufc_stranger.py").read_text("utf-8").strip(),
+        pyproject=(stranger / "pyproject.toml").read_text("utf-8").strip(),
+        foundation=figures("foundation"),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--demo", action="store_true", help="run the demo anew")
+    if parser.parse_args().demo:
+        done = subprocess.run(
+            [sys.executable, "-m", "caufc.cli.main", "demo"], capture_output=True, text=True, check=True
+        )
+        DEMO.write_text(done.stdout)
+    (ROOT / "README.md").write_text(readme())
+
+
+if __name__ == "__main__":
+    main()
