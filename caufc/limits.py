@@ -22,6 +22,7 @@ class Limits:
     nesting: int = 16
     chunk_elements: int = 1 << 28
     file_elements: int = 1 << 34
+    list_samples: int = 1 << 24
     output_bytes: int = 64 << 30
 
     def check(self, limit: str, value: int) -> int:

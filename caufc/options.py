@@ -137,5 +137,8 @@ def make_options(
 def _check_names(names: list[str], *options: Any) -> None:
     for option in options:
         for name in per_tensor(option):
-            if name != "*" and name not in names:
-                raise UnknownNameError("tensor", name, names)
+            if name == "*" or name in names:
+                continue
+            if names == [""]:
+                raise OptionError(f"no tensor '{name}': there is one, without a name", remedy="give the value alone")
+            raise UnknownNameError("tensor", name, names)

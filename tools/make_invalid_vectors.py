@@ -137,7 +137,7 @@ def header_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "no-tensors", 49, "MalformedError", Parts(fields=[0, None, 0]).to_bytes()
     yield "profile-missing", 162, "MissingProfileError", Parts(fields=[0, b"12345678", 0]).to_bytes()
     for name, tree, requirement in (
-        ("kind", [3, [], [0]], 44), ("names", [0, ["a", "a"], [0]], 51), ("list-names", [1, ["a"], [0]], 51),
+        ("kind", [3, [], [0]], 50), ("names", [0, ["a", "a"], [0]], 51), ("list-names", [1, ["a"], [0]], 51),
         ("leaves", [1, [], [0, 0]], 52), ("missing-leaf", [1, [], []], 52),
     ):  # fmt: skip
         parts = Parts()
@@ -153,7 +153,10 @@ def record_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "scale-zero", 62, "MalformedError", with_record(alignment=[1, 0, 0.0, 0.0]).to_bytes()
     yield "layout-unknown", 64, "MalformedError", with_record(layout="q").to_bytes()
     yield "layout-axes", 65, "MalformedError", with_record(layout="n c").to_bytes()
-    yield "channels-vary", 66, "MalformedError", with_record(shape=[None, 2, 2]).to_bytes()
+    channels = with_record(shape=[None, 2, 2])
+    channels.fields[0] = 1
+    yield "channels-vary", 66, "MalformedError", channels.to_bytes()
+    yield "batch-varies", 67, "MalformedError", with_record(shape=[5, None, 2]).to_bytes()
     yield "section-packing", 91, "MalformedError", Parts(sections=[b"\x04\x00\x03\x07" + TABLE]).to_bytes()
     yield "section-deflate", 92, "MalformedError", Parts(sections=[b"\x04\x00\x03\x01" + TABLE]).to_bytes()
     yield "section-part", 93, "MalformedError", Parts(sections=[b"\x01\x00\x01\x00abc"]).to_bytes()
@@ -161,6 +164,7 @@ def record_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "section-unknown", 94, "UnsupportedError", Parts(sections=[b"\x3f\x00\x03\x00" + TABLE]).to_bytes()
     yield "chunk-empty", 111, "MalformedError", Parts(chunks=[chunk(count=0)]).to_bytes()
     varying = with_record(shape=[5, None, 2])
+    varying.fields[0] = 1
     varying.chunks = [varint(0) + varint(60_000) + b"\x02"]
     yield "chunk-shapes", 112, "MalformedError", varying.to_bytes()
     single = Parts(end=b"\x01", chunks=[chunk(count=2)])
@@ -184,6 +188,9 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     special = with_record(layout="(9 + h) c", shape=[2, 10])
     yield "special-too-many", 171, "MalformedError", special.to_bytes()
     yield "statistics-missing", 351, "MalformedError", with_record(alignment=[2, 1, 0.0, 1.0]).to_bytes()
+    wild = with_record(alignment=[2, 1, 0.0, 1.0])
+    wild.sections += [b"\x01\x00\x01\x00" + bytes(10), b"\x02\x00\x01\x00" + b"\x21\x03" * 5]
+    yield "scale-code", 356, "MalformedError", wild.to_bytes()
     yield "alignment-unknown", 352, "UnsupportedError", with_record(alignment=[40, 0, 0.0, 1.0]).to_bytes()
     yield "transform-no-layout", 200, "MalformedError", with_record(layout=None).to_bytes()
     yield "transform-integers", 200, "MalformedError", with_record(dtype=6).to_bytes()

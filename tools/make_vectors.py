@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -21,6 +22,8 @@ import numpy as np
 
 import caufc
 from caufc import features
+from caufc.bitstream import SIGNATURE, BlockParser, HeaderParser, block_bytes
+from caufc.fit import fit_profile
 from caufc.limits import DEFAULT_LIMITS
 from caufc.pipeline.decoder import FileDecoder
 from caufc.pipeline.profile import read_profile
@@ -113,9 +116,39 @@ def valid() -> Iterator[Valid]:
     yield Valid("nested", "one sample of nested structure",
                 {"a": {"b": [tokens[:9], tokens[9:12]], 3: (maps[0],)}, "scalar": np.float32([1.5])[0:1].reshape(())},
                 {})  # fmt: skip
+    yield Valid("joined-grid", "a grid on one axis, without special tokens", square[:, 1:], {"layout": "b (h w) c"})
+    yield Valid("arch-and-tap", "an architecture and a tap by name", maps, {"arch": "timm/resnet50", "tap": "layer4"})
+    for name, stored in (("fp16", tokens.astype("f2")), ("bf16", bf16(tokens)), ("fp64", tokens.astype("f8"))):
+        yield Valid(f"per-token-{name}", "statistics per token", stored, {"align": "robust/token", "layout": "n c"})
+    largest = (tokens * np.float32(65504 / np.abs(tokens).max())).astype("f2")
+    yield Valid("largest-fp16", "values up to the largest of half precision", largest, {"quality": 0})
+    yield Valid("stored-floats", "too few floats to code", tokens[:1, :7], {"lossless": True})
     yield Valid("empty-batch", "no samples", np.zeros((0, 5), np.float32), {})
     yield Valid("zero-size", "samples without values", [np.zeros((0, 6), np.float32), np.ones((2, 6), np.float32)], {})
     yield Valid("constant", "one value", np.full((2, 3, 9, 9), 2.5, np.float32), {"lossless": True})
+
+
+def by_hand(tiny: bytes) -> bytes:
+    """A file with what caufc does not write: a later minor version, ancillary blocks, a section given twice."""
+    parser = HeaderParser(DEFAULT_LIMITS)
+    parser.feed(tiny)
+    found = parser.next()
+    if found is None:
+        raise SystemExit("no header")
+    _, seed, length = found
+    head = bytearray(tiny[: length - 4])
+    head[len(SIGNATURE) + 1] = 7
+    new = zlib.crc32(head)
+    blocks = BlockParser(seed, length, DEFAULT_LIMITS)
+    blocks.feed(tiny[length:])
+    out = bytes(head) + new.to_bytes(4, "little")
+    while blocks.pending:
+        block = blocks.next()
+        if block is None:
+            raise SystemExit("no block")
+        again = 2 if block.tag == "S" else 1
+        out += again * block_bytes(block.tag, bytes(block.body), new) + block_bytes("x", b"ancillary", new)
+    return out[: -len(block_bytes("x", b"ancillary", new))]
 
 
 def expected(data: bytes, profile: Path | None = None) -> dict[str, Any]:
@@ -160,6 +193,28 @@ def main() -> None:
         data = caufc.encode(vector.features, **vector.options)
         facts = {"description": vector.what, **expected(data)}
         write(options.out / "valid", vector.name, data, facts, options.force)
+        if vector.name == "tiny":
+            data = by_hand(data)
+            facts = {"description": "a later minor version, ancillary blocks, a section given twice", **expected(data)}
+            write(options.out / "valid", "ancillary", data, facts, options.force)
+    with_profile(options.out, options.force)
+
+
+def with_profile(out: Path, force: bool) -> None:
+    """Two files that rely on a profile, one sample each, and the profile."""
+    lists = token_lists()
+    folder = out / "profiles"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "tokens.caufp"
+    if force or not path.exists():
+        path.write_bytes(fit_profile(lists))
+    for name, value, what in (
+        ("profile-list", lists[:1], "a sample that relies on a profile"),
+        ("profile-other-dtype", [lists[1].astype(np.float16)], "a sample that overrides a profile's dtype"),
+    ):
+        data = caufc.encode(value, profile=path, embed_profile=False)
+        facts = {"description": what, "profile": path.name, **expected(data, path)}
+        write(out / "valid", name, data, facts, force)
 
 
 if __name__ == "__main__":

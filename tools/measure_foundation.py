@@ -3,8 +3,8 @@
     python tools/measure_foundation.py --features last.npy [--samples 10000]
 
 ``--features`` names feature maps ``[64 or more, 1280, 7, 7]`` fp32, such as tools/tap_features.py extracts. The long
-file repeats them, each time with its channels rolled, until it has ``--samples`` samples. Every figure comes from a process
-of its own that is bound to one core; memory is the peak resident set beyond what it was after the imports.
+file repeats them, each time with its channels rolled, until it has ``--samples`` samples. Every figure comes from a
+process of its own that is bound to one core; memory is the peak resident set beyond what it was after the imports.
 """
 
 from __future__ import annotations

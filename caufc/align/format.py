@@ -1,4 +1,4 @@
-"""Format alignment: layouts decide which axes are tokens and which are channels (spec, section 7)."""
+"""Format alignment: layouts decide which axes are tokens and which are channels (spec, section 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Value alignment: truncation to a range, then normalisation (CAUFC, section 3; spec, section 8)."""
+"""Value alignment: truncation to a range, then normalisation (CAUFC, section 3; spec, section 7)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import MalformedError
 from .base import SideArray
 from .statistics import ChannelStatistics
 
@@ -23,6 +24,7 @@ __all__ = [
 OCTAVE_PARTS = 8
 OFFSET_PARTS = 16
 CODE_LIMIT = 32_767
+SCALE_CODE_LIMIT = 800
 MIN_SCALE, MAX_SCALE = 2.0**-100, 2.0**100
 
 OCTAVE = np.array(
@@ -84,10 +86,25 @@ class GlobalAligner:
         return np.array(self.scale)
 
 
+def check_scale_codes(codes: NDArray[Any]) -> None:
+    """Refuse scale codes out of range.
+
+    Raises:
+        MalformedError: for a code beyond 800 on either side.
+    """
+    if codes.size and (int(codes.min()) < -SCALE_CODE_LIMIT or int(codes.max()) > SCALE_CODE_LIMIT):
+        raise MalformedError("a scale code out of range", requirement=356)
+
+
 class ChannelAligner:
-    """An offset and a scale a channel, as codes ``[C]`` that travel in sections."""
+    """An offset and a scale a channel, as codes ``[C]`` that travel in sections.
+
+    Raises:
+        MalformedError: for a scale code out of range.
+    """
 
     def __init__(self, offset_codes: SideArray, scale_codes: SideArray) -> None:
+        check_scale_codes(scale_codes)
         self.offset_codes, self.scale_codes = offset_codes, scale_codes
         self.offset, self.scale = _offset_of(offset_codes, scale_codes), scale_of(scale_codes)
 
@@ -137,6 +154,7 @@ class TokenAligner:
     def _of(side: SideArray | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if side is None:
             raise ValueError("per-token alignment needs its side array")
+        check_scale_codes(side[1])
         return _offset_of(side[0], side[1]), scale_of(side[1])
 
 

@@ -50,7 +50,7 @@ def unpack_array(data: bytes, nesting: int) -> list[Any]:
             object_pairs_hook=_refuse("a map"),
             ext_hook=_refuse("an extension type"),
             max_array_len=len(data),
-            strict_map_key=True,
+            strict_map_key=False,
         )
     except (msgpack.UnpackException, ValueError, TypeError, RecursionError) as err:
         if isinstance(err, MalformedError):

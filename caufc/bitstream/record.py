@@ -172,8 +172,10 @@ def unpack_tree(value: Any, limits: Limits, depth: int = 0) -> int | RecordBranc
     if type(value) is int:
         return integer(value, "tensor number", (1 << 32) - 1) or 0
     kind, names, children = field_list(value, 3, "a branch")
-    if not isinstance(names, list) or not isinstance(children, list) or integer(kind, "branch kind", 2) is None:
-        raise malformed("a branch without kind, names and children", 51)
+    if type(kind) is not int or not 0 <= kind <= 2:
+        raise malformed(f"branch kind {kind!r}", 50)
+    if not isinstance(names, list) or not isinstance(children, list):
+        raise malformed("a branch without names and children", 51)
     _check_names(kind, names, len(children))
     return RecordBranch(kind, tuple(names), tuple(unpack_tree(child, limits, depth + 1) for child in children))
 

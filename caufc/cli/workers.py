@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -153,6 +154,7 @@ def _serve(pipe: Connection[Any, Any], function: Callable[[Any], Any]) -> None:
     """A worker's life: job in, result out, until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_follow, daemon=True).start()
     while True:
         try:
             job = pipe.recv()
@@ -163,6 +165,14 @@ def _serve(pipe: Connection[Any, Any], function: Callable[[Any], Any]) -> None:
             pipe.send(result)
         except OSError:  # nobody waits for it any more
             return
+
+
+def _follow() -> None:
+    """End this process when its parent is gone, however that came: what it has begun is removed, not finished."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature

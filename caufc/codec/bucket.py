@@ -1,4 +1,4 @@
-"""Buckets: unsigned integers as a bucket of a 64-symbol alphabet and extra bits (spec, section 10).
+"""Buckets: unsigned integers as a bucket of a 64-symbol alphabet and extra bits (spec, section 9).
 
 0 to 15 are buckets of their own; above, an octave has two buckets, and the bits below the leading two are extra.
 """

@@ -1,4 +1,4 @@
-"""The transform codec: quantiser, contexts, tables and rANS behind the codec interface (spec, sections 9 and 10)."""
+"""The transform codec: quantiser, contexts, tables and rANS behind the codec interface (spec, section 9)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def plan(aligned: NDArray[Any], step: float, scale: float, *, bounded: bool) -> 
     shift = 0 if bounded else best_shift(aligned, indices, step)
     counts = histogram(zigzag(np.ascontiguousarray(indices.T)))
     classes, levels = choose_classes(counts, scale)
-    return TransformPlan(shift, {CLASSES: classes, TABLES: levels.ravel()})
+    sections = {TABLES: levels.ravel()}
+    return TransformPlan(shift, {CLASSES: classes, **sections} if len(levels) > 1 else sections)
 
 
 def estimate(aligned: NDArray[Any], step: float, scale: float) -> float:

@@ -18,7 +18,7 @@ from ..align import (
     guess_layout,
 )
 from ..bitstream import AlignmentRecord, section_bytes
-from ..codec import TransformCodec, bounded_values, encode_lossless, plan, table_bits
+from ..codec import CLASSES, TransformCodec, bounded_values, encode_lossless, plan, table_bits
 from ..codec.base import Arrays
 from ..errors import InputError, LayoutError, MalformedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, FLOATS, Alignment, Layout
@@ -227,13 +227,16 @@ def choose_tables(choice: Choice, gain: float, target: Target) -> TensorSetup:
     """Add reconstruction points, classes and tables for a gain."""
     step = float(np.float32(float(choice.setup.parameters[0]) * gain))
     chosen = plan(choice.aligned, step, choice.survey.scale, bounded=target.kind == "max_error")
+    sections = chosen.sections
     if choice.profiled:
+        one_class = {CLASSES: np.zeros_like(choice.setup.arrays[CLASSES])} if CLASSES in choice.setup.arrays else {}
+        sections = {**one_class, **sections}
         kept = table_bits(choice.aligned, step, choice.setup.arrays)
-        own = table_bits(choice.aligned, step, chosen.sections)
-        if (kept - own) * choice.survey.scale <= 8 * section_cost(chosen.sections):
+        own = table_bits(choice.aligned, step, sections)
+        if (kept - own) * choice.survey.scale <= 8 * section_cost(sections):
             return choice.setup
     return replace(
         choice.setup,
         parameters=(choice.setup.parameters[0], chosen.shift),
-        arrays={**choice.setup.arrays, **chosen.sections},
+        arrays={**choice.setup.arrays, **sections},
     )

@@ -172,6 +172,8 @@ class FileDecoder:
         values, size = self.chunks_decoder.size(chunk)
         self.count += chunk.count
         self.chunk_count += 1
+        if self.structure.kind != "batch":
+            self.limits.check("list_samples", self.count)
         self.numel = self.limits.check("file_elements", self.numel + values)
         self.bytes_out = self.limits.check("output_bytes", self.bytes_out + size)
 

@@ -1,4 +1,4 @@
-"""Patches: values stored exactly where the codec would not keep its promise (spec, section 12)."""
+"""Patches: values stored exactly where the codec would not keep its promise (spec, section 10)."""
 
 from __future__ import annotations
 

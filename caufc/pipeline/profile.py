@@ -1,4 +1,4 @@
-"""Profiles: containers with sections and no samples, named by what they hold (spec, section 6)."""
+"""Profiles: containers with sections and no samples, named by what they hold (spec, section 5)."""
 
 from __future__ import annotations
 

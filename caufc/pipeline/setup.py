@@ -1,4 +1,4 @@
-"""What encoder and decoder agree on for each tensor: header, profile and sections resolved (spec, sections 5 and 6)."""
+"""What encoder and decoder agree on for each tensor: header, profile and sections resolved (spec, sections 3 and 5)."""
 
 from __future__ import annotations
 

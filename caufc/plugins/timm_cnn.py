@@ -80,7 +80,7 @@ def _modules(name: str) -> tuple[str, ...]:
 
 def _is_rectified(name: str, module: str) -> bool:
     """Whether a tap lies behind a ReLU."""
-    return module.startswith(("layer", "s")) and module not in STAGES or (module == "last" and "_lite" in name)
+    return (module.startswith(("layer", "s")) and module not in STAGES) or (module == "last" and "_lite" in name)
 
 
 def _channels(name: str) -> tuple[int, ...] | None:

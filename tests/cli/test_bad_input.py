@@ -1,0 +1,260 @@
+"""What bad input gets: one line that names the file and the remedy, the right exit code, and no output."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from .conftest import Run, names
+
+torch = pytest.importorskip("torch")
+
+LAYOUTS = "examples: 'b c h w', 'b (1 + h w) c', 'b n c'"
+WROTE = "give a file that torch.save, numpy.save or safetensors wrote, or name its format"
+SUFFIXES = ".npy, .npz, .pt, .pth, .safetensors"
+
+
+class Evil:
+    """Unpickling it makes a file."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return open, ("pwned", "w")
+
+
+def _with_nan() -> Any:
+    values = torch.randn(4, 8, 3, 3)
+    values[1, 2, 0, 0], values[2, 0, 0, 0] = float("nan"), float("inf")
+    return {"kv": {"keys": values}}
+
+
+def _pickle(path: str) -> None:
+    with Path(path).open("wb") as file:
+        pickle.dump(Evil(), file)
+
+
+OBJECTS = np.array([{}, 1], dtype=object)
+INPUTS: dict[str, Callable[[str], object]] = {
+    "feats.xyz": lambda path: Path(path).write_bytes(b"abc"),
+    "feats": lambda path: Path(path).write_bytes(b"abc"),
+    "junk.pt": lambda path: Path(path).write_bytes(b"hello world" * 99),
+    "junk.npy": lambda path: Path(path).write_bytes(b"hello world" * 99),
+    "junk.npz": lambda path: Path(path).write_bytes(b"hello world" * 99),
+    "junk.safetensors": lambda path: Path(path).write_bytes(b"hello world" * 99),
+    "empty.pt": lambda path: Path(path).touch(),
+    "folder.pt": lambda path: Path(path).mkdir(),
+    "objects.npy": lambda path: np.save(path, OBJECTS, allow_pickle=True),
+    "objects.npz": lambda path: np.savez(path, a=np.zeros(3), o=OBJECTS),
+    "sparse.pt": lambda path: torch.save({"ok": torch.zeros(3), "s": torch.eye(3).to_sparse()}, path),
+    "quantised.pt": lambda path: torch.save({"q": torch.quantize_per_tensor(torch.ones(4), 0.1, 0, torch.qint8)}, path),
+    "text.pt": lambda path: torch.save({"t": "hello"}, path),
+    "evil.pt": lambda path: torch.save({"e": Evil()}, path),
+    "pickle.pt": _pickle,
+    "nan.pt": lambda path: torch.save(_with_nan(), path),
+}
+
+CASES = [
+    ("missing.pt", 1, "missing.pt: no such file; check the path"),
+    ("folder.pt", 1, "folder.pt: is a directory"),
+    ("feats.xyz", 2, f"feats.xyz: unknown format '.xyz'; known: {SUFFIXES}"),
+    ("feats", 2, f"feats: unknown format ''; known: {SUFFIXES}"),
+    ("junk.pt", 3, f"junk.pt: not a file of torch.save; {WROTE}"),
+    ("junk.npy", 3, "junk.npy: "),
+    ("junk.npz", 3, "junk.npz: "),
+    ("junk.safetensors", 3, "junk.safetensors: "),
+    ("empty.pt", 3, f"empty.pt: not a file of torch.save; {WROTE}"),
+    ("pickle.pt", 3, f"pickle.pt: not a file of torch.save; {WROTE}"),
+    ("evil.pt", 3, "evil.pt: the pickle needs code to be read, which caufc never runs; save tensors"),
+    ("objects.npy", 2, "objects.npy: is an array of Python objects; caufc never unpickles; store the inner arrays"),
+    ("objects.npz", 2, "objects.npz: tensor 'o': is an array of Python objects; caufc never unpickles; store the"),
+    ("sparse.pt", 2, "sparse.pt: tensor 's': is sparse (torch.sparse_coo); store .to_dense()"),
+    ("quantised.pt", 2, "quantised.pt: tensor 'q': is a quantised tensor; store .dequantize() or .int_repr()"),
+    ("text.pt", 2, "text.pt: tensor 't': is a str, not a tensor; features are numbers"),
+    ("nan.pt", 2, "nan.pt: tensor 'kv.keys': holds 1 NaN and 1 Inf in the chunk from sample 0; use --nonfinite keep"),
+]
+
+
+@pytest.mark.parametrize(("name", "code", "message"), CASES, ids=[case[0] for case in CASES])
+@pytest.mark.filterwarnings("ignore")
+def test_inputs(run: Run, folder: Path, name: str, code: int, message: str):
+    if name in INPUTS:
+        INPUTS[name](name)
+    before = names(folder)
+    ran = run("encode", name)
+    assert (ran.code, ran.out) == (code, "")
+    assert len(ran.lines) == 1
+    assert ran.err.startswith(f"caufc: {message}")
+    if code != 1:
+        assert "; " in ran.err
+    assert names(folder) == before  # and "pwned" is not among them
+
+
+OPTIONS = [
+    ("--arch no/such", "maps.npy: unknown arch 'no/such'; known: generic, hf"),
+    ("--arch timm/resnet50 --tap layr4", "maps.npy: unknown tap 'layr4'; did you mean 'layer4'? known: layer1, layer2"),
+    ("--tap layer4", "maps.npy: a tap without an architecture; name it with --arch"),
+    ("--profile no-such", "maps.npy: unknown profile 'no-such'; known: "),
+    ("--codec none", "maps.npy: unknown codec 'none'; known: transform"),
+    ("--quality best", "maps.npy: quality 'best'; a number from 0 to 100, or one of low, medium, high"),
+    ("--quality 101", "maps.npy: quality is 0 to 100, not 101; see --help"),
+    ("--snr nan", "maps.npy: snr is -20 to 300, not nan; see --help"),
+    ("--snr 20 --bpfp 2", "maps.npy: --snr and --bpfp are two rate controls; give one"),
+    ("--lossless --max-error 0.1", "maps.npy: --max-error and --lossless are two rate controls; give one"),
+    ("--nonfinite maybe", "maps.npy: unknown way with NaN and Inf 'maybe'; known: error, keep"),
+    ("--chunk 0", "maps.npy: 0 samples a chunk; 1 to 65,536"),
+    ("--layout b_n_c", "maps.npy: layout 'b_n_c': unknown '_'; letters: b t h w n c d g"),
+    ("--layout bcn", f"maps.npy: layout 'bcn': axes are separated by spaces; {LAYOUTS}"),
+    ("--layout x=bcn", f"maps.npy: tensor 'x': layout 'bcn': axes are separated by spaces; {LAYOUTS}"),
+    ("--layout b~n~c", "maps.npy: layout 'b n c' does not fit samples of shape (16, 5, 5); give one with 3 axes"),
+    ("--layout y=b~c", "maps.npy: no tensor 'y': there is one, without a name; give the value alone"),
+    ("--layout b~c --layout b~n", "maps.npy: --layout is given twice for all tensors; use --layout NAME=VALUE for one"),
+    ("--align foo", "maps.npy: unknown alignment 'foo'; one of none, min-max"),
+    ("--truncate 3", "maps.npy: '3' is not a range; give LO,HI, as in --truncate -3,3"),
+    ("--truncate 3,1", "maps.npy: a truncation range is two finite numbers, the lower first"),
+    ("--truncate 0,1 --max-error 0.1", "maps.npy: truncation and an error bound contradict each other; leave one out"),
+    ("--shard 1/2", "maps.npy: there is one input, and no list; leave --shard out"),
+    ("-f --skip-existing", "--force and --skip-existing contradict each other; give one"),
+    ("-o maps.npy -f", "maps.npy: is both input and output; give another -o OUT"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), OPTIONS, ids=[case[0] for case in OPTIONS])
+def test_options(run: Run, folder: Path, maps: Path, options: str, message: str):
+    ran = run("encode", maps, *(option.replace("~", " ") for option in options.split()))
+    assert (ran.code, ran.out) == (2, "")
+    assert len(ran.lines) == 1
+    assert ran.err.startswith(f"caufc: {message}")
+    assert names(folder) == ["maps.npy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["encode"], "Missing argument 'SRC...'; see 'caufc encode --help'"),
+        (["encode", "x.pt", "--snr", "high"], "Invalid value for '--snr': 'high' is not a valid float; see"),
+        (["encode", "x.pt", "--no-such"], "No such option"),
+        (["encode", "x.pt", "--jobs", "0"], "Invalid value for '--jobs'"),
+        (["no-such"], "No such command 'no-such'"),
+    ],
+)
+def test_usage(run: Run, folder: Path, arguments: list[str], message: str):
+    ran = run(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert len(ran.lines) == 1
+    assert ran.err.startswith(f"caufc: {message}")
+    assert "--help'" in ran.err
+    assert names(folder) == []
+
+
+def test_an_output_that_exists(run: Run, folder: Path, maps: Path):
+    Path("maps.cauf").write_text("precious")
+    ran = run("encode", maps)
+    assert (ran.code, ran.out, ran.err) == (1, "", "caufc: maps.cauf: exists already; use --force\n")
+    assert Path("maps.cauf").read_text() == "precious"
+    ran = run("encode", maps, "-o", "no/such/x.cauf")
+    assert (ran.code, ran.err) == (1, "caufc: no/such/x.cauf: its folder does not exist; make the folder first\n")
+    assert run("encode", maps, "--force").code == 0
+    Path("maps.pt").write_text("precious")
+    ran = run("decode", "maps.cauf")
+    assert (ran.code, ran.out, ran.err) == (1, "", "caufc: maps.pt: exists already; use --force\n")
+    assert Path("maps.pt").read_text() == "precious"
+    assert names(folder) == ["maps.cauf", "maps.npy", "maps.pt"]
+
+
+@pytest.fixture
+def encoded(run: Run, maps: Path) -> bytes:
+    assert run("encode", maps, "-o", "x.cauf", "--chunk", 2, "--quiet").code == 0
+    return Path("x.cauf").read_bytes()
+
+
+@pytest.mark.parametrize("command", ["decode", "info", "verify"])
+@pytest.mark.parametrize("where", [0.0, 0.1, 0.5, 0.99])
+def test_a_cut_file(run: Run, folder: Path, encoded: bytes, command: str, where: float):
+    Path("cut.cauf").write_bytes(encoded[: int(len(encoded) * where)])
+    before = names(folder)
+    ran = run(command, "cut.cauf")
+    assert (ran.code, ran.out) == (3, "")
+    assert len(ran.lines) == 1
+    assert re.match(r"caufc: cut\.cauf: (damaged|malformed) at byte \d+: .*; ", ran.err)
+    assert names(folder) == before
+
+
+@pytest.mark.parametrize("command", ["decode", "verify"])
+def test_a_damaged_file(run: Run, folder: Path, encoded: bytes, command: str):
+    for place in range(10, len(encoded), len(encoded) // 16):
+        damaged = bytearray(encoded)
+        damaged[place] ^= 0x10
+        Path("bad.cauf").write_bytes(damaged)
+        before = names(folder)
+        ran = run(command, "bad.cauf")
+        assert (ran.code, ran.out) == (3, ""), place
+        assert len(ran.lines) == 1
+        assert ran.err.startswith("caufc: bad.cauf: ")
+        assert names(folder) == before
+
+
+@pytest.mark.parametrize("command", ["decode", "info", "verify"])
+def test_a_newer_version(run: Run, folder: Path, encoded: bytes, command: str):
+    Path("new.cauf").write_bytes(encoded[:8] + bytes([encoded[8] + 1]) + encoded[9:])
+    before = names(folder)
+    ran = run(command, "new.cauf")
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err == (
+        "caufc: new.cauf: format version 2 is newer than 1, the newest that this caufc reads; upgrade caufc\n"
+    )
+    assert names(folder) == before
+
+
+@pytest.mark.parametrize("command", ["decode", "info", "verify"])
+def test_what_is_no_cauf_file(run: Run, folder: Path, maps: Path, command: str):
+    ran = run(command, maps)
+    assert (ran.code, ran.out) == (3, "")
+    assert len(ran.lines) == 1
+    assert ran.err.startswith("caufc: maps.npy: malformed at byte 0: no CAUF signature")
+    ran = run(command, "missing.cauf")
+    assert (ran.code, ran.err) == (1, "caufc: missing.cauf: no such file; check the path\n")
+    assert names(folder) == ["maps.npy"]
+
+
+def test_a_decoded_format_that_does_not_exist_or_hold_it(run: Run, folder: Path):
+    torch.save({"kv": {"k": torch.randn(3, 4, dtype=torch.bfloat16)}}, "nested.pt")
+    assert run("encode", "nested.pt", "--quiet").code == 0
+    cases = [
+        ("x.xyz", f"x.xyz: unknown format '.xyz'; known: {SUFFIXES}"),
+        ("x", "x: has no suffix that tells the format; give --format .pt"),
+        ("x.npy", "x.npy: tensor 'kv.k': .npy cannot hold bf16; write .pt"),
+        ("x.safetensors", "x.safetensors: tensor 'kv': .safetensors cannot hold a dict inside a dict; write .pt"),
+    ]
+    for output, message in cases:
+        ran = run("decode", "nested.cauf", "-o", output)
+        assert (ran.code, ran.out, ran.err) == (2, "", f"caufc: {message}\n")
+    assert names(folder) == ["nested.cauf", "nested.pt"]
+
+
+def test_what_a_terminal_would_obey_is_replaced(run: Run):
+    ran = run("encode", "\x1b[31mred.pt")
+    assert ran.err == "caufc: ?[31mred.pt: no such file; check the path\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
+def test_a_full_disk(run: Run, maps: Path, start: Callable[..., Any]):
+    ran = run("encode", maps, "-o", "/dev/full")
+    assert (ran.code, ran.err) == (1, "caufc: /dev/full: no space left on device\n")
+    with Path("/dev/full").open("wb") as full:
+        process = start("encode", maps, "-o", "-", "--quiet", stdout=full)
+        assert process.communicate()[1] == b"caufc: -: no space left on device\n"
+        assert process.returncode == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may do all")
+def test_a_file_that_may_not_be_read(run: Run, maps: Path):
+    maps.chmod(0)
+    ran = run("encode", maps)
+    assert (ran.code, ran.err) == (1, "caufc: maps.npy: permission denied; check its permissions\n")

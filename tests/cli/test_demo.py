@@ -1,0 +1,58 @@
+"""``caufc demo``."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from caufc.cli.demo_rivals import RIVALS
+
+from .conftest import Run
+
+torch = pytest.importorskip("torch")
+
+METHODS = ["caufc low", "caufc medium", "caufc high", "caufc lossless", "fp16 + zstd -3", "int8 + zstd -3"]
+
+
+@pytest.fixture(autouse=True)
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("caufc.cli.demo.REPEATS", 1)
+
+
+def test_the_table(run: Run):
+    ran = run("demo")
+    assert (ran.code, ran.err) == (0, "")
+    first, second, last = ran.out.split("\n\n")
+    assert last == "Everything that came back has the structure, names, shapes and dtypes of what went in.\n"
+    for block, name in ((first, "efficientnet_lite0_last.safetensors"), (second, "minilm_hidden3.pt")):
+        head, columns, *rows = block.splitlines()
+        assert head.startswith(f"{name}: ")
+        assert columns.split() == ["METHOD", "BYTES", "BPFP", "SNR", "dB", "ENCODE", "MB/s", "DECODE", "MB/s"]
+        assert [row.rsplit(maxsplit=5)[0] for row in rows] == METHODS
+
+
+def test_json(run: Run):
+    data = json.loads(run("demo", "--json").out)
+    for file in data["files"]:
+        rows = {row["method"]: row for row in file["rows"]}
+        assert list(rows) == METHODS
+        assert all(row["bpfp"] == 8 * row["bytes"] / file["numel"] for row in rows.values())
+        assert all(row["encode_mb_s"] > 0 and row["decode_mb_s"] > 0 for row in rows.values())
+        assert [name for name, row in rows.items() if row["snr_db"] is None] == ["caufc lossless"]
+        assert rows["caufc low"]["bytes"] < rows["caufc medium"]["bytes"] < rows["caufc high"]["bytes"]
+        assert rows["caufc medium"]["bytes"] < rows["int8 + zstd -3"]["bytes"]
+
+
+@pytest.mark.parametrize("rival", RIVALS, ids=lambda rival: rival.name)
+@pytest.mark.parametrize("channel", [-3, -1])
+def test_rivals_give_back_what_they_can_hold(rival, channel: int):
+    generator = np.random.default_rng(0)
+    arrays = [generator.standard_normal((count, 6, 5, 6)).astype(np.float32) for count in (1, 3)]
+    data, side = rival.encode(arrays, channel)
+    back = rival.decode(data, side, [array.shape for array in arrays])
+    bound = 0.5 * max(np.ptp(array) for array in arrays) / 255 * 3
+    for before, after in zip(arrays, back, strict=True):
+        assert (after.shape, after.dtype) == (before.shape, before.dtype)
+        assert np.abs(before - after).max() <= bound

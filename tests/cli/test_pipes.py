@@ -1,0 +1,153 @@
+"""``-``: pipes on both ends, terminals, and readers that go away."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import caufc
+
+from .conftest import COMMAND, ENVIRONMENT, Run, names
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+def test_both_ends(run: Run, maps: Path, folder: Path):
+    encoded = run("encode", "-", "-o", "-", "--lossless", "--json", stdin=maps.read_bytes())
+    assert encoded.code == 0
+    report = json.loads(encoded.err)
+    assert (report["input"], report["output"], report["bytes_out"]) == ("-", "-", len(encoded.out_bytes))
+    assert (caufc.decode(encoded.out_bytes) == np.load(maps)).all()
+    decoded = run("decode", "-", "--format", "npy", stdin=encoded.out_bytes)
+    assert decoded.out_bytes == maps.read_bytes()
+    assert decoded.err.startswith("- -> -: 6 samples of 1 tensor, ")
+    assert names(folder) == ["maps.npy"]
+
+
+def test_one_end(run: Run, maps: Path):
+    assert run("encode", "-", "-o", "a.cauf", stdin=maps.read_bytes()).out.startswith("- -> a.cauf\n")
+    data = run("encode", maps, "-o", "-", "--quiet").out_bytes
+    assert data == Path("a.cauf").read_bytes()
+    assert run("decode", "-", "-o", "b.npy", stdin=data).code == 0
+    assert np.load("b.npy").shape == (6, 16, 5, 5)
+    assert run("info", "-", stdin=data).out.startswith("-: version 1.0, transform, 6 samples in 1 chunk, ")
+    assert run("verify", "-", "--deep", stdin=data).out.startswith("OK -: 6 samples, 1 tensor, 1 chunk, ")
+
+
+def test_a_real_pipe_gets_what_a_file_gets(start: Start, run: Run, maps: Path):
+    """Rate control needs several passes; a pipe cannot be rewound, and must see the last one only."""
+    assert run("encode", maps, "-o", "a.cauf", "--snr", 25).code == 0
+    process = start("encode", maps, "-o", "-", "--snr", 25, "--quiet")
+    out, err = process.communicate()
+    assert (process.returncode, out, err) == (0, Path("a.cauf").read_bytes(), b"")
+
+
+def test_appending_keeps_what_is_there(start: Start, maps: Path):
+    Path("log").write_bytes(b"before")
+    with Path("log").open("ab") as log:
+        process = start("encode", maps, "-o", "-", "--snr", 25, "--quiet", stdout=log)
+        assert process.wait() == 0
+    data = Path("log").read_bytes()
+    assert data.startswith(b"before")
+    assert caufc.decode(data[6:]).shape == (6, 16, 5, 5)
+
+
+def test_a_device_takes_rate_control(run: Run, maps: Path):
+    assert run("encode", maps, "-o", os.devnull, "--snr", 25).code == 0
+
+
+def test_stdin_whose_format_is_unknown(run: Run, folder: Path):
+    ran = run("encode", "-", "-o", "x.cauf", stdin=b"what is this?")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.startswith("caufc: -: not a feature file; name its format with --format: .npy, .npz")
+    ran = run("encode", "-", "-o", "x.cauf", "--format", "npy", stdin=b"what is this?")
+    assert ran.code == 3
+    assert ran.err.startswith("caufc: -: ")
+    ran = run("decode", "-", "-o", "x.pt", stdin=b"what is this?")
+    assert ran.code == 3
+    assert ran.err.startswith("caufc: -: malformed at byte 0: no CAUF signature")
+    assert names(folder) == []
+
+
+def test_no_spooled_file_stays(run: Run, maps: Path, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    (folder / "spool").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder / "spool"))
+    assert run("encode", "-", "-o", "x.cauf", stdin=maps.read_bytes()).code == 0
+    assert run("encode", "-", "-o", "y.cauf", stdin=b"junk").code == 3
+    assert run("decode", "-", "-o", "y.pt", stdin=b"junk").code == 3
+    assert names(folder / "spool") == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [(["encode", "-"], ".cauf"), (["encode", "maps.npy", "-o", "-"], ".cauf"), (["decode", "-"], ".pt")],
+)
+@pytest.mark.usefixtures("maps")
+def test_a_terminal_gets_no_binary(start: Start, arguments: list[str], what: str):
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = start(*arguments, stdout=theirs)
+    err = process.communicate()[1].decode()
+    os.close(theirs)
+    os.close(ours)
+    assert process.returncode == 2
+    assert err == f"caufc: -: a {what} file is binary, and stdout is a terminal; give -o FILE, or a pipe\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_progress_on_a_terminal_only(start: Start):
+    import pty
+
+    np.save("big.npy", np.random.default_rng(0).standard_normal((2000, 1000)).astype(np.float32))
+    ours, theirs = pty.openpty()
+    process = start("encode", "big.npy", "--chunk", 100, stderr=theirs)
+    process.communicate()
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert process.returncode == 0
+    assert "%" in shown
+    assert " MB/s" in shown
+    assert " left" in shown
+    assert shown.endswith("\r\x1b[K")
+    assert start("encode", "big.npy", "-f", "--quiet").communicate() == (b"", b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_a_reader_that_goes_away():
+    np.save("big.npy", np.random.default_rng(0).standard_normal((500, 1000)).astype(np.float32))
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [*COMMAND, "encode", "big.npy", "-o", "-", "--quiet"]
+    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert process.communicate()[1] == b""
+    assert process.returncode == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize(
+    ("number", "code", "message"), [(signal.SIGINT, 130, "\ncaufc: interrupted\n"), (signal.SIGTERM, 143, "")]
+)
+def test_a_signal_leaves_no_file(start: Start, folder: Path, number: signal.Signals, code: int, message: str):
+    np.save("big.npy", np.random.default_rng(0).standard_normal((3000, 1000)).astype(np.float32))
+    process = start("encode", "big.npy", "-o", "x.cauf", "--chunk", 50, "--snr", 40)
+    for _ in range(2000):
+        if any(name.endswith(".cauf-tmp") for name in names(folder)):
+            break
+        time.sleep(0.005)
+    process.send_signal(number)
+    out, err = process.communicate()
+    assert (process.returncode, out, err.decode()) == (code, b"", message)
+    assert names(folder) == ["big.npy"]

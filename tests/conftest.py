@@ -1,0 +1,34 @@
+"""Fixtures of all tests: the real features that ship with the package."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from caufc.features import read
+
+DEMO = Path(str(resources.files("caufc"))) / "data" / "demo"
+
+
+@pytest.fixture(scope="session")
+def efficientnet() -> NDArray[np.float32]:
+    """A sparse map behind a ReLU6, ``[1, 1280, 7, 7]``."""
+    features: Any = read(DEMO / "efficientnet_lite0_last.safetensors")
+    array: NDArray[np.float32] = features["last"].read()
+    array.setflags(write=False)
+    return array
+
+
+@pytest.fixture(scope="session")
+def minilm() -> list[NDArray[np.float32]]:
+    """Dense hidden states of 14 texts, ``[T, 384]`` each."""
+    features: Any = read(DEMO / "minilm_hidden3.pt")
+    arrays = [tensor.numpy() for tensor in features]
+    for array in arrays:
+        array.setflags(write=False)
+    return arrays

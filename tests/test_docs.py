@@ -1,0 +1,108 @@
+"""Documents say what is true: README, specification, help texts, hooks."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click import Command, Group
+from click.testing import CliRunner
+
+from caufc import hookspecs
+from caufc.cli.main import caufc as group
+from caufc.pipeline import setup
+from caufc.types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+SPEC = (ROOT / "spec" / "cauf-1.0.md").read_text("utf-8")
+
+
+def tool(name: str) -> ModuleType:
+    """A program of tools/ as a module."""
+    found = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def commands() -> list[tuple[str, Command]]:
+    assert isinstance(group, Group)
+    context = group.make_context("caufc", [], resilient_parsing=True)
+    return [(name, command) for name in group.list_commands(context) if (command := group.get_command(context, name))]
+
+
+def test_the_readme_is_what_its_template_and_the_results_make() -> None:
+    assert tool("make_readme").readme() == README
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True, timeout=120)
+
+
+def test_the_commands_of_the_readme_have_the_options_they_use() -> None:
+    known = dict(commands())
+    lines = re.findall(r"^caufc (.*)$", README, re.MULTILINE)
+    assert len(lines) > 10
+    for line in lines:
+        words = line.partition("#")[0].split()
+        options = {option for parameter in known[words[0]].params for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert {word for word in words if re.fullmatch(r"--?[a-z-]+", word)} <= options, line
+
+
+@pytest.mark.parametrize(("name", "command"), commands(), ids=[name for name, _ in commands()])
+def test_every_command_and_option_has_help_and_an_example(name: str, command: Command) -> None:
+    text = CliRunner().invoke(group, [name, "--help"]).output
+    assert f"caufc {name}" in text.partition("Options:")[2], "an example stands behind the options"
+    for parameter in command.params:
+        assert getattr(parameter, "help", None) or parameter.param_type_name == "argument", parameter.name
+
+
+def test_every_hook_is_documented_with_its_signature() -> None:
+    hooks = [function for name, function in vars(hookspecs).items() if name.startswith("caufc_")]
+    assert len(hooks) == 3
+    for hook in hooks:
+        assert inspect.getdoc(hook)
+        assert hook.__name__ in README
+
+
+def test_the_listing_in_the_specification_is_the_vector() -> None:
+    listing = SPEC[SPEC.index("## 13.") :]
+    rows = re.findall(r"^[0-9A-F]{4}  ((?:[0-9A-F]{2} ?)+)", listing, re.MULTILINE)
+    assert bytes.fromhex("".join(rows)) == (ROOT / "spec" / "vectors" / "valid" / "tiny.cauf").read_bytes()
+
+
+def test_requirements_are_numbered_once() -> None:
+    defined = re.findall(r"`\[CAUF-(\d{4})\]`", SPEC)
+    twice = {number for number in defined if defined.count(number) > 1}
+    assert not twice - {"0123"}
+
+
+def test_every_requirement_that_the_code_cites_exists() -> None:
+    cited = set()
+    for path in (ROOT / "caufc").rglob("*.py"):
+        cited |= set(re.findall(r"requirement=(\d+)", path.read_text("utf-8")))
+    assert len(cited) > 40
+    assert {f"CAUF-{int(number):04d}" for number in cited} <= set(re.findall(r"CAUF-\d{4}", SPEC))
+
+
+def test_the_registry_has_the_numbers_of_the_code() -> None:
+    registry = tomllib.loads((ROOT / "spec" / "registry.toml").read_text("utf-8"))
+    assert list(registry["dtype"]) == list(setup.DTYPE_CODES)
+    assert tuple(registry["alignment"]["kind"]) == ALIGNMENT_KINDS
+    assert tuple(registry["alignment"]["scope"]) == ALIGNMENT_SCOPES
+    assert {s["type"]: s["element"].replace("i16", "<i2").replace("u8", "u1") for s in registry["section"].values()} == (
+        setup.SECTION_ELEMENTS
+    )
+    assert (registry["codec"]["lossless"], registry["codec"]["transform"]) == (setup.LOSSLESS, setup.TRANSFORM)
