@@ -77,11 +77,10 @@ class ChannelStatistics:
 
     @property
     def moderate(self) -> bool:
-        """Whether the largest magnitude is 0 or so moderate that float32 holds sums of squares."""
+        """Whether there are values beyond 0, the largest so moderate that float32 holds sums of squares."""
         if not self.count or not len(self.low):
-            return True
-        largest = max(float(self.high.max()), -float(self.low.min()))
-        return largest == 0 or 1 / LARGEST <= largest <= LARGEST
+            return False
+        return 1 / LARGEST <= max(float(self.high.max()), -float(self.low.min())) <= LARGEST
 
     @property
     def zero_share(self) -> float:

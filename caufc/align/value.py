@@ -193,16 +193,14 @@ def align_globally(kind: str, statistics: ChannelStatistics, sample: NDArray[Any
     return GlobalAligner(offset, max(scale if scale > 0 else statistics.global_deviation, MIN_SCALE))
 
 
-def align_channels(
-    kind: str, statistics: ChannelStatistics, sample: NDArray[Any], equal_scales: bool
-) -> ChannelAligner:
+def align_channels(kind: str, statistics: ChannelStatistics, sample: NDArray[Any], strength: float) -> ChannelAligner:
     """Measure a per-channel aligner.
 
     Args:
         kind: one of the alignment kinds but ``none``.
         statistics: of all values.
         sample: tokens ``[M, C]`` of the same features, for kinds that need order statistics.
-        equal_scales: give all channels the common scale, so that equal steps mean equal errors.
+        strength: 1 gives channels their own scales, 0 the common one, so that equal steps mean equal errors.
     """
     if kind == "min-max":
         offset, scale = statistics.low, statistics.high - statistics.low
@@ -214,6 +212,6 @@ def align_channels(
         offset, scale = np.zeros_like(scale), np.ones_like(scale)
     typical = float(np.sqrt(np.mean(scale**2))) if len(scale) else 0.0
     if typical <= 0:
-        typical = max(statistics.global_deviation, MIN_SCALE)
-    scale = np.full_like(scale, typical) if equal_scales else np.maximum(scale, FLOOR * typical)
-    return ChannelAligner(*_codes(offset, scale))
+        typical = max(statistics.global_deviation, float(np.abs(offset).max(initial=0)), MIN_SCALE)
+    own = np.maximum(scale, FLOOR * typical)
+    return ChannelAligner(*_codes(offset, typical * (own / typical) ** strength))

@@ -26,8 +26,8 @@ Frequencies = NDArray[np.int64]
 def _weights(levels: NDArray[Any]) -> NDArray[np.int64]:
     """Weight of a level: 0 for level 0, else about ``2^((level - 1) / 8)``, in units of 2^-12."""
     steps = np.maximum(levels.astype(np.int64) - 1, 0)
-    weights: NDArray[np.int64] = np.zeros_like(levels, dtype=np.int64)
-    np.copyto(weights, OCTAVE[steps % LEVEL_PARTS] << (steps // LEVEL_PARTS), where=levels > 0)
+    weights = np.zeros(levels.shape, np.int64)
+    weights[...] = np.where(levels > 0, OCTAVE[steps % LEVEL_PARTS] << (steps // LEVEL_PARTS), 0)
     return weights
 
 
@@ -44,7 +44,8 @@ def frequencies_of(levels: Levels) -> Frequencies:
     if not totals.all():
         raise MalformedError("a table without levels", requirement=230)
     spread = TOTAL - levels.shape[1]
-    frequencies = 1 + weights * spread // totals
+    frequencies = np.ones(levels.shape, np.int64)
+    frequencies += weights * spread // totals
     rows = np.arange(len(levels))
     frequencies[rows, weights.argmax(axis=1)] += TOTAL - frequencies.sum(axis=1)
     return frequencies

@@ -47,7 +47,7 @@ SECTION_FRAME = 6
 TINY_BYTES = 64
 """Tensors of so few bytes are smaller without tables and steps."""
 
-MEDIUM_STEP = 0.5
+MEDIUM_STEP = 0.3
 """Step at medium quality, in deviations of the aligned values."""
 
 BOUND_MARGIN = 1 - 2.0**-16
@@ -139,7 +139,7 @@ def automatic_alignment(statistics: ChannelStatistics) -> Alignment:
     """The alignment of features that nothing is known of: per channel, zeros kept as zeros where there are many."""
     if statistics.zero_share >= SPARSE_SHARE:
         return Alignment("none")
-    return Alignment("mean-deviation", "channel")
+    return Alignment("mean-deviation", "channel", strength=0.5)
 
 
 def choose_alignment(
@@ -161,7 +161,8 @@ def choose_alignment(
         record = AlignmentRecord(kind, scope, truncate=alignment.truncate)
         return replace(base, alignment=record), TokenAligner(alignment.kind)
     if alignment.scope == "channel" and alignment.kind != "none":
-        aligner = align_channels(alignment.kind, survey.statistics, survey.sample, target.kind == "snr")
+        strength = 0.0 if target.kind == "snr" else alignment.strength
+        aligner = align_channels(alignment.kind, survey.statistics, survey.sample, strength)
         arrays = {OFFSETS: aligner.offset_codes, SCALES: aligner.scale_codes}
         return replace(
             base, alignment=AlignmentRecord(kind, scope, truncate=alignment.truncate), arrays=arrays
@@ -235,8 +236,9 @@ def choose_tables(choice: Choice, gain: float, target: Target) -> TensorSetup:
         own = table_bits(choice.aligned, step, sections)
         if (kept - own) * choice.survey.scale <= 8 * section_cost(sections):
             return choice.setup
+    shift = choice.setup.parameters[1] if choice.profiled else chosen.shift
     return replace(
         choice.setup,
-        parameters=(choice.setup.parameters[0], chosen.shift),
+        parameters=(choice.setup.parameters[0], shift),
         arrays={**choice.setup.arrays, **sections},
     )

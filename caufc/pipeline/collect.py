@@ -34,9 +34,9 @@ class Collector:
 
     def _joined(self, setup: TensorSetup, parts: list[AnyArray]) -> AnyArray | list[AnyArray]:
         if self.structure.kind == "single":
-            return np.ascontiguousarray(parts[0])
+            return np.asarray(parts[0], order="C")
         if self.structure.kind != "batch":
-            return [np.ascontiguousarray(part) for part in parts]
+            return [np.asarray(part, order="C") for part in parts]
         if not parts:
             return np.empty((0, *(size or 0 for size in setup.template)), DTYPES[setup.dtype])
         return np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts))

@@ -37,8 +37,9 @@ class Distortion:
         for start in range(0, len(original), BLOCK):
             part = original[start : start + BLOCK].astype(np.float64)
             wrong = error[start : start + BLOCK].astype(np.float64)
-            self.energy += float(np.sum(part * part))
-            self.error += float(np.sum(wrong * wrong))
+            with np.errstate(over="ignore"):
+                self.energy += float(np.sum(part * part))
+                self.error += float(np.sum(wrong * wrong))
         if len(error):
             self.largest = max(self.largest, float(error.max()), -float(error.min()))
 

@@ -11,7 +11,13 @@ from ..types import DTYPES, AnyArray
 
 __all__ = ["cast_floats", "to_floats", "working_dtype"]
 
-BF16_MAX = np.float32(3.3895313892515355e38)
+LARGEST = {
+    "fp32": float(np.finfo(np.float32).max),
+    "fp16": float(np.finfo(np.float16).max),
+    "bf16": 3.3895313892515355e38,
+    "fp64": float(np.finfo(np.float64).max),
+}
+"""The largest finite value of a dtype."""
 
 
 def working_dtype(dtype: str) -> np.dtype[Any]:
@@ -28,12 +34,18 @@ def to_floats(stored: AnyArray, dtype: str) -> NDArray[Any]:
 
 def cast_floats(values: NDArray[Any], dtype: str) -> AnyArray:
     """Finite working floats to stored values, to nearest even; beyond the largest finite value, to that [CAUF-0360]."""
+    values = _within(values, LARGEST[dtype])
     if dtype == "bf16":
-        bits: NDArray[np.uint32] = np.clip(values, -BF16_MAX, BF16_MAX).view(np.uint32)
-        rounded: NDArray[np.uint32] = (bits + np.uint32(0x7FFF) + (bits >> 16 & 1)) >> 16
-        return rounded.astype(DTYPES["bf16"])
-    if dtype == "fp16":
-        largest = np.float32(np.finfo(np.float16).max)
-        return np.clip(values, -largest, largest).astype(DTYPES["fp16"])
-    largest = np.finfo(values.dtype).max
-    return np.clip(values, -largest, largest).astype(DTYPES[dtype], copy=False)
+        bits = values.view(np.uint32)
+        tie_to_even = (bits >> np.uint32(16)) & np.uint32(1)
+        return ((bits + np.uint32(0x7FFF) + tie_to_even) >> np.uint32(16)).astype(DTYPES["bf16"])
+    return values.astype(DTYPES[dtype], copy=False)
+
+
+def _within(values: NDArray[Any], largest: float) -> NDArray[Any]:
+    """Values clipped to the finite range of a dtype; a copy only where one lies beyond."""
+    if not values.size or (values.max() <= largest and values.min() >= -largest):
+        return values
+    clipped = values.copy()
+    np.clip(values, -largest, largest, out=clipped)
+    return clipped

@@ -11,7 +11,7 @@ from caufc import Alignment, Backbone, Runtime, Tap, hookimpl
 
 from .hf_config import read_model_size
 
-ALIGNMENT = Alignment("mean-deviation", "channel")
+ALIGNMENT = Alignment("mean-deviation", "channel", strength=0.5)
 
 
 def taps(arch: str) -> Sequence[Tap]:

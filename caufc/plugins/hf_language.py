@@ -12,8 +12,8 @@ from caufc import Alignment, Backbone, Runtime, Tap, hookimpl
 
 from .hf_config import read_model_size
 
-HIDDEN = Alignment("mean-deviation", "channel")
-KEYS = Alignment("mean-deviation", "channel")
+HIDDEN = Alignment("mean-deviation", "channel", strength=0.5)
+KEYS = Alignment("mean-deviation", "channel", strength=0.5)
 VALUES = Alignment("mean-deviation", "token")
 """Keys differ from channel to channel, values from token to token."""
 

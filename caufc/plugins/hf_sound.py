@@ -110,4 +110,4 @@ def _read_wav(path: Path) -> NDArray[np.float32]:
     if rate == RATE:
         return np.asarray(mono)
     times = np.arange(round(len(mono) * RATE / rate)) * (rate / RATE)
-    return np.interp(times, np.arange(len(mono)), mono).astype(np.float32)
+    return np.asarray(np.interp(times, np.arange(len(mono)), mono), np.float32)

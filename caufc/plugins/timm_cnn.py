@@ -23,7 +23,7 @@ PATTERNS = (
 RECTIFIED = Alignment("min-max", "global")
 """Maps behind a ReLU are one-sided and sparse; zero is their minimum, and stays an exact value of all channels."""
 
-DENSE = Alignment("mean-deviation", "channel")
+DENSE = Alignment("mean-deviation", "channel", strength=0.5)
 """Maps behind a normalisation, a residual sum or a smooth activation."""
 
 BASIC = (64, 128, 256, 512)

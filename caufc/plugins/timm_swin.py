@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from caufc import Alignment, Backbone, Runtime, Tap, hookimpl
 
-ALIGNMENT = Alignment("mean-deviation", "channel")
+ALIGNMENT = Alignment("mean-deviation", "channel", strength=0.5)
 
 WIDTHS = {"tiny": 96, "small": 96, "base": 128, "large": 192, "huge": 352, "giant": 512}
 

@@ -12,7 +12,7 @@ from caufc import Alignment, Backbone, Runtime, Tap, hookimpl
 
 PATTERNS = ("timm/vit_*", "timm/deit*", "timm/test_vit*")
 
-ALIGNMENT = Alignment("mean-deviation", "channel")
+ALIGNMENT = Alignment("mean-deviation", "channel", strength=0.5)
 """A few channels of a transformer run to many times the others."""
 
 SIZES: dict[str, tuple[int, int]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,3 +82,11 @@ def maps(folder: Path) -> Path:
 def names(folder: Path) -> list[str]:
     """Every file under a folder."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def wait_for(found: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + 120
+    while not found() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert found()

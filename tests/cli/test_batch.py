@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pytest
 
 import caufc
 
-from .conftest import Run, names
+from .conftest import Run, names, wait_for
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -144,17 +143,10 @@ def test_processes_give_the_same_files_in_the_same_order(run: Run, folder: Path)
         assert Path("one", name).read_bytes() == Path("two", name).read_bytes()
 
 
-def wait_for(found: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not found() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert found()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_killed_run_goes_on_where_it_was(run: Run, start: Start, folder: Path):
     inputs = [f"{number}.npy" for number in range(6)]
-    make(*inputs, size=20_000)
+    make(*inputs, size=10_000)
     Path("list.txt").write_text("\n".join(inputs))
     process = start("encode", "list.txt", "-o", "out", "--snr", 30, "--jobs", 2)
     wait_for(lambda: list(folder.glob("out/*.cauf")))
@@ -172,7 +164,7 @@ def test_a_killed_run_goes_on_where_it_was(run: Run, start: Start, folder: Path)
     assert f".5.cauf.{dead.pid}.cauf-tmp" not in names(folder / "out")
     assert [name for name in names(folder / "out") if name.endswith(".cauf")] == [f"{n}.cauf" for n in range(6)]
     for number in range(6):
-        assert caufc.load(f"out/{number}.cauf").shape == (20_000, 30)
+        assert caufc.load(f"out/{number}.cauf").shape == (10_000, 30)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import pytest
 
 import caufc
 
-from .conftest import COMMAND, ENVIRONMENT, Run, names
+from .conftest import COMMAND, ENVIRONMENT, Run, names, wait_for
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -143,10 +142,7 @@ def test_a_reader_that_goes_away():
 def test_a_signal_leaves_no_file(start: Start, folder: Path, number: signal.Signals, code: int, message: str):
     np.save("big.npy", np.random.default_rng(0).standard_normal((3000, 1000)).astype(np.float32))
     process = start("encode", "big.npy", "-o", "x.cauf", "--chunk", 50, "--snr", 40)
-    for _ in range(2000):
-        if any(name.endswith(".cauf-tmp") for name in names(folder)):
-            break
-        time.sleep(0.005)
+    wait_for(lambda: any(name.endswith(".cauf-tmp") for name in names(folder)))
     process.send_signal(number)
     out, err = process.communicate()
     assert (process.returncode, out, err.decode()) == (code, b"", message)

@@ -86,7 +86,7 @@ def test_at_most_the_size_of_zstd_19(dtype: str, features: str, request: pytest.
 def test_methods() -> None:
     assert encode_lossless(np.empty(0, "<f4"), rotate=True) == bytes([STORED])
     assert encode_lossless(np.full(9, -0.0, "<f4"), rotate=True) == bytes([CONSTANT, 0, 0, 0, 0x80])
-    assert encode_lossless(np.array([0.0, -0.0], "<f4"), rotate=True)[0] == STORED
+    assert encode_lossless(np.array([0.0, -0.0], "<f4"), rotate=True)[0] != CONSTANT
     assert encode_lossless(np.tile(np.arange(50, dtype="<i4"), 8), rotate=False)[0] == DEFLATED
     assert encode_lossless(np.array([1, 2], "<u4"), rotate=False) == bytes([STORED]) + b"\1\0\0\0\2\0\0\0"
 
@@ -149,12 +149,12 @@ def test_planes_by_hand() -> None:
 
 
 @settings(deadline=None, max_examples=400)
-@given(hnp.arrays("<f4", st.integers(1, 300), elements=st.sampled_from([0.0, 1.0, 2.5, -3.25, 1e-3])), st.data())
+@given(hnp.arrays("<f4", st.integers(1, 300), elements=st.sampled_from([0.0, 1.0, 2.5, -3.25, 2.0**-10])), st.data())
 def test_mutations(flat: Values, data: st.DataObject) -> None:
     payload = bytearray(encode_lossless(np.maximum(flat, -1), rotate=True))
     for _ in range(data.draw(st.integers(1, 3))):
         payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
-    payload = payload[: data.draw(st.integers(len(payload) // 2, len(payload)))]
+    payload = payload[: data.draw(st.integers(1, len(payload)))]
     try:
         found = decode_lossless(bytes(payload), len(flat), flat.dtype, rotate=True)
     except MalformedError:

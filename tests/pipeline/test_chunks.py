@@ -1,0 +1,218 @@
+"""Chunks, indexes, random access, and that the encoder is deterministic."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from container import read_varint, split
+from features.common import assert_same
+
+import caufc
+from caufc.bitstream import Index
+from caufc.pipeline.reader import FileReader
+
+DIGESTS = """
+import hashlib, sys
+from pathlib import Path
+import numpy as np
+import caufc
+from caufc.features import read
+map = read(Path(sys.argv[1]) / "efficientnet_lite0_last.safetensors")["last"].read()
+texts = [tensor.numpy() for tensor in read(Path(sys.argv[1]) / "minilm_hidden3.pt")]
+tall = np.tile(np.concatenate(texts), (9, 1))
+for features, options in [
+    (map, {}), (map, {"snr": 30}), (texts, {"bpfp": 1}), (tall, {}), (tall, {"snr": 25}), (tall, {"max_error": 0.05}),
+    (tall, {"align": "robust/token"}), (texts, {"lossless": True}),
+]:
+    print(hashlib.sha256(caufc.encode(features, **options)).hexdigest())
+"""
+
+
+def digests(threads: int) -> list[str]:
+    from conftest import DEMO
+
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    env = {**os.environ, **dict.fromkeys(names, str(threads))}
+    done = subprocess.run(
+        [sys.executable, "-c", DIGESTS, str(DEMO)], env=env, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def test_same_bytes_whatever_the_number_of_threads() -> None:
+    one = digests(1)
+    assert len(set(one)) == 8
+    assert one == digests(2)
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"max_error": 0.01}, {"align": "robust/token"}])
+def test_chunking_does_not_change_values(options: dict[str, Any], minilm: Any) -> None:
+    whole = caufc.decode(caufc.encode(minilm, **options))
+    for chunk in (1, 3, 14):
+        for index in (True, False):
+            assert_same(caufc.decode(caufc.encode(minilm, chunk=chunk, index=index, **options)), whole)
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 100])
+@pytest.mark.parametrize("index", [True, False])
+@pytest.mark.parametrize("kind", [list, tuple, "batch", "dict"])
+def test_random_access(chunk: int, index: bool, kind: Any, minilm: Any, tmp_path: Path) -> None:
+    stacked = np.stack([part[:7] for part in minilm])
+    features: Any = (
+        {"batch": stacked, "dict": {"x": stacked, "n": np.arange(14)}}.get(kind)
+        if isinstance(kind, str)
+        else kind(minilm)
+    )
+    caufc.save(tmp_path / "a.cauf", features, chunk=chunk, index=index)
+    decoded = caufc.load(tmp_path / "a.cauf")
+    with caufc.open(tmp_path / "a.cauf") as reader:
+        assert len(reader) == 14
+        assert reader.info.indexed is index
+        for number in (13, 0, 5, -1, -14, 6, 7):
+            wanted = {k: v[number] for k, v in decoded.items()} if isinstance(decoded, dict) else decoded[number]
+            found = reader[number]
+            if isinstance(decoded, dict):
+                wanted["n"], found["n"] = int(wanted["n"]), int(found["n"])
+            assert_same(found, wanted)
+        for number in (14, -15, 1 << 70):
+            with pytest.raises(IndexError, match=f"sample {number} of 14"):
+                reader[number]
+        assert sum(1 for _ in reader) == 14
+
+
+@pytest.mark.parametrize("chunk", [1, 5])
+def test_samples_belong_to_the_caller(chunk: int) -> None:
+    samples = [np.full((3, 2), number, "f4") for number in range(6)]
+    with caufc.open(caufc.encode(samples, lossless=True, chunk=chunk)) as reader:
+        for number, wanted in enumerate(samples):
+            reader[number][...] = -1
+            np.testing.assert_array_equal(reader[number], wanted)
+
+
+def test_a_single_is_one_sample() -> None:
+    features = {"a": np.ones((2, 3)), "b": np.zeros(5)}
+    with caufc.open(caufc.encode(features, lossless=True)) as reader:
+        assert len(reader) == 1
+        assert_same(reader[-1], features)
+
+
+def test_a_sample_costs_its_chunk_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = np.arange(400, dtype="f4").reshape(100, 4)
+    data = caufc.encode(features, lossless=True, chunk=10)
+    read: list[tuple[int, int]] = []
+    original = FileReader._decode
+
+    def decode(self: FileReader, number: int) -> Any:
+        read.append(self.index.find(number)[:2])
+        return original(self, number)
+
+    monkeypatch.setattr(FileReader, "_decode", decode)
+    with caufc.open(data) as reader:
+        for number in range(100):
+            np.testing.assert_array_equal(reader[number], features[number])
+        assert len(read) == 10
+        assert sum(length for _, length in read) < len(data)
+
+
+def test_many_chunks_are_found_quickly() -> None:
+    """A lookup must not walk the index: a pass over 100,000 chunks would take hours."""
+    index = Index(100, ((20, 1),) * 100_000)
+    assert sum(index.find(sample)[2] for sample in range(0, 100_000, 7)) == sum(range(0, 100_000, 7))
+
+
+def test_an_index_is_written_for_several_chunks() -> None:
+    features = np.zeros((10, 3))
+    for chunk, index, wanted in [(10, None, False), (5, None, True), (5, False, False), (10, True, True)]:
+        info = caufc.inspect(caufc.encode(features, lossless=True, chunk=chunk, index=index))
+        assert (info.indexed, info.chunks) == (wanted, 10 // chunk)
+
+
+def test_chunks_are_four_million_values() -> None:
+    with caufc.open(caufc.encode(np.zeros((5000, 3), "u1"))) as reader:
+        assert reader.info.chunks == 2
+    with caufc.open(caufc.encode(np.zeros((9, 1 << 20), "u1"))) as reader:
+        assert reader.info.chunks == 3
+
+
+def test_verify(minilm: Any, tmp_path: Path) -> None:
+    digests = set()
+    for chunk, index in [(None, None), (3, True), (3, False), (1, True)]:
+        data = caufc.encode(minilm, chunk=chunk, index=index, lossless=True)
+        quick, deep = caufc.verify(data), caufc.verify(data, deep=True)
+        assert (quick.samples, quick.tensors, quick.bytes) == (14, 1, len(data))
+        assert quick.numel == sum(part.size for part in minilm)
+        assert quick.symbols_sha256 is None
+        digests.add(deep.symbols_sha256)
+        assert deep.to_json()["samples"] == 14
+    assert len(digests) == 1
+    lossy = caufc.encode(minilm)
+    (tmp_path / "a.cauf").write_bytes(lossy)
+    parts: list[int] = []
+    verdict = caufc.verify(tmp_path / "a.cauf", deep=True, progress=parts.append)
+    assert verdict.symbols_sha256 == caufc.verify(lossy, deep=True).symbols_sha256
+    assert parts == [len(lossy)]
+
+
+def test_a_sample_in_a_batch_costs_at_most_4_bytes() -> None:
+    """Beyond its chunk's payload: the shape of a ragged sample."""
+    rng = np.random.default_rng(0)
+    for sizes, limit in [(rng.integers(1, 400, 3000), 2), (np.full(3000, 7), 0)]:
+        samples = [np.ones((size, 5), "f4") * size for size in sizes]
+        data = caufc.encode(samples, chunk=1000)
+        _, blocks = split(data)
+        overhead = 0
+        for tag, body in blocks:
+            if tag == "C":
+                payload = len(_payload(body, 1000 if limit else 0))
+                overhead += len(body) + 7 - payload
+        index = sum(len(body) + 7 for tag, body in blocks if tag in "IE")
+        assert overhead <= 3000 * limit + 3 * 25
+        assert overhead + index <= 3000 * 4
+
+
+def _payload(body: bytes, shapes: int) -> bytes:
+    """The payload of a chunk of one tensor with so many shapes of one varying axis."""
+    position = 0
+    for _ in range(2 + shapes):
+        _, position = read_varint(body, position)
+    length, position = read_varint(body, position)
+    payload = body[position + 4 :]
+    assert len(payload) == length
+    return payload
+
+
+def test_streams_without_seeking_hold_the_same(minilm: Any) -> None:
+    from caufc.api import encode_to
+
+    class Pipe:
+        data = b""
+
+        def seekable(self) -> bool:
+            return False
+
+        def write(self, data: bytes) -> int:
+            self.data += data
+            return len(data)
+
+    for options in ({}, {"snr": 30.0}, {"bpfp": 1.0}):
+        pipe: Any = Pipe()
+        encode_to(pipe, minilm, **options)
+        assert pipe.data == caufc.encode(minilm, **options)
+
+
+def test_progress_ends_at_the_number_of_values(minilm: Any) -> None:
+    seen: list[tuple[str, int, int]] = []
+    caufc.encode(minilm, chunk=2, progress=lambda *told: seen.append(told))
+    total = sum(part.size for part in minilm)
+    assert {name for name, _, _ in seen} == {"survey", "encode"}
+    for name in ("survey", "encode"):
+        done = [count for what, count, _ in seen if what == name]
+        assert done == sorted(done)
+        assert done[-1] == total
+    assert {count for _, _, count in seen} == {total}

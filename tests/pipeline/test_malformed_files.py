@@ -1,0 +1,264 @@
+"""Files with right checksums that break the specification: each by its own requirement, however they are read."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from container import Blocks, assemble, fields_of, header_bytes, split, varint, with_fields
+
+import caufc
+from caufc.errors import CaufError, DamagedError, LimitError, MalformedError, UnsupportedError
+from caufc.limits import Limits
+
+LOSSY = caufc.encode(np.random.default_rng(0).standard_normal((4, 3, 6)).astype("f4"), align="mean-deviation/channel")
+INDEXED = caufc.encode(np.arange(6, dtype="f4").reshape(3, 2), lossless=True, chunk=1, index=True)
+SINGLE = caufc.encode(np.ones(100, "f4"), lossless=True)
+
+
+def edited(data: bytes, change: Callable[[Any], None]) -> bytes:
+    """The file with its header's fields changed."""
+    fields = fields_of(split(data)[0])
+    change(fields)
+    return with_fields(data, fields)
+
+
+def rearranged(data: bytes, change: Callable[[Blocks], Blocks]) -> bytes:
+    header, blocks = split(data)
+    return assemble(header, change(blocks))
+
+
+def set_record(position: int, value: Any) -> Callable[[Any], None]:
+    def change(fields: Any) -> None:
+        record = fields[5][0]
+        record += [None] * (position + 1 - len(record))
+        record[position] = value
+        while record[-1] is None:
+            record.pop()
+
+    return change
+
+
+def without(tag: str) -> Callable[[Blocks], Blocks]:
+    return lambda blocks: [block for block in blocks if block[0] != tag]
+
+
+def section(kind: int, tensor: int, element: int, data: bytes) -> tuple[str, bytes]:
+    return "S", varint(kind) + varint(tensor) + bytes([element, 0]) + data
+
+
+def chunk(first: int, count: int, payload: bytes, symbols: bytes) -> tuple[str, bytes]:
+    return "C", varint(first) + varint(count) + varint(len(payload)) + struct.pack("<I", zlib.crc32(symbols)) + payload
+
+
+def flipped_symbols(blocks: Blocks) -> Blocks:
+    """The checksum of the symbols changed, the block's own made right."""
+    return [(tag, body[:3] + bytes([body[3] ^ 1]) + body[4:] if tag == "C" else body) for tag, body in blocks]
+
+
+CASES: dict[str, tuple[bytes, int]] = {
+    "profile content": (assemble(header_bytes([4, None, 0, None, None, [[0, 0, [2], None, None, 0]]]), [("E", b"\0")]), 164),
+    "no dtype": (edited(LOSSY, set_record(0, None)), 61),
+    "no framework": (edited(LOSSY, set_record(1, None)), 61),
+    "no shape": (edited(LOSSY, set_record(2, None)), 61),
+    "no codec": (edited(LOSSY, set_record(5, None)), 61),
+    "no such layout": (edited(LOSSY, set_record(3, "n q")), 64),
+    "layout of another rank": (edited(LOSSY, set_record(3, "h w c")), 65),
+    "varying channels": (edited(LOSSY, lambda f: (set_record(2, [3, None])(f), f.__setitem__(0, 1))), 66),
+    "too many channels": (edited(LOSSY, set_record(2, [0, 1 << 25])), 66),
+    "varying in a batch": (edited(LOSSY, set_record(2, [None, 6])), 67),
+    "integers with loss": (edited(LOSSY, set_record(0, 6)), 200),
+    "loss without layout": (edited(LOSSY, set_record(3, None)), 200),
+    "no parameters": (edited(LOSSY, set_record(7, None)), 201),
+    "integer step": (edited(LOSSY, set_record(7, [1, 0])), 201),
+    "float shift": (edited(LOSSY, set_record(7, [1.0, 0.0])), 201),
+    "shift 33": (edited(LOSSY, set_record(7, [1.0, 33])), 201),
+    "three parameters": (edited(LOSSY, set_record(7, [1.0, 0, 0])), 201),
+    "step beyond float32": (edited(LOSSY, lambda f: (set_record(7, [1e30, 0])(f), f.__setitem__(3, 1e30))), 221),
+    "step below float32": (edited(LOSSY, lambda f: (set_record(7, [1e-30, 0])(f), f.__setitem__(3, 1e-30))), 221),
+    "no tables": (rearranged(LOSSY, lambda b: [x for x in b if x[0] != "S" or x[1][0] != 4]), 203),
+    "no statistics": (rearranged(LOSSY, lambda b: [x for x in b if x[0] != "S" or x[1][0] > 2]), 351),
+    "short statistics": (rearranged(LOSSY, lambda b: [*b[:-2], section(1, 0, 1, bytes(10)), *b[-2:]]), 351),
+    "short tables": (rearranged(LOSSY, lambda b: [*b[:-2], section(4, 0, 3, bytes(63)), *b[-2:]]), 203),
+    "empty tables": (rearranged(LOSSY, lambda b: [*b[:-2], section(4, 0, 3, bytes(64)), *b[-2:]]), 230),
+    "short classes": (rearranged(LOSSY, lambda b: [*b[:-2], section(3, 0, 3, bytes(5)), *b[-2:]]), 204),
+    "classes too high": (rearranged(LOSSY, lambda b: [*b[:-2], section(3, 0, 3, bytes([99] * 6)), *b[-2:]]), 204),
+    "section of no tensor": (rearranged(LOSSY, lambda b: [section(3, 1, 3, b""), *b]), 94),
+    "section of another element": (rearranged(LOSSY, lambda b: [section(3, 0, 0, bytes(6)), *b]), 94),
+    "section behind a chunk": (rearranged(LOSSY, lambda b: [*b[:-1], b[0], b[-1]]), 22),
+    "chunk behind the end": (rearranged(INDEXED, lambda b: [b[0], *b[:-1], b[-1]]), 114),
+    "a chunk twice": (rearranged(LOSSY, lambda b: [*b[:-1], b[-2], b[-1]]), 114),
+    "a chunk missing": (rearranged(INDEXED, lambda b: b[1:]), 114),
+    "no index": (rearranged(INDEXED, without("I")), 142),
+    "an index that was not announced": (edited(INDEXED, lambda f: f.__setitem__(2, 0)), 22),
+    "an index of other lengths": (rearranged(INDEXED, lambda b: [*b[:3], ("I", b[3][1][:-1] + b"\2"), b[4]]), 142),
+    "another number of samples": (rearranged(LOSSY, lambda b: [*b[:-1], ("E", b"\5")]), 146),
+    "another distance": (rearranged(INDEXED, lambda b: [*b[:-1], ("E", b[-1][1][:1] + bytes(4))]), 146),
+    "an end that is too long": (rearranged(LOSSY, lambda b: [*b[:-1], ("E", b"\4\0")]), 4),
+    "a single without samples": (rearranged(SINGLE, lambda b: [("E", b"\0")]), 113),
+    "a single with two": (rearranged(SINGLE, lambda b: [("C", b"\0\2" + b[0][1][2:]), ("E", b"\2")]), 113),
+    "a single from 1": (rearranged(SINGLE, lambda b: [("C", b"\1" + b[0][1][1:]), ("E", b"\1")]), 113),
+    "no bytes in a payload": (
+        assemble(split(LOSSY)[0], [*split(LOSSY)[1][:-2], chunk(0, 4, b"", b""), ("E", b"\4")]), 3,
+    ),
+    "payload flags": (
+        assemble(split(LOSSY)[0], [*split(LOSSY)[1][:-2], chunk(0, 4, b"\2", b""), ("E", b"\4")]), 206,
+    ),
+    "no patches": (
+        assemble(split(LOSSY)[0], [*split(LOSSY)[1][:-2], chunk(0, 4, b"\1\3\0\1\0", b""), ("E", b"\4")]), 331,
+    ),
+    "a patch outside": (
+        assemble(
+            split(LOSSY)[0],
+            [*split(LOSSY)[1][:-2], chunk(0, 4, b"\1\x0c\1\5" + b"\0\x48\0\0\0" + b"\0" + bytes(4), b""), ("E", b"\4")],
+        ),
+        332,
+    ),
+    "no words": (
+        assemble(split(LOSSY)[0], [*split(LOSSY)[1][:-2], chunk(0, 4, b"\0abc", b""), ("E", b"\4")]), 250,
+    ),
+    "a boolean of 2": (
+        assemble(header_bytes([0, None, 0, None, None, [[12, 0, [2], None, None, 0]]]), [chunk(0, 1, b"\0\1\2", b""), ("E", b"\1")]),
+        303,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_malformed(name: str) -> None:
+    data, requirement = CASES[name]
+    with pytest.raises(MalformedError) as caught:
+        caufc.decode(data)
+    assert caught.value.requirement == requirement
+    with pytest.raises(MalformedError):
+        caufc.verify(data, deep=True)
+
+
+READ_BY_INDEX = {"section behind a chunk", "a single without samples", "chunk behind the end", "a chunk missing"}
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_random_access_fails_as_well(name: str) -> None:
+    data, _ = CASES[name]
+    try:
+        with caufc.open(data) as reader:
+            for number in range(len(reader)):
+                reader[number]
+            assert name in {"a single without samples"} and len(reader) == 0
+    except CaufError:
+        return
+
+
+def test_a_wrong_checksum_of_symbols() -> None:
+    for data in (LOSSY, SINGLE):
+        wrong = rearranged(data, flipped_symbols)
+        caufc.verify(wrong)
+        for read in (caufc.decode, lambda d: caufc.verify(d, deep=True), lambda d: caufc.open(d)[0]):
+            with pytest.raises(DamagedError, match="checksum of the symbols from sample 0 differs"):
+                read(wrong)
+
+
+UNSUPPORTED: dict[str, bytes] = {
+    "version": assemble(header_bytes(fields_of(split(LOSSY)[0]), (2, 0)), split(LOSSY)[1]),
+    "dtype": edited(LOSSY, set_record(0, 13)),
+    "codec": edited(LOSSY, set_record(5, 2)),
+    "alignment kind": edited(LOSSY, set_record(6, [5, 1, 0.0, 1.0])),
+    "alignment scope": edited(LOSSY, set_record(6, [1, 3, 0.0, 1.0])),
+    "section type": rearranged(LOSSY, lambda b: [section(5, 0, 3, b""), *b]),
+    "critical block": rearranged(LOSSY, lambda b: [("X", b""), *b]),
+}
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_unsupported(name: str) -> None:
+    with pytest.raises(UnsupportedError, match="unknown|version 2"):
+        caufc.decode(UNSUPPORTED[name])
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_ancillary_blocks_may_stand_anywhere(place: int) -> None:
+    blocks = split(LOSSY)[1]
+    assert len(blocks) >= 5
+    data = rearranged(LOSSY, lambda b: [*b[: min(place, len(b) - 1)], ("x", b"note"), *b[min(place, len(b) - 1) :]])
+    np.testing.assert_array_equal(caufc.decode(data), caufc.decode(LOSSY))
+    assert caufc.verify(data, deep=True).symbols_sha256 == caufc.verify(LOSSY, deep=True).symbols_sha256
+
+
+def test_no_gap_between_indexed_chunks() -> None:
+    for place in (1, 2, 3):
+        with pytest.raises(MalformedError) as caught:
+            caufc.decode(rearranged(INDEXED, lambda b, at=place: [*b[:at], ("x", b""), *b[at:]]))  # type: ignore[misc]
+        assert caught.value.requirement == 142
+    tail = rearranged(INDEXED, lambda b: [*b[:-1], ("x", b""), b[-1]])
+    distance = len(tail) - tail.index(b"I" + bytes([len(split(INDEXED)[1][3][1])]))
+    good = rearranged(INDEXED, lambda b: [*b[:-1], ("x", b""), ("E", b"\3" + struct.pack("<I", distance))])
+    np.testing.assert_array_equal(caufc.decode(good), caufc.decode(INDEXED))
+    with caufc.open(good) as reader:
+        np.testing.assert_array_equal(reader[2], [4, 5])
+
+
+def with_index(first: int, lengths: int) -> bytes:
+    """Indexed data that leads outside the file."""
+    header, blocks = split(INDEXED)
+    body = varint(first) + b"\3" + (varint(lengths) + b"\1") * 3
+    distance = 1 + len(varint(len(body))) + len(body) + 4 + 11
+    return assemble(header, [*blocks[:3], ("I", body), ("E", b"\3" + struct.pack("<I", distance))])
+
+
+@pytest.mark.parametrize(("first", "lengths"), [(0, 5), (1 << 62, 5), (1 << 62, 1 << 62), (60, 1 << 45), (60, 1 << 62)])
+def test_an_index_that_leads_astray(first: int, lengths: int, tmp_path: Any) -> None:
+    path = tmp_path / "a.cauf"
+    path.write_bytes(with_index(first, lengths))
+    for source in (path, path.read_bytes()):
+        with pytest.raises(MalformedError) as caught:
+            caufc.open(source)
+        assert caught.value.requirement == 142
+
+
+@pytest.mark.parametrize("tree", [5, [0, ["a"], [5]], [1, [], [0, 0]]])
+def test_a_tree_must_fit_the_tensors_of_the_profile_too(tree: Any, tmp_path: Any) -> None:
+    profile = assemble(header_bytes([4, None, 0, None, None, [[0, 0, [2], None, None, 0]]]), [("E", b"\0")])
+    (tmp_path / "p.caufp").write_bytes(profile)
+    import hashlib
+
+    head = header_bytes([0, hashlib.sha256(profile).digest()[:8], 0, None, tree])
+    data = assemble(head, [chunk(0, 1, b"\1\0\0\0\0", bytes(8)), ("E", b"\1")])
+    with pytest.raises(MalformedError) as caught:
+        caufc.decode(data, profile=tmp_path / "p.caufp")
+    assert caught.value.requirement == 52
+
+
+def batch_of(shape: list[int], count: int, payload: bytes, content: int = 0) -> bytes:
+    head = header_bytes([content, None, 0, None, None, [[0, 0, shape, None, None, 0]]])
+    return assemble(head, [chunk(0, count, payload, b""), ("E", varint(count))])
+
+
+@pytest.mark.parametrize(
+    ("data", "limits", "limit"),
+    [
+        (batch_of([1 << 20], 300, b"\1\0\0\0\0"), Limits(), "chunk_elements"),
+        (batch_of([1 << 20], 200, b"\1\0\0\0\0"), Limits(output_bytes=1 << 29), "output_bytes"),
+        (batch_of([1 << 20], 200, b"\1\0\0\0\0"), Limits(file_elements=1 << 27), "file_elements"),
+        (batch_of([0, 1 << 40], 1, b"\0"), Limits(), "chunk_elements"),
+        (batch_of([0], 65_536, b"\0", content=1), Limits(output_bytes=1 << 20), "output_bytes"),
+        (batch_of([2], 1, b"\1\0\0\0\0"), Limits(chunk_bytes=5), "chunk_bytes"),
+        (rearranged(LOSSY, lambda b: [("S", b"\4\0\3\1" + zlib.compress(bytes(1 << 27), 9)[2:-4]), *b]), Limits(), "section_bytes"),
+    ],
+)  # fmt: skip
+def test_limits_come_before_memory(data: bytes, limits: Limits, limit: str) -> None:
+    with pytest.raises(LimitError) as caught:
+        caufc.decode(data, limits=limits)
+    assert caught.value.limit == limit
+
+
+def test_the_encoder_stays_within_its_limits() -> None:
+    with pytest.raises(LimitError, match="chunk elements.*split the input"):
+        caufc.encode(np.broadcast_to(np.zeros((1, 1), "u1"), (1 << 10, (1 << 18) + 1)), chunk=1 << 10)
+    with pytest.raises(LimitError, match="header bytes"):
+        caufc.encode({f"{number:0200}": np.zeros(1) for number in range(6000)})
+    with pytest.raises(caufc.LayoutError, match="makes 16,777,217 channels, more than 16,777,216"):
+        caufc.encode(np.broadcast_to(np.ones(1, "f4"), ((1 << 24) + 1,)))

@@ -1,0 +1,182 @@
+"""Rate control: what was asked for is met, or a warning says how near it came."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import caufc
+from caufc.api import encode_to
+from caufc.errors import OptionError
+from caufc.pipeline.rate import Search, gain_of_quality
+from caufc.pipeline.report import Report
+
+
+class Pipe:
+    """A file that cannot seek."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def seekable(self) -> bool:
+        return False
+
+    def write(self, data: bytes) -> int:
+        self.data += data
+        return len(data)
+
+
+def encoded(features: Any, **options: Any) -> tuple[bytes, Report]:
+    pipe = Pipe()
+    report = encode_to(pipe, features, **options)  # type: ignore[arg-type]
+    return pipe.data, report
+
+
+def flat(features: Any) -> np.ndarray[Any, Any]:
+    return np.concatenate([np.asarray(part, "f8").ravel() for part in features])
+
+
+def snr(decoded: Any, features: Any) -> float:
+    one, other = flat(decoded), flat(features)
+    return float(10 * np.log10(np.sum(other**2) / np.sum((one - other) ** 2)))
+
+
+@pytest.mark.parametrize("wanted", [3, 10, 20.5, 40, 60])
+@pytest.mark.parametrize("features", ["efficientnet", "minilm"])
+def test_snr(features: str, wanted: float, request: pytest.FixtureRequest) -> None:
+    found = request.getfixturevalue(features)
+    data, report = encoded(found, snr=wanted)
+    got = snr(caufc.decode(data), found)
+    assert wanted <= got <= wanted + 0.2
+    assert report.snr_db == pytest.approx(got, abs=1e-3)
+    assert report.nmse == pytest.approx(10 ** (-got / 10), rel=1e-3)
+    assert not report.warnings
+
+
+@pytest.mark.parametrize("align", ["none", "min-max:0,6", "mean-deviation/channel", "robust/token"])
+def test_snr_under_any_alignment(align: str, minilm: Any) -> None:
+    got = snr(caufc.decode(caufc.encode(minilm, snr=25, align=align)), minilm)
+    assert 25 <= got <= 25.2
+
+
+@pytest.mark.parametrize("wanted", [0.1, 0.5, 1, 2, 4, 8])
+def test_bpfp(wanted: float, minilm: Any) -> None:
+    features = [np.tile(part, (4, 1)) for part in minilm]
+    assert flat(features).size >= 1e5
+    data, report = encoded(features, bpfp=wanted)
+    assert 0.98 * wanted <= 8 * len(data) / flat(features).size <= wanted
+    assert report.bpfp == 8 * len(data) / report.numel
+    assert not report.warnings
+
+
+@pytest.mark.parametrize("wanted", [0.1, 1, 2])
+def test_bpfp_of_a_map(wanted: float, efficientnet: Any) -> None:
+    features = np.concatenate([efficientnet, efficientnet[:, ::-1]])
+    data, _ = encoded(features, bpfp=wanted)
+    assert 0.98 * wanted <= 8 * len(data) / features.size <= wanted
+
+
+@pytest.mark.parametrize("wanted", [60, 1e-5])
+def test_bpfp_out_of_reach(wanted: float, minilm: Any) -> None:
+    features = [np.tile(part, (4, 1)) for part in minilm]
+    data, report = encoded(features, bpfp=wanted)
+    (warning,) = report.warnings
+    assert warning.startswith(f"{wanted:g} BPFP is out of reach; the nearest is ")
+    assert caufc.decode(data)[3].shape == features[3].shape
+
+
+def test_small_inputs_get_at_most_the_rate(minilm: Any) -> None:
+    data, report = encoded(minilm[:2], bpfp=1.5)
+    assert 8 * len(data) <= 1.5 * flat(minilm[:2]).size
+    assert not report.warnings
+
+
+def test_a_rate_that_integers_exceed() -> None:
+    _, report = encoded(np.random.default_rng(0).integers(0, 1 << 30, (100, 10)), bpfp=0.5)
+    (warning,) = report.warnings
+    assert warning.startswith("0.5 BPFP is out of reach")
+
+
+@pytest.mark.parametrize("features", ["efficientnet", "minilm"])
+def test_quality_is_monotone(features: str, request: pytest.FixtureRequest) -> None:
+    found = request.getfixturevalue(features)
+    runs = [encoded(found, quality=quality) for quality in (0, 10, 25, 40, 50, 60, 75, 90, 100)]
+    sizes = [len(data) for data, _ in runs]
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) == len(sizes)
+    decibels = [report.snr_db for _, report in runs]
+    assert decibels == sorted(decibels)
+
+
+def test_quality_names(minilm: Any) -> None:
+    for name, number in {"low": 25, "medium": 50, "high": 75}.items():
+        assert caufc.encode(minilm, quality=name) == caufc.encode(minilm, quality=number)
+    assert caufc.encode(minilm) == caufc.encode(minilm, quality="50")
+
+
+def test_gains_double_every_ten() -> None:
+    assert [gain_of_quality(quality) for quality in (50, 40, 60, 0, 100)] == [1, 2, 0.5, 32, 1 / 32]
+
+
+def test_medium_quality_beats_half_precision(efficientnet: Any, minilm: Any) -> None:
+    for features in (efficientnet, minilm):
+        data, report = encoded(features)
+        assert report.snr_db is not None and report.snr_db > 10
+        assert len(data) < flat(features).size / 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"quality": 101},
+        {"quality": -1},
+        {"quality": "best"},
+        {"quality": float("nan")},
+        {"snr": 301},
+        {"snr": float("inf")},
+        {"bpfp": 0},
+        {"bpfp": -1},
+        {"max_error": 0},
+        {"max_error": -1.0},
+        {"max_error": float("nan")},
+        {"quality": 50, "snr": 30},
+        {"lossless": True, "bpfp": 1},
+        {"lossless": True, "truncate": (0, 1)},
+        {"max_error": 1, "truncate": (0, 1)},
+        {"truncate": (1, 0)},
+        {"truncate": 5},
+        {"truncate": (0, float("inf"))},
+        {"truncate": (-1e300, 1e300)},
+        {"chunk": 0},
+        {"chunk": 65_537},
+        {"tap": "x"},
+    ],
+)
+def test_options_that_make_no_sense(options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError):
+        caufc.encode(np.ones((4, 3), "f4"), **options)
+
+
+@pytest.mark.parametrize(("curve", "above"), [(lambda g: 40 - 6 * g, True), (lambda g: 1000 * 2 ** (-g / 3), False)])
+@pytest.mark.parametrize("start", [-1.0, 0.5, 4.0])
+def test_search(curve: Any, above: bool, start: float) -> None:
+    wanted = 37.5 if above else 700.0
+    search = Search(wanted, 0.1 if above else 14, -6 if above else -200, above=above, log_gain=start)
+    for _ in range(Search.MOST_PASSES):
+        if search.record(curve(search.log_gain)):
+            break
+    gain, value = search.settled
+    assert value == curve(gain)
+    assert search.good(value)
+    assert wanted <= value <= wanted + 0.1 if above else wanted - 14 <= value <= wanted
+
+
+def test_search_gives_up() -> None:
+    search = Search(10, 0.1, -1, above=False, log_gain=0)
+    passes = 0
+    while not search.record(100.0 + passes):
+        passes += 1
+    assert passes < Search.MOST_PASSES
+    assert not search.kept(search.settled[1])

@@ -1,0 +1,148 @@
+"""Values that are not finite, truncation, and what the report counts of both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import caufc
+from caufc.errors import NonFiniteError
+from caufc.pipeline.distortion import Distortion
+from caufc.pipeline.numeric import cast_floats, to_floats
+
+PAYLOADS = np.array([0x7FC00001, 0xFFC12345, 0x7F800000, 0xFF800000, 0x7F800001], "<u4").view("<f4")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("control", [{}, {"snr": 30}, {"max_error": 0.1}])
+@pytest.mark.parametrize("size", [2, 400])
+def test_refused(value: float, control: dict[str, float], size: int) -> None:
+    array = np.ones((size, 5), "f4")
+    array[size // 2, 1] = value
+    count = "1 NaN and 0 Inf" if np.isnan(value) else "0 NaN and 1 Inf"
+    with pytest.raises(NonFiniteError, match=rf"tensor 'x': holds {count}.*--nonfinite keep"):
+        caufc.encode({"x": array, "y": np.ones((size, 1))}, **control)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f2", "f8"])
+@pytest.mark.parametrize("control", [{}, {"snr": 30}, {"max_error": 0.01}, {"bpfp": 4}, {"quality": 0}])
+def test_kept_exactly(dtype: str, control: dict[str, float], minilm: Any) -> None:
+    array = minilm[5].astype(dtype)
+    where = np.random.default_rng(0).random(array.shape) < 0.01
+    with np.errstate(invalid="ignore"):
+        array[where] = np.resize(PAYLOADS, where.sum()).astype(dtype)
+    decoded = caufc.decode(caufc.encode(array, nonfinite="keep", **control))
+    assert decoded[where].tobytes() == array[where].tobytes()
+    assert np.isfinite(decoded[~where]).all()
+    error = np.abs(decoded[~where].astype("f8") - array[~where])
+    assert error.max() <= (0.01 if "max_error" in control else 50)
+
+
+def test_only_what_is_not_finite() -> None:
+    array = np.full((30, 5), np.nan, "f4")
+    decoded = caufc.decode(caufc.encode(array, nonfinite="keep"))
+    assert decoded.tobytes() == array.tobytes()
+
+
+def test_what_was_kept_is_counted(minilm: Any, tmp_path: Any) -> None:
+    array = minilm[3].copy()
+    array[2, :7] = np.inf
+    report = caufc.save(tmp_path / "a.cauf", array, nonfinite="keep")
+    assert report.exact == 7
+    assert report.snr_db is not None and np.isfinite(report.snr_db)
+
+
+@pytest.mark.parametrize("chunk", [None, 3])
+def test_truncation_is_counted(chunk: int | None, minilm: Any, tmp_path: Any) -> None:
+    outside = sum(int(np.sum((part < -0.5) | (part > 0.75))) for part in minilm)
+    report = caufc.save(tmp_path / "a.cauf", minilm, truncate=(-0.5, 0.75), quality=90, chunk=chunk)
+    assert report.clipped == outside > 0
+    decoded = caufc.load(tmp_path / "a.cauf")
+    assert -0.55 < min(part.min() for part in decoded) < max(part.max() for part in decoded) < 0.8
+    assert report.max_abs_error > 1
+
+
+def test_truncation_of_few_values() -> None:
+    """Too few for tables of their own, and clipped all the same."""
+    decoded = caufc.decode(caufc.encode(np.array([[1.0, 100.0]], "f4"), truncate=(0, 2), quality=100))
+    assert decoded.max() < 3
+
+
+def test_outliers_are_escaped_not_clipped(minilm: Any) -> None:
+    array = minilm[6].copy()
+    array[3, 5], array[4, 6] = 100, -3000
+    decoded = caufc.decode(caufc.encode(array, quality=75))
+    assert decoded[3, 5] == pytest.approx(100, rel=0.01)
+    assert decoded[4, 6] == pytest.approx(-3000, rel=0.01)
+
+
+def test_indices_that_float32_does_not_hold_are_stored_exactly(minilm: Any, tmp_path: Any) -> None:
+    array = minilm[6].copy()
+    array[3, 5] = 3e9
+    report = caufc.save(tmp_path / "a.cauf", array, align="min-max:0,1", snr=290)
+    assert report.exact > 100
+    np.testing.assert_array_equal(caufc.load(tmp_path / "a.cauf")[3, 5], array[3, 5])
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-40, 1e-20, 1e-6, 1e6, 1e12, 1e18, 1e30, 1e300])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("control", [{}, {"snr": 40}, {"bpfp": 6}])
+@pytest.mark.parametrize("align", [None, "min-max", "percentile/channel", "robust/token"])
+def test_any_magnitude(scale: float, dtype: str, control: dict[str, float], align: str | None) -> None:
+    """What float32 cannot square and sum is kept without loss; nothing overflows."""
+    with np.errstate(over="ignore"):
+        array = (np.random.default_rng(0).standard_normal((60, 12)) * scale).astype(dtype)
+    if not np.isfinite(array).all():
+        pytest.skip("more than the dtype holds")
+    decoded = caufc.decode(caufc.encode(array, align=align, **control)).astype("f8")
+    assert np.isfinite(decoded).all()
+    unit = np.abs(array).max() or 1.0
+    error, energy = np.sum(((decoded - array) / unit) ** 2), np.sum((array / unit) ** 2)
+    assert error <= energy * (10**-4 if "snr" in control else 0.1)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f2", "f8", torch.bfloat16])
+def test_the_largest_numbers(dtype: Any) -> None:
+    """Rounding up ends at the largest finite number, not at infinity [CAUF-0360]."""
+    largest = float(torch.finfo(dtype).max if isinstance(dtype, torch.dtype) else np.finfo(dtype).max)
+    values = np.random.default_rng(0).choice([-largest, largest, largest / 3], (40, 6))
+    array: Any = torch.tensor(values).to(dtype) if isinstance(dtype, torch.dtype) else values.astype(dtype)
+    for control in ({}, {"quality": 0}, {"max_error": 1e30}):
+        decoded = caufc.decode(caufc.encode(array, **control))
+        assert bool(torch.isfinite(torch.as_tensor(decoded)).all())
+
+
+@settings(max_examples=300)
+@given(st.floats(width=32, allow_nan=False))
+def test_casts_are_those_of_torch(value: float) -> None:
+    array = np.array([value], "f4")
+    tensor = torch.tensor(array).to(torch.bfloat16)
+    largest = torch.tensor(torch.finfo(torch.bfloat16).max).bfloat16()
+    wanted = torch.clamp(tensor, -largest, largest)
+    stored = cast_floats(array, "bf16")
+    assert stored.tobytes() == wanted.view(torch.int16).numpy().tobytes()
+    assert to_floats(stored, "bf16")[0] == wanted.float().item()
+    half = cast_floats(array, "fp16")[0]
+    with np.errstate(over="ignore"):
+        plain = array.astype("f2")[0]
+    assert half == plain if np.isfinite(plain) else half == np.copysign(np.float16(65504), value)
+    assert np.isfinite(cast_floats(array, "fp32")).all()
+
+
+def test_distortion() -> None:
+    distortion = Distortion()
+    assert (distortion.snr_db, distortion.nmse) == (None, 0)
+    distortion.add(np.array([3.0, 4.0]), np.array([0.5, -0.1]))
+    other = Distortion(clipped=3, patched=4)
+    distortion.merge(other)
+    assert distortion.energy == 25
+    assert distortion.snr_db == pytest.approx(10 * np.log10(25 / 0.26))
+    assert distortion.nmse == pytest.approx(0.26 / 25)
+    assert (distortion.largest, distortion.clipped, distortion.patched) == (0.5, 3, 4)
+    nothing = Distortion(energy=0.0, error=1.0)
+    assert (nothing.snr_db, nothing.nmse) == (-np.inf, np.inf)
