@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from .errors import MissingProfileError, StorageError, UnknownNameError
@@ -18,11 +19,20 @@ SUFFIX = ".caufp"
 
 
 @functools.cache
-def _shipped() -> dict[str, bytes]:
-    """Bytes of the shipped profiles, by name."""
-    folder = resources.files("caufc") / "data" / "profiles"
-    names: dict[str, str] = json.loads((folder / "index.json").read_text("utf-8"))
-    return {name: (folder / f"{digest}{SUFFIX}").read_bytes() for name, digest in names.items()}
+def _shipped() -> dict[str, str]:
+    """Content hashes of the shipped profiles in hex, by name; a name may move on, the files stay."""
+    names: dict[str, str] = json.loads((_folder() / "index.json").read_text("utf-8"))
+    return names
+
+
+def _folder() -> Traversable:
+    return resources.files("caufc") / "data" / "profiles"
+
+
+def _shipped_bytes(digest: str) -> bytes | None:
+    """The shipped profile of a content hash; None if there is none."""
+    path = _folder() / f"{digest}{SUFFIX}"
+    return path.read_bytes() if path.is_file() else None
 
 
 def shipped_names() -> list[str]:
@@ -42,8 +52,9 @@ def find_profile(name: str | Path, limits: Limits = DEFAULT_LIMITS) -> ProfileFi
         CaufError: if there is none of this name, or the file is damaged.
     """
     text = str(name)
-    if text in _shipped():
-        return read_profile(_shipped()[text], limits, shipped=True)
+    shipped = _shipped_bytes(_shipped()[text]) if text in _shipped() else None
+    if shipped is not None:
+        return read_profile(shipped, limits, shipped=True)
     if text.endswith(SUFFIX):
         return _from_file(Path(text), limits)
     if text not in profile_names():
@@ -56,7 +67,7 @@ def _from_file(path: Path, limits: Limits) -> ProfileFile:
         data = path.read_bytes()
     except OSError as err:
         raise StorageError(err.strerror or str(err), file=str(path)) from err
-    return read_profile(data, limits, shipped=profile_id(data) in {profile_id(known) for known in _shipped().values()})
+    return read_profile(data, limits, shipped=_shipped_bytes(profile_id(data).hex()) == data)
 
 
 def profile_lookup(given: ProfileFile | None = None, limits: Limits = DEFAULT_LIMITS) -> ProfileLookup:
@@ -65,9 +76,9 @@ def profile_lookup(given: ProfileFile | None = None, limits: Limits = DEFAULT_LI
     def lookup(digest: bytes) -> ProfileFile:
         if given is not None and given.id == digest:
             return given
-        for data in _shipped().values():
-            if profile_id(data) == digest:
-                return read_profile(data, limits, shipped=True)
-        raise MissingProfileError(digest.hex())
+        data = _shipped_bytes(digest.hex())
+        if data is None:
+            raise MissingProfileError(digest.hex())
+        return read_profile(data, limits, shipped=True)
 
     return lookup

@@ -190,7 +190,10 @@ def align_globally(kind: str, statistics: ChannelStatistics, sample: NDArray[Any
     else:
         offsets, scales = _rows_by_kind(kind, sample.reshape(1, -1).astype(np.float64))
         offset, scale = float(offsets[0]), float(scales[0])
-    return GlobalAligner(offset, max(scale if scale > 0 else statistics.global_deviation, MIN_SCALE))
+    typical = statistics.global_deviation or abs(statistics.global_mean)
+    if scale <= 0:
+        scale = typical
+    return GlobalAligner(offset, max(scale, FLOOR * typical, MIN_SCALE))
 
 
 def align_channels(kind: str, statistics: ChannelStatistics, sample: NDArray[Any], strength: float) -> ChannelAligner:

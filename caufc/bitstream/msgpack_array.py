@@ -59,9 +59,17 @@ def unpack_array(data: bytes, nesting: int) -> list[Any]:
     if not isinstance(value, list):
         raise MalformedError("the header is no array", requirement=41, offset=OFFSET)
     _check_values(value)
-    if pack_array(value) != data:
+    if _packed(value) != data:
         raise MalformedError("the header is not in canonical form", requirement=42, offset=OFFSET)
     return value
+
+
+def _packed(value: list[Any]) -> bytes | None:
+    """The canonical form; None for a float that 32 bits do not hold."""
+    try:
+        return pack_array(value)
+    except OverflowError:
+        return None
 
 
 def _check_depth(data: bytes, nesting: int) -> None:

@@ -188,7 +188,7 @@ def choose_step(
     if target.kind == "max_error":
         step = 2 * target.value * BOUND_MARGIN
     elif target.kind == "snr":
-        step = 1 / max(2.0**-100, float(np.mean(aligner.scales(side)))) if aligned.size else 1.0
+        step = 1 / float(np.clip(np.mean(aligner.scales(side)), 2.0**-80, 2.0**80)) if aligned.size else 1.0
     else:
         deviation = float(aligned.std(dtype=np.float64)) if aligned.size else 0.0
         step = MEDIUM_STEP * (deviation if np.isfinite(deviation) and deviation > 2.0**-80 else 1.0)

@@ -93,6 +93,7 @@ class TransformCoder:
         self.value = value_aligner(setup, self.channels)
         step, shift = codec_parameters(setup)
         self.codec = TransformCodec(step, shift, setup.arrays, self.channels, bounded=bounded)
+        self.codec.effective_step(gain)
         self.working = working_dtype(setup.dtype)
 
     def _channels(self) -> int:

@@ -239,6 +239,7 @@ PACKED: list[tuple[bytes, int]] = [
     (b"\x91\xd9\x01a", 42),
     (b"\xdc\x00\x01\x05", 42),
     (b"\x91\xcb" + struct.pack(">d", 1.5), 42),
+    (b"\x91\xcb" + struct.pack(">d", 1e300), 42),
     (b"\x91\xca" + struct.pack(">f", float("nan")), 42),
     (b"\x91\xca" + struct.pack(">f", float("-inf")), 42),
     (msgpack.packb(nested(37)), 43),

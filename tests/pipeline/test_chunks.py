@@ -25,10 +25,9 @@ import caufc
 from caufc.features import read
 map = read(Path(sys.argv[1]) / "efficientnet_lite0_last.safetensors")["last"].read()
 texts = [tensor.numpy() for tensor in read(Path(sys.argv[1]) / "minilm_hidden3.pt")]
-tall = np.tile(np.concatenate(texts), (9, 1))
+tall = np.tile(np.concatenate(texts), (4, 1))
 for features, options in [
-    (map, {}), (map, {"snr": 30}), (texts, {"bpfp": 1}), (tall, {}), (tall, {"snr": 25}), (tall, {"max_error": 0.05}),
-    (tall, {"align": "robust/token"}), (texts, {"lossless": True}),
+    (map, {"snr": 30}), (texts, {"bpfp": 1}), (tall, {}), (tall, {"snr": 25}), (tall, {"align": "robust/token"}),
 ]:
     print(hashlib.sha256(caufc.encode(features, **options)).hexdigest())
 """
@@ -47,7 +46,7 @@ def digests(threads: int) -> list[str]:
 
 def test_same_bytes_whatever_the_number_of_threads() -> None:
     one = digests(1)
-    assert len(set(one)) == 8
+    assert len(set(one)) == 5
     assert one == digests(2)
 
 
@@ -78,7 +77,7 @@ def test_random_access(chunk: int, index: bool, kind: Any, minilm: Any, tmp_path
             wanted = {k: v[number] for k, v in decoded.items()} if isinstance(decoded, dict) else decoded[number]
             found = reader[number]
             if isinstance(decoded, dict):
-                wanted["n"], found["n"] = int(wanted["n"]), int(found["n"])
+                wanted["n"] = np.asarray(wanted["n"])
             assert_same(found, wanted)
         for number in (14, -15, 1 << 70):
             with pytest.raises(IndexError, match=f"sample {number} of 14"):

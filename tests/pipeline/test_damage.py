@@ -79,7 +79,7 @@ def test_a_block_of_another_file_is_refused() -> None:
     header, blocks = split(one)
     assert assemble(header, blocks) == one
     foreign = other[len(split(other)[0]) :]
-    assert [tag for tag, _ in split(other)[1]][0] == "C"
+    assert next(tag for tag, _ in split(other)[1]) == "C"
     with pytest.raises(DamagedError, match="block 'C'"):
         caufc.decode(header + foreign)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROUNDS = 2000
+ROUNDS = 1500
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -16,7 +16,7 @@ import caufc
 from .strategies import as_float64, floats
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(floats(), st.floats(-7, 1).map(lambda power: 10.0**power))
 def test_the_bound_holds(case: tuple[Any, float], bound: float) -> None:
     tensor, _ = case
@@ -25,7 +25,7 @@ def test_the_bound_holds(case: tuple[Any, float], bound: float) -> None:
     assert np.abs(as_float64(decoded) - as_float64(tensor)).max() <= bound
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     st.lists(st.integers(0, (1 << 16) - 1), min_size=20, max_size=60),
     st.sampled_from([np.float16, torch.bfloat16]),

@@ -30,7 +30,7 @@ def test_in_a_dict():
 def test_with_a_tap(tap: str):
     features = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
     data = caufc.encode(features, arch="generic", tap=tap)
-    assert caufc.inspect(data).tensors[0]["layout"] == " ".join(tap[1:])
+    assert caufc.inspect(data).tensors[0]["layout"] == " ".join(tap)
     assert caufc.decode(data).shape == features.shape
 
 
