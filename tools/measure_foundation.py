@@ -185,7 +185,7 @@ def measure_overhead() -> dict[str, Any]:
     block = decoder.prelude.first
     chunk = parse_chunk(block.body, decoder.chunks_decoder.templates, 0, DEFAULT_LIMITS)
     a_sample = (block.length - sum(len(payload) for payload in chunk.payloads)) / chunk.count
-    last = features.read(str(demo / "efficientnet_lite0_last.safetensors"))["last"].read()
+    last = features.read(str(demo / "efficientnet_lite0_last.safetensors"))["last"]
     singles = {}
     for name, value in (("efficientnet_lite0-last", last), ("minilm-hidden3", tokens[:1])):
         if name in shipped_names():

@@ -19,6 +19,7 @@ from ..features.holds import check_holds
 from ..pipeline.source import SourceTensor
 from ..plugin_manager import default_manager
 from ..types import AnyArray, Branch, FeatureFormat, Framework, Runtime, Structure, Tap
+from .options import example
 
 __all__ = ["command"]
 
@@ -26,7 +27,14 @@ STREAMED = (".npy", ".safetensors")
 """Formats that are written while the backbone runs."""
 
 
-@click.command("extract")
+@click.command(
+    "extract",
+    **example(
+        "caufc extract photos/*.jpg --arch timm/resnet50 --tap layer4 -o maps.safetensors",
+        "caufc extract a.txt b.txt --arch hf/sentence-transformers/all-MiniLM-L6-v2 --tap hidden3 -o hidden.pt",
+        "caufc extract a.jpg --arch 'timm/resnet18?pretrained=false' --tap layer1 --tap layer2 -o two.pt",
+    ),
+)
 @click.argument("inputs", metavar="FILES...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--arch", required=True, metavar="ID", help="Architecture, as in timm/resnet50; see 'caufc plugins'.")
 @click.option("--tap", "taps", multiple=True, metavar="NAME", help="Where to take features; repeatable.")

@@ -10,13 +10,14 @@ import click
 from ..plugin_loader import Plugin
 from ..plugin_manager import default_manager
 from ..types import Backbone
+from .options import example
 
 __all__ = ["command"]
 
 HEAD = ("PLUGIN", "FROM", "STATUS", "BRINGS", "TAPS")
 
 
-@click.command("plugins")
+@click.command("plugins", **example("caufc plugins", "caufc plugins --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plugins(as_json: bool) -> None:
     """List the plugins, what they bring, and why the broken ones are broken."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -44,6 +45,9 @@ MAX_CHANNELS = 1 << 24
 
 OFFSETS, SCALES = 1, 2
 """Section types: offset codes and scale codes of every channel (i2, ``[C]``)."""
+
+LAYOUT_GRAMMAR = re.compile(r"{term}( {term})*".format(term=r"([a-z]|\(([1-9]\d* \+ )?[a-z]( [a-z])*\))"))
+"""How a file spells layouts [CAUF-0064]; people may space them as they like."""
 
 SECTION_ELEMENTS = {OFFSETS: "<i2", SCALES: "<i2", CLASSES: "u1", TABLES: "u1"}
 """Section type -> element type; see the registry."""
@@ -228,6 +232,8 @@ def _layout(record: TensorRecord, name: str) -> Layout | None:
         layout = Layout(record.layout)
     except LayoutError as err:
         raise MalformedError(str(err), requirement=64, tensor=name) from err
+    if not LAYOUT_GRAMMAR.fullmatch(record.layout):
+        raise MalformedError(f"layout '{record.layout}'", requirement=64, tensor=name)
     if layout.batched or len(layout.terms) != len(record.shape or ()):
         raise MalformedError(f"layout '{layout}' for {len(record.shape or ())} axes", requirement=65, tensor=name)
     return layout

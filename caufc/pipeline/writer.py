@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from ..align import LayoutAligner
 from ..bitstream import (
     AlignmentRecord,
     Chunk,
@@ -22,6 +24,7 @@ from ..bitstream import (
     section_bytes,
     work_of,
 )
+from ..codec import CLASSES
 from ..errors import LimitError
 from ..limits import DEFAULT_LIMITS
 from ..types import Structure
@@ -29,7 +32,7 @@ from .codecs import coder_of
 from .coder import Coder, Promise
 from .distortion import Distortion
 from .profile import ProfileFile
-from .setup import TensorSetup, record_of, record_tree, resolve, section_of
+from .setup import SECTION_ELEMENTS, TRANSFORM, TensorSetup, record_of, record_tree, resolve, section_of
 from .source import Source
 from .survey import chunks_of
 
@@ -93,8 +96,17 @@ def container_prelude(
         tensors=None if all(record == TensorRecord() for record in shorter) else shorter,
         arch=None if arch == profile.header.arch else arch,
     )
+    for number, (setup, default) in enumerate(zip(setups, known[1], strict=True)):
+        if setup.codec == TRANSFORM and CLASSES in default.arrays and CLASSES not in setup.arrays:
+            sections.append(Section(CLASSES, number, SECTION_ELEMENTS[CLASSES], bytes(_channels(setup))))
     there = {(s.type, s.tensor): s.data for s in profile.sections}
     return header, [s for s in sections if there.get((s.type, s.tensor)) != s.data]
+
+
+def _channels(setup: TensorSetup) -> int:
+    if setup.layout is None:
+        return 0
+    return math.prod(setup.template[axis] or 0 for axis in LayoutAligner(setup.layout).channel_axes)
 
 
 def _difference(record: TensorRecord, default: TensorRecord) -> TensorRecord:

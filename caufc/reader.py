@@ -1,0 +1,187 @@
+"""Random access to the samples of a file, and what a file says of itself."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from .errors import CaufError, StorageError
+from .features import from_arrays
+from .limits import DEFAULT_LIMITS, Limits
+from .pipeline.profile import ProfileFile
+from .pipeline.reader import FileReader
+from .pipeline.setup import TensorSetup
+from .profiles import find_profile, profile_lookup
+from .types import Structure
+
+__all__ = ["Info", "Located", "Reader", "given_profile", "open_file"]
+
+
+class Reader:
+    """Samples of a file by number: ``len(reader)``, ``reader[i]``, iteration; a context manager.
+
+    Args:
+        source: path of a ``.cauf`` file, or its bytes.
+        profile: name or file of a profile that the file needs.
+        limits: what may be asked of the decoder.
+
+    Raises:
+        FormatError: for a damaged or malformed header or index.
+        UnsupportedError: for newer versions, missing profiles, and over limits.
+    """
+
+    def __init__(
+        self, source: str | Path | bytes, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self.name = "-" if isinstance(source, bytes) else str(source)
+        self._file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else open_file(source)
+        try:
+            with Located(self.name):
+                lookup = profile_lookup(given_profile(profile, limits), limits)
+                self._reader = FileReader(self._read_at, self._file.seek(0, os.SEEK_END), lookup, limits)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read_at(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(length)
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def __getitem__(self, number: int) -> Any:
+        """Sample ``number``; negative numbers count from the end.
+
+        Raises:
+            IndexError: if there is no such sample.
+            FormatError: if its chunk is damaged.
+        """
+        count = len(self)
+        if not -count <= number < count:
+            raise IndexError(f"sample {number} of {count}")
+        with Located(self.name):
+            arrays = self._reader.sample(number % count)
+        return sample_object(self._reader.chunks.setups, self._reader.chunks.structure.tree, arrays)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[number] for number in range(len(self)))
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @property
+    def info(self) -> Info:
+        """What the file says of itself."""
+        with Located(self.name):
+            return info_of(self._reader)
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a file says of itself, read without decoding samples.
+
+    Args:
+        version: of the format.
+        arch: architecture ID.
+        codec: ``transform``, or ``lossless`` if every tensor is.
+        samples: number of samples.
+        tensors: name, dtype, shape of a sample (None where it varies), layout, tap, codec, alignment of each.
+        bytes: of the file.
+        chunks: number of chunks.
+        content: ``batch``, ``list``, ``tuple`` or ``single``.
+        profile: content hash of the profile that the file needs, in hex.
+        indexed: whether it has an index.
+    """
+
+    version: str
+    arch: str | None
+    codec: str
+    samples: int
+    tensors: tuple[dict[str, Any], ...]
+    bytes: int
+    chunks: int
+    content: str
+    profile: str | None
+    indexed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def given_profile(profile: str | Path | None, limits: Limits) -> ProfileFile | None:
+    return None if profile is None else find_profile(profile, limits)
+
+
+def sample_object(setups: tuple[TensorSetup, ...], tree: Any, arrays: list[Any]) -> Any:
+    """One sample as an object."""
+    frameworks = [setup.framework for setup in setups]
+    return from_arrays(Structure("single", tree), 1, frameworks, [setup.dtype for setup in setups], arrays)
+
+
+def info_of(reader: FileReader) -> Info:
+    chunks, header = reader.chunks, reader.prelude.header
+    tensors = tuple(
+        {
+            "name": setup.name,
+            "dtype": setup.dtype,
+            "shape": list(setup.template),
+            "layout": setup.layout_text(chunks.structure),
+            "tap": setup.tap,
+            "codec": "lossless" if setup.codec == 0 else "transform",
+            "alignment": setup.alignment_text,
+        }
+        for setup in chunks.setups
+    )
+    return Info(
+        version="1.0",
+        arch=chunks.arch,
+        codec="lossless" if all(setup.codec == 0 for setup in chunks.setups) else "transform",
+        samples=len(reader),
+        tensors=tensors,
+        bytes=reader.size,
+        chunks=len(reader.index.chunks),
+        content=header.content,
+        profile=None if header.profile is None else header.profile.hex(),
+        indexed=header.indexed,
+    )
+
+
+def open_file(path: str | Path) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError as err:
+        raise StorageError("no such file", file=str(path)) from err
+    except OSError as err:
+        raise StorageError(err.strerror or str(err), file=str(path)) from err
+
+
+class Located:
+    """Adds the file's name to errors that pass."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, CaufError):
+            error.locate(file=self.path)

@@ -1,0 +1,206 @@
+"""The library's verbs, as users call them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from features.common import assert_same
+
+import caufc
+from caufc.errors import (
+    DamagedError,
+    LayoutError,
+    OptionError,
+    OutputExistsError,
+    StorageError,
+    TensorError,
+    UnknownNameError,
+)
+
+
+def test_save_and_load(minilm: Any, tmp_path: Path) -> None:
+    path = tmp_path / "texts.cauf"
+    report = caufc.save(path, minilm, snr=20)
+    assert report.bytes_out == path.stat().st_size
+    assert report.numel == sum(part.size for part in minilm)
+    assert report.bytes_in == 4 * report.numel
+    assert (report.samples, report.codec, report.arch) == (14, "transform", None)
+    assert_same(caufc.load(path), caufc.decode(path.read_bytes()))
+    assert_same(caufc.load(str(path)), caufc.load(path))
+
+
+def test_report(efficientnet: Any, tmp_path: Path) -> None:
+    report = caufc.save(tmp_path / "a.cauf", {"last": efficientnet, "label": np.array([130])})
+    data = json.loads(json.dumps(report.to_json()))
+    named = {"bytes_in", "bytes_out", "numel", "samples", "bpfp", "snr_db", "nmse", "max_abs_error", "seconds", "arch"}
+    assert named | {"codec", "chunks", "passes", "warnings", "clipped", "exact"} <= set(data)
+    assert data["bpfp"] == 8 * data["bytes_out"] / data["numel"]
+    last, label = data["tensors"]
+    assert (last["name"], last["layout"], last["guessed"], last["codec"]) == ("last", "b c h w", True, "transform")
+    assert (label["name"], label["layout"], label["guessed"], label["codec"]) == ("label", None, False, "lossless")
+    exact = caufc.save(tmp_path / "b.cauf", efficientnet, lossless=True).to_json()
+    assert (exact["snr_db"], exact["nmse"], exact["max_abs_error"], exact["codec"]) == (None, 0, 0, "lossless")
+
+
+def test_an_output_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.cauf"
+    path.write_bytes(b"before")
+    with pytest.raises(OutputExistsError):
+        caufc.save(path, np.ones((3, 4)))
+    with pytest.raises(caufc.NonFiniteError):
+        caufc.save(path, np.full((300, 4), np.nan), force=True)
+    assert path.read_bytes() == b"before"
+    caufc.save(path, np.ones((3, 4)), force=True)
+    assert caufc.load(path).shape == (3, 4)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_frameworks_come_back() -> None:
+    for kind in (torch.float32, torch.bfloat16, torch.float16):
+        found = caufc.decode(caufc.encode(torch.ones(20, 4, dtype=kind)))
+        assert isinstance(found, torch.Tensor) and found.dtype == kind
+    assert isinstance(caufc.decode(caufc.encode(np.ones((20, 4), "f2"))), np.ndarray)
+    with caufc.open(caufc.encode([torch.ones(3, 4)])) as reader:
+        assert isinstance(reader[0], torch.Tensor)
+
+
+@pytest.mark.parametrize("make", [bytes, bytearray, memoryview])
+def test_any_bytes(make: Any) -> None:
+    array = np.arange(12.0).reshape(3, 4)
+    np.testing.assert_array_equal(caufc.decode(make(caufc.encode(array, lossless=True))), array)
+
+
+def test_the_same_input_gives_the_same_bytes(minilm: Any, efficientnet: Any) -> None:
+    for features in (minilm, efficientnet, {"x": efficientnet}):
+        for options in ({}, {"snr": 30}, {"bpfp": 1}, {"max_error": 0.01}, {"lossless": True}):
+            assert caufc.encode(features, **options) == caufc.encode(features, **options)
+
+
+def test_options_by_tensor_name(minilm: Any) -> None:
+    tokens = np.stack([part[:7] for part in minilm])
+    features = {"a": tokens, "b": {"c": tokens}}
+    data = caufc.encode(
+        features,
+        layout={"b.c": "b t c"},
+        align={"a": "min-max:-1,2", "b.c": "robust/token", "*": "none"},
+        truncate={"a": (-0.5, 0.5)},
+    )
+    one, other = caufc.inspect(data).tensors
+    assert (one["name"], one["layout"], one["alignment"]) == ("a", "b n c", "min-max/global")
+    assert (other["name"], other["layout"], other["alignment"]) == ("b.c", "b t c", "robust/token")
+    found = caufc.decode(data)
+    assert np.abs(found["a"]).max() < 0.7 < 2 < np.abs(found["b"]["c"]).max()
+    for option in ({"layout": {"x": "b n c"}}, {"align": {"x": "none"}}, {"truncate": {"x": (0, 1)}}):
+        with pytest.raises(UnknownNameError, match="unknown tensor 'x'"):
+            caufc.encode(features, **option)
+
+
+def test_layouts(efficientnet: Any) -> None:
+    info = caufc.inspect(caufc.encode(efficientnet[0], layout="c h w"))
+    assert (info.content, info.samples, info.tensors[0]["layout"]) == ("single", 1, "c h w")
+    nhwc = np.ascontiguousarray(efficientnet.transpose(0, 2, 3, 1))
+    same = caufc.encode(nhwc, layout="b h w c", max_error=0.01)
+    assert abs(len(same) - len(caufc.encode(efficientnet, max_error=0.01))) < 8
+    with pytest.raises(LayoutError, match=r"layout 'b n c' does not fit samples of shape \(1280, 7, 7\)"):
+        caufc.encode(efficientnet, layout="b n c")
+    with pytest.raises(LayoutError, match="samples have 4 to 6 channels"):
+        caufc.encode([np.ones((9, 4), "f4"), np.ones((9, 6), "f4")], chunk=1)
+
+
+def test_arch_and_tap() -> None:
+    features = {"layer4": np.ones((2, 512, 7, 7), "f4")}
+    data = caufc.encode(features, arch="timm/resnet18")
+    info = caufc.inspect(data)
+    assert info.arch == "timm/resnet18"
+    assert info.tensors[0]["tap"] == "layer4"
+    with pytest.raises(UnknownNameError, match="unknown tap 'layer9'"):
+        caufc.encode(features, arch="timm/resnet18", tap="layer9")
+    with pytest.raises(OptionError, match="without an architecture"):
+        caufc.encode(features, tap="layer4")
+
+
+@pytest.mark.parametrize(
+    ("features", "error"),
+    [
+        (np.array(["a"]), TensorError),
+        (np.array([1j]), TensorError),
+        (np.array([{}], object), TensorError),
+        (torch.ones(3, 3).to_sparse(), TensorError),
+        (None, TensorError),
+        ("text", TensorError),
+        (3.5, TensorError),
+    ],
+)
+def test_what_is_no_feature(features: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        caufc.encode(features)
+
+
+@pytest.mark.parametrize(("option", "value"), [("codec", "zip"), ("nonfinite", "drop")])
+def test_unknown_names(option: str, value: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"'{value}'"):
+        caufc.encode(np.ones((3, 4)), **{option: value})
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    for call in (caufc.load, caufc.open, caufc.inspect, caufc.verify):
+        with pytest.raises(StorageError, match="no such file") as caught:
+            call(tmp_path / "none.cauf")
+        assert caught.value.file == str(tmp_path / "none.cauf")
+        with pytest.raises(StorageError):
+            call(tmp_path)
+
+
+def test_inspect(minilm: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.cauf"
+    caufc.save(path, minilm, chunk=5)
+    info = caufc.inspect(path)
+    assert json.loads(json.dumps(info.to_json())) == {
+        "version": "1.0",
+        "arch": None,
+        "codec": "transform",
+        "samples": 14,
+        "tensors": [
+            {
+                "name": "",
+                "dtype": "fp32",
+                "shape": [None, 384],
+                "layout": "n c",
+                "tap": None,
+                "codec": "transform",
+                "alignment": info.tensors[0]["alignment"],
+            }
+        ],
+        "bytes": path.stat().st_size,
+        "chunks": 3,
+        "content": "list",
+        "profile": None,
+        "indexed": True,
+    }
+    assert caufc.inspect(path.read_bytes()) == info
+
+
+def test_readers_close(tmp_path: Path) -> None:
+    path = tmp_path / "a.cauf"
+    caufc.save(path, np.arange(12.0).reshape(6, 2), lossless=True, chunk=1)
+    with caufc.open(path) as reader:
+        np.testing.assert_array_equal(reader[5], [10, 11])
+    with pytest.raises(ValueError, match="closed"):
+        reader[0]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DamagedError):
+        caufc.open(path)
+
+
+def test_empty_features() -> None:
+    for features in ([], (), {}, {"a": {}}, np.zeros((0, 4), "f4"), [np.zeros((0, 4), "f4")]):
+        data = caufc.encode(features)
+        assert_same(caufc.decode(data), features)
+        with caufc.open(data) as reader:
+            assert len(list(reader)) == len(reader)
+        assert caufc.verify(data, deep=True).samples == len(reader)

@@ -1,0 +1,156 @@
+"""What importing caufc costs, and that imports run one way (the layers of the design, from the ground up)."""
+
+from __future__ import annotations
+
+import ast
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import caufc
+
+ROOT = Path(caufc.__file__).parent
+
+HEAVY = ("torch", "torchvision", "timm", "transformers", "compressai", "constriction")
+IMPORT_SECONDS = 0.06
+
+GROUND = {"errors", "limits", "types"}
+PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
+CORE = {"bitstream", "align", "codec"}
+BELOW_API = GROUND | CORE | PLUGGED | {"pipeline", "features", "options", "profiles"}
+
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "limits": {"errors"},
+    "types": {"errors", "limits"},
+    "bitstream": GROUND,
+    "align": GROUND,
+    "codec": GROUND,
+    "pipeline": GROUND | CORE,
+    "features": GROUND | PLUGGED | {"pipeline"},
+    "hookspecs": GROUND,
+    "plugin_loader": GROUND | PLUGGED,
+    "plugin_runtime": GROUND | PLUGGED,
+    "plugin_manager": GROUND | PLUGGED,
+    "options": GROUND | PLUGGED | {"pipeline"},
+    "profiles": GROUND | PLUGGED | {"pipeline"},
+    "api": BELOW_API,
+    "fit": BELOW_API | {"api"},
+    "evaluate": BELOW_API | {"api", "fit", "caufc"},
+    "cli": BELOW_API | {"api", "fit", "evaluate", "caufc"},
+    "plugins": {"caufc"},
+    "testing": {"caufc"},
+    "caufc": {"errors", "hookspecs", "plugin_manager", "types"},
+}
+"""Layer -> what it may import; ``caufc`` is the package's own public names. A new layer needs a line here."""
+
+THIRD_PARTY: dict[str, set[str]] = {
+    "bitstream": {"msgpack"},
+    "align": {"numpy"},
+    "codec": {"numpy", "constriction"},
+    "pipeline": {"numpy"},
+    "errors": set(),
+    "limits": set(),
+    "types": {"numpy"},
+}
+"""What the core may import beyond the standard library."""
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by name."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports_of(name: str) -> Iterator[tuple[str, int]]:
+    """Full names of the modules that a module imports anywhere in its code, and the lines."""
+    package = name if MODULES[name].name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")
+            base = base[: len(base) - node.level + 1] if node.level else []
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                whole = f"{origin}.{alias.name}"
+                yield whole if whole in MODULES else origin, node.lineno
+
+
+def layer(module: str) -> str:
+    """``caufc.pipeline.reader`` -> ``pipeline``; the package itself is ``caufc``."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_arrows(name: str) -> None:
+    own = layer(name)
+    assert own in ALLOWED, f"'{own}' is a new layer: say in ALLOWED what it may import"
+    new = [
+        f"{name} line {line}: {own} -> {layer(target)} ({target})"
+        for target, line in imports_of(name)
+        if target.split(".")[0] == "caufc" and layer(target) != own and layer(target) not in ALLOWED[own]
+    ]
+    assert not new, "new import arrows:\n" + "\n".join(new)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if layer(name) in THIRD_PARTY])
+def test_what_the_core_needs(name: str) -> None:
+    used = {target.split(".")[0] for target, _ in imports_of(name)} - set(sys.stdlib_module_names) - {"caufc"}
+    assert used <= THIRD_PARTY[layer(name)]
+    if "constriction" in used:
+        assert name == "caufc.codec.entropy"
+
+
+def test_the_arrows_are_walked() -> None:
+    """The walker sees relative imports, at any depth."""
+    assert ("caufc.bitstream", 0) in [(target, 0) for target, _ in imports_of("caufc.pipeline.reader")]
+    assert "caufc.codec.entropy" in dict(imports_of("caufc.codec.lossless"))
+    assert "constriction" in dict(imports_of("caufc.codec.entropy"))
+    assert len(MODULES) > 60
+
+
+def python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("code", ["import caufc", "import caufc; caufc.PluginManager; caufc.Tap; caufc.MalformedError"])
+def test_nothing_heavy_is_loaded(code: str) -> None:
+    assert python(f"import sys; {code}; print([name for name in {HEAVY} if name in sys.modules])") == "[]"
+
+
+def test_numpy_goes_in_and_out_without_torch() -> None:
+    code = (
+        "import sys, numpy as np, caufc; x = np.ones((30, 4), 'f4');"
+        "caufc.decode(caufc.encode(x)); caufc.decode(caufc.encode([x], lossless=True));"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    assert python(code) == "['constriction']"
+
+
+def test_importing_is_quick() -> None:
+    code = (
+        "import time, numpy; start = time.perf_counter(); import caufc;"
+        "caufc.CaufError; print(time.perf_counter() - start)"
+    )
+    assert statistics.median(float(python(code)) for _ in range(7)) <= IMPORT_SECONDS
+
+
+def test_public_names() -> None:
+    assert caufc.__all__ == sorted(caufc.__all__)
+    for name in set(caufc.__all__) - {"hookimpl"}:
+        assert getattr(caufc, name).__module__.startswith("caufc.")
+    assert dir(caufc) == caufc.__all__
+    with pytest.raises(AttributeError, match="module 'caufc' has no attribute 'encod'"):
+        _ = caufc.encod  # type: ignore[attr-defined]

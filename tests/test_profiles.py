@@ -1,0 +1,224 @@
+"""Profiles: made, embedded, relied upon, missing, shipped."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from container import assemble, fields_of, header_bytes, split
+from features.common import assert_same
+
+import caufc
+from caufc import profiles
+from caufc.errors import InputError, MalformedError, MissingProfileError, StorageError, UnknownNameError
+from caufc.features import to_source
+from caufc.fit import fit_profile
+from caufc.limits import DEFAULT_LIMITS
+from caufc.pipeline.profile import profile_id, read_profile
+from caufc.pipeline.target import Target
+from caufc.pipeline.writer import container_prelude
+
+OPTIONS = {"layout": "b n c", "align": "mean-deviation/channel"}
+
+
+@pytest.fixture
+def tokens(minilm: Any) -> Any:
+    return np.stack([part[:7] for part in minilm])
+
+
+@pytest.fixture
+def profile(tokens: Any, tmp_path: Path) -> Path:
+    """A profile of token features, as a file."""
+    path = tmp_path / "texts.caufp"
+    path.write_bytes(fit_profile(tokens, **OPTIONS))
+    return path
+
+
+@pytest.fixture
+def shipped(profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The profile, as if it shipped with the package under the name ``texts``."""
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    digest = profile_id(profile.read_bytes()).hex()
+    (folder / f"{digest}.caufp").write_bytes(profile.read_bytes())
+    monkeypatch.setattr(profiles, "_folder", lambda: folder)
+    monkeypatch.setattr(profiles, "_shipped", lambda: {"texts": digest})
+    return profile
+
+
+def test_what_a_profile_is(profile: Path) -> None:
+    data = profile.read_bytes()
+    header, blocks = split(data)
+    assert fields_of(header)[0] == 4
+    assert {tag for tag, _ in blocks} == {"S", "E"}
+    read = read_profile(data, DEFAULT_LIMITS)
+    assert read.id == profile_id(data) == hashlib.sha256(data).digest()[:8]
+    assert not read.shipped
+    with pytest.raises(MalformedError) as caught:
+        caufc.decode(data)
+    assert caught.value.requirement == 164
+    with pytest.raises(MalformedError):
+        caufc.open(data)
+
+
+def test_embedded_by_default(profile: Path, tokens: Any) -> None:
+    data = caufc.encode(tokens, profile=profile)
+    assert caufc.inspect(data).profile is None
+    assert caufc.decode(data).shape == tokens.shape
+    assert len([tag for tag, _ in split(data)[1] if tag == "S"]) >= 3
+
+
+def test_named_if_asked(profile: Path, tokens: Any, tmp_path: Path) -> None:
+    data = caufc.encode(tokens, profile=profile, embed_profile=False)
+    digest = profile_id(profile.read_bytes()).hex()
+    with pytest.raises(MissingProfileError, match=f"needs profile {digest}, which is not here") as caught:
+        caufc.decode(data)
+    assert caught.value.digest == digest
+    for call in (caufc.open, caufc.inspect, caufc.verify):
+        with pytest.raises(MissingProfileError):
+            call(data)
+    found = caufc.decode(data, profile=profile)
+    embedded = caufc.encode(tokens, profile=profile)
+    assert_same(found, caufc.decode(embedded))
+    assert len(data) < len(embedded) - 300
+    assert caufc.inspect(data, profile=profile).profile == digest
+    deep = caufc.verify(data, deep=True, profile=profile).symbols_sha256
+    assert deep == caufc.verify(embedded, deep=True).symbols_sha256
+    with caufc.open(data, profile=profile) as reader:
+        assert_same(reader[3], found[3])
+    (tmp_path / "a.cauf").write_bytes(data)
+    assert_same(caufc.load(tmp_path / "a.cauf", profile=profile), found)
+
+
+def test_another_profile_does_not_do(profile: Path, tokens: Any, tmp_path: Path) -> None:
+    other = tmp_path / "other.caufp"
+    other.write_bytes(fit_profile(tokens[:5], **OPTIONS))
+    data = caufc.encode(tokens, profile=profile, embed_profile=False)
+    with pytest.raises(MissingProfileError):
+        caufc.decode(data, profile=other)
+
+
+@pytest.mark.parametrize(
+    "control", [{}, {"quality": 20}, {"bpfp": 1}, {"snr": 15}, {"max_error": 0.1}, {"lossless": True}]
+)
+@pytest.mark.parametrize("kind", ["batch", "list", "single", "half", "dict"])
+def test_a_profile_never_changes_what_comes_back(kind: str, control: Any, profile: Path, tokens: Any) -> None:
+    """Structure, shapes and dtypes are the input's, whatever the profile was made from."""
+    features: Any = {
+        "batch": tokens,
+        "list": [tokens[0], tokens[1, :3]],
+        "single": tokens[2],
+        "half": tokens.astype("f2"),
+        "dict": {"x": tokens},
+    }[kind]
+    layout = "n c" if kind == "single" else None
+    data = caufc.encode(features, profile=profile, embed_profile=False, layout=layout, **control)
+    found = caufc.decode(data, profile=profile)
+    if "lossless" in control:
+        assert_same(found, features)
+    one, other = (x["x"] if kind == "dict" else x for x in (found, features))
+    for a, b in zip(one, other, strict=True):
+        assert (a.dtype, a.shape) == (b.dtype, b.shape)
+        if "max_error" in control:
+            assert np.abs(a - b).max() <= 0.1
+
+
+def test_a_lone_tensor_under_a_profile_of_a_dict(tokens: Any, tmp_path: Path) -> None:
+    path = tmp_path / "dict.caufp"
+    path.write_bytes(fit_profile({"hidden": tokens}, **OPTIONS))
+    found = caufc.decode(caufc.encode(tokens, profile=path, embed_profile=False), profile=path)
+    assert isinstance(found, np.ndarray)
+    back = caufc.encode({"hidden": tokens}, profile=path, embed_profile=False)
+    assert list(caufc.decode(back, profile=path)) == ["hidden"]
+
+
+def test_a_profile_of_several_tensors(tokens: Any, efficientnet: Any, tmp_path: Path) -> None:
+    features = {"text": tokens, "map": np.repeat(efficientnet[:, :32], 14, axis=0), "id": np.arange(14)}
+    path = tmp_path / "several.caufp"
+    path.write_bytes(fit_profile(features))
+    data = caufc.encode(features, profile=path, embed_profile=False)
+    found = caufc.decode(data, profile=path)
+    assert {name: array.shape for name, array in found.items()} == {n: a.shape for n, a in features.items()}
+    np.testing.assert_array_equal(found["id"], features["id"])
+    with pytest.raises(InputError, match="the profile is for 3 tensors, there are 1"):
+        caufc.encode(tokens, profile=path)
+
+
+def test_profiles_that_do_not_fit(profile: Path, tokens: Any) -> None:
+    with pytest.raises(InputError, match="does not fit features of 100 channels"):
+        caufc.encode(tokens[..., :100], profile=profile)
+    with pytest.raises(InputError, match="layout"):
+        caufc.encode(tokens[0, 0], profile=profile)
+
+
+def test_a_profile_without_parameters(tmp_path: Path, tokens: Any) -> None:
+    record = [0, 0, [7, 384], "n c", None, 1]
+    path = tmp_path / "bare.caufp"
+    path.write_bytes(assemble(header_bytes([4, None, 0, None, None, [record]]), [("E", b"\0")]))
+    with pytest.raises(InputError, match="does not fit"):
+        caufc.encode(tokens, profile=path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "blocks", "requirement"),
+    [
+        ([0, None, 0, None, None, [[0, 0, [2], None, None, 0]]], [("E", b"\0")], 160),
+        ([4, b"12345678", 0], [("E", b"\0")], 160),
+        ([4, None, 0, None, None, [[0, 0, [2], None, None, 0]]], [("C", b"\0\1\5" + bytes(9)), ("E", b"\1")], 160),
+        ([4, None, 0], [("E", b"\0")], 49),
+    ],
+)
+def test_no_profile(fields: Any, blocks: Any, requirement: int) -> None:
+    with pytest.raises(MalformedError) as caught:
+        read_profile(assemble(header_bytes(fields), blocks), DEFAULT_LIMITS)
+    assert caught.value.requirement == requirement
+
+
+def test_a_prelude_leaves_out_what_the_profile_says(profile: Path, tokens: Any) -> None:
+    read = read_profile(profile.read_bytes(), DEFAULT_LIMITS)
+    from caufc.pipeline.setup import resolve
+
+    setups = resolve(read.header, read.sections, None)[1]
+    header, sections = container_prelude(
+        to_source(tokens).structure, setups, gain=1.0, arch=None, indexed=False, profile=read
+    )
+    assert (header.tensors, header.tree, header.arch, header.gain, header.profile) == (None, None, None, None, read.id)
+    assert sections == []
+    assert Target().kind == "quality"
+
+
+def test_shipped_profiles_are_relied_upon(shipped: Path, tokens: Any) -> None:
+    for name in ("texts", shipped):
+        data = caufc.encode(tokens, profile=name)
+        assert caufc.inspect(data).profile == profile_id(shipped.read_bytes()).hex()
+        assert caufc.decode(data).shape == tokens.shape
+    assert profiles.shipped_names() == ["texts"]
+    assert "texts" in profiles.profile_names()
+
+
+def test_a_single_sample_has_at_most_64_bytes_besides_its_payload(shipped: Path, tokens: Any) -> None:
+    data = caufc.encode(tokens[:1], profile="texts")
+    header, blocks = split(data)
+    assert [tag for tag, _ in blocks] == ["C", "E"]
+    body = blocks[0][1]
+    payload = len(body) - 2 - (2 if len(body) > 128 else 1) - 4
+    assert len(data) - payload <= 64
+    assert len(header) < 32
+
+
+def test_names(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="unknown profile 'nothing'"):
+        caufc.encode(np.ones((3, 4)), profile="nothing")
+    with pytest.raises(StorageError, match="No such file"):
+        caufc.encode(np.ones((3, 4)), profile=tmp_path / "none.caufp")
+
+
+@pytest.mark.parametrize("name", profiles.shipped_names())
+def test_profiles_that_ship_are_named_by_their_hash(name: str) -> None:
+    found = profiles.find_profile(name)
+    assert found.shipped
+    assert profiles._shipped()[name] == found.id.hex()
+    assert profiles.profile_lookup()(found.id) == found
