@@ -199,7 +199,8 @@ def test_shipped_profiles_are_relied_upon(shipped: Path, tokens: Any) -> None:
     assert "texts" in profiles.profile_names()
 
 
-def test_a_single_sample_has_at_most_64_bytes_besides_its_payload(shipped: Path, tokens: Any) -> None:
+@pytest.mark.usefixtures("shipped")
+def test_a_single_sample_has_at_most_64_bytes_besides_its_payload(tokens: Any) -> None:
     data = caufc.encode(tokens[:1], profile="texts")
     header, blocks = split(data)
     assert [tag for tag, _ in blocks] == ["C", "E"]
