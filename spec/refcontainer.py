@@ -25,7 +25,7 @@ CODEC = ("lossless", "transform")
 DTYPE = ("fp32", "fp16", "bf16", "fp64", *(f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64)), "bool")
 STORAGE = ("<f4", "<f2", "<u2", "<f8", *(f"<{sign}{n}" for sign in "iu" for n in (1, 2, 4, 8)), "|u1")  # numpy types
 ELEMENT = ("<i1", "<i2", "<i4", "<u1", "<u2")
-SECTION_ELEMENT = {1: 1, 2: 1, 3: 3, 4: 3}
+SECTION_ELEMENT = {1: 1, 2: 1, 3: 3, 4: 3, 5: 3}
 GLOBAL, CHANNEL, TOKEN = 0, 1, 2  # scopes of alignment
 MAX_HEADER, MAX_SECTIONS, MAX_TENSORS, MAX_AXES, MAX_LEVELS = 1 << 20, 64 << 20, 65536, 8, 16  # section 12
 MAX_CHUNK_VALUES, MAX_FILE_VALUES, MAX_OUT = 1 << 28, 1 << 34, 64 << 30
@@ -219,8 +219,8 @@ def leaves(tree: Any, path: str = "", level: int = 0) -> Iterator[tuple[int, str
 TERM = r"(?:[thwncdg]|\((?:[1-9][0-9]{0,4} \+ )?[thwn](?: [thwn])*\))"
 
 
-def parse_layout(text: str) -> tuple[list[bool], int]:
-    """Which axes are token axes, and the number of special tokens: [CAUF-0064], [CAUF-0170]."""
+def parse_layout(text: str) -> tuple[list[int], int]:
+    """How many grid letters every axis joins (0: a channel axis), and the number of special tokens: [CAUF-0064]."""
     require("b" not in text, 65, f"layout {text!r} has an axis of samples")
     require(re.fullmatch(f"{TERM}(?: {TERM})*", text) is not None, 64, f"layout {text!r}")
     terms, letters = re.findall(TERM, text), re.findall("[a-z]", text)
@@ -228,7 +228,7 @@ def parse_layout(text: str) -> tuple[list[bool], int]:
     specials = [int(n) for n in re.findall("[0-9]+", text)]
     grids = [term for term in terms if term not in "cdg"]
     require(not specials or (len(grids) == 1 and specials[0] <= 65535), 64, f"layout {text!r}: special tokens")
-    return [term in grids for term in terms], sum(specials)
+    return [sum(letter in "thwn" for letter in term) for term in terms], sum(specials)
 
 
 # --- The file: sections 2, 4, 5

@@ -56,6 +56,7 @@ from refcontainer import (
     require,
     supply,
 )
+from refcontexts import decode_buckets, grid_of
 
 # --- Entropy coding: sections 9.1, 9.2
 OCTAVE = (4096, 4467, 4871, 5312, 5793, 6317, 6889, 7512)
@@ -152,7 +153,8 @@ def decode_planes(r: Reader, count: int, width: int) -> Array:
     models.close(311)
     group_of = np.zeros(256, np.uint8)
     group_of[groups] = range(1, len(groups) + 1)
-    elements, context_of = np.zeros(count, np.uint64), np.zeros(count, np.uint8)
+    elements = np.zeros(count, np.uint64)
+    context_of: Array = np.zeros(count, np.int64)
     for p in range(width):
         plane, hit = np.zeros(count, np.uint8), np.zeros(count, bool)
         for c, (table, favourite) in enumerate(contexts[p]):
@@ -185,7 +187,7 @@ class Tensor:
     codec: int
     samples: list[Array] = field(default_factory=list)
     values: int = 0  # in all samples
-    is_token: list[bool] = field(default_factory=list)  # an axis
+    letters: list[int] = field(default_factory=list)  # of the grid, that an axis joins
     specials: int = 0
     scope: int = GLOBAL
     offset: Any = 0.0  # of the tensor, or of channels
@@ -193,6 +195,7 @@ class Tensor:
     step: Any = 1.0
     shift: int = 0
     tables: list[Table] = field(default_factory=list)
+    table_of: Array | None = None  # [K, 27]
     classes: Array = field(default_factory=lambda: np.zeros(0, np.uint8))
 
 
@@ -202,12 +205,12 @@ def make_tensor(name: str, record: list[Any], number: int, sections: Sections, h
     require(None not in (dtype, framework, shape, codec), 61, f"tensor {number} lacks a field")
     t = Tensor(name, DTYPE[dtype], STORAGE[dtype], ("numpy", "torch")[framework], shape, layout, codec)
     if layout is not None:
-        t.is_token, t.specials = parse_layout(layout)
-        require(len(t.is_token) == len(shape), 65, f"layout {layout!r} for {len(shape)} axes")
+        t.letters, t.specials = parse_layout(layout)
+        require(len(t.letters) == len(shape), 65, f"layout {layout!r} for {len(shape)} axes")
     if codec == 0:
         return t
     require(dtype < 4 and layout is not None, 200, "transform codec for integers, or without a layout")
-    channel_sizes = [n for n, is_token in zip(shape, t.is_token, strict=True) if not is_token]
+    channel_sizes = [n for n, count in zip(shape, t.letters, strict=True) if not count]
     require(None not in channel_sizes, 66, "the size of a channel axis is nil")
     channels = math.prod(channel_sizes)
     require(channels <= 1 << 24, 66, f"{channels} channels")
@@ -225,8 +228,14 @@ def make_tensor(name: str, record: list[Any], number: int, sections: Sections, h
     levels = sections.get((4, number), np.zeros(0, np.uint8))
     require(len(levels) % 64 == 0 and 1 <= len(levels) // 64 <= 256, 203, "not 1 to 256 tables of 64 levels")
     t.tables = [expand(row) for row in levels.reshape(-1, 64).tolist()]
+    contexts = sections.get((5, number))
+    if contexts is not None:
+        valid = len(contexts) > 0 and len(contexts) % 27 == 0 and int(contexts.max()) < len(t.tables)
+        require(valid, 216, "context map")
+        t.table_of = contexts.reshape(-1, 27)
+    kinds = len(t.tables) if t.table_of is None else len(t.table_of)
     t.classes = sections.get((3, number), np.zeros(channels, np.uint8))
-    require(len(t.classes) == channels and bool(np.all(t.classes < len(t.tables))), 204, "channel classes")
+    require(len(t.classes) == channels and bool(np.all(t.classes < kinds)), 204, "channel classes")
     return t
 
 
@@ -239,11 +248,19 @@ def statistics(offsets: Any, scales: Any) -> tuple[Array, Array]:
         return offsets.astype(np.float32) * (scale / np.float32(16)), scale
 
 
-def decode_symbols(t: Tensor, words: bytes, tokens: int) -> Array:
-    """Symbols in coding order: [CAUF-0205], [CAUF-0210] to [CAUF-0212]."""
+def decode_symbols(t: Tensor, words: bytes, grids: list[tuple[int, int]]) -> Array:
+    """Symbols [N, C]: [CAUF-0205], [CAUF-0210] to [CAUF-0215]."""
     rans = Rans(words)
-    counts = np.bincount(t.classes, minlength=len(t.tables)).tolist()
-    bucket = np.concatenate([rans.decode(table, n * tokens) for table, n in zip(t.tables, counts, strict=True)])
+    tokens = sum(t.specials + rows * columns for rows, columns in grids)
+    if t.table_of is None:
+        matrix = np.zeros((tokens, len(t.classes)), np.int64)
+        for number, table in enumerate(t.tables):
+            channels = np.flatnonzero(t.classes == number)
+            matrix[:, channels] = rans.decode(table, tokens * len(channels)).reshape(tokens, len(channels))
+    else:
+        decode = lambda number, count: rans.decode(t.tables[number], count)  # noqa: E731
+        matrix = decode_buckets(grids, t.specials, t.classes, t.table_of, len(t.tables), decode)
+    bucket = matrix.reshape(-1)
     symbols = bucket.copy()
     for k in range(16, 64):
         where = np.flatnonzero(bucket == k)
@@ -264,8 +281,7 @@ def reconstruct(t: Tensor, symbols: Array, tokens: int, side: Array) -> Array:
     q = (symbols >> 1) ^ -(symbols & 1)
     with np.errstate(all="ignore"):
         aligned = (q.astype(work) + np.sign(q).astype(work) * work(t.shift / 64)) * work(t.step)
-        matrix = np.empty((tokens, len(t.classes)), work)
-        matrix[:, np.argsort(t.classes, kind="stable")] = aligned.reshape(len(t.classes), tokens).T
+        matrix = aligned.reshape(tokens, len(t.classes))
         matrix = np.clip(matrix * np.asarray(scale, work) + np.asarray(offset, work), -work(most), work(most))
     if t.dtype == "bf16":
         bits: Array = matrix.view(np.uint32)
@@ -294,7 +310,7 @@ def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[
     r = Reader(payload)
     flags = r.take(1)[0]
     require(flags <= 1, 206, f"payload flags {flags}")
-    extents = [math.prod(n for n, token in zip(shape, t.is_token, strict=True) if token) for shape in shapes]
+    extents = [math.prod(n for n, count in zip(shape, t.letters, strict=True) if count) for shape in shapes]
     require(min(extents) >= t.specials, 171, "fewer tokens than special tokens")
     tokens = sum(extents)
     side, positions, patches = np.zeros(0, "<i2"), np.zeros(0, "<u4"), np.zeros(0, t.storage)
@@ -302,9 +318,12 @@ def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[
         side = decode_lossless(r.take(r.varint()), 2 * tokens, "<i2", rotated=False)
     if flags:
         positions, patches = decode_patches(r.take(r.varint()), t, sum(sizes))
-    symbols = decode_symbols(t, r.rest(), tokens)
+    axes = [axis for axis, count in enumerate(t.letters) if count]
+    letters = [t.letters[axis] for axis in axes]
+    grids = [grid_of([shape[axis] for axis in axes], letters, t.specials) for shape in shapes]
+    symbols = decode_symbols(t, r.rest(), grids)
     matrix = reconstruct(t, symbols, tokens, side)
-    order = sorted(range(len(t.shape)), key=lambda axis: not t.is_token[axis])  # token axes, then channel axes
+    order = sorted(range(len(t.shape)), key=lambda axis: not t.letters[axis])  # token axes, then channel axes
     rows = np.split(matrix, np.cumsum(extents)[:-1])
     samples = (part.reshape([shape[axis] for axis in order]) for part, shape in zip(rows, shapes, strict=True))
     values = np.concatenate([sample.transpose(np.argsort(order)).reshape(-1) for sample in samples])

@@ -200,6 +200,10 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     classes = Parts()
     classes.sections.append(b"\x03\x00\x03\x00" + bytes([0, 0, 1, 0, 0]))
     yield "class-too-high", 204, "MalformedError", classes.to_bytes()
+    for name, contexts in (("short", bytes(26)), ("table", bytes(26) + b"\x01")):
+        mapped = Parts()
+        mapped.sections.append(b"\x05\x00\x03\x00" + contexts)
+        yield f"context-map-{name}", 216, "MalformedError", mapped.to_bytes()
     yield "payload-flags", 206, "MalformedError", Parts(chunks=[chunk(payload=b"\x02")]).to_bytes()
     yield "table-level", 230, "MalformedError", Parts(sections=[b"\x04\x00\x03\x00" + b"\xff" * 64]).to_bytes()
     yield "table-empty", 230, "MalformedError", Parts(sections=[b"\x04\x00\x03\x00" + bytes(64)]).to_bytes()

@@ -1,23 +1,21 @@
 """The shared codec. Nothing in here knows an architecture."""
 
-from .base import Codec, Symbols
+from .base import Arrays, Codec, Symbols
+from .bucket import BUCKETS
+from .clustering import trivial_map
+from .geometry import Geometry
 from .lossless import decode_lossless, encode_lossless
-from .transform_codec import (
-    CLASSES,
-    TABLES,
-    TransformCodec,
-    TransformPlan,
-    bounded_values,
-    estimate,
-    plan,
-    quantization_error,
-    table_bits,
-)
+from .plan import TransformPlan, bounded_values, estimate, plan, quantization_error, sample_bits
+from .transform_codec import CLASSES, CONTEXT_MAP, TABLES, TransformCodec
 
 __all__ = [
+    "BUCKETS",
     "CLASSES",
+    "CONTEXT_MAP",
     "TABLES",
+    "Arrays",
     "Codec",
+    "Geometry",
     "Symbols",
     "TransformCodec",
     "TransformPlan",
@@ -27,5 +25,6 @@ __all__ = [
     "estimate",
     "plan",
     "quantization_error",
-    "table_bits",
+    "sample_bits",
+    "trivial_map",
 ]

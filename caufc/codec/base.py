@@ -12,10 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .geometry import Geometry
+
 __all__ = ["Arrays", "Codec", "Parameters", "Symbols"]
 
 Symbols = NDArray[np.int32]
-"""Integers in coding order, what a chunk's payload carries and its second checksum covers."""
+"""Integers ``[N, C]``, what a chunk's payload carries and its second checksum covers."""
 
 Arrays = Mapping[int, NDArray[Any]]
 """Section type -> integers."""
@@ -27,21 +29,21 @@ class Codec(Protocol):
     """Codes aligned values ``[N, C]``; integers and floats are apart, so that symbols can be checked alone."""
 
     def symbols(self, aligned: NDArray[Any], gain: float) -> Symbols:
-        """Quantise ``[N, C]`` to symbols in coding order."""
+        """Quantise ``[N, C]`` to symbols, same shape."""
         ...
 
-    def encode(self, symbols: Symbols) -> bytes:
-        """Entropy-code symbols."""
+    def encode(self, symbols: Symbols, geometry: Geometry) -> bytes:
+        """Entropy-code symbols ``[N, C]`` of tokens that lie as ``geometry`` says."""
         ...
 
-    def decode_symbols(self, payload: bytes | memoryview, tokens: int) -> Symbols:
-        """Decode the symbols of ``[tokens, C]``.
+    def decode_symbols(self, payload: bytes | memoryview, geometry: Geometry) -> Symbols:
+        """Decode symbols ``[N, C]``.
 
         Raises:
-            MalformedError: if the payload cannot be one of so many tokens.
+            MalformedError: if the payload cannot be one of these tokens.
         """
         ...
 
-    def reconstruct(self, symbols: Symbols, tokens: int, gain: float, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Symbols to aligned values ``[tokens, C]``."""
+    def reconstruct(self, symbols: Symbols, gain: float, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Symbols ``[N, C]`` to aligned values, same shape."""
         ...

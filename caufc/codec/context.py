@@ -1,93 +1,101 @@
-"""Contexts: which table codes a symbol. Channels fall into classes of like activity, one table each."""
+"""Contexts: which table codes a symbol, from its channel's class and its neighbours' magnitudes (spec, section 9.1)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .bucket import BUCKETS, bucket_of, extra_bits
-from .tables import Levels, code_lengths, frequencies_of, levels_of
+from .bucket import BUCKETS, extra_bits
+from .geometry import Geometry, Pass
 
-__all__ = ["MAX_CLASSES", "choose_classes", "coding_order", "histogram", "payload_bits"]
+__all__ = [
+    "EXTRA_BITS",
+    "NEIGHBOURHOODS",
+    "NEIGHBOURHOOD_OF",
+    "Keys",
+    "context_counts",
+    "magnitude_of",
+    "passes_with_surroundings",
+    "surroundings",
+]
 
-MAX_CLASSES = 16
-SEEDS = 48
-TABLE_BITS = 8 * 14
-"""What one more table costs, about."""
+NEIGHBOURHOODS = 27
+"""0 without neighbours, 1 to 13 at distance 1, 14 to 26 farther away."""
 
-EXTRA = np.array([extra_bits(bucket)[1] for bucket in range(BUCKETS)], dtype=np.float64)
+LARGEST = 15
+THRESHOLDS = (1, 2, 3, 4, 5, 7, 9, 12, 16, 21, 29, 41)
+BINS = len(THRESHOLDS) + 1
+SUMS = 4 * LARGEST + 1
+SURROUNDINGS = 5 * SUMS
+"""(number of neighbours, sum of their magnitudes), as one number."""
 
+EXTRA_BITS = np.array([extra_bits(bucket)[1] for bucket in range(BUCKETS)], dtype=np.float64)
 
-def histogram(symbols: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Counts of buckets ``[C, 64]`` of symbols ``[C, N]``."""
-    channels = len(symbols)
-    keys = bucket_of(symbols) + np.arange(channels, dtype=np.int32)[:, None] * BUCKETS
-    return np.bincount(keys.ravel(), minlength=channels * BUCKETS).reshape(channels, BUCKETS)
+Bytes = NDArray[np.uint8]
+Keys = NDArray[Any]
+"""uint16 or uint32."""
 
-
-def _entropy_bits(counts: NDArray[Any]) -> NDArray[np.float64]:
-    """Bits to code rows of counts ``[..., A]`` with a table of their own shares."""
-    total = counts.sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inner = np.where(counts > 0, counts * np.log2(counts), 0).sum(axis=-1)
-        outer = np.where(total > 0, total * np.log2(np.maximum(total, 1)), 0)
-    result: NDArray[np.float64] = outer - inner
-    return result
+UINT16_CLASSES = (1 << 16) // SURROUNDINGS
+"""With fewer classes, keys fit 16 bits."""
 
 
-def choose_classes(counts: NDArray[np.int64], scale: float) -> tuple[NDArray[np.uint8], Levels]:
-    """Group channels by activity as far as it pays.
+def _neighbourhood_table() -> Bytes:
+    """Neighbourhood ``[2, 305]`` of every surrounding: far and near [CAUF-0215]."""
+    table = np.zeros((2, 5, SUMS), np.uint8)
+    for count in range(1, 5):
+        bins = np.searchsorted(THRESHOLDS, 4 * np.arange(SUMS) // count, side="right")
+        table[1, count] = 1 + bins
+        table[0, count] = 1 + BINS + bins
+    return table.reshape(2, SURROUNDINGS)
+
+
+NEIGHBOURHOOD_OF = _neighbourhood_table()
+
+
+def magnitude_of(buckets: Bytes) -> Bytes:
+    """Magnitudes that contexts see, same shape: 0 to 15 [CAUF-0214]."""
+    magnitudes = np.add(buckets, np.uint8(1), out=np.empty_like(buckets))
+    np.right_shift(magnitudes, np.uint8(1), out=magnitudes)
+    return np.minimum(magnitudes, np.uint8(LARGEST), out=magnitudes)
+
+
+def surroundings(part: Pass, known: Bytes, classes: NDArray[Any]) -> Keys:
+    """Class and surrounding of every symbol of a pass ``[n, C]``, as ``class * 305 + surrounding``.
 
     Args:
-        counts: buckets per channel ``[C, 64]``, from a sample of the file.
-        scale: how many times more symbols the file has than the sample.
-
-    Returns:
-        the class of every channel ``[C]``, and the table of every class as levels ``[K, 64]``.
+        part: the pass.
+        known: magnitudes ``[N + 1, C]``; the last row is zero and stands for tokens outside.
+        classes: of the channels ``[C]``.
     """
-    if not counts.sum():
-        return np.zeros(len(counts), np.uint8), levels_of(np.zeros((1, BUCKETS)))
-    order = np.argsort(_activity(counts), kind="stable")
-    groups = [part for part in np.array_split(order, min(SEEDS, len(order))) if part.size]
-    groups = _merge(groups, counts, scale)
-    classes = np.zeros(len(counts), np.uint8)
-    for number, group in enumerate(groups):
-        classes[group] = number
-    return classes, levels_of(np.stack([counts[group].sum(axis=0) for group in groups]))
+    total = known[part.neighbours[0]]
+    for neighbour in part.neighbours[1:]:
+        total += known[neighbour]
+    wide = np.dtype(np.uint16 if int(classes.max(initial=0)) < UINT16_CLASSES else np.uint32)
+    keys: Keys = np.empty(total.shape, wide)
+    np.add(total, (part.counts[:, None] * SUMS).astype(wide), out=keys)
+    np.add(keys, (classes.astype(np.int64) * SURROUNDINGS).astype(wide), out=keys)
+    return keys
 
 
-def _activity(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean logarithmic magnitude of every channel."""
-    magnitude = np.log2(1 + np.array([extra_bits(bucket)[0] for bucket in range(BUCKETS)]))
-    result: NDArray[np.float64] = (counts * magnitude).sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
-    return result
+def passes_with_surroundings(buckets: Bytes, classes: NDArray[Any], geometry: Geometry) -> Iterator[tuple[Pass, Keys]]:
+    """The passes over buckets ``[N, C]`` that are all known, with :func:`surroundings`."""
+    known = np.zeros((len(buckets) + 1, buckets.shape[1]), np.uint8)
+    known[:-1] = magnitude_of(buckets)
+    for part in geometry.passes:
+        yield part, surroundings(part, known, classes)
 
 
-def _merge(groups: list[NDArray[Any]], counts: NDArray[np.int64], scale: float) -> list[NDArray[Any]]:
-    """Merge neighbouring groups while a merge costs less than the table and the class map that it saves."""
-    sums = [counts[group].sum(axis=0) for group in groups]
-    while len(groups) > 1:
-        joined = np.stack(sums[:-1]) + np.stack(sums[1:])
-        costs = _entropy_bits(np.stack(sums))
-        loss = (_entropy_bits(joined) - costs[:-1] - costs[1:]) * scale
-        best = int(np.argmin(loss))
-        map_bits = len(counts) * (np.log2(len(groups)) - np.log2(len(groups) - 1))
-        if len(groups) <= MAX_CLASSES and loss[best] > TABLE_BITS + map_bits:
-            break
-        groups[best : best + 2] = [np.concatenate(groups[best : best + 2])]
-        sums[best : best + 2] = [joined[best]]
-    return groups
-
-
-def payload_bits(counts: NDArray[np.int64], classes: NDArray[np.uint8], levels: Levels) -> float:
-    """Bits that the payload of such counts ``[C, 64]`` takes with these classes and tables."""
-    by_class = np.zeros(levels.shape, np.int64)
-    np.add.at(by_class, classes, counts)
-    return float((by_class * (code_lengths(frequencies_of(levels)) + EXTRA)).sum())
-
-
-def coding_order(classes: NDArray[Any]) -> NDArray[np.intp]:
-    """Channels in the order in which they are coded: by class, then by number [CAUF-0210]."""
-    return np.argsort(classes, kind="stable")
+def context_counts(buckets: Bytes, classes: NDArray[Any], geometry: Geometry) -> NDArray[np.int64]:
+    """Counts of buckets by context ``[K * 27, 64]`` of buckets ``[N, C]``."""
+    kinds = int(classes.max(initial=0)) + 1
+    counts = np.zeros((kinds, NEIGHBOURHOODS, BUCKETS), np.int64)
+    for part, keys in passes_with_surroundings(buckets, classes, geometry):
+        joint = keys.astype(np.int64) * BUCKETS + buckets[part.tokens]
+        found = np.bincount(joint.ravel(), minlength=kinds * SURROUNDINGS * BUCKETS)
+        found = found.reshape(kinds, SURROUNDINGS, BUCKETS)
+        for neighbourhood in range(NEIGHBOURHOODS):
+            counts[:, neighbourhood] += found[:, NEIGHBOURHOOD_OF[int(part.near)] == neighbourhood].sum(axis=1)
+    return counts.reshape(-1, BUCKETS)

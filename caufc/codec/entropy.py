@@ -1,4 +1,4 @@
-"""rANS with exact integer frequencies; the only module that imports constriction (spec, section 9.2).
+"""rANS with exact integer frequencies; the only module that imports constriction (spec, section 9.3).
 
 Coding is last in, first out: :class:`Encoder` gathers runs of symbols in decoding order and codes them backwards.
 """

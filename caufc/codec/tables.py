@@ -1,4 +1,4 @@
-"""Integer frequency tables: levels of an eighth of an octave, expanded by integer arithmetic (spec, section 9.1)."""
+"""Integer frequency tables: levels of an eighth of an octave, expanded by integer arithmetic (spec, section 9.2)."""
 
 from __future__ import annotations
 

@@ -18,8 +18,19 @@ from ..align import (
     guess_layout,
 )
 from ..bitstream import AlignmentRecord, section_bytes
-from ..codec import CLASSES, TransformCodec, bounded_values, encode_lossless, plan, table_bits
-from ..codec.base import Arrays
+from ..codec import (
+    BUCKETS,
+    CLASSES,
+    CONTEXT_MAP,
+    TABLES,
+    Arrays,
+    TransformCodec,
+    bounded_values,
+    encode_lossless,
+    plan,
+    sample_bits,
+    trivial_map,
+)
 from ..errors import InputError, LayoutError, MalformedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, FLOATS, Alignment, Layout
 from .numeric import cast_floats, to_floats
@@ -216,24 +227,25 @@ def _lossless_bytes(choice: Choice) -> float:
 def _bounded_bytes(choice: Choice, bound: float) -> float:
     """Bytes under an error bound, from the sample: payload, sections, and values that must be stored exactly."""
     step = float(choice.setup.parameters[0])
-    sections = plan(choice.aligned, step, choice.survey.scale, bounded=True).sections
+    sections = plan(choice.aligned, choice.survey.geometry, step, choice.survey.scale, bounded=True).sections
     values = bounded_values(choice.aligned, step)
     decoded = to_floats(cast_floats(values, choice.setup.dtype), choice.setup.dtype)
     broken = np.count_nonzero(~(np.abs(decoded.astype(np.float64) - choice.aligned) <= bound))
-    bits = table_bits(choice.aligned, step, sections) + 8 * broken * (choice.setup.item_size + 1)
+    bits = sample_bits(choice.aligned, choice.survey.geometry, step, sections) + 8 * broken * (
+        choice.setup.item_size + 1
+    )
     return bits / 8 * choice.survey.scale + section_cost(sections)
 
 
 def choose_tables(choice: Choice, gain: float, target: Target) -> TensorSetup:
     """Add reconstruction points, classes and tables for a gain."""
     step = float(np.float32(float(choice.setup.parameters[0]) * gain))
-    chosen = plan(choice.aligned, step, choice.survey.scale, bounded=target.kind == "max_error")
+    chosen = plan(choice.aligned, choice.survey.geometry, step, choice.survey.scale, bounded=target.kind == "max_error")
     sections = chosen.sections
     if choice.profiled:
-        one_class = {CLASSES: np.zeros_like(choice.setup.arrays[CLASSES])} if CLASSES in choice.setup.arrays else {}
-        sections = {**one_class, **sections}
-        kept = table_bits(choice.aligned, step, choice.setup.arrays)
-        own = table_bits(choice.aligned, step, sections)
+        sections = {**_overriding(choice.setup.arrays, sections), **sections}
+        kept = sample_bits(choice.aligned, choice.survey.geometry, step, choice.setup.arrays)
+        own = sample_bits(choice.aligned, choice.survey.geometry, step, sections)
         if (kept - own) * choice.survey.scale <= 8 * section_cost(sections):
             return choice.setup
     shift = choice.setup.parameters[1] if choice.profiled else chosen.shift
@@ -242,3 +254,12 @@ def choose_tables(choice: Choice, gain: float, target: Target) -> TensorSetup:
         parameters=(choice.setup.parameters[0], shift),
         arrays={**choice.setup.arrays, **sections},
     )
+
+
+def _overriding(known: Arrays, own: Arrays) -> Arrays:
+    """Sections that say nothing, in place of a profile's that would not fit a file's own tables."""
+    tables = len(own[TABLES]) // BUCKETS
+    neutral: dict[int, NDArray[Any]] = {CONTEXT_MAP: trivial_map(tables)}
+    if CLASSES in known:
+        neutral[CLASSES] = np.zeros_like(known[CLASSES])
+    return {kind: array for kind, array in neutral.items() if kind in known and kind not in own}

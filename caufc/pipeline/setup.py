@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bitstream import AlignmentRecord, Header, RecordBranch, Section, Shape, TensorRecord, leaves
-from ..codec import CLASSES, TABLES
+from ..codec import CLASSES, CONTEXT_MAP, TABLES
 from ..errors import LayoutError, MalformedError, UnsupportedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, DTYPES, FLOATS, Branch, Framework, Layout, Structure, Tree
 from .source import tensor_names
@@ -49,7 +49,7 @@ OFFSETS, SCALES = 1, 2
 LAYOUT_GRAMMAR = re.compile(r"{term}( {term})*".format(term=r"([a-z]|\(([1-9]\d* \+ )?[a-z]( [a-z])*\))"))
 """How a file spells layouts [CAUF-0064]; people may space them as they like."""
 
-SECTION_ELEMENTS = {OFFSETS: "<i2", SCALES: "<i2", CLASSES: "u1", TABLES: "u1"}
+SECTION_ELEMENTS = {OFFSETS: "<i2", SCALES: "<i2", CLASSES: "u1", TABLES: "u1", CONTEXT_MAP: "u1"}
 """Section type -> element type; see the registry."""
 
 

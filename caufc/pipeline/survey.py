@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import ChannelStatistics, LayoutAligner, truncate, varying_channels
+from ..align import ChannelStatistics, LayoutAligner, Tokens, truncate, varying_channels
+from ..codec import Geometry
 from ..errors import LayoutError, NonFiniteError
 from ..types import Layout
 from .coder import Samples
@@ -20,7 +21,7 @@ from .source import Source, SourceTensor
 
 __all__ = ["TensorSurvey", "check_finite", "chunks_of", "survey_tensor"]
 
-SAMPLE_VALUES = 1 << 21
+SAMPLE_VALUES = 1 << 20
 """Values of a file that choices are made on."""
 
 Progress = Callable[[int], None]
@@ -33,7 +34,8 @@ class TensorSurvey:
     Args:
         channels: C.
         statistics: per channel.
-        sample: tokens ``[M, C]``, evenly taken; all of them if they are few.
+        sample: tokens ``[M, C]`` of whole samples, evenly taken; all of them if they are few.
+        geometry: of the sample.
         total: number of tokens in the file.
         clipped: values outside the truncation range.
     """
@@ -41,6 +43,7 @@ class TensorSurvey:
     channels: int
     statistics: ChannelStatistics
     sample: NDArray[Any]
+    geometry: Geometry
     total: int = 0
     clipped: int = 0
 
@@ -96,7 +99,9 @@ def survey_tensor(
             tensor=tensor.name,
             remedy="name token axes with --layout, or use --lossless",
         )
-    statistics, parts, total, clipped = ChannelStatistics(channels), [], 0, 0
+    statistics, total, clipped = ChannelStatistics(channels), 0, 0
+    parts: list[NDArray[Any]] = []
+    grids: list[tuple[int, ...]] = []
     stride = _stride(source, tensor, budget)
     for start, stop in chunks_of(source.samples, chunk):
         tokens = aligner.to_tokens(_floats(tensor.block(start, stop), tensor.dtype))
@@ -107,20 +112,27 @@ def survey_tensor(
             matrix, count = truncate(matrix, *limits)
             clipped += count
         statistics.add(matrix)
-        parts.append(np.array(matrix[-total % stride :: stride]))
+        picked = range(-start % stride, stop - start, stride)
+        grids += [tokens.grids[number] for number in picked]
+        parts.append(_picked(matrix, tokens, layout.special, picked))
         total += len(matrix)
         progress(matrix.size)
     sample = np.concatenate(parts) if parts else np.empty((0, channels), np.float32)
-    return TensorSurvey(channels, statistics, sample, total, clipped)
+    return TensorSurvey(channels, statistics, sample, Geometry(tuple(grids), layout.special), total, clipped)
+
+
+def _picked(matrix: NDArray[Any], tokens: Tokens, special: int, picked: range) -> NDArray[Any]:
+    """The tokens of some samples."""
+    if len(picked) == len(tokens.grids):
+        return matrix
+    ends = np.cumsum([0, *Geometry(tokens.grids, special).sizes])
+    parts = [matrix[ends[number] : ends[number + 1]] for number in picked]
+    return np.concatenate(parts) if parts else matrix[:0]
 
 
 def _stride(source: Source, tensor: SourceTensor, budget: int) -> int:
-    """Every how-many-th token goes into the sample."""
-    if tensor.stacked:
-        values = source.samples * math.prod(tensor.shape(0)) if source.samples else 0
-    else:
-        values = sum(math.prod(leaf.shape) for leaf in tensor.leaves)
-    return max(1, math.ceil(values / budget))
+    """Every how-many-th sample goes into the survey's."""
+    return max(1, min(source.samples, math.ceil(tensor.numel / budget)))
 
 
 def _floats(samples: Samples, dtype: str) -> NDArray[Any] | Sequence[NDArray[Any]]:

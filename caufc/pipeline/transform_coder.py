@@ -20,7 +20,7 @@ from ..align import (
     truncate,
 )
 from ..bitstream import Cursor, varint
-from ..codec import TransformCodec, decode_lossless, encode_lossless
+from ..codec import Geometry, TransformCodec, decode_lossless, encode_lossless
 from ..errors import LayoutError, MalformedError, UnsupportedError
 from ..types import ALIGNMENT_KINDS, AnyArray
 from .coder import Encoded, Promise, Samples, Shapes, Symbols, split
@@ -126,7 +126,8 @@ class TransformCoder:
         aligned, side = self.value.forward(matrix)
         symbols = self.codec.symbols(aligned, self.gain)
         del aligned
-        error = self._decoded(symbols, len(matrix), side)
+        error = self._decoded(symbols, side)
+        symbols = np.ascontiguousarray(symbols)
         error -= clean
         mask = self._broken(error, symbols, side, promise, lost)
         patches = None
@@ -135,12 +136,13 @@ class TransformCoder:
             distortion.patched = int(mask.sum())
             patches = Patches.where(self._flat(mask, tokens), np.concatenate([s.ravel() for s in stored]))
         distortion.add(*(part.T.ravel() if error.flags.f_contiguous else part.ravel() for part in (clean, error)))
-        payload = self._payload(self.codec.encode(symbols), side, patches)
+        geometry = Geometry(tokens.grids, tokens.special)
+        payload = self._payload(self.codec.encode(symbols, geometry), side, patches)
         return Encoded(payload, _covered(symbols, side, patches), distortion)
 
-    def _decoded(self, symbols: NDArray[np.int32], count: int, side: SideArray | None) -> NDArray[Any]:
+    def _decoded(self, symbols: NDArray[np.int32], side: SideArray | None) -> NDArray[Any]:
         """Working floats of what the decoder will store, ``[N, C]``."""
-        aligned = self.codec.reconstruct(symbols, count, self.gain, self.working)
+        aligned = self.codec.reconstruct(symbols, self.gain, self.working)
         with np.errstate(over="ignore", invalid="ignore"):
             values = self.value.inverse(aligned, side)
         return to_floats(cast_floats(values, self.setup.dtype), self.setup.dtype)
@@ -193,7 +195,8 @@ class TransformCoder:
             side = decode_lossless(coded, 2 * tokens, np.dtype("<i2"), rotate=False).reshape(2, tokens)
         if flags & PATCHED:
             patches = Patches.parse(cursor.take(cursor.varint()), self.setup.dtype, total)
-        symbols = self.codec.decode_symbols(cursor.take(cursor.left), tokens)
+        geometry = Geometry(tuple(self.format.grid(shape) for shape in shapes), self.format.layout.special)
+        symbols = self.codec.decode_symbols(cursor.take(cursor.left), geometry)
         return Symbols(_State(symbols, side, patches), _covered(symbols, side, patches))
 
     def _tokens(self, shape: tuple[int, ...]) -> int:
@@ -204,8 +207,7 @@ class TransformCoder:
 
     def reconstruct(self, symbols: Symbols, shapes: Shapes) -> list[AnyArray] | AnyArray:
         state: _State = symbols.state
-        count = sum(self.format.size(shape)[0] for shape in shapes)
-        aligned = self.codec.reconstruct(state.symbols, count, self.gain, self.working)
+        aligned = self.codec.reconstruct(state.symbols, self.gain, self.working)
         with np.errstate(over="ignore", invalid="ignore"):
             stored = cast_floats(self.value.inverse(aligned, state.side), self.setup.dtype)
         stacked = None not in self.setup.template

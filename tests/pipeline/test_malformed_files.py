@@ -71,6 +71,7 @@ CASES: dict[str, tuple[bytes, int]] = {
     "no shape": (edited(LOSSY, set_record(2, None)), 61),
     "no codec": (edited(LOSSY, set_record(5, None)), 61),
     "no such layout": (edited(LOSSY, set_record(3, "n q")), 64),
+    "fewer tokens than special ones": (edited(LOSSY, set_record(3, "(4 + n) c")), 171),
     "layout in other spaces": (edited(LOSSY, set_record(3, "n  c")), 64),
     "joined letters": (edited(LOSSY, set_record(3, "hw c")), 64),
     "leading zero": (edited(LOSSY, set_record(3, "(01 + n) c")), 64),
@@ -173,7 +174,7 @@ UNSUPPORTED: dict[str, bytes] = {
     "codec": edited(LOSSY, set_record(5, 2)),
     "alignment kind": edited(LOSSY, set_record(6, [5, 1, 0.0, 1.0])),
     "alignment scope": edited(LOSSY, set_record(6, [1, 3, 0.0, 1.0])),
-    "section type": rearranged(LOSSY, lambda b: [section(5, 0, 3, b""), *b]),
+    "section type": rearranged(LOSSY, lambda b: [section(60, 0, 3, b""), *b]),
     "critical block": rearranged(LOSSY, lambda b: [("X", b""), *b]),
 }
 

@@ -134,6 +134,18 @@ def test_casts_are_those_of_torch(value: float) -> None:
     assert np.isfinite(cast_floats(array, "fp32")).all()
 
 
+def test_every_bf16_and_what_lies_between() -> None:
+    """Ties go to even."""
+    upper = np.arange(1 << 16, dtype=np.uint32)[:, None] << 16
+    floats = (upper | np.array([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF], np.uint32)).view(np.float32).ravel()
+    floats = floats[np.isfinite(floats)]
+    rounded = torch.tensor(floats).to(torch.bfloat16)
+    finite = torch.isfinite(rounded).numpy()
+    stored = cast_floats(floats, "bf16")
+    np.testing.assert_array_equal(stored[finite], rounded.view(torch.int16).numpy().view(np.uint16)[finite])
+    assert set(stored[~finite].tolist()) == {0x7F7F, 0xFF7F}
+
+
 def test_distortion() -> None:
     distortion = Distortion()
     assert (distortion.snr_db, distortion.nmse) == (None, 0)

@@ -1,0 +1,111 @@
+"""How many classes of channels and tables pay for themselves, and which: an encoder's choice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bucket import BUCKETS, extra_bits
+from .context import EXTRA_BITS, NEIGHBOURHOODS
+from .tables import Levels, code_lengths, frequencies_of, levels_of
+
+__all__ = ["choose_classes", "choose_tables", "table_bits"]
+
+MAX_CLASSES = 16
+MAX_TABLES = 48
+SEEDS = 48
+TABLE_BITS = 8 * 14
+"""What one more table costs, about."""
+
+LOG_MAGNITUDE = np.log2(1 + np.array([extra_bits(bucket)[0] for bucket in range(BUCKETS)]))
+
+Counts = NDArray[np.int64]
+Map = NDArray[np.uint8]
+
+
+def choose_classes(counts: Counts, scale: float) -> Map:
+    """Classes ``[C]`` of channels of like activity, as many as pay.
+
+    Args:
+        counts: buckets per channel ``[C, 64]``, from a sample of the file.
+        scale: how many times more symbols the file has than the sample.
+    """
+    if not counts.sum():
+        return np.zeros(len(counts), np.uint8)
+    order = np.argsort(_activity(counts), kind="stable")
+    groups = [part for part in np.array_split(order, min(SEEDS, len(order))) if part.size]
+    return _numbered(_merge(groups, counts, scale, MAX_CLASSES), len(counts))
+
+
+def choose_tables(counts: Counts, scale: float) -> tuple[Map, Levels]:
+    """The table of every context, and tables as levels ``[T, 64]``, as many as pay.
+
+    Args:
+        counts: buckets per context ``[K, 64]``.
+        scale: as above.
+    """
+    if not counts.sum():
+        return np.zeros(len(counts), np.uint8), levels_of(np.zeros((1, BUCKETS)))
+    order = np.argsort(_activity(counts), kind="stable")
+    used = [np.array([context]) for context in order if counts[context].sum()]
+    groups = _merge(used, counts, scale, MAX_TABLES)
+    table_of = _numbered(groups, len(counts))
+    return table_of, levels_of(np.stack([counts[group].sum(axis=0) for group in groups]))
+
+
+def table_bits(counts: Counts, table_of: NDArray[Any], levels: Levels) -> float:
+    """Bits that symbols of such counts ``[K, 64]`` take with these tables, extra bits included."""
+    by_table = np.zeros(levels.shape, np.int64)
+    np.add.at(by_table, table_of, counts)
+    return float((by_table * (code_lengths(frequencies_of(levels)) + EXTRA_BITS)).sum())
+
+
+def trivial_map(classes: int) -> Map:
+    """The context map of tables that are the classes'."""
+    return np.repeat(np.arange(classes, dtype=np.uint8), NEIGHBOURHOODS)
+
+
+def _numbered(groups: list[NDArray[Any]], count: int) -> Map:
+    numbers = np.zeros(count, np.uint8)
+    for number, group in enumerate(groups):
+        numbers[group] = number
+    return numbers
+
+
+def _activity(counts: Counts) -> NDArray[np.float64]:
+    """Mean logarithmic magnitude of every row."""
+    result: NDArray[np.float64] = counts @ LOG_MAGNITUDE / np.maximum(counts.sum(axis=1), 1)
+    return result
+
+
+def _entropy_bits(counts: NDArray[Any]) -> NDArray[np.float64]:
+    """Bits to code rows of counts ``[..., A]`` with a table of their own shares."""
+    total = counts.sum(axis=-1)
+    inner = (counts * np.log2(np.maximum(counts, 1))).sum(axis=-1)
+    result: NDArray[np.float64] = total * np.log2(np.maximum(total, 1)) - inner
+    return result
+
+
+def _merge(groups: list[NDArray[Any]], counts: Counts, scale: float, most: int) -> list[NDArray[Any]]:
+    """Merge neighbouring groups while a merge costs less than the table and the map that it saves."""
+    sums = np.stack([counts[group].sum(axis=0) for group in groups])
+    costs = _entropy_bits(sums)
+    joined = _entropy_bits(sums[:-1] + sums[1:])
+    while len(groups) > 1:
+        loss = (joined - costs[:-1] - costs[1:]) * scale
+        best = int(np.argmin(loss))
+        map_bits = len(counts) * (np.log2(len(groups)) - np.log2(len(groups) - 1))
+        if len(groups) <= most and loss[best] > TABLE_BITS + map_bits:
+            break
+        groups[best : best + 2] = [np.concatenate(groups[best : best + 2])]
+        sums[best] += sums[best + 1]
+        sums = np.delete(sums, best + 1, axis=0)
+        costs = np.delete(costs, best + 1)
+        costs[best] = joined[best]
+        joined = np.delete(joined, best)
+        for pair in (best - 1, best):
+            if 0 <= pair < len(joined):
+                joined[pair] = _entropy_bits(sums[pair] + sums[pair + 1])
+    return groups
