@@ -196,6 +196,12 @@ def align_globally(kind: str, statistics: ChannelStatistics, sample: NDArray[Any
     return GlobalAligner(offset, max(scale, FLOOR * typical, MIN_SCALE))
 
 
+def _median_of_positive(values: NDArray[np.float64]) -> float:
+    """The median of what is above 0, 0 if nothing is: massive channels must not set the scale of all others."""
+    positive = values[values > 0]
+    return float(np.median(positive)) if positive.size else 0.0
+
+
 def align_channels(kind: str, statistics: ChannelStatistics, sample: NDArray[Any], strength: float) -> ChannelAligner:
     """Measure a per-channel aligner.
 
@@ -213,7 +219,7 @@ def align_channels(kind: str, statistics: ChannelStatistics, sample: NDArray[Any
         offset, scale = _rows_by_kind(kind, sample.T.astype(np.float64))
     if not statistics.count:
         offset, scale = np.zeros_like(scale), np.ones_like(scale)
-    typical = float(np.sqrt(np.mean(scale**2))) if len(scale) else 0.0
+    typical = _median_of_positive(scale)
     if typical <= 0:
         typical = max(statistics.global_deviation, float(np.abs(offset).max(initial=0)), MIN_SCALE)
     own = np.maximum(scale, FLOOR * typical)

@@ -201,7 +201,8 @@ def choose_step(
     elif target.kind == "snr":
         step = 1 / float(np.clip(np.mean(aligner.scales(side)), 2.0**-80, 2.0**80)) if aligned.size else 1.0
     else:
-        deviation = float(aligned.std(dtype=np.float64)) if aligned.size else 0.0
+        channels = aligned.std(axis=0, dtype=np.float64) if aligned.size else np.zeros(0)
+        deviation = float(np.median(channels[channels > 0])) if channels.any() else 0.0
         step = MEDIUM_STEP * (deviation if np.isfinite(deviation) and deviation > 2.0**-80 else 1.0)
     return replace(base, codec=TRANSFORM, parameters=(float(np.float32(step)), 0)), aligned
 

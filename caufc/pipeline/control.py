@@ -62,6 +62,7 @@ class RateControl:
         self.target, self.numel, self.write = target, numel, write
         self.passes = 0
         self.warnings: list[str] = []
+        self._direct = False
 
     def run(self, tensors: Sequence[Decided], sink: RestartableSink) -> Controlled:
         """Write passes until the target is met; the sink holds the last one."""
@@ -72,27 +73,43 @@ class RateControl:
             self._warn(self._measured(done.result), reached)
             return done
         search = self._search(choices)
-        direct = sink.restart()
-        last = self._pass(tensors, _gain(search.log_gain), sink if direct else _Counter())
-        while not search.record(self._measured(last.result)):
-            sink.restart()
-            last = self._pass(tensors, _gain(search.log_gain), sink if direct else _Counter())
+        best, last = self._meet(search, tensors, sink, None)
+        if search.straddles:
+            # Choices of tables make the rate jump with the gain; with tables that stay, it moves smoothly.
+            search = search.refined()
+            best, last = self._meet(search, tensors, sink, best.tensors)
         value = search.settled[1]
         promised = self.target.kind == "snr" or self.numel >= BPFP_PROMISED_FROM
         self._warn(value, search.kept(value) and (search.good(value) or not promised))
-        gain = _gain(search.settled[0])
-        if direct and gain == last.gain:
+        if best is last and self._direct:
             return last
         sink.restart()
-        return self._pass(tensors, gain, sink)
+        return self._pass(tensors, best.gain, sink, best.tensors)
+
+    def _meet(
+        self, search: Search, tensors: Sequence[Decided], sink: RestartableSink, fixed: Sequence[Decided] | None
+    ) -> tuple[Controlled, Controlled]:
+        """Passes until a search is over: the best one, and the last."""
+        best: Controlled | None = None
+        while True:
+            self._direct = sink.restart()
+            last = self._pass(tensors, _gain(search.log_gain), sink if self._direct else _Counter(), fixed)
+            over = search.record(self._measured(last.result))
+            if best is None or search.settled == search.seen[-1]:
+                best = last
+            if over:
+                return best, last
 
     def first_gain(self, lossy: bool = True) -> float:
         """The gain of a target that needs no search."""
         return gain_of_quality(self.target.value) if self.target.kind == "quality" and lossy else 1.0
 
-    def _pass(self, tensors: Sequence[Decided], gain: float, sink: Sink) -> Controlled:
+    def _pass(
+        self, tensors: Sequence[Decided], gain: float, sink: Sink, fixed: Sequence[Decided] | None = None
+    ) -> Controlled:
+        """One pass, with tables made for its gain, or with those of ``fixed``."""
         self.passes += 1
-        final = with_tables(tensors, gain, self.target)
+        final = list(fixed) if fixed is not None else with_tables(tensors, gain, self.target)
         return Controlled(final, self.write(final, gain, sink), gain)
 
     def _search(self, choices: Sequence[Choice]) -> Search:
@@ -117,7 +134,7 @@ class RateControl:
             return
         unit = "dB" if self.target.kind == "snr" else "BPFP"
         got = value if self.target.kind == "snr" else value / max(1, self.numel)
-        self.warnings.append(f"{self.target.value:g} {unit} is out of reach; the nearest is {got:.4g} {unit}")
+        self.warnings.append(f"{self.target.value:g} {unit} cannot be met closely; the file has {got:.4g} {unit}")
 
 
 def _gain(log_gain: float) -> float:

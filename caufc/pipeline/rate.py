@@ -104,7 +104,7 @@ class Search:
         log_gain: where to start.
     """
 
-    MOST_PASSES = 8
+    MOST_PASSES = 6
 
     def __init__(self, wanted: float, tolerance: float, slope: float, *, above: bool, log_gain: float) -> None:
         self.wanted, self.tolerance, self.slope, self.above = wanted, tolerance, slope, above
@@ -116,6 +116,17 @@ class Search:
     def settled(self) -> tuple[float, float]:
         """The best (log2 gain, value) so far; the last one if none was on the right side."""
         return self.best or self.seen[-1]
+
+    @property
+    def straddles(self) -> bool:
+        """Whether the search ended short of its target though there are values on both sides of it."""
+        return self.best is not None and not self.good(self.best[1]) and any(not self.kept(v) for _, v in self.seen)
+
+    def refined(self) -> Search:
+        """A search that goes on from the best gain alone."""
+        gain, value = self.settled
+        ahead = gain + (self.wanted - value) / self.slope * 0.5
+        return Search(self.wanted, self.tolerance, self.slope, above=self.above, log_gain=ahead)
 
     def good(self, value: float) -> bool:
         """Whether a value is on the right side and near enough."""

@@ -116,7 +116,7 @@ def test_warnings_go_to_stderr(run: Run):
     ran = run("encode", "x.npy", "--bpfp", "1e-6", "--json")
     assert ran.code == 0
     assert len(json.loads(ran.out)["warnings"]) == 1
-    assert ran.err.startswith("caufc: warning: x.npy: 1e-06 BPFP is out of reach; the nearest is ")
+    assert ran.err.startswith("caufc: warning: x.npy: 1e-06 BPFP cannot be met closely; the file has ")
     assert run("encode", "x.npy", "--bpfp", "1e-6", "-f", "--quiet").err == ""
 
 

@@ -148,11 +148,8 @@ def test_as_many_classes_as_a_byte_names() -> None:
     geometry = Geometry(((6, 6),), 0)
     aligned = np.random.default_rng(2).standard_normal((36, 256)).astype(np.float32)
     map_of = np.random.default_rng(3).integers(0, 3, 256 * 27).astype(np.uint8)
-    sections = {
-        CLASSES: np.arange(256, dtype=np.uint8),
-        CONTEXT_MAP: map_of,
-        TABLES: np.tile(np.arange(64, dtype=np.uint8), 3),
-    }
+    tables = np.tile(np.arange(64, dtype=np.uint8), 3)
+    sections = {CLASSES: np.arange(256, dtype=np.uint8), CONTEXT_MAP: map_of, TABLES: tables}
     codec = TransformCodec(0.2, 0, sections, 256)
     symbols = codec.symbols(aligned, 1.0)
     np.testing.assert_array_equal(codec.decode_symbols(codec.encode(symbols, geometry), geometry), symbols)

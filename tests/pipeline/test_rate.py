@@ -83,7 +83,7 @@ def test_bpfp_out_of_reach(wanted: float, minilm: Any) -> None:
     features = [np.tile(part, (4, 1)) for part in minilm]
     data, report = encoded(features, bpfp=wanted)
     (warning,) = report.warnings
-    assert warning.startswith(f"{wanted:g} BPFP is out of reach; the nearest is ")
+    assert warning.startswith(f"{wanted:g} BPFP cannot be met closely; the file has ")
     assert caufc.decode(data)[3].shape == features[3].shape
 
 
@@ -96,7 +96,7 @@ def test_small_inputs_get_at_most_the_rate(minilm: Any) -> None:
 def test_a_rate_that_integers_exceed() -> None:
     _, report = encoded(np.random.default_rng(0).integers(0, 1 << 30, (100, 10)), bpfp=0.5)
     (warning,) = report.warnings
-    assert warning.startswith("0.5 BPFP is out of reach")
+    assert warning.startswith("0.5 BPFP cannot be met closely")
 
 
 @pytest.mark.parametrize("features", ["efficientnet", "minilm"])

@@ -89,16 +89,16 @@ def test_indices_that_float32_does_not_hold_are_stored_exactly(minilm: Any, tmp_
     np.testing.assert_array_equal(caufc.load(tmp_path / "a.cauf")[3, 5], array[3, 5])
 
 
-@pytest.mark.parametrize("scale", [1e-300, 1e-40, 1e-20, 1e-6, 1e6, 1e12, 1e18, 1e30, 1e300])
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
+SCALES = [1e-300, 1e-40, 1e-20, 1e-6, 1e6, 1e12, 1e18, 1e30]
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [*(("f4", s) for s in SCALES), *(("f8", s) for s in [*SCALES, 1e300])])
 @pytest.mark.parametrize("control", [{}, {"snr": 40}, {"bpfp": 6}])
 @pytest.mark.parametrize("align", [None, "min-max", "percentile/channel", "robust/token"])
 def test_any_magnitude(scale: float, dtype: str, control: dict[str, float], align: str | None) -> None:
     """What float32 cannot square and sum is kept without loss; nothing overflows."""
     with np.errstate(over="ignore"):
         array = (np.random.default_rng(0).standard_normal((60, 12)) * scale).astype(dtype)
-    if not np.isfinite(array).all():
-        pytest.skip("more than the dtype holds")
     decoded = caufc.decode(caufc.encode(array, align=align, **control)).astype("f8")
     assert np.isfinite(decoded).all()
     unit = np.abs(array).max() or 1.0
