@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .errors import OptionError
 from .features import atomic_output, from_arrays, to_source
 from .features.output import can_seek
 from .limits import DEFAULT_LIMITS, Limits
@@ -144,9 +145,12 @@ def decode(data: bytes, *, profile: str | Path | None = None, limits: Limits = D
     """Decode the bytes of a ``.cauf`` file to what was encoded: same structure, names, shapes and dtypes.
 
     Raises:
+        OptionError: for a path, which :func:`load` takes.
         FormatError: for damaged or malformed bytes.
         UnsupportedError: for newer versions, missing profiles, and over limits.
     """
+    if isinstance(data, str | Path):
+        raise OptionError("decode takes the bytes of a file", file=str(data), remedy="caufc.load(path)")
     return _collect(_decoder(iter([data]), profile, limits))
 
 

@@ -148,6 +148,7 @@ class MalformedError(FormatError):
     Args:
         requirement: number of the broken requirement, as in ``CAUF-0123``.
         offset: byte offset of the structure in the file, where known.
+        remedy: if there is a better one than to suspect the file.
     """
 
     def __init__(
@@ -158,6 +159,7 @@ class MalformedError(FormatError):
         offset: int | None = None,
         file: str | None = None,
         tensor: str | None = None,
+        remedy: str | None = None,
     ) -> None:
         self.requirement, self.offset = requirement, offset
         at = "" if offset is None else f" at byte {offset}"
@@ -165,7 +167,7 @@ class MalformedError(FormatError):
             f"malformed{at}: {message} [CAUF-{requirement:04d}]",
             file=file,
             tensor=tensor,
-            remedy="the file was not written by a conforming encoder, or was changed",
+            remedy=remedy or "the file was not written by a conforming encoder, or was changed",
         )
 
 
@@ -187,10 +189,14 @@ class UnsupportedError(CaufError):
 
 
 class VersionError(UnsupportedError):
-    """The file needs a newer decoder; ``found`` and ``known`` are major versions."""
+    """The file needs another decoder, mostly a newer one; ``found`` and ``known`` are major versions."""
 
     def __init__(self, found: int, known: int, *, file: str | None = None) -> None:
         self.found, self.known = found, known
+        if found < known:
+            message = f"format version {found} is not known; this caufc reads {known}"
+            super().__init__(message, file=file, remedy="fetch the file again, or encode it anew")
+            return
         super().__init__(
             f"format version {found} is newer than {known}, the newest that this caufc reads",
             file=file,

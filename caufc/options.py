@@ -122,7 +122,10 @@ def make_options(
         if chosen is None and known is not None:
             chosen = _fitting(known.layout, dimensions[name])
         alignment = alignments.get(name, alignments.get("*", known.alignment if known else None))
-        tensors[name] = TensorOptions(chosen, known.name if known else None, alignment)
+        if known is None:
+            tensors[name] = TensorOptions(chosen, None, None, alignment)
+        else:
+            tensors[name] = TensorOptions(chosen, known.name, known.channels, alignment)
     return EncodeOptions(
         target=Target.choose(quality, snr, bpfp, max_error, lossless),
         arch=None if arch is None else arch.partition("?")[0],

@@ -15,6 +15,10 @@ from .types import Backbone, Runtime
 __all__ = ["GuardedRuntime", "load_runtime", "translated"]
 
 
+EXTRAS = ("timm", "transformers")
+"""Extras of caufc, each with the name of the package that its plugins need most."""
+
+
 @contextmanager
 def translated(plugin: str, doing: str) -> Iterator[None]:
     """Raise a plugin's foreign exceptions as :class:`PluginError`; caufc's own pass."""
@@ -61,15 +65,21 @@ def load_runtime(backbone: Backbone, arch: str, plugin: str) -> Runtime:
         raise PluginError(f"'{arch}' only describes features and cannot be run", plugin=plugin)
     missing = [package for package in backbone.requires if not _installed(package)]
     if missing:
-        raise PluginError(
-            f"'{arch}' needs {', '.join(missing)}", plugin=plugin, remedy=f"pip install {' '.join(missing)}"
-        )
+        raise PluginError(f"'{arch}' needs {', '.join(missing)}", plugin=plugin, remedy=_install(backbone, missing))
     with translated(plugin, f"loading '{arch}'"):
         runtime: object = backbone.load(arch)
     for method in ("prepare", "extract", "resume"):
         if not callable(getattr(runtime, method, None)):
             raise PluginError(f"load('{arch}') gave no runtime: '{method}' is missing", plugin=plugin)
     return GuardedRuntime(runtime, plugin)  # type: ignore[arg-type]
+
+
+def _install(backbone: Backbone, missing: Sequence[str]) -> str:
+    """How to install what is missing: for backbones of caufc's own plugins, the extra that holds it."""
+    extra = next((name for name in EXTRAS if name in backbone.requires), None)
+    if extra is not None and str(getattr(backbone.load, "__module__", "")).startswith("caufc.plugins."):
+        return f"pip install 'caufc[{extra}]'"
+    return f"pip install {' '.join(missing)}"
 
 
 def _installed(package: str) -> bool:

@@ -8,7 +8,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from .errors import MissingProfileError, StorageError, UnknownNameError
+from .errors import ForeignFormatError, FormatError, MissingProfileError, StorageError, UnknownNameError
 from .limits import DEFAULT_LIMITS, Limits
 from .pipeline.profile import ProfileFile, ProfileLookup, profile_id, read_profile
 from .plugin_manager import default_manager
@@ -58,6 +58,8 @@ def find_profile(name: str | Path, limits: Limits = DEFAULT_LIMITS) -> ProfileFi
     if text.endswith(SUFFIX):
         return _from_file(Path(text), limits)
     if text not in profile_names():
+        if Path(text).is_file():
+            return _from_any_file(Path(text), limits)
         raise UnknownNameError("profile", text, profile_names())
     return read_profile(default_manager().find_profile(text).read(), limits)
 
@@ -68,6 +70,15 @@ def _from_file(path: Path, limits: Limits) -> ProfileFile:
     except OSError as err:
         raise StorageError(err.strerror or str(err), file=str(path)) from err
     return read_profile(data, limits, shipped=_shipped_bytes(profile_id(data).hex()) == data)
+
+
+def _from_any_file(path: Path, limits: Limits) -> ProfileFile:
+    try:
+        return _from_file(path, limits)
+    except FormatError as err:
+        raise ForeignFormatError(
+            f"not a profile ({SUFFIX})", file=str(path), remedy=f"give a {SUFFIX} file, or the name of a profile"
+        ) from err
 
 
 def profile_lookup(given: ProfileFile | None = None, limits: Limits = DEFAULT_LIMITS) -> ProfileLookup:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+import operator
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, SupportsIndex
 
-from .errors import CaufError, StorageError
+from .errors import CaufError, InputError, StorageError
 from .features import from_arrays
 from .limits import DEFAULT_LIMITS, Limits
 from .pipeline.profile import ProfileFile
@@ -55,14 +56,23 @@ class Reader:
     def __len__(self) -> int:
         return len(self._reader)
 
-    def __getitem__(self, number: int) -> Any:
-        """Sample ``number``; negative numbers count from the end.
+    def __getitem__(self, number: SupportsIndex | slice) -> Any:
+        """Sample ``number``, or a list of the samples of a slice; negative numbers count from the end.
 
         Raises:
             IndexError: if there is no such sample.
+            TypeError: if it is neither number nor slice.
+            InputError: if the reader is closed.
             FormatError: if its chunk is damaged.
         """
+        if self._file.closed:
+            raise InputError("the reader is closed", file=self.name, remedy="open the file again")
         count = len(self)
+        if isinstance(number, slice):
+            return [self[index] for index in range(*number.indices(count))]
+        if not hasattr(number, "__index__"):
+            raise TypeError(f"samples are numbered; '{type(number).__name__}' is neither a number nor a slice")
+        number = operator.index(number)
         if not -count <= number < count:
             raise IndexError(f"sample {number} of {count}")
         with Located(self.name):

@@ -93,6 +93,13 @@ class Layout:
         """The layout with a sample axis."""
         return self if self.batched else Layout(f"b {self.expression}")
 
+    def nested(self) -> Layout:
+        """The layout of one sample that has a sample axis of its own: that axis becomes one of tokens."""
+        if not self.batched:
+            return self
+        free = next(letter for letter in "tnhw" if letter not in self.expression)
+        return Layout(f"{free}{self.expression[1:]}")
+
     def unbatched(self) -> Layout:
         """The layout of one sample."""
         return self if not self.batched else Layout(" ".join(_term_text(t, self.special) for t in self.sample_terms))

@@ -11,6 +11,9 @@ __all__ = ["ChannelStatistics"]
 
 Floats = NDArray[np.float64]
 
+BLOCK_VALUES = 1 << 17
+"""Values that are summed at a time, so that they stay in the processor's caches."""
+
 LARGEST = 2.0**48
 
 
@@ -25,7 +28,6 @@ class ChannelStatistics:
 
     def __init__(self, channels: int) -> None:
         self.count = 0
-        self.zeros = 0
         self.shift: Floats | None = None
         self.sum: Floats = np.zeros(channels)
         self.squares: Floats = np.zeros(channels)
@@ -34,10 +36,12 @@ class ChannelStatistics:
 
     def add(self, matrix: NDArray[Any]) -> None:
         """Add tokens ``[N, C]``; all must be finite."""
-        if not matrix.size:
-            return
+        rows = max(1, BLOCK_VALUES // max(1, matrix.shape[1]))
+        for start in range(0, len(matrix) if matrix.size else 0, rows):
+            self._add(matrix[start : start + rows])
+
+    def _add(self, matrix: NDArray[Any]) -> None:
         self.count += len(matrix)
-        self.zeros += matrix.size - int(np.count_nonzero(matrix))
         with np.errstate(over="ignore", invalid="ignore"):
             if self.shift is None:
                 self.shift = matrix.mean(axis=0).astype(np.float64)
@@ -81,8 +85,3 @@ class ChannelStatistics:
         if not self.count or not len(self.low):
             return False
         return 1 / LARGEST <= max(float(self.high.max()), -float(self.low.min())) <= LARGEST
-
-    @property
-    def zero_share(self) -> float:
-        """Share of the values that are zero, 0 to 1."""
-        return self.zeros / max(1, self.count * len(self.sum))

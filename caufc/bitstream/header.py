@@ -83,7 +83,12 @@ class HeaderParser:
         """
         present = bytes(self.buffer[:START])
         if present[: len(SIGNATURE)] != SIGNATURE[: len(present)]:
-            raise MalformedError("no CAUF signature", requirement=10, offset=0)
+            raise MalformedError(
+                "not a CAUF file: it has no signature",
+                requirement=10,
+                offset=0,
+                remedy="give a file that caufc wrote; caufc encode makes one from features",
+            )
         if len(present) < START:
             return None
         if present[len(SIGNATURE)] != VERSION[0]:

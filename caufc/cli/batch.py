@@ -74,7 +74,7 @@ class Batch:
         return max((outcome.exit_code for outcome in self.outcomes), default=0)
 
     def _plan(self) -> list[EncodeJob]:
-        entries = expand(self.sources)
+        entries = expand(self.sources, quiet=self.quiet)
         outputs = targets(entries, self.output, ".cauf")
         jobs = [
             replace(self.template, source=entry.path, output=output)

@@ -13,7 +13,7 @@ from ..features.formats import normal_suffix
 from .decoding import Decoded, DecodeJob, decode_file
 from .failure import EXPECTED, failure, say
 from .options import example, force_option, json_option, profile_option, quiet_option
-from .report import as_json_text, count, shown, size
+from .report import as_json_text, count, shown, size, speed
 from .streams import plugin_formats, with_suffix
 from .targets import Entry, is_folder, make_folder, targets
 
@@ -110,11 +110,10 @@ def _decode_many(
 
 
 def _line(decoded: Decoded) -> str:
-    rate = decoded.bytes_out / max(decoded.seconds, 1e-9) / 1e6
     held = f"{count(decoded.samples, 'sample')} of {count(decoded.tensors, 'tensor')}"
     return (
         f"{shown(decoded.input)} -> {shown(decoded.output)}: {held}, {size(decoded.bytes_in)} -> "
-        f"{size(decoded.bytes_out)}, {decoded.seconds:.2f} s, {rate:.1f} MB/s"
+        f"{size(decoded.bytes_out)}, {speed(decoded.bytes_out, decoded.seconds)}"
     )
 
 

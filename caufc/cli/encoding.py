@@ -15,7 +15,7 @@ from ..pipeline.report import Report
 from ..profiles import find_profile
 from .failure import EXPECTED, failure
 from .progress import Bar
-from .streams import binary_stdout, check_free, input_file, plugin_formats
+from .streams import binary_stdout, check_container, check_free, input_file, plugin_formats
 
 __all__ = ["EncodeJob", "Outcome", "attempt", "check_options", "encode_file"]
 
@@ -89,12 +89,12 @@ def encode_file(job: EncodeJob, *, quiet: bool = True) -> Outcome:
     """
     stdout = binary_stdout("a .cauf file") if job.output == "-" else None
     if job.source == "-":
-        check_free(job.output, job.source, job.force)
+        _check_output(job)
     try:
         with input_file(job.source, job.suffix) as path:
             suffix = path.suffix if job.source == "-" or job.suffix is None else job.suffix
             features = read(path, suffix, plugin_formats(suffix))
-            check_free(job.output, job.source, job.force)
+            _check_output(job)
             with _EncodeBar(path, quiet) as progress:
                 if stdout is not None:
                     report = encode_to(stdout, features, progress=progress, **job.options)
@@ -106,6 +106,12 @@ def encode_file(job: EncodeJob, *, quiet: bool = True) -> Outcome:
             return Outcome(job.source, job.output, "done", report, waste(features))
     except MemoryError as err:
         raise StorageError("not enough memory", file=job.source, remedy="try a smaller --chunk") from err
+
+
+def _check_output(job: EncodeJob) -> None:
+    if job.output != job.source:
+        check_container(job.output)
+    check_free(job.output, job.source, job.force)
 
 
 def attempt(job: EncodeJob, *, quiet: bool = True) -> Outcome:

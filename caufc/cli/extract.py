@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ from typing import Any
 
 import click
 
-from ..errors import InputError, OptionError, OutputExistsError, UnknownNameError
+from ..errors import InputError, OptionError, OutputExistsError, StorageError, UnknownNameError
 from ..features import Writer, known_suffixes, open_writer, to_source
 from ..features.formats import normal_suffix
 from ..features.holds import check_holds
+from ..features.leaf import storing
 from ..pipeline.source import SourceTensor
 from ..plugin_manager import default_manager
 from ..types import AnyArray, Branch, FeatureFormat, Framework, Runtime, Structure, Tap
@@ -63,6 +65,7 @@ def extract(
     '--arch timm/resnet18?pretrained=false' takes random weights, '?checkpoint=PATH' those of a file.
     """
     started = time.perf_counter()
+    _check_inputs(inputs)
     manager = default_manager()
     if not taps:
         known = ", ".join(tap.name for tap in manager.taps(arch)[:12])
@@ -79,6 +82,18 @@ def extract(
         sink.abort()
         raise
     _report(sink, arch, output, time.perf_counter() - started, as_json, quiet)
+
+
+def _check_inputs(inputs: tuple[Path, ...]) -> None:
+    """Look whether the inputs are there, before a backbone is loaded for them.
+
+    Raises:
+        StorageError: if one is missing, or a folder.
+    """
+    for path in inputs:
+        with storing(str(path)):
+            if stat.S_ISDIR(path.stat().st_mode):
+                raise StorageError("is a directory", file=str(path), remedy="name the files in it")
 
 
 def _progress(inputs: tuple[Path, ...], size: int, quiet: bool) -> Iterator[tuple[int, list[Path]]]:

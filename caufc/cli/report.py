@@ -21,6 +21,7 @@ __all__ = [
     "info_text",
     "short_size",
     "size",
+    "speed",
     "table",
     "totals",
     "verify_line",
@@ -28,6 +29,10 @@ __all__ = [
 
 SHOWN_TENSORS = 32
 """Reports list no more tensors than this."""
+
+
+FAST = 1_000_000
+"""Bytes of values from which on a speed means something."""
 
 
 def as_json_text(data: dict[str, Any]) -> str:
@@ -50,6 +55,12 @@ def short_size(number: int) -> str:
 def size(number: int) -> str:
     """Bytes, exact and in a unit: ``12,845,056 B (12.8 MB)``."""
     return f"{number:,} B" if number < 1000 else f"{number:,} B ({short_size(number)})"
+
+
+def speed(number: int, seconds: float) -> str:
+    """``1.50 s, 20.0 MB/s``; less than 1 MB tells no speed: ``0.02 s``."""
+    rate = f", {number / max(seconds, 1e-9) / 1e6:.1f} MB/s" if number >= FAST else ""
+    return f"{seconds:.2f} s{rate}"
 
 
 def count(number: int, noun: str) -> str:
@@ -80,13 +91,12 @@ def encode_text(outcome: Outcome) -> str:
     report = outcome.report
     if report is None:
         return f"{shown(outcome.output)} exists: skipped"
-    rate = report.bytes_in / max(report.seconds, 1e-9) / 1e6
     lines = [
         f"{shown(outcome.source)} -> {shown(outcome.output)}",
         f"  size   {size(report.bytes_in)} -> {size(report.bytes_out)}, {_ratio(report.bytes_in, report.bytes_out)}, "
         f"{report.bpfp:.4g} BPFP",
         f"  error  {_error(report)}",
-        f"  time   {report.seconds:.2f} s, {rate:.1f} MB/s",
+        f"  time   {speed(report.bytes_in, report.seconds)}",
     ]
     lines += [_tensor(tensor, report.samples) for tensor in report.tensors[:SHOWN_TENSORS]]
     if len(report.tensors) > SHOWN_TENSORS:

@@ -15,7 +15,15 @@ from ..features.formats import normal_suffix
 from ..plugin_manager import default_manager
 from ..types import FeatureFormat
 
-__all__ = ["binary_stdout", "check_free", "input_file", "plugin_formats", "stdin_bytes", "with_suffix"]
+__all__ = [
+    "binary_stdout",
+    "check_container",
+    "check_free",
+    "input_file",
+    "plugin_formats",
+    "stdin_bytes",
+    "with_suffix",
+]
 
 
 @contextmanager
@@ -81,6 +89,19 @@ def check_free(output: str, source: str, force: bool) -> None:
         raise OptionError("is both input and output", file=output, remedy="give another -o OUT")
     if not force:
         raise OutputExistsError("exists already", file=output, remedy="use --force")
+
+
+def check_container(output: str) -> None:
+    """Check that an output has not the name of a feature file, which a ``.cauf`` file would not be.
+
+    Raises:
+        OptionError: if it has.
+    """
+    suffix = Path(output).suffix
+    if suffix in ("", ".cauf"):
+        return
+    if normal_suffix(suffix) in known_suffixes(plugin_formats(suffix)):
+        raise OptionError(f"a .cauf file under a name that ends in {suffix}", file=output, remedy="name it .cauf")
 
 
 def plugin_formats(suffix: str) -> list[FeatureFormat]:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 
 from ..errors import InputError, OptionError, StorageError
 from ..features import read_entries
+from .failure import say
 from .streams import with_suffix
 
 __all__ = ["LIST_SUFFIX", "Entry", "expand", "is_folder", "make_folder", "targets"]
@@ -28,8 +29,8 @@ class Entry:
     written: str
 
 
-def expand(sources: Sequence[str]) -> list[Entry]:
-    """Inputs, lists replaced by what they name.
+def expand(sources: Sequence[str], *, quiet: bool = False) -> list[Entry]:
+    """Inputs, lists replaced by what they name; a list that names nothing is worth a warning, unless ``quiet``.
 
     Raises:
         StorageError: if a list cannot be read.
@@ -38,7 +39,10 @@ def expand(sources: Sequence[str]) -> list[Entry]:
     found: list[Entry] = []
     for source in sources:
         if source.lower().endswith(LIST_SUFFIX):
-            found += [Entry(path, written) for path, written in read_entries(Path(source)).items()]
+            named = read_entries(Path(source))
+            if not named and not quiet:
+                say(f"warning: {source}: names no file; one path a line")
+            found += [Entry(path, written) for path, written in named.items()]
         else:
             found.append(Entry(source, source))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -90,22 +91,20 @@ def _entropy_bits(counts: NDArray[Any]) -> NDArray[np.float64]:
 
 def _merge(groups: list[NDArray[Any]], counts: Counts, scale: float, most: int) -> list[NDArray[Any]]:
     """Merge neighbouring groups while a merge costs less than the table and the map that it saves."""
-    sums = np.stack([counts[group].sum(axis=0) for group in groups])
-    costs = _entropy_bits(sums)
-    joined = _entropy_bits(sums[:-1] + sums[1:])
+    stacked = np.stack([counts[group].sum(axis=0) for group in groups])
+    sums = list(stacked)
+    costs = _entropy_bits(stacked).tolist()
+    joined = _entropy_bits(stacked[:-1] + stacked[1:]).tolist()
+    losses = [both - first - second for both, first, second in zip(joined, costs, costs[1:], strict=False)]
     while len(groups) > 1:
-        loss = (joined - costs[:-1] - costs[1:]) * scale
-        best = int(np.argmin(loss))
-        map_bits = len(counts) * (np.log2(len(groups)) - np.log2(len(groups) - 1))
-        if len(groups) <= most and loss[best] > TABLE_BITS + map_bits:
+        best = losses.index(min(losses))
+        map_bits = len(counts) * math.log2(len(groups) / (len(groups) - 1))
+        if len(groups) <= most and losses[best] * scale > TABLE_BITS + map_bits:
             break
         groups[best : best + 2] = [np.concatenate(groups[best : best + 2])]
-        sums[best] += sums[best + 1]
-        sums = np.delete(sums, best + 1, axis=0)
-        costs = np.delete(costs, best + 1)
-        costs[best] = joined[best]
-        joined = np.delete(joined, best)
-        for pair in (best - 1, best):
-            if 0 <= pair < len(joined):
-                joined[pair] = _entropy_bits(sums[pair] + sums[pair + 1])
+        sums[best : best + 2] = [sums[best] + sums[best + 1]]
+        costs[best : best + 2] = [costs[best] + costs[best + 1] + losses.pop(best)]
+        for pair in range(max(0, best - 1), min(best + 1, len(losses))):
+            both = float(_entropy_bits(sums[pair] + sums[pair + 1]))
+            losses[pair] = both - costs[pair] - costs[pair + 1]
     return groups

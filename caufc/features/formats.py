@@ -16,6 +16,9 @@ from .leaf import open_input, storing
 
 __all__ = ["known_suffixes", "normal_suffix", "plugin_formats", "plugin_name", "read", "sniff"]
 
+ENCODED = ".cauf"
+"""The suffix of what features are encoded to."""
+
 _READERS: dict[str, Callable[[Path, Limits], Any]] = {
     ".npy": npy.read,
     ".npz": npz.read,
@@ -95,10 +98,18 @@ def read(
         if wanted in _READERS:
             return _READERS[wanted](path, limits)
         if wanted not in formats:
+            if wanted == ENCODED:
+                raise _encoded(known_suffixes(extra))
             raise UnknownNameError("format", wanted.removesuffix(".") or "", known_suffixes(extra))
         return _read_with(formats[wanted], path)
     except CaufError as err:
         raise err.locate(file=str(path)) from err.__cause__
+
+
+def _encoded(known: Iterable[str]) -> UnknownNameError:
+    error = UnknownNameError("format", ENCODED, known)
+    error.remedy = "it is encoded already: caufc decode gives its features"
+    return error
 
 
 def _read_with(item: FeatureFormat, path: Path) -> Any:

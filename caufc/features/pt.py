@@ -33,6 +33,9 @@ NODES_PER_TENSOR = 256
 # Global, class and function are how torch names what it would have to import; the numbers are pickle's own operators
 # that make instances (INST, OBJ, EXT1, EXT2, EXT4, NEWOBJ_EX, STACK_GLOBAL).
 _NEEDS_CODE = re.compile(r"global|class|function|allowlist|TorchScript|operand (105|111|130|131|132|146|147)\b", re.I)
+_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
+"""How torch names what a pickle would import."""
+
 _LOAD_ERRORS = (
     pickle.UnpicklingError,
     struct.error,
@@ -123,15 +126,15 @@ def _load(path: Path, *, mmap: bool) -> Any:
         raise
     except _LOAD_ERRORS as err:
         if isinstance(err, pickle.UnpicklingError | RuntimeError) and _NEEDS_CODE.search(_reason(err)):
-            raise _needs_code(file) from err
+            raise _needs_code(file, _GLOBAL.search(_reason(err))) from err
         raise ForeignFormatError(f"torch cannot read it: {_reason(err)[:120]}", file=file) from err
 
 
-def _needs_code(file: str) -> ForeignFormatError:
+def _needs_code(file: str, needed: re.Match[str] | None = None) -> ForeignFormatError:
     return ForeignFormatError(
-        "the pickle needs code to be read, which caufc never runs",
+        f"the pickle needs code to be read, which caufc never runs{f': {needed[1]}' if needed else ''}",
         file=file,
-        remedy="save tensors, dicts and lists only",
+        remedy="save tensors, dicts and lists only: model.state_dict(), torch.from_numpy(array)",
     )
 
 
@@ -147,6 +150,7 @@ def _tensors(features: object, file: str | None, limits: Limits) -> list[tuple[s
     """The torch tensors of a nested object with their dotted names, each as often as it is named.
 
     Raises:
+        TensorError: for a Python number, if ``file`` is given.
         LimitError: for too many levels or nodes, as an object that contains itself has.
     """
     import torch
@@ -158,6 +162,13 @@ def _tensors(features: object, file: str | None, limits: Limits) -> list[tuple[s
         nonlocal nodes
         if isinstance(node, torch.Tensor):
             found.append((".".join(path), node))
+        elif file is not None and isinstance(node, bool | int | float | complex):
+            raise TensorError(
+                f"is a scalar ({type(node).__name__}), not a tensor",
+                file=file,
+                tensor=".".join(path),
+                remedy="save torch.tensor(...)",
+            )
         elif isinstance(node, dict | list | tuple):
             limits.check("nesting", len(path) + 1)
             for key, child in node.items() if isinstance(node, dict) else enumerate(node):

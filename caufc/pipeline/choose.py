@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..align import (
-    ChannelStatistics,
     GlobalAligner,
     TokenAligner,
     ValueAligner,
@@ -34,7 +33,7 @@ from ..codec import (
 from ..errors import InputError, LayoutError, MalformedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, FLOATS, Alignment, Layout
 from .numeric import cast_floats, to_floats
-from .rate import RateModel
+from .rate import RateModel, gain_of_quality
 from .setup import LOSSLESS, OFFSETS, SCALES, TRANSFORM, TensorSetup, section_of
 from .source import Source, SourceTensor
 from .survey import TensorSurvey
@@ -54,6 +53,12 @@ __all__ = [
 
 SECTION_FRAME = 6
 """Bytes of a section's frame: tag, length, checksum."""
+
+SMALL_VALUES = 4096
+"""Tensors of at most so many values are coded both ways to see which is smaller."""
+
+CHANNEL_TOKENS = 48
+"""With fewer tokens, a channel's statistics take more bytes than they save."""
 
 TINY_BYTES = 64
 """Tensors of so few bytes are smaller without tables and steps."""
@@ -122,16 +127,26 @@ def choose_layout(source: Source, tensor: SourceTensor, options: TensorOptions) 
         return None, False
     dimensions = len(template_of(source, tensor))
     if options.layout is not None:
-        if len(options.layout.sample_terms) != dimensions:
-            raise LayoutError(
-                f"layout '{options.layout}' does not fit samples of shape {_shown(source, tensor)}",
-                tensor=tensor.name,
-                remedy=f"give one with {dimensions} axes a sample",
-            )
-        return options.layout, False
+        return _fitted(options.layout, source, tensor), False
     if tensor.stacked:
         return guess_layout(dimensions + 1, True), True
-    return guess_layout(dimensions, False), True
+    batch_of_one = guess_layout(dimensions, True) if dimensions > 2 and template_of(source, tensor)[0] == 1 else None
+    return batch_of_one.nested() if batch_of_one else guess_layout(dimensions, False), True
+
+
+def _fitted(layout: Layout, source: Source, tensor: SourceTensor) -> Layout:
+    """A layout that was given, if it fits; samples of lists may have a sample axis of their own."""
+    dimensions = len(template_of(source, tensor))
+    if len(layout.sample_terms) == dimensions:
+        return layout
+    if not tensor.stacked and len(layout.terms) == dimensions:
+        return layout.nested()
+    axes = f"{dimensions} axes behind 'b'" if tensor.stacked else f"{dimensions} axes"
+    raise LayoutError(
+        f"layout '{layout}' does not fit samples of shape {_shown(source, tensor)}",
+        tensor=tensor.name,
+        remedy=f"give one with {axes}",
+    )
 
 
 def _shown(source: Source, tensor: SourceTensor) -> str:
@@ -146,11 +161,18 @@ def lossless_setup(source: Source, tensor: SourceTensor, layout: Layout | None, 
     return TensorSetup(tensor.name, tensor.dtype, tensor.framework, template, LOSSLESS, meaning, tap=tap)
 
 
-def automatic_alignment(statistics: ChannelStatistics) -> Alignment:
+def automatic_alignment(survey: TensorSurvey) -> Alignment:
     """The alignment of features that nothing is known of: per channel, zeros kept as zeros where there are many."""
-    if statistics.zero_share >= SPARSE_SHARE:
+    if np.count_nonzero(survey.sample) < (1 - SPARSE_SHARE) * survey.sample.size:
         return Alignment("none")
     return Alignment("mean-deviation", "channel", strength=0.5)
+
+
+def settled(alignment: Alignment, tokens: int) -> Alignment:
+    """A default alignment for so many tokens: per channel only where statistics pay for their bytes."""
+    if alignment.scope == "channel" and alignment.strength < 1 and tokens < CHANNEL_TOKENS:
+        return replace(alignment, scope="global")
+    return alignment
 
 
 def choose_alignment(
@@ -166,7 +188,7 @@ def choose_alignment(
     """
     if target.kind == "max_error":
         return base, GlobalAligner(0.0, 1.0)
-    alignment = wanted or automatic_alignment(survey.statistics)
+    alignment = settled(wanted or automatic_alignment(survey), survey.total)
     kind, scope = ALIGNMENT_KINDS.index(alignment.kind), ALIGNMENT_SCOPES.index(alignment.scope)
     if alignment.scope == "token" and alignment.kind != "none":
         record = AlignmentRecord(kind, scope, truncate=alignment.truncate)
@@ -217,7 +239,17 @@ def prefers_lossless(choice: Choice, target: Target) -> bool:
     values = choice.survey.total * choice.survey.channels
     if target.kind == "max_error":
         return _bounded_bytes(choice, target.value) >= _lossless_bytes(choice)
-    return values * choice.setup.item_size <= TINY_BYTES
+    if values * choice.setup.item_size <= TINY_BYTES or choice.survey.constant:
+        return True
+    if target.kind != "quality" or values > SMALL_VALUES:
+        return False
+    step = float(np.float32(float(choice.setup.parameters[0]) * gain_of_quality(target.value)))
+    sections = {
+        **choice.setup.arrays,
+        **plan(choice.aligned, choice.survey.geometry, step, 1.0, bounded=False).sections,
+    }
+    coded = sample_bits(choice.aligned, choice.survey.geometry, step, sections) / 8 + section_cost(sections)
+    return coded >= _lossless_bytes(choice)
 
 
 def _lossless_bytes(choice: Choice) -> float:

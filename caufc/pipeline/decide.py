@@ -38,12 +38,14 @@ class Decided:
         guessed: whether the layout was a guess.
         promise: what the coder must keep.
         choice: for the rate control; None for what is coded without loss.
+        note: what the user should know.
     """
 
     setup: TensorSetup
     guessed: bool
     promise: Promise
     choice: Choice | None = None
+    note: str = ""
 
 
 def decide(
@@ -78,7 +80,9 @@ def _defaults(source: Source, profile: ProfileFile | None) -> Sequence[TensorSet
         return [None] * len(source.tensors)
     setups = resolve(profile.header, profile.sections, None)[1]
     if len(setups) != len(source.tensors):
-        raise InputError(f"the profile is for {len(setups)} tensors, there are {len(source.tensors)}")
+        tensors = "1 tensor" if len(setups) == 1 else f"{len(setups)} tensors"
+        there = f"there {'is' if len(source.tensors) == 1 else 'are'} {len(source.tensors)}"
+        raise InputError(f"the profile is for {tensors}, {there}", remedy="use another profile, or none")
     return setups
 
 
@@ -114,11 +118,22 @@ class _Decision:
             progress=advance,
         )
         if self.target.kind != "max_error" and not survey.statistics.moderate:
-            return Decided(base, guessed, Promise())
+            wide = f"{self._name()}is kept without loss: its values are beyond 2^48 or all below 2^-48"
+            return Decided(base, guessed, Promise(), note="" if survey.constant else wide)
         choice = self._choice(base, survey)
         if promise.truncate is None and prefers_lossless(choice, self.target):
             return Decided(base, guessed, Promise())
-        return Decided(choice.setup, guessed, promise, choice)
+        return Decided(choice.setup, guessed, promise, choice, self._doubt(survey.channels))
+
+    def _name(self) -> str:
+        return f"tensor '{self.tensor.name}' " if self.tensor.name else ""
+
+    def _doubt(self, channels: int) -> str:
+        """What the plugin says of the tap, if the features do not look like that."""
+        declared = self.options.channels
+        if declared in (None, channels):
+            return ""
+        return f"{self._name()}has {channels} channels, tap '{self.options.tap}' has {declared}: is the tap right?"
 
     def _profiled(self) -> TensorSetup | None:
         """The profile's setup, where neither option nor target stand against it."""

@@ -105,12 +105,12 @@ class ChunkDecoder:
         return DecodedChunk(chunk.first, chunk.count, tuple(tensors))
 
     def size(self, chunk: Chunk) -> tuple[int, int]:
-        """Values and bytes that a chunk decodes to, what arrays of their own take counted in."""
+        """Values that a chunk decodes to, and their bytes."""
         counts = [
             sum(setup.size(shape) for shape in shapes) for setup, shapes in zip(self.setups, chunk.shapes, strict=True)
         ]
         size = sum(count * setup.item_size for count, setup in zip(counts, self.setups, strict=True))
-        return sum(counts), size + (0 if self.structure.kind == "batch" else ARRAY_BYTES * chunk.count * len(counts))
+        return sum(counts), size
 
 
 class FileDecoder:
@@ -131,6 +131,7 @@ class FileDecoder:
         self.numel = 0
         self.bytes_in = 0
         self.bytes_out = 0
+        self.bytes_charged = 0
 
     @property
     def structure(self) -> Structure:
@@ -172,10 +173,13 @@ class FileDecoder:
         values, size = self.chunks_decoder.size(chunk)
         self.count += chunk.count
         self.chunk_count += 1
+        arrays = 0
         if self.structure.kind != "batch":
             self.limits.check("list_samples", self.count)
+            arrays = chunk.count * len(self.setups)
         self.numel = self.limits.check("file_elements", self.numel + values)
-        self.bytes_out = self.limits.check("output_bytes", self.bytes_out + size)
+        self.bytes_out += size
+        self.bytes_charged = self.limits.check("output_bytes", self.bytes_charged + size + ARRAY_BYTES * arrays)
 
     def _close(self, block: Block, index: Index) -> None:
         indexed = self.prelude.header.indexed

@@ -33,14 +33,12 @@ class Distortion:
     patched: int = 0
 
     def add(self, original: NDArray[Any], error: NDArray[Any]) -> None:
-        """Add flat finite values and their errors."""
-        for start in range(0, len(original), BLOCK):
-            part = original[start : start + BLOCK].astype(np.float64)
-            wrong = error[start : start + BLOCK].astype(np.float64)
-            with np.errstate(over="ignore"):
-                self.energy += float(np.sum(part * part))
-                self.error += float(np.sum(wrong * wrong))
-        if len(error):
+        """Add finite values and their errors, of one shape."""
+        rows = max(1, BLOCK * len(original) // max(1, original.size))
+        for start in range(0, len(original), rows):
+            self.energy += _squares(original[start : start + rows])
+            self.error += _squares(error[start : start + rows])
+        if error.size:
             self.largest = max(self.largest, float(error.max()), -float(error.min()))
 
     def merge(self, other: Distortion) -> None:
@@ -62,3 +60,12 @@ class Distortion:
     def nmse(self) -> float:
         """Error over energy."""
         return self.error / self.energy if self.energy > 0 else (0.0 if self.error == 0 else math.inf)
+
+
+def _squares(values: NDArray[Any]) -> float:
+    """Sum of squares, summed in float64; squared in float32 where that neither over- nor underflows much."""
+    largest = max(float(values.max()), -float(values.min())) if values.size else 0.0
+    if not 1e-12 < largest < 1e15:
+        values = values.astype(np.float64)
+    with np.errstate(over="ignore"):
+        return float(np.sum(np.square(values), dtype=np.float64))

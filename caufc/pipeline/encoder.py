@@ -127,7 +127,7 @@ class Encoder:
             arch=self.arch,
             codec="lossless" if all(tensor.setup.codec == LOSSLESS for tensor in done.tensors) else "transform",
             tensors=tuple(self._tensor_report(tensor, done.gain) for tensor in done.tensors),
-            warnings=tuple(control.warnings),
+            warnings=(*(tensor.note for tensor in done.tensors if tensor.note), *control.warnings),
         )
 
     def _tensor_report(self, tensor: Decided, gain: float) -> TensorReport:

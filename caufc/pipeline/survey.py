@@ -48,6 +48,11 @@ class TensorSurvey:
     clipped: int = 0
 
     @property
+    def constant(self) -> bool:
+        """Whether all values are the same."""
+        return bool(self.statistics.low.min(initial=np.inf) == self.statistics.high.max(initial=-np.inf))
+
+    @property
     def energy(self) -> float:
         """Sum of the squares of all values."""
         return self.statistics.energy

@@ -94,11 +94,13 @@ class TensorOptions:
     Args:
         layout: meaning of its axes.
         tap: where it was taken.
+        channels: how many channels the tap has, as its plugin says.
         alignment: value alignment.
     """
 
     layout: Layout | None = None
     tap: str | None = None
+    channels: int | None = None
     alignment: Alignment | None = None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from ..align import (
 from ..bitstream import Cursor, varint
 from ..codec import Geometry, TransformCodec, decode_lossless, encode_lossless
 from ..errors import LayoutError, MalformedError, UnsupportedError
-from ..types import ALIGNMENT_KINDS, AnyArray
+from ..types import ALIGNMENT_KINDS, DTYPES, AnyArray
 from .coder import Encoded, Promise, Samples, Shapes, Symbols, split
 from .distortion import Distortion
 from .numeric import cast_floats, to_floats, working_dtype
@@ -32,6 +32,7 @@ from .setup import MAX_CHANNELS, OFFSETS, SCALES, TensorSetup
 __all__ = ["TransformCoder", "codec_parameters", "value_aligner"]
 
 PATCHED = 1
+BLOCK_VALUES = 1 << 17
 SAFE_INDEX = 1 << 23
 """Below, float32 represents every index and its neighbours, so quantisation errors stay within a step."""
 
@@ -123,29 +124,45 @@ class TransformCoder:
         clean = matrix
         if promise.truncate is not None:
             matrix, distortion.clipped = truncate(matrix, *promise.truncate)
-        aligned, side = self.value.forward(matrix)
-        symbols = self.codec.symbols(aligned, self.gain)
-        del aligned
-        error = self._decoded(symbols, side)
-        symbols = np.ascontiguousarray(symbols)
-        error -= clean
-        mask = self._broken(error, symbols, side, promise, lost)
+        symbols, sides = np.empty(matrix.shape, np.int32), []
+        broken: NDArray[np.bool_] | None = None
+        for rows in self._blocks(len(matrix)):
+            aligned, part_side = self.value.forward(matrix[rows])
+            part = self.codec.symbols(aligned, self.gain)
+            error = self._decoded(part, part_side)
+            error -= clean[rows]
+            mask = self._broken(error, part, part_side, promise, None if lost is None else lost[rows])
+            if mask is not None:
+                error[mask] = 0
+                broken = np.zeros(matrix.shape, np.bool_) if broken is None else broken
+                broken[rows] = mask
+            distortion.add(clean[rows], error)
+            symbols[rows] = part
+            sides += [] if part_side is None else [part_side]
+        side = np.concatenate(sides, axis=1) if sides else None
         patches = None
-        if mask is not None:
-            error[mask] = 0
-            distortion.patched = int(mask.sum())
-            patches = Patches.where(self._flat(mask, tokens), np.concatenate([s.ravel() for s in stored]))
-        distortion.add(*(part.T.ravel() if error.flags.f_contiguous else part.ravel() for part in (clean, error)))
+        if broken is not None:
+            distortion.patched = int(broken.sum())
+            patches = Patches.where(self._flat(broken, tokens), np.concatenate([s.ravel() for s in stored]))
         geometry = Geometry(tokens.grids, tokens.special)
         payload = self._payload(self.codec.encode(symbols, geometry), side, patches)
         return Encoded(payload, _covered(symbols, side, patches), distortion)
 
+    def _blocks(self, count: int) -> Iterator[slice]:
+        """Rows of so many values that they stay in the processor's caches; at least one block."""
+        step = max(1, BLOCK_VALUES // max(1, self.channels))
+        for start in range(0, max(1, count), step):
+            yield slice(start, min(count, start + step))
+
     def _decoded(self, symbols: NDArray[np.int32], side: SideArray | None) -> NDArray[Any]:
-        """Working floats of what the decoder will store, ``[N, C]``."""
+        """Working floats of what the decoder will store, same shape."""
+        return to_floats(self._stored(symbols, side), self.setup.dtype)
+
+    def _stored(self, symbols: NDArray[np.int32], side: SideArray | None) -> AnyArray:
+        """What the decoder will store, same shape."""
         aligned = self.codec.reconstruct(symbols, self.gain, self.working)
         with np.errstate(over="ignore", invalid="ignore"):
-            values = self.value.inverse(aligned, side)
-        return to_floats(cast_floats(values, self.setup.dtype), self.setup.dtype)
+            return cast_floats(self.value.inverse(aligned, side), self.setup.dtype)
 
     def _broken(
         self,
@@ -207,9 +224,10 @@ class TransformCoder:
 
     def reconstruct(self, symbols: Symbols, shapes: Shapes) -> list[AnyArray] | AnyArray:
         state: _State = symbols.state
-        aligned = self.codec.reconstruct(state.symbols, self.gain, self.working)
-        with np.errstate(over="ignore", invalid="ignore"):
-            stored = cast_floats(self.value.inverse(aligned, state.side), self.setup.dtype)
+        stored = np.empty(state.symbols.shape, DTYPES[self.setup.dtype])
+        for rows in self._blocks(len(stored)):
+            side = None if state.side is None else state.side[:, rows]
+            stored[rows] = self._stored(state.symbols[rows], side)
         stacked = None not in self.setup.template
         tokens = Tokens(stored, tuple(shapes), (), self.format.layout.special, stacked)
         samples = self.format.from_tokens(tokens)
