@@ -14,6 +14,7 @@ from features.common import assert_same
 import caufc
 from caufc.errors import (
     DamagedError,
+    InputError,
     LayoutError,
     OptionError,
     OutputExistsError,
@@ -145,6 +146,27 @@ def test_what_is_no_feature(features: Any, error: type[Exception]) -> None:
 def test_unknown_names(option: str, value: str) -> None:
     with pytest.raises(UnknownNameError, match=f"'{value}'"):
         caufc.encode(np.ones((3, 4)), **{option: value})
+
+
+def test_samples_by_slice_and_what_is_no_number() -> None:
+    with caufc.open(caufc.encode(np.arange(12.0).reshape(6, 2), lossless=True)) as reader:
+        found = reader[1:3]
+        assert isinstance(found, list)
+        np.testing.assert_array_equal(found, [[2, 3], [4, 5]])
+        np.testing.assert_array_equal(reader[np.int64(-1)], [10, 11])
+        assert reader[9:] == []
+        for key in ("a", 1.0):
+            with pytest.raises(TypeError, match="neither a number nor a slice"):
+                reader[key]
+    for key in (0, slice(2)):
+        with pytest.raises(InputError, match="the reader is closed; open the file again"):
+            reader[key]
+
+
+def test_decode_is_not_load(tmp_path: Path) -> None:
+    for path in ("x.cauf", tmp_path / "x.cauf"):
+        with pytest.raises(OptionError, match=r"decode takes the bytes of a file; caufc\.load\(path\)"):
+            caufc.decode(path)  # type: ignore[arg-type]
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:

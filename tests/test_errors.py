@@ -91,6 +91,7 @@ def test_locate_adds_only_what_is_missing() -> None:
             "malformed at byte 7: a gap [CAUF-0142]; the file was not written by a conforming encoder, or was changed",
             {"requirement": 142, "offset": 7},
         ),
+        (MalformedError("a gap", requirement=3, remedy="mend it"), "malformed: a gap [CAUF-0003]; mend it", {}),
         (MalformedError("a gap", requirement=3), "malformed: a gap [CAUF-0003]", {"requirement": 3, "offset": None}),
         (DamagedError("cut", offset=9), "damaged at byte 9: cut; fetch the file again", {"offset": 9}),
         (
@@ -98,6 +99,7 @@ def test_locate_adds_only_what_is_missing() -> None:
             "format version 2 is newer than 1, the newest that this caufc reads; upgrade caufc",
             {"found": 2, "known": 1},
         ),
+        (VersionError(0, 1), "format version 0 is not known; this caufc reads 1", {"found": 0, "known": 1}),
         (
             MissingProfileError("00ff"),
             "needs profile 00ff, which is not here; give it with --profile FILE",

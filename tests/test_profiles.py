@@ -143,7 +143,7 @@ def test_a_profile_of_several_tensors(tokens: Any, efficientnet: Any, tmp_path: 
     found = caufc.decode(data, profile=path)
     assert {name: array.shape for name, array in found.items()} == {n: a.shape for n, a in features.items()}
     np.testing.assert_array_equal(found["id"], features["id"])
-    with pytest.raises(InputError, match="the profile is for 3 tensors, there are 1"):
+    with pytest.raises(InputError, match="the profile is for 3 tensors, there is 1; use another profile, or none"):
         caufc.encode(tokens, profile=path)
 
 

@@ -38,7 +38,7 @@ def lines(data: bytes) -> Iterator[tuple[int, bytes, str]]:
     while cursor.left:
         start = cursor.position
         tag, length = chr(cursor.byte()), cursor.varint()
-        yield took(start, f"block '{tag}', {length} bytes")
+        yield took(start, f"block '{tag}', {length} byte{'' if length == 1 else 's'}")
         body = cursor.position
         yield from body_lines(tag, data[body : body + length], body)
         cursor.take(length)

@@ -33,7 +33,7 @@ NODES_PER_TENSOR = 256
 # Global, class and function are how torch names what it would have to import; the numbers are pickle's own operators
 # that make instances (INST, OBJ, EXT1, EXT2, EXT4, NEWOBJ_EX, STACK_GLOBAL).
 _NEEDS_CODE = re.compile(r"global|class|function|allowlist|TorchScript|operand (105|111|130|131|132|146|147)\b", re.I)
-_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
+_GLOBAL = re.compile(r"GLOBAL ([\w.]{1,120})")
 """How torch names what a pickle would import."""
 
 _LOAD_ERRORS = (

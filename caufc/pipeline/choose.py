@@ -241,7 +241,7 @@ def prefers_lossless(choice: Choice, target: Target) -> bool:
         return _bounded_bytes(choice, target.value) >= _lossless_bytes(choice)
     if values * choice.setup.item_size <= TINY_BYTES or choice.survey.constant:
         return True
-    if target.kind != "quality" or values > SMALL_VALUES:
+    if target.kind != "quality" or values > SMALL_VALUES or choice.profiled:
         return False
     step = float(np.float32(float(choice.setup.parameters[0]) * gain_of_quality(target.value)))
     sections = {

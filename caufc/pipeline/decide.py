@@ -118,7 +118,7 @@ class _Decision:
             progress=advance,
         )
         if self.target.kind != "max_error" and not survey.statistics.moderate:
-            wide = f"{self._name()}is kept without loss: its values are beyond 2^48 or all below 2^-48"
+            wide = f"{self._name()}kept without loss: its values are beyond 2^48 or all below 2^-48"
             return Decided(base, guessed, Promise(), note="" if survey.constant else wide)
         choice = self._choice(base, survey)
         if promise.truncate is None and prefers_lossless(choice, self.target):

@@ -131,9 +131,9 @@ def test_a_constant_channel_gets_no_tiny_step() -> None:
     matrix = np.random.default_rng(0).standard_normal((100, 8)).astype(np.float32)
     matrix[:, 3] = 0.25
     aligner = align_channels("mean-deviation", statistics_of(matrix), matrix, 1.0)
-    assert aligner.scale[3] == pytest.approx(1e-3 * float(np.sqrt(np.mean(matrix.var(axis=0)))), rel=0.1)
+    assert aligner.scale[3] == pytest.approx(1e-3 * float(np.median(matrix.std(axis=0))), rel=0.1)
     assert set(align_channels("mean-deviation", statistics_of(matrix), matrix, 0.0).scale_codes) == {
-        round(8 * math.log2(float(np.sqrt(np.mean(matrix.var(axis=0))))))
+        round(8 * math.log2(float(np.median(matrix[:, [0, 1, 2, 4, 5, 6, 7]].std(axis=0)))))
     }
 
 
@@ -216,7 +216,6 @@ def test_statistics_in_parts(sizes: list[int], mean: float, seed: int) -> None:
     np.testing.assert_allclose(statistics.deviation, matrix.std(axis=0), atol=2e-3)
     np.testing.assert_array_equal(statistics.low, matrix.min(axis=0))
     np.testing.assert_array_equal(statistics.high, matrix.max(axis=0))
-    assert statistics.zero_share == pytest.approx(np.mean(matrix == 0))
     assert statistics.global_mean == pytest.approx(matrix.mean(), abs=1e-4)
     assert statistics.global_deviation == pytest.approx(matrix.std(), abs=2e-3)
     assert statistics.energy == pytest.approx(float(np.sum(matrix.astype(np.float64) ** 2)), rel=1e-4, abs=1e-6)

@@ -42,6 +42,8 @@ def _pickle(path: str) -> None:
 OBJECTS = np.array([{}, 1], dtype=object)
 INPUTS: dict[str, Callable[[str], object]] = {
     "feats.xyz": lambda path: Path(path).write_bytes(b"abc"),
+    "coded.cauf": lambda path: Path(path).write_bytes(b"abc"),
+    "scalar.pt": lambda path: torch.save({"n": 3}, path),
     "feats": lambda path: Path(path).write_bytes(b"abc"),
     "junk.pt": lambda path: Path(path).write_bytes(b"hello world" * 99),
     "junk.npy": lambda path: Path(path).write_bytes(b"hello world" * 99),
@@ -63,6 +65,8 @@ CASES = [
     ("missing.pt", 1, "missing.pt: no such file; check the path"),
     ("folder.pt", 1, "folder.pt: is a directory"),
     ("feats.xyz", 2, f"feats.xyz: unknown format '.xyz'; known: {SUFFIXES}"),
+    ("coded.cauf", 2, "coded.cauf: unknown format '.cauf'; it is encoded already: caufc decode gives its features"),
+    ("scalar.pt", 2, "scalar.pt: tensor 'n': is a scalar (int), not a tensor; save torch.tensor(...)"),
     ("feats", 2, f"feats: unknown format ''; known: {SUFFIXES}"),
     ("junk.pt", 3, f"junk.pt: not a file of torch.save; {WROTE}"),
     ("junk.npy", 3, "junk.npy: "),
@@ -70,7 +74,7 @@ CASES = [
     ("junk.safetensors", 3, "junk.safetensors: "),
     ("empty.pt", 3, f"empty.pt: not a file of torch.save; {WROTE}"),
     ("pickle.pt", 3, f"pickle.pt: not a file of torch.save; {WROTE}"),
-    ("evil.pt", 3, "evil.pt: the pickle needs code to be read, which caufc never runs; save tensors"),
+    ("evil.pt", 3, "evil.pt: the pickle needs code to be read, which caufc never runs: io.open; save tensors, dicts"),
     ("objects.npy", 2, "objects.npy: is an array of Python objects; caufc never unpickles; store the inner arrays"),
     ("objects.npz", 2, "objects.npz: tensor 'o': is an array of Python objects; caufc never unpickles; store the"),
     ("sparse.pt", 2, "sparse.pt: tensor 's': is sparse (torch.sparse_coo); store .to_dense()"),
@@ -108,7 +112,7 @@ OPTIONS = [
     ("--lossless --max-error 0.1", "maps.npy: --max-error and --lossless are two rate controls; give one"),
     ("--nonfinite maybe", "maps.npy: unknown way with NaN and Inf 'maybe'; known: error, keep"),
     ("--chunk 0", "maps.npy: 0 samples a chunk; 1 to 65,536"),
-    ("--layout b_n_c", "maps.npy: layout 'b_n_c': unknown '_'; letters: b t h w n c d g"),
+    ("--layout b_n_c", f"maps.npy: layout 'b_n_c': axes are separated by spaces; {LAYOUTS}"),
     ("--layout bcn", f"maps.npy: layout 'bcn': axes are separated by spaces; {LAYOUTS}"),
     ("--layout x=bcn", f"maps.npy: tensor 'x': layout 'bcn': axes are separated by spaces; {LAYOUTS}"),
     ("--layout b~n~c", "maps.npy: layout 'b n c' does not fit samples of shape (16, 5, 5); give one with 3 axes"),
@@ -120,6 +124,9 @@ OPTIONS = [
     ("--truncate 0,1 --max-error 0.1", "maps.npy: truncation and an error bound contradict each other; leave one out"),
     ("--shard 1/2", "maps.npy: there is one input, and no list; leave --shard out"),
     ("-f --skip-existing", "--force and --skip-existing contradict each other; give one"),
+    ("-o v.npy", "v.npy: a .cauf file under a name that ends in .npy; name it .cauf"),
+    ("-o v.PTH -f", "v.PTH: a .cauf file under a name that ends in .PTH; name it .cauf"),
+    ("--profile maps.npy", "maps.npy: not a profile (.caufp); give a .caufp file, or the name of a profile"),
     ("-o maps.npy -f", "maps.npy: is both input and output; give another -o OUT"),
 ]
 
@@ -127,7 +134,7 @@ OPTIONS = [
 @pytest.mark.parametrize(("options", "message"), OPTIONS, ids=[case[0] for case in OPTIONS])
 def test_options(run: Run, folder: Path, maps: Path, options: str, message: str):
     ran = run("encode", maps, *(option.replace("~", " ") for option in options.split()))
-    assert (ran.code, ran.out) == (2, "")
+    assert (ran.code, ran.out) == (3 if "not a profile" in message else 2, "")
     assert len(ran.lines) == 1
     assert ran.err.startswith(f"caufc: {message}")
     assert names(folder) == ["maps.npy"]

@@ -115,6 +115,13 @@ def test_a_list_that_is_missing(run: Run, folder: Path):
     assert names(folder) == []
 
 
+def test_a_list_that_names_nothing(run: Run):
+    Path("empty.txt").write_text("# nothing yet\n\n")
+    ran = run("encode", "empty.txt", "-o", "out")
+    assert (ran.code, ran.err) == (0, "caufc: warning: empty.txt: names no file; one path a line\n")
+    assert run("encode", "empty.txt", "-o", "out", "--quiet").err == ""
+
+
 def test_shards_share_the_work(run: Run, folder: Path):
     inputs = [f"{number}.npy" for number in range(7)]
     make(*inputs)

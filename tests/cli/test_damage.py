@@ -54,12 +54,21 @@ def test_a_newer_version(run: Run, folder: Path, encoded: bytes, command: str):
     assert names(folder) == before
 
 
+def test_version_0(run: Run, encoded: bytes):
+    Path("old.cauf").write_bytes(encoded[:8] + bytes([0]) + encoded[9:])
+    ran = run("info", "old.cauf")
+    assert ran.code == 4
+    assert ran.err.startswith("caufc: old.cauf: format version 0 is not known; this caufc reads 1; ")
+
+
 @pytest.mark.parametrize("command", ["decode", "info", "verify"])
 def test_what_is_no_cauf_file(run: Run, folder: Path, maps: Path, command: str):
     ran = run(command, maps)
     assert (ran.code, ran.out) == (3, "")
     assert len(ran.lines) == 1
-    assert ran.err.startswith("caufc: maps.npy: malformed at byte 0: no CAUF signature")
+    assert ran.err.startswith(
+        "caufc: maps.npy: malformed at byte 0: not a CAUF file: it has no signature [CAUF-0010]; give a file"
+    )
     ran = run(command, "missing.cauf")
     assert (ran.code, ran.err) == (1, "caufc: missing.cauf: no such file; check the path\n")
     assert names(folder) == ["maps.npy"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,20 @@ def test_arrays_in_and_out(run: Run, maps: Path, folder: Path):
     assert ran.out.startswith("maps.cauf -> maps.pt: 6 samples of 1 tensor, ")
     assert (read("maps.pt").numpy() == np.load(maps)).all()
     assert names(folder) == ["back.dat", "back.npy", "maps.cauf", "maps.npy", "maps.pt"]
+
+
+def test_the_bytes_out_are_those_of_the_values(run: Run):
+    torch.save([{"a": torch.ones(length, 8)} for length in (3, 0, 5)], "x.pt")
+    assert run("encode", "x.pt", "--lossless").code == 0
+    assert json.loads(run("decode", "x.cauf", "-o", "y.pt", "--json").out)["bytes_out"] == 4 * 8 * 8
+    ran = run("decode", "x.cauf", "-o", "z.pt")
+    assert re.fullmatch(r"x.cauf -> z.pt: .* -> 256 B, [0-9.]+ s\n", ran.out)  # so few bytes have no speed
+
+
+def test_a_speed_for_a_megabyte(run: Run):
+    np.save("x.npy", np.zeros((250_000, 1), np.float32))
+    assert re.search(r"time   [0-9.]+ s, [0-9.]+ MB/s\n", run("encode", "x.npy", "--lossless").out)
+    assert run("decode", "x.cauf").out.endswith(" MB/s\n")
 
 
 def test_an_input_whose_name_does_not_tell(run: Run, maps: Path):

@@ -179,9 +179,17 @@ def test_what_cannot_be_done(images: list[str], tmp_path: Path):
         run(*images, "--arch", ARCH, "--tap", "layer4", "--tap", "layer1", "-o", tmp_path / "f.npy")
     with pytest.raises(PluginError, match="'generic' only describes features"):
         run(*images, "--arch", "generic", "--tap", "bchw", "-o", out)
-    with pytest.raises(StorageError, match="No such file"):
+    with pytest.raises(StorageError, match=r"missing\.png: no such file$"):
         run(images[0], tmp_path / "missing.png", "--arch", ARCH, "--tap", "layer4", "-o", out)
     assert not out.exists()
+
+
+def test_inputs_are_looked_for_before_a_backbone_is_loaded(texts: list[str], tmp_path: Path):
+    options = ("--arch", "no/such", "--tap", "length", "-o", tmp_path / "f.pt")
+    with pytest.raises(StorageError, match=r"missing\.jpg: no such file$"):
+        run(texts[0], "missing.jpg", *options)
+    with pytest.raises(StorageError, match="is a directory; name the files in it"):
+        run(texts[0], tmp_path, *options)
 
 
 def test_a_runtime_that_loses_samples(texts: list[str], tmp_path: Path):

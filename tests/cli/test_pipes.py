@@ -73,7 +73,7 @@ def test_stdin_whose_format_is_unknown(run: Run, folder: Path):
     assert ran.err.startswith("caufc: -: ")
     ran = run("decode", "-", "-o", "x.pt", stdin=b"what is this?")
     assert ran.code == 3
-    assert ran.err.startswith("caufc: -: malformed at byte 0: no CAUF signature")
+    assert ran.err.startswith("caufc: -: malformed at byte 0: not a CAUF file: it has no signature")
     assert names(folder) == []
 
 

@@ -70,9 +70,22 @@ def test_code_is_refused_and_not_run(path: Path, tmp_path: Path, zipped: bool) -
         torch.save(features, path, _use_new_zipfile_serialization=zipped)
         with pytest.raises(ForeignFormatError, match="needs code to be read, which caufc never runs") as caught:
             read(path)
-        assert caught.value.remedy == "save tensors, dicts and lists only"
+        assert caught.value.remedy == "save tensors, dicts and lists only: model.state_dict(), torch.from_numpy(array)"
         assert caught.value.exit_code == 3
     assert not (tmp_path / "ran").exists()
+
+
+def test_the_code_that_is_needed_is_named(path: Path) -> None:
+    torch.save(torch.nn.Linear(2, 2), path)
+    with pytest.raises(ForeignFormatError, match=r"never runs: torch\.nn\.modules\.linear\.Linear; save tensors"):
+        read(path)
+
+
+@pytest.mark.parametrize("scalar", [3, 0.5, True])
+def test_python_scalars_are_refused(path: Path, scalar: object) -> None:
+    torch.save({"x": torch.ones(3), "meta": {"epoch": scalar}}, path)
+    with pytest.raises(TensorError, match=r"tensor 'meta.epoch': is a scalar .*; save torch\.tensor\(\.\.\.\)"):
+        read(path)
 
 
 def test_torchscript_is_refused(path: Path) -> None:

@@ -100,6 +100,14 @@ def test_a_runtime_that_cannot_be_had(site: Site, backbone: Source, extra: str, 
     assert str(caught.value) == f"plugin 'p': {message}"
 
 
+def test_a_missing_package_of_a_built_in_plugin_is_an_extra(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("caufc.plugin_runtime._installed", lambda package: False)
+    for arch, extra in (("timm/resnet18", "timm"), ("hf/bert-base-uncased", "transformers")):
+        with pytest.raises(PluginError) as caught:
+            default_manager().runtime(arch)
+        assert caught.value.remedy == f"pip install 'caufc[{extra}]'"
+
+
 def test_what_a_runtime_raises_names_its_plugin(site: Site, backbone: Source):
     site.add(RUNTIME + backbone("x", extra="[], lambda arch: Runtime()"))
     runtime = site.manager().runtime("x")
