@@ -127,12 +127,12 @@ def survey_tensor(
 
 
 def _picked(matrix: NDArray[Any], tokens: Tokens, special: int, picked: range) -> NDArray[Any]:
-    """The tokens of some samples."""
+    """The tokens of some samples; copied unless they are all, so that chunks do not stay in memory."""
     if len(picked) == len(tokens.grids):
         return matrix
     ends = np.cumsum([0, *Geometry(tokens.grids, special).sizes])
     parts = [matrix[ends[number] : ends[number + 1]] for number in picked]
-    return np.concatenate(parts) if parts else matrix[:0]
+    return np.concatenate(parts) if parts else np.empty((0, matrix.shape[1]), matrix.dtype)
 
 
 def _stride(source: Source, tensor: SourceTensor, budget: int) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tracemalloc
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,10 @@ from features.common import assert_same
 
 import caufc
 from caufc.bitstream import Index
+from caufc.features import to_source
 from caufc.pipeline.reader import FileReader
+from caufc.pipeline.survey import survey_tensor
+from caufc.types import Layout
 
 DIGESTS = """
 import hashlib, sys
@@ -34,12 +39,15 @@ for features, options in [
 
 
 def digests(threads: int) -> list[str]:
-    from conftest import DEMO
-
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     env = {**os.environ, **dict.fromkeys(names, str(threads))}
+    demo = resources.files("caufc") / "data" / "demo"
     done = subprocess.run(
-        [sys.executable, "-c", DIGESTS, str(DEMO)], env=env, capture_output=True, text=True, check=True
+        [sys.executable, "-c", DIGESTS, str(demo)],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.split()
 
@@ -215,3 +223,27 @@ def test_progress_ends_at_the_number_of_values(minilm: Any) -> None:
         assert done == sorted(done)
         assert done[-1] == total
     assert {count for _, _, count in seen} == {total}
+
+
+def test_the_survey_keeps_no_chunks(minilm: Any) -> None:
+    """What a pass over a long file keeps is bounded, whatever the file's length."""
+    array = np.tile(np.concatenate(minilm), (60, 1)).astype(np.float16)
+    source = to_source(array)
+    tracemalloc.start()
+    try:
+        tensor = source.tensors[0]
+        survey = survey_tensor(
+            source,
+            tensor,
+            Layout("b c"),
+            None,
+            chunk=64,
+            budget=1 << 14,
+            keep_nonfinite=False,
+            progress=lambda values: None,
+        )
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert survey.sample.size <= 1.1 * (1 << 14)
+    assert peak < array.nbytes / 8
