@@ -176,7 +176,7 @@ class Alignment:
         statistics: (offset, scale) of a global alignment; measured from the features when None.
         truncate: range to which values are clipped first; None clips nothing.
         strength: how far channels get scales of their own: 1 fully, 0 the common one, in between the geometric mean
-            of that weight. Half keeps task accuracy best over the taps of tools/measure_agreement.py.
+            of that weight.
 
     Raises:
         OptionError: for unknown kinds or scopes, and for statistics or ranges that make no sense.

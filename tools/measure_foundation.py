@@ -270,6 +270,7 @@ def table(figures: dict[str, Any], chunk_bytes: int) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         print(json.dumps(CHILDREN[sys.argv[2]](*sys.argv[3:])))
     else:
         main()

@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 
 from .geometry import Geometry
 
-__all__ = ["Arrays", "Codec", "Parameters", "Symbols"]
+__all__ = ["Arrays", "Codec", "Symbols"]
 
 Symbols = NDArray[np.int32]
 """Integers ``[N, C]``, what a chunk's payload carries and its second checksum covers."""
 
 Arrays = Mapping[int, NDArray[Any]]
 """Section type -> integers."""
-
-Parameters = tuple[int | float, ...]
 
 
 class Codec(Protocol):

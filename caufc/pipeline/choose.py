@@ -235,7 +235,7 @@ def section_cost(arrays: Arrays) -> int:
 
 
 def prefers_lossless(choice: Choice, target: Target) -> bool:
-    """Whether coding a tensor without loss takes no more bytes than the target's error allows to save."""
+    """Whether a tensor takes no more bytes without loss than with it."""
     values = choice.survey.total * choice.survey.channels
     if target.kind == "max_error":
         return _bounded_bytes(choice, target.value) >= _lossless_bytes(choice)

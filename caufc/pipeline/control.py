@@ -31,10 +31,13 @@ class RestartableSink(Sink, Protocol):
 
 
 class _Counter:
-    """Takes bytes and drops them."""
+    """Takes bytes and drops them: the draft of a file whose sink cannot restart."""
 
     def write(self, data: bytes, /) -> object:
         return len(data)
+
+    def restart(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,6 @@ class RateControl:
         self.target, self.numel, self.write = target, numel, write
         self.passes = 0
         self.warnings: list[str] = []
-        self._direct = False
 
     def run(self, tensors: Sequence[Decided], sink: RestartableSink) -> Controlled:
         """Write passes until the target is met; the sink holds the last one."""
@@ -72,28 +74,31 @@ class RateControl:
             reached = self.target.kind != "bpfp" or self._measured(done.result) <= self.target.value * self.numel
             self._warn(self._measured(done.result), reached)
             return done
+        draft = sink if sink.restart() else _Counter()
         search = self._search(choices)
-        best, last = self._meet(search, tensors, sink, None)
+        best, last = self._meet(search, tensors, draft, None)
         if search.straddles:
             # Choices of tables make the rate jump with the gain; with tables that stay, it moves smoothly.
-            search = search.refined()
-            best, last = self._meet(search, tensors, sink, best.tensors)
+            refined = search.refined()
+            finer, last = self._meet(refined, tensors, draft, best.tensors)
+            if refined.nearer_than(search):
+                search, best = refined, finer
         value = search.settled[1]
         promised = self.target.kind == "snr" or self.numel >= BPFP_PROMISED_FROM
         self._warn(value, search.kept(value) and (search.good(value) or not promised))
-        if best is last and self._direct:
+        if best is last and draft is sink:
             return last
         sink.restart()
         return self._pass(tensors, best.gain, sink, best.tensors)
 
     def _meet(
-        self, search: Search, tensors: Sequence[Decided], sink: RestartableSink, fixed: Sequence[Decided] | None
+        self, search: Search, tensors: Sequence[Decided], draft: RestartableSink, fixed: Sequence[Decided] | None
     ) -> tuple[Controlled, Controlled]:
         """Passes until a search is over: the best one, and the last."""
         best: Controlled | None = None
         while True:
-            self._direct = sink.restart()
-            last = self._pass(tensors, _gain(search.log_gain), sink if self._direct else _Counter(), fixed)
+            draft.restart()
+            last = self._pass(tensors, _gain(search.log_gain), draft, fixed)
             over = search.record(self._measured(last.result))
             if best is None or search.settled == search.seen[-1]:
                 best = last

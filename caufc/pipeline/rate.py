@@ -128,6 +128,12 @@ class Search:
         ahead = gain + (self.wanted - value) / self.slope * 0.5
         return Search(self.wanted, self.tolerance, self.slope, above=self.above, log_gain=ahead)
 
+    def nearer_than(self, other: Search) -> bool:
+        """Whether the best value lies on the right side and nearer to the target than another search's."""
+        if self.best is None:
+            return False
+        return other.best is None or abs(self.best[1] - self.wanted) < abs(other.best[1] - self.wanted)
+
     def good(self, value: float) -> bool:
         """Whether a value is on the right side and near enough."""
         return self.kept(value) and abs(value - self.wanted) <= self.tolerance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +18,7 @@ from .arch_options import ArchOptions
 from .module_patch import acting
 
 
-class HiddenStateRuntime:
+class HiddenStateRuntime(ABC):
     """A transformers model, or the encoder of one, in evaluation mode, its parameters frozen.
 
     Args:
@@ -65,17 +66,17 @@ class HiddenStateRuntime:
         return cls(options, model, cls.load_preprocessor(options.name))
 
     @classmethod
+    @abstractmethod
     def load_preprocessor(cls, name: str) -> Any:
         """The tokenizer or feature extractor of a model; None if it has none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prepare(self, paths: Sequence[Path]) -> dict[str, Tensor]:
         """Files -> the model's inputs by name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stand_in(self, samples: int, tokens: int) -> dict[str, Tensor]:
         """Inputs of which the model makes ``[samples, tokens, C]``, whatever their values."""
-        raise NotImplementedError
 
     @torch.no_grad()
     def extract(self, inputs: Mapping[str, Tensor], taps: Sequence[str]) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,12 @@ import pytest
 import caufc
 from caufc.api import encode_to
 from caufc.errors import OptionError
+from caufc.pipeline import control
+from caufc.pipeline.control import RateControl
 from caufc.pipeline.rate import Search, gain_of_quality
 from caufc.pipeline.report import Report
+from caufc.pipeline.target import Target
+from caufc.pipeline.writer import Pass
 
 
 class Pipe:
@@ -180,3 +185,47 @@ def test_search_gives_up() -> None:
         passes += 1
     assert passes < Search.MOST_PASSES
     assert not search.kept(search.settled[1])
+
+
+class Bytes:
+    """A sink that restarts."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def write(self, data: bytes, /) -> object:
+        self.data += data
+        return len(data)
+
+    def restart(self) -> bool:
+        self.data = b""
+        return True
+
+
+def test_a_refined_search_that_fails_does_not_lose_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rate jumps over the target, and with tables that stay it only gets worse: the first find is written."""
+    within: set[float] = set()
+    free = False
+
+    def with_tables(tensors: Any, *_: Any) -> list[Any]:
+        nonlocal free
+        free = True
+        return list(tensors)
+
+    def write(_: Any, gain: float, sink: Any) -> Pass:
+        nonlocal free
+        if free and gain > 1.3:
+            within.add(gain)
+        size = 900 if gain in within else 1200 if free else 2000
+        free = False
+        sink.write(bytes(size))
+        return Pass(bytes_out=size)
+
+    monkeypatch.setattr(control, "with_tables", with_tables)
+    monkeypatch.setattr(
+        RateControl, "_search", lambda *_: Search(8000, 160, -4000, above=False, log_gain=0.0), raising=True
+    )
+    tensor: Any = SimpleNamespace(choice=object())
+    sink = Bytes()
+    done = RateControl(Target("bpfp", 1.0), 8000, write).run([tensor], sink)
+    assert done.result.bytes_out == len(sink.data) == 900
