@@ -87,6 +87,7 @@ def encode(
     truncate: Any = None,
     nonfinite: str = "error",
     chunk: int | None = None,
+    effort: str = "default",
     index: bool | None = None,
     embed_profile: bool = True,
     progress: Progress | None = None,
@@ -109,6 +110,7 @@ def encode(
         truncate: (low, high) to which values are clipped before, one or by tensor name.
         nonfinite: ``error`` refuses NaN and Inf, ``keep`` carries them exactly.
         chunk: samples a chunk.
+        effort: ``fast``, ``default`` or ``best``: how long to look for a smaller file.
         index: write an index for random access; None for files of several chunks.
         embed_profile: copy a profile that does not ship with caufc into the file.
         progress: called with (what, values done, values in all).
@@ -134,6 +136,7 @@ def encode(
         truncate=truncate,
         nonfinite=nonfinite,
         chunk=chunk,
+        effort=effort,
         index=index,
         embed_profile=embed_profile,
         progress=progress,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .errors import OptionError, UnknownNameError
+from .pipeline.effort import Effort
 from .pipeline.profile import ProfileFile
 from .pipeline.target import EncodeOptions, Target, TensorOptions
 from .plugin_manager import default_manager
@@ -90,6 +91,7 @@ def make_options(
     nonfinite: str = "error",
     chunk: int | None = None,
     index: bool | None = None,
+    effort: str = "default",
     embed_profile: bool = True,
     profile: ProfileFile | None = None,
 ) -> EncodeOptions:
@@ -133,6 +135,7 @@ def make_options(
         keep_nonfinite=nonfinite == "keep",
         chunk=chunk,
         index=index,
+        effort=Effort.named(effort),
         embed_profile=embed_profile,
     )
 

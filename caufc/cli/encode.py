@@ -49,6 +49,9 @@ __all__ = ["command"]
 @click.option("--no-embed-profile", is_flag=True, help="Do not copy the profile into the file; decoding then needs it.")
 @click.option("--codec", default="transform", show_default=True, metavar="NAME", help="The shared codec to use.")
 @click.option("--chunk", type=int, metavar="N", help="Samples a chunk, the unit of random access.")
+@click.option(
+    "--effort", default="default", show_default=True, metavar="fast|default|best", help="How long to look for less."
+)
 @click.option("--index/--no-index", default=None, help="Index for random access.  [if there are several chunks]")
 @click.option(
     "--nonfinite",

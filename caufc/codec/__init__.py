@@ -2,29 +2,60 @@
 
 from .base import Arrays, Codec, Symbols
 from .bucket import BUCKETS
-from .clustering import trivial_map
+from .channel_transform import ChannelTransform, QuantizedRows, principal_basis, quantize_rows
 from .geometry import Geometry
+from .grid_transform import forward_grid, inverse_grid
+from .importance import blind_steps, flat_steps
 from .lossless import decode_lossless, encode_lossless
+from .order import BANDS, FREQUENCY_BANDS
 from .plan import TransformPlan, bounded_values, estimate, plan, quantization_error, sample_bits
-from .transform_codec import CLASSES, CONTEXT_MAP, TABLES, TransformCodec
+from .transform_codec import (
+    ANALYSIS,
+    ANALYSIS_SCALES,
+    BAND_LEVELS,
+    BAND_STEPS,
+    BASIS,
+    BASIS_SCALES,
+    CHANNEL_LEVELS,
+    CONTEXT_MAP,
+    TABLES,
+    Parameters,
+    TransformCodec,
+)
 
 __all__ = [
+    "ANALYSIS",
+    "ANALYSIS_SCALES",
+    "BANDS",
+    "BAND_LEVELS",
+    "BAND_STEPS",
+    "BASIS",
+    "BASIS_SCALES",
     "BUCKETS",
-    "CLASSES",
+    "CHANNEL_LEVELS",
     "CONTEXT_MAP",
+    "FREQUENCY_BANDS",
     "TABLES",
     "Arrays",
+    "ChannelTransform",
     "Codec",
     "Geometry",
+    "Parameters",
+    "QuantizedRows",
     "Symbols",
     "TransformCodec",
     "TransformPlan",
+    "blind_steps",
     "bounded_values",
     "decode_lossless",
     "encode_lossless",
     "estimate",
+    "flat_steps",
+    "forward_grid",
+    "inverse_grid",
     "plan",
+    "principal_basis",
     "quantization_error",
+    "quantize_rows",
     "sample_bits",
-    "trivial_map",
 ]

@@ -1,4 +1,4 @@
-"""How many classes of channels and tables pay for themselves, and which: an encoder's choice."""
+"""How many tables pay for themselves, and which contexts share one: an encoder's choice."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bucket import BUCKETS, extra_bits
-from .context import EXTRA_BITS, NEIGHBOURHOODS
+from .context import CONTEXTS, EXTENT, EXTRA_BITS
 from .tables import Levels, code_lengths, frequencies_of, levels_of
 
-__all__ = ["choose_classes", "choose_tables", "table_bits"]
+__all__ = ["choose_tables", "table_bits"]
 
-MAX_CLASSES = 16
 MAX_TABLES = 48
-SEEDS = 48
+SEEDS = 96
 TABLE_BITS = 8 * 14
 """What one more table costs, about."""
 
@@ -26,34 +25,26 @@ Counts = NDArray[np.int64]
 Map = NDArray[np.uint8]
 
 
-def choose_classes(counts: Counts, scale: float) -> Map:
-    """Classes ``[C]`` of channels of like activity, as many as pay.
+def choose_tables(counts: Counts, scale: float, most: int = MAX_TABLES) -> tuple[Map, Levels]:
+    """The table of every context ``[K, contexts]``, and tables as levels ``[T, 64]``, as many as pay.
 
     Args:
-        counts: buckets per channel ``[C, 64]``, from a sample of the file.
+        counts: buckets per class and context ``[K, contexts, 64]``, from a sample of the file.
         scale: how many times more symbols the file has than the sample.
+        most: so many tables at most for symbols, and as many for extents.
     """
-    if not counts.sum():
-        return np.zeros(len(counts), np.uint8)
-    order = np.argsort(_activity(counts), kind="stable")
-    groups = [part for part in np.array_split(order, min(SEEDS, len(order))) if part.size]
-    return _numbered(_merge(groups, counts, scale, MAX_CLASSES), len(counts))
-
-
-def choose_tables(counts: Counts, scale: float) -> tuple[Map, Levels]:
-    """The table of every context, and tables as levels ``[T, 64]``, as many as pay.
-
-    Args:
-        counts: buckets per context ``[K, 64]``.
-        scale: as above.
-    """
-    if not counts.sum():
-        return np.zeros(len(counts), np.uint8), levels_of(np.zeros((1, BUCKETS)))
-    order = np.argsort(_activity(counts), kind="stable")
-    used = [np.array([context]) for context in order if counts[context].sum()]
-    groups = _merge(used, counts, scale, MAX_TABLES)
-    table_of = _numbered(groups, len(counts))
-    return table_of, levels_of(np.stack([counts[group].sum(axis=0) for group in groups]))
+    flat = counts.reshape(-1, BUCKETS)
+    table_of = np.zeros(len(flat), np.uint8)
+    if not flat.any():
+        return table_of.reshape(counts.shape[:2]), levels_of(np.zeros((1, BUCKETS)))
+    for_extents = np.arange(len(flat)) % counts.shape[1] >= EXTENT if counts.shape[1] == CONTEXTS else flat[:, 0] < 0
+    levels: list[Levels] = []
+    for kind in (~for_extents, for_extents):
+        groups = _grouped(flat, np.flatnonzero(kind & flat.any(axis=1)), scale, most)
+        for group in groups:
+            table_of[group] = len(levels)
+            levels.append(levels_of(flat[group].sum(axis=0, keepdims=True))[0])
+    return table_of.reshape(counts.shape[:2]), np.stack(levels)
 
 
 def table_bits(counts: Counts, table_of: NDArray[Any], levels: Levels) -> float:
@@ -63,16 +54,13 @@ def table_bits(counts: Counts, table_of: NDArray[Any], levels: Levels) -> float:
     return float((by_table * (code_lengths(frequencies_of(levels)) + EXTRA_BITS)).sum())
 
 
-def trivial_map(classes: int) -> Map:
-    """The context map of tables that are the classes'."""
-    return np.repeat(np.arange(classes, dtype=np.uint8), NEIGHBOURHOODS)
-
-
-def _numbered(groups: list[NDArray[Any]], count: int) -> Map:
-    numbers = np.zeros(count, np.uint8)
-    for number, group in enumerate(groups):
-        numbers[group] = number
-    return numbers
+def _grouped(counts: Counts, members: NDArray[Any], scale: float, most: int) -> list[NDArray[Any]]:
+    """Contexts that share tables."""
+    if not len(members):
+        return []
+    order = members[np.argsort(_activity(counts[members]), kind="stable")]
+    groups = [part for part in np.array_split(order, min(SEEDS, len(order))) if part.size]
+    return _merge(groups, counts, scale, most)
 
 
 def _activity(counts: Counts) -> NDArray[np.float64]:
@@ -96,9 +84,10 @@ def _merge(groups: list[NDArray[Any]], counts: Counts, scale: float, most: int) 
     costs = _entropy_bits(stacked).tolist()
     joined = _entropy_bits(stacked[:-1] + stacked[1:]).tolist()
     losses = [both - first - second for both, first, second in zip(joined, costs, costs[1:], strict=False)]
+    members = sum(map(len, groups))
     while len(groups) > 1:
         best = losses.index(min(losses))
-        map_bits = len(counts) * math.log2(len(groups) / (len(groups) - 1))
+        map_bits = members * math.log2(len(groups) / (len(groups) - 1))
         if len(groups) <= most and losses[best] * scale > TABLE_BITS + map_bits:
             break
         groups[best : best + 2] = [np.concatenate(groups[best : best + 2])]

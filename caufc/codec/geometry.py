@@ -1,24 +1,21 @@
-"""Where tokens lie on their grids, and in which passes they are coded (spec, section 9.1).
-
-Passes refine a lattice: first every eighth token of a grid along both axes, then the middles of its squares, then
-those of its edges, and so on with 4, 2 and 1 tokens of distance. So all tokens of a pass have neighbours in earlier
-passes, and a pass is a few array operations.
-"""
+"""Where a chunk's tokens lie on their grids, and in which passes they are coded (spec, section 9.1)."""
 
 from __future__ import annotations
 
 import functools
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .order import TokenOrder, order_of
+
 __all__ = ["Geometry", "Pass"]
 
-STRIDES = (4, 2, 1)
-
+ALWAYS = 255
 Indices = NDArray[np.intp]
+Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -26,15 +23,23 @@ class Pass:
     """Tokens that are coded together.
 
     Args:
-        tokens: their numbers ``[n]``, ascending.
+        tokens: their numbers ``[n]``, by block, then ascending.
         neighbours: token numbers ``[4, n]``, or the number of tokens where there is none.
         counts: how many neighbours each has ``[n]``.
-        near: whether they lie at distance 1.
+        bands: of the tokens ``[n]``.
+        rank: of all of them.
+        blocks: their blocks ``[n]``; the number of blocks for tokens that are always coded.
+        starts: where a block's tokens start ``[k]``.
+        near: whether neighbours lie at distance 1, or in lower frequencies.
     """
 
     tokens: Indices
     neighbours: Indices
     counts: Indices
+    bands: Bytes
+    rank: int
+    blocks: Indices
+    starts: Indices
     near: bool
 
 
@@ -45,15 +50,22 @@ class Geometry:
     Args:
         grids: token grid of every sample; the last axis is a row, the others together count rows.
         special: tokens before the grid in every sample.
+        spectral: whether the grids hold frequencies.
     """
 
     grids: tuple[tuple[int, ...], ...]
     special: int
+    spectral: bool = False
 
-    @property
+    @functools.cached_property
+    def orders(self) -> tuple[TokenOrder, ...]:
+        """Order of every sample's tokens."""
+        return tuple(order_of(grid, self.special, self.spectral) for grid in self.grids)
+
+    @functools.cached_property
     def sizes(self) -> list[int]:
         """Tokens of every sample."""
-        return [self.special + math.prod(grid) for grid in self.grids]
+        return [len(order.bands) for order in self.orders]
 
     @functools.cached_property
     def tokens(self) -> int:
@@ -61,54 +73,86 @@ class Geometry:
         return sum(self.sizes)
 
     @functools.cached_property
+    def bands(self) -> Bytes:
+        """Band of every token ``[N]``."""
+        return np.concatenate([np.empty(0, np.uint8), *(order.bands for order in self.orders)])
+
+    @functools.cached_property
+    def heads(self) -> Indices:
+        """Head token of every block, in order."""
+        return self._joined([order.heads for order in self.orders])
+
+    @functools.cached_property
+    def by_grid(self) -> list[tuple[tuple[int, ...], Indices]]:
+        """Every grid that occurs, and the first token of each sample that has it."""
+        starts = np.cumsum([0, *self.sizes])
+        found: dict[tuple[int, ...], list[int]] = {}
+        for number, grid in enumerate(self.grids):
+            found.setdefault(grid, []).append(number)
+        return [(grid, starts[samples]) for grid, samples in found.items()]
+
+    @functools.cached_property
     def passes(self) -> tuple[Pass, ...]:
         """The passes, in order; those without tokens are left out."""
-        parts: dict[int, list[tuple[Indices, Indices]]] = {}
-        starts = np.cumsum([0, *self.sizes])[:-1]
-        by_grid: dict[tuple[int, ...], list[int]] = {}
+        first_blocks = np.cumsum([0, *(len(order.heads) for order in self.orders)])
+        parts: dict[int, list[Pass]] = {}
+        numbers: dict[tuple[int, ...], list[int]] = {}
         for number, grid in enumerate(self.grids):
-            by_grid.setdefault(grid, []).append(number)
-        for grid, samples in by_grid.items():
-            offsets = starts[samples]
-            for number, (tokens, neighbours) in enumerate(_grid_passes(grid, self.special)):
-                moved = np.where(neighbours[:, None, :] < 0, self.tokens, neighbours[:, None, :] + offsets[:, None])
-                rows = (tokens + offsets[:, None]).ravel()
-                parts.setdefault(number, []).append((rows, moved.reshape(4, -1)))
-        return tuple(p for number in sorted(parts) if len((p := self._joined(number, parts[number])).tokens))
+            numbers.setdefault(grid, []).append(number)
+        starts = np.cumsum([0, *self.sizes])
+        for samples in numbers.values():
+            order = self.orders[samples[0]]
+            offsets = np.stack([starts[samples], first_blocks[samples]])
+            for number, part in enumerate(self._placed(order, offsets, int(first_blocks[-1]))):
+                parts.setdefault(number, []).append(part)
+        merged = (_merged(parts[number]) for number in sorted(parts))
+        return tuple(part for part in merged if len(part.tokens))
 
-    def _joined(self, number: int, parts: list[tuple[Indices, Indices]]) -> Pass:
-        tokens = np.concatenate([part[0] for part in parts])
-        neighbours = np.concatenate([part[1] for part in parts], axis=1)
-        order = np.argsort(tokens)
-        tokens, neighbours = tokens[order], neighbours[:, order]
-        return Pass(tokens, neighbours, (neighbours < self.tokens).sum(axis=0), number > 2 * len(STRIDES) - 2)
+    def _placed(self, order: TokenOrder, offsets: Indices, blocks: int) -> Iterator[Pass]:
+        """One sample's passes, repeated for all samples of that grid: first tokens and first blocks ``[2, B]``."""
+        first, block = offsets[0][:, None], offsets[1][:, None]
+        for part in order.passes:
+            tokens = (part.tokens + first).ravel()
+            around = part.neighbours[:, None, :]
+            neighbours = np.where(around < 0, self.tokens, around + first).reshape(4, -1)
+            inside = order.blocks[part.tokens]
+            numbers = np.where(inside < 0, blocks, inside + block).ravel()
+            yield Pass(
+                tokens,
+                neighbours,
+                (neighbours < self.tokens).sum(axis=0),
+                order.bands[part.tokens][None].repeat(len(first), axis=0).ravel(),
+                int(order.ranks[part.tokens].max(initial=0)),
+                numbers,
+                _starts(numbers),
+                part.near,
+            )
 
-
-@functools.lru_cache(maxsize=4096)
-def _grid_passes(grid: tuple[int, ...], special: int) -> list[tuple[Indices, Indices]]:
-    """Passes of one sample: token numbers, and their neighbours' or -1; tokens count from the sample's start."""
-    columns = grid[-1] if grid else 1
-    rows = math.prod(grid[:-1])
-    y, x = (axis.ravel() for axis in np.mgrid[0:rows, 0:columns])
-    coarse = 2 * STRIDES[0]
-    first = np.flatnonzero((y % coarse == 0) & (x % coarse == 0))
-    lattice = np.concatenate([np.arange(special), special + first])
-    passes = [(lattice, np.full((4, len(lattice)), -1))]
-    for stride in STRIDES:
-        odd_y, odd_x = y % (2 * stride) == stride, x % (2 * stride) == stride
-        even_y, even_x = y % (2 * stride) == 0, x % (2 * stride) == 0
-        corners = [(-stride, -stride), (-stride, stride), (stride, -stride), (stride, stride)]
-        edges = [(-stride, 0), (stride, 0), (0, -stride), (0, stride)]
-        for members, steps in ((odd_y & odd_x, corners), ((odd_y & even_x) | (even_y & odd_x), edges)):
-            where = np.flatnonzero(members)
-            passes.append((special + where, _around(y[where], x[where], steps, rows, columns, special)))
-    return passes
+    def _joined(self, parts: list[Indices]) -> Indices:
+        starts = np.cumsum([0, *self.sizes])
+        moved = [part + start for part, start in zip(parts, starts[:-1], strict=True)]
+        return np.concatenate([np.empty(0, np.intp), *moved])
 
 
-def _around(y: Indices, x: Indices, steps: list[tuple[int, int]], rows: int, columns: int, special: int) -> Indices:
-    """Token numbers ``[4, n]`` of neighbours at the given steps, -1 outside the grid."""
-    found = []
-    for down, right in steps:
-        inside = (y + down >= 0) & (y + down < rows) & (x + right >= 0) & (x + right < columns)
-        found.append(np.where(inside, special + (y + down) * columns + x + right, -1))
-    return np.stack(found)
+def _starts(blocks: Indices) -> Indices:
+    return np.flatnonzero(np.concatenate([[True], blocks[1:] != blocks[:-1]])) if len(blocks) else blocks
+
+
+def _merged(parts: list[Pass]) -> Pass:
+    """Passes of one number over several grids, tokens by sample."""
+    if len(parts) == 1:
+        return parts[0]
+    tokens = np.concatenate([part.tokens for part in parts])
+    samples = np.concatenate([part.blocks for part in parts])
+    order = np.lexsort((tokens, samples)) if parts[0].rank else np.argsort(tokens, kind="stable")
+    blocks = samples[order]
+    return Pass(
+        tokens[order],
+        np.concatenate([part.neighbours for part in parts], axis=1)[:, order],
+        np.concatenate([part.counts for part in parts])[order],
+        np.concatenate([part.bands for part in parts])[order],
+        parts[0].rank,
+        blocks,
+        _starts(blocks),
+        parts[0].near,
+    )

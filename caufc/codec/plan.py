@@ -1,4 +1,4 @@
-"""The transform codec's decisions, made on a sample of the file: reconstruction points, classes, contexts, tables."""
+"""The transform codec's decisions on a sample of the file: dead zones, reconstruction, classes, contexts, tables."""
 
 from __future__ import annotations
 
@@ -10,97 +10,243 @@ from numpy.typing import NDArray
 
 from .base import Arrays
 from .bucket import BUCKETS, bucket_of, zigzag
-from .clustering import choose_classes, choose_tables, table_bits, trivial_map
-from .context import NEIGHBOURHOODS, context_counts
+from .clustering import choose_tables, table_bits
+from .context import CLASSES, CONTEXT_OF, CONTEXTS, ContextKeys, classes_of, extents_of, magnitude_of
 from .geometry import Geometry
+from .order import BANDS
 from .quantize import best_shift, dequantize, quantize
-from .transform_codec import CLASSES, CONTEXT_MAP, DEAD_ZONE_ROUNDING, NEAREST_ROUNDING, TABLES
+from .transform_codec import (
+    BAND_LEVELS,
+    CHANNEL_LEVELS,
+    CONTEXT_MAP,
+    DEAD_ZONE_ROUNDING,
+    NEAREST_ROUNDING,
+    TABLES,
+    Parameters,
+    TransformCodec,
+)
+from .universal import universal_tables
 
-__all__ = ["TransformPlan", "bounded_values", "estimate", "plan", "quantization_error", "sample_bits"]
+__all__ = ["Levels", "TransformPlan", "bounded_values", "context_counts", "estimate", "levels_for", "plan", "quantization_error", "sample_bits"]
 
-SECTION_BITS = 8 * 40
-"""What contexts must save at least: the frame and bytes of their map."""
+RATE_WEIGHT = 0.085
+"""Squared steps that a bit is worth: about 2 ln 2 / 12, what uniform quantisation pays for a bit at high rate."""
+
+MEAN_CLASS = 20
+"""Class of a mean magnitude of 1."""
+
+LEVEL_LIMIT = 60
+EXTENT_SHARE = 0.9
+"""Extents pay where they rule out more than a tenth of the symbols."""
+
+SECTION_BITS = 8 * 20
+"""Frames of the two sections that own tables need."""
 
 Bytes = NDArray[np.uint8]
-Classes = NDArray[np.uint8]
+Values = NDArray[Any]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What makes up a symbol's class: one part for all, one a channel ``[K]``, one a band ``[16]``."""
+
+    level: int
+    channels: NDArray[np.int8]
+    bands: NDArray[np.int8]
+
+    def classes(self) -> Bytes:
+        """Classes ``[16, K]``."""
+        return classes_of(self.level, self.channels, self.bands)
+
+    def sections(self) -> Arrays:
+        """As sections."""
+        return {CHANNEL_LEVELS: self.channels, BAND_LEVELS: self.bands}
 
 
 @dataclass(frozen=True)
 class TransformPlan:
-    """Decisions for one tensor: the reconstruction shift, and section arrays."""
-
-    shift: int
-    sections: Arrays
-
-
-def plan(aligned: NDArray[Any], geometry: Geometry, step: float, scale: float, *, bounded: bool) -> TransformPlan:
-    """Choose reconstruction points, classes, contexts and tables from a sample.
+    """Decisions for one tensor.
 
     Args:
-        aligned: sample ``[N, C]``.
+        parameters: the codec's scalars.
+        levels: of the classes.
+        tables: sections of own tables; none for the universal ones.
+        thresholds: dead zones ``[16, K]`` in steps; None for none.
+        bits: that the sample takes.
+    """
+
+    parameters: Parameters
+    levels: Levels
+    tables: Arrays
+    thresholds: Values | None
+    bits: float
+
+    @property
+    def sections(self) -> Arrays:
+        """Levels that say something, and tables."""
+        return {**{kind: array for kind, array in self.levels.sections().items() if array.any()}, **self.tables}
+
+    @property
+    def whole_sections(self) -> Arrays:
+        """All levels, and tables: what takes the place of a profile's."""
+        return {**self.levels.sections(), **self.tables}
+
+
+def levels_for(indices: NDArray[np.int32], bands: Bytes) -> Levels:
+    """Levels from quantised coefficients ``[N, K]``: half-octaves of mean magnitudes, by band times by channel."""
+    magnitudes = np.abs(indices)
+    by_band, counts = np.zeros(BANDS), np.bincount(bands, minlength=BANDS) * max(1, indices.shape[1])
+    np.add.at(by_band, bands, magnitudes.sum(axis=1, dtype=np.float64))
+    by_channel = magnitudes.sum(axis=0, dtype=np.float64)
+    mean = max(float(by_channel.sum()), 0.5) / max(1, indices.size)
+    channel = np.maximum(by_channel, 0.5) / max(1, len(indices)) / mean
+    band = np.where(counts > 0, np.maximum(by_band, 0.5) / np.maximum(counts, 1) / mean, 1)
+    return Levels(
+        int(_half_octaves(np.array(mean)) + MEAN_CLASS),
+        _half_octaves(channel),
+        _half_octaves(band),
+    )
+
+
+def _half_octaves(ratios: NDArray[np.float64]) -> Any:
+    return np.clip(np.rint(2 * np.log2(ratios)), -LEVEL_LIMIT, LEVEL_LIMIT).astype(np.int8)
+
+
+def plan(
+    coefficients: Values,
+    geometry: Geometry,
+    steps: Values,
+    parameters: Parameters,
+    scale: float,
+    *,
+    bounded: bool,
+    own_tables: bool = True,
+) -> TransformPlan:
+    """Choose dead zones, reconstruction points, classes, contexts and tables from a sample.
+
+    Args:
+        coefficients: sample ``[N, K]``.
         geometry: of the sample.
-        step: quantiser step, gain included.
+        steps: of every band, gain included ``[16]``.
+        parameters: step and transforms; the other fields are chosen here.
         scale: how many times more values the file has than the sample.
         bounded: round to the nearest and reconstruct in the middle, so that no error exceeds half a step.
+        own_tables: whether the file may have tables of its own.
     """
-    indices = quantize(aligned, step, NEAREST_ROUNDING if bounded else DEAD_ZONE_ROUNDING)
-    shift = 0 if bounded else best_shift(aligned, indices, step)
+    inverse = (1 / steps)[geometry.bands][:, None]
+    indices = quantize(coefficients, inverse, NEAREST_ROUNDING if bounded else DEAD_ZONE_ROUNDING)
+    levels, thresholds, shift = levels_for(indices, geometry.bands), None, 0
+    if not bounded:
+        thresholds = dead_zones(indices, levels.classes(), geometry.bands)
+        indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, thresholds[geometry.bands])
+        levels = levels_for(indices, geometry.bands)
+        shift = best_shift(coefficients * inverse.astype(coefficients.dtype), indices)
     buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
-    classes = choose_classes(_channel_counts(buckets), scale)
-    return TransformPlan(shift, _sections(buckets, classes, geometry, scale))
+    extents = _extents_pay(buckets, geometry)
+    counts = context_counts(buckets, levels.classes(), geometry, extents)
+    sections, level, bits = _tables(counts, levels, scale, own_tables)
+    chosen = Parameters(parameters.step, shift, parameters.spectral, extents, level)
+    return TransformPlan(chosen, levels, sections, thresholds, bits)
 
 
-def _sections(buckets: Bytes, classes: Classes, geometry: Geometry, scale: float) -> Arrays:
-    """The cheaper of tables by class and tables by context."""
-    counts = context_counts(buckets, classes, geometry)
-    table_of, levels = choose_tables(counts, scale)
-    kinds = len(counts) // NEIGHBOURHOODS
-    plain_counts = counts.reshape(kinds, NEIGHBOURHOODS, BUCKETS).sum(axis=1)
-    plain_of, plain = choose_tables(plain_counts, scale)
-    spent = 8 * levels[levels > 0].size + SECTION_BITS - 8 * plain[plain > 0].size
-    saved = (table_bits(plain_counts, plain_of, plain) - table_bits(counts, table_of, levels)) * scale
-    sections: dict[int, NDArray[Any]] = {CLASSES: classes} if classes.any() else {}
-    if saved > spent:
-        return {**sections, TABLES: levels.ravel(), CONTEXT_MAP: table_of}
-    by_table = plain_of[classes]
-    return {CLASSES: by_table, TABLES: plain.ravel()} if by_table.any() else {TABLES: plain.ravel()}
+def dead_zones(indices: NDArray[np.int32], classes: Bytes, bands: Bytes) -> Values:
+    """Smallest magnitude, in steps, that is worth its bits ``[16, K]``: where zeros are likely, ones are dear.
+
+    The rate-distortion choice between 0 and 1 for every class: ``2 u - 1 > weight * (bits of 1 - bits of 0)``.
+    """
+    counts = np.zeros((CLASSES, 3), np.int64)
+    magnitudes = np.minimum(np.abs(indices), 2)
+    for band in np.unique(bands):
+        keys = classes[band].astype(np.int64) * 3 + magnitudes[bands == band]
+        counts += np.bincount(keys.ravel(), minlength=3 * CLASSES).reshape(CLASSES, 3)
+    zero, one = counts[:, 0] + 0.5, (counts[:, 1] + 0.25) / 2
+    dearer = np.clip(np.log2(zero / one), 0, 24)
+    threshold: Values = (0.5 + RATE_WEIGHT * dearer / 2).astype(np.float32)
+    return threshold[classes]
 
 
-def _channel_counts(buckets: Bytes) -> NDArray[np.int64]:
-    """Counts of buckets per channel ``[C, 64]`` of buckets ``[N, C]``."""
-    channels = buckets.shape[1]
-    keys = buckets + np.arange(channels, dtype=np.int32) * BUCKETS
-    return np.bincount(keys.ravel(), minlength=channels * BUCKETS).reshape(channels, BUCKETS)
+def _extents_pay(buckets: Bytes, geometry: Geometry) -> bool:
+    if not len(geometry.heads):
+        return False
+    reach = extents_of(magnitude_of(buckets), geometry)
+    live = total = 0
+    for part in geometry.passes[1:]:
+        live += int((reach[part.blocks] >= part.rank).sum())
+        total += len(part.tokens) * buckets.shape[1]
+    return live < EXTENT_SHARE * total
 
 
-def estimate(aligned: NDArray[Any], step: float, scale: float) -> float:
-    """Bits that a file takes at a step, about: from a sample ``[N, C]``, by classes alone, sections not counted."""
-    buckets = bucket_of(np.ascontiguousarray(zigzag(quantize(aligned, step, DEAD_ZONE_ROUNDING))))
-    counts = _channel_counts(buckets)
-    classes = choose_classes(counts, scale)
-    by_class = np.zeros((int(classes.max(initial=0)) + 1, BUCKETS), np.int64)
-    np.add.at(by_class, classes, counts)
-    return table_bits(by_class, *choose_tables(by_class, scale)) * scale
+def context_counts(buckets: Bytes, classes: Bytes, geometry: Geometry, extents: bool) -> Counts:
+    """Counts of buckets and extents by context ``[48, 40, 64]`` of buckets ``[N, K]``."""
+    keys = ContextKeys(classes, geometry, extents)
+    magnitudes = magnitude_of(buckets)
+    reach = extents_of(magnitudes, geometry) if keys.has_extents else None
+    kinds = CLASSES * CONTEXT_OF.size
+    found = np.zeros(kinds * BUCKETS, np.int64)
+    for part in keys.walk(magnitudes, reach):
+        values = buckets[part.tokens]
+        values = values.ravel() if part.live is None else values[part.live]
+        found += np.bincount(part.keys.astype(np.int64) * BUCKETS + values, minlength=kinds * BUCKETS)
+    by_key = found.reshape(CLASSES, CONTEXT_OF.size, BUCKETS)
+    counts = np.zeros((CLASSES, CONTEXTS, BUCKETS), np.int64)
+    flat = CONTEXT_OF.ravel()
+    for context in range(CONTEXTS):
+        counts[:, context] = by_key[:, flat == context].sum(axis=1)
+    if reach is not None:
+        of_extent = keys.extent_contexts(magnitudes).ravel() * BUCKETS + reach.ravel()
+        counts += np.bincount(of_extent, minlength=counts.size).reshape(counts.shape)
+    return counts
 
 
-def sample_bits(aligned: NDArray[Any], geometry: Geometry, step: float, arrays: Arrays) -> float:
-    """Bits that a sample ``[N, C]`` takes with given sections."""
-    buckets = bucket_of(np.ascontiguousarray(zigzag(quantize(aligned, step, DEAD_ZONE_ROUNDING))))
-    levels = arrays[TABLES].reshape(-1, BUCKETS)
-    classes = arrays.get(CLASSES, np.zeros(aligned.shape[1], np.uint8))
-    table_of = arrays.get(CONTEXT_MAP, trivial_map(len(levels)))
-    counts = context_counts(buckets, classes, geometry)
-    return table_bits(counts, table_of[: len(counts)], levels)
+def _tables(counts: Counts, levels: Levels, scale: float, own: bool) -> tuple[Arrays, int, float]:
+    """The cheaper of own and universal tables: sections, level, bits of the sample."""
+    table_of, tables = universal_tables()
+    universal = table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), tables)
+    if not own or not counts.any():
+        return {}, levels.level, universal
+    used = np.flatnonzero(counts.any(axis=(1, 2)))
+    low, high = int(used[0]), int(used[-1]) + 1
+    own_of, own_tables = choose_tables(counts[low:high].reshape(-1, CONTEXTS, BUCKETS), scale)
+    bits = table_bits(counts[low:high].reshape(-1, BUCKETS), own_of.ravel(), own_tables)
+    spent = 8 * own_tables[own_tables > 0].size + SECTION_BITS + 2 * np.count_nonzero(counts.any(axis=2))
+    if (universal - bits) * scale <= spent:
+        return {}, levels.level, universal
+    return {TABLES: own_tables.ravel(), CONTEXT_MAP: own_of.ravel()}, levels.level - low, bits
 
 
-def bounded_values(aligned: NDArray[Any], step: float) -> NDArray[Any]:
+def estimate(coefficients: Values, bands: Bytes, steps: Values, scale: float) -> float:
+    """Bits that a file takes at given steps, about: from a sample ``[N, K]``, by classes alone, sections not counted."""
+    inverse = (1 / steps)[bands][:, None]
+    indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING)
+    classes = levels_for(indices, bands).classes()
+    buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
+    counts = np.zeros((CLASSES, 1, BUCKETS), np.int64)
+    for band in np.unique(bands):
+        keys = classes[band].astype(np.int64) * BUCKETS + buckets[bands == band]
+        counts += np.bincount(keys.ravel(), minlength=counts.size).reshape(counts.shape)
+    table_of, tables = choose_tables(counts, scale)
+    return table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), tables) * scale
+
+
+def quantization_error(coefficients: Values, bands: Bytes, steps: Values) -> Values:
+    """What quantisation at given steps adds to a sample ``[N, K]``."""
+    inverse = (1 / steps)[bands][:, None]
+    indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING)
+    shift = best_shift(coefficients * inverse.astype(coefficients.dtype), indices)
+    error: Values = dequantize(indices, steps[bands][:, None], shift, coefficients.dtype)
+    error -= coefficients
+    return error
+
+
+def bounded_values(aligned: Values, step: float) -> Values:
     """What a sample decodes to when every value is rounded to the nearest reconstruction point."""
-    return dequantize(quantize(aligned, step, NEAREST_ROUNDING), step, 0, aligned.dtype)
+    return dequantize(quantize(aligned, 1 / step, NEAREST_ROUNDING), step, 0, aligned.dtype)
 
 
-def quantization_error(aligned: NDArray[Any], step: float, scales: NDArray[Any]) -> float:
-    """Sum of squared errors of a sample ``[N, C]`` at a step, in the units that ``scales`` give."""
-    indices = quantize(aligned, step, DEAD_ZONE_ROUNDING)
-    shift = best_shift(aligned, indices, step)
-    error = (dequantize(indices, step, shift, aligned.dtype) - aligned) * scales
-    return float(np.sum(error.astype(np.float64) ** 2))
+def sample_bits(codec: TransformCodec, coefficients: Values, geometry: Geometry, gain: float) -> float:
+    """Bits that a sample ``[N, K]`` takes with a codec's tables."""
+    buckets = bucket_of(np.ascontiguousarray(codec.symbols(coefficients, geometry.bands, gain)))
+    coder = codec.coder
+    counts = context_counts(buckets, coder.classes, geometry, coder.extents).reshape(-1, BUCKETS)
+    return table_bits(counts[: len(coder.table_of)], coder.table_of, coder.levels)

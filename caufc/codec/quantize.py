@@ -15,34 +15,45 @@ SHIFT_PARTS = 64
 MAX_INDEX = LIMIT // 2 - 8
 """The largest index that float32 holds exactly and whose symbol lies below the limit."""
 
+Values = NDArray[Any]
 
-def quantize(aligned: NDArray[Any], step: float, rounding: float) -> NDArray[np.int32]:
-    """Aligned values to indices: ``sign(a) * floor(|a| / step + rounding)``, same shape and memory order.
+
+def quantize(
+    values: Values, inverse_steps: Values | float, rounding: float, thresholds: Values | None = None
+) -> NDArray[np.int32]:
+    """Values to indices: ``sign(a) * floor(|a| / step + rounding)``, same shape and memory order.
 
     Args:
-        aligned: finite values.
-        step: distance of two reconstruction points.
+        values: finite.
+        inverse_steps: 1 over the distance of two reconstruction points, broadcastable.
         rounding: 0.5 rounds to the nearest; less widens the dead zone around zero.
+        thresholds: in steps; smaller magnitudes become 0, whatever the rounding says; broadcastable.
 
     Indices are clipped to 27 bits; what that changes, exact storage must mend.
     """
+    kind = values.dtype.type
     with np.errstate(over="ignore"):
-        scaled = aligned * aligned.dtype.type(1 / step)
-    magnitude: NDArray[Any] = np.abs(scaled)
-    magnitude += aligned.dtype.type(rounding)
-    np.fmin(magnitude, aligned.dtype.type(MAX_INDEX), out=magnitude)
+        scaled = values * np.asarray(inverse_steps, values.dtype)
+    magnitude: Values = np.abs(scaled)
+    small = None if thresholds is None else magnitude < thresholds
+    magnitude += kind(rounding)
+    np.fmin(magnitude, kind(MAX_INDEX), out=magnitude)
     np.floor(magnitude, out=magnitude)
+    if small is not None:
+        magnitude[small] = 0
     np.copysign(magnitude, scaled, out=magnitude)
     indices: NDArray[np.int32] = magnitude.astype(np.int32)
     return indices
 
 
-def dequantize(indices: NDArray[np.int32], step: float, shift: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Indices to aligned values: ``(q + sign(q) * shift / 64) * step`` in ``dtype`` [CAUF-0220].
+def dequantize(
+    indices: NDArray[np.int32], steps: Values | float, shift: int, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Indices to values: ``(q + sign(q) * shift / 64) * step`` in ``dtype`` [CAUF-0220].
 
     Args:
         indices: any shape.
-        step: distance of two reconstruction points.
+        steps: distance of two reconstruction points, broadcastable.
         shift: how far reconstruction points of non-zero indices lie beyond the middle, in 64ths of a step.
         dtype: float32 or float64.
     """
@@ -50,15 +61,20 @@ def dequantize(indices: NDArray[np.int32], step: float, shift: int, dtype: np.dt
     if shift:
         values += np.sign(values) * dtype.type(shift / SHIFT_PARTS)
     with np.errstate(over="ignore"):
-        values *= dtype.type(step)
+        values *= np.asarray(steps, dtype)
     return values
 
 
-def best_shift(aligned: NDArray[Any], indices: NDArray[np.int32], step: float) -> int:
-    """The shift that puts reconstruction points at the centroids of the values that they stand for."""
+def best_shift(scaled: Values, indices: NDArray[np.int32]) -> int:
+    """The shift that puts reconstruction points at the centroids of the values that they stand for.
+
+    Args:
+        scaled: values in steps, same shape as ``indices``.
+        indices: what they were quantised to.
+    """
     coded = indices != 0
     if not coded.any():
         return 0
     with np.errstate(over="ignore"):
-        distance = float(np.mean(np.abs(aligned[coded]) / step - np.abs(indices[coded])))
+        distance = float(np.mean(np.abs(scaled[coded]) - np.abs(indices[coded])))
     return int(np.clip(np.rint(SHIFT_PARTS * distance), -SHIFT_PARTS // 2, SHIFT_PARTS // 2))

@@ -1,7 +1,9 @@
-"""The transform codec: quantiser, contexts, tables and rANS behind the codec interface (spec, section 9)."""
+"""The transform codec: transforms, quantiser and coefficient coder behind the codec interface (spec, section 9)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,162 +11,214 @@ from numpy.typing import NDArray
 
 from ..errors import MalformedError
 from .base import Arrays, Symbols
-from .bucket import BUCKETS, add_extra_bits, bucket_of, push_extra_bits, unzigzag, zigzag
-from .context import (
-    NEIGHBOURHOOD_OF,
-    NEIGHBOURHOODS,
-    Keys,
-    magnitude_of,
-    passes_with_surroundings,
-    surroundings,
-)
-from .entropy import Decoder, Encoder, table_model
+from .bucket import BUCKETS, unzigzag, zigzag
+from .channel_transform import ChannelTransform, QuantizedRows
+from .coefficient_coder import CoefficientCoder, Contexts
+from .context import CONTEXTS, classes_of
 from .geometry import Geometry
+from .grid_transform import forward_grid, inverse_grid
+from .order import BANDS
 from .quantize import SHIFT_PARTS, dequantize, quantize
-from .tables import frequencies_of
+from .universal import universal_tables
 
-__all__ = ["CLASSES", "CONTEXT_MAP", "DEAD_ZONE_ROUNDING", "NEAREST_ROUNDING", "TABLES", "TransformCodec"]
+__all__ = [
+    "ANALYSIS",
+    "ANALYSIS_SCALES",
+    "BAND_LEVELS",
+    "BAND_STEPS",
+    "BASIS",
+    "BASIS_SCALES",
+    "CHANNEL_LEVELS",
+    "CONTEXT_MAP",
+    "STEP_PARTS",
+    "TABLES",
+    "Parameters",
+    "TransformCodec",
+]
 
-CLASSES, TABLES, CONTEXT_MAP = 3, 4, 5
-"""Section types: the class of every channel (u1, ``[C]``), tables of levels (u1, ``[T, 64]``), and the table of every
-context (u1, ``[K, 27]``)."""
+CHANNEL_LEVELS, TABLES, CONTEXT_MAP, BAND_LEVELS, BAND_STEPS = 3, 4, 5, 6, 7
+BASIS, BASIS_SCALES, ANALYSIS, ANALYSIS_SCALES = 8, 9, 10, 11
+"""Section types; see the registry."""
 
-MAX_TABLES = 256
-DEAD_ZONE_ROUNDING = 0.42
+DEAD_ZONE_ROUNDING = 0.45
 NEAREST_ROUNDING = 0.5
+STEP_PARTS = 8
+SPECTRAL, EXTENTS = 1, 2
+MAX_LEVEL = 255
 
 Bytes = NDArray[np.uint8]
+Values = NDArray[Any]
 
 
-class TransformCodec:
-    """Codes aligned values with one step for all.
+@dataclass(frozen=True)
+class Parameters:
+    """The codec's scalars.
 
     Args:
         step: distance of reconstruction points before the gain, above 0.
         shift: reconstruction shift in 64ths of a step, -32 to 32.
-        arrays: the sections; without classes, all channels have class 0; without a context map, a channel's class is
-            its table, whatever its neighbours.
+        spectral: whether grids are transformed by a DCT.
+        extents: whether blocks have extents.
+        level: part of every symbol's class, -255 to 255.
+
+    Raises:
+        MalformedError: if a number is out of range.
+    """
+
+    step: float
+    shift: int = 0
+    spectral: bool = False
+    extents: bool = False
+    level: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.step < np.inf or abs(self.shift) > SHIFT_PARTS // 2 or abs(self.level) > MAX_LEVEL:
+            raise MalformedError(
+                f"step {self.step}, shift {self.shift}, level {self.level}", requirement=201
+            )
+
+    def to_fields(self) -> tuple[int | float, ...]:
+        """As the header holds them [CAUF-0201]."""
+        flags = SPECTRAL * self.spectral + EXTENTS * self.extents
+        return (self.step, self.shift, flags, self.level)
+
+    @classmethod
+    def from_fields(cls, fields: Sequence[int | float]) -> Parameters:
+        """Read them.
+
+        Raises:
+            MalformedError: if they are not there, or of other types.
+        """
+        if [type(field) for field in fields] != [float, int, int, int] or not 0 <= fields[2] <= SPECTRAL + EXTENTS:
+            raise MalformedError(f"codec parameters {list(fields)}", requirement=201)
+        step, shift, flags, level = fields
+        return cls(step, int(shift), bool(int(flags) & SPECTRAL), bool(int(flags) & EXTENTS), int(level))
+
+
+class TransformCodec:
+    """Codes aligned values.
+
+    Args:
+        parameters: the scalars.
+        arrays: the sections; all may be missing.
         channels: C.
         bounded: the encoder rounds to the nearest.
+        thresholds: of every band and coded channel ``[16, K]``, in steps: the encoder makes smaller magnitudes 0.
 
     Raises:
         MalformedError: if parameters or sections break the specification.
     """
 
-    def __init__(self, step: float, shift: int, arrays: Arrays, channels: int, *, bounded: bool = False) -> None:
-        if not 0 < step < np.inf or abs(shift) > SHIFT_PARTS // 2:
-            raise MalformedError(f"step {step}, shift {shift}", requirement=201)
-        self.step, self.shift, self.channels = step, shift, channels
+    def __init__(
+        self,
+        parameters: Parameters,
+        arrays: Arrays,
+        channels: int,
+        *,
+        bounded: bool = False,
+        thresholds: Values | None = None,
+    ) -> None:
+        self.parameters, self.thresholds = parameters, thresholds
         self.rounding = NEAREST_ROUNDING if bounded else DEAD_ZONE_ROUNDING
-        self.models = [table_model(row) for row in frequencies_of(_tables(arrays))]
-        self.table_of = _context_map(arrays, len(self.models))
-        if self.table_of is not None:
-            self.table_of_key = [self.table_of[:, around].ravel() for around in NEIGHBOURHOOD_OF]
-        self.classes = _classes(arrays, channels, len(self.models) if self.table_of is None else len(self.table_of))
+        self.basis = _basis(arrays, channels)
+        self.coded = coded = channels if self.basis is None else self.basis.coded
+        self.band_steps = _levels(arrays, BAND_STEPS, BANDS)
+        classes = classes_of(
+            parameters.level, _levels(arrays, CHANNEL_LEVELS, coded), _levels(arrays, BAND_LEVELS, BANDS)
+        )
+        table_of, tables = _tables(arrays)
+        self.coder = CoefficientCoder(Contexts(classes, table_of, tables, parameters.extents))
 
-    def effective_step(self, gain: float) -> float:
-        """The step with the file's gain, rounded to float32 [CAUF-0221].
+    def geometry(self, grids: tuple[tuple[int, ...], ...], special: int) -> Geometry:
+        """Where coefficients lie."""
+        return Geometry(grids, special, self.parameters.spectral)
+
+    def steps(self, gain: float) -> NDArray[np.float32]:
+        """The step of every band with the file's gain, rounded to float32 ``[16]`` [CAUF-0221].
 
         Raises:
-            MalformedError: if that is 0 or infinite.
+            MalformedError: if one is 0 or infinite.
         """
         with np.errstate(over="ignore", under="ignore"):
-            step = float(np.float32(self.step * gain))
-        if not 0 < step < np.inf:
-            raise MalformedError(f"step {self.step} with gain {gain}", requirement=221)
-        return step
+            steps = (self.parameters.step * gain * np.exp2(self.band_steps / STEP_PARTS)).astype(np.float32)
+        if not (steps > 0).all() or not np.isfinite(steps).all():
+            raise MalformedError(f"step {self.parameters.step} with gain {gain}", requirement=221)
+        return steps
 
-    def symbols(self, aligned: NDArray[Any], gain: float) -> Symbols:
-        """Quantise ``[N, C]`` to symbols, same shape and memory order."""
-        return zigzag(quantize(aligned, self.effective_step(gain), self.rounding))
+    def transform(self, aligned: Values, geometry: Geometry) -> Values:
+        """Aligned values ``[N, C]`` to coefficients ``[N, K]``."""
+        coefficients = aligned if self.basis is None else self.basis.forward(aligned)
+        return forward_grid(coefficients, geometry) if geometry.spectral else coefficients
+
+    def symbols(self, coefficients: Values, bands: Bytes, gain: float) -> Symbols:
+        """Quantise coefficients ``[N, K]`` of tokens in these bands ``[N]`` to symbols, same shape and memory order."""
+        steps = self.steps(gain).astype(np.float64)
+        inverse: Values | float = 1 / steps[0] if _alike(steps, bands) else (1 / steps)[bands][:, None]
+        thresholds = None if self.thresholds is None else self.thresholds[bands]
+        return zigzag(quantize(coefficients, inverse, self.rounding, thresholds))
 
     def encode(self, symbols: Symbols, geometry: Geometry) -> bytes:
-        """Entropy-code symbols ``[N, C]``; all zeros are no bytes at all [CAUF-0205]."""
-        if not symbols.any():
-            return b""
-        symbols = np.ascontiguousarray(symbols)
-        buckets = bucket_of(symbols)
-        encoder = Encoder()
-        if self.table_of is None:
-            for number, model in enumerate(self.models):
-                encoder.push(buckets[:, self.classes == number].ravel(), model)
-        else:
-            for part, keys in passes_with_surroundings(buckets, self.classes, geometry):
-                order, bounds = self._sorted(keys, part.near)
-                run = buckets[part.tokens].ravel()[order]
-                for number, model in enumerate(self.models):
-                    encoder.push(run[bounds[number] : bounds[number + 1]], model)
-        push_extra_bits(encoder, symbols.ravel(), buckets.ravel())
-        return encoder.finish()
+        """Entropy-code symbols ``[N, K]``."""
+        return self.coder.encode(symbols, geometry)
 
     def decode_symbols(self, payload: bytes | memoryview, geometry: Geometry) -> Symbols:
-        """Decode symbols ``[N, C]``.
+        """Decode symbols ``[N, K]``.
 
         Raises:
             MalformedError: if the payload cannot be one of these tokens.
         """
-        shape = (geometry.tokens, self.channels)
-        if not len(payload):
-            return np.zeros(shape, np.int32)
-        decoder = Decoder(payload)
-        buckets = np.empty(shape, np.uint8)
-        if self.table_of is None:
-            self._decode_by_class(decoder, buckets)
-        else:
-            self._decode_by_pass(decoder, buckets, geometry)
-        symbols = add_extra_bits(decoder, buckets.ravel()).reshape(shape)
-        decoder.end()
-        return symbols
+        return self.coder.decode(payload, geometry)
 
-    def reconstruct(self, symbols: Symbols, gain: float, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Symbols ``[N, C]`` to aligned values, same shape."""
-        return dequantize(unzigzag(symbols), self.effective_step(gain), self.shift, dtype)
-
-    def _decode_by_class(self, decoder: Decoder, buckets: Bytes) -> None:
-        for number, model in enumerate(self.models):
-            channels = np.flatnonzero(self.classes == number)
-            run = np.empty(len(buckets) * len(channels), np.uint8)
-            decoder.pull_into(run, model)
-            buckets[:, channels] = run.reshape(len(buckets), len(channels))
-
-    def _decode_by_pass(self, decoder: Decoder, buckets: Bytes, geometry: Geometry) -> None:
-        known = np.zeros((len(buckets) + 1, self.channels), np.uint8)
-        for part in geometry.passes:
-            keys = surroundings(part, known, self.classes)
-            order, bounds = self._sorted(keys, part.near)
-            run = np.empty(keys.size, np.uint8)
-            for number, model in enumerate(self.models):
-                decoder.pull_into(run[bounds[number] : bounds[number + 1]], model)
-            decoded = np.empty_like(run)
-            decoded[order] = run
-            buckets[part.tokens] = decoded.reshape(keys.shape)
-            known[part.tokens] = magnitude_of(buckets[part.tokens])
-
-    def _sorted(self, keys: Keys, near: bool) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """The order that sorts a pass's symbols by table, and where each table's run starts."""
-        tables = np.take(self.table_of_key[int(near)], keys.ravel())
-        counts = np.bincount(tables, minlength=len(self.models))
-        return np.argsort(tables, kind="stable"), np.concatenate([[0], np.cumsum(counts)])
+    def reconstruct(self, symbols: Symbols, geometry: Geometry, gain: float, dtype: np.dtype[Any]) -> Values:
+        """Symbols ``[N, K]`` to aligned values ``[N, C]``."""
+        steps = self.steps(gain)
+        of_token: Values | float = steps[0] if _alike(steps, geometry.bands) else steps[geometry.bands][:, None]
+        values = dequantize(unzigzag(symbols), of_token, self.parameters.shift, dtype)
+        if geometry.spectral:
+            values = inverse_grid(values, geometry)
+        return values if self.basis is None else self.basis.inverse(values)
 
 
-def _tables(arrays: Arrays) -> Bytes:
-    levels: Bytes = arrays.get(TABLES, np.empty(0, np.uint8))
-    if not levels.size or levels.size % BUCKETS or levels.size > MAX_TABLES * BUCKETS:
-        raise MalformedError(f"{levels.size} levels are no tables of 64", requirement=203)
-    return levels.reshape(-1, BUCKETS)
+def _alike(steps: Values, bands: Bytes) -> bool:
+    """Whether all bands that occur have the first band's step."""
+    return bool((steps == steps[0]).all()) or not bands.any()
 
 
-def _context_map(arrays: Arrays, tables: int) -> Bytes | None:
-    table_of: Bytes | None = arrays.get(CONTEXT_MAP)
-    if table_of is None:
+def _levels(arrays: Arrays, kind: int, count: int) -> NDArray[np.int32]:
+    levels = arrays.get(kind)
+    if levels is None:
+        return np.zeros(count, np.int32)
+    if levels.shape != (count,):
+        raise MalformedError(f"section {kind} has {levels.size} elements, not {count}", requirement=204)
+    return levels.astype(np.int32)
+
+
+def _basis(arrays: Arrays, channels: int) -> ChannelTransform | None:
+    synthesis = _rows(arrays, BASIS, BASIS_SCALES, channels)
+    if synthesis is None:
         return None
-    if not table_of.size or table_of.size % NEIGHBOURHOODS or int(table_of.max()) >= tables:
-        raise MalformedError(f"a context map of {table_of.size} for {tables} tables", requirement=216)
-    return table_of.reshape(-1, NEIGHBOURHOODS)
+    analysis = _rows(arrays, ANALYSIS, ANALYSIS_SCALES, channels)
+    if analysis is not None and analysis.codes.shape != synthesis.codes.shape:
+        raise MalformedError("analysis and basis of different shapes", requirement=228)
+    return ChannelTransform(synthesis, analysis)
 
 
-def _classes(arrays: Arrays, channels: int, kinds: int) -> Bytes:
-    classes: Bytes = arrays.get(CLASSES, np.zeros(channels, np.uint8))
-    if classes.shape != (channels,) or (channels and int(classes.max()) >= kinds):
-        raise MalformedError(f"classes of {classes.size} channels, there are {channels}", requirement=204)
-    return classes
+def _rows(arrays: Arrays, kind: int, scale_kind: int, channels: int) -> QuantizedRows | None:
+    codes, scales = arrays.get(kind), arrays.get(scale_kind)
+    if codes is None and scales is None:
+        return None
+    if codes is None or scales is None or not len(scales) or codes.size != len(scales) * channels:
+        raise MalformedError(f"a basis that does not fit {channels} channels", requirement=228)
+    return QuantizedRows(codes.reshape(len(scales), channels), scales)
+
+
+def _tables(arrays: Arrays) -> tuple[Bytes, Bytes]:
+    """The context map and the tables: the file's, or the universal ones."""
+    levels, table_of = arrays.get(TABLES), arrays.get(CONTEXT_MAP)
+    if levels is None and table_of is None:
+        return universal_tables()
+    if levels is None or not levels.size or levels.size % BUCKETS:
+        raise MalformedError("levels that are no tables of 64", requirement=203)
+    if table_of is None or not table_of.size or table_of.size % CONTEXTS:
+        raise MalformedError(f"a context map that is no rows of {CONTEXTS}", requirement=216)
+    return table_of.reshape(-1, CONTEXTS), levels.reshape(-1, BUCKETS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,27 +19,29 @@ from ..align import (
 )
 from ..bitstream import AlignmentRecord, section_bytes
 from ..codec import (
-    BUCKETS,
-    CLASSES,
-    CONTEXT_MAP,
     TABLES,
     Arrays,
+    Geometry,
+    Parameters,
     TransformCodec,
+    TransformPlan,
     bounded_values,
     encode_lossless,
     plan,
     sample_bits,
-    trivial_map,
 )
 from ..errors import InputError, LayoutError, MalformedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, FLOATS, Alignment, Layout
+from .coder import DeadZones
+from .effort import Effort
 from .numeric import cast_floats, to_floats
-from .rate import RateModel, gain_of_quality
+from .rate import RateModel, gain_of_quality, provisional_step
 from .setup import LOSSLESS, OFFSETS, SCALES, TRANSFORM, TensorSetup, section_of
 from .source import Source, SourceTensor
 from .survey import TensorSurvey
 from .target import Target, TensorOptions
-from .transform_coder import codec_parameters, value_aligner
+from .transform_coder import value_aligner
+from .transforms import choose_transforms
 
 __all__ = [
     "Choice",
@@ -63,8 +66,8 @@ CHANNEL_TOKENS = 48
 TINY_BYTES = 64
 """Tensors of so few bytes are smaller without tables and steps."""
 
-MEDIUM_STEP = 0.3
-"""Step at medium quality, in deviations of the aligned values."""
+CHANNEL_STEP, POOLED_STEP = 0.065, 0.3
+"""Step at medium quality, in deviations of the aligned values: times the root of the channels, or for pooled vectors."""
 
 BOUND_MARGIN = 1 - 2.0**-16
 """Steps of an error bound are this much under twice the bound: the cast to the output dtype takes its part."""
@@ -75,17 +78,36 @@ SPARSE_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen for a tensor, and what the rate control needs to know of it."""
+    """What was chosen for a tensor, and what the rate control needs to know of it.
+
+    Args:
+        setup: so far: alignment, transforms, step.
+        scale: features' units per aligned unit, a mean.
+        coefficients: of the survey's sample ``[M, K]``.
+        geometry: of the coefficients.
+        survey: of the tensor.
+        profiled: whether a profile made the choices.
+    """
 
     setup: TensorSetup
-    aligner: ValueAligner
-    aligned: NDArray[Any]
+    scale: float
+    coefficients: NDArray[Any]
+    geometry: Geometry
     survey: TensorSurvey
     profiled: bool = False
 
     @classmethod
+    def of(cls, setup: TensorSetup, aligner: ValueAligner, survey: TensorSurvey, *, profiled: bool = False) -> Choice:
+        """The choice that a setup stands for."""
+        codec = TransformCodec(Parameters.from_fields(setup.parameters), setup.arrays, survey.channels)
+        aligned, side = aligner.forward(survey.sample)
+        geometry = codec.geometry(survey.geometry.grids, survey.geometry.special)
+        scale = float(np.mean(aligner.scales(side))) if aligned.size else 1.0
+        return cls(setup, scale, codec.transform(aligned, geometry), geometry, survey, profiled)
+
+    @classmethod
     def from_profile(cls, base: TensorSetup, default: TensorSetup, survey: TensorSurvey) -> Choice:
-        """Alignment, step and tables as a profile has them.
+        """Alignment, transforms, step and tables as a profile has them.
 
         Raises:
             InputError: if the profile is for another number of channels.
@@ -93,20 +115,25 @@ class Choice:
         setup = replace(default, dtype=base.dtype, framework=base.framework, template=base.template, layout=base.layout)
         setup = replace(setup, name=base.name, tap=base.tap)
         try:
-            aligner = value_aligner(setup, survey.channels)
-            TransformCodec(*codec_parameters(setup), setup.arrays, survey.channels)
+            return cls.of(setup, value_aligner(setup, survey.channels), survey, profiled=True)
         except MalformedError as err:
             raise InputError(
                 f"the profile does not fit features of {survey.channels} channels", tensor=base.name
             ) from err
-        return cls(setup, aligner, aligner.forward(survey.sample)[0], survey, profiled=True)
+
+    @property
+    def parameters(self) -> Parameters:
+        """The codec's scalars so far."""
+        return Parameters.from_fields(self.setup.parameters)
+
+    def steps(self, gain: float) -> NDArray[np.float64]:
+        """Step of every band ``[16]`` at a gain."""
+        codec = TransformCodec(self.parameters, self.setup.arrays, self.survey.channels)
+        return codec.steps(gain).astype(np.float64)
 
     def model(self) -> RateModel:
         """The tensor's rate model."""
-        side = self.aligner.forward(self.survey.sample)[1] if isinstance(self.aligner, TokenAligner) else None
-        scales = np.asarray(self.aligner.scales(side))
-        step = float(self.setup.parameters[0])
-        return RateModel.thinned(self.aligned, scales, step, self.survey.scale)
+        return RateModel.thinned(self.coefficients, self.geometry, self.steps(1.0), self.scale, self.survey.scale)
 
 
 def template_of(source: Source, tensor: SourceTensor) -> tuple[int | None, ...]:
@@ -211,22 +238,46 @@ def choose_alignment(
 
 
 def choose_step(
-    base: TensorSetup, aligner: ValueAligner, survey: TensorSurvey, target: Target
-) -> tuple[TensorSetup, NDArray[Any]]:
-    """Add the step to a setup; also the aligned sample.
+    base: TensorSetup, aligner: ValueAligner, survey: TensorSurvey, target: Target, effort: Effort
+) -> TensorSetup:
+    """Add transforms and the step to a setup.
 
-    Qualities and rates weigh every tensor by its own deviation; an SNR gives all tensors one step in features' units.
+    Qualities and rates weigh every tensor by its own deviation, an SNR gives all tensors one step in features' units;
+    an error bound allows no transform.
     """
     aligned, side = aligner.forward(survey.sample)
     if target.kind == "max_error":
         step = 2 * target.value * BOUND_MARGIN
-    elif target.kind == "snr":
+        return _with_step(base, Parameters(float(np.float32(step))))
+    if target.kind == "snr":
         step = 1 / float(np.clip(np.mean(aligner.scales(side)), 2.0**-80, 2.0**80)) if aligned.size else 1.0
     else:
-        channels = aligned.std(axis=0, dtype=np.float64) if aligned.size else np.zeros(0)
-        deviation = float(np.median(channels[channels > 0])) if channels.any() else 0.0
-        step = MEDIUM_STEP * (deviation if np.isfinite(deviation) and deviation > 2.0**-80 else 1.0)
-    return replace(base, codec=TRANSFORM, parameters=(float(np.float32(step)), 0)), aligned
+        step = medium_step(aligned, survey.geometry)
+    step = float(np.float32(step))
+    energy = survey.energy / max(1, survey.total * survey.channels) / float(np.mean(aligner.scales(side))) ** 2
+    transforms = choose_transforms(
+        aligned,
+        survey.geometry,
+        provisional_step(aligned, step, energy, target),
+        survey.total * survey.channels,
+        weighted=target.kind != "snr",
+        search=effort.transforms,
+    )
+    setup = replace(base, arrays={**base.arrays, **transforms.sections()})
+    return _with_step(setup, Parameters(step, spectral=transforms.spectral))
+
+
+def _with_step(base: TensorSetup, parameters: Parameters) -> TensorSetup:
+    return replace(base, codec=TRANSFORM, parameters=parameters.to_fields())
+
+
+def medium_step(aligned: NDArray[Any], geometry: Geometry) -> float:
+    """Step at medium quality: layers sum over channels, so noise may grow with the root of their number."""
+    channels = aligned.std(axis=0, dtype=np.float64) if aligned.size else np.zeros(0)
+    deviation = float(np.median(channels[channels > 0])) if channels.any() else 0.0
+    pooled = not any(math.prod(grid) > 1 for grid in geometry.grids)
+    share = POOLED_STEP if pooled else CHANNEL_STEP * math.sqrt(aligned.shape[1])
+    return share * (deviation if np.isfinite(deviation) and deviation > 2.0**-80 else 1.0)
 
 
 def section_cost(arrays: Arrays) -> int:
@@ -243,13 +294,21 @@ def prefers_lossless(choice: Choice, target: Target) -> bool:
         return True
     if target.kind != "quality" or values > SMALL_VALUES or choice.profiled:
         return False
-    step = float(np.float32(float(choice.setup.parameters[0]) * gain_of_quality(target.value)))
-    sections = {
-        **choice.setup.arrays,
-        **plan(choice.aligned, choice.survey.geometry, step, 1.0, bounded=False).sections,
-    }
-    coded = sample_bits(choice.aligned, choice.survey.geometry, step, sections) / 8 + section_cost(sections)
+    made = _plan(choice, gain_of_quality(target.value), target)
+    coded = made.bits / 8 + section_cost({**choice.setup.arrays, **made.sections})
     return coded >= _lossless_bytes(choice)
+
+
+def _plan(choice: Choice, gain: float, target: Target, *, own_tables: bool = True) -> TransformPlan:
+    return plan(
+        choice.coefficients,
+        choice.geometry,
+        choice.steps(gain),
+        choice.parameters,
+        choice.survey.scale,
+        bounded=target.kind == "max_error",
+        own_tables=own_tables,
+    )
 
 
 def _lossless_bytes(choice: Choice) -> float:
@@ -259,40 +318,31 @@ def _lossless_bytes(choice: Choice) -> float:
 
 def _bounded_bytes(choice: Choice, bound: float) -> float:
     """Bytes under an error bound, from the sample: payload, sections, and values that must be stored exactly."""
-    step = float(choice.setup.parameters[0])
-    sections = plan(choice.aligned, choice.survey.geometry, step, choice.survey.scale, bounded=True).sections
-    values = bounded_values(choice.aligned, step)
+    made = _plan(choice, 1.0, Target("max_error", bound))
+    values = bounded_values(choice.coefficients, choice.parameters.step)
     decoded = to_floats(cast_floats(values, choice.setup.dtype), choice.setup.dtype)
-    broken = np.count_nonzero(~(np.abs(decoded.astype(np.float64) - choice.aligned) <= bound))
-    bits = sample_bits(choice.aligned, choice.survey.geometry, step, sections) + 8 * broken * (
-        choice.setup.item_size + 1
+    broken = np.count_nonzero(~(np.abs(decoded.astype(np.float64) - choice.survey.sample) <= bound))
+    bits = made.bits + 8 * broken * (choice.setup.item_size + 1)
+    return bits / 8 * choice.survey.scale + section_cost(made.sections)
+
+
+def choose_tables(choice: Choice, gain: float, target: Target, effort: Effort) -> tuple[TensorSetup, DeadZones]:
+    """Add reconstruction points, classes and tables for a gain; also the encoder's dead zones."""
+    made = _plan(choice, gain, target, own_tables=effort.own_tables)
+    if not choice.profiled:
+        arrays = {**choice.setup.arrays, **made.sections}
+        return replace(choice.setup, parameters=made.parameters.to_fields(), arrays=arrays), made.thresholds
+    return _profiled_tables(choice, made, gain), made.thresholds
+
+
+def _profiled_tables(choice: Choice, made: TransformPlan, gain: float) -> TensorSetup:
+    """A profile's classes and tables, unless own ones save more than they take."""
+    codec = TransformCodec(
+        choice.parameters, choice.setup.arrays, choice.survey.channels, thresholds=made.thresholds
     )
-    return bits / 8 * choice.survey.scale + section_cost(sections)
-
-
-def choose_tables(choice: Choice, gain: float, target: Target) -> TensorSetup:
-    """Add reconstruction points, classes and tables for a gain."""
-    step = float(np.float32(float(choice.setup.parameters[0]) * gain))
-    chosen = plan(choice.aligned, choice.survey.geometry, step, choice.survey.scale, bounded=target.kind == "max_error")
-    sections = chosen.sections
-    if choice.profiled:
-        sections = {**_overriding(choice.setup.arrays, sections), **sections}
-        kept = sample_bits(choice.aligned, choice.survey.geometry, step, choice.setup.arrays)
-        own = sample_bits(choice.aligned, choice.survey.geometry, step, sections)
-        if (kept - own) * choice.survey.scale <= 8 * section_cost(sections):
-            return choice.setup
-    shift = choice.setup.parameters[1] if choice.profiled else chosen.shift
-    return replace(
-        choice.setup,
-        parameters=(choice.setup.parameters[0], shift),
-        arrays={**choice.setup.arrays, **sections},
-    )
-
-
-def _overriding(known: Arrays, own: Arrays) -> Arrays:
-    """Sections that say nothing, in place of a profile's that would not fit a file's own tables."""
-    tables = len(own[TABLES]) // BUCKETS
-    neutral: dict[int, NDArray[Any]] = {CONTEXT_MAP: trivial_map(tables)}
-    if CLASSES in known:
-        neutral[CLASSES] = np.zeros_like(known[CLASSES])
-    return {kind: array for kind, array in neutral.items() if kind in known and kind not in own}
+    kept = sample_bits(codec, choice.coefficients, choice.geometry, gain)
+    saved = (kept - made.bits) * choice.survey.scale
+    if (TABLES in choice.setup.arrays and not made.tables) or saved <= 8 * section_cost(made.whole_sections):
+        return choice.setup
+    arrays = {**choice.setup.arrays, **made.whole_sections}
+    return replace(choice.setup, parameters=made.parameters.to_fields(), arrays=arrays)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .coder import Coder
+from .coder import Coder, DeadZones
 from .lossless_coder import LosslessCoder
 from .setup import LOSSLESS, TensorSetup
 from .transform_coder import TransformCoder
@@ -10,11 +10,13 @@ from .transform_coder import TransformCoder
 __all__ = ["coder_of"]
 
 
-def coder_of(setup: TensorSetup, gain: float, *, bounded: bool = False) -> Coder:
+def coder_of(
+    setup: TensorSetup, gain: float, *, bounded: bool = False, dead_zones: DeadZones = None
+) -> Coder:
     """The coder of a tensor.
 
     Raises:
         MalformedError: if its parameters or sections break the specification.
         UnsupportedError: for registry numbers that this version does not know.
     """
-    return LosslessCoder(setup) if setup.codec == LOSSLESS else TransformCoder(setup, gain, bounded)
+    return LosslessCoder(setup) if setup.codec == LOSSLESS else TransformCoder(setup, gain, bounded, dead_zones)

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..types import AnyArray
 from .distortion import Distortion
 
-__all__ = ["Coder", "Encoded", "Promise", "Samples", "Shapes", "Symbols", "split"]
+__all__ = ["Coder", "DeadZones", "Encoded", "Promise", "Samples", "Shapes", "Symbols", "split"]
+
+DeadZones = NDArray[Any] | None
+"""Smallest magnitudes, in steps, that an encoder keeps ``[16, K]``."""
 
 Samples = AnyArray | list[AnyArray]
 Shapes = Sequence[tuple[int, ...]]

@@ -16,12 +16,13 @@ from .choose import (
     lossless_setup,
     prefers_lossless,
 )
-from .coder import Promise
+from .coder import DeadZones, Promise
+from .effort import Effort
 from .numeric import to_floats
 from .profile import ProfileFile
 from .setup import LOSSLESS, TensorSetup, resolve
 from .source import Source, SourceTensor
-from .survey import SAMPLE_VALUES, TensorSurvey, check_finite, chunks_of, survey_tensor
+from .survey import TensorSurvey, check_finite, chunks_of, survey_tensor
 from .target import EncodeOptions, Target, TensorOptions
 
 __all__ = ["Decided", "decide", "with_tables"]
@@ -39,6 +40,7 @@ class Decided:
         promise: what the coder must keep.
         choice: for the rate control; None for what is coded without loss.
         note: what the user should know.
+        dead_zones: for the coder; they come with the tables.
     """
 
     setup: TensorSetup
@@ -46,6 +48,7 @@ class Decided:
     promise: Promise
     choice: Choice | None = None
     note: str = ""
+    dead_zones: DeadZones = None
 
 
 def decide(
@@ -60,18 +63,22 @@ def decide(
     total = max(1, sum(tensor.numel for tensor in source.tensors))
     return [
         _Decision(source, tensor, options, default, chunk).decide(
-            max(1, SAMPLE_VALUES * tensor.numel // total), advance
+            max(1, options.effort.sample_values * tensor.numel // total), advance
         )
         for tensor, default in zip(source.tensors, defaults, strict=True)
     ]
 
 
-def with_tables(tensors: Sequence[Decided], gain: float, target: Target) -> list[Decided]:
+def with_tables(tensors: Sequence[Decided], gain: float, target: Target, effort: Effort) -> list[Decided]:
     """Add tables for a gain."""
-    return [
-        tensor if tensor.choice is None else replace(tensor, setup=choose_tables(tensor.choice, gain, target))
-        for tensor in tensors
-    ]
+    return [_with_tables(tensor, tensor.choice, gain, target, effort) for tensor in tensors]
+
+
+def _with_tables(tensor: Decided, choice: Choice | None, gain: float, target: Target, effort: Effort) -> Decided:
+    if choice is None:
+        return tensor
+    setup, dead_zones = choose_tables(choice, gain, target, effort)
+    return replace(tensor, setup=setup, dead_zones=dead_zones)
 
 
 def _defaults(source: Source, profile: ProfileFile | None) -> Sequence[TensorSetup | None]:
@@ -94,7 +101,7 @@ class _Decision:
     ) -> None:
         self.source, self.tensor, self.chunk = source, tensor, chunk
         self.target, self.keep_nonfinite = options.target, options.keep_nonfinite
-        self.default = default
+        self.default, self.effort = default, options.effort
         own: TensorOptions = options.of(tensor.name)
         if default is not None:
             own = replace(own, layout=own.layout or default.layout, tap=own.tap or default.tap)
@@ -148,8 +155,8 @@ class _Decision:
         if default is not None:
             return Choice.from_profile(base, default, survey)
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
-        setup, sample = choose_step(aligned, aligner, survey, self.target)
-        return Choice(setup, aligner, sample, survey)
+        setup = choose_step(aligned, aligner, survey, self.target, self.effort)
+        return Choice.of(setup, aligner, survey)
 
     def _promise(self) -> Promise:
         default = self._profiled()

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codec import estimate, quantization_error
+from ..codec import BANDS, Geometry, estimate, quantization_error
+from .target import Target
 
-__all__ = ["RateModel", "Search", "bits_model", "gain_of_quality", "slope_of", "snr_model", "solve"]
+__all__ = ["RateModel", "Search", "bits_model", "gain_of_quality", "provisional_step", "slope_of", "snr_model", "solve"]
 
 MODEL_VALUES = 1 << 18
+PROVISIONAL_VALUES = 1 << 15
 MIN_LOG_GAIN, MAX_LOG_GAIN = -40.0, 30.0
 QUALITY_OCTAVE = 10.0
 MEDIUM = 50.0
@@ -30,33 +32,62 @@ class RateModel:
     """What one tensor's sample tells of rate and distortion.
 
     Args:
-        aligned: sample ``[M, C]``.
-        scales: features' units per aligned unit, broadcastable to it.
-        step: step at gain 1.
+        coefficients: sample ``[M, K]``.
+        bands: of its tokens ``[M]``.
+        steps: of every band at gain 1 ``[16]``.
+        scale: features' units per aligned unit.
         weight: how many times more values the file has than the sample.
     """
 
-    aligned: NDArray[Any]
-    scales: NDArray[Any]
-    step: float
+    coefficients: NDArray[Any]
+    bands: NDArray[np.uint8]
+    steps: NDArray[np.float64]
+    scale: float
     weight: float
 
     @classmethod
-    def thinned(cls, aligned: NDArray[Any], scales: NDArray[Any], step: float, weight: float) -> RateModel:
-        """A model on at most a quarter of a million values."""
-        stride = max(1, aligned.size // MODEL_VALUES)
-        thin = np.ascontiguousarray(aligned[::stride])
-        if scales.shape == (len(aligned), 1):
-            scales = scales[::stride]
-        return cls(thin, scales, step, weight * len(aligned) / max(1, len(thin)))
+    def thinned(
+        cls, coefficients: NDArray[Any], geometry: Geometry, steps: NDArray[np.float64], scale: float, weight: float
+    ) -> RateModel:
+        """A model on about a quarter of a million values: every so-many-th sample."""
+        stride = max(1, min(len(geometry.grids), coefficients.size // MODEL_VALUES))
+        ends = np.cumsum([0, *geometry.sizes])
+        rows = [np.arange(ends[n], ends[n + 1]) for n in range(0, len(geometry.grids), stride)]
+        picked = np.concatenate([np.empty(0, np.intp), *rows])
+        share = len(coefficients) / max(1, len(picked))
+        return cls(coefficients[picked], geometry.bands[picked], steps, scale, weight * share)
 
     def error(self, log_gain: float) -> float:
         """Sum of squared errors over the file."""
-        return quantization_error(self.aligned, self.step * 2.0**log_gain, self.scales) * self.weight
+        errors = quantization_error(self.coefficients, self.bands, self.steps * 2.0**log_gain)
+        return float(np.sum(np.square(errors), dtype=np.float64)) * self.scale**2 * self.weight
 
     def bits(self, log_gain: float) -> float:
         """Payload bits over the file."""
-        return estimate(self.aligned, self.step * 2.0**log_gain, self.weight)
+        return estimate(self.coefficients, self.bands, self.steps * 2.0**log_gain, self.weight)
+
+
+def provisional_step(aligned: NDArray[Any], step: float, energy: float, target: Target) -> float:
+    """The step at which transforms are compared: about the one that the target will need.
+
+    Args:
+        aligned: sample ``[M, C]``.
+        step: at gain 1.
+        energy: mean square of the features, in aligned units.
+        target: the rate control.
+    """
+    if target.kind == "quality":
+        return step * gain_of_quality(target.value)
+    if target.kind == "snr":
+        return max(math.sqrt(12 * energy * 10 ** (-target.value / 10)), 2.0**-90)
+    few = np.ascontiguousarray(aligned[:: max(1, aligned.size // PROVISIONAL_VALUES)])
+    bands, ones = np.zeros(len(few), np.uint8), np.ones(BANDS)
+    wanted = target.value * few.size
+
+    def bits(log_gain: float) -> float:
+        return estimate(few, bands, ones * step * 2.0**log_gain, 1.0)
+
+    return step * 2.0 ** solve(bits, wanted, steps=10) if few.size else step
 
 
 def solve(measure: Callable[[float], float], wanted: float, *, steps: int = 24) -> float:

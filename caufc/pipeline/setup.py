@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bitstream import AlignmentRecord, Header, RecordBranch, Section, Shape, TensorRecord, leaves
-from ..codec import CLASSES, CONTEXT_MAP, TABLES
+from ..codec import (
+    ANALYSIS,
+    ANALYSIS_SCALES,
+    BAND_LEVELS,
+    BAND_STEPS,
+    BASIS,
+    BASIS_SCALES,
+    CHANNEL_LEVELS,
+    CONTEXT_MAP,
+    TABLES,
+)
 from ..errors import LayoutError, MalformedError, UnsupportedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, DTYPES, FLOATS, Branch, Framework, Layout, Structure, Tree
 from .source import tensor_names
@@ -49,7 +59,19 @@ OFFSETS, SCALES = 1, 2
 LAYOUT_GRAMMAR = re.compile(r"{term}( {term})*".format(term=r"([a-z]|\(([1-9]\d* \+ )?[a-z]( [a-z])*\))"))
 """How a file spells layouts [CAUF-0064]; people may space them as they like."""
 
-SECTION_ELEMENTS = {OFFSETS: "<i2", SCALES: "<i2", CLASSES: "u1", TABLES: "u1", CONTEXT_MAP: "u1"}
+SECTION_ELEMENTS = {
+    OFFSETS: "<i2",
+    SCALES: "<i2",
+    CHANNEL_LEVELS: "i1",
+    TABLES: "u1",
+    CONTEXT_MAP: "u1",
+    BAND_LEVELS: "i1",
+    BAND_STEPS: "i1",
+    BASIS: "i1",
+    BASIS_SCALES: "<i2",
+    ANALYSIS: "i1",
+    ANALYSIS_SCALES: "<i2",
+}
 """Section type -> element type; see the registry."""
 
 

@@ -21,9 +21,6 @@ from .source import Source, SourceTensor
 
 __all__ = ["TensorSurvey", "check_finite", "chunks_of", "survey_tensor"]
 
-SAMPLE_VALUES = 1 << 20
-"""Values of a file that choices are made on."""
-
 Progress = Callable[[int], None]
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from ..errors import OptionError
 from ..types import Alignment, Layout
+from .effort import EFFORTS, Effort
 
 __all__ = ["QUALITY_NAMES", "EncodeOptions", "Target", "TensorOptions"]
 
@@ -115,6 +116,7 @@ class EncodeOptions:
         keep_nonfinite: carry NaN and Inf exactly instead of refusing them.
         chunk: samples a chunk; None for as many as make a few million values.
         index: whether to write an index; None writes one when there are several chunks.
+        effort: how much time to take.
         embed_profile: copy a profile that does not ship with the package into the file.
     """
 
@@ -124,6 +126,7 @@ class EncodeOptions:
     keep_nonfinite: bool = False
     chunk: int | None = None
     index: bool | None = None
+    effort: Effort = EFFORTS["default"]
     embed_profile: bool = True
 
     def of(self, name: str) -> TensorOptions:

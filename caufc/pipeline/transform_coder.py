@@ -20,21 +20,24 @@ from ..align import (
     truncate,
 )
 from ..bitstream import Cursor, varint
-from ..codec import Geometry, TransformCodec, decode_lossless, encode_lossless
+from ..codec import Geometry, Parameters, TransformCodec, decode_lossless, encode_lossless
 from ..errors import LayoutError, MalformedError, UnsupportedError
 from ..types import ALIGNMENT_KINDS, DTYPES, AnyArray
-from .coder import Encoded, Promise, Samples, Shapes, Symbols, split
+from .coder import DeadZones, Encoded, Promise, Samples, Shapes, Symbols, split
 from .distortion import Distortion
 from .numeric import cast_floats, to_floats, working_dtype
 from .patches import Patches
 from .setup import MAX_CHANNELS, OFFSETS, SCALES, TensorSetup
 
-__all__ = ["TransformCoder", "codec_parameters", "value_aligner"]
+__all__ = ["TransformCoder", "value_aligner"]
 
 PATCHED = 1
 BLOCK_VALUES = 1 << 17
 SAFE_INDEX = 1 << 23
-"""Below, float32 represents every index and its neighbours, so quantisation errors stay within a step."""
+"""Below, float32 represents every index and its neighbours, so quantisation errors stay within steps."""
+
+SAFE_STEPS = 64
+"""Errors beyond so many steps are no quantisation errors."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class _State:
     """What a decoded transform payload holds."""
 
     symbols: NDArray[np.int32]
+    geometry: Geometry
     side: SideArray | None
     patches: Patches | None
 
@@ -63,18 +67,6 @@ def value_aligner(setup: TensorSetup, channels: int) -> ValueAligner:
     return ChannelAligner(offsets, scales)
 
 
-def codec_parameters(setup: TensorSetup) -> tuple[float, int]:
-    """Step and shift of a setup.
-
-    Raises:
-        MalformedError: if they are not there, or of other types.
-    """
-    values = setup.parameters
-    if len(values) != 2 or type(values[0]) is not float or type(values[1]) is not int:
-        raise MalformedError(f"codec parameters {list(values)}", requirement=201, tensor=setup.name)
-    return values[0], values[1]
-
-
 def _stacked(samples: Samples, template: Sequence[int | None]) -> Samples:
     """Samples of one shape as one array."""
     if isinstance(samples, list) and None not in template:
@@ -85,17 +77,20 @@ def _stacked(samples: Samples, template: Sequence[int | None]) -> Samples:
 class TransformCoder:
     """Codes floats: format alignment, value alignment, transform codec, patches."""
 
-    def __init__(self, setup: TensorSetup, gain: float, bounded: bool) -> None:
+    def __init__(self, setup: TensorSetup, gain: float, bounded: bool, dead_zones: DeadZones) -> None:
         self.setup, self.gain = setup, gain
         if setup.layout is None:
             raise MalformedError("no layout", requirement=200, tensor=setup.name)
         self.format = LayoutAligner(setup.layout)
         self.channels = self._channels()
         self.value = value_aligner(setup, self.channels)
-        step, shift = codec_parameters(setup)
-        self.codec = TransformCodec(step, shift, setup.arrays, self.channels, bounded=bounded)
-        self.codec.effective_step(gain)
+        parameters = Parameters.from_fields(setup.parameters)
+        self.codec = TransformCodec(
+            parameters, setup.arrays, self.channels, bounded=bounded, thresholds=dead_zones
+        )
+        self.largest_step = float(self.codec.steps(gain).max())
         self.working = working_dtype(setup.dtype)
+        self.part: Geometry | None = None
 
     def _channels(self) -> int:
         sizes = [self.setup.template[axis] for axis in self.format.channel_axes]
@@ -124,12 +119,14 @@ class TransformCoder:
         clean = matrix
         if promise.truncate is not None:
             matrix, distortion.clipped = truncate(matrix, *promise.truncate)
-        symbols, sides = np.empty(matrix.shape, np.int32), []
+        geometry = self.codec.geometry(tokens.grids, tokens.special)
+        symbols, sides = np.empty((len(matrix), self.codec.coded), np.int32), []
         broken: NDArray[np.bool_] | None = None
-        for rows in self._blocks(len(matrix)):
+        for rows, block in self._blocks(geometry):
             aligned, part_side = self.value.forward(matrix[rows])
-            part = self.codec.symbols(aligned, self.gain)
-            error = self._decoded(part, part_side)
+            coefficients = self.codec.transform(aligned, block)
+            part = self.codec.symbols(coefficients, block.bands, self.gain)
+            error = to_floats(self._stored(part, block, part_side), self.setup.dtype)
             error -= clean[rows]
             mask = self._broken(error, part, part_side, promise, None if lost is None else lost[rows])
             if mask is not None:
@@ -144,23 +141,30 @@ class TransformCoder:
         if broken is not None:
             distortion.patched = int(broken.sum())
             patches = Patches.where(self._flat(broken, tokens), np.concatenate([s.ravel() for s in stored]))
-        geometry = Geometry(tokens.grids, tokens.special)
         payload = self._payload(self.codec.encode(symbols, geometry), side, patches)
         return Encoded(payload, _covered(symbols, side, patches), distortion)
 
-    def _blocks(self, count: int) -> Iterator[slice]:
-        """Rows of so many values that they stay in the processor's caches; at least one block."""
-        step = max(1, BLOCK_VALUES // max(1, self.channels))
-        for start in range(0, max(1, count), step):
-            yield slice(start, min(count, start + step))
+    def _blocks(self, geometry: Geometry) -> Iterator[tuple[slice, Geometry]]:
+        """Runs of samples of so many values that they stay in the processor's caches, as rows and their geometry."""
+        most = max(1, BLOCK_VALUES // max(1, self.channels))
+        first = row = size = 0
+        for number, tokens in enumerate(geometry.sizes):
+            if size and size + tokens > most:
+                yield slice(row, row + size), self._part(geometry, first, number)
+                first, row, size = number, row + size, 0
+            size += tokens
+        yield slice(row, row + size), self._part(geometry, first, len(geometry.grids))
 
-    def _decoded(self, symbols: NDArray[np.int32], side: SideArray | None) -> NDArray[Any]:
-        """Working floats of what the decoder will store, same shape."""
-        return to_floats(self._stored(symbols, side), self.setup.dtype)
+    def _part(self, geometry: Geometry, first: int, last: int) -> Geometry:
+        """The geometry of some samples; equal ones are made once."""
+        grids = geometry.grids[first:last]
+        if self.part is None or self.part.grids != grids:
+            self.part = Geometry(grids, geometry.special, geometry.spectral)
+        return self.part
 
-    def _stored(self, symbols: NDArray[np.int32], side: SideArray | None) -> AnyArray:
-        """What the decoder will store, same shape."""
-        aligned = self.codec.reconstruct(symbols, self.gain, self.working)
+    def _stored(self, symbols: NDArray[np.int32], geometry: Geometry, side: SideArray | None) -> AnyArray:
+        """What the decoder will store ``[N, C]``."""
+        aligned = self.codec.reconstruct(symbols, geometry, self.gain, self.working)
         with np.errstate(over="ignore", invalid="ignore"):
             return cast_floats(self.value.inverse(aligned, side), self.setup.dtype)
 
@@ -177,8 +181,7 @@ class TransformCoder:
         if promise.max_error is not None:
             mask = ~(np.abs(error.astype(np.float64)) <= promise.max_error)
         elif symbols.size and int(symbols.max()) >= SAFE_INDEX:
-            step = self.codec.effective_step(self.gain)
-            mask = ~(np.abs(error) <= step * self.value.scales(side))
+            mask = ~(np.abs(error) <= SAFE_STEPS * self.largest_step * self.value.scales(side))
         if lost is not None:
             mask = lost if mask is None else mask | lost
         return mask if mask is not None and mask.any() else None
@@ -212,9 +215,9 @@ class TransformCoder:
             side = decode_lossless(coded, 2 * tokens, np.dtype("<i2"), rotate=False).reshape(2, tokens)
         if flags & PATCHED:
             patches = Patches.parse(cursor.take(cursor.varint()), self.setup.dtype, total)
-        geometry = Geometry(tuple(self.format.grid(shape) for shape in shapes), self.format.layout.special)
+        geometry = self.codec.geometry(tuple(self.format.grid(s) for s in shapes), self.format.layout.special)
         symbols = self.codec.decode_symbols(cursor.take(cursor.left), geometry)
-        return Symbols(_State(symbols, side, patches), _covered(symbols, side, patches))
+        return Symbols(_State(symbols, geometry, side, patches), _covered(symbols, side, patches))
 
     def _tokens(self, shape: tuple[int, ...]) -> int:
         try:
@@ -224,10 +227,10 @@ class TransformCoder:
 
     def reconstruct(self, symbols: Symbols, shapes: Shapes) -> list[AnyArray] | AnyArray:
         state: _State = symbols.state
-        stored = np.empty(state.symbols.shape, DTYPES[self.setup.dtype])
-        for rows in self._blocks(len(stored)):
+        stored = np.empty((len(state.symbols), self.channels), DTYPES[self.setup.dtype])
+        for rows, block in self._blocks(state.geometry):
             side = None if state.side is None else state.side[:, rows]
-            stored[rows] = self._stored(state.symbols[rows], side)
+            stored[rows] = self._stored(state.symbols[rows], block, side)
         stacked = None not in self.setup.template
         tokens = Tokens(stored, tuple(shapes), (), self.format.layout.special, stacked)
         samples = self.format.from_tokens(tokens)

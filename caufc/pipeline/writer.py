@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from ..align import LayoutAligner
 from ..bitstream import (
     AlignmentRecord,
     Chunk,
@@ -24,15 +22,14 @@ from ..bitstream import (
     section_bytes,
     work_of,
 )
-from ..codec import CLASSES
 from ..errors import LimitError
 from ..limits import DEFAULT_LIMITS
 from ..types import Structure
 from .codecs import coder_of
-from .coder import Coder, Promise
+from .coder import Coder, DeadZones, Promise
 from .distortion import Distortion
 from .profile import ProfileFile
-from .setup import SECTION_ELEMENTS, TRANSFORM, TensorSetup, record_of, record_tree, resolve, section_of
+from .setup import TensorSetup, record_of, record_tree, resolve, section_of
 from .source import Source
 from .survey import chunks_of
 
@@ -96,17 +93,8 @@ def container_prelude(
         tensors=None if all(record == TensorRecord() for record in shorter) else shorter,
         arch=None if arch == profile.header.arch else arch,
     )
-    for number, (setup, default) in enumerate(zip(setups, known[1], strict=True)):
-        if setup.codec == TRANSFORM and CLASSES in default.arrays and CLASSES not in setup.arrays:
-            sections.append(Section(CLASSES, number, SECTION_ELEMENTS[CLASSES], bytes(_channels(setup))))
     there = {(s.type, s.tensor): s.data for s in profile.sections}
     return header, [s for s in sections if there.get((s.type, s.tensor)) != s.data]
-
-
-def _channels(setup: TensorSetup) -> int:
-    if setup.layout is None:
-        return 0
-    return math.prod(setup.template[axis] or 0 for axis in LayoutAligner(setup.layout).channel_axes)
 
 
 def _difference(record: TensorRecord, default: TensorRecord) -> TensorRecord:
@@ -124,6 +112,7 @@ def write_pass(
     sink: Sink,
     *,
     promises: Sequence[Promise],
+    dead_zones: Sequence[DeadZones],
     gain: float,
     chunk: int,
     progress: Callable[[int], None],
@@ -136,6 +125,7 @@ def write_pass(
         prelude: header and sections.
         sink: takes the bytes.
         promises: one a tensor.
+        dead_zones: one a tensor.
         gain: factor on all steps.
         chunk: samples a chunk.
         progress: told how many values have been written.
@@ -156,8 +146,8 @@ def write_pass(
     for section in sections:
         put(block_bytes("S", section_bytes(section), seed))
     coders = [
-        coder_of(setup, gain, bounded=promise.max_error is not None)
-        for setup, promise in zip(setups, promises, strict=True)
+        coder_of(setup, gain, bounded=promise.max_error is not None, dead_zones=zones)
+        for setup, promise, zones in zip(setups, promises, dead_zones, strict=True)
     ]
     index_of, first = [], result.bytes_out
     for start, stop in chunks_of(source.samples, chunk):

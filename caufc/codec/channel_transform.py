@@ -1,0 +1,86 @@
+"""The transform along channels: a basis of quantised vectors, orthogonal or not (spec, section 9.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MalformedError
+
+__all__ = ["ChannelTransform", "QuantizedRows", "principal_basis", "quantize_rows"]
+
+ROW_PARTS = 8
+MAX_CODE = 127
+SCALE_LIMIT = 800
+
+Matrix = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class QuantizedRows:
+    """Rows ``[K, C]`` as integer codes, and a scale code a row: ``codes * 2^(scale / 8)``."""
+
+    codes: NDArray[np.int8]
+    scales: NDArray[np.int16]
+
+    def values(self) -> NDArray[np.float64]:
+        """The rows [CAUF-0227]."""
+        rows: NDArray[np.float64] = self.codes.astype(np.float64) * np.exp2(self.scales / ROW_PARTS)[:, None]
+        return rows
+
+
+def quantize_rows(rows: Matrix) -> QuantizedRows:
+    """The nearest codes to rows ``[K, C]``, as fine as 8 bits allow."""
+    largest = np.maximum(np.abs(rows).max(axis=1, initial=0), 2.0**-90)
+    scales = np.clip(np.ceil(ROW_PARTS * np.log2(largest / MAX_CODE)), -SCALE_LIMIT, SCALE_LIMIT)
+    codes = np.rint(rows / np.exp2(scales / ROW_PARTS)[:, None])
+    return QuantizedRows(codes.astype(np.int8), scales.astype(np.int16))
+
+
+class ChannelTransform:
+    """Coefficients of every token in a basis.
+
+    Args:
+        synthesis: basis vectors ``[K, C]``: a token is the sum of its coefficients times these.
+        analysis: how to find coefficients, vectors ``[K, C]``; None for the least-squares solution.
+
+    Raises:
+        MalformedError: if the scales break the specification.
+    """
+
+    def __init__(self, synthesis: QuantizedRows, analysis: QuantizedRows | None = None) -> None:
+        if np.abs(synthesis.scales.astype(np.int32)).max(initial=0) > SCALE_LIMIT:
+            raise MalformedError("a basis scale out of range", requirement=227)
+        self.basis = synthesis.values()
+        self._given = analysis
+        self._analysis: Matrix | None = None
+
+    @property
+    def coded(self) -> int:
+        """Number of coefficients a token, K."""
+        return len(self.basis)
+
+    def forward(self, values: Matrix) -> Matrix:
+        """Tokens ``[N, C]`` to coefficients ``[N, K]``."""
+        found: Matrix = np.matmul(values, self._finder().astype(values.dtype))
+        return found
+
+    def _finder(self) -> Matrix:
+        if self._analysis is None:
+            given = self._given
+            self._analysis = np.linalg.pinv(self.basis) if given is None else given.values().T
+        return self._analysis
+
+    def inverse(self, coefficients: Matrix) -> Matrix:
+        """Coefficients ``[N, K]`` to tokens ``[N, C]``."""
+        tokens: Matrix = np.matmul(coefficients, self.basis.astype(coefficients.dtype))
+        return tokens
+
+
+def principal_basis(covariance: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
+    """The Karhunen-Loeve basis: orthonormal rows ``[C, C]`` by descending variance, and the variances."""
+    variances, vectors = np.linalg.eigh(covariance)
+    return vectors[:, ::-1].T, np.maximum(variances[::-1], 0)
