@@ -19,6 +19,9 @@ SEEDS = 96
 TABLE_BITS = 8 * 14
 """What one more table costs, about."""
 
+UNSEEN = 0.3
+"""Count of a symbol that a sample did not hold."""
+
 LOG_MAGNITUDE = np.log2(1 + np.array([extra_bits(bucket)[0] for bucket in range(BUCKETS)]))
 
 Counts = NDArray[np.int64]
@@ -43,8 +46,17 @@ def choose_tables(counts: Counts, scale: float, most: int = MAX_TABLES) -> tuple
         groups = _grouped(flat, np.flatnonzero(kind & flat.any(axis=1)), scale, most)
         for group in groups:
             table_of[group] = len(levels)
-            levels.append(levels_of(flat[group].sum(axis=0, keepdims=True))[0])
+            levels.append(levels_of(_widened(flat[group].sum(axis=0), scale)[None])[0])
     return table_of.reshape(counts.shape[:2]), np.stack(levels)
+
+
+def _widened(row: Counts, scale: float) -> NDArray[np.float64]:
+    """Counts with a share for symbols that a sample of the file did not hold, but the file may."""
+    counts = row.astype(np.float64)
+    if scale > 1:
+        reach = min(BUCKETS, int(np.flatnonzero(row).max(initial=0)) + 3)
+        counts[:reach] = np.maximum(counts[:reach], UNSEEN)
+    return counts
 
 
 def table_bits(counts: Counts, table_of: NDArray[Any], levels: Levels) -> float:

@@ -142,4 +142,3 @@ class CoefficientCoder:
         """The order that sorts symbols by table, and where each table's run starts."""
         counts = np.bincount(tables, minlength=len(self.models))
         return np.argsort(tables, kind="stable"), np.concatenate([[0], np.cumsum(counts)])
-

@@ -27,7 +27,17 @@ from .transform_codec import (
 )
 from .universal import universal_tables
 
-__all__ = ["Levels", "TransformPlan", "bounded_values", "context_counts", "estimate", "levels_for", "plan", "quantization_error", "sample_bits"]
+__all__ = [
+    "Levels",
+    "TransformPlan",
+    "bounded_values",
+    "context_counts",
+    "estimate",
+    "levels_for",
+    "plan",
+    "quantization_error",
+    "sample_bits",
+]
 
 RATE_WEIGHT = 0.085
 """Squared steps that a bit is worth: about 2 ln 2 / 12, what uniform quantisation pays for a bit at high rate."""
@@ -36,11 +46,17 @@ MEAN_CLASS = 20
 """Class of a mean magnitude of 1."""
 
 LEVEL_LIMIT = 60
+PRIOR_EVENTS = 1.5
+"""Magnitude that a channel or band is taken to have of its own accord: rare ones are seen too seldom in a sample."""
+
 EXTENT_SHARE = 0.9
 """Extents pay where they rule out more than a tenth of the symbols."""
 
 SECTION_BITS = 8 * 20
 """Frames of the two sections that own tables need."""
+
+CONTEXT_OF_KEY = (np.arange(CLASSES)[:, None] * CONTEXTS + CONTEXT_OF.ravel()).ravel().astype(np.int32)
+"""``class * 40 + context`` of every key."""
 
 Bytes = NDArray[np.uint8]
 Values = NDArray[Any]
@@ -100,8 +116,8 @@ def levels_for(indices: NDArray[np.int32], bands: Bytes) -> Levels:
     np.add.at(by_band, bands, magnitudes.sum(axis=1, dtype=np.float64))
     by_channel = magnitudes.sum(axis=0, dtype=np.float64)
     mean = max(float(by_channel.sum()), 0.5) / max(1, indices.size)
-    channel = np.maximum(by_channel, 0.5) / max(1, len(indices)) / mean
-    band = np.where(counts > 0, np.maximum(by_band, 0.5) / np.maximum(counts, 1) / mean, 1)
+    channel = (by_channel + PRIOR_EVENTS) / (len(indices) * mean + PRIOR_EVENTS)
+    band = (by_band + PRIOR_EVENTS) / (counts * mean + PRIOR_EVENTS)
     return Levels(
         int(_half_octaves(np.array(mean)) + MEAN_CLASS),
         _half_octaves(channel),
@@ -182,21 +198,15 @@ def context_counts(buckets: Bytes, classes: Bytes, geometry: Geometry, extents: 
     keys = ContextKeys(classes, geometry, extents)
     magnitudes = magnitude_of(buckets)
     reach = extents_of(magnitudes, geometry) if keys.has_extents else None
-    kinds = CLASSES * CONTEXT_OF.size
-    found = np.zeros(kinds * BUCKETS, np.int64)
+    counts = np.zeros(CLASSES * CONTEXTS * BUCKETS, np.int64)
     for part in keys.walk(magnitudes, reach):
         values = buckets[part.tokens]
         values = values.ravel() if part.live is None else values[part.live]
-        found += np.bincount(part.keys.astype(np.int64) * BUCKETS + values, minlength=kinds * BUCKETS)
-    by_key = found.reshape(CLASSES, CONTEXT_OF.size, BUCKETS)
-    counts = np.zeros((CLASSES, CONTEXTS, BUCKETS), np.int64)
-    flat = CONTEXT_OF.ravel()
-    for context in range(CONTEXTS):
-        counts[:, context] = by_key[:, flat == context].sum(axis=1)
+        counts += np.bincount(CONTEXT_OF_KEY[part.keys] * np.int32(BUCKETS) + values, minlength=counts.size)
     if reach is not None:
         of_extent = keys.extent_contexts(magnitudes).ravel() * BUCKETS + reach.ravel()
-        counts += np.bincount(of_extent, minlength=counts.size).reshape(counts.shape)
-    return counts
+        counts += np.bincount(of_extent, minlength=counts.size)
+    return counts.reshape(CLASSES, CONTEXTS, BUCKETS)
 
 
 def _tables(counts: Counts, levels: Levels, scale: float, own: bool) -> tuple[Arrays, int, float]:

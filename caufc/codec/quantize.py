@@ -46,9 +46,7 @@ def quantize(
     return indices
 
 
-def dequantize(
-    indices: NDArray[np.int32], steps: Values | float, shift: int, dtype: np.dtype[Any]
-) -> NDArray[Any]:
+def dequantize(indices: NDArray[np.int32], steps: Values | float, shift: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Indices to values: ``(q + sign(q) * shift / 64) * step`` in ``dtype`` [CAUF-0220].
 
     Args:

@@ -73,9 +73,7 @@ class Parameters:
 
     def __post_init__(self) -> None:
         if not 0 < self.step < np.inf or abs(self.shift) > SHIFT_PARTS // 2 or abs(self.level) > MAX_LEVEL:
-            raise MalformedError(
-                f"step {self.step}, shift {self.shift}, level {self.level}", requirement=201
-            )
+            raise MalformedError(f"step {self.step}, shift {self.shift}, level {self.level}", requirement=201)
 
     def to_fields(self) -> tuple[int | float, ...]:
         """As the header holds them [CAUF-0201]."""

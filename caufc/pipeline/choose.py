@@ -252,7 +252,7 @@ def choose_step(
     if target.kind == "snr":
         step = 1 / float(np.clip(np.mean(aligner.scales(side)), 2.0**-80, 2.0**80)) if aligned.size else 1.0
     else:
-        step = medium_step(aligned, survey.geometry)
+        step = medium_step(survey, np.asarray(aligner.scales(side)))
     step = float(np.float32(step))
     energy = survey.energy / max(1, survey.total * survey.channels) / float(np.mean(aligner.scales(side))) ** 2
     transforms = choose_transforms(
@@ -271,12 +271,19 @@ def _with_step(base: TensorSetup, parameters: Parameters) -> TensorSetup:
     return replace(base, codec=TRANSFORM, parameters=parameters.to_fields())
 
 
-def medium_step(aligned: NDArray[Any], geometry: Geometry) -> float:
-    """Step at medium quality: layers sum over channels, so noise may grow with the root of their number."""
-    channels = aligned.std(axis=0, dtype=np.float64) if aligned.size else np.zeros(0)
-    deviation = float(np.median(channels[channels > 0])) if channels.any() else 0.0
-    pooled = not any(math.prod(grid) > 1 for grid in geometry.grids)
-    share = POOLED_STEP if pooled else CHANNEL_STEP * math.sqrt(aligned.shape[1])
+def medium_step(survey: TensorSurvey, scales: NDArray[Any]) -> float:
+    """Step at medium quality: layers sum over channels, so noise may grow with the root of their number.
+
+    Args:
+        survey: of the tensor.
+        scales: features' units per aligned unit, by channel, or one for all.
+    """
+    by_channel = scales if scales.ndim < 2 else np.mean(scales)
+    deviations = survey.statistics.deviation / by_channel
+    present = deviations[deviations > 0]
+    deviation = float(np.median(present)) if present.size else 0.0
+    pooled = not any(math.prod(grid) > 1 for grid in survey.geometry.grids)
+    share = POOLED_STEP if pooled else CHANNEL_STEP * math.sqrt(survey.channels)
     return share * (deviation if np.isfinite(deviation) and deviation > 2.0**-80 else 1.0)
 
 
@@ -337,9 +344,7 @@ def choose_tables(choice: Choice, gain: float, target: Target, effort: Effort) -
 
 def _profiled_tables(choice: Choice, made: TransformPlan, gain: float) -> TensorSetup:
     """A profile's classes and tables, unless own ones save more than they take."""
-    codec = TransformCodec(
-        choice.parameters, choice.setup.arrays, choice.survey.channels, thresholds=made.thresholds
-    )
+    codec = TransformCodec(choice.parameters, choice.setup.arrays, choice.survey.channels, thresholds=made.thresholds)
     kept = sample_bits(codec, choice.coefficients, choice.geometry, gain)
     saved = (kept - made.bits) * choice.survey.scale
     if (TABLES in choice.setup.arrays and not made.tables) or saved <= 8 * section_cost(made.whole_sections):

@@ -10,9 +10,7 @@ from .transform_coder import TransformCoder
 __all__ = ["coder_of"]
 
 
-def coder_of(
-    setup: TensorSetup, gain: float, *, bounded: bool = False, dead_zones: DeadZones = None
-) -> Coder:
+def coder_of(setup: TensorSetup, gain: float, *, bounded: bool = False, dead_zones: DeadZones = None) -> Coder:
     """The coder of a tensor.
 
     Raises:

@@ -37,6 +37,6 @@ class Effort:
 
 EFFORTS = {
     "fast": Effort(1 << 17, own_tables=False),
-    "default": Effort(1 << 20),
+    "default": Effort(1 << 21),
     "best": Effort(1 << 23),
 }

@@ -85,9 +85,7 @@ class TransformCoder:
         self.channels = self._channels()
         self.value = value_aligner(setup, self.channels)
         parameters = Parameters.from_fields(setup.parameters)
-        self.codec = TransformCodec(
-            parameters, setup.arrays, self.channels, bounded=bounded, thresholds=dead_zones
-        )
+        self.codec = TransformCodec(parameters, setup.arrays, self.channels, bounded=bounded, thresholds=dead_zones)
         self.largest_step = float(self.codec.steps(gain).max())
         self.working = working_dtype(setup.dtype)
         self.part: Geometry | None = None
