@@ -13,7 +13,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from ..errors import OptionError, UnknownNameError
-from ..pipeline.numeric import cast_floats, to_floats
+from ..pipeline.numeric import cast_floats, to_floats, working_dtype
 from ..types import AnyArray
 
 __all__ = ["RIVALS", "HalfFloats", "IntCodes", "Rival", "TensorPlan", "find_rivals"]
@@ -95,7 +95,8 @@ class Rival(ABC):
         """The inverse; ``form`` is how numpy holds the dtype."""
         if plan.channels is None:
             return plan.split(np.frombuffer(_decompress(data), form))
-        return [cast_floats(array, plan.dtype) for array in self._decode(data, plan)]
+        working = working_dtype(plan.dtype)
+        return [cast_floats(array.astype(working, copy=False), plan.dtype) for array in self._decode(data, plan)]
 
     @abstractmethod
     def _encode(self, arrays: Sequence[AnyArray], plan: TensorPlan) -> bytes: ...

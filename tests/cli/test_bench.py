@@ -210,6 +210,14 @@ def test_options_of_encode(run: Run, maps: Path):
     assert run("bench", maps, "--arch", "timm/resnet50", "--tap", "layer4", "--no-rivals", "--quiet").err == ""
 
 
+def test_a_profile(run: Run, minilm: list[Any]):
+    torch.save([torch.tensor(part) for part in minilm], "x.pt")
+    data, rows = bench(run, "x.pt", "--profile", "minilm-hidden3", "--rivals", "int8", "--quality", "50")
+    encoded = caufc.encode([torch.tensor(part) for part in minilm], profile="minilm-hidden3", quality=50)
+    assert rows["caufc quality 50"]["bytes"] == len(encoded)
+    assert not data["tensors"][0]["guessed"]
+
+
 def test_stdin(run: Run, smooth: Path):
     ran = run("bench", "-", "--no-rivals", "--quality", "50", stdin=smooth.read_bytes())
     assert ran.code == 0
