@@ -13,7 +13,6 @@ from ..errors import MalformedError
 __all__ = ["ChannelTransform", "QuantizedRows", "principal_basis", "quantize_rows"]
 
 ROW_PARTS = 8
-MAX_CODE = 127
 SCALE_LIMIT = 800
 
 Matrix = NDArray[Any]
@@ -23,7 +22,7 @@ Matrix = NDArray[Any]
 class QuantizedRows:
     """Rows ``[K, C]`` as integer codes, and a scale code a row: ``codes * 2^(scale / 8)``."""
 
-    codes: NDArray[np.int8]
+    codes: NDArray[Any]
     scales: NDArray[np.int16]
 
     def values(self) -> NDArray[np.float64]:
@@ -32,12 +31,13 @@ class QuantizedRows:
         return rows
 
 
-def quantize_rows(rows: Matrix) -> QuantizedRows:
-    """The nearest codes to rows ``[K, C]``, as fine as 8 bits allow."""
+def quantize_rows(rows: Matrix, bits: int = 8) -> QuantizedRows:
+    """The nearest codes to rows ``[K, C]``, as fine as so many bits allow."""
+    most = (1 << (bits - 1)) - 1
     largest = np.maximum(np.abs(rows).max(axis=1, initial=0), 2.0**-90)
-    scales = np.clip(np.ceil(ROW_PARTS * np.log2(largest / MAX_CODE)), -SCALE_LIMIT, SCALE_LIMIT)
+    scales = np.clip(np.ceil(ROW_PARTS * np.log2(largest / most)), -SCALE_LIMIT, SCALE_LIMIT)
     codes = np.rint(rows / np.exp2(scales / ROW_PARTS)[:, None])
-    return QuantizedRows(codes.astype(np.int8), scales.astype(np.int16))
+    return QuantizedRows(codes.astype(np.int8 if bits <= 8 else np.int16), scales.astype(np.int16))
 
 
 class ChannelTransform:

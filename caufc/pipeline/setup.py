@@ -69,7 +69,7 @@ SECTION_ELEMENTS = {
     BAND_STEPS: "i1",
     BASIS: "i1",
     BASIS_SCALES: "<i2",
-    ANALYSIS: "i1",
+    ANALYSIS: "<i2",
     ANALYSIS_SCALES: "<i2",
 }
 """Section type -> element type; see the registry."""
