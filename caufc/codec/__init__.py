@@ -4,6 +4,7 @@ from .base import Arrays, Codec, Symbols
 from .bucket import BUCKETS
 from .clustering import trivial_map
 from .geometry import Geometry
+from .lattice import Lattice
 from .lossless import decode_lossless, encode_lossless
 from .plan import TransformPlan, bounded_values, estimate, plan, quantization_error, sample_bits
 from .transform_codec import CLASSES, CONTEXT_MAP, TABLES, TransformCodec
@@ -16,6 +17,7 @@ __all__ = [
     "Arrays",
     "Codec",
     "Geometry",
+    "Lattice",
     "Symbols",
     "TransformCodec",
     "TransformPlan",

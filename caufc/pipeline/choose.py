@@ -32,6 +32,7 @@ from ..codec import (
 )
 from ..errors import InputError, LayoutError, MalformedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, FLOATS, Alignment, Layout
+from .lossless_coder import lattice_of_tokens
 from .numeric import cast_floats, to_floats
 from .rate import RateModel, gain_of_quality
 from .setup import LOSSLESS, OFFSETS, SCALES, TRANSFORM, TensorSetup, section_of
@@ -253,8 +254,10 @@ def prefers_lossless(choice: Choice, target: Target) -> bool:
 
 
 def _lossless_bytes(choice: Choice) -> float:
-    stored = cast_floats(choice.survey.sample, choice.setup.dtype)
-    return len(encode_lossless(np.ascontiguousarray(stored).ravel(), rotate=True)) * choice.survey.scale
+    survey = choice.survey
+    flat = np.ascontiguousarray(cast_floats(survey.sample, choice.setup.dtype)).ravel()
+    lattice = lattice_of_tokens(survey.geometry, survey.channels)
+    return len(encode_lossless(flat, rotate=True, lattice=lattice)) * survey.scale
 
 
 def _bounded_bytes(choice: Choice, bound: float) -> float:
