@@ -86,6 +86,12 @@ class TapMeasure:
         self.predictions, self.labels = load_predictions(folder, tap)
         self.numel = sum(int(np.prod(part.shape)) for part in _parts(self.features))
 
+    def cut(self, samples: int) -> None:
+        """Keep only the first samples."""
+        self.features, self.predictions = self.features[:samples], self.predictions[:samples]
+        self.labels = self.labels[:samples]
+        self.numel = sum(int(np.prod(part.shape)) for part in _parts(self.features))
+
     def point(self, method: str, size: int, decoded: Any) -> Point:
         """Resume from decoded features of ``size`` bytes."""
         top = resume(self.tap, decoded, self.folder, self.data)

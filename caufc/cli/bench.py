@@ -51,7 +51,9 @@ QUALITIES = "20,35,50,65,80"
 )
 @click.argument("source", metavar="SRC")
 @click.option("--quality", "qualities", default=QUALITIES, show_default=True, metavar="Q,Q,...", help="0 to 100 each.")
-@click.option("--effort", "efforts", default="default", show_default=True, metavar="NAME,...", help="fast, default, best.")
+@click.option(
+    "--effort", "efforts", default="default", show_default=True, metavar="NAME,...", help="fast, default, best."
+)
 @click.option("--lossless/--no-lossless", default=True, show_default=True, help="Also measure coding without loss.")
 @click.option("--samples", type=click.IntRange(1), metavar="N", help="Measure the first N samples only.")
 @click.option(

@@ -25,6 +25,7 @@ COMMANDS = {
     "info": "Show what .cauf files say of themselves.",
     "verify": "Check every byte of .cauf files.",
     "bench": "Measure rate, error and speed on features of yours, beside fp16 and int-k with zstd.",
+    "fit": "Make a profile from samples of features, blind or by what a network reacts to.",
     "extract": "Run a backbone over files and write the features of its taps.",
     "plugins": "List the plugins, what they bring, and why the broken ones are broken.",
     "demo": "Encode and decode the features that ship with caufc, beside two simple rivals.",

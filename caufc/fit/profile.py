@@ -57,4 +57,5 @@ def fit_profile(
     fitted = fit_task(first, samples, Task(resume, outputs), told)
     told("tables")
     draft = read_profile(encoder.profile_of([fitted]), DEFAULT_LIMITS)
-    return Encoder(source, replace(settings), draft).make_profile()
+    fitted_alignment = {name: replace(own, alignment=None) for name, own in settings.tensors.items()}
+    return Encoder(source, replace(settings, tensors=fitted_alignment), draft).make_profile()

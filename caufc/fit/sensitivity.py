@@ -22,7 +22,6 @@ PLAIN_SHARE = 0.05
 """What bands that the task does not react to count for the basis."""
 
 
-
 @dataclass(frozen=True)
 class Metric:
     """Coordinates in which equal errors do equal harm, by descending variance.

@@ -68,7 +68,7 @@ def samples_of(features: Any) -> list[Values]:
     """
     if isinstance(features, dict):
         raise InputError("task-aware profiles are for one tensor", remedy="give the features of one tap alone")
-    return [np.asarray(sample, np.float32) for sample in features]
+    return [np.asarray(getattr(sample, "float", lambda kept=sample: kept)(), np.float32) for sample in features]
 
 
 def fit_task(base: TensorSetup, samples: Sequence[Values], task: Task, told: Told) -> TensorSetup:
@@ -100,7 +100,9 @@ def fit_task(base: TensorSetup, samples: Sequence[Values], task: Task, told: Tol
 class _Search:
     """Finds the step at which outputs stand, for one metric after the other."""
 
-    def __init__(self, layout: Layout, halves: tuple[Sequence[Values], Sequence[Values]], task: Task, told: Told) -> None:
+    def __init__(
+        self, layout: Layout, halves: tuple[Sequence[Values], Sequence[Values]], task: Task, told: Told
+    ) -> None:
         self.task, self.told = task, told
         self.format = LayoutAligner(layout)
         seen, self.tokens = (self._tokens(half) for half in halves)
