@@ -1,0 +1,174 @@
+"""What each tool of the transform codec buys, switched off one at a time.
+
+For each tap of `tap_features.py`, a sample of the test half is coded at medium quality with all tools that pay there
+(the grid transform does not for all), then without each of them. Figures are bytes more at the same weighted distortion (squared error in the frequency domain, in units of the
+steps that importance gives), interpolated between steps; what importance
+buys only shows in agreement, and is not here.
+
+    python tools/measure_tools.py --features DIR [--results NAME]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import plain_command, write_results
+from numpy.typing import NDArray
+from tap_features import TAPS, load_features
+from train_tables import tap_sample
+
+from caufc.codec import (
+    BUCKETS,
+    ChannelTransform,
+    Geometry,
+    blind_steps,
+    forward_grid,
+    principal_basis,
+    quantize_rows,
+)
+from caufc.codec.bucket import bucket_of, zigzag
+from caufc.codec.clustering import choose_tables, table_bits
+from caufc.codec.context import CONTEXTS
+from caufc.codec.plan import Levels, context_counts, dead_zones, levels_for
+from caufc.codec.quantize import best_shift, dequantize, quantize
+from caufc.codec.transform_codec import DEAD_ZONE_ROUNDING
+from caufc.codec.universal import universal_tables
+from caufc.types import Layout
+
+OCTAVES = (-0.75, -0.25, 0.25, 0.75)
+CHANNEL_STEP = 0.032
+SPARSE = 0.2
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Which tools are on."""
+
+    grid_transform: bool = True
+    basis: bool = True
+    dead_zones: bool = True
+    reconstruction_points: bool = True
+    extents: bool = True
+    neighbours: bool = True
+    channel_levels: bool = True
+    band_levels: bool = True
+    own_tables: bool = True
+
+
+class Bench:
+    """A tap's sample, to be coded with any tools."""
+
+    def __init__(self, folder: Path, tap: str) -> None:
+        self.aligned, self.geometry = tap_sample(load_features(folder, tap, "test"), Layout(TAPS[tap].layout))
+        deviations = self.aligned.std(axis=0, dtype=np.float64)
+        self.step = CHANNEL_STEP * math.sqrt(self.aligned.shape[1]) * float(np.median(deviations[deviations > 0]))
+        self.sparse = float((self.aligned == 0).mean()) >= SPARSE
+        self.spectral = replace(self.geometry, spectral=True)
+        self.weights = np.exp2(blind_steps(self.spectral) / 8)
+        self.basis = quantize_rows(
+            principal_basis(np.asarray(self.aligned.T @ self.aligned / len(self.aligned), np.float64))[0]
+        )
+
+    def curve(self, tools: Tools) -> list[tuple[float, float]]:
+        """(weighted distortion, bits) at steps about medium quality's."""
+        values = self.aligned
+        if tools.basis and not self.sparse:
+            values = ChannelTransform(self.basis).forward(values)
+        geometry = self.spectral if tools.grid_transform else self.geometry
+        coefficients = forward_grid(values, geometry) if geometry.spectral else values
+        weights = self.weights.copy()
+        if not geometry.spectral:
+            weights[:14] = 0.5
+        return [self._point(coefficients, geometry, weights * self.step * 2.0**o, tools) for o in OCTAVES]
+
+    def _point(
+        self, coefficients: NDArray[Any], geometry: Geometry, steps: NDArray[Any], tools: Tools
+    ) -> tuple[float, float]:
+        inverse = (1 / steps)[geometry.bands][:, None]
+        indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING)
+        if tools.dead_zones:
+            zones = dead_zones(indices, levels_for(indices, geometry.bands).classes(), geometry.bands)
+            indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, zones[geometry.bands])
+        scaled = coefficients * inverse.astype(coefficients.dtype)
+        shift = best_shift(scaled, indices) if tools.reconstruction_points else 0
+        error = dequantize(indices, steps[geometry.bands][:, None], shift, coefficients.dtype) - coefficients
+        if not geometry.spectral:
+            error = forward_grid(error, self.spectral)
+        unit = self.weights[self.spectral.bands][:, None]
+        return float(np.square(error / unit).sum(dtype=np.float64)), self._bits(indices, geometry, tools)
+
+    def _bits(self, indices: NDArray[np.int32], geometry: Geometry, tools: Tools) -> float:
+        levels = levels_for(indices, geometry.bands)
+        levels = Levels(
+            levels.level,
+            levels.channels if tools.channel_levels else np.zeros_like(levels.channels),
+            levels.bands if tools.band_levels else np.zeros_like(levels.bands),
+        )
+        buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
+        counts = context_counts(buckets, levels.classes(), geometry, tools.extents)
+        if not tools.neighbours:
+            counts[:, 0], counts[:, 1:27] = counts[:, :27].sum(axis=1), 0
+        side = 8.0 * (levels.channels.size + 16)
+        if not tools.own_tables:
+            table_of, tables = universal_tables()
+            return table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), tables) + side
+        table_of, tables = choose_tables(counts.reshape(-1, CONTEXTS, BUCKETS), 1.0)
+        side += 8.0 * np.count_nonzero(tables) + 2.0 * np.count_nonzero(counts.any(axis=2))
+        return table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), tables) + side
+
+
+def bits_at(curve: list[tuple[float, float]], distortion: float) -> float:
+    """Bits of a curve at a distortion, both in logarithms."""
+    ordered = sorted(curve)
+    x, y = np.log([point[0] for point in ordered]), np.log([point[1] for point in ordered])
+    at = math.log(distortion)
+    if at < x[0] or at > x[-1]:
+        ends = (0, 1) if at < x[0] else (-2, -1)
+        slope = (y[ends[1]] - y[ends[0]]) / (x[ends[1]] - x[ends[0]])
+        return math.exp(y[ends[0]] + slope * (at - x[ends[0]]))
+    return math.exp(float(np.interp(at, x, y)))
+
+
+def costs(bench: Bench) -> Iterator[tuple[str, float]]:
+    """(tool, % more bytes without it)."""
+    curves = {on: bench.curve(Tools(grid_transform=on)) for on in (True, False)}
+    middle = math.exp(float(np.mean(np.log([point[0] for point in curves[True]]))))
+    chosen = min(curves, key=lambda on: bits_at(curves[on], middle))
+    base, best = Tools(grid_transform=chosen), bits_at(curves[chosen], middle)
+    for name in vars(base):
+        without = curves[False] if name == "grid_transform" else bench.curve(replace(base, **{name: False}))
+        yield name, 100 * (bits_at(without, middle) / best - 1)
+
+
+def main() -> None:
+    """Measure all taps."""
+    parser = argparse.ArgumentParser(description="What each tool of the codec buys.")
+    parser.add_argument("--features", type=Path, required=True, metavar="DIR", help="made by tap_features.py")
+    parser.add_argument("--taps", nargs="+", default=list(TAPS), choices=list(TAPS), metavar="TAP")
+    parser.add_argument("--results", metavar="NAME", help="also write tools/results/NAME.json and .md")
+    options = parser.parse_args()
+    figures = {}
+    for tap in options.taps:
+        figures[tap] = dict(costs(Bench(options.features, tap)))
+        print(tap, {name: round(value, 2) for name, value in figures[tap].items()}, flush=True)
+    names = list(vars(Tools()))
+    means = {n: 100 * (math.exp(np.mean([math.log1p(f[n] / 100) for f in figures.values()])) - 1) for n in names}
+    lines = [f"| % more bytes without | {' | '.join(figures)} | mean |", "|---" * (len(figures) + 2) + "|"]
+    for name in names:
+        cells = " | ".join(f"{figures[tap][name]:+.1f}" for tap in figures)
+        lines.append(f"| {name.replace('_', ' ')} | {cells} | {means[name]:+.1f} |")
+    text = "\n".join(lines)
+    print(text)
+    if options.results:
+        write_results(options.results, plain_command(sys.argv), {"taps": figures, "means": means}, text)
+
+
+if __name__ == "__main__":
+    main()
