@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MalformedError
+from .octaves import OCTAVE_PARTS, octaves
 
 __all__ = ["ChannelTransform", "QuantizedRows", "principal_basis", "quantize_rows"]
 
-ROW_PARTS = 8
 MAX_CODE = 127
 SCALE_LIMIT = 800
 
@@ -21,22 +21,30 @@ Matrix = NDArray[Any]
 
 @dataclass(frozen=True)
 class QuantizedRows:
-    """Rows ``[K, C]`` as integer codes, and a scale code a row: ``codes * 2^(scale / 8)``."""
+    """Rows ``[K, C]`` as integer codes, and a scale code a row: ``codes * 2^(scale / 8)``.
+
+    Raises:
+        MalformedError: for a scale code beyond 800 on either side.
+    """
 
     codes: NDArray[np.int8]
     scales: NDArray[np.int16]
 
+    def __post_init__(self) -> None:
+        if np.abs(self.scales.astype(np.int32)).max(initial=0) > SCALE_LIMIT:
+            raise MalformedError("a basis scale out of range", requirement=227)
+
     def values(self) -> NDArray[np.float64]:
         """The rows [CAUF-0227]."""
-        rows: NDArray[np.float64] = self.codes.astype(np.float64) * np.exp2(self.scales / ROW_PARTS)[:, None]
+        rows: NDArray[np.float64] = self.codes * octaves(self.scales)[:, None]
         return rows
 
 
 def quantize_rows(rows: Matrix) -> QuantizedRows:
     """The nearest codes to rows ``[K, C]``, as fine as 8 bits allow."""
     largest = np.maximum(np.abs(rows).max(axis=1, initial=0), 2.0**-90)
-    scales = np.clip(np.ceil(ROW_PARTS * np.log2(largest / MAX_CODE)), -SCALE_LIMIT, SCALE_LIMIT)
-    codes = np.rint(rows / np.exp2(scales / ROW_PARTS)[:, None])
+    scales = np.clip(np.ceil(OCTAVE_PARTS * np.log2(largest / MAX_CODE)), -SCALE_LIMIT, SCALE_LIMIT)
+    codes = np.rint(rows / octaves(scales)[:, None])
     return QuantizedRows(codes.astype(np.int8), scales.astype(np.int16))
 
 
@@ -46,14 +54,9 @@ class ChannelTransform:
     Args:
         synthesis: basis vectors ``[K, C]``: a token is the sum of its coefficients times these.
         analysis: how to find coefficients, vectors ``[K, C]``; None for the least-squares solution.
-
-    Raises:
-        MalformedError: if the scales break the specification.
     """
 
     def __init__(self, synthesis: QuantizedRows, analysis: QuantizedRows | None = None) -> None:
-        if np.abs(synthesis.scales.astype(np.int32)).max(initial=0) > SCALE_LIMIT:
-            raise MalformedError("a basis scale out of range", requirement=227)
         self.basis = synthesis.values()
         self._given = analysis
         self._analysis: Matrix | None = None
