@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import MalformedError
 from .base import Symbols
 from .bucket import BUCKETS, add_extra_bits, bucket_of, push_extra_bits
-from .context import CLASSES, CONTEXT_OF, CONTEXTS, ContextKeys, Part, extents_of, magnitude_of
+from .context import CLASSES, CONTEXT_OF, ContextKeys, Part, extents_of, magnitude_of
 from .entropy import Decoder, Encoder, table_model
 from .geometry import Geometry
 from .tables import frequencies_of

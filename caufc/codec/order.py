@@ -9,6 +9,7 @@ all tokens of a pass have their neighbours in earlier passes, so that a pass is 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -81,7 +82,7 @@ def block_sizes(length: int) -> list[int]:
     """How a grid axis falls into blocks: as few as can be, their sizes as equal as can be [CAUF-0224]."""
     count = max(1, math.ceil(length / LARGEST_BLOCK))
     edges = [number * length // count for number in range(count + 1)]
-    return [after - before for before, after in zip(edges, edges[1:], strict=False)]
+    return [after - before for before, after in itertools.pairwise(edges)]
 
 
 def _plane(grid: tuple[int, ...]) -> tuple[int, int]:
