@@ -198,6 +198,20 @@ def reconstruct(t: Tensor, aligned: Array, sums: Array, side: Array) -> tuple[Ar
     return np.asarray(matrix, t.storage), sums
 
 
+def as_floats(dtype: str, values: Array) -> Array:
+    """Stored floats as f64."""
+    bits = values.astype(np.uint32) << np.uint32(16) if dtype == "bf16" else values
+    return np.asarray((bits.view(np.float32) if dtype == "bf16" else bits).astype(np.float64))
+
+
+def tolerance(dtype: str, values: Array, sums: Array) -> Array:
+    """How far another decoder may be from values of an inexact tensor: [CAUF-0222]."""
+    digits, least = {"fp32": (24, -126), "fp16": (11, -14), "bf16": (8, -126), "fp64": (53, -1022)}[dtype]
+    exponent = np.maximum(np.frexp(np.abs(as_floats(dtype, values)))[1] - 1, least)
+    share = 2.0**-47 if dtype == "fp64" else 2.0**-18
+    return np.where(sums == 0, 0, np.ldexp(1.0, exponent - digits + 1) + share * sums)
+
+
 def decode_patches(data: bytes, t: Tensor, count: int) -> tuple[Array, Array]:
     """Positions and values: [CAUF-0330] to [CAUF-0332]."""
     r = Reader(data)

@@ -135,7 +135,9 @@ def aligned_values(
 def dct(length: int) -> Array:
     """D[k, j]: [CAUF-0226]."""
     k, j = np.mgrid[0:length, 0:length]
-    return np.asarray(np.sqrt(np.where(k == 0, 1, 2) / length) * np.cos(np.pi * (2 * j + 1) * k / (2 * length)))
+    return np.asarray(
+        np.sqrt(np.where(k == 0, 1, 2) / length) * np.cos(np.pi * ((2 * j + 1) * k % (4 * length)) / (2 * length))
+    )
 
 
 def inverse_grid(values: Array, sums: Array, grids: list[list[int]], specials: int) -> None:
