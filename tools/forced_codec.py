@@ -38,6 +38,9 @@ from caufc.types import Layout
 
 __all__ = ["Forced", "forced_file", "forced_profile"]
 
+LARGER = 30.0
+"""So many times more values make own tables pay."""
+
 
 @dataclass(frozen=True)
 class Forced:
@@ -108,15 +111,9 @@ def _setup(source: Source, wanted: Forced) -> TensorSetup:
     codec = TransformCodec(parameters, arrays, channels)
     geometry = codec.geometry(tokens.grids, tokens.special)
     steps = codec.steps(wanted.gain).astype(np.float64)
-    made = plan(
-        codec.transform(aligned, geometry),
-        geometry,
-        steps,
-        parameters,
-        1.0,
-        bounded=False,
-        own_tables=wanted.own_tables,
-    )
+    scale = LARGER if wanted.own_tables else 1.0
+    coefficients = codec.transform(aligned, geometry)
+    made = plan(coefficients, geometry, steps, parameters, scale, bounded=False, own_tables=wanted.own_tables)
     sections = dict(made.sections)
     if not wanted.levels:
         sections = {kind: array for kind, array in sections.items() if kind not in (CHANNEL_LEVELS, BAND_LEVELS)}

@@ -113,6 +113,7 @@ def transforms() -> Iterator[Valid]:
         ("lattice-squares", "squares of one token, ragged", odd, Forced("c h w", 1.0, extents=True)),
         ("lattice-3d", "three grid axes", smooth(2, 4, 3, 6, 10), Forced("b c t h w", 0.7, extents=True)),
         ("lattice-own-tables", "own tables, with a gain", maps, Forced("b c h w", 0.2, own_tables=True, gain=1.5)),
+        ("lattice-own-extents", "own tables, extents", maps, Forced("b c h w", 0.2, extents=True, own_tables=True)),
         ("spectral-1d", "frequencies of lines in three blocks", lines, line),
         ("spectral-ragged", "frequencies of ragged lines, chunks", ragged, replace(lists, chunk=4)),
         ("spectral-2d", "frequencies", maps, spectral),
@@ -124,6 +125,7 @@ def transforms() -> Iterator[Valid]:
         ("spectral-specials", "three special tokens", special, replace(spectral, layout="b (3 + h w) c", chunk=1)),
         ("spectral-no-levels", "no levels", maps, replace(spectral, levels=False)),
         ("spectral-own-tables", "own tables", maps, replace(spectral, own_tables=True, step=0.05)),
+        ("spectral-own-flat", "own tables, no extents", maps, replace(spectral, own_tables=True, extents=False)),
         ("spectral-outliers", "many extra bits", maps * np.float32(3e4), spectral),
         ("band-steps", "a step a band", special, replace(spectral, layout="b (2 + h) c", band_steps=steps)),
         ("band-steps-plain", "steps of special tokens", special, Forced("b (2 + h) c", 0.3, band_steps=steps)),
@@ -146,7 +148,8 @@ def valid() -> Iterator[Valid]:
     tokens = np.concatenate(lists)
     square = np.stack([np.concatenate([tokens[:17], tokens[17:34]])[i : i + 17] for i in (0, 8, 17)])
     tiny = np.ascontiguousarray(maps[:2, :8, :2, :2])
-    yield Valid("tiny", "two samples of 8 channels, the file that the specification explains", tiny, {"quality": "low"})
+    yield Valid("tiny", "two samples of 8 channels, the file that the specification explains", tiny,
+                Forced("b c h w", 0.25, spectral=True, extents=True, gain=2.0))  # fmt: skip
     yield Valid("cnn-fp32", "CNN maps, medium quality, chunks and index", maps, {"chunk": 2})
     yield Valid("cnn-fp16-low", "half precision, low quality", maps.astype(np.float16), {"quality": "low"})
     yield Valid("cnn-bf16-high", "bfloat16, high quality", bf16(maps), {"quality": "high"})
