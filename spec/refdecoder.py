@@ -168,8 +168,8 @@ def make_tensor(name: str, record: list[Any], number: int, sections: Sections, h
     require(channels <= 1 << 24, 66, f"{channels} channels")
     _, t.scope, t.offset, t.scale = alignment[:4] if alignment else (0, GLOBAL, 0.0, 1.0)
     if t.scope == CHANNEL:
-        codes = [sections.get((kind, number)) for kind in (1, 2)]
-        require(all(c is not None and len(c) == channels for c in codes), 351, f"not {channels} offsets and scales")
+        codes = [sections.get((kind, number), np.zeros(0, "<i2")) for kind in (1, 2)]
+        require(all(len(c) == channels for c in codes), 351, f"not {channels} offsets and scales")
         t.offset, t.scale = statistics(codes[0], codes[1])
     t.transform = read_codec(parameters, sections, number, channels, header.gain or 1.0)
     return t
@@ -324,6 +324,7 @@ def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) 
         header, sections = supply(header, profiles[header.profile])
     records = header.records or []
     sections |= read_sections(blocks, len(records))
+    sections = {key: array for key, array in sections.items() if len(array)}  # [CAUF-0095]
     paths = list(leaves(0 if header.tree is None else header.tree))
     require([n for n, _ in paths] == list(range(len(records))), 52, "leaves are not the tensors in their order")
     tensors = [make_tensor(name, records[n], n, sections, header) for n, name in paths]

@@ -90,7 +90,7 @@ def _basis(matrix: NDArray[Any], wanted: Forced) -> Arrays:
     coded = quantize_rows(rows[: wanted.vectors])
     found = {BASIS: coded.codes.ravel(), BASIS_SCALES: coded.scales}
     if wanted.analysis:
-        inverse = quantize_rows(np.linalg.pinv(coded.values()).T)
+        inverse = quantize_rows(np.linalg.pinv(coded.values()).T, 16)
         found |= {ANALYSIS: inverse.codes.ravel(), ANALYSIS_SCALES: inverse.scales}
     return found
 

@@ -9,11 +9,26 @@ from typing import Any
 import click
 
 from ..errors import CaufError, OptionError
-from ..types import Alignment, Layout
 from .batch import Batch
 from .encoding import EncodeJob, Outcome, check_options, encode_file
 from .failure import say
-from .options import by_name, example, force_option, json_option, parse_range, quiet_option
+from .options import (
+    align_option,
+    arch_option,
+    by_tensor,
+    chunk_option,
+    codec_option,
+    effort_option,
+    encode_profile_option,
+    example,
+    force_option,
+    input_format_option,
+    json_option,
+    layout_option,
+    nonfinite_option,
+    quiet_option,
+    tap_option,
+)
 from .report import as_json_text, encode_text
 from .streams import with_suffix
 from .targets import LIST_SUFFIX, is_folder
@@ -38,31 +53,19 @@ __all__ = ["command"]
 @click.option("--bpfp", type=float, metavar="RATE", help="Bits per feature point, all bytes of the file counted.")
 @click.option("--max-error", type=float, metavar="E", help="Largest absolute error, exact.")
 @click.option("--lossless", is_flag=True, help="Keep every bit.")
-@click.option("--arch", metavar="ID", help="Architecture, as in timm/resnet50; its plugin knows layouts and alignment.")
-@click.option("--tap", "taps", multiple=True, metavar="[T=]NAME", help="Where features were taken, as in layer4.")
-@click.option("--layout", "layouts", multiple=True, metavar="[T=]EXPR", help="Meaning of the axes: 'b (1 + h w) c'.")
-@click.option(
-    "--align", "aligns", multiple=True, metavar="[T=]SPEC", help="Value alignment: KIND[/SCOPE][:OFFSET,SCALE]."
-)
+@arch_option
+@tap_option
+@layout_option
+@align_option
 @click.option("--truncate", "truncates", multiple=True, metavar="[T=]LO,HI", help="Clip values to a range first.")
-@click.option("--profile", metavar="NAME|FILE", help="Profile with what options leave open.")
+@encode_profile_option
 @click.option("--no-embed-profile", is_flag=True, help="Do not copy the profile into the file; decoding then needs it.")
-@click.option("--codec", default="transform", show_default=True, metavar="NAME", help="The shared codec to use.")
-@click.option("--chunk", type=int, metavar="N", help="Samples a chunk, the unit of random access.")
-@click.option(
-    "--effort", default="default", show_default=True, metavar="fast|default|best", help="How long to look for less."
-)
+@codec_option
+@chunk_option
+@effort_option
 @click.option("--index/--no-index", default=None, help="Index for random access.  [if there are several chunks]")
-@click.option(
-    "--nonfinite",
-    default="error",
-    show_default=True,
-    metavar="error|keep",
-    help="NaN and Inf: refuse, or carry exactly.",
-)
-@click.option(
-    "--format", "suffix", metavar="SUFFIX", help="Format of the input, if its name does not tell: .pt, .npy, ..."
-)
+@nonfinite_option
+@input_format_option
 @json_option
 @force_option
 @quiet_option
@@ -102,10 +105,7 @@ def encode(
     try:
         options = {
             **rest,
-            "tap": by_name("--tap", taps, str),
-            "layout": by_name("--layout", layouts, lambda text: str(Layout(text))),
-            "align": by_name("--align", aligns, Alignment.parse),
-            "truncate": by_name("--truncate", truncates, parse_range),
+            **by_tensor(taps, layouts, aligns, truncates),
             "embed_profile": not no_embed_profile,
         }
         check_options(options)

@@ -8,8 +8,28 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import CaufError, OptionError
+from ..types import Alignment, Layout
 
-__all__ = ["by_name", "example", "force_option", "json_option", "parse_range", "profile_option", "quiet_option"]
+__all__ = [
+    "align_option",
+    "arch_option",
+    "by_name",
+    "by_tensor",
+    "chunk_option",
+    "effort_option",
+    "codec_option",
+    "encode_profile_option",
+    "example",
+    "force_option",
+    "input_format_option",
+    "json_option",
+    "layout_option",
+    "nonfinite_option",
+    "parse_range",
+    "profile_option",
+    "quiet_option",
+    "tap_option",
+]
 
 Value = TypeVar("Value")
 
@@ -17,6 +37,37 @@ force_option = click.option("-f", "--force", is_flag=True, help="Replace outputs
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 quiet_option = click.option("--quiet", is_flag=True, help="No progress, no report, no warnings.")
 profile_option = click.option("--profile", metavar="FILE", help="Profile that the file needs and does not hold.")
+
+arch_option = click.option(
+    "--arch", metavar="ID", help="Architecture, as in timm/resnet50; its plugin knows layouts and alignment."
+)
+tap_option = click.option(
+    "--tap", "taps", multiple=True, metavar="[T=]NAME", help="Where features were taken, as in layer4."
+)
+layout_option = click.option(
+    "--layout", "layouts", multiple=True, metavar="[T=]EXPR", help="Meaning of the axes: 'b (1 + h w) c'."
+)
+align_option = click.option(
+    "--align", "aligns", multiple=True, metavar="[T=]SPEC", help="Value alignment: KIND[/SCOPE][:OFFSET,SCALE]."
+)
+encode_profile_option = click.option("--profile", metavar="NAME|FILE", help="Profile with what options leave open.")
+codec_option = click.option(
+    "--codec", default="transform", show_default=True, metavar="NAME", help="The shared codec to use."
+)
+effort_option = click.option(
+    "--effort", default="default", show_default=True, metavar="fast|default|best", help="How long to look for less."
+)
+chunk_option = click.option("--chunk", type=int, metavar="N", help="Samples a chunk, the unit of random access.")
+nonfinite_option = click.option(
+    "--nonfinite",
+    default="error",
+    show_default=True,
+    metavar="error|keep",
+    help="NaN and Inf: refuse, or carry exactly.",
+)
+input_format_option = click.option(
+    "--format", "suffix", metavar="SUFFIX", help="Format of the input, if its name does not tell: .pt, .npy, ..."
+)
 
 
 def by_name(option: str, given: Iterable[str], parse: Callable[[str], Value]) -> dict[str, Value] | None:
@@ -40,6 +91,22 @@ def by_name(option: str, given: Iterable[str], parse: Callable[[str], Value]) ->
         except CaufError as err:
             raise err.locate(tensor=name or None) from err.__cause__
     return found or None
+
+
+def by_tensor(
+    taps: Iterable[str], layouts: Iterable[str], aligns: Iterable[str], truncates: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Options of :func:`caufc.encode` that hold for tensors, from how a command line gives them.
+
+    Raises:
+        CaufError: for values that are wrong or given twice.
+    """
+    return {
+        "tap": by_name("--tap", taps, str),
+        "layout": by_name("--layout", layouts, lambda text: str(Layout(text))),
+        "align": by_name("--align", aligns, Alignment.parse),
+        "truncate": by_name("--truncate", truncates, parse_range),
+    }
 
 
 def parse_range(text: str) -> tuple[float, float]:

@@ -13,13 +13,17 @@ if TYPE_CHECKING:
     from .encoding import Outcome
 
 __all__ = [
+    "FAST",
+    "SHOWN_TENSORS",
     "as_json_text",
     "batch_line",
     "batch_summary",
     "count",
     "encode_text",
     "info_text",
+    "shape_text",
     "short_size",
+    "shown",
     "size",
     "speed",
     "table",
@@ -127,7 +131,7 @@ def _error(report: Report) -> str:
 
 def _tensor(tensor: TensorReport, samples: int) -> str:
     name = f"tensor '{shown(tensor.name)}'" if tensor.name else "tensor"
-    text = f"  {name}: {count(samples, 'sample')} of {_shape(tensor.shape)} {tensor.dtype}, {tensor.codec}"
+    text = f"  {name}: {count(samples, 'sample')} of {shape_text(tensor.shape)} {tensor.dtype}, {tensor.codec}"
     if tensor.layout is None:
         return text
     if tensor.guessed:
@@ -135,7 +139,8 @@ def _tensor(tensor: TensorReport, samples: int) -> str:
     return f"{text}, layout '{tensor.layout}'"
 
 
-def _shape(shape: Sequence[int | None]) -> str:
+def shape_text(shape: Sequence[int | None]) -> str:
+    """``[16, 5, 5]``, with ``?`` where sizes vary."""
     return f"[{', '.join('?' if length is None else str(length) for length in shape)}]"
 
 
@@ -190,7 +195,7 @@ def info_text(name: str, info: Info) -> str:
     rows = [("TENSOR", "DTYPE", "SAMPLE", "LAYOUT", "TAP", "CODEC", "ALIGNMENT")]
     for tensor in info.tensors[:SHOWN_TENSORS]:
         named = (shown(tensor[key] or "-") for key in ("layout", "tap", "codec", "alignment"))
-        rows.append((shown(tensor["name"] or "-"), tensor["dtype"], _shape(tensor["shape"]), *named))
+        rows.append((shown(tensor["name"] or "-"), tensor["dtype"], shape_text(tensor["shape"]), *named))
     lines += [f"  {line}" for line in table(rows).splitlines()]
     if len(info.tensors) > SHOWN_TENSORS:
         lines.append(f"  ... and {count(len(info.tensors) - SHOWN_TENSORS, 'more tensor')}")

@@ -13,7 +13,6 @@ from .octaves import OCTAVE_PARTS, octaves
 
 __all__ = ["ChannelTransform", "QuantizedRows", "principal_basis", "quantize_rows"]
 
-MAX_CODE = 127
 SCALE_LIMIT = 800
 
 Matrix = NDArray[Any]
@@ -27,7 +26,7 @@ class QuantizedRows:
         MalformedError: for a scale code beyond 800 on either side.
     """
 
-    codes: NDArray[np.int8]
+    codes: NDArray[Any]
     scales: NDArray[np.int16]
 
     def __post_init__(self) -> None:
@@ -40,12 +39,13 @@ class QuantizedRows:
         return rows
 
 
-def quantize_rows(rows: Matrix) -> QuantizedRows:
-    """The nearest codes to rows ``[K, C]``, as fine as 8 bits allow."""
+def quantize_rows(rows: Matrix, bits: int = 8) -> QuantizedRows:
+    """The nearest codes to rows ``[K, C]``, as fine as so many bits allow."""
+    most = (1 << (bits - 1)) - 1
     largest = np.maximum(np.abs(rows).max(axis=1, initial=0), 2.0**-90)
-    scales = np.clip(np.ceil(OCTAVE_PARTS * np.log2(largest / MAX_CODE)), -SCALE_LIMIT, SCALE_LIMIT)
+    scales = np.clip(np.ceil(OCTAVE_PARTS * np.log2(largest / most)), -SCALE_LIMIT, SCALE_LIMIT)
     codes = np.rint(rows / octaves(scales)[:, None])
-    return QuantizedRows(codes.astype(np.int8), scales.astype(np.int16))
+    return QuantizedRows(codes.astype(np.int8 if bits <= 8 else np.int16), scales.astype(np.int16))
 
 
 class ChannelTransform:

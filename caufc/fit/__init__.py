@@ -1,5 +1,5 @@
 """Profiles from samples."""
 
-from .blind import fit_profile
+from .profile import fit_profile
 
 __all__ = ["fit_profile"]

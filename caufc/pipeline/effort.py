@@ -36,7 +36,7 @@ class Effort:
 
 
 EFFORTS = {
-    "fast": Effort(1 << 17, own_tables=False),
+    "fast": Effort(1 << 19, own_tables=False),
     "default": Effort(1 << 21),
     "best": Effort(1 << 23),
 }

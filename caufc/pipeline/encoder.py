@@ -13,7 +13,7 @@ from .control import Controlled, RateControl, RestartableSink
 from .decide import Decided, decide, with_tables
 from .profile import ProfileFile
 from .report import Report, TensorReport
-from .setup import LOSSLESS
+from .setup import LOSSLESS, TensorSetup
 from .source import Source
 from .target import EncodeOptions
 from .writer import Pass, Sink, container_prelude, profile_bytes, write_pass
@@ -67,7 +67,14 @@ class Encoder:
         """The bytes of a profile with the decisions for this source, instead of a container with its samples."""
         control = RateControl(self.options.target, self.options.effort, self.numel, self._write)
         tensors = with_tables(self._decide(), control.first_gain(), self.options.target, self.options.effort)
-        setups = [tensor.setup for tensor in tensors]
+        return self.profile_of([tensor.setup for tensor in tensors])
+
+    def setups(self) -> list[TensorSetup]:
+        """How each tensor would be coded, but for tables."""
+        return [tensor.setup for tensor in self._decide()]
+
+    def profile_of(self, setups: Sequence[TensorSetup]) -> bytes:
+        """The bytes of a profile of these setups."""
         header, sections = container_prelude(
             self.source.structure, setups, gain=None, arch=self.arch, indexed=False, profile=None
         )

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
-
-from caufc.cli.demo_rivals import RIVALS
 
 from .conftest import Run
 
@@ -43,16 +40,3 @@ def test_json(run: Run):
         assert [name for name, row in rows.items() if row["snr_db"] is None] == ["caufc lossless"]
         assert rows["caufc low"]["bytes"] < rows["caufc medium"]["bytes"] < rows["caufc high"]["bytes"]
         assert rows["caufc medium"]["bytes"] < rows["int8 + zstd -3"]["bytes"]
-
-
-@pytest.mark.parametrize("rival", RIVALS, ids=lambda rival: rival.name)
-@pytest.mark.parametrize("channel", [-3, -1])
-def test_rivals_give_back_what_they_can_hold(rival, channel: int):
-    generator = np.random.default_rng(0)
-    arrays = [generator.standard_normal((count, 6, 5, 6)).astype(np.float32) for count in (1, 3)]
-    data, side = rival.encode(arrays, channel)
-    back = rival.decode(data, side, [array.shape for array in arrays])
-    bound = 0.5 * max(np.ptp(array) for array in arrays) / 255 * 3
-    for before, after in zip(arrays, back, strict=True):
-        assert (after.shape, after.dtype) == (before.shape, before.dtype)
-        assert np.abs(before - after).max() <= bound

@@ -1,0 +1,97 @@
+"""Sensitivity: which directions of a token, and which frequencies, the rest of a network reacts to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..align import LayoutAligner
+from ..codec import BANDS, Geometry, forward_grid
+from ..types import Layout
+from .task import Task
+
+__all__ = ["Metric", "Sensitivity", "measure_sensitivity"]
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Coordinates in which equal errors do equal harm, by descending variance.
+
+    Args:
+        analysis: ``[C, C]``; coordinates are the products of a token with its rows.
+        synthesis: ``[C, C]``; a token is the sum of its coordinates times its rows.
+        variances: of the coordinates ``[C]``.
+        weights: mean sensitivity of every band in them ``[16]``, the largest 1; 0 for bands without tokens.
+    """
+
+    analysis: Matrix
+    synthesis: Matrix
+    variances: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Second moments of gradients, by band.
+
+    Args:
+        moments: ``[16, C, C]``, sums over the tokens of a band.
+        tokens: how many ``[16]``.
+    """
+
+    moments: NDArray[np.float32]
+    tokens: NDArray[np.int64]
+
+    def metric(self, covariance: Matrix, floor: float) -> Metric:
+        """The basis that decorrelates features after the sensitivity's root has scaled them.
+
+        With the mean second moment ``G`` of gradients, ``e G e`` is the harm of an error ``e``; the Karhunen-Loeve
+        basis of ``G^(1/2) x`` codes it with the fewest bits under equal steps.
+
+        Args:
+            covariance: of tokens ``[C, C]``.
+            floor: what a direction without sensitivity counts, against the mean of all.
+        """
+        total = self.moments.sum(axis=0, dtype=np.float64)
+        mean = total / max(float(np.trace(total)), 1e-300) * len(total)
+        values, vectors = np.linalg.eigh(mean)
+        roots = np.sqrt(np.maximum(values, 0) + floor)
+        root, inverse = (vectors * roots) @ vectors.T, (vectors / roots) @ vectors.T
+        variances, turned = np.linalg.eigh(root @ covariance @ root)
+        turned = turned[:, ::-1]
+        synthesis = turned.T @ inverse
+        return Metric(turned.T @ root, synthesis, np.maximum(variances[::-1], 0), self._weights(synthesis))
+
+    def _weights(self, synthesis: Matrix) -> NDArray[np.float64]:
+        harm = np.array([np.einsum("kc,cd,kd->", synthesis, moment, synthesis, optimize=True) for moment in self.moments])
+        weights: NDArray[np.float64] = np.maximum(harm, 0) / np.maximum(self.tokens, 1)
+        return weights / max(float(weights.max(initial=0)), 1e-300)
+
+
+def measure_sensitivity(task: Task, samples: Sequence[NDArray[Any]], layout: Layout) -> Sensitivity:
+    """Run gradients back from the task's output to the samples.
+
+    Args:
+        task: the rest of the network.
+        samples: one array a sample.
+        layout: of a sample.
+    """
+    aligner = LayoutAligner(layout)
+    channels = aligner.size(samples[0].shape)[1]
+    moments, counts = np.zeros((BANDS, channels, channels), np.float32), np.zeros(BANDS, np.int64)
+    for _, found in task.gradients(samples):
+        for gradients in found:
+            tokens = aligner.to_tokens(np.ascontiguousarray(gradients, np.float32))
+            geometry = Geometry(tokens.grids, tokens.special, spectral=True)
+            rows = forward_grid(np.ascontiguousarray(tokens.matrix), geometry)
+            for band in np.unique(geometry.bands):
+                part = rows[geometry.bands == band]
+                moments[band] += part.T @ part
+                counts[band] += len(part)
+    return Sensitivity(moments, counts)

@@ -1,0 +1,123 @@
+"""What comes behind a tap: the rest of a network, its outputs, and how much of them a change of features leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Resume", "Task"]
+
+Resume = Callable[[Any], Any]
+"""Features ``[B, ...]`` of a tap, a torch tensor -> the network's output, differentiable."""
+
+Samples = Any
+"""A tensor ``[B, ...]``, or a list of samples of one tensor each."""
+
+BATCH_VALUES = 1 << 21
+KEPT_OUTPUT_DB = 20.0
+
+
+class Task:
+    """The rest of a network, run on batches of like samples.
+
+    Args:
+        resume: the rest.
+        outputs: ``logits`` are compared by their largest entry, ``values`` by their error; ``auto`` takes outputs
+            ``[B, K]`` for logits.
+        draws: gradients a sample.
+        seed: of the draws.
+    """
+
+    def __init__(self, resume: Resume, outputs: str = "auto", draws: int = 2, seed: int = 0) -> None:
+        self.resume, self.outputs, self.draws, self.seed = resume, outputs, draws, seed
+
+    def gradients(self, samples: Sequence[NDArray[Any]]) -> Iterator[tuple[list[int], list[NDArray[Any]]]]:
+        """(numbers, gradients) of batches: a batch's sample numbers, and per draw gradients ``[B, ...]``.
+
+        For logits, of the log-probability of classes drawn from the prediction, whose second moment is the Fisher
+        information (Amari 1998, section 2); for values, of random projections of the output.
+        """
+        import torch
+
+        generator = torch.Generator().manual_seed(self.seed)
+        for numbers in _batches(samples):
+            given = _stacked(samples, numbers).requires_grad_(True)
+            output = self._run(given)
+            found = []
+            for draw in range(self.draws):
+                score = self._score(output, generator)
+                kept = draw + 1 < self.draws
+                (gradient,) = torch.autograd.grad(score, given, retain_graph=kept, allow_unused=True)
+                if gradient is None:
+                    raise InputError("the output does not depend on the features: nothing can be fitted to it")
+                found.append(gradient.detach().cpu().numpy())
+            yield numbers, found
+
+    def run(self, samples: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """The output of every sample."""
+        import torch
+
+        results: list[NDArray[Any]] = [np.empty(0)] * len(samples)
+        with torch.no_grad():
+            for numbers in _batches(samples):
+                output = self._run(_stacked(samples, numbers)).float().cpu().numpy()
+                for number, row in zip(numbers, output, strict=True):
+                    results[number] = row
+        return results
+
+    def kept(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
+        """Share of samples whose output stands: the same prediction, or values at 20 dB."""
+        return float(np.mean([self._stands(a, b) for a, b in zip(before, after, strict=True)]))
+
+    def _stands(self, before: NDArray[Any], after: NDArray[Any]) -> bool:
+        if self._logits(before.ndim + 1):
+            return int(before.argmax()) == int(after.argmax())
+        error = float(np.square(before - after, dtype=np.float64).sum())
+        return error <= 10 ** (-KEPT_OUTPUT_DB / 10) * float(np.square(before, dtype=np.float64).sum())
+
+    def _logits(self, dimensions: int) -> bool:
+        return self.outputs == "logits" or (self.outputs == "auto" and dimensions == 2)
+
+    def _run(self, given: Tensor) -> Tensor:
+        import torch
+
+        output = self.resume(given)
+        if not isinstance(output, torch.Tensor) or output.shape[:1] != given.shape[:1]:
+            raise InputError(f"resume gave no output for each of {len(given)} samples")
+        return output
+
+    def _score(self, output: Tensor, generator: Any) -> Tensor:
+        import torch
+
+        if not self._logits(output.ndim):
+            return (output * torch.randn(output.shape, generator=generator).to(output)).sum()
+        logarithms = torch.log_softmax(output.reshape(-1, output.shape[-1]), dim=1)
+        drawn = torch.multinomial(logarithms.detach().exp().cpu(), 1, generator=generator).to(output.device)
+        return logarithms.gather(1, drawn).sum()
+
+
+def _batches(samples: Sequence[NDArray[Any]]) -> Iterator[list[int]]:
+    """Numbers of samples of one shape, so many that a batch stays small."""
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for number, sample in enumerate(samples):
+        by_shape.setdefault(sample.shape, []).append(number)
+    for shape, numbers in by_shape.items():
+        size = max(1, min(64, BATCH_VALUES // max(1, int(np.prod(shape)))))
+        for start in range(0, len(numbers), size):
+            yield numbers[start : start + size]
+
+
+def _stacked(samples: Sequence[NDArray[Any]], numbers: list[int]) -> Tensor:
+    import torch
+
+    if not numbers:
+        raise InputError("no samples to fit on")
+    return torch.from_numpy(np.stack([np.asarray(samples[number], np.float32) for number in numbers]))
