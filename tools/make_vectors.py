@@ -316,11 +316,13 @@ def with_profile(out: Path, force: bool) -> None:
     if force or not path.exists():
         path.write_bytes(forced_profile(maps, wanted))
     profiled(out, "profile-analysis", "a basis with analysis vectors in a profile", maps[:1], path, force)
+    what = "a file that leaves out what its profile has"
+    profiled(out, "profile-emptied", what, maps[:1], path, force, max_error=0.1)
 
 
-def profiled(out: Path, name: str, what: str, value: Any, path: Path, force: bool) -> None:
+def profiled(out: Path, name: str, what: str, value: Any, path: Path, force: bool, **options: Any) -> None:
     """A file that relies on a profile."""
-    data = caufc.encode(value, profile=path, embed_profile=False)
+    data = caufc.encode(value, profile=path, embed_profile=False, **options)
     facts = {"description": what, "profile": path.name, **expected(data, path)}
     write(out / "valid", name, data, facts, force)
 

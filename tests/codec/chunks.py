@@ -63,7 +63,7 @@ def sections(rng: np.random.Generator, channels: int) -> dict[int, NDArray[Any]]
         found[BASIS] = rng.integers(-128, 128, coded * channels).astype("i1")
         found[BASIS_SCALES] = rng.integers(-60, -40, coded).astype("<i2")
         if rng.random() < 0.3:
-            found |= {ANALYSIS: found[BASIS], ANALYSIS_SCALES: found[BASIS_SCALES]}
+            found |= {ANALYSIS: found[BASIS].astype("<i2"), ANALYSIS_SCALES: found[BASIS_SCALES]}
     for kind, size, most in ((CHANNEL_LEVELS, coded, 9), (BAND_LEVELS, 16, 9), (BAND_STEPS, 16, 30)):
         if rng.random() < 0.6:
             found[kind] = rng.integers(-most, most, size).astype("i1")
