@@ -280,11 +280,17 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "lossless-deflate", 302, "MalformedError", lossless(b"\x02\x00").to_bytes()
     yield "boolean-two", 303, "MalformedError", lossless(b"\x01\x02", dtype=12).to_bytes()
     yield "planes-cut", 310, "MalformedError", lossless(b"\x03\x00").to_bytes()
-    yield "planes-left", 311, "MalformedError", lossless(planes(b"\x00" + b"\x01\x07" * 7, raw=b"x")).to_bytes()
-    yield "planes-raw-short", 312, "MalformedError", lossless(planes(b"\x00" + b"\x00" * 7, raw=b"x")).to_bytes()
-    yield "groups-order", 314, "MalformedError", lossless(planes(b"\x02\x05\x04")).to_bytes()
-    yield "context-model", 321, "MalformedError", lossless(planes(b"\x00\x05")).to_bytes()
-    yield "context-table", 322, "MalformedError", lossless(planes(b"\x00\x02" + b"\xff" * 32)).to_bytes()
+    flat = b"\x00\x00"
+    yield "planes-left", 311, "MalformedError", lossless(planes(flat + b"\x01\x07" * 6, raw=b"x")).to_bytes()
+    yield "planes-raw-short", 312, "MalformedError", lossless(planes(flat + b"\x00" * 6, raw=b"x")).to_bytes()
+    yield "intervals-order", 314, "MalformedError", lossless(planes(b"\x00\x02\x05\x04")).to_bytes()
+    yield "intervals-zero", 314, "MalformedError", lossless(planes(b"\x00\x01\x00")).to_bytes()
+    yield "lattice", 316, "MalformedError", lossless(planes(b"\x02")).to_bytes()
+    for name, sizes in (("divide", [1, 3, 1]), ("large", [8, 8, 1]), ("one", [1, 1, 4]), ("zero", [0, 4, 1])):
+        grid = b"\x01" + np.array(sizes, "<u4").tobytes()
+        yield f"lattice-{name}", 317, "MalformedError", lossless(planes(grid)).to_bytes()
+    yield "context-model", 321, "MalformedError", lossless(planes(flat + b"\x05")).to_bytes()
+    yield "context-table", 322, "MalformedError", lossless(planes(flat + b"\x02" + b"\xff" * 32)).to_bytes()
 
 
 def outcome(data: bytes) -> tuple[str, int | None]:

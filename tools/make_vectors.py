@@ -183,6 +183,7 @@ def valid() -> Iterator[Valid]:
     ):
         yield Valid(f"lossless-{name}", "without loss", stored[:3], {"lossless": True})
     yield Valid("lossless-tokens", "without loss, dense values", tokens, {"lossless": True})
+    yield Valid("lossless-ragged", "without loss, a sequence of ragged samples", lists, {"lossless": True})
     integers = {t: np.arange(-40 if t[0] == "i" else 0, 40).astype(t) ** 1 for t in
                 ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")}  # fmt: skip
     mask = np.arange(80) < 55

@@ -6,6 +6,7 @@ from .channel_transform import ChannelTransform, QuantizedRows, principal_basis,
 from .geometry import Geometry
 from .grid_transform import forward_grid, inverse_grid
 from .importance import blind_steps, flat_steps
+from .lattice import Lattice
 from .lossless import decode_lossless, encode_lossless
 from .order import BANDS, FREQUENCY_BANDS
 from .plan import TransformPlan, bounded_values, estimate, plan, quantization_error, sample_bits
@@ -42,6 +43,7 @@ __all__ = [
     "Geometry",
     "Parameters",
     "QuantizedRows",
+    "Lattice",
     "Symbols",
     "TransformCodec",
     "TransformPlan",

@@ -1,9 +1,4 @@
-"""The lossless codec: byte planes with contexts, rANS where it pays (spec, section 11).
-
-Floats are rotated left by one bit, so that the exponent fills the first plane. Later planes are coded in contexts of
-the first, and of whether the plane before had its context's most frequent byte: exact zeros and saturated values then
-cost next to nothing, while noise stays raw.
-"""
+"""The lossless codec: byte planes with contexts, rANS where it pays (spec, section 11)."""
 
 from __future__ import annotations
 
@@ -14,35 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MalformedError
-from .entropy import Decoder, Encoder, table_model
-from .planes import (
-    MAX_GROUPS,
-    RAW,
-    TABLE,
-    PlaneModel,
-    by_context,
-    choose_groups,
-    choose_plane,
-    join_planes,
-    next_context,
-    read_plane,
-    split_planes,
-)
+from .lattice import Lattice
+from .plane_codec import decode_planes, encode_planes
 
 __all__ = ["decode_lossless", "encode_lossless"]
 
 STORED, CONSTANT, DEFLATED, PLANES = range(4)
 """Methods, the first byte of a payload [CAUF-0300]."""
 
-Bytes = NDArray[np.uint8]
+SMALL = 1 << 12
+"""Bytes up to which tables weigh so much that more ways are tried."""
+
+NOWHERE = Lattice()
+"""The lattice of elements without neighbours."""
 
 
-def encode_lossless(values: NDArray[Any], *, rotate: bool) -> bytes:
+def encode_lossless(values: NDArray[Any], *, rotate: bool, lattice: Lattice = NOWHERE) -> bytes:
     """Code a flat array, the shortest way that is found.
 
     Args:
         values: ``[M]``, in a little-endian dtype.
         rotate: whether the elements are floats.
+        lattice: where they lie; its sizes divide M.
     """
     raw = np.ascontiguousarray(values).view(np.uint8)
     if not raw.size:
@@ -51,8 +39,11 @@ def encode_lossless(values: NDArray[Any], *, rotate: bool) -> bytes:
     if (bits == bits[0]).all():
         return bytes([CONSTANT]) + raw[: values.itemsize].tobytes()
     stored = bytes([STORED]) + raw.tobytes()
-    ways = [stored, bytes([PLANES]) + _encode_planes(values, rotate)]
-    if not rotate or values.nbytes < 1 << 12:
+    ways = [stored, bytes([PLANES]) + encode_planes(bits, rotate, lattice)]
+    small = values.nbytes < SMALL
+    if small and not lattice.flat:
+        ways.append(bytes([PLANES]) + encode_planes(bits, rotate, NOWHERE))
+    if small or not rotate:
         packer = zlib.compressobj(9, zlib.DEFLATED, -15)
         ways.append(bytes([DEFLATED]) + packer.compress(raw.tobytes()) + packer.flush())
     return min(ways, key=len)
@@ -73,7 +64,7 @@ def decode_lossless(payload: bytes | memoryview, count: int, dtype: np.dtype[Any
             raise MalformedError(f"a constant of {len(data)} bytes", requirement=301)
         return np.tile(np.frombuffer(data, dtype), count)
     if method == PLANES:
-        return _decode_planes(data, count, dtype, rotate)
+        return decode_planes(data, count, dtype.itemsize, rotate).view(dtype)
     if method == DEFLATED:
         return np.frombuffer(_inflate(data, size), dtype).copy()
     if method != STORED or len(data) != size:
@@ -95,58 +86,3 @@ def _inflate(data: memoryview, size: int) -> bytes:
     if len(out) != size or not unpacker.eof or unpacker.unused_data:
         raise MalformedError("deflate data of another length", requirement=302)
     return out
-
-
-def _encode_planes(values: NDArray[Any], rotate: bool) -> bytes:
-    """Groups and plane models, then one rANS stream for all coded bytes, then raw bytes."""
-    planes = split_planes(values.view(_bits(values)), rotate)
-    groups = choose_groups(planes)
-    encoder, models, raw = Encoder(), bytearray([len(groups), *groups]), bytearray()
-    context, contexts = np.zeros(len(values), np.uint8), 1
-    for number, plane in enumerate(planes):
-        model = choose_plane(plane, context, contexts)
-        models += model.to_bytes()
-        for kind, where in zip(model.models, by_context(context, contexts), strict=True):
-            if kind.kind == TABLE:
-                encoder.push(plane[where], table_model(kind.frequencies()))
-            elif kind.kind == RAW:
-                raw += plane[where].tobytes()
-        context = next_context(model, groups, planes[0], plane, context, number)
-        contexts = 2 * (len(groups) + 1)
-    words = encoder.finish()
-    return len(models).to_bytes(4, "little") + len(words).to_bytes(4, "little") + bytes(models) + words + bytes(raw)
-
-
-def _decode_planes(data: memoryview, count: int, dtype: np.dtype[Any], rotate: bool) -> NDArray[Any]:
-    if len(data) < 8:
-        raise MalformedError("planes without lengths", requirement=310)
-    model_bytes, word_bytes = int.from_bytes(data[:4], "little"), int.from_bytes(data[4:8], "little")
-    if not 0 < model_bytes <= len(data) - 8 - word_bytes:
-        raise MalformedError("planes are cut", requirement=310)
-    models, words, rest = (
-        data[8:][:model_bytes],
-        data[8 + model_bytes :][:word_bytes],
-        data[8 + model_bytes + word_bytes :],
-    )
-    groups, models = _parse_groups(models)
-    decoder, raw = Decoder(words), np.frombuffer(rest, np.uint8)
-    context, contexts, planes = np.zeros(count, np.uint8), 1, []
-    for number in range(dtype.itemsize):
-        model, models = PlaneModel.parse(models, contexts)
-        plane, raw = read_plane(model, context, decoder, raw)
-        planes.append(plane)
-        context = next_context(model, groups, planes[0], plane, context, number)
-        contexts = 2 * (len(groups) + 1)
-    decoder.end()
-    if len(models) or len(raw):
-        raise MalformedError("planes leave bytes behind", requirement=311)
-    return join_planes(planes, rotate).view(dtype)
-
-
-def _parse_groups(models: memoryview) -> tuple[Bytes, memoryview]:
-    """First-plane bytes with contexts of their own: a count, then bytes in ascending order [CAUF-0314]."""
-    count = models[0]
-    groups = np.frombuffer(models[1 : 1 + count], np.uint8)
-    if count >= MAX_GROUPS or len(groups) != count or (np.diff(groups.astype(np.int16)) <= 0).any():
-        raise MalformedError(f"{count} groups", requirement=314)
-    return groups, models[1 + count :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MalformedError
-from .entropy import Decoder, table_model
+from .entropy import Decoder, Encoder, table_model
 from .tables import Frequencies, code_lengths, frequencies_of, levels_of
 
-__all__ = ["PlaneModel", "choose_groups", "choose_plane", "join_planes", "next_context", "read_plane", "split_planes"]
+__all__ = ["PlaneModel", "RawBytes", "join_planes", "looked_up", "push_part", "read_part", "split_planes"]
 
 Bytes = NDArray[np.uint8]
 
 RAW, CONSTANT, TABLE = range(3)
-MAX_GROUPS = 8
-MIN_SHARE = 1 / 128
-SKEWED_BITS = 7.5
+
+SEARCHED = 3
+"""Up to so many contexts are looked for one by one; more are sorted."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,34 @@ class PlaneModel:
 
     models: tuple[ContextModel, ...]
 
-    def favourites(self) -> NDArray[np.int16]:
-        return np.array([model.favourite() for model in self.models], np.int16)
+    @classmethod
+    def cheapest(cls, counts: NDArray[np.int64]) -> PlaneModel:
+        """The best models for histograms ``[contexts, 256]``."""
+        return cls(tuple(_cheapest(row) for row in counts))
+
+    @functools.cached_property
+    def kinds(self) -> Bytes:
+        """Kind of every context, filled up to 256."""
+        return np.array([model.kind for model in self.models] + [RAW] * (256 - len(self.models)), np.uint8)
+
+    @functools.cached_property
+    def tables(self) -> dict[int, Any]:
+        """The entropy coder's model of every context that has a table, in ascending order."""
+        return {n: table_model(model.frequencies()) for n, model in enumerate(self.models) if model.kind == TABLE}
+
+    @functools.cached_property
+    def favourites(self) -> Bytes:
+        """Favourite of every context, filled up to 256; what stands for raw contexts means nothing."""
+        found = [max(model.favourite(), 0) for model in self.models]
+        return np.array(found + [0] * (256 - len(found)), np.uint8)
+
+    def hits(self, plane: Bytes, context: Bytes) -> Bytes:
+        """1 where an element is its context's favourite [CAUF-0315]."""
+        if not self.kinds.any():
+            return np.zeros(len(plane), np.uint8)
+        there = looked_up((self.kinds != RAW).astype(np.uint8), context)
+        found: Bytes = (looked_up(self.favourites, context) == plane) & there
+        return found
 
     def to_bytes(self) -> bytes:
         return b"".join(model.to_bytes() for model in self.models)
@@ -92,12 +119,21 @@ class PlaneModel:
         return cls(tuple(models)), data
 
 
+def looked_up(table: Bytes, values: Bytes) -> Bytes:
+    """``table[values]`` for a table ``[256]``; several times faster than numpy's."""
+    return np.frombuffer(values.tobytes().translate(table.tobytes()), np.uint8).reshape(values.shape)
+
+
 def split_planes(values: NDArray[Any], rotate: bool) -> list[Bytes]:
-    """Unsigned integers to bytes, the most significant plane first; floats are rotated left by one bit first."""
+    """Unsigned integers to bytes, the most significant plane first.
+
+    The sign of floats goes behind the eight bits that follow it: it becomes the top bit of plane 1 [CAUF-0319].
+    """
     width = values.dtype.itemsize
     if rotate:
-        values = values << 1 | values >> 8 * width - 1
-    table = np.ascontiguousarray(values.astype(f"<u{width}")).view(np.uint8).reshape(-1, width)
+        upper, sign, rest = _fields(values.dtype)
+        values = (values << 1 & upper) | (values >> 8 & sign) | (values & rest)
+    table = np.ascontiguousarray(values.astype(f"<u{width}", copy=False)).view(np.uint8).reshape(-1, width)
     return [np.ascontiguousarray(table[:, column]) for column in reversed(range(width))]
 
 
@@ -108,45 +144,18 @@ def join_planes(planes: Sequence[Bytes], rotate: bool) -> NDArray[Any]:
     for column, plane in zip(reversed(range(width)), planes, strict=True):
         table[:, column] = plane
     values = table.view(f"<u{width}").ravel()
-    return (values >> 1 | values << 8 * width - 1) if rotate else values
+    if not rotate:
+        return values
+    upper, sign, rest = _fields(values.dtype)
+    return np.asarray((values & upper) >> 1 | (values & sign) << 8 | (values & rest))
 
 
-def choose_groups(planes: Sequence[Bytes]) -> Bytes:
-    """First-plane bytes that deserve contexts of their own: frequent ones, behind which bytes are not noise."""
-    if len(planes) < 2:
-        return np.empty(0, np.uint8)
-    counts = np.bincount(planes[0], minlength=256)
-    groups = []
-    for byte in np.argsort(-counts, kind="stable")[: MAX_GROUPS - 1]:
-        if counts[byte] < MIN_SHARE * len(planes[0]):
-            break
-        behind = np.bincount(planes[1][planes[0] == byte], minlength=256)
-        if _bits(behind) < SKEWED_BITS * behind.sum():
-            groups.append(byte)
-    return np.array(sorted(groups), np.uint8)
-
-
-def next_context(model: PlaneModel, groups: Bytes, first: Bytes, plane: Bytes, context: Bytes, number: int) -> Bytes:
-    """Contexts of the plane behind plane ``number``: twice the group of the first byte, plus whether the plane's byte
-    was its context's favourite (never behind the first plane) [CAUF-0315]."""
-    group_of = np.zeros(256, np.uint8)
-    group_of[groups] = 2 * np.arange(1, len(groups) + 1)
-    following = group_of[first]
-    if number:
-        following += model.favourites()[context] == plane
-    return following
-
-
-def choose_plane(plane: Bytes, context: Bytes, contexts: int) -> PlaneModel:
-    """The cheapest model of every context."""
-    counts = np.bincount(context.astype(np.int32) * 256 + plane, minlength=contexts * 256).reshape(contexts, 256)
-    return PlaneModel(tuple(_cheapest(row) for row in counts))
-
-
-def _bits(counts: NDArray[Any]) -> float:
-    total = counts.sum()
-    present = counts[counts > 0]
-    return float(total * np.log2(total) - (present * np.log2(present)).sum()) if total else 0.0
+def _fields(dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
+    """Masks of plane 0, of the bit behind it, and of all others."""
+    bits = 8 * dtype.itemsize
+    masks = (255 << bits - 8, 1 << bits - 9, (1 << bits - 9) - 1)
+    upper, sign, rest = (dtype.type(mask) for mask in masks)
+    return upper, sign, rest
 
 
 def _cheapest(counts: NDArray[np.int64]) -> ContextModel:
@@ -160,33 +169,60 @@ def _cheapest(counts: NDArray[np.int64]) -> ContextModel:
     return ContextModel(TABLE, levels=levels[0]) if bits < 8 * counts.sum() else ContextModel(RAW)
 
 
-def by_context(context: Bytes, contexts: int) -> Iterator[NDArray[np.intp]]:
-    """Positions of every context's elements, in order."""
-    if contexts == 1:
-        yield np.arange(len(context))
+class RawBytes:
+    """Bytes that are stored as they are, read from front to back."""
+
+    def __init__(self, data: memoryview) -> None:
+        self.rest = np.frombuffer(data, np.uint8)
+
+    def take(self, count: int) -> Bytes:
+        """The next bytes.
+
+        Raises:
+            MalformedError: if there are too few.
+        """
+        if count > len(self.rest):
+            raise MalformedError("raw bytes are cut", requirement=312)
+        taken, self.rest = self.rest[:count], self.rest[count:]
+        return taken
+
+
+def _by_context(context: Bytes, numbers: Sequence[int]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Positions of the elements of each of these contexts, in order."""
+    if len(numbers) <= SEARCHED:
+        yield from ((number, np.flatnonzero(context == number)) for number in numbers)
         return
     order = np.argsort(context, kind="stable")
-    bounds = np.searchsorted(context[order], np.arange(contexts + 1))
-    for number in range(contexts):
-        yield order[bounds[number] : bounds[number + 1]]
+    ordered = context[order]
+    starts, stops = np.searchsorted(ordered, numbers), np.searchsorted(ordered, numbers, side="right")
+    for number, start, stop in zip(numbers, starts, stops, strict=True):
+        yield number, order[start:stop]
 
 
-def read_plane(model: PlaneModel, context: Bytes, decoder: Decoder, raw: Bytes) -> tuple[Bytes, Bytes]:
-    """Decode a plane; also the raw bytes behind those that it took.
+def push_part(model: PlaneModel, part: Bytes, context: Bytes, encoder: Encoder, raw: bytearray) -> None:
+    """Code a pass of a plane: tables by context, then what is raw."""
+    for number, where in _by_context(context, list(model.tables)):
+        encoder.push(part[where], model.tables[number])
+    if not model.kinds.any():
+        raw += part.tobytes()
+    elif (model.kinds[: len(model.models)] == RAW).any():
+        raw += part[looked_up(model.kinds, context) == RAW].tobytes()
+
+
+def read_part(model: PlaneModel, context: Bytes, decoder: Decoder, raw: RawBytes) -> Bytes:
+    """The inverse of :func:`push_part`.
 
     Raises:
         MalformedError: if there are too few raw bytes.
     """
-    plane = np.empty(len(context), np.uint8)
-    for kind, where in zip(model.models, by_context(context, len(model.models)), strict=True):
-        if kind.kind == TABLE:
-            part = np.empty(len(where), np.uint8)
-            decoder.pull_into(part, table_model(kind.frequencies()))
-            plane[where] = part
-        elif kind.kind == CONSTANT:
-            plane[where] = kind.constant
-        elif len(where) > len(raw):
-            raise MalformedError("raw bytes are cut", requirement=312)
-        else:
-            plane[where], raw = raw[: len(where)], raw[len(where) :]
-    return plane, raw
+    if not model.kinds.any():
+        return raw.take(len(context))
+    part = np.array(looked_up(model.favourites, context))
+    for number, where in _by_context(context, list(model.tables)):
+        symbols = np.empty(len(where), np.uint8)
+        decoder.pull_into(symbols, model.tables[number])
+        part[where] = symbols
+    if (model.kinds[: len(model.models)] == RAW).any():
+        where = np.flatnonzero(looked_up(model.kinds, context) == RAW)
+        part[where] = raw.take(len(where))
+    return part

@@ -34,6 +34,7 @@ from ..errors import InputError, LayoutError, MalformedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, FLOATS, Alignment, Layout
 from .coder import DeadZones
 from .effort import Effort
+from .lossless_coder import lattice_of_tokens
 from .numeric import cast_floats, to_floats
 from .rate import RateModel, gain_of_quality, provisional_step
 from .setup import LOSSLESS, OFFSETS, SCALES, TRANSFORM, TensorSetup, section_of
@@ -319,8 +320,10 @@ def _plan(choice: Choice, gain: float, target: Target, *, own_tables: bool = Tru
 
 
 def _lossless_bytes(choice: Choice) -> float:
-    stored = cast_floats(choice.survey.sample, choice.setup.dtype)
-    return len(encode_lossless(np.ascontiguousarray(stored).ravel(), rotate=True)) * choice.survey.scale
+    survey = choice.survey
+    flat = np.ascontiguousarray(cast_floats(survey.sample, choice.setup.dtype)).ravel()
+    lattice = lattice_of_tokens(survey.geometry, survey.channels)
+    return len(encode_lossless(flat, rotate=True, lattice=lattice)) * survey.scale
 
 
 def _bounded_bytes(choice: Choice, bound: float) -> float:

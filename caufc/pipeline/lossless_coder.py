@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
-from ..codec import decode_lossless, encode_lossless
+from ..codec import Geometry, Lattice, decode_lossless, encode_lossless
 from ..errors import MalformedError
-from ..types import DTYPES, FLOATS, AnyArray
+from ..types import DTYPES, FLOATS, GRID_LETTERS, AnyArray, Layout
 from .coder import Encoded, Promise, Samples, Shapes, Symbols, split
 from .distortion import Distortion
 from .numeric import to_floats
 from .setup import TensorSetup
 
-__all__ = ["LosslessCoder"]
+__all__ = ["LosslessCoder", "lattice_of", "lattice_of_tokens"]
+
+
+def lattice_of(layout: Layout | None, shapes: Sequence[tuple[int, ...]]) -> Lattice:
+    """Where the values of samples, one after the other, lie on token grids, as far as a lattice can say that.
+
+    The last token axis counts columns, and the axis before it rows if it is one of tokens. Samples of several lengths
+    are one long sequence if their tokens come first, else all their values are.
+    """
+    if layout is None or not shapes or not sum(map(math.prod, shapes)):
+        return Lattice()
+    grid = [axis for axis, term in enumerate(layout.sample_terms) if term[0] in GRID_LETTERS]
+    if not grid:
+        return Lattice()
+    last, shape = grid[-1], shapes[0]
+    if len(set(shapes)) > 1:
+        same = last == 0 and len({other[1:] for other in shapes}) == 1
+        inner = math.prod(shape[1:]) if same else 1
+        return Lattice(1, sum(map(math.prod, shapes)) // inner, inner)
+    rows = shape[last - 1] if last - 1 in grid else 1
+    return Lattice(rows, shape[last], math.prod(shape[last + 1 :]))
+
+
+def lattice_of_tokens(geometry: Geometry, channels: int) -> Lattice:
+    """The lattice of a matrix of tokens ``[N, C]``: much like that of the samples that it was made from."""
+    grids = set(geometry.grids)
+    if not geometry.tokens * channels:
+        return Lattice()
+    if len(grids) > 1:
+        return Lattice(1, geometry.tokens, channels)
+    (grid,) = grids
+    if geometry.special:
+        return Lattice(1, geometry.sizes[0], channels)
+    rows, columns = (1, 1, *grid)[-2:]
+    return Lattice(rows, columns, channels)
 
 
 class LosslessCoder:
@@ -31,7 +68,8 @@ class LosslessCoder:
             floats = to_floats(flat, self.setup.dtype)
             finite = floats[np.isfinite(floats)]
             distortion.add(finite, np.zeros_like(finite))
-        return Encoded(encode_lossless(flat, rotate=self.rotate), [flat.tobytes()], distortion)
+        lattice = lattice_of(self.setup.layout, [sample.shape for sample in samples])
+        return Encoded(encode_lossless(flat, rotate=self.rotate, lattice=lattice), [flat.tobytes()], distortion)
 
     def decode_symbols(self, payload: memoryview, shapes: Shapes) -> Symbols:
         total = sum(self.setup.size(shape) for shape in shapes)

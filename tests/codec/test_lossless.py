@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from caufc.codec import decode_lossless, encode_lossless
-from caufc.codec.lossless import CONSTANT, DEFLATED, PLANES, STORED
+from caufc.codec import Lattice, decode_lossless, encode_lossless
+from caufc.codec.lossless import CONSTANT, DEFLATED, NOWHERE, PLANES, STORED
 from caufc.errors import MalformedError
 from caufc.pipeline.numeric import cast_floats
 from caufc.types import DTYPES, FLOATS
@@ -33,8 +33,8 @@ def values(draw: st.DrawFn) -> tuple[Values, bool]:
     return np.ascontiguousarray(flat), name in FLOATS
 
 
-def round_trip(flat: Values, rotate: bool) -> bytes:
-    payload = encode_lossless(flat, rotate=rotate)
+def round_trip(flat: Values, rotate: bool, lattice: Lattice = NOWHERE) -> bytes:
+    payload = encode_lossless(flat, rotate=rotate, lattice=lattice)
     back = decode_lossless(payload, len(flat), flat.dtype, rotate=rotate)
     assert back.dtype == flat.dtype
     assert back.tobytes() == flat.tobytes()
@@ -48,6 +48,28 @@ def test_round_trip(case: tuple[Values, bool]) -> None:
     flat, rotate = case
     payload = round_trip(flat, rotate)
     assert len(payload) <= 1 + flat.nbytes
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from(sorted({dtype.str for dtype in STORED_DTYPES.values()})),
+    hnp.array_shapes(min_dims=4, max_dims=4, max_side=9),
+    st.integers(0, 2**32 - 1),
+    st.booleans(),
+)
+def test_grids(dtype: str, shape: tuple[int, int, int, int], seed: int, rotate: bool) -> None:
+    rng = np.random.default_rng(seed)
+    smooth = rng.normal(size=shape).cumsum(axis=1).cumsum(axis=2) * 9
+    flat = smooth.astype(np.dtype(dtype)).ravel() if dtype[1] == "f" else smooth.astype("i8").astype(dtype).ravel()
+    round_trip(flat, rotate and flat.itemsize > 1, Lattice(*shape[1:]))
+
+
+def test_neighbours_make_payloads_smaller() -> None:
+    rng = np.random.default_rng(0)
+    scales = np.exp2(rng.integers(-9, 9, (1, 1, 1, 64)))
+    tokens = (rng.standard_normal((8, 1, 60, 64)) * scales).astype("f4").ravel()
+    apart, near = round_trip(tokens, True), round_trip(tokens, True, Lattice(1, 60, 64))
+    assert len(near) < len(apart) - len(tokens) // 8
 
 
 @pytest.mark.parametrize("name", list(STORED_DTYPES))
@@ -73,14 +95,16 @@ def test_special_floats() -> None:
 
 @pytest.mark.parametrize("dtype", ["<f4", "<f2", "bf16"])
 @pytest.mark.parametrize("features", ["efficientnet", "minilm"])
-def test_at_most_the_size_of_zstd_19(dtype: str, features: str, request: pytest.FixtureRequest) -> None:
+def test_smaller_than_zstd_19(dtype: str, features: str, request: pytest.FixtureRequest) -> None:
     found = request.getfixturevalue(features)
     floats = np.concatenate([part.ravel() for part in found])
     flat = cast_floats(floats, "bf16") if dtype == "bf16" else floats.astype(dtype)
     payload = round_trip(flat, True)
     rival = zstandard.ZstdCompressor(level=19).compress(flat.tobytes())
-    assert len(payload) <= len(rival)
+    assert len(payload) < len(rival)
     assert payload[0] == PLANES
+    lattice = Lattice(7, 7, 1) if features == "efficientnet" else Lattice(1, len(flat) // 384, 384)
+    assert len(round_trip(flat, True, lattice)) < len(payload)
 
 
 def test_methods() -> None:
@@ -92,6 +116,16 @@ def test_methods() -> None:
 
 
 F4 = np.dtype("<f4")
+ALL_RAW = bytes(8)
+"""Models of four planes without grid and intervals: 1, 1, 2 and 2 raw contexts."""
+
+
+def planes(models: bytes, words: bytes = b"", raw: bytes = b"") -> bytes:
+    return b"\3" + len(models).to_bytes(4, "little") + len(words).to_bytes(4, "little") + models + words + raw
+
+
+def grid(rows: int, columns: int, inner: int) -> bytes:
+    return b"\1" + np.array([rows, columns, inner], "<u4").tobytes()
 
 
 @pytest.mark.parametrize(
@@ -110,20 +144,32 @@ F4 = np.dtype("<f4")
         (b"\3" + bytes(8), 310),
         (b"\3" + b"\5\0\0\0" + b"\0\0\0\0" + b"\0", 310),
         (b"\3" + b"\1\0\0\0" + b"\xff\xff\xff\xff" + b"\0", 310),
-        (b"\3" + b"\1\0\0\0" + b"\0\0\0\0" + b"\0", 321),
-        (b"\3" + b"\1\0\0\0" + b"\0\0\0\0" + b"\2", 314),
-        (b"\3" + b"\x09\0\0\0" + b"\0\0\0\0" + b"\x08" + bytes(range(8)), 314),
-        (b"\3" + b"\3\0\0\0" + b"\0\0\0\0" + b"\2\5\5", 314),
-        (b"\3" + b"\3\0\0\0" + b"\0\0\0\0" + b"\2\5\4", 314),
-        (b"\3" + b"\2\0\0\0" + b"\0\0\0\0" + b"\0\3", 321),
-        (b"\3" + b"\2\0\0\0" + b"\0\0\0\0" + b"\0\1", 321),
-        (b"\3" + b"\x22\0\0\0" + b"\0\0\0\0" + b"\0\2" + b"\xff" * 32, 322),
-        (b"\3" + b"\x22\0\0\0" + b"\0\0\0\0" + b"\0\2" + b"\0" * 32, 230),
-        (b"\3" + b"\2\0\0\0" + b"\0\0\0\0" + b"\0\0" + b"a", 312),
-        (b"\3" + b"\x08\0\0\0" + b"\0\0\0\0" + b"\0\0" + bytes(6) + bytes(9), 311),
-        (b"\3" + b"\x09\0\0\0" + b"\0\0\0\0" + b"\0\0" + bytes(7) + bytes(8), 311),
-        (b"\3" + b"\x08\0\0\0" + b"\3\0\0\0" + b"\0\0" + bytes(6) + b"abc" + bytes(8), 250),
-        (b"\3" + b"\x08\0\0\0" + b"\4\0\0\0" + b"\0\0" + bytes(6) + b"abcd" + bytes(8), 251),
+        (planes(b""), 310),
+        (planes(b"\2"), 316),
+        (planes(b"\1" + bytes(11)), 316),
+        (planes(grid(1, 3, 1)), 317),
+        (planes(grid(1, 4, 1)), 317),
+        (planes(grid(1, 1, 2)), 317),
+        (planes(grid(0, 2, 1)), 317),
+        (planes(grid(65536, 65536, 1 << 31)), 317),
+        (planes(grid(1, 2, 1)), 314),
+        (planes(grid(1, 2, 1) + b"\0"), 314),
+        (planes(b"\0"), 314),
+        (planes(b"\0\1"), 314),
+        (planes(b"\0\1\0"), 314),
+        (planes(b"\0\x10" + bytes(range(1, 17))), 314),
+        (planes(b"\0\2\5\5"), 314),
+        (planes(b"\0\2\5\4"), 314),
+        (planes(b"\0\0"), 321),
+        (planes(b"\0\0\3"), 321),
+        (planes(b"\0\0\1"), 321),
+        (planes(b"\0\0\2" + b"\xff" * 32), 322),
+        (planes(b"\0\0\2" + b"\0" * 32), 230),
+        (planes(b"\0\0\0", raw=b"a"), 312),
+        (planes(ALL_RAW, raw=bytes(9)), 311),
+        (planes(ALL_RAW + b"\0", raw=bytes(8)), 311),
+        (planes(ALL_RAW, b"abc", bytes(8)), 250),
+        (planes(ALL_RAW, b"abcd", bytes(8)), 251),
     ],
 )
 def test_malformed(payload: bytes, requirement: int) -> None:
@@ -142,10 +188,16 @@ def test_a_deflate_bomb_stops_at_the_announced_size() -> None:
 
 def test_planes_by_hand() -> None:
     """Section 11: two fp16 values, the first plane raw, the second constant."""
-    payload = b"\3" + b"\6\0\0\0" + b"\0\0\0\0" + b"\0" + b"\0" + b"\1\x07" + b"\1\x07" + b"\x80\x01"
+    payload = planes(b"\0\0" + b"\0" + b"\1\x87", raw=b"\x80\x01")
     found = decode_lossless(payload, 2, np.dtype("<u2"), rotate=True)
-    rotated = np.array([0x8007, 0x0107], np.uint16)
-    np.testing.assert_array_equal(found, (rotated >> 1) | (rotated << 15))
+    np.testing.assert_array_equal(found, [0xC007, 0x8087])
+
+
+def test_a_grid_by_hand() -> None:
+    """Section 11: bytes on a line of five tokens; 0, then 4, 2, 1, 3 in contexts of the mean of their neighbours."""
+    models = grid(1, 5, 1) + b"\1\x20" + b"\0" + b"\1\x10" + b"\0" + b"\1\x30"
+    found = decode_lossless(planes(models, raw=b"\x40"), 5, np.dtype("u1"), rotate=False)
+    np.testing.assert_array_equal(found, [0x10, 0x30, 0x30, 0x30, 0x40])
 
 
 @settings(deadline=None, max_examples=400)
