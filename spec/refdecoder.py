@@ -211,7 +211,7 @@ def statistics(offsets: Any, scales: Any) -> tuple[Array, Array]:
 
 
 def reconstruct(t: Tensor, aligned: Array, sums: Array, side: Array) -> tuple[Array, Array]:
-    """Features [N, C] in the tensor's dtype,and the sums of section 9.6: [CAUF-0350], [CAUF-0360]."""
+    """Features [N, C] in the tensor's dtype, and the sums of section 9.6: [CAUF-0350], [CAUF-0360]."""
     work: Any = aligned.dtype.type
     most = np.uint32(0x7F7F0000).view(np.float32) if t.dtype == "bf16" else np.finfo(t.storage).max
     offset, scale = (x[:, None] for x in statistics(*np.split(side, 2))) if t.scope == TOKEN else (t.offset, t.scale)

@@ -226,7 +226,7 @@ def _tables(counts: Counts, levels: Levels, scale: float, own: bool) -> tuple[Ar
 
 
 def estimate(coefficients: Values, bands: Bytes, steps: Values, scale: float) -> float:
-    """Bits that a file takes at given steps, about: from a sample ``[N, K]``, by classes alone, sections not counted."""
+    """Bits that a file takes at given steps, about: from a sample ``[N, K]``, by classes alone, without sections."""
     inverse = (1 / steps)[bands][:, None]
     indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING)
     classes = levels_for(indices, bands).classes()
