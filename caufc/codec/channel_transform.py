@@ -59,7 +59,7 @@ class ChannelTransform:
     def __init__(self, synthesis: QuantizedRows, analysis: QuantizedRows | None = None) -> None:
         self.basis = synthesis.values()
         self._given = analysis
-        self._analysis: Matrix | None = None
+        self._casts: dict[tuple[bool, str], Matrix] = {}
 
     @property
     def coded(self) -> int:
@@ -68,19 +68,25 @@ class ChannelTransform:
 
     def forward(self, values: Matrix) -> Matrix:
         """Tokens ``[N, C]`` to coefficients ``[N, K]``."""
-        found: Matrix = np.matmul(values, self._finder().astype(values.dtype))
+        found: Matrix = np.matmul(values, self._matrix(True, values.dtype))
         return found
-
-    def _finder(self) -> Matrix:
-        if self._analysis is None:
-            given = self._given
-            self._analysis = np.linalg.pinv(self.basis) if given is None else given.values().T
-        return self._analysis
 
     def inverse(self, coefficients: Matrix) -> Matrix:
         """Coefficients ``[N, K]`` to tokens ``[N, C]``."""
-        tokens: Matrix = np.matmul(coefficients, self.basis.astype(coefficients.dtype))
+        tokens: Matrix = np.matmul(coefficients, self._matrix(False, coefficients.dtype))
         return tokens
+
+    def _matrix(self, analysis: bool, dtype: np.dtype[Any]) -> Matrix:
+        """The right factor, cast once: tokens come in many small runs."""
+        key = (analysis, dtype.str)
+        if key not in self._casts:
+            self._casts[key] = (self._finder() if analysis else self.basis).astype(dtype)
+        return self._casts[key]
+
+    def _finder(self) -> Matrix:
+        given = self._given
+        found: Matrix = np.linalg.pinv(self.basis) if given is None else given.values().T
+        return found
 
 
 def principal_basis(covariance: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
