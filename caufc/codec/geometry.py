@@ -61,7 +61,8 @@ class Geometry:
     @functools.cached_property
     def orders(self) -> tuple[TokenOrder, ...]:
         """Order of every sample's tokens."""
-        return tuple(order_of(grid, self.special, self.spectral) for grid in self.grids)
+        found = {grid: order_of(grid, self.special, self.spectral) for grid in dict.fromkeys(self.grids)}
+        return tuple(found[grid] for grid in self.grids)
 
     @functools.cached_property
     def sizes(self) -> list[int]:

@@ -20,6 +20,7 @@ __all__ = ["BANDS", "FREQUENCY_BANDS", "TokenOrder", "block_sizes", "order_of"]
 
 STRIDES = (4, 2, 1)
 SQUARE = 2 * STRIDES[0]
+KEPT_TOKENS = 4096
 LARGEST_BLOCK = 64
 """Longest side of a block that a DCT transforms."""
 
@@ -68,9 +69,18 @@ class TokenOrder:
     heads: Indices
 
 
-@functools.lru_cache(maxsize=4096)
 def order_of(grid: tuple[int, ...], special: int, spectral: bool) -> TokenOrder:
-    """The order of a sample's tokens."""
+    """The order of a sample's tokens; those of small grids are kept."""
+    small = special + math.prod(grid) <= KEPT_TOKENS
+    return _kept_order(grid, special, spectral) if small else _order(grid, special, spectral)
+
+
+@functools.lru_cache(maxsize=1024)
+def _kept_order(grid: tuple[int, ...], special: int, spectral: bool) -> TokenOrder:
+    return _order(grid, special, spectral)
+
+
+def _order(grid: tuple[int, ...], special: int, spectral: bool) -> TokenOrder:
     rows, columns = _plane(grid)
     y, x = (axis.ravel() for axis in np.mgrid[0:rows, 0:columns])
     if spectral:
