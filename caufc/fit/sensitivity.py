@@ -14,9 +14,13 @@ from ..codec import BANDS, Geometry, forward_grid
 from ..types import Layout
 from .task import Task
 
-__all__ = ["Metric", "Sensitivity", "measure_sensitivity"]
+__all__ = ["Metric", "Sensitivity", "measure_sensitivity", "second_moments"]
 
 Matrix = NDArray[np.float64]
+
+PLAIN_SHARE = 0.05
+"""What bands that the task does not react to count for the basis."""
+
 
 
 @dataclass(frozen=True)
@@ -48,14 +52,22 @@ class Sensitivity:
     moments: NDArray[np.float32]
     tokens: NDArray[np.int64]
 
-    def metric(self, covariance: Matrix, floor: float) -> Metric:
+    def __add__(self, other: Sensitivity) -> Sensitivity:
+        return Sensitivity(self.moments + other.moments, self.tokens + other.tokens)
+
+    def covariances(self) -> Matrix:
+        """Mean second moments of every band ``[16, C, C]``."""
+        means: Matrix = self.moments / np.maximum(self.tokens, 1)[:, None, None].astype(np.float64)
+        return means
+
+    def metric(self, covariances: Matrix, floor: float) -> Metric:
         """The basis that decorrelates features after the sensitivity's root has scaled them.
 
         With the mean second moment ``G`` of gradients, ``e G e`` is the harm of an error ``e``; the Karhunen-Loeve
         basis of ``G^(1/2) x`` codes it with the fewest bits under equal steps.
 
         Args:
-            covariance: of tokens ``[C, C]``.
+            covariances: of the coefficients of every band ``[16, C, C]``.
             floor: what a direction without sensitivity counts, against the mean of all.
         """
         total = self.moments.sum(axis=0, dtype=np.float64)
@@ -63,13 +75,23 @@ class Sensitivity:
         values, vectors = np.linalg.eigh(mean)
         roots = np.sqrt(np.maximum(values, 0) + floor)
         root, inverse = (vectors * roots) @ vectors.T, (vectors / roots) @ vectors.T
+        covariance = self._typical(covariances)
         variances, turned = np.linalg.eigh(root @ covariance @ root)
         turned = turned[:, ::-1]
         synthesis = turned.T @ inverse
         return Metric(turned.T @ root, synthesis, np.maximum(variances[::-1], 0), self._weights(synthesis))
 
+    def _typical(self, covariances: Matrix) -> Matrix:
+        """The covariance of what needs bits: bands count as the task reacts to them, and a little as they are many."""
+        harm = np.einsum("bcc->b", self.moments).astype(np.float64)
+        shares = harm / max(float(harm.sum()), 1e-300) + PLAIN_SHARE * self.tokens / max(1, int(self.tokens.sum()))
+        typical: Matrix = np.einsum("b,bcd->cd", shares, covariances)
+        return typical
+
     def _weights(self, synthesis: Matrix) -> NDArray[np.float64]:
-        harm = np.array([np.einsum("kc,cd,kd->", synthesis, moment, synthesis, optimize=True) for moment in self.moments])
+        harm = np.zeros(len(self.moments))
+        for band in np.flatnonzero(np.einsum("bcc->b", self.moments)):
+            harm[band] = np.sum((synthesis @ self.moments[band]) * synthesis)
         weights: NDArray[np.float64] = np.maximum(harm, 0) / np.maximum(self.tokens, 1)
         return weights / max(float(weights.max(initial=0)), 1e-300)
 
@@ -84,14 +106,20 @@ def measure_sensitivity(task: Task, samples: Sequence[NDArray[Any]], layout: Lay
     """
     aligner = LayoutAligner(layout)
     channels = aligner.size(samples[0].shape)[1]
-    moments, counts = np.zeros((BANDS, channels, channels), np.float32), np.zeros(BANDS, np.int64)
+    total = Sensitivity(np.zeros((BANDS, channels, channels), np.float32), np.zeros(BANDS, np.int64))
     for _, found in task.gradients(samples):
         for gradients in found:
             tokens = aligner.to_tokens(np.ascontiguousarray(gradients, np.float32))
-            geometry = Geometry(tokens.grids, tokens.special, spectral=True)
-            rows = forward_grid(np.ascontiguousarray(tokens.matrix), geometry)
-            for band in np.unique(geometry.bands):
-                part = rows[geometry.bands == band]
-                moments[band] += part.T @ part
-                counts[band] += len(part)
+            total = total + second_moments(tokens.matrix, Geometry(tokens.grids, tokens.special, spectral=True))
+    return total
+
+
+def second_moments(matrix: NDArray[Any], geometry: Geometry) -> Sensitivity:
+    """Sums of the products of coefficients of tokens ``[N, C]``, by band."""
+    channels = matrix.shape[1]
+    moments, counts = np.zeros((BANDS, channels, channels), np.float32), np.zeros(BANDS, np.int64)
+    rows = forward_grid(np.ascontiguousarray(matrix), geometry)
+    for band in np.unique(geometry.bands):
+        part = rows[geometry.bands == band]
+        moments[band], counts[band] = part.T @ part, len(part)
     return Sensitivity(moments, counts)

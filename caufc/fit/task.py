@@ -23,6 +23,8 @@ Samples = Any
 
 BATCH_VALUES = 1 << 21
 KEPT_OUTPUT_DB = 20.0
+TEMPERATURES = (1.0, 64.0)
+"""Of the predictions that classes are drawn from, in turn: hot ones reach classes that the samples do not show."""
 
 
 class Task:
@@ -36,7 +38,7 @@ class Task:
         seed: of the draws.
     """
 
-    def __init__(self, resume: Resume, outputs: str = "auto", draws: int = 2, seed: int = 0) -> None:
+    def __init__(self, resume: Resume, outputs: str = "auto", draws: int = 4, seed: int = 0) -> None:
         self.resume, self.outputs, self.draws, self.seed = resume, outputs, draws, seed
 
     def gradients(self, samples: Sequence[NDArray[Any]]) -> Iterator[tuple[list[int], list[NDArray[Any]]]]:
@@ -53,7 +55,7 @@ class Task:
             output = self._run(given)
             found = []
             for draw in range(self.draws):
-                score = self._score(output, generator)
+                score = self._score(output, generator, TEMPERATURES[draw % len(TEMPERATURES)])
                 kept = draw + 1 < self.draws
                 (gradient,) = torch.autograd.grad(score, given, retain_graph=kept, allow_unused=True)
                 if gradient is None:
@@ -94,13 +96,14 @@ class Task:
             raise InputError(f"resume gave no output for each of {len(given)} samples")
         return output
 
-    def _score(self, output: Tensor, generator: Any) -> Tensor:
+    def _score(self, output: Tensor, generator: Any, temperature: float) -> Tensor:
         import torch
 
         if not self._logits(output.ndim):
             return (output * torch.randn(output.shape, generator=generator).to(output)).sum()
         logarithms = torch.log_softmax(output.reshape(-1, output.shape[-1]), dim=1)
-        drawn = torch.multinomial(logarithms.detach().exp().cpu(), 1, generator=generator).to(output.device)
+        shares = torch.softmax(logarithms.detach() / temperature, dim=1)
+        drawn = torch.multinomial(shares.cpu(), 1, generator=generator).to(output.device)
         return logarithms.gather(1, drawn).sum()
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..align import LayoutAligner, Tokens, ValueAligner, align_channels
 from ..align.statistics import ChannelStatistics
+from ..bitstream import AlignmentRecord
 from ..codec import (
     ANALYSIS,
     ANALYSIS_SCALES,
@@ -19,6 +20,7 @@ from ..codec import (
     BASIS,
     BASIS_SCALES,
     Arrays,
+    Geometry,
     Parameters,
     TransformCodec,
     estimate,
@@ -27,7 +29,7 @@ from ..codec import (
 from ..errors import InputError
 from ..pipeline.setup import OFFSETS, SCALES, TRANSFORM, TensorSetup
 from ..types import ALIGNMENT_KINDS, Layout
-from .sensitivity import Metric, Sensitivity, measure_sensitivity
+from .sensitivity import Metric, Sensitivity, measure_sensitivity, second_moments
 from .task import Task
 
 __all__ = ["fit_task", "samples_of"]
@@ -41,8 +43,8 @@ KEPT = 0.993
 SMALLEST_WEIGHT = 2.0**-20
 STEP_RANGE = (-10.0, 8.0)
 BISECTIONS = 7
-DROPPED_SHARE = 0.25
-"""Coordinates whose deviation is below this share of a step carry nothing."""
+DROPPED_SHARE = 1 / 32
+"""Coordinates whose deviation is below this share of medium quality's step are never coded."""
 
 ANALYSIS_BITS = 16
 
@@ -54,7 +56,6 @@ Told = Callable[[str], None]
 class _Candidate:
     """One way to code a tap, its step such that the task's outputs stand."""
 
-    arrays: Arrays
     step: float
     bits: float
 
@@ -84,47 +85,62 @@ def fit_task(base: TensorSetup, samples: Sequence[Values], task: Task, told: Tol
     """
     if base.layout is None:
         raise InputError("features without a layout cannot be fitted", tensor=base.name)
+    halves = samples[::2], samples[1::2]
     told("gradients")
-    sensitivity = measure_sensitivity(task, samples, base.layout)
-    search = _Search(base.layout, samples, task, told)
-    best = min((search.candidate(sensitivity, floor) for floor in FLOORS), key=lambda found: found.bits)
+    first, second = (measure_sensitivity(task, half, base.layout) for half in halves)
+    search = _Search(base.layout, halves, task, told)
+    tried = [search.candidate(first, floor) for floor in FLOORS]
+    best = min(tried, key=lambda found: found.bits)
+    floor = FLOORS[tried.index(best)]
     parameters = Parameters(float(np.float32(best.step)), spectral=True)
     aligned = replace(base, codec=TRANSFORM, alignment=search.alignment, parameters=parameters.to_fields())
-    return replace(aligned, arrays=best.arrays)
+    return replace(aligned, arrays=search.arrays_for(first + second, floor, best.step))
 
 
 class _Search:
     """Finds the step at which outputs stand, for one metric after the other."""
 
-    def __init__(self, layout: Layout, samples: Sequence[Values], task: Task, told: Told) -> None:
-        from ..bitstream import AlignmentRecord
-
-        self.task, self.told, self.samples = task, told, samples
+    def __init__(self, layout: Layout, halves: tuple[Sequence[Values], Sequence[Values]], task: Task, told: Told) -> None:
+        self.task, self.told = task, told
         self.format = LayoutAligner(layout)
-        stacked = len({sample.shape for sample in samples}) == 1
-        self.tokens = self.format.to_tokens(np.stack(samples) if stacked else list(samples))
-        matrix = np.ascontiguousarray(self.tokens.matrix)
-        statistics = ChannelStatistics(matrix.shape[1])
-        statistics.add(matrix)
-        channels = align_channels("mean-deviation", statistics, matrix, 0.0)
+        seen, self.tokens = (self._tokens(half) for half in halves)
+        both = np.concatenate([seen.matrix, self.tokens.matrix])
+        statistics = ChannelStatistics(both.shape[1])
+        statistics.add(both)
+        channels = align_channels("mean-deviation", statistics, both, 0.0)
         self.aligner: ValueAligner = channels
         self.alignment = AlignmentRecord(ALIGNMENT_KINDS.index("mean-deviation"), 1)
-        self.arrays: Arrays = {OFFSETS: channels.offset_codes, SCALES: channels.scale_codes}
-        self.aligned = channels.forward(matrix)[0]
-        self.covariance = np.asarray(self.aligned.T @ self.aligned / len(self.aligned), np.float64)
-        self.before = task.run(samples)
+        self.aligned_arrays: Arrays = {OFFSETS: channels.offset_codes, SCALES: channels.scale_codes}
+        self.aligned = channels.forward(np.ascontiguousarray(self.tokens.matrix))[0]
+        ours = second_moments(self.aligned, self._spectral(self.tokens))
+        theirs = second_moments(channels.forward(np.ascontiguousarray(seen.matrix))[0], self._spectral(seen))
+        self.seen, self.all = theirs.covariances(), (ours + theirs).covariances()
+        self.before = task.run(halves[1])
+
+    def _tokens(self, samples: Sequence[Values]) -> Tokens:
+        alike = len({sample.shape for sample in samples}) == 1
+        return self.format.to_tokens(np.stack(samples) if alike else list(samples))
+
+    @staticmethod
+    def _spectral(tokens: Tokens) -> Geometry:
+        return Geometry(tokens.grids, tokens.special, spectral=True)
 
     def candidate(self, sensitivity: Sensitivity, floor: float) -> _Candidate:
-        """The largest step at which outputs stand, and the bits that the samples then take."""
-        metric = sensitivity.metric(self.covariance, floor)
-        whole = self._arrays(metric, len(metric.variances))
-        step = self._step(whole, math.sqrt(float(np.median(metric.variances[metric.variances > 0]))), floor)
-        kept = max(1, int(np.count_nonzero(metric.variances > (DROPPED_SHARE * step) ** 2)))
-        arrays = self._arrays(metric, kept) if 2 * kept < len(metric.variances) else whole
+        """The largest step at which the other half's outputs stand, and the bits that it then takes."""
+        metric = sensitivity.metric(self.seen, floor)
+        arrays = self._arrays(metric, len(metric.variances))
+        step = self._step(arrays, math.sqrt(float(np.median(metric.variances[metric.variances > 0]))), floor)
         codec = self._codec(arrays, step)
         geometry = codec.geometry(self.tokens.grids, self.tokens.special)
-        bits = estimate(codec.transform(self.aligned, geometry), geometry.bands, codec.steps(1.0).astype(np.float64), 1.0)
-        return _Candidate({**self.arrays, **arrays}, step, bits)
+        steps = codec.steps(1.0).astype(np.float64)
+        return _Candidate(step, estimate(codec.transform(self.aligned, geometry), geometry.bands, steps, 1.0))
+
+    def arrays_for(self, sensitivity: Sensitivity, floor: float, step: float) -> Arrays:
+        """Sections for all samples; coordinates that even the highest qualities do not code are left out."""
+        metric = sensitivity.metric(self.all, floor)
+        kept = max(1, int(np.count_nonzero(metric.variances > (DROPPED_SHARE * step) ** 2)))
+        whole = len(metric.variances)
+        return {**self.aligned_arrays, **self._arrays(metric, kept if 2 * kept < whole else whole)}
 
     def _arrays(self, metric: Metric, kept: int) -> Arrays:
         """Sections of a metric's first coordinates; a whole basis is inverted, a cut one needs its analysis."""

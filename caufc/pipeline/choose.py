@@ -67,7 +67,7 @@ CHANNEL_TOKENS = 48
 TINY_BYTES = 64
 """Tensors of so few bytes are smaller without tables and steps."""
 
-CHANNEL_STEP, POOLED_STEP = 0.065, 0.3
+CHANNEL_STEP, POOLED_STEP = 0.032, 0.2
 """Step at medium quality, in deviations of aligned values: times the root of the channels, or for pooled vectors."""
 
 BOUND_MARGIN = 1 - 2.0**-16
