@@ -89,7 +89,7 @@ def test_lossless_has_no_snr(run: Run, maps: Path):
         ("--bpfp 1.5", lambda data: data["bpfp"] <= 1.5),
         ("--max-error 0.05", lambda data: data["max_abs_error"] <= 0.05),
         ("--quality 90", lambda data: data["snr_db"] > 30),
-        ("--quality low", lambda data: data["snr_db"] < 20),
+        ("--quality low", lambda data: data["snr_db"] < 30),
         ("--truncate -1,1", lambda data: data["clipped"] > 0),
         ("--align min-max:0,4", lambda data: data["tensors"][0]["alignment"] == "min-max/global"),
         ("--chunk 2 --index", lambda data: data["chunks"] == 3),
