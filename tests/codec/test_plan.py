@@ -20,6 +20,7 @@ from caufc.codec import (
     Parameters,
     TransformCodec,
     TransformPlan,
+    blind_steps,
     estimate,
     plan,
     sample_bits,
@@ -153,3 +154,11 @@ def test_tables_stay_in_range(seeds: NDArray[np.int64], scale: float) -> None:
     assert int(table_of.max()) < len(levels)
     assert np.isfinite(table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), levels))
     frequencies_of(levels)
+
+
+def test_blind_steps_favour_means_and_first_tokens_and_lone_tokens_are_no_means() -> None:
+    steps = blind_steps(Geometry(((14, 14),), 1, True))
+    assert (np.diff(steps[:14]) >= 0).all()
+    assert steps[0] < 0
+    assert steps[14] < steps[15] < 0
+    assert not blind_steps(Geometry(((), ()), 0, True))[:14].any()
