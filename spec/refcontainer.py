@@ -25,7 +25,7 @@ CODEC = ("lossless", "transform")
 DTYPE = ("fp32", "fp16", "bf16", "fp64", *(f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64)), "bool")
 STORAGE = ("<f4", "<f2", "<u2", "<f8", *(f"<{sign}{n}" for sign in "iu" for n in (1, 2, 4, 8)), "|u1")  # numpy types
 ELEMENT = ("<i1", "<i2", "<i4", "<u1", "<u2")
-SECTION_ELEMENT = {1: 1, 2: 1, 3: 3, 4: 3, 5: 3}
+SECTION_ELEMENT = {1: 1, 2: 1, 3: 0, 4: 3, 5: 3, 6: 0, 7: 0, 8: 0, 9: 1, 10: 1, 11: 1}
 GLOBAL, CHANNEL, TOKEN = 0, 1, 2  # scopes of alignment
 MAX_HEADER, MAX_SECTIONS, MAX_TENSORS, MAX_AXES, MAX_LEVELS = 1 << 20, 64 << 20, 65536, 8, 16  # section 12
 MAX_CHUNK_VALUES, MAX_FILE_VALUES, MAX_OUT = 1 << 28, 1 << 34, 64 << 30
@@ -279,7 +279,7 @@ def inflate(data: bytes, most: int, requirement: int) -> bytes:
 
 
 def read_sections(blocks: list[Block], tensors: int) -> Sections:
-    """[CAUF-0090] to [CAUF-0094]"""
+    """[CAUF-0090] to [CAUF-0094]; empty ones stay, to take the place of a profile's."""
     sections: Sections = {}
     budget = MAX_SECTIONS
     for block in (block for block in blocks if block.tag == "S"):

@@ -1,8 +1,8 @@
 """A second decoder of CAUF 1.0, written from cauf-1.0.md alone, to be read beside it.
 
 `decode` turns the bytes of a file into arrays; as a program, this file prints what a CAUF file holds as JSON. The
-container is read by refcontainer.py beside it. Numbers in calls of `require`, and in docstrings, are those of the
-specification's requirements.
+container is read by refcontainer.py beside it, the transform codec by reftransform.py and what that imports. Numbers in
+calls of `require`, and in docstrings, are those of the specification's requirements.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ import math
 import struct
 import sys
 import zlib
-from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -47,7 +45,6 @@ from refcontainer import (
     Sections,
     Unsupported,
     inflate,
-    is_int,
     leaves,
     limit,
     parse_layout,
@@ -56,59 +53,10 @@ from refcontainer import (
     require,
     supply,
 )
-from refcontexts import decode_buckets, grid_of
+from refentropy import Rans, Table, expand
 from reflattice import Lattice
-
-# --- Entropy coding: sections 9.1, 9.2
-OCTAVE = (4096, 4467, 4871, 5312, 5793, 6317, 6889, 7512)
-ONE = 1 << 24
-Table = tuple[list[int], list[int]]  # frequencies; cumulative frequencies, which are one more
-
-
-def expand(levels: list[int]) -> Table:
-    """[CAUF-0230] to [CAUF-0232]"""
-    require(max(levels) <= 193 and any(levels), 230, "a level is above 193, or all are 0")
-    weight = [OCTAVE[(v - 1) % 8] << ((v - 1) // 8) if v else 0 for v in levels]
-    total = sum(weight)
-    freq = [1 + w * (ONE - len(levels)) // total for w in weight]
-    freq[weight.index(max(weight))] += ONE - sum(freq)
-    return freq, list(accumulate(freq, initial=0))
-
-
-def uniform(bits: int) -> Table:
-    return [ONE >> bits] * (1 << bits), list(range(0, ONE + 1, ONE >> bits))
-
-
-class Rans:
-    """[CAUF-0250], [CAUF-0251]"""
-
-    def __init__(self, data: bytes) -> None:
-        require(len(data) % 4 == 0, 250, "words are not a multiple of 4 bytes")
-        self.words: list[int] = np.frombuffer(data, "<u4").tolist()
-        require(not self.words or self.words[-1] != 0, 250, "the last word is 0")
-        self.state = 0
-        for _ in range(min(2, len(self.words))):
-            self.state = self.state << 32 | self.words.pop()
-
-    def decode(self, table: Table, count: int) -> Array:
-        """The next `count` symbols, all of one table."""
-        (freq, cum), state, words = table, self.state, self.words
-        out = np.zeros(count, np.int32)
-        for i in range(count):
-            q = state & (ONE - 1)
-            s = bisect_right(cum, q) - 1
-            state = freq[s] * (state >> 24) + q - cum[s]
-            out[i] = s
-            if state < 1 << 32:
-                if words:
-                    state = state << 32 | words.pop()
-                elif state == 0:  # from here on all symbols are 0, and the state stays
-                    break
-        self.state = state
-        return out
-
-    def close(self) -> None:
-        require(not self.words and self.state == 0, 251, "words or state are left after the last symbol")
+from reforder import grid_of
+from reftransform import EIGHTHS, Codec, aligned_values, decode_symbols, read_codec
 
 
 # --- The lossless codec: section 11
@@ -200,10 +148,13 @@ def decode_planes(r: Reader, count: int, width: int) -> Array:
     return elements
 
 
-# --- Tensors and the transform codec: sections 6, 7, 9, 10
+# --- Tensors: sections 6, 7, 10
 @dataclass
 class Tensor:
-    """A tensor of the file; `samples` are its arrays, bf16 as u16 bits, bool as u8."""
+    """A tensor of the file; `samples` are its arrays, bf16 as u16 bits, bool as u8.
+
+    Unless `exact`, decoders may differ; `sums` then has what the tolerance of [CAUF-0222] depends on.
+    """
 
     name: str
     dtype: str
@@ -213,21 +164,22 @@ class Tensor:
     layout: str | None
     codec: int
     samples: list[Array] = field(default_factory=list)
+    sums: list[Array] = field(default_factory=list)
     values: int = 0  # in all samples
     letters: list[int] = field(default_factory=list)  # of the grid, that an axis joins
     specials: int = 0
     scope: int = GLOBAL
     offset: Any = 0.0  # of the tensor, or of channels
     scale: Any = 1.0
-    step: Any = 1.0
-    shift: int = 0
-    tables: list[Table] = field(default_factory=list)
-    table_of: Array | None = None  # [K, 27]
-    classes: Array = field(default_factory=lambda: np.zeros(0, np.uint8))
+    transform: Codec | None = None
+
+    @property
+    def exact(self) -> bool:
+        return self.transform is None or self.transform.exact
 
 
 def make_tensor(name: str, record: list[Any], number: int, sections: Sections, header: Header) -> Tensor:
-    """What a record and its sections say: [CAUF-0061] to [CAUF-0066], [CAUF-0200] to [CAUF-0204], [CAUF-0351]."""
+    """What a record and its sections say: [CAUF-0061] to [CAUF-0066], [CAUF-0200], [CAUF-0351]."""
     dtype, framework, shape, layout, _tap, codec, alignment, parameters = record
     require(None not in (dtype, framework, shape, codec), 61, f"tensor {number} lacks a field")
     t = Tensor(name, DTYPE[dtype], STORAGE[dtype], ("numpy", "torch")[framework], shape, layout, codec)
@@ -241,79 +193,50 @@ def make_tensor(name: str, record: list[Any], number: int, sections: Sections, h
     require(None not in channel_sizes, 66, "the size of a channel axis is nil")
     channels = math.prod(channel_sizes)
     require(channels <= 1 << 24, 66, f"{channels} channels")
-    step, t.shift = parameters if parameters is not None and len(parameters) == 2 else (0, 0)
-    valid = isinstance(step, float) and step > 0 and is_int(t.shift, -32, 32)
-    require(valid, 201, f"parameters {parameters} are not step and shift")
-    with np.errstate(all="ignore"):
-        t.step = np.float32(step * (header.gain or 1.0))
-    require(0 < t.step < math.inf, 221, f"step {step} with gain {header.gain}")
     _, t.scope, t.offset, t.scale = alignment[:4] if alignment else (0, GLOBAL, 0.0, 1.0)
     if t.scope == CHANNEL:
-        codes = [sections.get((kind, number)) for kind in (1, 2)]
-        require(all(c is not None and len(c) == channels for c in codes), 351, f"not {channels} offsets and scales")
+        codes = [sections.get((kind, number), np.zeros(0, "<i2")) for kind in (1, 2)]
+        require(all(len(c) == channels for c in codes), 351, f"not {channels} offsets and scales")
         t.offset, t.scale = statistics(codes[0], codes[1])
-    levels = sections.get((4, number), np.zeros(0, np.uint8))
-    require(len(levels) % 64 == 0 and 1 <= len(levels) // 64 <= 256, 203, "not 1 to 256 tables of 64 levels")
-    t.tables = [expand(row) for row in levels.reshape(-1, 64).tolist()]
-    contexts = sections.get((5, number))
-    if contexts is not None:
-        valid = len(contexts) > 0 and len(contexts) % 27 == 0 and int(contexts.max()) < len(t.tables)
-        require(valid, 216, "context map")
-        t.table_of = contexts.reshape(-1, 27)
-    kinds = len(t.tables) if t.table_of is None else len(t.table_of)
-    t.classes = sections.get((3, number), np.zeros(channels, np.uint8))
-    require(len(t.classes) == channels and bool(np.all(t.classes < kinds)), 204, "channel classes")
+    t.transform = read_codec(parameters, sections, number, channels, header.gain or 1.0)
     return t
 
 
 def statistics(offsets: Any, scales: Any) -> tuple[Array, Array]:
     """Offsets and scales that codes stand for, as f32: [CAUF-0354] to [CAUF-0356]."""
-    octave = [0x3F800000, 0x3F8B95C2, 0x3F9837F0, 0x3FA5FED7, 0x3FB504F3, 0x3FC5672A, 0x3FD744FD, 0x3FEAC0C7]
     require(bool((np.abs(scales) <= 800).all()), 356, "a scale code out of range")
     with np.errstate(all="ignore"):
-        scale = np.ldexp(np.array(octave, np.uint32).view(np.float32)[scales & 7], (scales >> 3).astype(np.int32))
+        scale = np.ldexp(np.array(EIGHTHS, np.uint32).view(np.float32)[scales & 7], (scales >> 3).astype(np.int32))
         return offsets.astype(np.float32) * (scale / np.float32(16)), scale
 
 
-def decode_symbols(t: Tensor, words: bytes, grids: list[tuple[int, int]]) -> Array:
-    """Symbols [N, C]: [CAUF-0205], [CAUF-0210] to [CAUF-0215]."""
-    rans = Rans(words)
-    tokens = sum(t.specials + rows * columns for rows, columns in grids)
-    if t.table_of is None:
-        matrix = np.zeros((tokens, len(t.classes)), np.int64)
-        for number, table in enumerate(t.tables):
-            channels = np.flatnonzero(t.classes == number)
-            matrix[:, channels] = rans.decode(table, tokens * len(channels)).reshape(tokens, len(channels))
-    else:
-        decode = lambda number, count: rans.decode(t.tables[number], count)  # noqa: E731
-        matrix = decode_buckets(grids, t.specials, t.classes, t.table_of, len(t.tables), decode)
-    bucket = matrix.reshape(-1)
-    symbols = bucket.copy()
-    for k in range(16, 64):
-        where = np.flatnonzero(bucket == k)
-        bits = (k - 16) // 2 + 3
-        rest = np.zeros(len(where), np.int32)
-        for piece in (min(bits, 16), max(bits - 16, 0)) if len(where) else ():
-            rest = rest << piece | rans.decode(uniform(piece), len(where)) if piece else rest
-        symbols[where] = ((2 + (k & 1)) << bits) + rest
-    rans.close()
-    return symbols
-
-
-def reconstruct(t: Tensor, symbols: Array, tokens: int, side: Array) -> Array:
-    """The matrix [N, C] of features in the tensor's dtype: [CAUF-0220], [CAUF-0350], [CAUF-0360]."""
-    work: Any = np.float64 if t.dtype == "fp64" else np.float32
+def reconstruct(t: Tensor, aligned: Array, sums: Array, side: Array) -> tuple[Array, Array]:
+    """Features [N, C] in the tensor's dtype, and the sums of section 9.6: [CAUF-0350], [CAUF-0360]."""
+    work: Any = aligned.dtype.type
     most = np.uint32(0x7F7F0000).view(np.float32) if t.dtype == "bf16" else np.finfo(t.storage).max
     offset, scale = (x[:, None] for x in statistics(*np.split(side, 2))) if t.scope == TOKEN else (t.offset, t.scale)
-    q = (symbols >> 1) ^ -(symbols & 1)
     with np.errstate(all="ignore"):
-        aligned = (q.astype(work) + np.sign(q).astype(work) * work(t.shift / 64)) * work(t.step)
-        matrix = aligned.reshape(tokens, len(t.classes))
-        matrix = np.clip(matrix * np.asarray(scale, work) + np.asarray(offset, work), -work(most), work(most))
+        matrix = aligned * np.asarray(scale, work) + np.asarray(offset, work)
+        matrix = np.clip(matrix, -work(most), work(most))
+        sums = sums * np.asarray(scale, np.float64) + np.abs(np.asarray(offset, np.float64))
     if t.dtype == "bf16":
-        bits: Array = matrix.view(np.uint32)
+        bits: Array = matrix.astype(np.float32).view(np.uint32)
         matrix = (bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))) >> np.uint32(16)
-    return np.asarray(matrix, t.storage)
+    return np.asarray(matrix, t.storage), sums
+
+
+def as_floats(dtype: str, values: Array) -> Array:
+    """Stored floats as f64."""
+    bits = values.astype(np.uint32) << np.uint32(16) if dtype == "bf16" else values
+    return np.asarray((bits.view(np.float32) if dtype == "bf16" else bits).astype(np.float64))
+
+
+def tolerance(dtype: str, values: Array, sums: Array) -> Array:
+    """How far another decoder may be from values of an inexact tensor: [CAUF-0222]."""
+    digits, least = {"fp32": (24, -126), "fp16": (11, -14), "bf16": (8, -126), "fp64": (53, -1022)}[dtype]
+    exponent = np.maximum(np.frexp(np.abs(as_floats(dtype, values)))[1] - 1, least)
+    share = 2.0**-47 if dtype == "fp64" else 2.0**-18
+    return np.where(sums == 0, 0, np.ldexp(1.0, exponent - digits + 1) + share * sums)
 
 
 def decode_patches(data: bytes, t: Tensor, count: int) -> tuple[Array, Array]:
@@ -327,35 +250,41 @@ def decode_patches(data: bytes, t: Tensor, count: int) -> tuple[Array, Array]:
     return positions.astype("<u4"), decode_lossless(r.rest(), patches, t.storage, rotated=True)
 
 
-def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[Array, list[Array]]:
-    """Values of a chunk's samples, one after the other, and the arrays that are its symbols: [CAUF-0118]."""
+def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[Array, Array, list[Array]]:
+    """Values of a chunk's samples, one after the other, their sums, and the arrays that are its symbols."""
     sizes = [math.prod(shape) for shape in shapes]
-    if t.codec == 0:
+    if t.transform is None:
         elements = decode_lossless(payload, sum(sizes), t.storage, t.dtype in DTYPE[:4])
         require(t.dtype != "bool" or not np.any(elements > 1), 303, "a boolean is neither 0 nor 1")
-        return elements, [elements]
+        return elements, np.zeros(len(elements)), [elements]
     r = Reader(payload)
     flags = r.take(1)[0]
     require(flags <= 1, 206, f"payload flags {flags}")
     extents = [math.prod(n for n, count in zip(shape, t.letters, strict=True) if count) for shape in shapes]
     require(min(extents) >= t.specials, 171, "fewer tokens than special tokens")
-    tokens = sum(extents)
     side, positions, patches = np.zeros(0, "<i2"), np.zeros(0, "<u4"), np.zeros(0, t.storage)
     if t.scope == TOKEN:
-        side = decode_lossless(r.take(r.varint()), 2 * tokens, "<i2", rotated=False)
+        side = decode_lossless(r.take(r.varint()), 2 * sum(extents), "<i2", rotated=False)
     if flags:
         positions, patches = decode_patches(r.take(r.varint()), t, sum(sizes))
     axes = [axis for axis, count in enumerate(t.letters) if count]
     letters = [t.letters[axis] for axis in axes]
     grids = [grid_of([shape[axis] for axis in axes], letters, t.specials) for shape in shapes]
-    symbols = decode_symbols(t, r.rest(), grids)
-    matrix = reconstruct(t, symbols, tokens, side)
+    symbols, tokens = decode_symbols(t.transform, r.rest(), grids, t.specials)
+    work = np.float64 if t.dtype == "fp64" else np.float32
+    aligned, sums = aligned_values(t.transform, symbols, tokens, grids, t.specials, work)
+    values, sums = (in_samples(t, matrix, shapes) for matrix in reconstruct(t, aligned, sums, side))
+    values[positions], sums[positions] = patches, 0
+    return values, sums, [side, symbols.astype("<i4"), positions, patches]
+
+
+def in_samples(t: Tensor, matrix: Array, shapes: list[list[int]]) -> Array:
+    """A matrix [N, C] in the samples' own order: [CAUF-0170]."""
     order = sorted(range(len(t.shape)), key=lambda axis: not t.letters[axis])  # token axes, then channel axes
-    rows = np.split(matrix, np.cumsum(extents)[:-1])
+    counts = [math.prod(n for n, count in zip(shape, t.letters, strict=True) if count) for shape in shapes]
+    rows = np.split(matrix, np.cumsum(counts)[:-1])
     samples = (part.reshape([shape[axis] for axis in order]) for part, shape in zip(rows, shapes, strict=True))
-    values = np.concatenate([sample.transpose(np.argsort(order)).reshape(-1) for sample in samples])
-    values[positions] = patches
-    return values, [side, symbols.astype("<i4"), positions, patches]
+    return np.concatenate([sample.transpose(np.argsort(order)).reshape(-1) for sample in samples])
 
 
 # --- Chunks, index, end: section 8
@@ -386,12 +315,13 @@ def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sh
     expected, actual = r.number("<I"), 0
     require(sum(lengths) <= r.left(), 112, "payloads do not fit")
     for t, length, of_tensor in zip(tensors, lengths, shapes, strict=True):
-        values, symbols = decode_payload(t, r.take(length), of_tensor)
+        values, sums, symbols = decode_payload(t, r.take(length), of_tensor)
         for array in symbols:
             actual = zlib.crc32(array.tobytes(), actual)
             sha.update(array.tobytes())
-        parts = np.split(values, np.cumsum([math.prod(shape) for shape in of_tensor])[:-1])
-        t.samples += [part.reshape(shape) for part, shape in zip(parts, of_tensor, strict=True)]
+        ends = np.cumsum([math.prod(shape) for shape in of_tensor])[:-1]
+        for array, listed in ((values, t.samples), (sums, t.sums)):
+            listed += [part.reshape(shape) for part, shape in zip(np.split(array, ends), of_tensor, strict=True)]
     r.close()
     require(actual == expected, 118, "symbols differ from their checksum", Damaged)
     return count
@@ -421,6 +351,7 @@ def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) 
         header, sections = supply(header, profiles[header.profile])
     records = header.records or []
     sections |= read_sections(blocks, len(records))
+    sections = {key: array for key, array in sections.items() if len(array)}  # [CAUF-0095]
     paths = list(leaves(0 if header.tree is None else header.tree))
     require([n for n, _ in paths] == list(range(len(records))), 52, "leaves are not the tensors in their order")
     tensors = [make_tensor(name, records[n], n, sections, header) for n, name in paths]

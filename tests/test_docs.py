@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import inspect
 import re
@@ -97,12 +98,18 @@ def test_every_requirement_that_the_code_cites_exists() -> None:
     assert {f"CAUF-{int(number):04d}" for number in cited} <= set(re.findall(r"CAUF-\d{4}", SPEC))
 
 
+def test_the_universal_tables_are_those_of_the_specification() -> None:
+    data = (ROOT / "spec" / "tables" / "universal.tables").read_bytes()
+    assert hashlib.sha256(data).hexdigest() in SPEC
+    assert (ROOT / "caufc" / "data" / "tables" / "universal.tables").read_bytes() == data
+
+
 def test_the_registry_has_the_numbers_of_the_code() -> None:
     registry = tomllib.loads((ROOT / "spec" / "registry.toml").read_text("utf-8"))
     assert list(registry["dtype"]) == list(setup.DTYPE_CODES)
     assert tuple(registry["alignment"]["kind"]) == ALIGNMENT_KINDS
     assert tuple(registry["alignment"]["scope"]) == ALIGNMENT_SCOPES
-    elements = {"i16": "<i2", "u8": "u1"}
+    elements = {"i8": "i1", "i16": "<i2", "u8": "u1"}
     sections = {section["type"]: elements[section["element"]] for section in registry["section"].values()}
     assert sections == setup.SECTION_ELEMENTS
     assert (registry["codec"]["lossless"], registry["codec"]["transform"]) == (setup.LOSSLESS, setup.TRANSFORM)

@@ -22,8 +22,15 @@ import caufc
 from caufc.bitstream import SIGNATURE, varint
 from caufc.codec import encode_lossless
 
-RECORD = [0, 0, [5, 2, 2], "c h w", None, 1, None, [0.5, 0]]
+RECORD = [0, 0, [5, 2, 2], "c h w", None, 1, None, [0.5, 0, 0, 20]]
 TABLE = bytes([1, 0] * 32)
+MAP = bytes(40)
+
+
+def section(kind: int, data: bytes) -> bytes:
+    """The body of a section of tensor 0."""
+    element = {1: 1, 2: 1, 4: 3, 5: 3, 9: 1, 10: 1, 11: 1}.get(kind, 0)
+    return varint(kind) + b"\x00" + bytes([element, 0]) + data
 
 
 @dataclass
@@ -34,7 +41,7 @@ class Parts:
     packed: bytes | None = None
     signature: bytes = SIGNATURE
     version: bytes = b"\x01\x00"
-    sections: list[bytes] = field(default_factory=lambda: [b"\x04\x00\x03\x00" + TABLE])
+    sections: list[bytes] = field(default_factory=lambda: [section(4, TABLE), section(5, MAP)])
     chunks: list[bytes] = field(default_factory=lambda: [chunk()])
     index: bytes | None = None
     end: bytes = b"\x02"
@@ -82,6 +89,13 @@ def with_record(**changes: Any) -> Parts:
     parts = Parts()
     parts.fields[5] = [record(**changes)]
     return parts
+
+
+def with_sections(*added: bytes, **changes: Any) -> bytes:
+    """A file with these sections besides its tables."""
+    parts = with_record(**changes)
+    parts.sections += added
+    return parts.to_bytes()
 
 
 def lossless(payload: bytes, dtype: int = 0) -> Parts:
@@ -161,6 +175,7 @@ def record_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "section-deflate", 92, "MalformedError", Parts(sections=[b"\x04\x00\x03\x01" + TABLE]).to_bytes()
     yield "section-part", 93, "MalformedError", Parts(sections=[b"\x01\x00\x01\x00abc"]).to_bytes()
     yield "section-tensor", 94, "MalformedError", Parts(sections=[b"\x04\x05\x03\x00" + TABLE]).to_bytes()
+    yield "section-element", 94, "MalformedError", with_sections(b"\x03\x00\x03\x00" + bytes(5))
     yield "section-unknown", 94, "UnsupportedError", Parts(sections=[b"\x3f\x00\x03\x00" + TABLE]).to_bytes()
     yield "chunk-empty", 111, "MalformedError", Parts(chunks=[chunk(count=0)]).to_bytes()
     varying = with_record(shape=[5, None, 2])
@@ -194,19 +209,58 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "alignment-unknown", 352, "UnsupportedError", with_record(alignment=[40, 0, 0.0, 1.0]).to_bytes()
     yield "transform-no-layout", 200, "MalformedError", with_record(layout=None).to_bytes()
     yield "transform-integers", 200, "MalformedError", with_record(dtype=6).to_bytes()
-    yield "step-zero", 201, "MalformedError", with_record(parameters=[0.0, 0]).to_bytes()
-    yield "shift-large", 201, "MalformedError", with_record(parameters=[0.5, 33]).to_bytes()
-    yield "tables-missing", 203, "MalformedError", Parts(sections=[]).to_bytes()
-    classes = Parts()
-    classes.sections.append(b"\x03\x00\x03\x00" + bytes([0, 0, 1, 0, 0]))
-    yield "class-too-high", 204, "MalformedError", classes.to_bytes()
-    for name, contexts in (("short", bytes(26)), ("table", bytes(26) + b"\x01")):
-        mapped = Parts()
-        mapped.sections.append(b"\x05\x00\x03\x00" + contexts)
-        yield f"context-map-{name}", 216, "MalformedError", mapped.to_bytes()
+    for name, parameters in (
+        ("step-zero", [0.0, 0, 0, 20]), ("shift-large", [0.5, 33, 0, 20]), ("transforms-unknown", [0.5, 0, 4, 20]),
+        ("level-large", [0.5, 0, 0, 256]), ("parameters-short", [0.5, 0]), ("level-float", [0.5, 0, 0, 20.0]),
+    ):  # fmt: skip
+        yield name, 201, "MalformedError", with_record(parameters=parameters).to_bytes()
+    yield "tables-missing", 203, "MalformedError", Parts(sections=[section(5, MAP)]).to_bytes()
+    yield "tables-part", 203, "MalformedError", with_sections(section(4, TABLE[1:]))
+    yield "tables-many", 203, "MalformedError", with_sections(section(4, TABLE * 257))
+    for name, contexts in (("short", MAP[1:]), ("table", MAP[1:] + b"\x01"), ("tall", MAP * 49)):
+        yield f"context-map-{name}", 216, "MalformedError", with_sections(section(5, contexts))
+    yield "context-map-missing", 216, "MalformedError", Parts(sections=[section(4, TABLE)]).to_bytes()
+    for name, kind, count in (("channel-levels", 3, 4), ("band-levels", 6, 15), ("band-steps", 7, 17)):
+        yield f"{name}-length", 204, "MalformedError", with_sections(section(kind, bytes(count)))
+    yield (
+        "channel-levels-of-basis",
+        204,
+        "MalformedError",
+        with_sections(section(3, bytes(5)), section(8, bytes(10)), section(9, bytes(4))),
+    )
+    yield (
+        "step-infinite",
+        221,
+        "MalformedError",
+        with_sections(section(7, bytes(15) + b"\x60"), parameters=[2.0**120, 0, 0, 20]),
+    )
+    yield (
+        "step-underflows",
+        221,
+        "MalformedError",
+        with_sections(section(7, b"\x80" + bytes(15)), parameters=[2.0**-140, 0, 0, 20]),
+    )
+    basis = [section(8, b"\x01" * 10), section(9, bytes(4))]
+    for name, *sections in (
+        ("basis-no-scales", basis[0]), ("basis-no-codes", basis[1]), ("basis-part", section(8, bytes(9)), basis[1]),
+        ("basis-wide", section(8, bytes(30)), section(9, bytes(12))),
+        ("analysis-alone", section(10, bytes(20)), section(11, bytes(4))),
+        ("analysis-shape", *basis, section(10, bytes(10)), section(11, bytes(2))),
+    ):  # fmt: skip
+        yield name, 228, "MalformedError", with_sections(*sections)
+    yield "basis-scale", 227, "MalformedError", with_sections(basis[0], section(9, b"\x21\x03\x00\x00"))
+    yield (
+        "analysis-scale",
+        227,
+        "MalformedError",
+        with_sections(*basis, section(10, bytes(20)), section(11, b"\x00\x00\xdf\xfc")),
+    )
+    empty = with_record(shape=[5, 0, 2])
+    empty.chunks = [chunk(payload=b"\x00abcd", symbols=b"")]
+    yield "words-for-nothing", 251, "MalformedError", empty.to_bytes()
     yield "payload-flags", 206, "MalformedError", Parts(chunks=[chunk(payload=b"\x02")]).to_bytes()
-    yield "table-level", 230, "MalformedError", Parts(sections=[b"\x04\x00\x03\x00" + b"\xff" * 64]).to_bytes()
-    yield "table-empty", 230, "MalformedError", Parts(sections=[b"\x04\x00\x03\x00" + bytes(64)]).to_bytes()
+    yield "table-level", 230, "MalformedError", with_sections(section(4, b"\xff" * 64))
+    yield "table-empty", 230, "MalformedError", with_sections(section(4, bytes(64)))
     yield "words-part", 250, "MalformedError", Parts(chunks=[chunk(payload=b"\x00abc")]).to_bytes()
     yield "words-zero", 250, "MalformedError", Parts(chunks=[chunk(payload=bytes(5))]).to_bytes()
     left = b"\x00" + b"\x01\x02\x03\x04" * 40

@@ -2,8 +2,9 @@
 
     python tools/make_vectors.py [--out spec/vectors]
 
-Each is a file and a JSON with the SHA-256 of its symbols and of every tensor's values. Existing vectors are never
-rewritten without --force: they pin the format.
+Each is a file and a JSON with the SHA-256 of its symbols, and of every tensor's values where these are exact. Where
+decoders may differ, it has some of the values with their tolerances, as the reference decoder finds them. Existing
+vectors are never rewritten without --force: they pin the format.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
+import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from forced_codec import Forced, forced_file, forced_profile
 
 import caufc
 from caufc import features
@@ -30,6 +34,12 @@ from caufc.pipeline.profile import read_profile
 from caufc.profiles import profile_lookup
 
 DEMO = resources.files("caufc") / "data" / "demo"
+SPEC = Path(__file__).resolve().parent.parent / "spec"
+sys.path.insert(0, str(SPEC))
+import refdecoder  # noqa: E402
+
+CHECKED = 48
+"""Values of an inexact tensor whose tolerances are listed."""
 
 
 def cnn_map() -> np.ndarray[Any, Any]:
@@ -65,7 +75,71 @@ class Valid:
     name: str
     what: str
     features: Any
-    options: dict[str, Any]
+    options: dict[str, Any] | Forced
+
+    def encode(self) -> bytes:
+        if isinstance(self.options, Forced):
+            return forced_file(self.features, self.options)
+        return caufc.encode(self.features, **self.options)
+
+
+def smooth(*shape: int) -> np.ndarray[Any, Any]:
+    """Samples with the energy in low frequencies and few channels, ``[B, C, ...]`` fp32."""
+    values = np.random.default_rng(shape).standard_normal(shape)
+    for axis in range(2, len(shape)):
+        values = (values + np.roll(values, 1, axis)) / 2
+        values = values + values.mean(axis, keepdims=True)
+    values *= np.geomspace(4, 0.2, shape[1]).reshape(-1, *[1] * (len(shape) - 2))
+    mixing = np.random.default_rng(shape[1]).standard_normal((shape[1], shape[1])) / np.sqrt(shape[1])
+    return np.einsum("bc...,cd->bd...", values, np.eye(shape[1]) + mixing).astype(np.float32)
+
+
+def transforms() -> Iterator[Valid]:
+    """Vectors of every tool of the transform codec, whatever an encoder would choose."""
+    maps, lines = smooth(2, 6, 19, 11), smooth(1, 8, 150)
+    special = np.ascontiguousarray(smooth(2, 8, 39).transpose(0, 2, 1))
+    ragged = [np.ascontiguousarray(smooth(1, 6, 130)[0, :, :length].T) for length in (37, 70, 1, 0, 130, 9)]
+    odd = [smooth(1, 4, *grid)[0] for grid in ((9, 9), (17, 1), (1, 1), (25, 8))]
+    steps = np.array([-16, -10, -8, -6, -4, -2, 0, 0, 2, 3, 4, 6, 7, 8, -20, -9], np.int8)
+    spectral = Forced("b c h w", 0.25, spectral=True, extents=True)
+    square, line, lists = (
+        replace(spectral, vectors=6),
+        replace(spectral, layout="b c t"),
+        replace(spectral, layout="n c"),
+    )
+    for name, what, value, forced in (
+        ("lattice", "interlaced, no extents", maps, Forced("b c h w", 0.5)),
+        ("lattice-extents", "interlaced, extents", maps, Forced("b c h w", 1.5, extents=True)),
+        ("lattice-squares", "squares of one token, ragged", odd, Forced("c h w", 1.0, extents=True)),
+        ("lattice-3d", "three grid axes", smooth(2, 4, 3, 6, 10), Forced("b c t h w", 0.7, extents=True)),
+        ("lattice-own-tables", "own tables, with a gain", maps, Forced("b c h w", 0.2, own_tables=True, gain=1.5)),
+        ("lattice-own-extents", "own tables, extents", maps, Forced("b c h w", 0.2, extents=True, own_tables=True)),
+        ("spectral-1d", "frequencies of lines in three blocks", lines, line),
+        ("spectral-ragged", "frequencies of ragged lines, chunks", ragged, replace(lists, chunk=4)),
+        ("spectral-2d", "frequencies", maps, spectral),
+        ("spectral-2d-flat", "frequencies without extents", maps, replace(spectral, extents=False)),
+        ("spectral-2d-blocks", "four blocks of frequencies", smooth(1, 2, 70, 66), spectral),
+        ("spectral-2d-ragged", "frequencies of ragged maps", odd, replace(spectral, layout="c h w")),
+        ("spectral-3d", "frequencies of three grid axes", smooth(2, 4, 3, 9, 7), replace(spectral, layout="b c t h w")),
+        ("spectral-special", "one special token", special[:, :37], replace(spectral, layout="b (1 + h w) c")),
+        ("spectral-specials", "three special tokens", special, replace(spectral, layout="b (3 + h w) c", chunk=1)),
+        ("spectral-no-levels", "no levels", maps, replace(spectral, levels=False)),
+        ("spectral-own-tables", "own tables", maps, replace(spectral, own_tables=True, step=0.05)),
+        ("spectral-own-flat", "own tables, no extents", maps, replace(spectral, own_tables=True, extents=False)),
+        ("spectral-outliers", "many extra bits", maps * np.float32(3e4), spectral),
+        ("band-steps", "a step a band", special, replace(spectral, layout="b (2 + h) c", band_steps=steps)),
+        ("band-steps-plain", "steps of special tokens", special, Forced("b (2 + h) c", 0.3, band_steps=steps)),
+        ("basis", "as many vectors as channels", maps, Forced("b c h w", 0.25, vectors=6)),
+        ("basis-short", "fewer vectors than channels", maps, Forced("b c h w", 0.25, vectors=3, extents=True)),
+        ("basis-spectral", "basis and frequencies", maps, square),
+        ("basis-analysis", "vectors that decoders ignore", maps, replace(square, vectors=5, analysis=True)),
+        ("basis-per-token", "basis, statistics per token", special, Forced("b n c", 0.1, vectors=4, per_token=True)),
+        ("spectral-per-token", "frequencies, statistics per token", ragged, replace(lists, per_token=True, step=0.05)),
+        ("spectral-fp16", "half precision", maps.astype("f2"), square),
+        ("spectral-bf16", "bfloat16", bf16(maps), square),
+        ("spectral-fp64", "double precision", maps.astype("f8"), replace(square, step=2.0**-20)),
+    ):
+        yield Valid(name, what, value, forced)
 
 
 def valid() -> Iterator[Valid]:
@@ -74,7 +148,8 @@ def valid() -> Iterator[Valid]:
     tokens = np.concatenate(lists)
     square = np.stack([np.concatenate([tokens[:17], tokens[17:34]])[i : i + 17] for i in (0, 8, 17)])
     tiny = np.ascontiguousarray(maps[:2, :8, :2, :2])
-    yield Valid("tiny", "two samples of 8 channels, the file that the specification explains", tiny, {"quality": "low"})
+    yield Valid("tiny", "two samples of 8 channels, the file that the specification explains", tiny,
+                Forced("b c h w", 0.25, spectral=True, extents=True, gain=2.0))  # fmt: skip
     yield Valid("cnn-fp32", "CNN maps, medium quality, chunks and index", maps, {"chunk": 2})
     yield Valid("cnn-fp16-low", "half precision, low quality", maps.astype(np.float16), {"quality": "low"})
     yield Valid("cnn-bf16-high", "bfloat16, high quality", bf16(maps), {"quality": "high"})
@@ -153,25 +228,45 @@ def by_hand(tiny: bytes) -> bytes:
 
 
 def expected(data: bytes, profile: Path | None = None) -> dict[str, Any]:
-    """What a decoder must find in a file."""
+    """What a decoder must find in a file; both decoders have found it."""
     given = None if profile is None else read_profile(profile.read_bytes(), DEFAULT_LIMITS)
     decoder = FileDecoder(iter([data]), profile_lookup(given), DEFAULT_LIMITS)
-    digests = [hashlib.sha256() for _ in decoder.setups]
+    parts: list[list[bytes]] = [[] for _ in decoder.setups]
     for chunk in decoder.samples():
-        for digest, samples in zip(digests, chunk.tensors, strict=True):
-            for sample in samples:
-                digest.update(np.ascontiguousarray(sample).tobytes())
+        for found, samples in zip(parts, chunk.tensors, strict=True):
+            found += [np.ascontiguousarray(sample).tobytes() for sample in samples]
+    known = {} if given is None or profile is None else {given.id: profile.read_bytes()}
+    reference = refdecoder.decode(data, known)
     tensors = [
-        {"name": setup.name, "dtype": setup.dtype, "shape": list(setup.template), "values_sha256": digest.hexdigest()}
-        for setup, digest in zip(decoder.setups, digests, strict=True)
+        {"name": setup.name, "dtype": setup.dtype, "shape": list(setup.template), **values(tensor, b"".join(found))}
+        for setup, tensor, found in zip(decoder.setups, reference.tensors, parts, strict=True)
     ]
     again = FileDecoder(iter([data]), profile_lookup(given), DEFAULT_LIMITS)
-    return {
-        "samples": decoder.count,
-        "symbols_sha256": again.symbols_sha256(),
-        "tensors": tensors,
-        "tolerance": "exact",
-    }
+    symbols = again.symbols_sha256()
+    if symbols != reference.symbols_sha256:
+        raise SystemExit("the decoders find other symbols")
+    return {"samples": decoder.count, "symbols_sha256": symbols, "tensors": tensors}
+
+
+def values(tensor: Any, found: bytes) -> dict[str, Any]:
+    """The digest of exact values, else some of the values as (position, value, tolerance)."""
+    wanted = b"".join(sample.tobytes() for sample in tensor.samples)
+    if tensor.exact or not wanted:
+        if wanted != found:
+            raise SystemExit("the decoders find other values")
+        return {"values_sha256": hashlib.sha256(found).hexdigest()}
+    stored = np.frombuffer(wanted, tensor.storage)
+    sums = np.concatenate([sums.ravel() for sums in tensor.sums])
+    allowed = refdecoder.tolerance(tensor.dtype, stored, sums)
+    mine = refdecoder.as_floats(tensor.dtype, np.frombuffer(found, tensor.storage))
+    floats = refdecoder.as_floats(tensor.dtype, stored)
+    given = allowed == 0
+    near = np.abs(mine[~given] - floats[~given]) <= allowed[~given]
+    if not near.all() or not np.array_equal(mine[given], floats[given], equal_nan=True):
+        raise SystemExit("the decoders differ by more than the tolerance")
+    finite = np.flatnonzero(np.isfinite(floats))
+    positions = finite[np.unique(np.linspace(0, len(finite) - 1, CHECKED).round().astype(int))]
+    return {"values": [[int(p), float(floats[p]), float(allowed[p])] for p in positions]}
 
 
 def write(folder: Path, name: str, data: bytes, facts: dict[str, Any], force: bool) -> None:
@@ -181,7 +276,9 @@ def write(folder: Path, name: str, data: bytes, facts: dict[str, Any], force: bo
         raise SystemExit(f"{path} exists and differs; --force rewrites it")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-    (folder / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
+    text = json.dumps(facts, indent=1)
+    text = re.sub(r"\[\s+(-?\d[^\[\]]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+    (folder / f"{name}.json").write_text(text + "\n")
     print(f"{path}: {len(data)} bytes")
 
 
@@ -190,8 +287,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("spec/vectors"))
     parser.add_argument("--force", action="store_true", help="rewrite vectors that differ")
     options = parser.parse_args()
-    for vector in valid():
-        data = caufc.encode(vector.features, **vector.options)
+    for vector in (*valid(), *transforms()):
+        data = vector.encode()
         facts = {"description": vector.what, **expected(data)}
         write(options.out / "valid", vector.name, data, facts, options.force)
         if vector.name == "tiny":
@@ -213,9 +310,22 @@ def with_profile(out: Path, force: bool) -> None:
         ("profile-list", lists[:1], "a sample that relies on a profile"),
         ("profile-other-dtype", [lists[1].astype(np.float16)], "a sample that overrides a profile's dtype"),
     ):
-        data = caufc.encode(value, profile=path, embed_profile=False)
-        facts = {"description": what, "profile": path.name, **expected(data, path)}
-        write(out / "valid", name, data, facts, force)
+        profiled(out, name, what, value, path, force)
+    maps = smooth(2, 6, 19, 11)
+    wanted = Forced("b c h w", 0.25, spectral=True, extents=True, vectors=4, analysis=True, own_tables=True)
+    path = folder / "analysis.caufp"
+    if force or not path.exists():
+        path.write_bytes(forced_profile(maps, wanted))
+    profiled(out, "profile-analysis", "a basis with analysis vectors in a profile", maps[:1], path, force)
+    what = "a file that leaves out what its profile has"
+    profiled(out, "profile-emptied", what, maps[:1], path, force, max_error=0.1)
+
+
+def profiled(out: Path, name: str, what: str, value: Any, path: Path, force: bool, **options: Any) -> None:
+    """A file that relies on a profile."""
+    data = caufc.encode(value, profile=path, embed_profile=False, **options)
+    facts = {"description": what, "profile": path.name, **expected(data, path)}
+    write(out / "valid", name, data, facts, force)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MalformedError
+from .octaves import OCTAVE_PARTS, octaves
 
 __all__ = ["ChannelTransform", "QuantizedRows", "principal_basis", "quantize_rows"]
 
-ROW_PARTS = 8
 SCALE_LIMIT = 800
 
 Matrix = NDArray[Any]
@@ -20,14 +20,22 @@ Matrix = NDArray[Any]
 
 @dataclass(frozen=True)
 class QuantizedRows:
-    """Rows ``[K, C]`` as integer codes, and a scale code a row: ``codes * 2^(scale / 8)``."""
+    """Rows ``[K, C]`` as integer codes, and a scale code a row: ``codes * 2^(scale / 8)``.
+
+    Raises:
+        MalformedError: for a scale code beyond 800 on either side.
+    """
 
     codes: NDArray[Any]
     scales: NDArray[np.int16]
 
+    def __post_init__(self) -> None:
+        if np.abs(self.scales.astype(np.int32)).max(initial=0) > SCALE_LIMIT:
+            raise MalformedError("a basis scale out of range", requirement=227)
+
     def values(self) -> NDArray[np.float64]:
         """The rows [CAUF-0227]."""
-        rows: NDArray[np.float64] = self.codes.astype(np.float64) * np.exp2(self.scales / ROW_PARTS)[:, None]
+        rows: NDArray[np.float64] = self.codes * octaves(self.scales)[:, None]
         return rows
 
 
@@ -35,8 +43,8 @@ def quantize_rows(rows: Matrix, bits: int = 8) -> QuantizedRows:
     """The nearest codes to rows ``[K, C]``, as fine as so many bits allow."""
     most = (1 << (bits - 1)) - 1
     largest = np.maximum(np.abs(rows).max(axis=1, initial=0), 2.0**-90)
-    scales = np.clip(np.ceil(ROW_PARTS * np.log2(largest / most)), -SCALE_LIMIT, SCALE_LIMIT)
-    codes = np.rint(rows / np.exp2(scales / ROW_PARTS)[:, None])
+    scales = np.clip(np.ceil(OCTAVE_PARTS * np.log2(largest / most)), -SCALE_LIMIT, SCALE_LIMIT)
+    codes = np.rint(rows / octaves(scales)[:, None])
     return QuantizedRows(codes.astype(np.int8 if bits <= 8 else np.int16), scales.astype(np.int16))
 
 
@@ -46,17 +54,12 @@ class ChannelTransform:
     Args:
         synthesis: basis vectors ``[K, C]``: a token is the sum of its coefficients times these.
         analysis: how to find coefficients, vectors ``[K, C]``; None for the least-squares solution.
-
-    Raises:
-        MalformedError: if the scales break the specification.
     """
 
     def __init__(self, synthesis: QuantizedRows, analysis: QuantizedRows | None = None) -> None:
-        if np.abs(synthesis.scales.astype(np.int32)).max(initial=0) > SCALE_LIMIT:
-            raise MalformedError("a basis scale out of range", requirement=227)
         self.basis = synthesis.values()
         self._given = analysis
-        self._analysis: Matrix | None = None
+        self._casts: dict[tuple[bool, str], Matrix] = {}
 
     @property
     def coded(self) -> int:
@@ -65,19 +68,25 @@ class ChannelTransform:
 
     def forward(self, values: Matrix) -> Matrix:
         """Tokens ``[N, C]`` to coefficients ``[N, K]``."""
-        found: Matrix = np.matmul(values, self._finder().astype(values.dtype))
+        found: Matrix = np.matmul(values, self._matrix(True, values.dtype))
         return found
-
-    def _finder(self) -> Matrix:
-        if self._analysis is None:
-            given = self._given
-            self._analysis = np.linalg.pinv(self.basis) if given is None else given.values().T
-        return self._analysis
 
     def inverse(self, coefficients: Matrix) -> Matrix:
         """Coefficients ``[N, K]`` to tokens ``[N, C]``."""
-        tokens: Matrix = np.matmul(coefficients, self.basis.astype(coefficients.dtype))
+        tokens: Matrix = np.matmul(coefficients, self._matrix(False, coefficients.dtype))
         return tokens
+
+    def _matrix(self, analysis: bool, dtype: np.dtype[Any]) -> Matrix:
+        """The right factor, cast once: tokens come in many small runs."""
+        key = (analysis, dtype.str)
+        if key not in self._casts:
+            self._casts[key] = (self._finder() if analysis else self.basis).astype(dtype)
+        return self._casts[key]
+
+    def _finder(self) -> Matrix:
+        given = self._given
+        found: Matrix = np.linalg.pinv(self.basis) if given is None else given.values().T
+        return found
 
 
 def principal_basis(covariance: Matrix) -> tuple[Matrix, NDArray[np.float64]]:

@@ -95,6 +95,8 @@ class CoefficientCoder:
         if not len(payload):
             return np.zeros(shape, np.int32)
         decoder = Decoder(payload)
+        if not shape[0] * shape[1]:
+            decoder.end()
         buckets = np.zeros(shape, np.uint8)
         known = np.zeros((len(buckets) + 1, self.channels), np.uint8)
         keys = ContextKeys(self.classes, geometry, self.extents)

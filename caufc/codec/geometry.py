@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ class Pass:
     """Tokens that are coded together.
 
     Args:
-        tokens: their numbers ``[n]``, by block, then ascending.
+        tokens: their numbers ``[n]``: in the first pass ascending, then by block, then ascending.
         neighbours: token numbers ``[4, n]``, or the number of tokens where there is none.
         counts: how many neighbours each has ``[n]``.
         bands: of the tokens ``[n]``.
@@ -60,12 +61,13 @@ class Geometry:
     @functools.cached_property
     def orders(self) -> tuple[TokenOrder, ...]:
         """Order of every sample's tokens."""
-        return tuple(order_of(grid, self.special, self.spectral) for grid in self.grids)
+        found = {grid: order_of(grid, self.special, self.spectral) for grid in dict.fromkeys(self.grids)}
+        return tuple(found[grid] for grid in self.grids)
 
     @functools.cached_property
     def sizes(self) -> list[int]:
         """Tokens of every sample."""
-        return [len(order.bands) for order in self.orders]
+        return [self.special + math.prod(grid) for grid in self.grids]
 
     @functools.cached_property
     def tokens(self) -> int:
@@ -144,14 +146,15 @@ def _merged(parts: list[Pass]) -> Pass:
         return parts[0]
     tokens = np.concatenate([part.tokens for part in parts])
     samples = np.concatenate([part.blocks for part in parts])
-    order = np.lexsort((tokens, samples)) if parts[0].rank else np.argsort(tokens, kind="stable")
+    rank = max(part.rank for part in parts)
+    order = np.lexsort((tokens, samples)) if rank else np.argsort(tokens, kind="stable")
     blocks = samples[order]
     return Pass(
         tokens[order],
         np.concatenate([part.neighbours for part in parts], axis=1)[:, order],
         np.concatenate([part.counts for part in parts])[order],
         np.concatenate([part.bands for part in parts])[order],
-        parts[0].rank,
+        rank,
         blocks,
         _starts(blocks),
         parts[0].near,

@@ -24,7 +24,8 @@ ONE_PRODUCT = 64
 def dct_matrix(length: int) -> Matrix:
     """The orthonormal DCT-II ``[length, length]``, frequencies by rows [CAUF-0226]."""
     frequency, place = np.arange(length)[:, None], np.arange(length)[None]
-    matrix: Matrix = np.sqrt(2 / length) * np.cos(np.pi * (2 * place + 1) * frequency / (2 * length))
+    turned = (2 * place + 1) * frequency % (4 * length)
+    matrix: Matrix = np.sqrt(2 / length) * np.cos(np.pi * turned / (2 * length))
     matrix[0] = np.sqrt(1 / length)
     return matrix
 

@@ -34,7 +34,7 @@ def flat_steps() -> Codes:
 def blind_steps(geometry: Geometry) -> Codes:
     """Step codes of every band ``[16]``, in eighths of octaves."""
     steps = np.ones(BANDS)
-    if geometry.spectral and geometry.grids:
+    if geometry.spectral and any(math.prod(grid) > 1 for grid in geometry.grids):
         radii = _radii(geometry)
         steps[:FREQUENCY_BANDS] = (LOWEST + radii) ** EXPONENT
         steps[0] /= MEAN_WEIGHT

@@ -20,6 +20,7 @@ __all__ = ["BANDS", "FREQUENCY_BANDS", "TokenOrder", "block_sizes", "order_of"]
 
 STRIDES = (4, 2, 1)
 SQUARE = 2 * STRIDES[0]
+KEPT_TOKENS = 4096
 LARGEST_BLOCK = 64
 """Longest side of a block that a DCT transforms."""
 
@@ -36,10 +37,10 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class TokenPass:
-    """Tokens of one sample that are coded together, by block, then by number.
+    """Tokens of one sample that are coded together, by block, then by number [CAUF-0213].
 
     Args:
-        tokens: numbers ``[n]`` from the sample's first token on.
+        tokens: numbers ``[n]`` from the sample's first token on; ascending in the first pass.
         neighbours: numbers ``[4, n]``, or -1 where there is none.
         near: whether they are at distance 1, or in lower frequencies.
     """
@@ -68,9 +69,18 @@ class TokenOrder:
     heads: Indices
 
 
-@functools.lru_cache(maxsize=4096)
 def order_of(grid: tuple[int, ...], special: int, spectral: bool) -> TokenOrder:
-    """The order of a sample's tokens."""
+    """The order of a sample's tokens; those of small grids are kept."""
+    small = special + math.prod(grid) <= KEPT_TOKENS
+    return _kept_order(grid, special, spectral) if small else _order(grid, special, spectral)
+
+
+@functools.lru_cache(maxsize=1024)
+def _kept_order(grid: tuple[int, ...], special: int, spectral: bool) -> TokenOrder:
+    return _order(grid, special, spectral)
+
+
+def _order(grid: tuple[int, ...], special: int, spectral: bool) -> TokenOrder:
     rows, columns = _plane(grid)
     y, x = (axis.ravel() for axis in np.mgrid[0:rows, 0:columns])
     if spectral:
@@ -122,12 +132,12 @@ class _Grid:
         heads = self.special + heads[np.argsort(blocks[heads], kind="stable")]
         listed = []
         for number, (members, neighbours, near) in enumerate(passes):
-            by_block = np.argsort(blocks[members], kind="stable")
-            tokens, around = self.special + members[by_block], neighbours[:, by_block]
             if number == 0:
-                tokens = np.concatenate([np.arange(self.special), tokens])
-                around = np.full((4, len(tokens)), -1)
-            listed.append(TokenPass(tokens, around, near))
+                tokens = np.concatenate([np.arange(self.special), self.special + members])
+                listed.append(TokenPass(tokens, np.full((4, len(tokens)), -1), near))
+                continue
+            by_block = np.argsort(blocks[members], kind="stable")
+            listed.append(TokenPass(self.special + members[by_block], neighbours[:, by_block], near))
         lead = FREQUENCY_BANDS + np.minimum(np.arange(self.special), 1)
         return TokenOrder(
             tuple(listed),
@@ -167,12 +177,10 @@ def _spectral(grid: _Grid) -> TokenOrder:
     u, v = row - row_edges[down], grid.x - column_edges[right]
     blocks = (plane * (len(row_edges) - 1) + down) * (len(column_edges) - 1) + right
     bands = np.searchsorted(BAND_STARTS, u + v, side="right") - 1
-    passes = []
-    for diagonal in range(int((u + v).max(initial=0)) + 1):
-        members = np.flatnonzero(u + v == diagonal)
-        around = grid.around(members, [(-1, 0), (0, -1), (-1, -1)], blocks)
-        longer = u[members] >= v[members]
-        far = np.where(longer, grid.around(members, [(-2, 0)], blocks)[0], grid.around(members, [(0, -2)], blocks)[0])
-        around[3] = far
-        passes.append((members, around, True))
+    everywhere = np.arange(len(u))
+    around = grid.around(everywhere, [(-1, 0), (0, -1), (-1, -1), (-2, 0)], blocks)
+    around[3] = np.where(u >= v, around[3], grid.around(everywhere, [(0, -2)], blocks)[0])
+    by_diagonal = np.argsort(u + v, kind="stable")
+    ends = np.cumsum(np.bincount(u + v, minlength=1))[:-1]
+    passes = [(members, around[:, members], True) for members in np.split(by_diagonal, ends)]
     return grid.finish(passes, bands, bands, blocks)

@@ -17,6 +17,7 @@ from .coefficient_coder import CoefficientCoder, Contexts
 from .context import CONTEXTS, classes_of
 from .geometry import Geometry
 from .grid_transform import forward_grid, inverse_grid
+from .octaves import OCTAVE_PARTS, octaves
 from .order import BANDS
 from .quantize import SHIFT_PARTS, dequantize, quantize
 from .universal import universal_tables
@@ -42,7 +43,7 @@ BASIS, BASIS_SCALES, ANALYSIS, ANALYSIS_SCALES = 8, 9, 10, 11
 
 DEAD_ZONE_ROUNDING = 0.45
 NEAREST_ROUNDING = 0.5
-STEP_PARTS = 8
+STEP_PARTS = OCTAVE_PARTS
 SPECTRAL, EXTENTS = 1, 2
 MAX_LEVEL = 255
 
@@ -138,7 +139,7 @@ class TransformCodec:
             MalformedError: if one is 0 or infinite.
         """
         with np.errstate(over="ignore", under="ignore"):
-            steps = (self.parameters.step * gain * np.exp2(self.band_steps / STEP_PARTS)).astype(np.float32)
+            steps = (self.parameters.step * gain * octaves(self.band_steps)).astype(np.float32)
         if not (steps > 0).all() or not np.isfinite(steps).all():
             raise MalformedError(f"step {self.parameters.step} with gain {gain}", requirement=221)
         return steps
@@ -170,11 +171,13 @@ class TransformCodec:
     def reconstruct(self, symbols: Symbols, geometry: Geometry, gain: float, dtype: np.dtype[Any]) -> Values:
         """Symbols ``[N, K]`` to aligned values ``[N, C]``."""
         steps = self.steps(gain)
-        of_token: Values | float = steps[0] if _alike(steps, geometry.bands) else steps[geometry.bands][:, None]
+        alike = (steps == steps[0]).all() or _alike(steps, geometry.bands)
+        of_token: Values | float = steps[0] if alike else steps[geometry.bands][:, None]
         values = dequantize(unzigzag(symbols), of_token, self.parameters.shift, dtype)
-        if geometry.spectral:
-            values = inverse_grid(values, geometry)
-        return values if self.basis is None else self.basis.inverse(values)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if geometry.spectral:
+                values = inverse_grid(values, geometry)
+            return values if self.basis is None else self.basis.inverse(values)
 
 
 def _alike(steps: Values, bands: Bytes) -> bool:
@@ -193,19 +196,17 @@ def _levels(arrays: Arrays, kind: int, count: int) -> NDArray[np.int32]:
 
 def _basis(arrays: Arrays, channels: int) -> ChannelTransform | None:
     synthesis = _rows(arrays, BASIS, BASIS_SCALES, channels)
-    if synthesis is None:
-        return None
     analysis = _rows(arrays, ANALYSIS, ANALYSIS_SCALES, channels)
-    if analysis is not None and analysis.codes.shape != synthesis.codes.shape:
-        raise MalformedError("analysis and basis of different shapes", requirement=228)
-    return ChannelTransform(synthesis, analysis)
+    if analysis is not None and (synthesis is None or analysis.codes.shape != synthesis.codes.shape):
+        raise MalformedError("an analysis of another shape than the basis", requirement=228)
+    return None if synthesis is None else ChannelTransform(synthesis, analysis)
 
 
 def _rows(arrays: Arrays, kind: int, scale_kind: int, channels: int) -> QuantizedRows | None:
     codes, scales = arrays.get(kind), arrays.get(scale_kind)
     if codes is None and scales is None:
         return None
-    if codes is None or scales is None or not len(scales) or codes.size != len(scales) * channels:
+    if codes is None or scales is None or not 0 < len(scales) <= channels or codes.size != len(scales) * channels:
         raise MalformedError(f"a basis that does not fit {channels} channels", requirement=228)
     return QuantizedRows(codes.reshape(len(scales), channels), scales)
 

@@ -68,7 +68,7 @@ TINY_BYTES = 64
 """Tensors of so few bytes are smaller without tables and steps."""
 
 CHANNEL_STEP, POOLED_STEP = 0.032, 0.2
-"""Step at medium quality, in aligned deviations: times the root of the number of channels, or for pooled vectors."""
+"""Step at medium quality, in deviations of aligned values: times the root of the channels, or for pooled vectors."""
 
 BOUND_MARGIN = 1 - 2.0**-16
 """Steps of an error bound are this much under twice the bound: the cast to the output dtype takes its part."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..bitstream import TAIL_BYTES, Block, BlockParser, Index, parse_end, parse_index
-from ..errors import DamagedError, MalformedError
+from ..errors import DamagedError, LimitError, MalformedError
 from ..limits import Limits
 from ..types import AnyArray
 from .decoder import ChunkDecoder, DecodedChunk
@@ -66,7 +66,10 @@ class FileReader:
             raise DamagedError("the end does not lead to the index", offset=self.size)
         parser = BlockParser(self.prelude.stream.started().seed, start, self.limits)
         parser.feed(self.read_at(start, self.limits.check("index_bytes", distance)))
-        index_block, end_block = parser.next(), parser.next()
+        try:
+            index_block, end_block = parser.next(), parser.next()
+        except LimitError as err:  # longer than all that is there
+            raise DamagedError("no index where the last bytes point", offset=start) from err
         if index_block is None or end_block is None or (index_block.tag, end_block.tag) != ("I", "E"):
             raise DamagedError("no index and end where the last bytes point", offset=start)
         index = parse_index(index_block.body, start, self.limits)

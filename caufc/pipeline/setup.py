@@ -208,7 +208,10 @@ def record_tree(tree: Tree) -> int | RecordBranch:
 
 
 def _arrays(sections: Sequence[Section], tensors: int) -> dict[int, dict[int, NDArray[Any]]]:
-    """Sections as integer arrays by tensor and type; later ones take the place of earlier ones."""
+    """Sections as integer arrays by tensor and type; later ones take the place of earlier ones.
+
+    One without elements counts as absent: so a file leaves out what its profile has [CAUF-0095].
+    """
     arrays: dict[int, dict[int, NDArray[Any]]] = {}
     for section in sections:
         if section.type not in SECTION_ELEMENTS:
@@ -219,7 +222,9 @@ def _arrays(sections: Sequence[Section], tensors: int) -> dict[int, dict[int, ND
                 requirement=94,
             )
         arrays.setdefault(section.tensor, {})[section.type] = np.frombuffer(section.data, section.element)
-    return arrays
+    return {
+        tensor: {kind: array for kind, array in by_kind.items() if array.size} for tensor, by_kind in arrays.items()
+    }
 
 
 def _setup(name: str, record: TensorRecord, arrays: Mapping[int, NDArray[Any]]) -> TensorSetup:

@@ -61,8 +61,8 @@ def value_aligner(setup: TensorSetup, channels: int) -> ValueAligner:
         return GlobalAligner(record.offset, record.scale)
     if record.scope == 2:
         return TokenAligner(ALIGNMENT_KINDS[record.kind])
-    offsets, scales = setup.arrays.get(OFFSETS), setup.arrays.get(SCALES)
-    if offsets is None or scales is None or offsets.shape != (channels,) or scales.shape != (channels,):
+    offsets, scales = (setup.arrays.get(kind, np.empty(0, "<i2")) for kind in (OFFSETS, SCALES))
+    if offsets.shape != (channels,) or scales.shape != (channels,):
         raise MalformedError(f"no statistics for {channels} channels", requirement=351, tensor=setup.name)
     return ChannelAligner(offsets, scales)
 

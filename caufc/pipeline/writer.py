@@ -29,7 +29,17 @@ from .codecs import coder_of
 from .coder import Coder, DeadZones, Promise
 from .distortion import Distortion
 from .profile import ProfileFile
-from .setup import TensorSetup, record_of, record_tree, resolve, section_of
+from .setup import (
+    OFFSETS,
+    SCALES,
+    SECTION_ELEMENTS,
+    TRANSFORM,
+    TensorSetup,
+    record_of,
+    record_tree,
+    resolve,
+    section_of,
+)
 from .source import Source
 from .survey import chunks_of
 
@@ -68,7 +78,7 @@ def container_prelude(
     indexed: bool,
     profile: ProfileFile | None,
 ) -> tuple[Header, list[Section]]:
-    """Header and sections of a file; what its profile says is left out."""
+    """Header and sections of a file; what its profile says is left out, what only the profile has is emptied."""
     records: tuple[TensorRecord, ...] | None = tuple(record_of(setup) for setup in setups)
     sections = [section_of(i, kind, array) for i, setup in enumerate(setups) for kind, array in setup.arrays.items()]
     tree = None if structure.tree == 0 else record_tree(structure.tree)
@@ -94,7 +104,12 @@ def container_prelude(
         arch=None if arch == profile.header.arch else arch,
     )
     there = {(s.type, s.tensor): s.data for s in profile.sections}
-    return header, [s for s in sections if there.get((s.type, s.tensor)) != s.data]
+    absent = [
+        Section(kind, number, SECTION_ELEMENTS[kind], b"")
+        for kind, number in there
+        if setups[number].codec == TRANSFORM and kind not in (OFFSETS, SCALES, *setups[number].arrays)
+    ]
+    return header, [*absent, *(s for s in sections if there.get((s.type, s.tensor)) != s.data)]
 
 
 def _difference(record: TensorRecord, default: TensorRecord) -> TensorRecord:

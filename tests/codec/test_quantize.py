@@ -30,13 +30,13 @@ def test_the_error_is_at_most_half_a_step(values: NDArray[Any], step: float, dty
 
 @given(values32, st.floats(1e-2, 1e2), st.floats(0.2, 0.5))
 def test_the_dead_zone(values: NDArray[Any], step: float, rounding: float) -> None:
-    indices = quantize(values, step, rounding)
+    indices = quantize(values, 1 / step, rounding)
     assert indices.dtype == np.int32
     exact = np.abs(values.astype(F8)) / step
     clear = np.abs((exact + rounding) - np.rint(exact + rounding)) > 1e-3 + 1e-6 * exact
     wanted = np.copysign(np.floor(exact + rounding), values)
     np.testing.assert_array_equal(indices[clear], wanted[clear])
-    assert (quantize(-values, step, rounding) == -indices).all()
+    assert (quantize(-values, 1 / step, rounding) == -indices).all()
 
 
 @pytest.mark.parametrize("dtype", [F4, F8])
@@ -71,11 +71,28 @@ def test_the_best_shift_is_at_the_centroid() -> None:
     rng = np.random.default_rng(0)
     aligned = rng.laplace(size=(1000, 20)).astype(np.float32)
     indices = quantize(aligned, 1.0, 0.42)
-    shift = best_shift(aligned, indices, 1.0)
+    shift = best_shift(aligned, indices)
 
     def error(candidate: int) -> float:
         return float(np.sum((dequantize(indices, 1.0, candidate, F8) - aligned) ** 2))
 
     assert min(range(-SHIFT_PARTS // 2, SHIFT_PARTS // 2 + 1), key=error) == shift
-    assert quantization_error(aligned, 1.0, np.array(2.0)) == pytest.approx(4 * error(shift), rel=1e-5)
-    assert best_shift(aligned, np.zeros_like(indices), 1.0) == 0
+    assert best_shift(aligned, np.zeros_like(indices)) == 0
+
+
+def test_the_error_of_a_sample_is_that_of_its_best_shift() -> None:
+    aligned = np.random.default_rng(0).laplace(size=(1000, 20)).astype(np.float32)
+    steps, bands = np.linspace(0.5, 2, 16), np.arange(1000, dtype=np.uint8) % 16
+    error = quantization_error(aligned, bands, steps)
+    assert error.shape == aligned.shape
+    assert (np.abs(error) <= 1.1 * steps[bands][:, None]).all()
+    assert np.mean(error[bands == 0] ** 2) < np.mean(error[bands == 15] ** 2) / 4
+
+
+@given(values32, st.floats(0.5, 3))
+def test_thresholds_make_small_values_zero(values: NDArray[Any], threshold: float) -> None:
+    limit = np.float32(threshold)
+    indices = quantize(values, 1.0, 0.5, limit)
+    assert not indices[np.abs(values) < limit].any()
+    kept = np.abs(values) >= limit
+    np.testing.assert_array_equal(indices[kept], quantize(values, 1.0, 0.5)[kept])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -14,13 +15,17 @@ import numpy as np
 import pytest
 
 import caufc
+from caufc.codec import TABLES, Parameters
 from caufc.limits import DEFAULT_LIMITS
 from caufc.pipeline.decoder import FileDecoder
+from caufc.pipeline.setup import TRANSFORM
 from caufc.profiles import find_profile, profile_lookup
+from caufc.types import FLOATS
 
 SPEC = Path(__file__).resolve().parents[2] / "spec"
 VALID = sorted((SPEC / "vectors" / "valid").glob("*.cauf"))
 INVALID = sorted((SPEC / "vectors" / "invalid").glob("*.cauf"))
+STORAGE = {"fp32": "<f4", "fp16": "<f2", "bf16": "<u2", "fp64": "<f8"}
 DAMAGE = {"DamagedError": "Damaged", "MalformedError": "CaufViolation"}
 
 
@@ -53,18 +58,30 @@ def test_there_are_vectors() -> None:
     assert len(VALID) >= 40 and len(INVALID) >= 80
 
 
+def values(path: Path) -> list[bytes]:
+    """Bytes of every tensor's values, sample after sample."""
+    found = decoder(path)
+    parts: list[list[bytes]] = [[] for _ in found.setups]
+    for chunk in found.samples():
+        for listed, samples in zip(parts, chunk.tensors, strict=True):
+            listed += [np.ascontiguousarray(sample).tobytes() for sample in samples]
+    assert found.count == facts(path)["samples"]
+    return [b"".join(part) for part in parts]
+
+
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
-def test_valid_vectors_give_their_symbols_and_values(path: Path) -> None:
+def test_valid_vectors_give_their_symbols_and_values(path: Path, reference: ModuleType) -> None:
     wanted = facts(path)
     assert decoder(path).symbols_sha256() == wanted["symbols_sha256"]
-    found = decoder(path)
-    digests = [hashlib.sha256() for _ in found.setups]
-    for chunk in found.samples():
-        for digest, samples in zip(digests, chunk.tensors, strict=True):
-            for sample in samples:
-                digest.update(np.ascontiguousarray(sample).tobytes())
-    assert found.count == wanted["samples"]
-    assert [digest.hexdigest() for digest in digests] == [tensor["values_sha256"] for tensor in wanted["tensors"]]
+    for found, tensor in zip(values(path), wanted["tensors"], strict=True):
+        if "values_sha256" in tensor:
+            assert hashlib.sha256(found).hexdigest() == tensor["values_sha256"]
+            continue
+        stored = np.frombuffer(found, STORAGE[tensor["dtype"]])
+        floats = reference.as_floats(tensor["dtype"], stored)
+        assert len(tensor["values"]) > 10
+        for position, value, allowed in tensor["values"]:
+            assert abs(floats[position] - value) <= allowed
 
 
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
@@ -75,7 +92,43 @@ def test_the_reference_decoder_agrees(path: Path, reference: ModuleType) -> None
     summary = reference.summary(decoded)
     assert decoded.symbols_sha256 == wanted["symbols_sha256"]
     for mine, theirs in zip(summary["tensors"], wanted["tensors"], strict=True):
-        assert {key: mine[key] for key in theirs} == theirs
+        assert mine == {**mine, **{key: value for key, value in theirs.items() if key != "values"}}
+    for tensor, found in zip(decoded.tensors, values(path), strict=True):
+        agree(reference, tensor, found)
+
+
+def agree(reference: ModuleType, tensor: Any, found: bytes) -> None:
+    """Values are the reference's: exactly, or within the tolerance of the specification [CAUF-0222]."""
+    stored = b"".join(sample.tobytes() for sample in tensor.samples)
+    if tensor.exact or not stored:
+        assert stored == found
+        return
+    sums = np.concatenate([part.ravel() for part in tensor.sums])
+    wanted = np.frombuffer(stored, tensor.storage)
+    allowed = reference.tolerance(tensor.dtype, wanted, sums)
+    mine, theirs = (reference.as_floats(tensor.dtype, x) for x in (np.frombuffer(found, tensor.storage), wanted))
+    fixed = allowed == 0
+    np.testing.assert_array_equal(mine[fixed], theirs[fixed])
+    assert (np.abs(mine[~fixed] - theirs[~fixed]) <= allowed[~fixed]).all()
+    assert np.median(allowed[~fixed]) < 1e-2 * np.abs(theirs[~fixed]).max()
+
+
+def test_vectors_use_every_tool() -> None:
+    tools = set()
+    for path in VALID:
+        for setup in decoder(path).setups:
+            if setup.codec != TRANSFORM:
+                continue
+            parameters = Parameters.from_fields(setup.parameters)
+            tools |= {(kind, parameters.spectral) for kind in setup.arrays}
+            tools |= {("tables", parameters.spectral, parameters.extents, TABLES in setup.arrays)}
+            tools |= {("scope", setup.alignment.scope if setup.alignment else 0), ("dtype", setup.dtype)}
+    assert {(kind, spectral) for kind in range(3, 10) for spectral in (False, True)} <= tools
+    assert {(kind, True) for kind in (10, 11)} <= tools
+    choices = [(False, True)] * 3
+    assert {("tables", *choice) for choice in itertools.product(*choices)} <= tools
+    assert {("scope", scope) for scope in range(3)} <= tools
+    assert {("dtype", dtype) for dtype in FLOATS} <= tools
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)

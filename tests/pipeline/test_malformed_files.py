@@ -52,6 +52,11 @@ def section(kind: int, tensor: int, element: int, data: bytes) -> tuple[str, byt
     return "S", varint(kind) + varint(tensor) + bytes([element, 0]) + data
 
 
+def with_sections(*added: tuple[str, bytes]) -> bytes:
+    """The file with more sections, which take the place of its own."""
+    return rearranged(LOSSY, lambda b: [*(x for x in b if x[0] == "S"), *added, *(x for x in b if x[0] != "S")])
+
+
 def chunk(first: int, count: int, payload: bytes, symbols: bytes) -> tuple[str, bytes]:
     return "C", varint(first) + varint(count) + varint(len(payload)) + struct.pack("<I", zlib.crc32(symbols)) + payload
 
@@ -83,21 +88,26 @@ CASES: dict[str, tuple[bytes, int]] = {
     "integers with loss": (edited(LOSSY, set_record(0, 6)), 200),
     "loss without layout": (edited(LOSSY, set_record(3, None)), 200),
     "no parameters": (edited(LOSSY, set_record(7, None)), 201),
-    "integer step": (edited(LOSSY, set_record(7, [1, 0])), 201),
-    "float shift": (edited(LOSSY, set_record(7, [1.0, 0.0])), 201),
-    "shift 33": (edited(LOSSY, set_record(7, [1.0, 33])), 201),
+    "integer step": (edited(LOSSY, set_record(7, [1, 0, 0, 0])), 201),
+    "float shift": (edited(LOSSY, set_record(7, [1.0, 0.0, 0, 0])), 201),
+    "shift 33": (edited(LOSSY, set_record(7, [1.0, 33, 0, 0])), 201),
+    "an unknown transform": (edited(LOSSY, set_record(7, [1.0, 0, 4, 0])), 201),
     "three parameters": (edited(LOSSY, set_record(7, [1.0, 0, 0])), 201),
-    "step beyond float32": (edited(LOSSY, lambda f: (set_record(7, [1e30, 0])(f), f.__setitem__(3, 1e30))), 221),
-    "step below float32": (edited(LOSSY, lambda f: (set_record(7, [1e-30, 0])(f), f.__setitem__(3, 1e-30))), 221),
-    "no tables": (rearranged(LOSSY, lambda b: [x for x in b if x[0] != "S" or x[1][0] != 4]), 203),
+    "step beyond float32": (edited(LOSSY, lambda f: (set_record(7, [1e30, 0, 0, 0])(f), f.__setitem__(3, 1e30))), 221),
+    "step below float32": (edited(LOSSY, lambda f: (set_record(7, [1e-30, 0, 0, 0])(f), f.__setitem__(3, 1e-30))), 221),
+    "a map without tables": (with_sections(section(5, 0, 3, bytes(40))), 203),
+    "tables without a map": (with_sections(section(4, 0, 3, bytes(64))), 216),
     "no statistics": (rearranged(LOSSY, lambda b: [x for x in b if x[0] != "S" or x[1][0] > 2]), 351),
     "short statistics": (rearranged(LOSSY, lambda b: [*b[:-2], section(1, 0, 1, bytes(10)), *b[-2:]]), 351),
-    "short tables": (rearranged(LOSSY, lambda b: [*b[:-2], section(4, 0, 3, bytes(63)), *b[-2:]]), 203),
-    "empty tables": (rearranged(LOSSY, lambda b: [*b[:-2], section(4, 0, 3, bytes(64)), *b[-2:]]), 230),
-    "short classes": (rearranged(LOSSY, lambda b: [*b[:-2], section(3, 0, 3, bytes(5)), *b[-2:]]), 204),
-    "classes too high": (rearranged(LOSSY, lambda b: [*b[:-2], section(3, 0, 3, bytes([99] * 6)), *b[-2:]]), 204),
-    "section of no tensor": (rearranged(LOSSY, lambda b: [section(3, 1, 3, b""), *b]), 94),
-    "section of another element": (rearranged(LOSSY, lambda b: [section(3, 0, 0, bytes(6)), *b]), 94),
+    "short tables": (with_sections(section(4, 0, 3, bytes(63)), section(5, 0, 3, bytes(40))), 203),
+    "empty tables": (with_sections(section(4, 0, 3, bytes(64)), section(5, 0, 3, bytes(40))), 230),
+    "short levels": (with_sections(section(3, 0, 0, bytes(5))), 204),
+    "short band steps": (with_sections(section(7, 0, 0, bytes(15))), 204),
+    "a basis without scales": (with_sections(section(8, 0, 0, bytes(6))), 228),
+    "a basis of too many vectors": (with_sections(section(8, 0, 0, bytes(42)), section(9, 0, 1, bytes(14))), 228),
+    "a basis beyond scales": (with_sections(section(8, 0, 0, bytes(6)), section(9, 0, 1, b"\0\x80")), 227),
+    "section of no tensor": (rearranged(LOSSY, lambda b: [section(3, 1, 0, b""), *b]), 94),
+    "section of another element": (rearranged(LOSSY, lambda b: [section(3, 0, 3, bytes(6)), *b]), 94),
     "section behind a chunk": (rearranged(LOSSY, lambda b: [*b[:-1], b[0], b[-1]]), 22),
     "chunk behind the end": (rearranged(INDEXED, lambda b: [b[0], *b[:-1], b[-1]]), 114),
     "a chunk twice": (rearranged(LOSSY, lambda b: [*b[:-1], b[-2], b[-1]]), 114),

@@ -1,0 +1,164 @@
+"""An encoder's decisions on a sample: levels, dead zones, extents, tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from caufc.codec import (
+    BANDS,
+    BUCKETS,
+    CONTEXT_MAP,
+    TABLES,
+    Geometry,
+    Parameters,
+    TransformCodec,
+    TransformPlan,
+    blind_steps,
+    estimate,
+    plan,
+    sample_bits,
+)
+from caufc.codec.clustering import choose_tables, table_bits
+from caufc.codec.plan import dead_zones, levels_for
+from caufc.codec.quantize import quantize
+from caufc.codec.tables import frequencies_of
+
+Matrix = NDArray[Any]
+
+
+def planned(values: Matrix, geometry: Geometry, step: float, **options: Any) -> tuple[TransformPlan, TransformCodec]:
+    """A plan for transformed values, and the codec that it makes."""
+    base = TransformCodec(Parameters(step, spectral=geometry.spectral), {}, values.shape[1])
+    coefficients = base.transform(values, geometry)
+    bounded = options.pop("bounded", False)
+    steps = base.steps(1.0).astype(np.float64)
+    made = plan(coefficients, geometry, steps, base.parameters, 1.0, bounded=bounded, **options)
+    return made, TransformCodec(
+        made.parameters, made.sections, values.shape[1], bounded=bounded, thresholds=made.thresholds
+    )
+
+
+def real(name: str, request: pytest.FixtureRequest) -> tuple[Matrix, tuple[tuple[int, ...], ...]]:
+    found = request.getfixturevalue(name)
+    if isinstance(found, list):
+        return np.concatenate(found), tuple((len(part),) for part in found)
+    return np.ascontiguousarray(found.reshape(1280, 49).T), ((7, 7),)
+
+
+@pytest.mark.parametrize("features", ["efficientnet", "minilm"])
+@pytest.mark.parametrize("step", [0.02, 0.3, 2.0])
+@pytest.mark.parametrize("spectral", [False, True])
+def test_real_features(features: str, step: float, spectral: bool, request: pytest.FixtureRequest) -> None:
+    """The bits of a plan are those of the file, and what is thrown away stays within a step."""
+    values, grids = real(features, request)
+    geometry = Geometry(grids, 0, spectral)
+    made, codec = planned(values, geometry, step)
+    coefficients = codec.transform(values, geometry)
+    symbols = codec.symbols(coefficients, geometry.bands, 1.0)
+    payload = codec.encode(symbols, geometry)
+    np.testing.assert_array_equal(codec.decode_symbols(payload, geometry), symbols)
+    assert 8 * len(payload) == pytest.approx(made.bits, rel=0.01, abs=64)
+    assert 8 * len(payload) == pytest.approx(sample_bits(codec, coefficients, geometry, 1.0), rel=0.01, abs=64)
+    decoded = codec.transform(codec.reconstruct(symbols, geometry, 1.0, np.dtype("f4")), geometry)
+    assert (np.abs(decoded - coefficients) <= 1.6 * step + 1e-4).all()
+
+
+def test_frequencies_pay_on_smooth_grids_and_neighbours_on_all(efficientnet: NDArray[np.float32]) -> None:
+    values = np.ascontiguousarray(efficientnet.reshape(1280, 49).T)
+    square, lone = Geometry(((7, 7),), 0), Geometry(((),) * 49, 0)
+    assert planned(values, square, 0.5)[0].bits < 0.9 * planned(values, lone, 0.5)[0].bits
+    y, x = np.mgrid[0:32, 0:32]
+    phases = np.linspace(0, 3, 8)
+    smooth = np.sin(y[..., None] / 9 + phases) * np.cos(x[..., None] / 7 - phases)
+    smooth = smooth.reshape(1024, 8).astype(np.float32)
+    plain, frequencies = (planned(smooth, Geometry(((32, 32),), 0, spectral), 0.05)[0] for spectral in (False, True))
+    assert frequencies.bits < 0.3 * plain.bits
+    assert frequencies.parameters.extents
+
+
+def test_own_tables_come_only_where_they_pay() -> None:
+    rng = np.random.default_rng(0)
+    few = rng.standard_normal((20, 4)).astype(np.float32)
+    odd = np.where(rng.random((4000, 16)) < 0.5, 7, -3).astype(np.float32)
+    for values, pays in ((few, False), (odd, True)):
+        geometry = Geometry(((),) * len(values), 0)
+        made, _ = planned(values, geometry, 1.0, bounded=True)
+        assert (TABLES in made.sections) == (CONTEXT_MAP in made.sections) == pays
+        without, _ = planned(values, geometry, 1.0, bounded=True, own_tables=False)
+        assert not {TABLES, CONTEXT_MAP} & set(without.sections)
+        assert made.bits <= without.bits
+
+
+def test_bounded_plans_have_no_dead_zones() -> None:
+    values = np.random.default_rng(1).standard_normal((50, 6)).astype(np.float32)
+    made, codec = planned(values, Geometry(((50,),), 0), 0.25, bounded=True)
+    assert made.thresholds is None
+    assert made.parameters.shift == 0
+    symbols = codec.symbols(values, np.zeros(50, np.uint8), 1.0)
+    found = codec.reconstruct(symbols, Geometry(((50,),), 0), 1.0, np.dtype("f4"))
+    assert np.abs(found - values).max() <= 0.125 * (1 + 1e-6)
+
+
+def test_levels_follow_magnitudes() -> None:
+    rng = np.random.default_rng(2)
+    bands = np.arange(4000, dtype=np.uint8) % 4
+    scales = np.array([1.0, 4.0, 16.0])[None] * np.array([8.0, 4.0, 2.0, 1.0])[bands][:, None]
+    levels = levels_for(np.rint(scales * rng.laplace(size=(4000, 3))).astype(np.int32), bands)
+    assert np.abs(np.diff(levels.channels) - 4).max() <= 1
+    assert np.abs(np.diff(levels.bands[:4]) + 2).max() <= 1
+    classes = levels.classes()
+    assert classes.shape == (BANDS, 3)
+    assert (np.diff(classes[:4].astype(int), axis=0) <= 0).all()
+
+
+def test_dead_zones_widen_where_ones_are_rare() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.laplace(size=(5000, 2)) * np.array([0.15, 3.0])
+    indices, bands = quantize(values, 1.0, 0.45), np.zeros(5000, np.uint8)
+    thresholds = dead_zones(indices, levels_for(indices, bands).classes(), bands)
+    assert thresholds.shape == (BANDS, 2)
+    assert thresholds[0, 0] > thresholds[0, 1] >= 0.5
+    assert thresholds.max() < 1.6
+
+
+def test_estimates_fall_with_steps() -> None:
+    values = np.random.default_rng(4).laplace(size=(600, 20)).astype(np.float32)
+    bands = np.zeros(600, np.uint8)
+    bits = [estimate(values, bands, np.full(BANDS, step), 1.0) for step in (0.05, 0.1, 0.4, 1.6)]
+    assert bits == sorted(bits, reverse=True)
+    made, _ = planned(values, Geometry(((),) * 600, 0), 0.4)
+    assert bits[2] == pytest.approx(made.bits, rel=0.15)
+    assert estimate(values, bands, np.full(BANDS, 0.4), 3.0) == pytest.approx(3 * bits[2], rel=0.02)
+
+
+@settings(deadline=None)
+@given(
+    hnp.arrays(np.int64, st.tuples(st.integers(1, 4), st.sampled_from([1, 40])), elements=st.integers(0, 1 << 30)),
+    st.floats(0.1, 1e6),
+)
+def test_tables_stay_in_range(seeds: NDArray[np.int64], scale: float) -> None:
+    counts = np.zeros((*seeds.shape, BUCKETS), np.int64)
+    for place in np.ndindex(seeds.shape):
+        rng = np.random.default_rng(seeds[place])
+        counts[place] = rng.integers(0, 50, BUCKETS) * (rng.random(BUCKETS) < rng.random())
+    table_of, levels = choose_tables(counts, scale)
+    assert table_of.shape == seeds.shape
+    assert 1 <= len(levels) <= 256
+    assert int(table_of.max()) < len(levels)
+    assert np.isfinite(table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), levels))
+    frequencies_of(levels)
+
+
+def test_blind_steps_favour_means_and_first_tokens_and_lone_tokens_are_no_means() -> None:
+    steps = blind_steps(Geometry(((14, 14),), 1, True))
+    assert (np.diff(steps[:14]) >= 0).all()
+    assert steps[0] < 0
+    assert steps[14] < steps[15] < 0
+    assert not blind_steps(Geometry(((), ()), 0, True))[:14].any()

@@ -1,0 +1,147 @@
+"""Files whose transforms, extents, levels and tables are given, not chosen: for vectors of every tool of the codec."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caufc.align import LayoutAligner
+from caufc.bitstream import AlignmentRecord
+from caufc.codec import (
+    ANALYSIS,
+    ANALYSIS_SCALES,
+    BASIS,
+    BASIS_SCALES,
+    CHANNEL_LEVELS,
+    Arrays,
+    Parameters,
+    TransformCodec,
+    plan,
+    principal_basis,
+    quantize_rows,
+)
+from caufc.codec.transform_codec import BAND_LEVELS, BAND_STEPS
+from caufc.features import to_source
+from caufc.options import layouts_for_structure
+from caufc.pipeline.choose import template_of
+from caufc.pipeline.coder import Promise
+from caufc.pipeline.numeric import to_floats
+from caufc.pipeline.setup import TRANSFORM, TensorSetup
+from caufc.pipeline.source import Source, SourceTensor
+from caufc.pipeline.transform_coder import value_aligner
+from caufc.pipeline.writer import container_prelude, profile_bytes, write_pass
+from caufc.types import Layout
+
+__all__ = ["Forced", "forced_file", "forced_profile"]
+
+LARGER = 30.0
+"""So many times more values make own tables pay."""
+
+
+@dataclass(frozen=True)
+class Forced:
+    """How one tensor is coded.
+
+    Args:
+        layout: of its axes.
+        step: distance of reconstruction points.
+        spectral: transform grids.
+        extents: code extents.
+        vectors: of the basis, the first of the Karhunen-Loeve basis; 0 for none.
+        analysis: whether the file has analysis vectors too.
+        band_steps: step codes of every band; None for none.
+        own_tables: tables made for these features, or the universal ones.
+        levels: whether channels and bands have levels.
+        per_token: align every token.
+        chunk: samples a chunk.
+        gain: factor on all steps.
+    """
+
+    layout: str
+    step: float
+    spectral: bool = False
+    extents: bool = False
+    vectors: int = 0
+    analysis: bool = False
+    band_steps: NDArray[np.int8] | None = None
+    own_tables: bool = False
+    levels: bool = True
+    per_token: bool = False
+    chunk: int = 100
+    gain: float = 1.0
+    also: dict[int, NDArray[Any]] = field(default_factory=dict)
+
+
+def _samples(tensor: SourceTensor, samples: int) -> Any:
+    block = tensor.block(0, samples)
+    return (
+        [to_floats(part, tensor.dtype) for part in block] if isinstance(block, list) else to_floats(block, tensor.dtype)
+    )
+
+
+def _basis(matrix: NDArray[Any], wanted: Forced) -> Arrays:
+    if not wanted.vectors:
+        return {}
+    rows, _ = principal_basis(np.cov(matrix.T.astype(np.float64)))
+    coded = quantize_rows(rows[: wanted.vectors])
+    found = {BASIS: coded.codes.ravel(), BASIS_SCALES: coded.scales}
+    if wanted.analysis:
+        inverse = quantize_rows(np.linalg.pinv(coded.values()).T, 16)
+        found |= {ANALYSIS: inverse.codes.ravel(), ANALYSIS_SCALES: inverse.scales}
+    return found
+
+
+def _setup(source: Source, wanted: Forced) -> TensorSetup:
+    tensor, layout = source.tensors[0], Layout(wanted.layout).unbatched()
+    base = TensorSetup(
+        tensor.name, tensor.dtype, tensor.framework, template_of(source, tensor), TRANSFORM, layout,
+        alignment=AlignmentRecord(2, 2) if wanted.per_token else None,
+    )  # fmt: skip
+    tokens = LayoutAligner(layout).to_tokens(_samples(tensor, source.samples))
+    channels = tokens.matrix.shape[1]
+    aligned, _ = value_aligner(base, channels).forward(tokens.matrix)
+    arrays = {**_basis(aligned, wanted)}
+    if wanted.band_steps is not None:
+        arrays[BAND_STEPS] = wanted.band_steps
+    parameters = Parameters(wanted.step, spectral=wanted.spectral)
+    codec = TransformCodec(parameters, arrays, channels)
+    geometry = codec.geometry(tokens.grids, tokens.special)
+    steps = codec.steps(wanted.gain).astype(np.float64)
+    scale = LARGER if wanted.own_tables else 1.0
+    coefficients = codec.transform(aligned, geometry)
+    made = plan(coefficients, geometry, steps, parameters, scale, bounded=False, own_tables=wanted.own_tables)
+    sections = dict(made.sections)
+    if not wanted.levels:
+        sections = {kind: array for kind, array in sections.items() if kind not in (CHANNEL_LEVELS, BAND_LEVELS)}
+    chosen = replace(made.parameters, extents=wanted.extents)
+    return replace(base, parameters=chosen.to_fields(), arrays={**arrays, **sections, **wanted.also})
+
+
+def _source(features: Any, wanted: Forced) -> Source:
+    return to_source(features, layouts_for_structure(wanted.layout))
+
+
+def forced_file(features: Any, wanted: Forced) -> bytes:
+    """The bytes of a file."""
+    source = _source(features, wanted)
+    setup = _setup(source, wanted)
+    prelude = container_prelude(source.structure, [setup], gain=wanted.gain, arch=None, indexed=False, profile=None)
+    sink = io.BytesIO()
+    write_pass(
+        source, [setup], prelude, sink, promises=[Promise()], dead_zones=[None], gain=wanted.gain, chunk=wanted.chunk,
+        progress=lambda values: None,
+    )  # fmt: skip
+    return sink.getvalue()
+
+
+def forced_profile(features: Any, wanted: Forced) -> bytes:
+    """The bytes of a profile with the same decisions."""
+    source = _source(features, wanted)
+    header, sections = container_prelude(
+        source.structure, [_setup(source, wanted)], gain=None, arch=None, indexed=False, profile=None
+    )
+    return profile_bytes(replace(header, content="profile"), sections)
