@@ -12,16 +12,16 @@ Array = NDArray[Any]
 
 
 class Lattice(NamedTuple):
-    """Sizes R, Q and I of the grid of `count` elements."""
+    """Sizes R, Q and I of the grid of so many elements."""
 
-    count: int
+    elements: int
     rows: int
     columns: int
     inner: int
 
     def at(self, tokens: list[tuple[int, int]]) -> Array:
         """Numbers of the elements at these rows and columns, in the order [token, A, I]."""
-        index = np.arange(self.count).reshape(-1, self.rows, self.columns, self.inner)
+        index = np.arange(self.elements).reshape(-1, self.rows, self.columns, self.inner)
         return np.concatenate([index[:, y, x].ravel() for y, x in tokens])
 
     def all(self) -> Array:

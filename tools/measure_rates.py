@@ -29,10 +29,10 @@ from tap_features import TAPS, data_folder, load_features, load_head, network
 import caufc
 from caufc.fit import fit_profile
 
-BLIND = (0, 10, 20, 30, 35, 40, 45, 50, 55, 60)
-TASK = (10, 20, 30, 35, 40, 45, 50, 55, 60, 70, 85)
+BLIND = (0, 5, 10, 15, 20, 30, 40, 45, 50, 60)
+TASK = (10, 25, 35, 45, 50, 55, 65, 85)
 MARKS = (99.0, 95.0)
-FIT_SAMPLES = 1200
+FIT_SAMPLES = 800
 HEAD_SCALE = 10.0
 """Ridge scores to logits: about what makes their softmax as sure as the head is right."""
 

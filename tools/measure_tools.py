@@ -1,9 +1,9 @@
 """What each tool of the transform codec buys, switched off one at a time.
 
 For each tap of `tap_features.py`, a sample of the test half is coded at medium quality with all tools that pay there
-(the grid transform does not for all), then without each of them. Figures are bytes more at the same weighted distortion (squared error in the frequency domain, in units of the
-steps that importance gives), interpolated between steps; what importance
-buys only shows in agreement, and is not here.
+(the grid transform does not for all), then without each of them. Figures are bytes more at the same weighted distortion
+(squared error in the frequency domain, in units of the steps that importance gives), interpolated between steps. What
+importance buys only shows in agreement, and is not here.
 
     python tools/measure_tools.py --features DIR [--results NAME]
 """

@@ -19,7 +19,7 @@ __all__ = ["blind_steps", "flat_steps"]
 
 EXPONENT = 0.5
 LOWEST = 0.12
-MEAN_WEIGHT = 4.0
+MEAN_WEIGHT = 8.0
 FIRST_TOKEN_WEIGHT = 6.0
 OTHER_TOKENS_WEIGHT = 2.0
 

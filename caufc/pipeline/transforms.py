@@ -44,6 +44,12 @@ MAX_BASIS_CHANNELS = 2048
 FINER_OCTAVES = (0, 1, 2)
 """How much finer steps may be where there is no grid transform, whose means get finer steps of their own."""
 
+NEVER_CODED = 0.2
+"""Basis vectors whose deviation is below this share of the finest step only code zeros."""
+
+FEW_VALUES = 512
+"""Values below which a comparison says nothing."""
+
 PLAIN_MARGIN = 1.02
 """A transform must save more than this."""
 
@@ -88,23 +94,20 @@ def choose_transforms(
     spectral = replace(geometry, spectral=True)
     weights = blind_steps(spectral) if weighted else flat_steps()
     plain = Transforms(False, None, _plain_steps(weights, 0))
-    if not search or aligned.size < 2 * THIN_BLOCK:
+    if not search or aligned.size < FEW_VALUES:
         return plain
     thin, thin_geometry = _thinned(aligned, geometry)
     bases: list[tuple[QuantizedRows | None, Values]] = [(None, thin)]
     basis = _basis(aligned, step, weights)
     if basis is not None:
         bases.append((basis, ChannelTransform(basis).forward(thin)))
-    judge = _Judge(thin_geometry, weights, step, total)
+    judge = _Judge(thin_geometry, weights, step, total, thin.size)
     scored = list(judge.candidates(bases))
     best_plain = min(cost for cost, choice in scored if not choice.spectral and choice.basis is None)
     cost, best = min(scored, key=lambda pair: pair[0])
     if cost * PLAIN_MARGIN < best_plain:
         return best
     return min((pair for pair in scored if not pair[1].spectral and pair[1].basis is None), key=lambda pair: pair[0])[1]
-
-
-THIN_BLOCK = 256
 
 
 def _plain_steps(weights: Codes, finer: int) -> Codes:
@@ -131,7 +134,7 @@ def _basis(aligned: Values, step: float, weights: Codes) -> QuantizedRows | None
     wide = np.ascontiguousarray(aligned)
     rows, variances = principal_basis(np.asarray(wide.T @ wide / tokens, np.float64))
     finest = step * 2.0 ** (int(weights.min()) / 8)
-    kept = int(np.count_nonzero(variances > (finest / 16) ** 2))
+    kept = int(np.count_nonzero(variances > (NEVER_CODED * finest) ** 2))
     return quantize_rows(rows[: max(1, kept)])
 
 
@@ -143,10 +146,11 @@ class _Judge:
         weights: step codes in which distortion is measured, band by band of frequencies ``[16]``.
         step: at the wanted rate.
         total: values of the file.
+        size: values of the thin sample; a basis may make fewer of them.
     """
 
-    def __init__(self, geometry: Geometry, weights: Codes, step: float, total: float) -> None:
-        self.geometry, self.weights, self.step, self.total = geometry, weights, step, total
+    def __init__(self, geometry: Geometry, weights: Codes, step: float, total: float, size: int) -> None:
+        self.geometry, self.weights, self.step, self.total, self.size = geometry, weights, step, total, size
         self.spectral = replace(geometry, spectral=True)
         self.unit = self._steps(weights)
 
@@ -174,8 +178,8 @@ class _Judge:
         if not geometry.spectral:
             error = forward_grid(error, self.spectral)
         unit = self.unit[self.spectral.bands][:, None]
-        distortion = float(np.sum(np.square(error / unit))) / values.size
-        scale = self.total / values.size
+        distortion = float(np.sum(np.square(error / unit))) / self.size
+        scale = self.total / self.size
         bits = estimate(values, geometry.bands, steps, scale)
         if choice.basis is not None:
             bits += 8.0 * choice.basis.codes.size

@@ -87,7 +87,7 @@ def test_json(run: Run, smooth: Path):
         assert row["bpfp"] == 8 * row["bytes"] / data["numel"]
         assert row["encode_mb_s"] == pytest.approx(92160 / row["encode_seconds"] / 1e6)
         assert row["decode_mb_s"] == pytest.approx(92160 / row["decode_seconds"] / 1e6)
-    assert rows["caufc quality 20"]["options"] == {"quality": 20}
+    assert rows["caufc quality 20"]["options"] == {"quality": 20, "effort": "default"}
     assert rows["int8 + zstd -19"]["options"] == {"bits": 8, "packed": False, "zstd_level": 19}
 
 

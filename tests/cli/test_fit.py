@@ -1,0 +1,70 @@
+"""``caufc fit``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import caufc
+from caufc.pipeline.profile import profile_id
+
+from .conftest import Run
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture
+def texts(minilm: Any) -> list[Any]:
+    return [torch.from_numpy(np.array(text)) for text in minilm]
+
+
+def test_a_profile_saves_bytes_and_is_named(run: Run, texts: list[Any]) -> None:
+    torch.save(texts[:7], "a.pt")
+    torch.save(texts[7:], "b.pt")
+    ran = run("fit", "a.pt", "b.pt", "-o", "p.caufp", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    report = json.loads(ran.out)
+    data = Path("p.caufp").read_bytes()
+    assert report["bytes"] == len(data)
+    assert report["id"] == profile_id(data).hex()
+    assert report["samples"] == len(texts)
+    with_profile = caufc.encode(texts[:1], profile="p.caufp", embed_profile=False)
+    assert len(with_profile) < len(caufc.encode(texts[:1]))
+
+
+def test_the_report(run: Run) -> None:
+    np.save("x.npy", np.random.default_rng(0).standard_normal((30, 8, 4, 4)).astype(np.float32))
+    ran = run("fit", "x.npy", "--samples", "20", "-o", "p.caufp")
+    assert ran.code == 0
+    assert ran.out.startswith("p.caufp: ") and "from 20 samples" in ran.out
+
+
+def test_outputs_stay_unless_forced(run: Run) -> None:
+    np.save("x.npy", np.ones((30, 8, 4, 4), np.float32))
+    Path("p.caufp").write_bytes(b"mine")
+    assert run("fit", "x.npy", "-o", "p.caufp").code == 1
+    assert Path("p.caufp").read_bytes() == b"mine"
+    assert run("fit", "x.npy", "-o", "p.caufp", "-f").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("x.npy -o p.cauf", 2, "end it in .caufp"),
+        ("x.npy -o p.caufp --sensitivity", 2, "give --arch ID and one --tap NAME"),
+        ("x.npy y.npy -o p.caufp", 2, "cannot be joined"),
+        ("missing.npy -o p.caufp", 1, "no such file"),
+        ("x.npy -o p.caufp --arch nobody/knows --tap a --sensitivity", 2, "nobody/knows"),
+    ],
+)
+def test_what_is_wrong(run: Run, arguments: str, code: int, message: str) -> None:
+    np.save("x.npy", np.ones((4, 8, 4, 4), np.float32))
+    np.save("y.npy", np.ones((4, 9, 4, 4), np.float32))
+    ran = run("fit", *arguments.split())
+    assert ran.code == code
+    assert message in ran.err
+    assert not Path("p.caufp").exists()

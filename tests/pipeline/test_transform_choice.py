@@ -1,0 +1,90 @@
+"""Which transforms, steps and efforts an encoder chooses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import caufc
+from caufc.codec import BASIS, Geometry, Parameters
+from caufc.errors import OptionError
+from caufc.pipeline.effort import EFFORTS, Effort
+from caufc.pipeline.transforms import choose_transforms
+
+from .test_rate import snr
+
+
+def mixed(tokens: int, channels: int, rank: int) -> NDArray[np.float32]:
+    """Dense tokens of a few directions, and some noise."""
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((tokens, rank)) @ rng.standard_normal((rank, channels))
+    return (values + 0.05 * rng.standard_normal((tokens, channels))).astype(np.float32)
+
+
+def chosen(values: Any, geometry: Geometry, step: float, total: float = 1e8, **options: bool) -> Any:
+    return choose_transforms(values, geometry, step, total, **{"weighted": False, "search": True, **options})
+
+
+def test_correlated_channels_get_a_basis() -> None:
+    values = mixed(4096, 32, 4)
+    found = chosen(values, Geometry(((64,),) * 64, 0), 0.5)
+    assert found.basis is not None and len(found.basis.codes) < 32
+
+
+def test_a_basis_must_pay_for_its_bytes() -> None:
+    values = mixed(4096, 32, 4)
+    assert chosen(values, Geometry(((64,),) * 64, 0), 1000.0, total=values.size).basis is None
+
+
+def test_smooth_grids_get_frequencies() -> None:
+    y, x = np.mgrid[0:8, 0:8]
+    phases = np.random.default_rng(0).uniform(0, 6, (64, 1, 16))
+    smooth = np.sin((y + x).reshape(1, 64, 1) / 4 + phases).reshape(-1, 16).astype(np.float32)
+    assert chosen(smooth, Geometry(((8, 8),) * 64, 0), 0.1).spectral
+
+
+def test_sparse_maps_are_not_forced_through_transforms() -> None:
+    rng = np.random.default_rng(0)
+    sparse = (rng.standard_normal((4096, 16)) * (rng.random((4096, 16)) < 0.03)).astype(np.float32)
+    found = chosen(sparse, Geometry(((8, 8),) * 64, 0), 0.1)
+    assert not found.spectral and found.basis is None
+
+
+def test_no_search_no_transforms() -> None:
+    values = mixed(4096, 32, 4)
+    found = chosen(values, Geometry(((64,),) * 64, 0), 0.5, search=False)
+    assert not found.spectral and found.basis is None
+
+
+def test_a_massive_channel_costs_bits_only_where_it_is() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((64, 65, 48)).astype(np.float32)
+    massive = values.copy()
+    massive[:, 0, 7] *= 1e4
+    plain, with_outliers = (len(caufc.encode(x, layout="b (1 + h w) c", quality=50)) for x in (values, massive))
+    assert with_outliers < 1.03 * plain + 64 * 4
+    decoded = caufc.decode(caufc.encode(massive, layout="b (1 + h w) c", quality=50))
+    rest = np.ones(48, bool)
+    rest[7] = False
+    error = ((decoded - massive)[:, :, rest] ** 2).mean()
+    assert error < 0.1
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_every_effort_decodes(effort: str, minilm: Any) -> None:
+    decoded = caufc.decode(caufc.encode(minilm, effort=effort, snr=20))
+    assert snr(decoded, minilm) >= 20
+
+
+def test_efforts_are_known_by_name() -> None:
+    assert Effort.named("best").sample_values > Effort.named("fast").sample_values
+    with pytest.raises(OptionError, match="fast, default, best"):
+        Effort.named("more")
+
+
+def test_steps_of_a_file_follow_its_sections(efficientnet: Any) -> None:
+    assert BASIS == 8 and Parameters(1.0).to_fields() == (1.0, 0, 0, 0)
+    assert len(caufc.encode(efficientnet, quality=20)) < len(caufc.encode(efficientnet, quality=60))
