@@ -128,7 +128,7 @@ def _child(verb: str, source: Path) -> dict[str, float]:
 
 def child(verb: str, source: str) -> None:
     """One job in a process of its own: prints seconds, and MiB above what stood before it began."""
-    from caufc.cli.main import main as caufc_main
+    from caufc.cli.main import caufc as console
 
     coded = f"{source}.cauf"
     words = ["encode", source, "-o", coded] if verb == "encode" else ["decode", coded, "-o", f"{source}.back.npy"]
@@ -137,11 +137,7 @@ def child(verb: str, source: str) -> None:
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
-    try:
-        caufc_main([*words, "-f", "--quiet"])
-    except SystemExit as end:
-        if end.code:
-            raise
+    console([*words, "-f", "--quiet"], standalone_mode=False)
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(json.dumps({"s": seconds, "mib": (peak - before) / 1024}))

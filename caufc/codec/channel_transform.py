@@ -85,8 +85,17 @@ class ChannelTransform:
 
     def _finder(self) -> Matrix:
         given = self._given
-        found: Matrix = np.linalg.pinv(self.basis) if given is None else given.values().T
+        found: Matrix = _right_inverse(self.basis) if given is None else given.values().T
         return found
+
+
+def _right_inverse(rows: Matrix) -> Matrix:
+    """``[C, K]`` that finds coefficients in rows ``[K, C]`` by least squares."""
+    try:
+        found: Matrix = np.linalg.solve(rows @ rows.T, rows).T
+    except np.linalg.LinAlgError:
+        found = np.linalg.pinv(rows)
+    return found
 
 
 def principal_basis(covariance: Matrix) -> tuple[Matrix, NDArray[np.float64]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,39 +96,43 @@ class Geometry:
     @functools.cached_property
     def passes(self) -> tuple[Pass, ...]:
         """The passes, in order; those without tokens are left out."""
-        first_blocks = np.cumsum([0, *(len(order.heads) for order in self.orders)])
-        parts: dict[int, list[Pass]] = {}
+        blocks = np.cumsum([0, *(len(order.heads) for order in self.orders)])
         numbers: dict[tuple[int, ...], list[int]] = {}
         for number, grid in enumerate(self.grids):
             numbers.setdefault(grid, []).append(number)
         starts = np.cumsum([0, *self.sizes])
-        for samples in numbers.values():
-            order = self.orders[samples[0]]
-            offsets = np.stack([starts[samples], first_blocks[samples]])
-            for number, part in enumerate(self._placed(order, offsets, int(first_blocks[-1]))):
-                parts.setdefault(number, []).append(part)
-        merged = (_merged(parts[number]) for number in sorted(parts))
-        return tuple(part for part in merged if len(part.tokens))
+        placed = [
+            self._placed(self.orders[samples[0]], starts[samples], blocks[samples], int(blocks[-1]))
+            for samples in numbers.values()
+        ]
+        if not placed:
+            return ()
+        whole = placed[0] if len(placed) == 1 else _Placed.joined(placed)
+        edges = np.searchsorted(whole.passes, np.arange(int(whole.passes.max(initial=0)) + 2))
+        near = max((order.near for order in self.orders), key=len)
+        return tuple(
+            whole.cut(slice(start, stop), near[number], self.tokens)
+            for number, (start, stop) in enumerate(itertools.pairwise(edges))
+            if stop > start
+        )
 
-    def _placed(self, order: TokenOrder, offsets: Indices, blocks: int) -> Iterator[Pass]:
-        """One sample's passes, repeated for all samples of that grid: first tokens and first blocks ``[2, B]``."""
-        first, block = offsets[0][:, None], offsets[1][:, None]
-        for part in order.passes:
-            tokens = (part.tokens + first).ravel()
-            around = part.neighbours[:, None, :]
-            neighbours = np.where(around < 0, self.tokens, around + first).reshape(4, -1)
-            inside = order.blocks[part.tokens]
-            numbers = np.where(inside < 0, blocks, inside + block).ravel()
-            yield Pass(
-                tokens,
-                neighbours,
-                (neighbours < self.tokens).sum(axis=0),
-                order.bands[part.tokens][None].repeat(len(first), axis=0).ravel(),
-                int(order.ranks[part.tokens].max(initial=0)),
-                numbers,
-                _starts(numbers),
-                part.near,
-            )
+    def _placed(self, order: TokenOrder, first: Indices, block: Indices, blocks: int) -> _Placed:
+        """One sample's tokens in their order, repeated for all samples of that grid, pass by pass."""
+        members, around = order.tokens, order.neighbours
+        inside = order.blocks[members]
+        repeat = len(first)
+        tokens = members + first[:, None]
+        neighbours = np.where(around[:, None] < 0, self.tokens, around[:, None] + first[:, None])
+        numbers = np.where(inside < 0, blocks, inside + block[:, None])
+        by_pass = np.argsort(np.broadcast_to(order.numbers, tokens.shape).ravel(), kind="stable")
+        return _Placed(
+            np.tile(order.numbers, repeat)[by_pass],
+            tokens.ravel()[by_pass],
+            neighbours.reshape(4, -1)[:, by_pass],
+            np.tile(order.bands[members], repeat)[by_pass],
+            np.tile(order.ranks[members], repeat)[by_pass],
+            numbers.ravel()[by_pass],
+        )
 
     def _joined(self, parts: list[Indices]) -> Indices:
         starts = np.cumsum([0, *self.sizes])
@@ -136,26 +140,47 @@ class Geometry:
         return np.concatenate([np.empty(0, np.intp), *moved])
 
 
+@dataclass(frozen=True)
+class _Placed:
+    """Tokens of all passes, one pass after the other: arrays ``[n]``, neighbours ``[4, n]``."""
+
+    passes: Bytes
+    tokens: Indices
+    neighbours: Indices
+    bands: Bytes
+    ranks: Bytes
+    blocks: Indices
+
+    @classmethod
+    def joined(cls, parts: list[_Placed]) -> _Placed:
+        """Tokens of several grids: the first pass by token, others by block and token [CAUF-0218]."""
+        passes = np.concatenate([part.passes for part in parts])
+        tokens = np.concatenate([part.tokens for part in parts])
+        blocks = np.concatenate([part.blocks for part in parts])
+        order = np.lexsort((tokens, np.where(passes > 0, blocks, 0), passes))
+        return cls(
+            passes[order],
+            tokens[order],
+            np.concatenate([part.neighbours for part in parts], axis=1)[:, order],
+            np.concatenate([part.bands for part in parts])[order],
+            np.concatenate([part.ranks for part in parts])[order],
+            blocks[order],
+        )
+
+    def cut(self, there: slice, near: bool, outside: int) -> Pass:
+        """One pass."""
+        neighbours, blocks = self.neighbours[:, there], self.blocks[there]
+        return Pass(
+            self.tokens[there],
+            neighbours,
+            (neighbours < outside).sum(axis=0),
+            self.bands[there],
+            int(self.ranks[there].max()),
+            blocks,
+            _starts(blocks),
+            near,
+        )
+
+
 def _starts(blocks: Indices) -> Indices:
     return np.flatnonzero(np.concatenate([[True], blocks[1:] != blocks[:-1]])) if len(blocks) else blocks
-
-
-def _merged(parts: list[Pass]) -> Pass:
-    """Passes of one number over several grids, tokens by sample."""
-    if len(parts) == 1:
-        return parts[0]
-    tokens = np.concatenate([part.tokens for part in parts])
-    samples = np.concatenate([part.blocks for part in parts])
-    rank = max(part.rank for part in parts)
-    order = np.lexsort((tokens, samples)) if rank else np.argsort(tokens, kind="stable")
-    blocks = samples[order]
-    return Pass(
-        tokens[order],
-        np.concatenate([part.neighbours for part in parts], axis=1)[:, order],
-        np.concatenate([part.counts for part in parts])[order],
-        np.concatenate([part.bands for part in parts])[order],
-        rank,
-        blocks,
-        _starts(blocks),
-        parts[0].near,
-    )

@@ -68,6 +68,26 @@ class TokenOrder:
     blocks: Indices
     heads: Indices
 
+    @functools.cached_property
+    def tokens(self) -> Indices:
+        """Tokens of all passes, one after the other."""
+        return np.concatenate([part.tokens for part in self.passes])
+
+    @functools.cached_property
+    def neighbours(self) -> Indices:
+        """Their neighbours ``[4, T]``."""
+        return np.concatenate([part.neighbours for part in self.passes], axis=1)
+
+    @functools.cached_property
+    def numbers(self) -> Bytes:
+        """The pass of each."""
+        return np.repeat(np.arange(len(self.passes), dtype=np.uint8), [len(part.tokens) for part in self.passes])
+
+    @functools.cached_property
+    def near(self) -> list[bool]:
+        """Of every pass."""
+        return [part.near for part in self.passes]
+
 
 def order_of(grid: tuple[int, ...], special: int, spectral: bool) -> TokenOrder:
     """The order of a sample's tokens; those of small grids are kept."""

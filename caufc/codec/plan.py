@@ -198,14 +198,14 @@ def context_counts(buckets: Bytes, classes: Bytes, geometry: Geometry, extents: 
     keys = ContextKeys(classes, geometry, extents)
     magnitudes = magnitude_of(buckets)
     reach = extents_of(magnitudes, geometry) if keys.has_extents else None
-    counts = np.zeros(CLASSES * CONTEXTS * BUCKETS, np.int64)
+    found = []
     for part in keys.walk(magnitudes, reach):
         values = buckets[part.tokens]
         values = values.ravel() if part.live is None else values[part.live]
-        counts += np.bincount(CONTEXT_OF_KEY[part.keys] * np.int32(BUCKETS) + values, minlength=counts.size)
+        found.append(CONTEXT_OF_KEY[part.keys] * np.int32(BUCKETS) + values)
     if reach is not None:
-        of_extent = keys.extent_contexts(magnitudes).ravel() * BUCKETS + reach.ravel()
-        counts += np.bincount(of_extent, minlength=counts.size)
+        found.append((keys.extent_contexts(magnitudes) * BUCKETS + reach).ravel())
+    counts = np.bincount(np.concatenate([np.empty(0, np.int32), *found]), minlength=CLASSES * CONTEXTS * BUCKETS)
     return counts.reshape(CLASSES, CONTEXTS, BUCKETS)
 
 
