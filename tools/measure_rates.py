@@ -29,7 +29,7 @@ from tap_features import TAPS, data_folder, load_features, load_head, network
 import caufc
 from caufc.fit import fit_profile
 
-BLIND = (0, 5, 10, 15, 20, 30, 40, 45, 50, 60)
+BLIND = (0, 5, 10, 16, 22, 28, 36, 43, 50, 58)
 TASK = (10, 25, 35, 45, 50, 55, 65, 85)
 MARKS = (99.0, 95.0)
 FIT_SAMPLES = 800

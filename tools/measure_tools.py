@@ -43,7 +43,7 @@ from caufc.codec.universal import universal_tables
 from caufc.types import Layout
 
 OCTAVES = (-0.75, -0.25, 0.25, 0.75)
-CHANNEL_STEP = 0.032
+MEDIUM_STEP, NARROW_CHANNELS = 0.17, 112
 SPARSE = 0.2
 
 
@@ -68,7 +68,11 @@ class Bench:
     def __init__(self, folder: Path, tap: str) -> None:
         self.aligned, self.geometry = tap_sample(load_features(folder, tap, "test"), Layout(TAPS[tap].layout))
         deviations = self.aligned.std(axis=0, dtype=np.float64)
-        self.step = CHANNEL_STEP * math.sqrt(self.aligned.shape[1]) * float(np.median(deviations[deviations > 0]))
+        self.step = (
+            MEDIUM_STEP
+            * math.sqrt(max(1, self.aligned.shape[1] / NARROW_CHANNELS))
+            * float(np.median(deviations[deviations > 0]))
+        )
         self.sparse = float((self.aligned == 0).mean()) >= SPARSE
         self.spectral = replace(self.geometry, spectral=True)
         self.weights = np.exp2(blind_steps(self.spectral) / 8)

@@ -67,8 +67,8 @@ CHANNEL_TOKENS = 48
 TINY_BYTES = 64
 """Tensors of so few bytes are smaller without tables and steps."""
 
-CHANNEL_STEP, POOLED_STEP = 0.032, 0.2
-"""Step at medium quality, in deviations of aligned values: times the root of the channels, or for pooled vectors."""
+MEDIUM_STEP, NARROW_CHANNELS = 0.17, 112
+"""Step at medium quality, in deviations of aligned values, of narrow taps and pooled vectors; wider ones get more."""
 
 BOUND_MARGIN = 1 - 2.0**-16
 """Steps of an error bound are this much under twice the bound: the cast to the output dtype takes its part."""
@@ -273,7 +273,7 @@ def _with_step(base: TensorSetup, parameters: Parameters) -> TensorSetup:
 
 
 def medium_step(survey: TensorSurvey, scales: NDArray[Any]) -> float:
-    """Step at medium quality: layers sum over channels, so noise may grow with the root of their number.
+    """Step at medium quality: layers sum over channels, so where they are many, noise may grow with their root.
 
     Args:
         survey: of the tensor.
@@ -284,7 +284,7 @@ def medium_step(survey: TensorSurvey, scales: NDArray[Any]) -> float:
     present = deviations[deviations > 0]
     deviation = float(np.median(present)) if present.size else 0.0
     pooled = not any(math.prod(grid) > 1 for grid in survey.geometry.grids)
-    share = POOLED_STEP if pooled else CHANNEL_STEP * math.sqrt(survey.channels)
+    share = MEDIUM_STEP * (1 if pooled else math.sqrt(max(1, survey.channels / NARROW_CHANNELS)))
     return share * (deviation if np.isfinite(deviation) and deviation > 2.0**-80 else 1.0)
 
 

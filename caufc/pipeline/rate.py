@@ -18,12 +18,12 @@ __all__ = ["RateModel", "Search", "bits_model", "gain_of_quality", "provisional_
 MODEL_VALUES = 1 << 18
 PROVISIONAL_VALUES = 1 << 15
 MIN_LOG_GAIN, MAX_LOG_GAIN = -40.0, 30.0
-QUALITY_OCTAVE = 10.0
+QUALITY_OCTAVE = 8.0
 MEDIUM = 50.0
 
 
 def gain_of_quality(quality: float) -> float:
-    """The gain of a quality: 1 at medium, double every 10 below."""
+    """The gain of a quality: 1 at medium, double every 8 below."""
     return float(np.float32(2.0 ** ((MEDIUM - quality) / QUALITY_OCTAVE)))
 
 
