@@ -17,12 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "tools" / "results" / "demo.txt"
 
 
-def figures(name: str) -> str:
-    """The table of a results page: its lines that start with a bar."""
-    page = (ROOT / "tools" / "results" / f"{name}.md").read_text("utf-8")
-    lines = page.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("| figure"))
-    rest = lines[start:]
+def table(name: str, start: str) -> str:
+    """The table of a results page whose first line begins so."""
+    lines = (ROOT / "tools" / "results" / f"{name}.md").read_text("utf-8").splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith(start))
+    rest = lines[first:]
     end = next((i for i, line in enumerate(rest) if not line.startswith("|")), len(rest))
     return "\n".join(rest[:end])
 
@@ -35,7 +34,9 @@ def readme() -> str:
         demo=DEMO.read_text("utf-8").strip(),
         plugin=(stranger / "caufc_stranger.py").read_text("utf-8").strip(),
         pyproject=(stranger / "pyproject.toml").read_text("utf-8").strip(),
-        foundation=figures("foundation"),
+        rates=table("rates", "| tap | int-k"),
+        speed=table("speed", "| tap | effort"),
+        foundation=table("foundation", "| figure"),
     )
 
 

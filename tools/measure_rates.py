@@ -30,7 +30,7 @@ import caufc
 from caufc.fit import fit_profile
 
 BLIND = (0, 5, 10, 16, 22, 28, 36, 43, 50, 58)
-TASK = (10, 25, 35, 45, 50, 55, 65, 85)
+TASK = (18, 30, 38, 46, 50, 54, 62, 78)
 MARKS = (99.0, 95.0)
 FIT_SAMPLES = 800
 HEAD_SCALE = 10.0
