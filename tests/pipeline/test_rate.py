@@ -122,15 +122,15 @@ def test_quality_names(minilm: Any) -> None:
     assert caufc.encode(minilm) == caufc.encode(minilm, quality="50")
 
 
-def test_gains_double_every_ten() -> None:
-    assert [gain_of_quality(quality) for quality in (50, 40, 60, 0, 100)] == [1, 2, 0.5, 32, 1 / 32]
+def test_gains_double_every_eight() -> None:
+    assert [gain_of_quality(quality) for quality in (50, 42, 58, 2, 98)] == [1, 2, 0.5, 64, 1 / 64]
 
 
 def test_medium_quality_beats_half_precision(efficientnet: Any, minilm: Any) -> None:
     for features in (efficientnet, minilm):
         data, report = encoded(features)
         assert report.snr_db is not None and report.snr_db > 10
-        assert len(data) < flat(features).size / 2
+        assert len(data) < 0.3 * 2 * flat(features).size
 
 
 @pytest.mark.parametrize(
