@@ -135,9 +135,13 @@ def child(verb: str, source: str) -> None:
     import constriction  # noqa: F401
     import torch  # noqa: F401
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1024
     started = time.perf_counter()
-    console([*words, "-f", "--quiet"], standalone_mode=False)
+    try:
+        console([*words, "-f", "--quiet"])
+    except SystemExit as end:
+        if end.code:
+            raise
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(json.dumps({"s": seconds, "mib": (peak - before) / 1024}))

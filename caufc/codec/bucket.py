@@ -31,6 +31,9 @@ LIMIT = 1 << 28
 """Symbols lie below: the last bucket ends there."""
 PIECE_BITS = 16
 
+BLOCK = 1 << 16
+"""Symbols at a time, so that they stay in the processor's caches."""
+
 
 def zigzag(values: NDArray[np.int32]) -> NDArray[np.int32]:
     """Signed to unsigned: 0, -1, 1, -2, 2 ... to 0, 1, 2, 3, 4 ..."""
@@ -49,7 +52,10 @@ def unzigzag(symbols: NDArray[np.int32]) -> NDArray[np.int32]:
 def bucket_of(symbols: NDArray[np.int32]) -> NDArray[np.uint8]:
     """The bucket of every symbol, same shape."""
     flat = symbols.ravel()
-    buckets = np.minimum(flat, 255).astype(np.uint8)
+    buckets = np.empty(len(flat), np.uint8)
+    for start in range(0, len(flat), BLOCK):
+        there = slice(start, start + BLOCK)
+        buckets[there] = np.minimum(flat[there], 255)
     large = np.flatnonzero(buckets >= DIRECT)
     if large.size:
         values = flat[large]

@@ -188,7 +188,7 @@ def _extents_pay(buckets: Bytes, geometry: Geometry) -> bool:
     reach = extents_of(magnitude_of(buckets), geometry)
     live = total = 0
     for part in geometry.passes[1:]:
-        live += int((reach[part.blocks] >= part.rank).sum())
+        live += int(np.count_nonzero(reach[part.blocks] >= part.rank))
         total += len(part.tokens) * buckets.shape[1]
     return live < EXTENT_SHARE * total
 
