@@ -70,9 +70,9 @@ def best_shift(scaled: Values, indices: NDArray[np.int32]) -> int:
         scaled: values in steps, same shape as ``indices``.
         indices: what they were quantised to.
     """
-    coded = indices != 0
-    if not coded.any():
+    coded = np.flatnonzero(indices)
+    if not len(coded):
         return 0
     with np.errstate(over="ignore"):
-        distance = float(np.mean(np.abs(scaled[coded]) - np.abs(indices[coded])))
+        distance = float(np.mean(np.abs(scaled.ravel()[coded]) - np.abs(indices.ravel()[coded])))
     return int(np.clip(np.rint(SHIFT_PARTS * distance), -SHIFT_PARTS // 2, SHIFT_PARTS // 2))

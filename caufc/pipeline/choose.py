@@ -104,7 +104,8 @@ class Choice:
         aligned, side = aligner.forward(survey.sample)
         geometry = codec.geometry(survey.geometry.grids, survey.geometry.special)
         scale = float(np.mean(aligner.scales(side))) if aligned.size else 1.0
-        return cls(setup, scale, codec.transform(aligned, geometry), geometry, survey, profiled)
+        coefficients = np.ascontiguousarray(codec.transform(aligned, geometry))
+        return cls(setup, scale, coefficients, geometry, survey, profiled)
 
     @classmethod
     def from_profile(cls, base: TensorSetup, default: TensorSetup, survey: TensorSurvey) -> Choice:
