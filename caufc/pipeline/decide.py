@@ -64,7 +64,7 @@ def decide(
     """
     defaults = _defaults(source, profile)
     total = max(1, sum(tensor.numel for tensor in source.tensors))
-    values = options.effort.sample_values // (1 if profile is None else PROFILED_SHARE)
+    values = options.effort.sample_of(total) // (1 if profile is None else PROFILED_SHARE)
     return [
         _Decision(source, tensor, options, default, chunk).decide(max(1, values * tensor.numel // total), advance)
         for tensor, default in zip(source.tensors, defaults, strict=True)

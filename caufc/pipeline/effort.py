@@ -8,20 +8,29 @@ from ..errors import OptionError
 
 __all__ = ["EFFORTS", "Effort"]
 
+SMALL_SAMPLE = 1 << 19
+"""Values that are sampled of any file, if it has as many."""
+
 
 @dataclass(frozen=True)
 class Effort:
     """One level of effort.
 
     Args:
-        sample_values: values of a file that choices are made on.
+        sample_values: values of a file that choices are made on, at most.
+        sample_share: share of a file that they are made on, at most, unless it is small.
         transforms: whether transforms are compared; else values are coded as they are.
         own_tables: whether a file may have tables of its own.
     """
 
     sample_values: int
+    sample_share: float = 0.25
     transforms: bool = True
     own_tables: bool = True
+
+    def sample_of(self, numel: int) -> int:
+        """Values to sample of a file of so many."""
+        return min(self.sample_values, max(SMALL_SAMPLE, int(self.sample_share * numel)))
 
     @classmethod
     def named(cls, name: str) -> Effort:
@@ -38,5 +47,5 @@ class Effort:
 EFFORTS = {
     "fast": Effort(1 << 19, own_tables=False),
     "default": Effort(1 << 21),
-    "best": Effort(1 << 23),
+    "best": Effort(1 << 23, sample_share=1.0),
 }
