@@ -22,7 +22,7 @@ import numpy as np
 from machine import plain_command, write_results
 from numpy.typing import NDArray
 from tap_features import TAPS, load_features
-from train_tables import tap_sample
+from train_tables import SPARSE, tap_sample
 
 from caufc.codec import (
     BUCKETS,
@@ -40,11 +40,10 @@ from caufc.codec.plan import Levels, context_counts, dead_zones, levels_for
 from caufc.codec.quantize import best_shift, dequantize, quantize
 from caufc.codec.transform_codec import DEAD_ZONE_ROUNDING
 from caufc.codec.universal import universal_tables
+from caufc.pipeline.choose import MEDIUM_STEP, NARROW_CHANNELS
 from caufc.types import Layout
 
 OCTAVES = (-0.75, -0.25, 0.25, 0.75)
-MEDIUM_STEP, NARROW_CHANNELS = 0.17, 112
-SPARSE = 0.2
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from .geometry import Geometry
 __all__ = ["Arrays", "Codec", "Symbols"]
 
 Symbols = NDArray[np.int32]
-"""Integers ``[N, C]``, what a chunk's payload carries and its second checksum covers."""
+"""Integers ``[N, K]``, what a chunk's payload carries and its second checksum covers."""
 
 Arrays = Mapping[int, NDArray[Any]]
 """Section type -> integers."""
@@ -26,22 +26,26 @@ Arrays = Mapping[int, NDArray[Any]]
 class Codec(Protocol):
     """Codes aligned values ``[N, C]``; integers and floats are apart, so that symbols can be checked alone."""
 
-    def symbols(self, aligned: NDArray[Any], gain: float) -> Symbols:
-        """Quantise ``[N, C]`` to symbols, same shape."""
+    def transform(self, aligned: NDArray[Any], geometry: Geometry) -> NDArray[Any]:
+        """Aligned values ``[N, C]`` to coefficients ``[N, K]``."""
+        ...
+
+    def symbols(self, coefficients: NDArray[Any], bands: NDArray[np.uint8], gain: float) -> Symbols:
+        """Quantise coefficients ``[N, K]`` of tokens in these bands ``[N]`` to symbols, same shape."""
         ...
 
     def encode(self, symbols: Symbols, geometry: Geometry) -> bytes:
-        """Entropy-code symbols ``[N, C]`` of tokens that lie as ``geometry`` says."""
+        """Entropy-code symbols ``[N, K]`` of tokens that lie as ``geometry`` says."""
         ...
 
     def decode_symbols(self, payload: bytes | memoryview, geometry: Geometry) -> Symbols:
-        """Decode symbols ``[N, C]``.
+        """Decode symbols ``[N, K]``.
 
         Raises:
             MalformedError: if the payload cannot be one of these tokens.
         """
         ...
 
-    def reconstruct(self, symbols: Symbols, gain: float, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Symbols ``[N, C]`` to aligned values, same shape."""
+    def reconstruct(self, symbols: Symbols, geometry: Geometry, gain: float, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Symbols ``[N, K]`` to aligned values ``[N, C]``."""
         ...

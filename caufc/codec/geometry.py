@@ -14,7 +14,6 @@ from .order import TokenOrder, order_of
 
 __all__ = ["Geometry", "Pass"]
 
-ALWAYS = 255
 Indices = NDArray[np.intp]
 Bytes = NDArray[np.uint8]
 
