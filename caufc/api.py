@@ -85,6 +85,7 @@ def encode(
     lossless: bool = False,
     align: Any = None,
     truncate: Any = None,
+    reads: Any = None,
     nonfinite: str = "error",
     chunk: int | None = None,
     effort: str = "default",
@@ -107,6 +108,8 @@ def encode(
         max_error: largest absolute error, exact, after the cast to the output dtype.
         lossless: keep every bit.
         align: value alignment (``KIND[/SCOPE][:OFFSET,SCALE]`` or an Alignment), one or by tensor name.
+        reads: what will be read of the features, one or by tensor name: ``tokens``, all of them; ``mean``, only their
+            mean over the grid; ``first``, only the first special token. What is not read gets 64 times larger steps.
         truncate: (low, high) to which values are clipped before, one or by tensor name.
         nonfinite: ``error`` refuses NaN and Inf, ``keep`` carries them exactly.
         chunk: samples a chunk.
@@ -134,6 +137,7 @@ def encode(
         lossless=lossless,
         align=align,
         truncate=truncate,
+        reads=reads,
         nonfinite=nonfinite,
         chunk=chunk,
         effort=effort,

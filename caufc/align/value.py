@@ -108,6 +108,11 @@ class ChannelAligner:
         self.offset_codes, self.scale_codes = offset_codes, scale_codes
         self.offset, self.scale = _offset_of(offset_codes, scale_codes), scale_of(scale_codes)
 
+    @classmethod
+    def of(cls, offset: NDArray[np.float64], scale: NDArray[np.float64]) -> ChannelAligner:
+        """The aligner nearest to an offset and a scale a channel ``[C]``."""
+        return cls(*_codes(offset, scale))
+
     def forward(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], None]:
         aligned: NDArray[Any] = matrix - self.offset.astype(matrix.dtype)
         aligned *= (1 / self.scale).astype(matrix.dtype)
@@ -223,4 +228,4 @@ def align_channels(kind: str, statistics: ChannelStatistics, sample: NDArray[Any
     if typical <= 0:
         typical = max(statistics.global_deviation, float(np.abs(offset).max(initial=0)), MIN_SCALE)
     own = np.maximum(scale, FLOOR * typical)
-    return ChannelAligner(*_codes(offset, typical * (own / typical) ** strength))
+    return ChannelAligner.of(offset, typical * (own / typical) ** strength)

@@ -27,6 +27,7 @@ from .options import (
     json_option,
     layout_option,
     nonfinite_option,
+    reads_option,
     tap_option,
 )
 from .progress import Bar
@@ -73,6 +74,7 @@ QUALITIES = "20,35,50,65,80"
 @tap_option
 @layout_option
 @align_option
+@reads_option
 @encode_profile_option
 @codec_option
 @chunk_option
@@ -93,6 +95,7 @@ def bench(
     taps: tuple[str, ...],
     layouts: tuple[str, ...],
     aligns: tuple[str, ...],
+    reads: tuple[str, ...],
     suffix: str | None,
     as_json: bool,
     quiet: bool,
@@ -106,7 +109,7 @@ def bench(
     be repeated.
     """
     try:
-        common = {**rest, **by_tensor(taps, layouts, aligns)}
+        common = {**rest, **by_tensor(taps, layouts, aligns, reads=reads)}
         sweep = settings(qualities, efforts, lossless=lossless)
         for setting in sweep:
             check_options({**common, **setting.options})

@@ -27,6 +27,7 @@ from .options import (
     layout_option,
     nonfinite_option,
     quiet_option,
+    reads_option,
     tap_option,
 )
 from .report import as_json_text, encode_text
@@ -57,6 +58,7 @@ __all__ = ["command"]
 @tap_option
 @layout_option
 @align_option
+@reads_option
 @click.option("--truncate", "truncates", multiple=True, metavar="[T=]LO,HI", help="Clip values to a range first.")
 @encode_profile_option
 @click.option("--no-embed-profile", is_flag=True, help="Do not copy the profile into the file; decoding then needs it.")
@@ -85,6 +87,7 @@ def encode(
     taps: tuple[str, ...],
     layouts: tuple[str, ...],
     aligns: tuple[str, ...],
+    reads: tuple[str, ...],
     truncates: tuple[str, ...],
     no_embed_profile: bool,
     suffix: str | None,
@@ -105,7 +108,7 @@ def encode(
     try:
         options = {
             **rest,
-            **by_tensor(taps, layouts, aligns, truncates),
+            **by_tensor(taps, layouts, aligns, truncates, reads),
             "embed_profile": not no_embed_profile,
         }
         check_options(options)

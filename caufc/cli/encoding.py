@@ -75,7 +75,7 @@ def check_options(options: Mapping[str, Any]) -> None:
         CaufError: as :func:`caufc.encode` does.
     """
     rest = {name: value for name, value in options.items() if name != "profile"}
-    named: Iterable[Mapping[str, Any]] = (options[key] or {} for key in ("tap", "layout", "align", "truncate"))
+    named: Iterable[Mapping[str, Any]] = (options[key] or {} for key in ("tap", "layout", "align", "truncate", "reads"))
     names = sorted({"*"}.union(*named))
     profile = None if options["profile"] is None else find_profile(options["profile"])
     make_options(names, dict.fromkeys(names, 0), profile=profile, **rest)

@@ -28,6 +28,7 @@ __all__ = [
     "parse_range",
     "profile_option",
     "quiet_option",
+    "reads_option",
     "tap_option",
 ]
 
@@ -49,6 +50,13 @@ layout_option = click.option(
 )
 align_option = click.option(
     "--align", "aligns", multiple=True, metavar="[T=]SPEC", help="Value alignment: KIND[/SCOPE][:OFFSET,SCALE]."
+)
+reads_option = click.option(
+    "--reads",
+    "reads",
+    multiple=True,
+    metavar="[T=]PART",
+    help="What will be read of them: tokens (all), mean (pooled) or first (CLS).  [tokens]",
 )
 encode_profile_option = click.option("--profile", metavar="NAME|FILE", help="Profile with what options leave open.")
 codec_option = click.option(
@@ -94,7 +102,11 @@ def by_name(option: str, given: Iterable[str], parse: Callable[[str], Value]) ->
 
 
 def by_tensor(
-    taps: Iterable[str], layouts: Iterable[str], aligns: Iterable[str], truncates: Iterable[str] = ()
+    taps: Iterable[str],
+    layouts: Iterable[str],
+    aligns: Iterable[str],
+    truncates: Iterable[str] = (),
+    reads: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Options of :func:`caufc.encode` that hold for tensors, from how a command line gives them.
 
@@ -106,6 +118,7 @@ def by_tensor(
         "layout": by_name("--layout", layouts, lambda text: str(Layout(text))),
         "align": by_name("--align", aligns, Alignment.parse),
         "truncate": by_name("--truncate", truncates, parse_range),
+        "reads": by_name("--reads", reads, str),
     }
 
 

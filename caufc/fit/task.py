@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,13 @@ __all__ = ["Resume", "Task"]
 Resume = Callable[[Any], Any]
 """Features ``[B, ...]`` of a tap, a torch tensor -> the network's output, differentiable."""
 
+VALUES_CHANGE = 0.1
+"""What a relative error of values counts: 20 dB are as much as 1 % of predictions."""
+
 Samples = Any
 """A tensor ``[B, ...]``, or a list of samples of one tensor each."""
 
 BATCH_VALUES = 1 << 21
-KEPT_OUTPUT_DB = 20.0
 TEMPERATURES = (1.0, 64.0)
 """Of the predictions that classes are drawn from, in turn: hot ones reach classes that the samples do not show."""
 
@@ -75,15 +78,24 @@ class Task:
                     results[number] = row
         return results
 
-    def kept(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
-        """Share of samples whose output stands: the same prediction, or values at 20 dB."""
-        return float(np.mean([self._stands(a, b) for a, b in zip(before, after, strict=True)]))
+    def changed(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> int:
+        """How many predictions are others; none of outputs that are values."""
+        if not len(before) or not self._logits(before[0].ndim + 1):
+            return 0
+        return sum(int(a.argmax()) != int(b.argmax()) for a, b in zip(before, after, strict=True))
 
-    def _stands(self, before: NDArray[Any], after: NDArray[Any]) -> bool:
+    def change(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
+        """How much outputs change, a mean: the variation distance of predictions, or relative errors of values.
+
+        Unlike :meth:`changed` it is smooth, and needs few samples.
+        """
+        return float(np.mean([self._moved(a, b) for a, b in zip(before, after, strict=True)]))
+
+    def _moved(self, before: NDArray[Any], after: NDArray[Any]) -> float:
         if self._logits(before.ndim + 1):
-            return int(before.argmax()) == int(after.argmax())
-        error = float(np.square(before - after, dtype=np.float64).sum())
-        return error <= 10 ** (-KEPT_OUTPUT_DB / 10) * float(np.square(before, dtype=np.float64).sum())
+            return 0.5 * float(np.abs(_shares(before) - _shares(after)).sum())
+        error, size = (float(np.square(part, dtype=np.float64).sum()) for part in (before - after, before))
+        return VALUES_CHANGE * math.sqrt(error / max(size, 1e-300))
 
     def _logits(self, dimensions: int) -> bool:
         return self.outputs == "logits" or (self.outputs == "auto" and dimensions == 2)
@@ -116,6 +128,12 @@ def _batches(samples: Sequence[NDArray[Any]]) -> Iterator[list[int]]:
         size = max(1, min(64, BATCH_VALUES // max(1, int(np.prod(shape)))))
         for start in range(0, len(numbers), size):
             yield numbers[start : start + size]
+
+
+def _shares(logits: NDArray[Any]) -> NDArray[np.float64]:
+    powers = np.exp(logits - logits.max(), dtype=np.float64)
+    shares: NDArray[np.float64] = powers / powers.sum()
+    return shares
 
 
 def _stacked(samples: Sequence[NDArray[Any]], numbers: list[int]) -> Tensor:

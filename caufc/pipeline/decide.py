@@ -156,9 +156,18 @@ class _Decision:
         default = self._profiled()
         if default is not None:
             return Choice.from_profile(base, default, survey)
+        self._check_read(survey.geometry.special)
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
-        setup = choose_step(aligned, aligner, survey, self.target, self.effort)
+        setup = choose_step(aligned, aligner, survey, self.target, self.effort, self.options.reads)
         return Choice.of(setup, aligner, survey)
+
+    def _check_read(self, special: int) -> None:
+        reads = self.options.reads
+        if reads != "tokens" and self.target.kind not in ("quality", "bpfp"):
+            raise OptionError(f"what is read ('{reads}') says nothing under {self.target.kind}", remedy="leave it out")
+        if reads == "first" and not special:
+            layout = "b (1 + n) c"
+            raise OptionError("no first token in the layout", remedy=f"set it apart, as in --layout '{layout}'")
 
     def _promise(self) -> Promise:
         default = self._profiled()

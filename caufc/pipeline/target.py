@@ -97,12 +97,14 @@ class TensorOptions:
         tap: where it was taken.
         channels: how many channels the tap has, as its plugin says.
         alignment: value alignment.
+        reads: ``tokens``, all of them; ``mean``, only their mean; ``first``, only the first.
     """
 
     layout: Layout | None = None
     tap: str | None = None
     channels: int | None = None
     alignment: Alignment | None = None
+    reads: str = "tokens"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from ..codec import (
     ChannelTransform,
     Geometry,
     QuantizedRows,
-    blind_steps,
     estimate,
     flat_steps,
     forward_grid,
@@ -79,7 +78,7 @@ class Transforms:
 
 
 def choose_transforms(
-    aligned: Values, geometry: Geometry, step: float, total: float, *, weighted: bool, search: bool
+    aligned: Values, geometry: Geometry, step: float, total: float, weights: Codes, *, search: bool
 ) -> Transforms:
     """Choose transforms for a sample ``[M, C]``.
 
@@ -88,11 +87,9 @@ def choose_transforms(
         geometry: of the sample, not spectral.
         step: at the wanted rate.
         total: number of values in the file.
-        weighted: weigh frequencies and tokens by their importance, not equally.
+        weights: step codes of every band of frequencies ``[16]``.
         search: compare transforms; else none but weights.
     """
-    spectral = replace(geometry, spectral=True)
-    weights = blind_steps(spectral) if weighted else flat_steps()
     plain = Transforms(False, None, _plain_steps(weights, 0))
     if not search or aligned.size < FEW_VALUES:
         return plain
