@@ -34,7 +34,6 @@ from ..codec import (
 from ..errors import InputError, LayoutError, MalformedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, FLOATS, Alignment, Layout
 from .coder import DeadZones
-from .effort import Effort
 from .lossless_coder import lattice_of_tokens
 from .medium import medium_step, medium_step_of_read
 from .numeric import cast_floats, to_floats
@@ -239,7 +238,7 @@ def choose_alignment(
 
 
 def choose_step(
-    base: TensorSetup, aligner: ValueAligner, survey: TensorSurvey, target: Target, effort: Effort, reads: str
+    base: TensorSetup, aligner: ValueAligner, survey: TensorSurvey, target: Target, reads: str
 ) -> TensorSetup:
     """Add transforms and the step to a setup.
 
@@ -264,7 +263,6 @@ def choose_step(
         provisional_step(aligned, step, energy, target),
         survey.total * survey.channels,
         flat_steps() if target.kind == "snr" else blind_steps(replace(survey.geometry, spectral=True), reads),
-        search=effort.transforms,
     )
     setup = replace(base, arrays={**base.arrays, **transforms.sections()})
     return _with_step(setup, Parameters(step, spectral=transforms.spectral))
@@ -293,7 +291,7 @@ def prefers_lossless(choice: Choice, target: Target) -> bool:
     return coded >= _lossless_bytes(choice)
 
 
-def _plan(choice: Choice, gain: float, target: Target, *, own_tables: bool = True) -> TransformPlan:
+def _plan(choice: Choice, gain: float, target: Target) -> TransformPlan:
     return plan(
         choice.coefficients,
         choice.geometry,
@@ -301,7 +299,6 @@ def _plan(choice: Choice, gain: float, target: Target, *, own_tables: bool = Tru
         choice.parameters,
         choice.survey.scale,
         bounded=target.kind == "max_error",
-        own_tables=own_tables,
     )
 
 
@@ -322,9 +319,9 @@ def _bounded_bytes(choice: Choice, bound: float) -> float:
     return bits / 8 * choice.survey.scale + section_cost(made.sections)
 
 
-def choose_tables(choice: Choice, gain: float, target: Target, effort: Effort) -> tuple[TensorSetup, DeadZones]:
+def choose_tables(choice: Choice, gain: float, target: Target) -> tuple[TensorSetup, DeadZones]:
     """Add reconstruction points, classes and tables for a gain; also the encoder's dead zones."""
-    made = _plan(choice, gain, target, own_tables=effort.own_tables)
+    made = _plan(choice, gain, target)
     if not choice.profiled:
         arrays = {**choice.setup.arrays, **made.sections}
         return replace(choice.setup, parameters=made.parameters.to_fields(), arrays=arrays), made.thresholds

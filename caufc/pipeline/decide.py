@@ -17,7 +17,6 @@ from .choose import (
     prefers_lossless,
 )
 from .coder import DeadZones, Promise
-from .effort import Effort
 from .numeric import to_floats
 from .profile import ProfileFile
 from .setup import LOSSLESS, TensorSetup, resolve
@@ -71,15 +70,15 @@ def decide(
     ]
 
 
-def with_tables(tensors: Sequence[Decided], gain: float, target: Target, effort: Effort) -> list[Decided]:
+def with_tables(tensors: Sequence[Decided], gain: float, target: Target) -> list[Decided]:
     """Add tables for a gain."""
-    return [_with_tables(tensor, tensor.choice, gain, target, effort) for tensor in tensors]
+    return [_with_tables(tensor, tensor.choice, gain, target) for tensor in tensors]
 
 
-def _with_tables(tensor: Decided, choice: Choice | None, gain: float, target: Target, effort: Effort) -> Decided:
+def _with_tables(tensor: Decided, choice: Choice | None, gain: float, target: Target) -> Decided:
     if choice is None:
         return tensor
-    setup, dead_zones = choose_tables(choice, gain, target, effort)
+    setup, dead_zones = choose_tables(choice, gain, target)
     return replace(tensor, setup=setup, dead_zones=dead_zones)
 
 
@@ -103,7 +102,7 @@ class _Decision:
     ) -> None:
         self.source, self.tensor, self.chunk = source, tensor, chunk
         self.target, self.keep_nonfinite = options.target, options.keep_nonfinite
-        self.default, self.effort = default, options.effort
+        self.default = default
         own: TensorOptions = options.of(tensor.name)
         if default is not None:
             own = replace(own, layout=own.layout or default.layout, tap=own.tap or default.tap)
@@ -158,7 +157,7 @@ class _Decision:
             return Choice.from_profile(base, default, survey)
         self._check_read(survey.geometry.special)
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
-        setup = choose_step(aligned, aligner, survey, self.target, self.effort, self.options.reads)
+        setup = choose_step(aligned, aligner, survey, self.target, self.options.reads)
         return Choice.of(setup, aligner, survey)
 
     def _check_read(self, special: int) -> None:

@@ -59,14 +59,14 @@ class Encoder:
         """
         started = time.perf_counter()
         tensors = self._decide()
-        control = RateControl(self.options.target, self.options.effort, self.numel, self._write)
+        control = RateControl(self.options.target, self.numel, self._write)
         done = control.run(tensors, sink)
         return self._report(control, done, time.perf_counter() - started)
 
     def make_profile(self) -> bytes:
         """The bytes of a profile with the decisions for this source, instead of a container with its samples."""
-        control = RateControl(self.options.target, self.options.effort, self.numel, self._write)
-        tensors = with_tables(self._decide(), control.first_gain(), self.options.target, self.options.effort)
+        control = RateControl(self.options.target, self.numel, self._write)
+        tensors = with_tables(self._decide(), control.first_gain(), self.options.target)
         return self.profile_of([tensor.setup for tensor in tensors])
 
     def setups(self) -> list[TensorSetup]:
