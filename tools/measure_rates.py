@@ -34,7 +34,7 @@ BLIND = (0, 5, 10, 16, 22, 28, 36, 43, 50, 58)
 TASK = (18, 30, 38, 46, 50, 54, 62, 78)
 READ = (26, 32, 38, 44, 50, 56, 62)
 MARKS = (99.0, 95.0)
-FIT_SAMPLES = 800
+FIT_SAMPLES = 600
 HEAD_SCALE = 10.0
 """Ridge scores to logits: about what makes their softmax as sure as the head is right."""
 

@@ -89,7 +89,7 @@ def fit(
 
     A profile holds alignment, a basis along channels, steps and tables. Without --sensitivity it is blind: it knows
     statistics only. With it, gradients through the rest of the network tell which directions, frequencies and tokens
-    matter, and medium quality becomes the one at which 99.3 % of the outputs of these samples stand.
+    matter, and medium quality becomes the one at which 99.5 % of predictions on such samples are expected to stand.
     """
     started = time.perf_counter()
     if not output.endswith(".caufp"):

@@ -24,11 +24,8 @@ __all__ = ["fit_task", "samples_of"]
 FLOORS = (0.3, 0.03, 0.003)
 """What insensitive directions may count."""
 
-CHANGED_SHARE = 0.007
-"""Share of predictions that may be others at medium quality."""
-
-ALLOWED_CHANGE = 0.01
-"""Change of outputs at which drafts are compared, and what medium quality allows of outputs that are values: 20 dB."""
+ALLOWED_CHANGE = 0.005
+"""Share of predictions that may be others at medium quality; drafts are compared there."""
 
 NEAR = 0.03
 """How near to a change, in octaves, is near enough."""
@@ -49,13 +46,11 @@ class _Trial:
         step: in octaves.
         bits: of the samples.
         change: of the outputs.
-        changed: predictions.
     """
 
     step: float
     bits: float
     change: float
-    changed: int
 
 
 def samples_of(features: Any) -> list[Values]:
@@ -95,10 +90,9 @@ def fit_task(base: TensorSetup, samples: Sequence[Values], task: Task, told: Tol
     trials: dict[str, _Trial] = {}
     for number, (name, draw) in enumerate(ways.items()):
         told(f"draft {number + 1} of {len(ways)}: {name}")
-        trials[name] = judge.at_change(draw(seen, 0.0), ALLOWED_CHANGE)
+        trials[name] = judge.trial(draw(seen, 0.0))
     best = min(trials, key=lambda name: trials[name].bits)
-    told(f"step at medium quality: {best}")
-    step = math.exp2(judge.at_change(ways[best](seen, 0.0), judge.change_at_medium()).step)
+    step = math.exp2(trials[best].step)
     everything = Evidence(_tokens(form, samples), seen.sensitivity + judged.sensitivity)
     return ways[best](everything, step).setup(base, step)
 
@@ -116,26 +110,17 @@ class _Judge:
     ) -> None:
         self.base, self.form, self.tokens, self.task = base, form, tokens, task
         self.before = task.run(samples)
-        self.tried: list[_Trial] = []
 
-    def at_change(self, draft: Draft, wanted: float) -> _Trial:
-        """The trial at which outputs change so much."""
+    def trial(self, draft: Draft) -> _Trial:
+        """The trial at which outputs change as much as they may."""
         found = [self._try(draft, math.log2(FIRST_STEP * draft.unit))]
-        while len(found) < TRIALS and abs(_octaves(found[-1], wanted)) > NEAR:
-            step = found[-1].step - _octaves(found[-1], wanted) / _slope(found)
+        while len(found) < TRIALS and abs(_octaves(found[-1])) > NEAR:
+            step = found[-1].step - _octaves(found[-1]) / _slope(found)
             low, high = (math.log2(draft.unit) + end for end in STEP_RANGE)
             if not low <= step <= high:
                 break
             found.append(self._try(draft, step))
-        return min(found, key=lambda trial: abs(_octaves(trial, wanted)))
-
-    def change_at_medium(self) -> float:
-        """The change at which as many predictions are others as may be: all trials tell how the two go together."""
-        near = [trial for trial in self.tried if abs(_octaves(trial, ALLOWED_CHANGE)) < 1]
-        changed = sum(trial.changed for trial in near)
-        if not changed:
-            return ALLOWED_CHANGE
-        return CHANGED_SHARE * len(self.before) * sum(trial.change for trial in near) / changed
+        return min(found, key=lambda trial: abs(_octaves(trial)))
 
     def _try(self, draft: Draft, step: float) -> _Trial:
         setup = draft.setup(self.base, math.exp2(step))
@@ -152,19 +137,16 @@ class _Judge:
         symbols = codec.symbols(coefficients, geometry.bands, 1.0)
         matrix = aligner.inverse(codec.reconstruct(symbols, geometry, 1.0, np.dtype(np.float32)), None)
         after = self.task.run(list(self.form.from_tokens(replace(self.tokens, matrix=matrix))))
-        change, changed = self.task.change(self.before, after), self.task.changed(self.before, after)
-        self.tried.append(_Trial(step, made.bits, change, changed))
-        return self.tried[-1]
+        return _Trial(step, made.bits, self.task.change(self.before, after))
 
 
-def _octaves(trial: _Trial, wanted: float) -> float:
-    """How far a trial's change is above the one wanted."""
-    return math.log2(max(trial.change, 1e-9) / wanted)
+def _octaves(trial: _Trial) -> float:
+    """How far a trial's change is above what is allowed."""
+    return math.log2(max(trial.change, 1e-9) / ALLOWED_CHANGE)
 
 
 def _slope(found: Sequence[_Trial]) -> float:
     """Octaves of change an octave of step, as the last trials have it."""
     if len(found) < 2 or found[-1].step == found[-2].step:
         return 1.0
-    risen = _octaves(found[-1], found[-2].change) if found[-2].change > 0 else 0.0
-    return float(np.clip(risen / (found[-1].step - found[-2].step), 0.4, 2.5))
+    return float(np.clip((_octaves(found[-1]) - _octaves(found[-2])) / (found[-1].step - found[-2].step), 0.4, 2.5))
