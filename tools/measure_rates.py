@@ -4,7 +4,7 @@ For each tap of `tap_features.py`, profiles are fitted on the fit half and every
 file holds it, all bytes counted but the profile's, which was fitted on other data. Blind files know the layout alone;
 of read-out taps, others also know what is read of them (``--reads``). Agreement is top-1 against the
 predictions from unquantised features, with 95 % Wilson intervals. Rates at an agreement are interpolated in log bytes
-between the last point below it and the next above.
+on the isotonic regression of agreement over rate: points of equal weight, averaged where they fall.
 
     python tools/measure_rates.py --features DIR --work DIR [--taps TAP ...] [--samples N] [--results NAME]
 
@@ -22,16 +22,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from machine import plain_command, write_results
 from measure_agreement import RIVAL_BITS, Point, TapMeasure, int_k
+from scipy.optimize import isotonic_regression
 from tap_features import TAPS, data_folder, load_features, load_head, network
 
 import caufc
 from caufc.fit import fit_profile
 
-BLIND = (0, 5, 10, 16, 22, 28, 36, 43, 50, 58)
-TASK = (18, 30, 38, 46, 50, 54, 62, 78)
+BLIND = (0, 5, 10, 16, 22, 28, 32, 36, 40, 43, 47, 50, 58)
+TASK = (18, 26, 32, 36, 40, 43, 46, 50, 54, 62, 78)
 READ = (26, 32, 38, 44, 50, 56, 62)
 MARKS = (99.0, 95.0)
 FIT_SAMPLES = 600
@@ -137,16 +139,17 @@ def interval(agreement: float, samples: int) -> tuple[float, float]:
 
 
 def rate_at(points: Sequence[dict[str, Any]], agreement: float) -> tuple[float, str]:
-    """BPFP from which on agreement holds at every higher rate too, and whether that is a bound (``<``, ``>``)."""
+    """BPFP at which the isotonic regression of agreement crosses a mark, and whether that is a bound (``<``, ``>``)."""
     ordered = sorted(points, key=lambda point: float(point["bpfp"]))
-    below = [i for i, point in enumerate(ordered) if point["agreement"] < agreement]
-    if not below:
-        return float(ordered[0]["bpfp"]), "<"
-    if below[-1] == len(ordered) - 1:
-        return float(ordered[-1]["bpfp"]), ">"
-    left, right = ordered[below[-1]], ordered[below[-1] + 1]
-    part = (agreement - left["agreement"]) / (right["agreement"] - left["agreement"])
-    return float(left["bpfp"] * (right["bpfp"] / left["bpfp"]) ** part), ""
+    rates = [math.log(point["bpfp"]) for point in ordered]
+    smooth = isotonic_regression([float(point["agreement"]) for point in ordered]).x
+    if smooth[0] >= agreement:
+        return math.exp(rates[0]), "<"
+    if smooth[-1] < agreement:
+        return math.exp(rates[-1]), ">"
+    above = int(np.argmax(smooth >= agreement))
+    part = (agreement - smooth[above - 1]) / (smooth[above] - smooth[above - 1])
+    return math.exp(rates[above - 1] + part * (rates[above] - rates[above - 1])), ""
 
 
 def report(work: Path) -> tuple[dict[str, Any], str]:
