@@ -30,7 +30,10 @@ ALLOWED_CHANGE = 0.005
 NEAR = 0.03
 """How near to a change, in octaves, is near enough."""
 
-TRIALS = 7
+TRIALS = 8
+LEAP = 4.0
+"""Octaves between two trials at most: changes that are too small to be seen say little."""
+
 FIRST_STEP = 0.25
 STEP_RANGE = (-14.0, 12.0)
 
@@ -115,7 +118,7 @@ class _Judge:
         """The trial at which outputs change as much as they may."""
         found = [self._try(draft, math.log2(FIRST_STEP * draft.unit))]
         while len(found) < TRIALS and abs(_octaves(found[-1])) > NEAR:
-            step = found[-1].step - _octaves(found[-1]) / _slope(found)
+            step = found[-1].step - float(np.clip(_octaves(found[-1]) / _slope(found), -LEAP, LEAP))
             low, high = (math.log2(draft.unit) + end for end in STEP_RANGE)
             if not low <= step <= high:
                 break
