@@ -78,6 +78,12 @@ class Task:
                     results[number] = row
         return results
 
+    def fallen(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
+        """Share of predictions that are others; none of outputs that are values."""
+        if not self._logits((1, *before[0].shape)):
+            return 0.0
+        return float(np.mean([a.argmax() != b.argmax() for a, b in zip(before, after, strict=True)]))
+
     def change(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
         """How much outputs change: the share of predictions that become others, or what errors of values count.
 

@@ -27,6 +27,9 @@ FLOORS = (0.3, 0.03, 0.003)
 ALLOWED_CHANGE = 0.005
 """Share of predictions that may be others at medium quality; drafts are compared there."""
 
+CORRECTIONS = 2
+LARGEST_OPTIMISM = 16.0
+
 NEAR = 0.03
 """How near to a change, in octaves, is near enough."""
 
@@ -48,12 +51,14 @@ class _Trial:
     Args:
         step: in octaves.
         bits: of the samples.
-        change: of the outputs.
+        change: of the outputs, as estimated.
+        fallen: share of predictions that did become others.
     """
 
     step: float
     bits: float
     change: float
+    fallen: float
 
 
 def samples_of(features: Any) -> list[Values]:
@@ -95,7 +100,8 @@ def fit_task(base: TensorSetup, samples: Sequence[Values], task: Task, told: Tol
         told(f"draft {number + 1} of {len(ways)}: {name}")
         trials[name] = judge.trial(draw(seen, 0.0))
     best = min(trials, key=lambda name: trials[name].bits)
-    step = math.exp2(trials[best].step)
+    told(f"medium quality: {best}")
+    step = math.exp2(judge.at_medium(ways[best](seen, 0.0), trials[best]).step)
     everything = Evidence(_tokens(form, samples), seen.sensitivity + judged.sensitivity)
     return ways[best](everything, step).setup(base, step)
 
@@ -114,16 +120,26 @@ class _Judge:
         self.base, self.form, self.tokens, self.task = base, form, tokens, task
         self.before = task.run(samples)
 
-    def trial(self, draft: Draft) -> _Trial:
-        """The trial at which outputs change as much as they may."""
-        found = [self._try(draft, math.log2(FIRST_STEP * draft.unit))]
-        while len(found) < TRIALS and abs(_octaves(found[-1])) > NEAR:
-            step = found[-1].step - float(np.clip(_octaves(found[-1]) / _slope(found), -LEAP, LEAP))
+    def at_medium(self, draft: Draft, trial: _Trial) -> _Trial:
+        """The trial at which no more predictions fall than may, where the estimate says too few."""
+        for _ in range(CORRECTIONS):
+            seen = len(self.before)
+            optimism = (trial.fallen * seen + 1) / (trial.change * seen + 1)
+            if optimism <= 1:
+                break
+            trial = self.trial(draft, ALLOWED_CHANGE / min(optimism, LARGEST_OPTIMISM), trial.step)
+        return trial
+
+    def trial(self, draft: Draft, allowed: float = ALLOWED_CHANGE, start: float | None = None) -> _Trial:
+        """The trial at which outputs change as much as allowed."""
+        found = [self._try(draft, math.log2(FIRST_STEP * draft.unit) if start is None else start)]
+        while len(found) < TRIALS and abs(_octaves(found[-1], allowed)) > NEAR:
+            step = found[-1].step - float(np.clip(_octaves(found[-1], allowed) / _slope(found), -LEAP, LEAP))
             low, high = (math.log2(draft.unit) + end for end in STEP_RANGE)
             if not low <= step <= high:
                 break
             found.append(self._try(draft, step))
-        return min(found, key=lambda trial: abs(_octaves(trial)))
+        return min(found, key=lambda trial: abs(_octaves(trial, allowed)))
 
     def _try(self, draft: Draft, step: float) -> _Trial:
         setup = draft.setup(self.base, math.exp2(step))
@@ -140,16 +156,18 @@ class _Judge:
         symbols = codec.symbols(coefficients, geometry.bands, 1.0)
         matrix = aligner.inverse(codec.reconstruct(symbols, geometry, 1.0, np.dtype(np.float32)), None)
         after = self.task.run(list(self.form.from_tokens(replace(self.tokens, matrix=matrix))))
-        return _Trial(step, made.bits, self.task.change(self.before, after))
+        return _Trial(step, made.bits, self.task.change(self.before, after), self.task.fallen(self.before, after))
 
 
-def _octaves(trial: _Trial) -> float:
+def _octaves(trial: _Trial, allowed: float) -> float:
     """How far a trial's change is above what is allowed."""
-    return math.log2(max(trial.change, 1e-9) / ALLOWED_CHANGE)
+    return math.log2(max(trial.change, 1e-9) / allowed)
 
 
 def _slope(found: Sequence[_Trial]) -> float:
     """Octaves of change an octave of step, as the last trials have it."""
     if len(found) < 2 or found[-1].step == found[-2].step:
         return 1.0
-    return float(np.clip((_octaves(found[-1]) - _octaves(found[-2])) / (found[-1].step - found[-2].step), 0.4, 2.5))
+    return float(
+        np.clip(_octaves(found[-1], max(found[-2].change, 1e-9)) / (found[-1].step - found[-2].step), 0.4, 2.5)
+    )
