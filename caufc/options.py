@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .errors import OptionError, UnknownNameError
+from .limits import DEFAULT_LIMITS, Limits
 from .pipeline.effort import Effort
 from .pipeline.profile import ProfileFile
 from .pipeline.target import EncodeOptions, Target, TensorOptions
@@ -93,6 +94,7 @@ def make_options(
     index: bool | None = None,
     effort: str = "default",
     embed_profile: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
     profile: ProfileFile | None = None,
 ) -> EncodeOptions:
     """Check options and fill in what the architecture's plugin knows.
@@ -137,6 +139,7 @@ def make_options(
         index=index,
         effort=Effort.named(effort),
         embed_profile=embed_profile,
+        limits=limits,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..api import Reader
 from ..errors import CaufError, StorageError
 from ..features import Writer, open_writer, remove_stale
-from ..limits import DEFAULT_LIMITS
+from ..limits import DEFAULT_LIMITS, Limits
 from ..pipeline.decoder import DecodedChunk, FileDecoder
 from ..profiles import find_profile, profile_lookup
 from ..types import Structure
@@ -36,6 +36,7 @@ class DecodeJob:
         suffix: the output's format.
         profile: name or file of a profile that the file needs.
         force: replace the output if it exists.
+        limits: what the file may ask for.
     """
 
     source: str
@@ -43,6 +44,7 @@ class DecodeJob:
     suffix: str
     profile: str | None
     force: bool
+    limits: Limits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,11 @@ def decode_file(job: DecodeJob, *, quiet: bool = True) -> Decoded:
     check_free(job.output, job.source, job.force)
     try:
         with input_file(job.source, ".cauf") as path:
-            with Reader(path, profile=job.profile) as reader:
+            with Reader(path, profile=job.profile, limits=job.limits) as reader:
                 samples = len(reader)
             with path.open("rb") as file, Bar("decode", quiet=quiet) as bar:
-                given = None if job.profile is None else find_profile(job.profile)
-                decoder = FileDecoder(_parts(file), profile_lookup(given), DEFAULT_LIMITS)
+                given = None if job.profile is None else find_profile(job.profile, job.limits)
+                decoder = FileDecoder(_parts(file), profile_lookup(given, job.limits), job.limits)
                 _write(decoder, samples, job, stdout, bar)
     except MemoryError as err:
         raise StorageError("not enough memory", file=job.source, remedy="decode to .npy or .safetensors") from err

@@ -22,7 +22,8 @@ __all__ = ["Encoder", "Progress"]
 
 CHUNK_VALUES = 1 << 22
 CHUNK_SAMPLES = 4096
-"""A chunk holds as many samples as make four million values, at most 4,096."""
+CHUNK_ARRAYS = 1 << 16
+"""A chunk holds as many samples as make four million values, at most 4,096, and fewer of many tensors."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many values are through, and how many there are."""
@@ -48,7 +49,7 @@ class Encoder:
         self.source, self.options, self.profile = source, options, profile
         self.progress = progress
         self.numel = sum(tensor.numel for tensor in source.tensors)
-        self.chunk = options.chunk or _chunk_samples(source.samples, self.numel)
+        self.chunk = options.chunk or _chunk_samples(source, self.numel)
         self.arch = options.arch or (profile.header.arch if profile else None)
 
     def encode(self, sink: RestartableSink) -> Report:
@@ -115,6 +116,7 @@ class Encoder:
             gain=gain,
             chunk=self.chunk,
             progress=self._advance("encode"),
+            limits=self.options.limits,
         )
 
     def _report(self, control: RateControl, done: Controlled, seconds: float) -> Report:
@@ -153,7 +155,7 @@ class Encoder:
         )
 
 
-def _chunk_samples(samples: int, numel: int) -> int:
-    if not samples:
-        return 1
-    return max(1, min(CHUNK_SAMPLES, CHUNK_VALUES * samples // max(1, numel)))
+def _chunk_samples(source: Source, numel: int) -> int:
+    by_values = CHUNK_VALUES * source.samples // max(1, numel)
+    by_arrays = CHUNK_ARRAYS // max(1, len(source.tensors))
+    return max(1, min(CHUNK_SAMPLES, by_values, by_arrays))

@@ -110,4 +110,5 @@ class FileReader:
         chunk = self.chunks.parse(block)
         if block.tag != "C" or chunk.first != first or number >= first + chunk.count:
             raise MalformedError("the index differs from the chunks", requirement=142, offset=offset)
+        self.chunks.work(chunk)
         return self.chunks.samples(chunk)

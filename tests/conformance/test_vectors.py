@@ -26,7 +26,7 @@ SPEC = Path(__file__).resolve().parents[2] / "spec"
 VALID = sorted((SPEC / "vectors" / "valid").glob("*.cauf"))
 INVALID = sorted((SPEC / "vectors" / "invalid").glob("*.cauf"))
 STORAGE = {"fp32": "<f4", "fp16": "<f2", "bf16": "<u2", "fp64": "<f8"}
-DAMAGE = {"DamagedError": "Damaged", "MalformedError": "CaufViolation"}
+DAMAGE = {"DamagedError": "Damaged", "MalformedError": "CaufViolation", "LimitError": "LimitExceeded"}
 
 
 @pytest.fixture(scope="module")
