@@ -23,11 +23,13 @@ class Index:
 
     Args:
         first: offset of the first chunk block in the file, in bytes.
-        chunks: (block length in bytes, samples) of each chunk; blocks follow each other without gaps.
+        chunks: (block length in bytes, samples) of each chunk.
+        starts: offset of each chunk block; None if they follow each other without gaps, as in every stored index.
     """
 
     first: int
     chunks: tuple[tuple[int, int], ...]
+    starts: tuple[int, ...] | None = None
 
     def find(self, sample: int) -> tuple[int, int, int]:
         """Offset and length of the chunk block that holds a sample, and the chunk's first sample."""
@@ -35,7 +37,8 @@ class Index:
         if number == len(self.chunks):
             raise IndexError(sample)
         length, count = self.chunks[number]
-        return self._offsets[number], length, self._ends[number] - count
+        start = self._offsets[number] if self.starts is None else self.starts[number]
+        return start, length, self._ends[number] - count
 
     @property
     def samples(self) -> int:

@@ -84,13 +84,15 @@ class FileReader:
         """Without an index, block after block is read."""
         first = block = self.prelude.first
         chunks: list[tuple[int, int]] = []
+        starts: list[int] = []
         while block.tag == "C":
             chunks.append((block.length, self.chunks.parse(block).count))
+            starts.append(block.offset)
             block = self.prelude.stream.block()
         if block.tag != "E" or parse_end(block.body, False, block.offset).samples != sum(n for _, n in chunks):
             raise MalformedError("the end differs from the chunks", requirement=146, offset=block.offset)
         self.prelude.stream.finish()
-        return Index(first.offset, tuple(chunks))
+        return Index(first.offset, tuple(chunks), tuple(starts))
 
     def sample(self, number: int) -> list[AnyArray]:
         """One sample, an array a tensor.

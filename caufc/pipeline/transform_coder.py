@@ -19,6 +19,7 @@ from ..align import (
     TokenAligner,
     Tokens,
     ValueAligner,
+    check_scale_codes,
     truncate,
 )
 from ..bitstream import Cursor, varint
@@ -231,6 +232,7 @@ class TransformCoder:
         if isinstance(self.value, TokenAligner):
             coded = cursor.take(cursor.varint())
             side = decode_lossless(coded, 2 * tokens, np.dtype("<i2"), rotate=False).reshape(2, tokens)
+            check_scale_codes(side[1])
         if flags & PATCHED:
             patches = Patches.parse(cursor.take(cursor.varint()), self.setup.dtype, total)
         geometry = self.codec.geometry(tuple(self.format.grid(s) for s in shapes), self.format.layout.special)

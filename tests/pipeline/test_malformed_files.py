@@ -195,6 +195,16 @@ def test_unsupported(name: str) -> None:
         caufc.decode(UNSUPPORTED[name])
 
 
+def test_random_access_finds_chunks_behind_ancillary_blocks() -> None:
+    """A file without an index, with blocks of unknown kinds between its chunks."""
+    values = np.arange(6, dtype="f4").reshape(3, 2)
+    data = caufc.encode(values, lossless=True, chunk=1, index=False)
+    header, blocks = split(data)
+    apart = [part for block in blocks for part in (block, ("x", b"note"))][:-1]
+    with caufc.open(assemble(header, apart)) as reader:
+        np.testing.assert_array_equal([reader[2], reader[0], reader[1]], values[[2, 0, 1]])
+
+
 @pytest.mark.parametrize("place", range(7))
 def test_ancillary_blocks_may_stand_anywhere(place: int) -> None:
     blocks = split(LOSSY)[1]
