@@ -24,7 +24,7 @@ from ..align import (
 )
 from ..bitstream import Cursor, varint
 from ..codec import Geometry, Parameters, TransformCodec, decode_lossless, encode_lossless
-from ..errors import LayoutError, MalformedError, UnsupportedError
+from ..errors import LayoutError, MalformedError
 from ..types import ALIGNMENT_KINDS, DTYPES, AnyArray
 from .coder import DeadZones, Encoded, Promise, Samples, Shapes, Symbols, Work, split
 from .distortion import Distortion
@@ -58,8 +58,6 @@ def value_aligner(setup: TensorSetup, channels: int) -> ValueAligner:
     record = setup.alignment
     if record is None:
         return GlobalAligner(0.0, 1.0)
-    if record.scope > 2 or record.kind >= len(ALIGNMENT_KINDS):
-        raise UnsupportedError(f"alignment {record.kind}, scope {record.scope} is unknown", remedy="upgrade caufc")
     if record.scope == 0:
         return GlobalAligner(record.offset, record.scale)
     if record.scope == 2:
