@@ -37,12 +37,20 @@ class Index:
         if number == len(self.chunks):
             raise IndexError(sample)
         length, count = self.chunks[number]
-        start = self._offsets[number] if self.starts is None else self.starts[number]
-        return start, length, self._ends[number] - count
+        return self.offset(number), length, self._ends[number] - count
+
+    def offset(self, number: int) -> int:
+        """Offset of a chunk block."""
+        return self._offsets[number] if self.starts is None else self.starts[number]
 
     @property
     def samples(self) -> int:
         return self._ends[-1] if self.chunks else 0
+
+    @property
+    def offsets(self) -> list[int]:
+        """Offset of each chunk block."""
+        return self._offsets[:-1] if self.starts is None else list(self.starts)
 
     @property
     def end(self) -> int:
