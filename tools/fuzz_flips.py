@@ -1,14 +1,16 @@
 """Every truncation and every flipped bit of golden files: each must be refused, however the file is read.
 
-    python tools/fuzz_flips.py [--count N] [--record]
+    python tools/fuzz_flips.py [--count N] [--stride 1] [--record]
 
-Cases are numbered through the files: of every byte, its eight bits and the cut before it.
+Cases are numbered through the files: of every byte, its eight bits and the cut before it. ``--fault`` breaks the
+decoder on purpose, to see that this is found.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import os
 import sys
 from bisect import bisect_right
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from typing import Any
 from fuzzing import Case, WrongOutcomeError, main, outcome_of
 
 import caufc
+from caufc.bitstream import Block, BlockParser
 
 VECTORS = Path(__file__).resolve().parent.parent / "spec" / "vectors"
 
@@ -67,6 +70,27 @@ READERS: tuple[Callable[..., Any], ...] = (
 )
 
 
+def break_decoder(fault: str) -> None:
+    """Let blocks pass unchecked, raise what is not a CaufError, or kill the process."""
+    if fault == "unchecked":
+        BlockParser.cut = _unchecked  # type: ignore[method-assign]
+    elif fault == "foreign":
+        BlockParser.cut = lambda self: {}[self.offset]  # type: ignore[method-assign]
+    elif fault == "abort":
+        BlockParser.cut = lambda self: os.abort()  # type: ignore[method-assign]
+
+
+def _unchecked(self: BlockParser) -> Block | None:
+    length = self.length()
+    if length is None or len(self.buffer) < length:
+        return None
+    head = next(at for at in range(1, 10) if self.buffer[at] < 128) + 1
+    block = Block(chr(self.buffer[0]), memoryview(bytes(self.buffer[head : length - 4])), self.offset, length)
+    del self.buffer[:length]
+    self.offset += length
+    return block
+
+
 def check(number: int) -> str:
     """Read a damaged file in every way; what decoding says."""
     ends = list(accumulate(PLACES * len(data) for _, data, _ in files()))
@@ -86,9 +110,11 @@ def check(number: int) -> str:
     return outcomes[0]
 
 
-def make(options: argparse.Namespace) -> tuple[Case, int]:  # noqa: ARG001
-    return check, sum(PLACES * len(data) for _, data, _ in files())
+def make(options: argparse.Namespace) -> tuple[Case, int]:
+    break_decoder(options.fault)
+    there_are = sum(PLACES * len(data) for _, data, _ in files())
+    return lambda number: check(number * options.stride % there_are), there_are
 
 
 if __name__ == "__main__":
-    sys.exit(main(__file__, __doc__ or "", make))
+    sys.exit(main(__file__, __doc__ or "", make, ("--stride", 1), ("--fault", "none")))

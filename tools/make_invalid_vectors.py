@@ -8,6 +8,7 @@ Checksums are right unless they are what is wrong. The JSON beside each file nam
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import zlib
 from collections.abc import Iterator
@@ -128,6 +129,7 @@ def header_cases() -> Iterator[tuple[str, int, str, bytes]]:
     late.extra.append(("S", late.sections[0]))
     yield "section-late", 22, "MalformedError", late.to_bytes()
     yield "bytes-behind-end", 22, "DamagedError", Parts(behind=b"x").to_bytes()
+    yield "header-no-array", 40, "MalformedError", Parts(packed=msgpack.packb(3)).to_bytes()
     yield "header-two-values", 41, "MalformedError", Parts(packed=msgpack.packb([3]) * 2).to_bytes()
     yield "header-long-int", 42, "MalformedError", Parts(packed=b"\x93\xcc\x00\xc0\x00").to_bytes()
     yield "header-map", 42, "MalformedError", Parts(packed=msgpack.packb([0, None, 0, None, {}])).to_bytes()
@@ -334,10 +336,20 @@ def deflated(kind: int, data: bytes) -> bytes:
     return raw[:-1] + b"\x01" + packer.compress(data) + packer.flush()
 
 
-def outcome(data: bytes) -> tuple[str, int | None]:
+def bad_profile(out: Path) -> tuple[bytes, str]:
+    """A profile that holds samples, and the bytes of a file that relies on it."""
+    parts = Parts()
+    parts.fields[0] = 4
+    name = "with-samples.caufp"
+    (out.parent / "profiles" / name).write_bytes(parts.to_bytes())
+    relying = Parts(fields=[0, hashlib.sha256(parts.to_bytes()).digest()[:8], 0])
+    return relying.to_bytes(), name
+
+
+def outcome(data: bytes, profile: Path | None = None) -> tuple[str, int | None]:
     """The error that caufc's decoder raises."""
     try:
-        caufc.decode(data)
+        caufc.decode(data, profile=profile)
     except caufc.CaufError as err:
         return type(err).__name__, getattr(err, "requirement", None)
     return "nothing", None
@@ -358,6 +370,13 @@ def main() -> None:
         (out / f"{name}.cauf").write_bytes(data)
         facts = {"requirement": requirement, "error": error}
         (out / f"{name}.json").write_text(json.dumps(facts) + "\n")
+    data, profile = bad_profile(out)
+    found = outcome(data, out.parent / "profiles" / profile)
+    if found != ("MalformedError", 160):
+        print(f"profile-of-samples: found {found}")
+    (out / "profile-of-samples.cauf").write_bytes(data)
+    facts = {"requirement": 160, "error": "MalformedError", "profile": profile}
+    (out / "profile-of-samples.json").write_text(json.dumps(facts) + "\n")
 
 
 if __name__ == "__main__":
