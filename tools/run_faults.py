@@ -34,7 +34,6 @@ from machine import plain_command, write_results
 import caufc
 import caufc.api
 from caufc.cli.main import caufc as console
-from caufc.features import read
 
 TEMPORARY = re.compile(r"\..*\.[1-9][0-9]*(-[0-9]+)?\.cauf-tmp")
 INTERRUPTED, TERMINATED = 130, 143
@@ -140,7 +139,7 @@ def small_disk(folder: Path, options: str) -> Iterator[Path | None]:
             subprocess.run(["umount", str(place)], check=True)
 
 
-def full_disk(folder: Path, features: Path, encoded: Path) -> Counter[str]:
+def full_disk(folder: Path, features: Path, encoded: Path, named: Path) -> Counter[str]:
     """Encode and decode where there is no room."""
     seen: Counter[str] = Counter()
     with small_disk(folder, "size=64k") as disk:
@@ -151,7 +150,8 @@ def full_disk(folder: Path, features: Path, encoded: Path) -> Counter[str]:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
 
         for suffix in (".cauf", ".npy", ".npz", ".pt", ".safetensors"):
-            command = ["encode", str(features), "--lossless"] if suffix == ".cauf" else ["decode", str(encoded)]
+            held = encoded if suffix == ".npy" else named
+            command = ["encode", str(features), "--lossless"] if suffix == ".cauf" else ["decode", str(held)]
             code = ended(forked(*command, "-o", str(place / f"out{suffix}"), before=limit))
             if code != 1 or (place / f"out{suffix}").exists() or leftovers(place, {p.name for p in folder.iterdir()}):
                 raise FaultError(f"{suffix} on a full disk: exit code {code}, {list(place.iterdir())}")
@@ -283,7 +283,8 @@ def run_all(kills: int) -> dict[str, Any]:
         np.save(features, np.random.default_rng(0).standard_normal((400, 20, 32)).astype("f4"))
         encoded = work / "whole.cauf"
         caufc.save(encoded, np.load(features), lossless=True, chunk=20)
-        read(features)
+        named = work / "named.cauf"
+        caufc.save(named, {"x": np.load(features)}, lossless=True, chunk=20)
         invoke("decode", str(encoded), "-o", str(folder / "warm.pt"))
         for name, number in (("kill -9", signal.SIGKILL), ("Ctrl-C", signal.SIGINT), ("SIGTERM", signal.SIGTERM)):
             turns = kills if number == signal.SIGKILL else max(4, kills // 8)
@@ -291,10 +292,11 @@ def run_all(kills: int) -> dict[str, Any]:
             found[f"{name}, encode"] = killed(work, encode, work / "out.cauf", turns, number)
             for suffix in (".npy", ".safetensors", ".npz", ".pt"):
                 output = work / f"out{suffix}"
-                seen = killed(work, ["decode", str(encoded), "-o", str(output), "-f"], output, -(-turns // 4), number)
+                held = encoded if suffix == ".npy" else named
+                seen = killed(work, ["decode", str(held), "-o", str(output), "-f"], output, -(-turns // 4), number)
                 found[f"{name}, decode"] = found.get(f"{name}, decode", Counter()) + seen
         for name, run in (
-            ("full disk", lambda: full_disk(folder, features, encoded)),
+            ("full disk", lambda: full_disk(folder, features, encoded, named)),
             ("read-only folder", lambda: read_only(folder, features, encoded)),
             ("two writers", lambda: two_writers(work, features, max(4, kills // 4))),
             ("changing input", lambda: changing_input(work, max(6, kills // 4))),
