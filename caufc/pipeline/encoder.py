@@ -16,6 +16,7 @@ from .report import Report, TensorReport
 from .setup import LOSSLESS, TensorSetup
 from .source import Source
 from .target import EncodeOptions
+from .threads import one_blas_thread
 from .writer import Pass, Sink, container_prelude, profile_bytes, write_pass
 
 __all__ = ["Encoder", "Progress"]
@@ -52,6 +53,7 @@ class Encoder:
         self.chunk = options.chunk or _chunk_samples(source, self.numel)
         self.arch = options.arch or (profile.header.arch if profile else None)
 
+    @one_blas_thread()
     def encode(self, sink: RestartableSink) -> Report:
         """Write the container.
 
@@ -64,12 +66,14 @@ class Encoder:
         done = control.run(tensors, sink)
         return self._report(control, done, time.perf_counter() - started)
 
+    @one_blas_thread()
     def make_profile(self) -> bytes:
         """The bytes of a profile with the decisions for this source, instead of a container with its samples."""
         control = RateControl(self.options.target, self.options.effort, self.numel, self._write)
         tensors = with_tables(self._decide(), control.first_gain(), self.options.target, self.options.effort)
         return self.profile_of([tensor.setup for tensor in tensors])
 
+    @one_blas_thread()
     def setups(self) -> list[TensorSetup]:
         """How each tensor would be coded, but for tables."""
         return [tensor.setup for tensor in self._decide()]
