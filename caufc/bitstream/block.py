@@ -108,7 +108,8 @@ class BlockParser:
         if frame is None or len(self.buffer) < frame[1]:
             return None
         start, length = frame
-        data = memoryview(bytes(self.buffer[:length]))
+        with memoryview(self.buffer) as fed:
+            data = memoryview(bytes(fed[:length]))
         stored = int.from_bytes(data[-CHECKSUM_BYTES:], "little")
         if checksum(data[:-CHECKSUM_BYTES], self.seed) != stored:
             raise DamagedError(f"checksum of block '{chr(data[0])}' differs", offset=self.offset)
