@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -173,6 +174,12 @@ def same_bytes(python: str) -> dict[str, bool]:
     return {"threads": len(set(digests.values())) == 1, "processes": files[0] == files[1]}
 
 
+def _failure(error: subprocess.CalledProcessError) -> list[str]:
+    if error.returncode == -signal.SIGILL:
+        return ["the processor lacks these instructions"]
+    return error.stderr.strip().splitlines()[-1:]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--python", action="append", default=[], help="another interpreter that has numpy and msgpack")
@@ -185,7 +192,7 @@ def main() -> int:
         try:
             text = environment.run(READ, str(VECTORS), "without" if environment.without else "with")
         except subprocess.CalledProcessError as err:
-            rows.append({"name": environment.name, "version": "", "failed": err.stderr.strip().splitlines()[-1:]})
+            rows.append({"name": environment.name, "version": "", "failed": _failure(err)})
             print(rows[-1], flush=True)
             continue
         version, found = json.loads(text)

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of the parsers, checksums off; needs atheris.
 
-    python tools/fuzz_coverage.py TARGET [--runs N] [--corpus FOLDER]
+    python tools/fuzz_coverage.py TARGET [--runs N] [--corpus FOLDER] [--record]
 
 TARGET is one of header, sections, payload, index, pt. Seeds come from the vectors. libFuzzer prints what it covers;
 anything but success or CaufError ends it with the input in a file. The last line is a summary as JSON.
@@ -46,7 +46,7 @@ with atheris.instrument_imports(include=["caufc", "zipfile"]):
     from caufc.profiles import profile_lookup
 
 import numpy as np
-from fuzzing import outcome_of
+from fuzzing import outcome_of, record_coverage
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -179,6 +179,7 @@ def main() -> None:
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--runs", type=int, default=300_000)
     parser.add_argument("--corpus", type=Path, help="where inputs that find new paths are kept")
+    parser.add_argument("--record", action="store_true", help="add the figures to tools/results/fuzz_coverage")
     options = parser.parse_args()
     corpus = options.corpus or Path(tempfile.mkdtemp())
     corpus.mkdir(parents=True, exist_ok=True)
@@ -213,6 +214,8 @@ def main() -> None:
             "processor_minutes": round((time.process_time() - started) / 60, 1),
         }
         print(json.dumps(facts), flush=True)
+        if options.record:
+            record_coverage(facts)
         with contextlib.suppress(OSError):
             FILE.unlink()
 

@@ -211,6 +211,27 @@ def _save(name: str, doc: str, tally: Tally, count: int) -> None:
     write_results(name, command, tally.to_json(), "\n".join(_lines(doc, tally, count)))
 
 
+COVERAGE = ("inputs", "distinct_outcomes", "corpus", "slowest_seconds", "peak_memory_mib", "processor_minutes")
+
+
+def record_coverage(facts: dict[str, Any]) -> None:
+    """Add what a coverage-guided run found, by target, to ``tools/results/fuzz_coverage``."""
+    path = RESULTS / "fuzz_coverage.json"
+    figures: dict[str, Any] = json.loads(path.read_text())["figures"] if path.exists() else {}
+    figures[facts["target"]] = facts
+    table = ["| target | " + " | ".join(name.replace("_", " ") for name in COVERAGE) + " | other outcomes |"]
+    table += ["|---" * (len(COVERAGE) + 2) + "|"]
+    table += [
+        f"| {target} | " + " | ".join(f"{found[name]:,}" for name in COVERAGE) + " | 0 |"
+        for target, found in sorted(figures.items())
+    ]
+    table += [
+        "",
+        "Any outcome but success or `CaufError` ends a run without a figure. *corpus*: inputs that found new paths.",
+    ]
+    write_results("fuzz_coverage", "python tools/fuzz_coverage.py TARGET --runs N --record", figures, "\n".join(table))
+
+
 def _lines(doc: str, tally: Tally, count: int) -> list[str]:
     of = "" if tally.inputs == count else f" of {count:,}"
     out = [doc.splitlines()[0], "", "| | |", "|---|---|", f"| inputs | {tally.inputs:,}{of} |"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from ..errors import CaufError
 from ..limits import Limits
@@ -34,10 +35,19 @@ def coders_of(setups: Sequence[TensorSetup], gain: float, limits: Limits) -> lis
     coders: list[Coder] = []
     channels = 0
     for setup in setups:
-        try:
+        with _located(setup):
             channels += channels_of(setup) if setup.codec == TRANSFORM else 0
             limits.check("channels", channels)
+    for setup in setups:
+        with _located(setup):
             coders.append(coder_of(setup, gain))
-        except CaufError as err:
-            raise err.locate(tensor=setup.name) from err
     return coders
+
+
+@contextmanager
+def _located(setup: TensorSetup) -> Iterator[None]:
+    """Errors of the body name the tensor."""
+    try:
+        yield
+    except CaufError as err:
+        raise err.locate(tensor=setup.name) from err
