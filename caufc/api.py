@@ -91,6 +91,7 @@ def encode(
     effort: str = "default",
     index: bool | None = None,
     embed_profile: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
     progress: Progress | None = None,
 ) -> bytes:
     """Encode features to the bytes of a ``.cauf`` file.
@@ -116,10 +117,12 @@ def encode(
         effort: ``fast``, ``default`` or ``best``: how long to look for a smaller file.
         index: write an index for random access; None for files of several chunks.
         embed_profile: copy a profile that does not ship with caufc into the file.
+        limits: of the decoders that are to read the file.
         progress: called with (what, values done, values in all).
 
     Raises:
         InputError: for input or options that cannot be encoded as asked.
+        LimitError: for what decoders would refuse.
     """
     buffer = io.BytesIO()
     encode_to(
@@ -143,6 +146,7 @@ def encode(
         effort=effort,
         index=index,
         embed_profile=embed_profile,
+        limits=limits,
         progress=progress,
     )
     return buffer.getvalue()

@@ -8,6 +8,7 @@ from typing import Any
 
 from .codec import READS
 from .errors import OptionError, UnknownNameError
+from .limits import DEFAULT_LIMITS, Limits
 from .pipeline.effort import Effort
 from .pipeline.profile import ProfileFile
 from .pipeline.target import EncodeOptions, Target, TensorOptions
@@ -103,6 +104,7 @@ def make_options(
     index: bool | None = None,
     effort: str = "default",
     embed_profile: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
     profile: ProfileFile | None = None,
 ) -> EncodeOptions:
     """Check options and fill in what the architecture's plugin knows.
@@ -149,6 +151,7 @@ def make_options(
         index=index,
         effort=Effort.named(effort),
         embed_profile=embed_profile,
+        limits=limits,
     )
 
 

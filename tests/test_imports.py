@@ -54,7 +54,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "bitstream": {"msgpack"},
     "align": {"numpy"},
     "codec": {"numpy", "constriction"},
-    "pipeline": {"numpy"},
+    "pipeline": {"numpy", "threadpoolctl"},
     "errors": set(),
     "limits": set(),
     "types": {"numpy"},

@@ -25,6 +25,7 @@ from .options import (
     input_format_option,
     json_option,
     layout_option,
+    limits_option,
     nonfinite_option,
     quiet_option,
     reads_option,
@@ -68,6 +69,7 @@ __all__ = ["command"]
 @click.option("--index/--no-index", default=None, help="Index for random access.  [if there are several chunks]")
 @nonfinite_option
 @input_format_option
+@limits_option
 @json_option
 @force_option
 @quiet_option

@@ -93,7 +93,7 @@ def encode_file(job: EncodeJob, *, quiet: bool = True) -> Outcome:
     try:
         with input_file(job.source, job.suffix) as path:
             suffix = path.suffix if job.source == "-" or job.suffix is None else job.suffix
-            features = read(path, suffix, plugin_formats(suffix))
+            features = read(path, suffix, plugin_formats(suffix), limits=job.options["limits"])
             _check_output(job)
             with _EncodeBar(path, quiet) as progress:
                 if stdout is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import click
 
-from ..errors import CaufError, OptionError
+from ..errors import CaufError, OptionError, UnknownNameError
+from ..limits import DEFAULT_LIMITS, Limits
 from ..types import Alignment, Layout
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "input_format_option",
     "json_option",
     "layout_option",
+    "limits_option",
     "nonfinite_option",
     "parse_range",
     "profile_option",
@@ -75,6 +78,38 @@ nonfinite_option = click.option(
 )
 input_format_option = click.option(
     "--format", "suffix", metavar="SUFFIX", help="Format of the input, if its name does not tell: .pt, .npy, ..."
+)
+
+
+def parse_limits(given: Sequence[str]) -> Limits:
+    """``["tensors=9"]`` -> the default limits with that one changed; ``none`` lifts all sizes.
+
+    Raises:
+        OptionError: for what is no number.
+        UnknownNameError: for an unknown limit.
+    """
+    limits = Limits.unlimited() if "none" in given else DEFAULT_LIMITS
+    names = [field.name for field in fields(Limits)]
+    for text in given:
+        if text == "none":
+            continue
+        name, _, number = text.partition("=")
+        name = name.replace("-", "_")
+        if name not in names:
+            raise UnknownNameError("limit", name, names)
+        if not (number.isascii() and number.isdigit()):
+            raise OptionError(f"limit '{text}' is not NAME=N", remedy=f"for example --limit {name}=1000000")
+        limits = replace(limits, **{name: int(number)})
+    return limits
+
+
+limits_option = click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=N|none",
+    callback=lambda context, parameter, given: parse_limits(given),
+    help="Change a limit on what files may ask for, or lift them: only for files that you trust.",
 )
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ..errors import CaufError
+from ..limits import Limits
 from .coder import Coder, DeadZones
 from .lossless_coder import LosslessCoder
-from .setup import LOSSLESS, TensorSetup
-from .transform_coder import TransformCoder
+from .setup import LOSSLESS, TRANSFORM, TensorSetup
+from .transform_coder import TransformCoder, channels_of
 
-__all__ = ["coder_of"]
+__all__ = ["coder_of", "coders_of"]
 
 
 def coder_of(setup: TensorSetup, gain: float, *, bounded: bool = False, dead_zones: DeadZones = None) -> Coder:
@@ -18,3 +23,31 @@ def coder_of(setup: TensorSetup, gain: float, *, bounded: bool = False, dead_zon
         UnsupportedError: for registry numbers that this version does not know.
     """
     return LosslessCoder(setup) if setup.codec == LOSSLESS else TransformCoder(setup, gain, bounded, dead_zones)
+
+
+def coders_of(setups: Sequence[TensorSetup], gain: float, limits: Limits) -> list[Coder]:
+    """The coders of a file's tensors, for decoding.
+
+    Raises:
+        LimitError: for more channels than allowed.
+        MalformedError, UnsupportedError: as :func:`coder_of`, about the tensor.
+    """
+    coders: list[Coder] = []
+    channels = 0
+    for setup in setups:
+        with _located(setup):
+            channels += channels_of(setup) if setup.codec == TRANSFORM else 0
+            limits.check("channels", channels)
+    for setup in setups:
+        with _located(setup):
+            coders.append(coder_of(setup, gain))
+    return coders
+
+
+@contextmanager
+def _located(setup: TensorSetup) -> Iterator[None]:
+    """Errors of the body name the tensor."""
+    try:
+        yield
+    except CaufError as err:
+        raise err.locate(tensor=setup.name) from err

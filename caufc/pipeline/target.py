@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..errors import OptionError
+from ..limits import DEFAULT_LIMITS, Limits
 from ..types import Alignment, Layout
 from .effort import EFFORTS, Effort
 
@@ -120,6 +121,7 @@ class EncodeOptions:
         index: whether to write an index; None writes one when there are several chunks.
         effort: how much time to take.
         embed_profile: copy a profile that does not ship with the package into the file.
+        limits: of the decoders that are to read the file.
     """
 
     target: Target = field(default_factory=Target)
@@ -130,6 +132,7 @@ class EncodeOptions:
     index: bool | None = None
     effort: Effort = EFFORTS["default"]
     embed_profile: bool = True
+    limits: Limits = DEFAULT_LIMITS
 
     def of(self, name: str) -> TensorOptions:
         """Options of a tensor."""

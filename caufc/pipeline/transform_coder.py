@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,19 +19,20 @@ from ..align import (
     TokenAligner,
     Tokens,
     ValueAligner,
+    check_scale_codes,
     truncate,
 )
 from ..bitstream import Cursor, varint
 from ..codec import Geometry, Parameters, TransformCodec, decode_lossless, encode_lossless
-from ..errors import LayoutError, MalformedError, UnsupportedError
+from ..errors import LayoutError, MalformedError
 from ..types import ALIGNMENT_KINDS, DTYPES, AnyArray
-from .coder import DeadZones, Encoded, Promise, Samples, Shapes, Symbols, split
+from .coder import DeadZones, Encoded, Promise, Samples, Shapes, Symbols, Work, split
 from .distortion import Distortion
 from .numeric import cast_floats, to_floats, working_dtype
 from .patches import Patches
 from .setup import MAX_CHANNELS, OFFSETS, SCALES, TensorSetup
 
-__all__ = ["TransformCoder", "value_aligner"]
+__all__ = ["TransformCoder", "channels_of", "value_aligner"]
 
 PATCHED = 1
 BLOCK_VALUES = 1 << 17
@@ -55,8 +58,6 @@ def value_aligner(setup: TensorSetup, channels: int) -> ValueAligner:
     record = setup.alignment
     if record is None:
         return GlobalAligner(0.0, 1.0)
-    if record.scope > 2 or record.kind >= len(ALIGNMENT_KINDS):
-        raise UnsupportedError(f"alignment {record.kind}, scope {record.scope} is unknown", remedy="upgrade caufc")
     if record.scope == 0:
         return GlobalAligner(record.offset, record.scale)
     if record.scope == 2:
@@ -65,6 +66,23 @@ def value_aligner(setup: TensorSetup, channels: int) -> ValueAligner:
     if offsets.shape != (channels,) or scales.shape != (channels,):
         raise MalformedError(f"no statistics for {channels} channels", requirement=351, tensor=setup.name)
     return ChannelAligner(offsets, scales)
+
+
+def channels_of(setup: TensorSetup) -> int:
+    """Channels of a tensor that the transform codec codes.
+
+    Raises:
+        MalformedError: if there is no layout, their number varies, or there are too many.
+    """
+    if setup.layout is None:
+        raise MalformedError("no layout", requirement=200, tensor=setup.name)
+    sizes = [setup.template[axis] for axis in LayoutAligner(setup.layout).channel_axes]
+    if None in sizes:
+        raise MalformedError("the number of channels varies", requirement=66, tensor=setup.name)
+    product = math.prod(size or 0 for size in sizes)
+    if product > MAX_CHANNELS:
+        raise MalformedError(f"{product} channels", requirement=66, tensor=setup.name)
+    return product
 
 
 def _stacked(samples: Samples, template: Sequence[int | None]) -> Samples:
@@ -82,7 +100,7 @@ class TransformCoder:
         if setup.layout is None:
             raise MalformedError("no layout", requirement=200, tensor=setup.name)
         self.format = LayoutAligner(setup.layout)
-        self.channels = self._channels()
+        self.channels = channels_of(setup)
         self.value = value_aligner(setup, self.channels)
         parameters = Parameters.from_fields(setup.parameters)
         self.codec = TransformCodec(parameters, setup.arrays, self.channels, bounded=bounded, thresholds=dead_zones)
@@ -90,16 +108,17 @@ class TransformCoder:
         self.working = working_dtype(setup.dtype)
         self.part: Geometry | None = None
 
-    def _channels(self) -> int:
-        sizes = [self.setup.template[axis] for axis in self.format.channel_axes]
-        if None in sizes:
-            raise MalformedError("the number of channels varies", requirement=66, tensor=self.setup.name)
-        product = 1
-        for size in sizes:
-            product *= size or 0
-        if product > MAX_CHANNELS:
-            raise MalformedError(f"{product} channels", requirement=66, tensor=self.setup.name)
-        return product
+    def work(self, shapes: Shapes) -> Work:
+        """Tokens, different grids, and products by the basis.
+
+        Raises:
+            MalformedError: for shapes that the layout does not fit.
+        """
+        samples = {shapes[0]: len(shapes)} if shapes and None not in self.setup.template else Counter(shapes)
+        tokens = sum(count * self._tokens(shape) for shape, count in samples.items())
+        grids = len({self.format.grid(shape) for shape in samples})
+        products = 0 if self.codec.basis is None else tokens * self.codec.coded * self.channels
+        return Work(tokens, grids, products)
 
     def encode(self, samples: Samples, promise: Promise) -> Encoded:
         stored = _stacked(samples, self.setup.template)
@@ -211,6 +230,7 @@ class TransformCoder:
         if isinstance(self.value, TokenAligner):
             coded = cursor.take(cursor.varint())
             side = decode_lossless(coded, 2 * tokens, np.dtype("<i2"), rotate=False).reshape(2, tokens)
+            check_scale_codes(side[1])
         if flags & PATCHED:
             patches = Patches.parse(cursor.take(cursor.varint()), self.setup.dtype, total)
         geometry = self.codec.geometry(tuple(self.format.grid(s) for s in shapes), self.format.layout.special)
