@@ -69,7 +69,7 @@ def test_plugins_load_in_name_order(site: Site, backbone: Source):
         ("def caufc_backbnes():\n    return []", "'caufc_backbnes' is not a hook; did you mean 'caufc_backbones'?"),
         ("@hookimpl\ndef backbones():\n    return []", "'backbones' is not a hook; did you mean 'caufc_backbones'?"),
         ("def caufc_backbones():\n    return []", "'caufc_backbones' is not marked with @caufc.hookimpl"),
-        ("x = 1", "implements no hook; there are caufc_backbones, caufc_feature_formats, caufc_profiles"),
+        ("x = 1", "implements no hook; there are caufc_backbones, caufc_feature_formats, caufc_profiles, caufc_tasks"),
         ("@hookimpl\ndef caufc_backbones(extra):\n    return []", "PluginValidationError"),
         ("@hookimpl\ndef caufc_backbones():\n    1 / 0", "ZeroDivisionError: division by zero"),
         ("@hookimpl\ndef caufc_backbones():\n    yield 1", "a value of type int among its items, not a Backbone"),
