@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..errors import CaufError, OptionError, StorageError
+from ..evaluate.rivals import RIVALS, Rival, TensorPlan, find_rivals
 from ..features import read
 from ..options import layouts_for_structure
 from .bench_report import BenchReport, bench_text
@@ -31,7 +32,6 @@ from .options import (
 )
 from .progress import Bar
 from .report import SHOWN_TENSORS, as_json_text, count, shown
-from .rivals import RIVALS, Rival, TensorPlan, find_rivals
 from .streams import input_file, plugin_formats
 from .subject import Subject
 from .tensor_facts import TensorFacts, rival_plans, tensor_facts

