@@ -127,7 +127,7 @@ def bench(
             say(f"warning: {source}: {warning}")
 
 
-def _rivals(names: str | None, none: bool, level: int) -> list[tuple[Rival, ...]]:
+def _rivals(names: str | None, none: bool, level: int) -> Sequence[tuple[Rival, ...]]:
     if none and names is not None:
         raise OptionError("--rivals and --no-rivals contradict each other", remedy="give one")
     if none:

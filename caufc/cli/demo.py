@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from ..evaluate.rivals import find_rivals
 from ..errors import StorageError
+from ..evaluate.rivals import find_rivals
 from ..features import read
 from .bench_report import rows_table
 from .contest import Contest, Setting

@@ -21,6 +21,7 @@ class Axis:
         values: where points are measured first.
         divisible: whether there are settings between the values, and beyond them.
         low, high: where a divisible axis ends.
+        grain: settings that lie closer than this are the same.
     """
 
     option: str
@@ -28,6 +29,7 @@ class Axis:
     divisible: bool = False
     low: float = float("-inf")
     high: float = float("inf")
+    grain: float = 0.0
 
     def settings(self) -> list[Setting]:
         """One a value."""
@@ -36,6 +38,8 @@ class Axis:
     def between(self, first: Setting, second: Setting) -> Setting | None:
         """The setting in the middle of two; None if there is none."""
         if not self.divisible or self.option not in first or self.option not in second:
+            return None
+        if abs(first[self.option] - second[self.option]) / 2 < self.grain:
             return None
         return {self.option: (first[self.option] + second[self.option]) / 2}
 

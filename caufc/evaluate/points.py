@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,7 +45,8 @@ class Point:
 
     def agrees(self, reference: NDArray[np.int64]) -> NDArray[np.bool_]:
         """By sample, whether the prediction is that from unquantised features ``[B]``."""
-        return np.asarray(self.top1) == reference
+        same: NDArray[np.bool_] = np.asarray(self.top1, np.int64) == reference
+        return same
 
 
 class PointStore:
@@ -91,4 +91,4 @@ class PointStore:
         kept = {"fingerprint": self.fingerprint, "points": points, "failed": self._failed}
         partial = self.path.with_suffix(".part")
         partial.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
-        os.replace(partial, self.path)
+        partial.replace(self.path)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from .curves import FLOOR, Curve, bd_accuracy, bd_available, bd_rate
+from .lane import Lane
 from .methods import Codec, Method
 from .rivals import FAMILIES
-from .run import Lane
 
 __all__ = ["MARKS", "summarise"]
 

@@ -103,7 +103,7 @@ class Stored:
         """Of all values and shapes, in hex."""
         sha = hashlib.sha256(repr((self.layout, [part.shape for part in self.arrays])).encode())
         for part in self.arrays:
-            sha.update(np.ascontiguousarray(part))
+            sha.update(np.ascontiguousarray(part).data)
         return sha.hexdigest()[:16]
 
 

@@ -98,7 +98,9 @@ class TaskData:
         with self._lock:
             scores = Rest(self.rest(tap), "logits").run(list(features.samples))
         if scores[0].ndim != 1:
-            raise InputError(f"'{self.task.id}' gives outputs of shape {list(scores[0].shape)} a sample, not scores [K]")
+            raise InputError(
+                f"'{self.task.id}' gives outputs of shape {list(scores[0].shape)} a sample, not scores [K]"
+            )
         return np.array([int(row.argmax()) for row in scores], np.int64)
 
     def reference(self, tap: str) -> NDArray[np.int64]:

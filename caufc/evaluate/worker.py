@@ -100,10 +100,10 @@ def code(job: Job) -> Coded:
 def _with_caufc(job: Job, features: Stored) -> tuple[Coded, Stored]:
     from .. import api
 
-    profile = {} if job.profile is None else {"profile": job.profile}
-    options = {**job.options, **job.setting, **profile, "embed_profile": False}
+    profile = job.profile
+    options = {**job.options, **job.setting, "profile": profile, "embed_profile": False}
     data, encoding = measured(lambda: api.encode(features.samples, layout=features.layout, **options))
-    samples, decoding = measured(lambda: api.decode(data, **profile))
+    samples, decoding = measured(lambda: api.decode(data, profile=profile))
     return _coded(features, features.like(samples), len(data), encoding, decoding, "caufc"), features.like(samples)
 
 

@@ -1,4 +1,4 @@
-"""The tasks that caufc itself is measured with: four networks and their data, from a folder that docs/evaluate.md describes."""
+"""The tasks that caufc itself is measured with: four networks, and data from a folder (docs/evaluate.md)."""
 
 from __future__ import annotations
 

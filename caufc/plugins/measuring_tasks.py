@@ -75,8 +75,8 @@ class _Cifar(_ImageTask):
     def __init__(self, data: Path) -> None:
         with reading(data / "cifar10.npz") as path, np.load(path) as stored:
             parts = {"fit": "train", "test": "test"}
-            self._images = {half: stored[f"{part}_x"] for half, part in parts.items()}
-            self._labels = {half: stored[f"{part}_y"].tolist() for half, part in parts.items()}
+            self._images: dict[str, NDArray[np.uint8]] = {half: stored[f"{part}_x"] for half, part in parts.items()}
+            self._labels: dict[str, list[int]] = {half: stored[f"{part}_y"].tolist() for half, part in parts.items()}
 
     def labels(self, half: Half) -> list[int]:
         return self._labels[half]

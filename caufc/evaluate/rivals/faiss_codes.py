@@ -55,7 +55,7 @@ class _FaissCodes(FloatRival):
 
         quantiser = self._quantiser(tokens.shape[1])
         quantiser.train(tokens[:: -(-len(tokens) // TRAINING_TOKENS)])
-        trained = faiss.vector_to_array(quantiser.trained).astype("<f4")
+        trained: NDArray[Any] = faiss.vector_to_array(quantiser.trained).astype("<f4")
         codes = zstandard.ZstdCompressor(LEVEL).compress(quantiser.compute_codes(tokens).tobytes())
         return len(trained).to_bytes(4, "little") + trained.tobytes() + codes
 
@@ -111,9 +111,9 @@ class RotatedCodes(_FaissCodes):
 
     def _encode(self, arrays: Sequence[Floats], plan: TensorPlan) -> bytes:
         tokens = plan.matrix(arrays)
-        norms = np.sqrt(np.square(tokens, dtype=np.float64).mean(axis=1)).clip(0, 65504).astype("<f2")
+        norms: NDArray[Any] = np.sqrt(np.square(tokens, dtype=np.float64).mean(axis=1)).clip(0, 65504).astype("<f2")
         scales = norms.astype(np.float32)[:, None]
-        rotated = _rotation(plan.width).apply(tokens / np.where(scales > 0, scales, 1))
+        rotated: Floats = _rotation(plan.width).apply(tokens / np.where(scales > 0, scales, 1))
         return norms.tobytes() + self._codes(rotated)
 
     def _decode(self, data: bytes, plan: TensorPlan) -> Sequence[Floats]:

@@ -14,7 +14,7 @@ from .error_bounded import SZ3, Zfp
 from .faiss_codes import RotatedCodes, ScalarCodes
 from .kvtc import Kvtc, principal_components
 from .nnc import NNCodec
-from .zstd_codes import BITS, HalfFloats, IntCodes, find_rivals
+from .zstd_codes import BITS, HalfFloats, find_rivals
 
 __all__ = ["FAMILIES", "Family", "find_families"]
 
@@ -87,7 +87,7 @@ FAMILIES = (
     Family(
         "zfp",
         "zfp",
-        Axis("octaves", (-7.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0), divisible=True, low=-14, high=8),
+        Axis("octaves", (-7.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0), divisible=True, low=-14, high=8, grain=1),
         lambda s, _: [Zfp(s["octaves"]), Zfp(s["octaves"], matrix=True)],
         module="zfpy",
         package="zfpy",

@@ -106,9 +106,7 @@ class IntCodes(ZstdRival):
             low, step = self._scales([_singles(array, plan) for array in arrays], plan)
         return None if np.isfinite(low).all() and np.isfinite(step).all() else "has a range beyond that of fp32"
 
-    def _scales(
-        self, floats: Sequence[Floats], plan: TensorPlan
-    ) -> tuple[Floats, Floats]:
+    def _scales(self, floats: Sequence[Floats], plan: TensorPlan) -> tuple[Floats, Floats]:
         filled = [array for array in floats if array.size]
         low = np.minimum.reduce([array.min(axis=plan.tokens, keepdims=True) for array in filled])
         high = np.maximum.reduce([array.max(axis=plan.tokens, keepdims=True) for array in filled])
@@ -130,7 +128,7 @@ class IntCodes(ZstdRival):
         return [part.astype(np.float32) * step + low for part in plan.split(codes)]
 
 
-def find_rivals(names: Sequence[str], level: int) -> list[tuple[ZstdRival, ...]]:
+def find_rivals(names: Sequence[str], level: int) -> Sequence[tuple[ZstdRival, ...]]:
     """Rivals by name; several variants of one stand for the smallest.
 
     Raises:
