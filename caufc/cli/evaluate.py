@@ -21,7 +21,7 @@ from ..evaluate.methods import CODECS
 from ..evaluate.paper import PAPER_FIT_SAMPLES, PAPER_SAMPLES, paper_anchor, paper_codecs
 from ..evaluate.plan import Plan, Wanted, make_plan
 from ..evaluate.report import Report
-from ..evaluate.results import summarise
+from ..evaluate.results import at_mark, summarise
 from ..evaluate.rivals import FAMILIES
 from ..evaluate.run import Run
 from ..plugin_manager import default_manager
@@ -206,12 +206,15 @@ def _threads(jobs: int) -> Iterator[None]:
 def _teller(bar: Bar, quiet: bool) -> Callable[[str, float], None]:
     """Progress: a line that is drawn anew on a terminal, else one line a point."""
 
+    said = ""
+
     def told(text: str, share: float) -> None:
+        nonlocal said
         if bar.shown:
             bar.label = text
             bar.update(share)
-        elif not quiet:
-            bar.fraction = share
+        elif not quiet and text != said:
+            said, bar.fraction = text, share
             say(f"{bar.ahead(bar.clock())}  {text}")
 
     return told
@@ -232,8 +235,8 @@ def _text(report: Report, paths: list[Path]) -> str:
     for tap in results["taps"]:
         for own in tap["methods"]:
             if own["points"]:
-                at, last = own["at"][mark], own["points"][-1]
-                speed = (f"{last['encode_mb_s']:.1f}", f"{last['decode_mb_s']:.1f}")
+                at, point = own["at"][mark], at_mark(own["points"])
+                speed = (f"{point['encode_mb_s']:.1f}", f"{point['decode_mb_s']:.1f}")
                 interval = f"{at['low']:.3g} to {at['high']:.3g}"
                 name = f"{tap['task']} {tap['tap']}"
                 rows.append((name, names[own["key"]], f"{at['bound']} {at['bpfp']:.4g}".strip(), interval, *speed))

@@ -15,7 +15,7 @@ from .lane import Lane
 from .methods import Codec, Method
 from .rivals import FAMILIES
 
-__all__ = ["MARKS", "summarise"]
+__all__ = ["MARKS", "at_mark", "summarise"]
 
 MARKS = (0.99, 0.95)
 
@@ -154,12 +154,14 @@ def _mean(ratios: Sequence[float | None]) -> Result:
     return {"mean": mean, "least": min(known), "taps": len(known), "of": len(ratios)}
 
 
+def at_mark(points: Sequence[Result]) -> Result:
+    """The first point from 99 % agreement on, or the last there is."""
+    return next((point for point in points if point["agreement"]["value"] >= MARKS[0]), points[-1])
+
+
 def _speed(rows: Sequence[Result]) -> Result:
     """At the first point from the mark on, or the last there is: geometric means of speeds, largest memory."""
-    points = []
-    for own in rows:
-        reached = [point for point in own["points"] if point["agreement"]["value"] >= MARKS[0]]
-        points.append(reached[0] if reached else own["points"][-1])
+    points = [at_mark(own["points"]) for own in rows]
     if not points:
         return {}
 
