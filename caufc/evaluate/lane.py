@@ -210,9 +210,15 @@ class LaneRun:
         name = f"{file_name(self.tap)}.{kind}.{stored.digest()}.caufp"
         path = self.coder.work / "profiles" / file_name(self.data.task.id) / name
         if not path.exists():
-            self.coder.advance(f"{self.data.task.id} {self.tap}: fitting a profile", 0.0)
+            what = f"{self.data.task.id} {self.tap}: fitting a profile"
             resume = self.data.rest(self.tap) if task_aware else None
-            data = fit_profile(stored.samples, layout=stored.layout, resume=resume, outputs="logits")
+            data = fit_profile(
+                stored.samples,
+                layout=stored.layout,
+                resume=resume,
+                outputs="logits",
+                told=lambda text: self.coder.advance(f"{what}, {text}", 0.0),
+            )
             path.parent.mkdir(parents=True, exist_ok=True)
             path.with_suffix(".part").write_bytes(data)
             path.with_suffix(".part").replace(path)

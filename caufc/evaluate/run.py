@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 
-from .children import Children
+from .children import Children, StoppedError
 from .lane import Lane, LaneRun
 from .methods import Codec, Method
 from .taskdata import TaskData
@@ -56,10 +57,9 @@ class Run:
         plan = [(data, tap, method) for data in self.tasks for tap in data.taps for method in self._methods_of(data)]
         weights = {(data.task.id, tap, method.key): self._weight(data, tap, method) for data, tap, method in plan}
         self._all = sum(weights.values())
-        with tempfile.TemporaryDirectory(dir=self.work) as scratch, ThreadPoolExecutor(self.jobs) as pool:
+        with self._scratch() as scratch, ThreadPoolExecutor(self.jobs) as pool:
             futures = [
-                pool.submit(self._lane, *job, Path(scratch), weights[job[0].task.id, job[1], job[2].key])
-                for job in plan
+                pool.submit(self._lane, *job, scratch, weights[job[0].task.id, job[1], job[2].key]) for job in plan
             ]
             try:
                 wait(futures, return_when=FIRST_EXCEPTION)
@@ -71,6 +71,17 @@ class Run:
                 pool.shutdown(cancel_futures=True)
                 raise
             return [future.result() for future in futures]
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """A folder for what lives no longer than the run; one that was killed may have left its own."""
+        folder = self.work / "scratch"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _methods_of(self, data: TaskData) -> list[Method]:
         found = []
@@ -95,7 +106,13 @@ class Run:
         return found
 
     def advance(self, text: str, weight: float) -> None:
-        """Tell what was done."""
+        """Tell what was done.
+
+        Raises:
+            StoppedError: if the run was stopped.
+        """
+        if self._children.stopped:
+            raise StoppedError
         with self._lock:
             self._done += weight
             self.told(text, min(self._done / self._all, 1.0) if self._all else 1.0)
