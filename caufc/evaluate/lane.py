@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import dataclass
 from importlib import metadata
@@ -196,7 +197,8 @@ class LaneRun:
     def _job(self, setting: Setting, decoded: Path) -> Job:
         features, back = str(self.path), str(decoded)
         if isinstance(self.method, Codec):
-            options = self.method.options_for(self.data.task.id) or {}
+            options = dict(self.method.options_for(self.data.task.id) or {})
+            options["layout"] = self.method.layouts.get(self.stored.layout, self.stored.layout)
             profile = None if self.method.fitted == "none" else str(self._profile(self.method.fitted == "task"))
             return Job(features, back, None, setting, options, profile=profile)
         calibration = str(self.data.features(self.tap, "fit")) if self.method.calibrated else None
@@ -228,10 +230,15 @@ class LaneRun:
         method = self.method
         if isinstance(method, Codec):
             options = dict(sorted((method.options_for(self.data.task.id) or {}).items()))
-            made = f"caufc {_version('caufc')} {options} {method.fitted}"
+            layout = method.layouts.get(self.stored.layout, "")
+            if "weights" in options:
+                options["weights"] = hashlib.sha256(Path(options["weights"]).read_bytes()).hexdigest()[:16]
+            made = f"caufc {_version('caufc')} {options} {method.fitted} {layout}".rstrip()
         else:
             made = f"{method.package} {_version(method.package)}" if method.package else f"caufc {_version('caufc')}"
-        return {"features": self.stored.digest(), "method": method.key, "made": made}
+        fitted = method.calibrated if not isinstance(method, Codec) else method.fitted != "none"
+        fit = f"{self.data.count('fit')} samples" if fitted else "none"
+        return {"features": self.stored.digest(), "method": method.key, "made": made, "fit": fit}
 
 
 def _version(package: str) -> str:

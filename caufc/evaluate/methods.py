@@ -29,6 +29,7 @@ class Codec:
         fitted: the profile that it has, made from the fit half: ``none``, from ``statistics``, or ``task``-aware.
         module: what it needs to be there; None if nothing.
         weights: files of weights by task ID, ``*`` for all others; None for a codec without.
+        layouts: layouts that the codec is told instead of the features' own.
         cost: seconds a MB, about.
     """
 
@@ -39,6 +40,7 @@ class Codec:
     fitted: Fitted = "none"
     module: str | None = None
     weights: Mapping[str, Path] | None = None
+    layouts: Mapping[str, str] = field(default_factory=dict)
     cost: float = 0.3
 
     def missing(self) -> str | None:
@@ -61,8 +63,8 @@ QUALITY = Axis(
     "quality", (0.0, 5.0, 10.0, 16.0, 22.0, 28.0, 36.0, 43.0, 50.0, 58.0), divisible=True, low=0.0, high=100.0
 )
 TASK_QUALITY = Axis("quality", (22.0, 32.0, 38.0, 42.0, 46.0, 50.0, 56.0, 66.0), divisible=True, low=0.0, high=100.0)
-RATES = Axis("quality", (0.0, 20.0, 40.0, 60.0, 80.0, 100.0))
-"""The learned codec takes the nearest of its rates that is not above; doubles are left out of curves."""
+RATES = Axis("quality", (0.0, 25.0, 50.0, 75.0, 100.0))
+"""The learned codec has five rates unless trained otherwise; of points of one size, curves keep one."""
 
 
 def hyperprior(key: str, name: str, weights: Mapping[str, Path] | None, **options: Any) -> Codec:

@@ -7,6 +7,7 @@ are the learned codec, beside the transform codec and the rivals, and the ablati
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import StorageError
@@ -23,12 +24,31 @@ PAPER_FIT_SAMPLES = 800
 PER_ARCHITECTURE = "hyperprior-arch"
 UNIVERSAL = "hyperprior"
 
+UNALIGNED = {"b c h w": "b n c d"}
+"""A map as it is: channels as rows of the plane, positions as columns."""
+
+
+@dataclass(frozen=True)
+class _Ablated:
+    """A learned codec for all architectures with less alignment than the paper's.
+
+    Args:
+        name: as tables show it.
+        options: of :func:`caufc.encode`; its weights were trained under the same.
+        layouts: told instead of the features' own.
+    """
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    layouts: Mapping[str, str] = field(default_factory=dict)
+
+
 ABLATION = {
-    "none": "hyperprior, no alignment",
-    "format": "hyperprior, format alignment only",
-    "format-value": "hyperprior, format and value alignment",
+    "none": _Ablated("hyperprior, no alignment", {"align": "none"}, UNALIGNED),
+    "format": _Ablated("hyperprior, format alignment only", {"align": "none"}),
+    "format-value": _Ablated("hyperprior, format and value alignment"),
 }
-"""Part of a weights file's name -> name of the codec; all are trained on all architectures."""
+"""Part of a weights file's name -> what it was trained for."""
 
 
 def paper_codecs(weights: Path | None) -> list[Codec]:
@@ -46,9 +66,7 @@ def paper_codecs(weights: Path | None) -> list[Codec]:
     own = [codec for codec in CODECS if codec.key != UNIVERSAL]
     universal = hyperprior(UNIVERSAL, "hyperprior, universal", None)
     single = hyperprior(PER_ARCHITECTURE, "hyperprior, per architecture", _by_task(weights))
-    ablation = [
-        hyperprior(f"ablation-{part}", name, _for_all(weights, f"ablation-{part}")) for part, name in ABLATION.items()
-    ]
+    ablation = [_ablated(f"ablation-{part}", each, weights) for part, each in ABLATION.items()]
     return [*own, universal, single, *ablation]
 
 
@@ -56,6 +74,11 @@ def paper_anchor(codecs: list[Codec]) -> str | None:
     """The paper's baseline, the codec trained for one architecture; what stands in for it where it is not there."""
     there = [codec.key for codec in codecs if codec.missing() is None and (codec.weights is None or codec.weights)]
     return next((key for key in (PER_ARCHITECTURE, UNIVERSAL) if key in there), None)
+
+
+def _ablated(key: str, ablated: _Ablated, weights: Path | None) -> Codec:
+    found = hyperprior(key, ablated.name, _for_all(weights, key), **ablated.options)
+    return replace(found, layouts=ablated.layouts)
 
 
 def _by_task(folder: Path | None) -> Mapping[str, Path]:

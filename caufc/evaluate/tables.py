@@ -88,7 +88,7 @@ def _rates(results: Result, mark: str) -> Table:
         rows.append((method["name"], *cells))
     note = (
         "Bits per feature point from which on so many top-1 predictions are those from unquantised features, at every "
-        "higher rate too; all bytes counted but those of profiles, which were fitted on other data. In brackets the "
+        "higher rate too; all bytes counted but those of profiles and weights, made from other data. In brackets the "
         "95 % interval of a bootstrap over samples. <: the cheapest point is above already; >: no point reaches it."
     )
     return Table(f"BPFP at {_percent(mark)} agreement", note, ("method", *_tap_names(results)), rows)

@@ -100,10 +100,12 @@ def code(job: Job) -> Coded:
 def _with_caufc(job: Job, features: Stored) -> tuple[Coded, Stored]:
     from .. import api
 
-    profile = job.profile
-    options = {**job.options, **job.setting, "profile": profile, "embed_profile": False}
-    data, encoding = measured(lambda: api.encode(features.samples, layout=features.layout, **options))
-    samples, decoding = measured(lambda: api.decode(data, profile=profile))
+    shared: dict[str, Any] = {key: job.options[key] for key in ("weights",) if key in job.options}
+    shared["profile"] = job.profile
+    apart = {f"embed_{name}": False for name in shared}
+    options = {"layout": features.layout, **job.options, **job.setting, **shared, **apart}
+    data, encoding = measured(lambda: api.encode(features.samples, **options))
+    samples, decoding = measured(lambda: api.decode(data, **shared))
     return _coded(features, features.like(samples), len(data), encoding, decoding, "caufc"), features.like(samples)
 
 
