@@ -150,10 +150,8 @@ class CifarViT:
 
     def __init__(self, weights: Path) -> None:
         from safetensors.torch import load_file
-        from timm.models.vision_transformer import VisionTransformer
 
-        shape = {"img_size": 32, "patch_size": 4, "embed_dim": 192, "depth": 6, "num_heads": 3, "mlp_ratio": 2}
-        self.net = VisionTransformer(**shape, num_classes=10, embed_layer=_ConvolutionStem)
+        self.net = cifar_vit()
         state = {name: v.float() if v.is_floating_point() else v for name, v in load_file(weights).items()}
         self.net.load_state_dict(state)
         self.net.eval().requires_grad_(False)
@@ -170,6 +168,14 @@ class CifarViT:
             features = block(features)
         logits: Tensor = self.net.forward_head(self.net.norm(features))
         return logits
+
+
+def cifar_vit() -> Any:
+    """The network of :class:`CifarViT`, its weights at random."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    shape = {"img_size": 32, "patch_size": 4, "embed_dim": 192, "depth": 6, "num_heads": 3, "mlp_ratio": 2}
+    return VisionTransformer(**shape, num_classes=10, embed_layer=_ConvolutionStem)
 
 
 class MiniLM:
