@@ -24,7 +24,7 @@ CODECS = (
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few points, and a plugin with a task."""
-    own = [metadata.EntryPoint("tiny", "tests.evaluate.tiny_task", "caufc")]
+    own = [metadata.EntryPoint("tiny", "evaluate.tiny_task", "caufc")]
     timm = [metadata.EntryPoint("timm-cnn", "caufc.plugins.timm_cnn", "caufc")]
     measuring = [metadata.EntryPoint("measuring", "caufc.plugins.measuring", "caufc")]
     manager = caufc.PluginManager([*own, *timm, *measuring])

@@ -20,7 +20,7 @@ from caufc.evaluate.results import summarise
 from caufc.evaluate.rivals import find_families
 from caufc.evaluate.run import Run
 
-MANAGER = caufc.PluginManager([metadata.EntryPoint("tiny", "tests.evaluate.tiny_task", "caufc")])
+MANAGER = caufc.PluginManager([metadata.EntryPoint("tiny", "evaluate.tiny_task", "caufc")])
 BLIND = Codec("blind", "caufc, blind", Axis("quality", (20.0, 60.0), divisible=True, low=0, high=100))
 TASK = Codec("task", "caufc, task-aware", Axis("quality", (40.0, 60.0)), fitted="task")
 
