@@ -104,22 +104,28 @@ def bd_rate(anchor: Curve, curve: Curve, floor: float) -> Interval:
     """BD-rate in %: mean change of bytes at equal shares, from ``floor`` on."""
     import bjontegaard
 
-    return _delta(bjontegaard.bd_rate, anchor, curve, floor, 1.0)
+    return _delta(bjontegaard.bd_rate, envelope, anchor, curve, floor, 1.0)
 
 
 def bd_accuracy(anchor: Curve, curve: Curve, floor: float) -> Interval:
     """Mean change of the share, in percentage points, at equal bytes (BD-PSNR's construction)."""
     import bjontegaard
 
-    return _delta(bjontegaard.bd_psnr, anchor, curve, floor, 100.0)
+    return _delta(bjontegaard.bd_psnr, best_so_far, anchor, curve, floor, 100.0)
 
 
-def _delta(metric: Callable[..., float], anchor: Curve, curve: Curve, floor: float, unit: float) -> Interval:
+Shape = Callable[[Floats, Floats, float], tuple[Floats, Floats]]
+"""What of a curve is compared: rates, shares and a floor -> rates and shares."""
+
+
+def _delta(
+    metric: Callable[..., float], shape: Shape, anchor: Curve, curve: Curve, floor: float, unit: float
+) -> Interval:
     if not len(anchor.rates) or not len(curve.rates):
         return Interval(None)
 
     def of(ours: Floats, theirs: Floats) -> float | None:
-        first, second = envelope(anchor.rates, theirs, floor), envelope(curve.rates, ours, floor)
+        first, second = shape(anchor.rates, theirs, floor), shape(curve.rates, ours, floor)
         if min(len(first[0]), len(second[0])) < 2:
             return None
         with warnings.catch_warnings():
@@ -143,15 +149,19 @@ def envelope(rates: Floats, shares: Floats, floor: float) -> tuple[Floats, Float
     for number, share in enumerate(shares):
         if not kept or share > shares[kept[-1]]:
             kept.append(number)
-    x, y = np.log(rates[kept]), shares[kept]
-    above = y >= floor
-    if above.any() and not above[0]:
-        first = int(np.argmax(above))
-        if y[first] > floor:
-            x = np.concatenate([[np.interp(floor, y, x)], x[first:]])
-            y = np.concatenate([[floor], y[first:]])
-        else:
-            x, y = x[first:], y[first:]
-    elif not above.any():
-        x, y = x[:0], y[:0]
-    return np.exp(x), y
+    return _from_floor(rates[kept], shares[kept], floor)
+
+
+def best_so_far(rates: Floats, shares: Floats, floor: float) -> tuple[Floats, Floats]:
+    """At every rate the best share up to it, from ``floor`` on."""
+    return _from_floor(rates, np.maximum.accumulate(shares), floor)
+
+
+def _from_floor(rates: Floats, shares: Floats, floor: float) -> tuple[Floats, Floats]:
+    """The part of an ascending curve at or above a floor, which begins with an interpolated point at the floor."""
+    first = int(np.searchsorted(shares, floor))
+    if first in (0, len(shares)) or shares[first] == floor:
+        return rates[first:], shares[first:]
+    part = (floor - shares[first - 1]) / (shares[first] - shares[first - 1])
+    start = rates[first - 1] * (rates[first] / rates[first - 1]) ** part
+    return np.concatenate([[start], rates[first:]]), np.concatenate([[floor], shares[first:]])

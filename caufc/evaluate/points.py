@@ -26,7 +26,7 @@ class Point:
         bytes: all that decoding needs.
         bpfp: bits per feature point, 8 bytes / values.
         snr_db: 10 log10 of energy over squared error; None if nothing was lost.
-        encode_mb_s, decode_mb_s: 10^6 bytes of fp32 values a second, one thread.
+        encode_mb_s, decode_mb_s: 10^6 bytes of fp32 values a second of CPU time, one thread.
         encode_mib, decode_mib: peak memory above what stood before.
         variant: the full name of what made it.
         top1: predictions of all samples.

@@ -154,7 +154,8 @@ def _deltas(results: Result) -> Table:
             rows.append(("mean over taps", _name(results, own["key"]), means, "", "", ""))
     note = (
         f"Against {anchor}, by piecewise cubic interpolation (bjontegaard, pchip) of the points that no cheaper one "
-        "reaches, from 80 % of the unquantised quality on; -: the curves do not overlap."
+        "reaches (at equal rates, of the best up to each), from 80 % of the unquantised quality on; -: the curves do "
+        "not overlap."
     )
     return Table("Bjontegaard deltas", note, ("tap", "method", *columns), rows)
 
@@ -174,8 +175,9 @@ def _speeds(results: Result) -> Table:
             peaks = (f"{speed['encode_mib']:.0f}", f"{speed['decode_mib']:.0f}")
             rows.append((_name(results, own["key"]), *rates, *peaks))
     note = (
-        "MB of fp32 values a second, on one thread of a process of its own, in memory; geometric means over taps at "
-        "the first point from 99 % agreement on. Peak memory above what stood before, the result included: the largest."
+        "MB of fp32 values a second of CPU time, in a process of its own on one thread, in memory; geometric means "
+        "over taps at the first point from 99 % agreement on. Peak memory above what stood before, the result "
+        "included: the largest."
     )
     return Table("Speed and memory", note, ("method", "encode MB/s", "decode MB/s", "encode MiB", "decode MiB"), rows)
 

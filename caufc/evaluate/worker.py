@@ -59,7 +59,7 @@ class Coded:
     Args:
         bytes: all that decoding needs.
         snr_db: 10 log10 of energy over squared error; None if nothing was lost.
-        encode_seconds, decode_seconds: wall-clock time.
+        encode_seconds, decode_seconds: CPU time, which is the wall-clock time of one thread that is alone.
         encode_mib, decode_mib: peak memory above what stood before, the result included.
         method: the variant's full name.
     """
@@ -140,12 +140,12 @@ def _warm_up(job: Job) -> None:
 
 
 def measured(run: Callable[[], Found]) -> tuple[Found, Cost]:
-    """A call's result, its time, and the memory that it needed at its peak."""
+    """A call's result, its CPU time, which others on the machine do not change, and its memory at its peak."""
     gc.collect()
     before = _reset_peak()
-    started = time.perf_counter()
+    started = time.process_time()
     found = run()
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     return found, Cost(max(seconds, 1e-9), max(0.0, _peak() - before))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caufc.evaluate.curves import Curve, bd_accuracy, bd_rate, envelope, rate_at
+from caufc.evaluate.curves import Curve, bd_accuracy, bd_rate, best_so_far, envelope, rate_at
 
 
 def shares(*values: float, samples: int = 1000) -> np.ndarray:
@@ -47,6 +47,15 @@ def test_the_envelope_leaves_out_what_a_cheaper_point_reaches_and_begins_at_the_
     rates, found = envelope(np.array([1.0, 2, 4, 8]), np.array([0.7, 0.9, 0.85, 0.95]), 0.8)
     assert found.tolist() == pytest.approx([0.8, 0.9, 0.95])
     assert rates.tolist() == pytest.approx([2**0.5, 2, 8])
+
+
+def test_at_equal_rates_the_best_so_far_counts():
+    rates, found = best_so_far(np.array([1.0, 2, 4, 8]), np.array([0.7, 0.9, 0.85, 0.9]), 0.8)
+    assert found.tolist() == pytest.approx([0.8, 0.9, 0.9, 0.9])
+    assert rates.tolist() == pytest.approx([2**0.5, 2, 4, 8])
+    early, late = Curve([1, 2, 64], shares(0.8, 0.9, 0.9)), Curve([16, 32, 64], shares(0.8, 0.85, 0.9))
+    gain = bd_accuracy(late, early, 0.8).value
+    assert gain is not None and 3 < gain < 8, "what is saturated goes on at higher rates"
 
 
 def test_intervals_hold_the_share_and_narrow_with_samples():
