@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..errors import CaufError, OptionError, StorageError
+from ..evaluate.rivals import RIVALS, Rival, TensorPlan, find_rivals
 from ..features import read
 from ..options import layouts_for_structure
 from .bench_report import BenchReport, bench_text
@@ -32,7 +33,6 @@ from .options import (
 )
 from .progress import Bar
 from .report import SHOWN_TENSORS, as_json_text, count, shown
-from .rivals import RIVALS, Rival, TensorPlan, find_rivals
 from .streams import input_file, plugin_formats
 from .subject import Subject
 from .tensor_facts import TensorFacts, rival_plans, tensor_facts
@@ -130,7 +130,7 @@ def bench(
             say(f"warning: {source}: {warning}")
 
 
-def _rivals(names: str | None, none: bool, level: int) -> list[tuple[Rival, ...]]:
+def _rivals(names: str | None, none: bool, level: int) -> Sequence[tuple[Rival, ...]]:
     if none and names is not None:
         raise OptionError("--rivals and --no-rivals contradict each other", remedy="give one")
     if none:
