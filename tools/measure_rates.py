@@ -36,7 +36,7 @@ BLIND = (0, 5, 10, 16, 22, 28, 32, 36, 40, 43, 47, 50, 58)
 TASK = (18, 26, 32, 36, 40, 43, 46, 50, 54, 62, 78, 90)
 READ = (26, 32, 38, 44, 50, 56, 62)
 MARKS = (99.0, 95.0)
-FIT_SAMPLES = 600
+FIT_SAMPLES = 1500
 HEAD_SCALE = 10.0
 """Ridge scores to logits: about what makes their softmax as sure as the head is right."""
 
