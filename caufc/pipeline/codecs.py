@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .coder import Coder, DeadZones
+from .hyperprior_coder import HyperpriorCoder
 from .lossless_coder import LosslessCoder
-from .setup import LOSSLESS, TensorSetup
+from .setup import HYPERPRIOR, LOSSLESS, TensorSetup
 from .transform_coder import TransformCoder
 
 __all__ = ["coder_of"]
@@ -17,4 +18,8 @@ def coder_of(setup: TensorSetup, gain: float, *, bounded: bool = False, dead_zon
         MalformedError: if its parameters or sections break the specification.
         UnsupportedError: for registry numbers that this version does not know.
     """
-    return LosslessCoder(setup) if setup.codec == LOSSLESS else TransformCoder(setup, gain, bounded, dead_zones)
+    if setup.codec == LOSSLESS:
+        return LosslessCoder(setup)
+    if setup.codec == HYPERPRIOR:
+        return HyperpriorCoder(setup)
+    return TransformCoder(setup, gain, bounded, dead_zones)

@@ -29,11 +29,13 @@ class Promise:
         max_error: largest absolute error after the cast to the output dtype; None for no bound.
         truncate: range to which values are clipped.
         nonfinite: whether NaN and Inf may come, to be kept exactly.
+        outliers: whether values beyond the range are stored exactly; else they are lost.
     """
 
     max_error: float | None = None
     truncate: tuple[float, float] | None = None
     nonfinite: bool = False
+    outliers: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Literal
 from ..errors import OptionError
 from ..types import Alignment, Layout
 from .effort import EFFORTS, Effort
+from .weights import WeightsFile
 
 __all__ = ["QUALITY_NAMES", "EncodeOptions", "Target", "TensorOptions"]
 
@@ -118,6 +119,10 @@ class EncodeOptions:
         index: whether to write an index; None writes one when there are several chunks.
         effort: how much time to take.
         embed_profile: copy a profile that does not ship with the package into the file.
+        weights: of the learned codec; None for the transform codec.
+        embed_weights: copy weights that do not ship with the package into the file.
+        outliers: whether the learned codec stores values beyond its range exactly; None does unless
+            the range was given.
     """
 
     target: Target = field(default_factory=Target)
@@ -128,6 +133,9 @@ class EncodeOptions:
     index: bool | None = None
     effort: Effort = EFFORTS["default"]
     embed_profile: bool = True
+    weights: WeightsFile | None = None
+    embed_weights: bool = True
+    outliers: bool | None = None
 
     def of(self, name: str) -> TensorOptions:
         """Options of a tensor."""

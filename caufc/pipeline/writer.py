@@ -22,6 +22,7 @@ from ..bitstream import (
     section_bytes,
     work_of,
 )
+from ..codec.hyperprior import DECODER_SECTIONS, WEIGHTS_ELEMENTS
 from ..errors import LimitError
 from ..limits import DEFAULT_LIMITS
 from ..types import Structure
@@ -42,8 +43,9 @@ from .setup import (
 )
 from .source import Source
 from .survey import chunks_of
+from .weights import WeightsFile
 
-__all__ = ["Pass", "Sink", "container_prelude", "profile_bytes", "write_pass"]
+__all__ = ["Pass", "Sink", "container_prelude", "write_pass"]
 
 
 class Sink(Protocol):
@@ -61,14 +63,6 @@ class Pass:
     distortion: Distortion = field(default_factory=Distortion)
 
 
-def profile_bytes(header: Header, sections: Sequence[Section]) -> bytes:
-    """A profile: header, sections, and an end without samples [CAUF-0160]."""
-    head = header.to_bytes()
-    seed = int.from_bytes(head[-4:], "little")
-    bodies = b"".join(block_bytes("S", section_bytes(section), seed) for section in sections)
-    return head + bodies + block_bytes("E", end_bytes(End(0, None)), seed)
-
-
 def container_prelude(
     structure: Structure,
     setups: Sequence[TensorSetup],
@@ -77,10 +71,30 @@ def container_prelude(
     arch: str | None,
     indexed: bool,
     profile: ProfileFile | None,
+    weights: WeightsFile | None = None,
+    embed_weights: bool = False,
 ) -> tuple[Header, list[Section]]:
-    """Header and sections of a file; what its profile says is left out, what only the profile has is emptied."""
+    """Header and sections of a file; what its profile says is left out, what only the profile has is emptied.
+
+    Args:
+        structure: of the samples.
+        setups: one a tensor.
+        gain: factor on all steps.
+        arch: architecture ID.
+        indexed: whether an index will follow.
+        profile: that the file relies on.
+        weights: that its tensors of the learned codec need.
+        embed_weights: copy the decoder's part of them into the file, instead of naming them.
+    """
     records: tuple[TensorRecord, ...] | None = tuple(record_of(setup) for setup in setups)
-    sections = [section_of(i, kind, array) for i, setup in enumerate(setups) for kind, array in setup.arrays.items()]
+    sections = [
+        section_of(i, kind, array)
+        for i, setup in enumerate(setups)
+        for kind, array in setup.arrays.items()
+        if kind not in WEIGHTS_ELEMENTS
+    ]
+    if weights is not None and embed_weights:
+        sections += [section for section in weights.sections if section.type in DECODER_SECTIONS]
     tree = None if structure.tree == 0 else record_tree(structure.tree)
     header = Header(
         content=structure.kind,
@@ -89,6 +103,7 @@ def container_prelude(
         tree=tree,
         tensors=records,
         arch=arch,
+        weights=None if weights is None or embed_weights else weights.id,
     )
     if profile is None:
         return header, sections
