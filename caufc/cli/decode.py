@@ -12,7 +12,7 @@ from ..features import known_suffixes
 from ..features.formats import normal_suffix
 from .decoding import Decoded, DecodeJob, decode_file
 from .failure import EXPECTED, failure, say
-from .options import example, force_option, json_option, profile_option, quiet_option
+from .options import example, force_option, json_option, profile_option, quiet_option, weights_option
 from .report import as_json_text, count, shown, size, speed
 from .streams import plugin_formats, with_suffix
 from .targets import Entry, is_folder, make_folder, targets
@@ -37,6 +37,7 @@ DEFAULT = ".pt"
     "--format", "suffix", metavar="SUFFIX", help="Output format: .pt, .npy, .npz, .safetensors.  [that of OUT, or .pt]"
 )
 @profile_option
+@weights_option
 @force_option
 @quiet_option
 @json_option
@@ -45,6 +46,7 @@ def decode(
     output: str | None,
     suffix: str | None,
     profile: str | None,
+    weights: str | None,
     force: bool,
     quiet: bool,
     as_json: bool,
@@ -55,11 +57,13 @@ def decode(
     refused. SRC may be - for stdin.
     """
     if len(sources) > 1 or is_folder(output):
-        return _decode_many(sources, output, normal_suffix(suffix or DEFAULT), profile, force, quiet, as_json)
+        return _decode_many(
+            sources, output, normal_suffix(suffix or DEFAULT), (profile, weights), force, quiet, as_json
+        )
     source = sources[0]
     output = output or ("-" if source == "-" else with_suffix(source, normal_suffix(suffix or DEFAULT)))
     chosen = _suffix(output, suffix)
-    decoded = decode_file(DecodeJob(source, output, chosen, profile, force), quiet=quiet)
+    decoded = decode_file(DecodeJob(source, output, chosen, profile, weights, force), quiet=quiet)
     if as_json:
         click.echo(as_json_text(decoded.to_json()), err=output == "-")
     elif not quiet:
@@ -82,7 +86,7 @@ def _decode_many(
     sources: tuple[str, ...],
     output: str | None,
     suffix: str,
-    profile: str | None,
+    needed: tuple[str | None, str | None],
     force: bool,
     quiet: bool,
     as_json: bool,
@@ -94,7 +98,7 @@ def _decode_many(
     for source, target in zip(sources, outputs, strict=True):
         try:
             make_folder(Path(target).parent)
-            decoded = decode_file(DecodeJob(source, target, suffix, profile, force), quiet=quiet)
+            decoded = decode_file(DecodeJob(source, target, suffix, *needed, force), quiet=quiet)
         except EXPECTED as err:
             told = failure(err, source)
             say(told.message)

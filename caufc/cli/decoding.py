@@ -17,6 +17,7 @@ from ..limits import DEFAULT_LIMITS
 from ..pipeline.decoder import DecodedChunk, FileDecoder
 from ..profiles import find_profile, profile_lookup
 from ..types import Structure
+from ..weights import find_weights
 from .progress import Bar
 from .streams import binary_stdout, check_free, input_file, plugin_formats
 
@@ -35,6 +36,7 @@ class DecodeJob:
         output: a feature file, or ``-``.
         suffix: the output's format.
         profile: name or file of a profile that the file needs.
+        weights: name or file of weights that the file needs.
         force: replace the output if it exists.
     """
 
@@ -42,6 +44,7 @@ class DecodeJob:
     output: str
     suffix: str
     profile: str | None
+    weights: str | None
     force: bool
 
 
@@ -84,11 +87,13 @@ def decode_file(job: DecodeJob, *, quiet: bool = True) -> Decoded:
     check_free(job.output, job.source, job.force)
     try:
         with input_file(job.source, ".cauf") as path:
-            with Reader(path, profile=job.profile) as reader:
+            with Reader(path, profile=job.profile, weights=job.weights) as reader:
                 samples = len(reader)
             with path.open("rb") as file, Bar("decode", quiet=quiet) as bar:
                 given = None if job.profile is None else find_profile(job.profile)
-                decoder = FileDecoder(_parts(file), profile_lookup(given), DEFAULT_LIMITS)
+                weights = None if job.weights is None else find_weights(job.weights)
+                lookup = profile_lookup(given, weights=weights)
+                decoder = FileDecoder(_parts(file), lookup, DEFAULT_LIMITS)
                 _write(decoder, samples, job, stdout, bar)
     except MemoryError as err:
         raise StorageError("not enough memory", file=job.source, remedy="decode to .npy or .safetensors") from err

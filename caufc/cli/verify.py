@@ -9,7 +9,7 @@ import click
 from ..api import Verdict
 from ..api import verify as verify_file
 from .each import for_each
-from .options import example, json_option, profile_option, quiet_option
+from .options import example, json_option, profile_option, quiet_option, weights_option
 from .progress import Bar
 from .report import verify_line
 from .streams import stdin_bytes
@@ -21,16 +21,23 @@ __all__ = ["command"]
 @click.argument("files", metavar="SRC...", nargs=-1, required=True)
 @click.option("--deep", is_flag=True, help="Decode all symbols too; --json then holds their SHA-256.")
 @profile_option
+@weights_option
 @json_option
 @quiet_option
-def verify(files: tuple[str, ...], deep: bool, profile: str | None, as_json: bool, quiet: bool) -> int:
+def verify(
+    files: tuple[str, ...], deep: bool, profile: str | None, weights: str | None, as_json: bool, quiet: bool
+) -> int:
     """Check every byte, count and index of .cauf files. SRC may be - for stdin."""
 
     def look(file: str) -> Verdict:
         source = stdin_bytes() if file == "-" else file
         with Bar("verify", _size(source), quiet=quiet) as bar:
             return verify_file(
-                source, deep=deep, profile=profile, progress=lambda done: bar.update(done / max(1, bar.size))
+                source,
+                deep=deep,
+                profile=profile,
+                weights=weights,
+                progress=lambda done: bar.update(done / max(1, bar.size)),
             )
 
     return for_each(files, look, Verdict.to_json, verify_line, as_json=as_json, quiet=quiet)

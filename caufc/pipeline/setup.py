@@ -186,7 +186,7 @@ def resolve(
     if list(leaves(record_tree)) != list(range(len(records))):
         raise MalformedError(f"{len(records)} tensors, the structure has {len(names)}", requirement=52)
     given = weights if any(record.codec == HYPERPRIOR for record in records) else ()
-    arrays = _arrays([*(base[1] if base else ()), *given, *sections], len(records))
+    arrays = _arrays([*given, *(base[1] if base else ()), *sections], len(records))
     shared = {kind: array for kind, array in arrays.get(0, {}).items() if kind in WEIGHTS_ELEMENTS}
     for number, record in enumerate(records):
         if record.codec == HYPERPRIOR:

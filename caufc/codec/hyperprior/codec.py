@@ -18,6 +18,7 @@ from ..entropy import Decoder, Encoder
 from .float_network import Analysis, Synthesis
 from .integer_network import LARGEST_HYPER_LATENT
 from .latent_coder import TableCoder
+from .scales import STRIDE
 from .tiles import Tile, tiles
 from .weights import HYPER_TABLES, LATENT_TABLES, Weights
 
@@ -156,13 +157,13 @@ class _Layout:
 
     def __init__(self, rows: int, columns: int, weights: Weights) -> None:
         self.width = weights.width
+        DEFAULT_LIMITS.check("chunk_elements", weights.latents * -(-rows // STRIDE) * -(-columns // STRIDE))
         self.placed: list[_Placed] = []
         hyper = latents = 0
         for tile in tiles(rows, columns):
             ends = hyper + _area(tile.hyper_latents) * weights.width, latents + _area(tile.latents) * weights.latents
             self.placed.append(_Placed(tile, slice(hyper, ends[0]), slice(latents, ends[1])))
             hyper, latents = ends
-        DEFAULT_LIMITS.check("chunk_elements", latents)
         self.hyper_size, self.latent_size = hyper, latents
 
     @property

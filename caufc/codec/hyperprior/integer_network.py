@@ -46,7 +46,7 @@ class HyperSynthesis:
         values = hyper_latents.astype(np.float64).transpose(0, 2, 3, 1)
         for layer in self.layers[:-1]:
             values = layer.run(values, LARGEST_ACTIVATION).astype(np.float64)
-        found = self.layers[-1].run(values[:, :rows, :columns], SCALES - 1)
+        found = self.layers[-1].run(values, SCALES - 1)[:, :rows, :columns]
         return np.ascontiguousarray(found.transpose(0, 3, 1, 2).astype(np.uint8))
 
 

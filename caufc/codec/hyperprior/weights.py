@@ -167,8 +167,8 @@ class Weights:
 
     def gains(self, rate: int, *, inverse: bool = False) -> NDArray[np.float32]:
         """Gains of a rate ``[M]``."""
-        found: NDArray[np.float32] = self._floats(INVERSE_GAINS if inverse else GAINS).reshape(self.rates, -1)[rate]
-        return found
+        gains = self._floats(INVERSE_GAINS if inverse else GAINS).reshape(self.rates, -1)
+        return gains[rate].copy()
 
     def _floats(self, kind: int) -> NDArray[np.float32]:
         return np.ascontiguousarray(self.arrays[kind], "<i4").view("<f4")
