@@ -170,3 +170,24 @@ def test_symbols_need_no_torch(maps: Any, tmp_path: Path) -> None:
     code = f"import sys, caufc; caufc.verify({str(path)!r}, deep=True); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_what_ships() -> None:
+    """Universal weights of at most 8 MB in all, five rates or more, named by their content hash."""
+    folder = Path(caufc.__file__).parent / "data" / "weights"
+    files = sorted(folder.glob("*.caufw"))
+    assert sum(path.stat().st_size for path in files) <= 8_000_000
+    assert [hashlib.sha256(path.read_bytes()).digest()[:8].hex() for path in files] == [path.stem for path in files]
+    assert weights_module.weights_names() == ["universal"]
+    found = weights_module.find_weights("universal")
+    assert found.shipped and found.weights.encodes and found.weights.rates >= 5
+
+
+def test_out_of_the_box(maps: Any) -> None:
+    """Rates and errors of features that the shipped weights have not seen move the right way, and stay sane."""
+    features = np.maximum(np.random.default_rng(1).normal(size=(20, 16, 8, 8)), 0).astype(np.float32)
+    files = [caufc.encode(features, codec="hyperprior", quality=quality) for quality in (0, 25, 50, 75, 100)]
+    errors = [float(np.square(caufc.decode(data) - features).mean()) for data in files]
+    assert sorted(errors, reverse=True) == errors and sorted(map(len, files)) == [len(data) for data in files]
+    assert errors[-1] < 0.01 * features.var() and len(files[0]) < features.nbytes / 20
+    assert len(caufc.encode(maps, codec="hyperprior")) < maps.nbytes
