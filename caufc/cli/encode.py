@@ -64,7 +64,9 @@ __all__ = ["command"]
 @codec_option
 @click.option("--weights", metavar="NAME|FILE", help="Weights of the hyperprior codec.  [universal]")
 @click.option("--no-embed-weights", is_flag=True, help="Do not copy weights into the file; decoding then needs them.")
-@click.option("--outliers", metavar="keep|clip", help="Values beyond the hyperprior codec's range.  [keep]")
+@click.option(
+    "--outliers", metavar="keep|clip", help="Values beyond the hyperprior codec's range.  [keep; clip with --truncate]"
+)
 @chunk_option
 @effort_option
 @click.option("--index/--no-index", default=None, help="Index for random access.  [if there are several chunks]")

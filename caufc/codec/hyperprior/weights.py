@@ -167,8 +167,9 @@ class Weights:
 
     def gains(self, rate: int, *, inverse: bool = False) -> NDArray[np.float32]:
         """Gains of a rate ``[M]``."""
-        gains = self._floats(INVERSE_GAINS if inverse else GAINS).reshape(self.rates, -1)
-        return gains[rate].copy()
+        gains: NDArray[np.float32] = self._floats(INVERSE_GAINS if inverse else GAINS).reshape(self.rates, -1)
+        found: NDArray[np.float32] = gains[rate].copy()
+        return found
 
     def _floats(self, kind: int) -> NDArray[np.float32]:
         return np.ascontiguousarray(self.arrays[kind], "<i4").view("<f4")
