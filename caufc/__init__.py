@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from .types import Profile as Profile
     from .types import Runtime as Runtime
     from .types import Tap as Tap
+    from .types import Task as Task
+    from .types import TaskRuntime as TaskRuntime
 
 _HOMES = {
     "api": ["decode", "encode", "inspect", "load", "open", "save", "verify"],
@@ -76,7 +78,7 @@ _HOMES = {
     "limits": ["Limits"],
     "plugin_manager": ["PluginManager", "default_manager"],
     "reader": ["Info", "Reader"],
-    "types": ["Alignment", "Backbone", "FeatureFormat", "Layout", "Profile", "Runtime", "Tap"],
+    "types": ["Alignment", "Backbone", "FeatureFormat", "Layout", "Profile", "Runtime", "Tap", "Task", "TaskRuntime"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

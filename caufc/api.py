@@ -85,6 +85,7 @@ def encode(
     lossless: bool = False,
     align: Any = None,
     truncate: Any = None,
+    reads: Any = None,
     nonfinite: str = "error",
     chunk: int | None = None,
     effort: str = "default",
@@ -93,6 +94,7 @@ def encode(
     weights: str | Path | None = None,
     embed_weights: bool = True,
     outliers: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
     progress: Progress | None = None,
 ) -> bytes:
     """Encode features to the bytes of a ``.cauf`` file.
@@ -110,6 +112,8 @@ def encode(
         max_error: largest absolute error, exact, after the cast to the output dtype.
         lossless: keep every bit.
         align: value alignment (``KIND[/SCOPE][:OFFSET,SCALE]`` or an Alignment), one or by tensor name.
+        reads: what will be read of the features, one or by tensor name: ``tokens``, all of them; ``mean``, only their
+            mean over the grid; ``first``, only the first special token. What is not read gets 64 times larger steps.
         truncate: (low, high) to which values are clipped before, one or by tensor name.
         nonfinite: ``error`` refuses NaN and Inf, ``keep`` carries them exactly.
         chunk: samples a chunk.
@@ -120,10 +124,12 @@ def encode(
         embed_weights: copy weights that do not ship with caufc into the file.
         outliers: ``keep`` stores values beyond the learned codec's range exactly, ``clip`` loses them; None keeps them
             unless ``truncate`` gives the range.
+        limits: of the decoders that are to read the file.
         progress: called with (what, values done, values in all).
 
     Raises:
         InputError: for input or options that cannot be encoded as asked.
+        LimitError: for what decoders would refuse.
     """
     buffer = io.BytesIO()
     encode_to(
@@ -141,6 +147,7 @@ def encode(
         lossless=lossless,
         align=align,
         truncate=truncate,
+        reads=reads,
         nonfinite=nonfinite,
         chunk=chunk,
         effort=effort,
@@ -149,6 +156,7 @@ def encode(
         weights=weights,
         embed_weights=embed_weights,
         outliers=outliers,
+        limits=limits,
         progress=progress,
     )
     return buffer.getvalue()

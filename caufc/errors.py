@@ -232,5 +232,5 @@ class LimitError(UnsupportedError):
         super().__init__(
             f"{limit.replace('_', ' ')}: {value:,} is over the limit of {maximum:,}",
             file=file,
-            remedy=f"raise Limits({limit}=...) if you trust the file",
+            remedy=f"raise it with Limits({limit}=...) or --limit {limit}=N if you trust the file",
         )

@@ -11,9 +11,17 @@ from collections.abc import Iterable
 
 import pluggy
 
-from .types import Backbone, FeatureFormat, Profile
+from .types import Backbone, FeatureFormat, Profile, Task
 
-__all__ = ["PROJECT", "caufc_backbones", "caufc_feature_formats", "caufc_profiles", "hookimpl", "hookspec"]
+__all__ = [
+    "PROJECT",
+    "caufc_backbones",
+    "caufc_feature_formats",
+    "caufc_profiles",
+    "caufc_tasks",
+    "hookimpl",
+    "hookspec",
+]
 
 PROJECT = "caufc"
 """Name of the pluggy project and of the entry-point group."""
@@ -41,4 +49,10 @@ def caufc_profiles() -> Iterable[Profile]:
 @hookspec
 def caufc_feature_formats() -> Iterable[FeatureFormat]:
     """Feature file formats, by suffix: how to read and write them."""
+    return ()
+
+
+@hookspec
+def caufc_tasks() -> Iterable[Task]:
+    """Tasks for ``caufc evaluate --task ID``: labelled data, a network, and the taps where it is cut."""
     return ()

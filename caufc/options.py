@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .codec import READS
 from .errors import OptionError, UnknownNameError, UnsupportedError
+from .limits import DEFAULT_LIMITS, Limits
 from .pipeline.effort import Effort
 from .pipeline.hyperprior_control import check_target
 from .pipeline.profile import ProfileFile
@@ -45,6 +47,14 @@ def _range(limits: Any) -> tuple[float, float]:
         return float(low), float(high)
     except (TypeError, ValueError) as err:
         raise OptionError(f"truncation range {limits!r}", remedy="two numbers, the lower first") from err
+
+
+def _reads(reads: Any) -> dict[str, str]:
+    found = per_tensor(reads)
+    for value in found.values():
+        if value not in READS:
+            raise UnknownNameError("part that is read", str(value), READS)
+    return found
 
 
 def _taps(arch: str | None, tap: Any, names: list[str]) -> dict[str, Tap]:
@@ -86,6 +96,7 @@ def make_options(
     layout: Any = None,
     align: Any = None,
     truncate: Any = None,
+    reads: Any = None,
     codec: str = "transform",
     quality: float | str | None = None,
     snr: float | None = None,
@@ -97,6 +108,7 @@ def make_options(
     index: bool | None = None,
     effort: str = "default",
     embed_profile: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
     profile: ProfileFile | None = None,
     weights: str | Path | None = None,
     embed_weights: bool = True,
@@ -122,7 +134,8 @@ def make_options(
         raise OptionError(f"{chunk} samples a chunk", remedy=f"1 to {MAX_CHUNK:,}")
     if tap is not None and arch is None and profile is None:
         raise OptionError("a tap without an architecture", remedy="name it with --arch")
-    _check_names(names, tap, layout, align, truncate)
+    _check_names(names, tap, layout, align, truncate, reads)
+    reading = _reads(reads)
     taps = _taps(arch, tap, names)
     layouts, alignments = per_tensor(layout), _alignments(align, truncate)
     tensors = {}
@@ -133,10 +146,12 @@ def make_options(
         if chosen is None and known is not None:
             chosen = _fitting(known.layout, dimensions[name])
         alignment = alignments.get(name, alignments.get("*", known.alignment if known and model is None else None))
+        alignment = alignments.get(name, alignments.get("*", known.alignment if known else None))
+        read = reading.get(name, reading.get("*", "tokens"))
         if known is None:
-            tensors[name] = TensorOptions(chosen, None, None, alignment)
+            tensors[name] = TensorOptions(chosen, None, None, alignment, read)
         else:
-            tensors[name] = TensorOptions(chosen, known.name, known.channels, alignment)
+            tensors[name] = TensorOptions(chosen, known.name, known.channels, alignment, read)
     return EncodeOptions(
         target=target,
         arch=None if arch is None else arch.partition("?")[0],
@@ -149,6 +164,7 @@ def make_options(
         weights=model,
         embed_weights=embed_weights,
         outliers=None if outliers is None else outliers == "keep",
+        limits=limits,
     )
 
 

@@ -12,12 +12,12 @@ from typing import Any, Literal, TypeVar
 import pluggy
 
 from . import hookspecs
-from .types import Backbone, FeatureFormat, Profile, Tap
+from .types import Backbone, FeatureFormat, Profile, Tap, Task
 
 __all__ = ["FaultError", "Plugin", "PluginLoader", "check_taps"]
 
 
-Described = TypeVar("Described", Backbone, Profile, FeatureFormat)
+Described = TypeVar("Described", Backbone, Profile, FeatureFormat, Task)
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Plugin:
         version: of the distribution.
         status: ``ok``; ``broken``, then it brings nothing; ``collision``, then the names that it shares are errors.
         reason: why the status is not ``ok``.
-        backbones, profiles, feature_formats: what it brings.
+        backbones, profiles, feature_formats, tasks: what it brings.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Plugin:
     backbones: tuple[Backbone, ...] = field(default=(), repr=False)
     profiles: tuple[Profile, ...] = field(default=(), repr=False)
     feature_formats: tuple[FeatureFormat, ...] = field(default=(), repr=False)
+    tasks: tuple[Task, ...] = field(default=(), repr=False)
 
     @property
     def origin(self) -> str:
@@ -71,6 +72,7 @@ class PluginLoader:
                 backbones=tuple(self._described(module, "caufc_backbones", Backbone, _check_backbone)),
                 profiles=tuple(self._described(module, "caufc_profiles", Profile, _check_profile)),
                 feature_formats=tuple(self._described(module, "caufc_feature_formats", FeatureFormat, _check_format)),
+                tasks=tuple(self._described(module, "caufc_tasks", Task, _check_task)),
             )
         except KeyboardInterrupt:
             raise
@@ -149,21 +151,34 @@ def _check_backbone(backbone: Backbone) -> str:
         check_taps(name, backbone.taps)
     if backbone.load is not None and not callable(backbone.load):
         raise FaultError(f"backbone '{name}': load is {_article(backbone.load)}, not a function")
-    requires: object = backbone.requires
-    if isinstance(requires, str) or not isinstance(requires, Sequence) or any(type(r) is not str for r in requires):
-        raise FaultError(f"backbone '{name}': requires is not a sequence of package names")
+    _check_requires(f"backbone '{name}'", backbone.requires)
     return name
 
 
-def check_taps(backbone: str, taps: object) -> tuple[Tap, ...]:
+def _check_requires(whose: str, requires: object) -> None:
+    if isinstance(requires, str) or not isinstance(requires, Sequence) or any(type(r) is not str for r in requires):
+        raise FaultError(f"{whose}: requires is not a sequence of package names")
+
+
+def check_taps(name: str, taps: object, kind: str = "backbone") -> tuple[Tap, ...]:
     """The taps, if they are a sequence of :class:`~caufc.types.Tap` with distinct names; else a fault."""
     if isinstance(taps, str) or not isinstance(taps, Sequence) or any(not isinstance(tap, Tap) for tap in taps):
-        raise FaultError(f"backbone '{backbone}': taps are not a sequence of Tap")
-    names = [_check_name(f"backbone '{backbone}': the name of a tap", tap.name) for tap in taps]
-    twice = sorted({name for name in names if names.count(name) > 1})
+        raise FaultError(f"{kind} '{name}': taps are not a sequence of Tap")
+    names = [_check_name(f"{kind} '{name}': the name of a tap", tap.name) for tap in taps]
+    twice = sorted({tap for tap in names if names.count(tap) > 1})
     if twice:
-        raise FaultError(f"backbone '{backbone}': tap '{twice[0]}' stands twice")
+        raise FaultError(f"{kind} '{name}': tap '{twice[0]}' stands twice")
     return tuple(taps)
+
+
+def _check_task(task: Task) -> str:
+    name = _check_name("the id of a task", task.id)
+    if not check_taps(name, task.taps, "task"):
+        raise FaultError(f"task '{name}': there are no taps")
+    if not callable(task.load):
+        raise FaultError(f"task '{name}': load is {_article(task.load)}, not a function")
+    _check_requires(f"task '{name}'", task.requires)
+    return name
 
 
 def _check_profile(profile: Profile) -> str:

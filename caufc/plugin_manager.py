@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from importlib import metadata
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from .errors import PluginError, UnknownNameError
 from .hookspecs import PROJECT
 from .plugin_loader import Plugin, PluginLoader, check_taps
-from .plugin_runtime import load_runtime, translated
-from .types import Backbone, FeatureFormat, Profile, Runtime, Tap
+from .plugin_runtime import load_runtime, load_task, translated
+from .types import Backbone, FeatureFormat, Profile, Runtime, Tap, Task, TaskRuntime
 
 __all__ = ["PluginManager", "default_manager"]
 
@@ -28,11 +29,12 @@ BUILT_IN = {
     "generic": "caufc.plugins.generic",
     "hf-audio": "caufc.plugins.hf_audio",
     "hf-language": "caufc.plugins.hf_language",
+    "measuring": "caufc.plugins.measuring",
     "timm-cnn": "caufc.plugins.timm_cnn",
     "timm-swin": "caufc.plugins.timm_swin",
     "timm-vit": "caufc.plugins.timm_vit",
 }
-"""The families that come with caufc, for a checkout that is on the path but not installed."""
+"""The plugins that come with caufc, for a checkout that is on the path but not installed."""
 
 Item = TypeVar("Item")
 
@@ -100,6 +102,7 @@ class PluginManager:
         self._backbones = _Index("arch", shared[0], lambda p: p.backbones, lambda b: b.id, shared[1])
         self._profiles = _Index("profile", shared[0], lambda p: p.profiles, lambda b: b.name, shared[1])
         self._formats = _Index("feature format", shared[0], lambda p: p.feature_formats, lambda f: f.suffix, shared[1])
+        self._tasks = _Index("task", shared[0], lambda p: p.tasks, lambda t: t.id, shared[1])
 
     def report(self) -> list[Plugin]:
         """Every plugin in the order of loading, with its status."""
@@ -116,6 +119,19 @@ class PluginManager:
     def feature_formats(self) -> list[tuple[str, FeatureFormat]]:
         """(plugin name, format) of every format whose suffix is unambiguous."""
         return self._formats.unambiguous()
+
+    def tasks(self) -> list[tuple[str, Task]]:
+        """(plugin name, task) of every task whose ID is unambiguous."""
+        return self._tasks.unambiguous()
+
+    def find_task(self, task: str) -> Task:
+        """The task of an ID; see :meth:`find_backbone` for the errors."""
+        return self._tasks.get(task)[1]
+
+    def task_runtime(self, task: str, data: Path | None) -> TaskRuntime:
+        """Load a task's data and network; PluginError says which package is missing, or why it cannot be run."""
+        plugin, found = self._tasks.get(task)
+        return load_task(found, data, plugin)
 
     def find_profile(self, name: str) -> Profile:
         """The profile of a name; see :meth:`find_backbone` for the errors."""
@@ -177,7 +193,7 @@ class PluginManager:
         if others:
             reasons.append(f"its name is also that of a plugin of {others[0].origin}")
         else:
-            for index in (self._backbones, self._profiles, self._formats):
+            for index in (self._backbones, self._profiles, self._formats, self._tasks):
                 for name, owners in index.clashes.items():
                     reasons += [
                         f"'{name}' also comes from plugin '{owner.name}' ({owner.origin})"

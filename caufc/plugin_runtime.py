@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CaufError, PluginError
-from .types import Backbone, Runtime
+from .types import Backbone, Half, Runtime, Task, TaskRuntime
 
-__all__ = ["GuardedRuntime", "load_runtime", "translated"]
+__all__ = ["GuardedRuntime", "GuardedTask", "load_runtime", "load_task", "translated"]
 
 
 EXTRAS = ("timm", "transformers")
@@ -63,21 +63,70 @@ def load_runtime(backbone: Backbone, arch: str, plugin: str) -> Runtime:
     """
     if backbone.load is None:
         raise PluginError(f"'{arch}' only describes features and cannot be run", plugin=plugin)
-    missing = [package for package in backbone.requires if not _installed(package)]
-    if missing:
-        raise PluginError(f"'{arch}' needs {', '.join(missing)}", plugin=plugin, remedy=_install(backbone, missing))
+    _check_installed(arch, backbone, plugin)
     with translated(plugin, f"loading '{arch}'"):
         runtime: object = backbone.load(arch)
-    for method in ("prepare", "extract", "resume"):
-        if not callable(getattr(runtime, method, None)):
-            raise PluginError(f"load('{arch}') gave no runtime: '{method}' is missing", plugin=plugin)
+    _check_methods(runtime, ("prepare", "extract", "resume"), f"load('{arch}')", plugin)
     return GuardedRuntime(runtime, plugin)  # type: ignore[arg-type]
 
 
-def _install(backbone: Backbone, missing: Sequence[str]) -> str:
-    """How to install what is missing: for backbones of caufc's own plugins, the extra that holds it."""
-    extra = next((name for name in EXTRAS if name in backbone.requires), None)
-    if extra is not None and str(getattr(backbone.load, "__module__", "")).startswith("caufc.plugins."):
+def load_task(task: Task, data: Path | None, plugin: str) -> TaskRuntime:
+    """The runtime of a task.
+
+    Raises:
+        PluginError: if a package is missing, or the task's ``load`` fails.
+    """
+    _check_installed(task.id, task, plugin)
+    with translated(plugin, f"loading '{task.id}'"):
+        runtime: object = task.load(data)
+    _check_methods(runtime, ("labels", "extract", "resume"), f"load of '{task.id}'", plugin)
+    return GuardedTask(runtime, plugin)  # type: ignore[arg-type]
+
+
+class GuardedTask:
+    """A task's runtime whose errors are caufc's, and whose ``extract`` gives every tap that was asked for."""
+
+    def __init__(self, runtime: TaskRuntime, plugin: str) -> None:
+        self._runtime, self._plugin = runtime, plugin
+
+    def labels(self, half: Half) -> Sequence[int]:
+        with translated(self._plugin, "labels"):
+            return self._runtime.labels(half)
+
+    def extract(self, half: Half, start: int, stop: int, taps: Sequence[str]) -> dict[str, Any]:
+        with translated(self._plugin, "extract"):
+            features: object = self._runtime.extract(half, start, stop, taps)
+        for tap in taps:
+            if not isinstance(features, dict) or tap not in features:
+                raise PluginError(f"extract gave no features for tap '{tap}'", plugin=self._plugin)
+            if len(features[tap]) != stop - start:
+                raise PluginError(
+                    f"extract gave {len(features[tap])} features of {stop - start} samples for tap '{tap}'",
+                    plugin=self._plugin,
+                )
+        return dict(features)  # type: ignore[call-overload,no-any-return]
+
+    def resume(self, features: Any, tap: str) -> Any:
+        with translated(self._plugin, "resume"):
+            return self._runtime.resume(features, tap)
+
+
+def _check_methods(runtime: object, names: Sequence[str], what: str, plugin: str) -> None:
+    for method in names:
+        if not callable(getattr(runtime, method, None)):
+            raise PluginError(f"{what} gave no runtime: '{method}' is missing", plugin=plugin)
+
+
+def _check_installed(name: str, described: Backbone | Task, plugin: str) -> None:
+    missing = [package for package in described.requires if not _installed(package)]
+    if missing:
+        raise PluginError(f"'{name}' needs {', '.join(missing)}", plugin=plugin, remedy=_install(described, missing))
+
+
+def _install(described: Backbone | Task, missing: Sequence[str]) -> str:
+    """How to install what is missing: for caufc's own plugins, the extra that holds it."""
+    extra = next((name for name in EXTRAS if name in described.requires), None)
+    if extra is not None and str(getattr(described.load, "__module__", "")).startswith("caufc.plugins."):
         return f"pip install 'caufc[{extra}]'"
     return f"pip install {' '.join(missing)}"
 

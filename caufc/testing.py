@@ -1,10 +1,14 @@
-"""Checks for authors of plugins: ``caufc.testing.check_backbone("mine/net")`` is a plugin's test."""
+"""Checks for authors of plugins: ``caufc.testing.check_backbone("mine/net")`` is a plugin's test.
+
+:func:`check_task` is that of a task.
+"""
 
 from __future__ import annotations
 
 import math
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,7 +17,7 @@ import caufc
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["check_backbone"]
+__all__ = ["check_backbone", "check_task"]
 
 IMAGE_SIDE = 256
 """Pixels of a side of the images that :func:`check_backbone` makes."""
@@ -60,14 +64,47 @@ def check_backbone(name: str, inputs: Any = None, *, batch: int = 2) -> None:
         check.resuming(runtime, values, tap)
 
 
-class _Check:
-    """The parts of the check; each names the backbone in its error."""
+def check_task(task: str, data: Path | None = None, *, batch: int = 4) -> None:
+    """Check that a task does what its descriptor says, from its data to its scores.
 
-    def __init__(self, name: str, plugin: str) -> None:
-        self._name, self._plugin = name, plugin
+    Both halves hold samples; each tap yields floats in its layout, for every sample; ``resume`` gives finite scores
+    ``[B, K]`` that can be differentiated with respect to the features.
+
+    Args:
+        task: its ID.
+        data: the folder that ``--data`` would name.
+        batch: samples of the test half that are taken.
+
+    Raises:
+        PluginError: says what is wrong.
+        UnknownNameError: if no plugin knows the ID.
+    """
+    manager = caufc.default_manager()
+    found = manager.find_task(task)
+    check = _Check(task, next(owner for owner, other in manager.tasks() if other is found), "task")
+    runtime = manager.task_runtime(task, data)
+    for half, labels in (("fit", runtime.labels("fit")), ("test", runtime.labels("test"))):
+        if not len(labels):
+            check.fail(f"its {half} half has no samples")
+    count = min(batch, len(runtime.labels("test")))
+    features = runtime.extract("test", 0, count, [tap.name for tap in found.taps])
+    for tap in found.taps:
+        for sample in features[tap.name]:
+            check.scores(runtime, check.features(sample[None], replace(tap, layout=str(_batched(tap)))), tap)
+
+
+def _batched(tap: caufc.Tap) -> caufc.Layout:
+    return caufc.Layout(tap.layout).of_batch()
+
+
+class _Check:
+    """The parts of the check; each names the backbone or task in its error."""
+
+    def __init__(self, name: str, plugin: str, noun: str = "backbone") -> None:
+        self._name, self._plugin, self._noun = name, plugin, noun
 
     def fail(self, message: str) -> NoReturn:
-        raise caufc.PluginError(f"backbone '{self._name}': {message}", plugin=self._plugin)
+        raise caufc.PluginError(f"{self._noun} '{self._name}': {message}", plugin=self._plugin)
 
     def features(self, features: Any, tap: caufc.Tap) -> Tensor:
         """The features as a tensor, if they are what the tap says."""
@@ -103,6 +140,22 @@ class _Check:
         coded = caufc.decode(caufc.encode(values, arch=self._name, tap=tap.name))
         if coded.dtype != values.dtype or coded.shape != values.shape or not bool(coded.isfinite().all()):
             self.fail(f"features of tap '{tap.name}' do not come back from coding as they were")
+
+    def scores(self, runtime: caufc.TaskRuntime, values: Tensor, tap: caufc.Tap) -> None:
+        """A sample's scores ``[1, K]``."""
+        import torch
+
+        leaf = values.clone().requires_grad_()
+        output = runtime.resume(leaf, tap.name)
+        if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != 1:
+            shape = list(getattr(output, "shape", ())) or type(output).__name__
+            self.fail(f"resume from tap '{tap.name}' gives {shape} for one sample, not scores [1, K]")
+        if not bool(output.isfinite().all()):
+            self.fail(f"resume from tap '{tap.name}' gives values that are not finite")
+        if output.requires_grad:
+            torch.autograd.backward(output.sum())
+        if leaf.grad is None:
+            self.fail(f"resume from tap '{tap.name}' cannot be differentiated with respect to the features")
 
     def resuming(self, runtime: caufc.Runtime, values: Tensor, tap: caufc.Tap) -> None:
         """The rest of the network runs from the tap, and back."""

@@ -25,6 +25,8 @@ __all__ = [
     "Runtime",
     "Structure",
     "Tap",
+    "Task",
+    "TaskRuntime",
     "Tree",
 ]
 
@@ -271,6 +273,43 @@ class Backbone:
     id: str
     taps: Sequence[Tap] | Callable[[str], Sequence[Tap]]
     load: Callable[[str], Runtime] | None = None
+    requires: Sequence[str] = ()
+
+
+Half = Literal["fit", "test"]
+"""What is fitted uses one half of a task's samples, what is reported the other."""
+
+
+class TaskRuntime(Protocol):
+    """A task's data and network."""
+
+    def labels(self, half: Half) -> Sequence[int]:
+        """The right class of every sample of a half; -1 where it is not known."""
+        ...
+
+    def extract(self, half: Half, start: int, stop: int, taps: Sequence[str]) -> dict[str, Any]:
+        """Features of samples ``[start, stop)`` by tap: ``[B, ...]``, or a list of ragged samples ``[T, C]``."""
+        ...
+
+    def resume(self, features: Any, tap: str) -> Any:
+        """Features ``[B, ...]`` of a tap, a torch tensor -> scores ``[B, K]``; differentiable."""
+        ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """Labelled data and a network that is cut at taps, to measure what coding its features does to its predictions.
+
+    Args:
+        id: ``cifar10/resnet56``.
+        taps: where features are taken.
+        load: data folder (``--data``, None if none is given) -> :class:`TaskRuntime`; imports what it needs itself.
+        requires: packages that ``load`` needs.
+    """
+
+    id: str
+    taps: Sequence[Tap]
+    load: Callable[[Path | None], TaskRuntime]
     requires: Sequence[str] = ()
 
 

@@ -30,7 +30,9 @@ WEIGHTS_ELEMENT = {12: 4, 13: 2, 14: 2, 15: 3, 16: 3, 17: 1, 18: 2, 19: 3, 20: 1
 SECTION_ELEMENT |= WEIGHTS_ELEMENT
 GLOBAL, CHANNEL, TOKEN = 0, 1, 2  # scopes of alignment
 MAX_HEADER, MAX_SECTIONS, MAX_TENSORS, MAX_AXES, MAX_LEVELS = 1 << 20, 64 << 20, 65536, 8, 16  # section 12
-MAX_CHUNK_VALUES, MAX_FILE_VALUES, MAX_OUT = 1 << 28, 1 << 34, 64 << 30
+MAX_CHUNK_VALUES, MAX_FILE_VALUES, MAX_OUT, MAX_LISTED = 1 << 28, 1 << 34, 64 << 30, 1 << 24
+MAX_CHANNELS, MAX_TOKENS, MAX_GRIDS, MAX_ARRAYS = 1 << 25, 1 << 24, 1 << 16, 1 << 22
+MAX_CHUNK_PRODUCTS, MAX_FILE_PRODUCTS = 1 << 38, 1 << 45
 
 
 class CaufError(Exception):
@@ -63,7 +65,8 @@ def require(condition: bool, requirement: int, message: str, error: type[CaufErr
 
 
 def limit(value: int, most: int, what: str) -> None:
-    require(value <= most, 0, f"{value} {what}, the limit is {most}", LimitExceeded)
+    """[CAUF-0370]"""
+    require(value <= most, 370, f"{value} {what}, the limit is {most}", LimitExceeded)
 
 
 class Reader:

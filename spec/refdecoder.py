@@ -28,9 +28,16 @@ from refcontainer import (
     CONTENT,
     DTYPE,
     GLOBAL,
+    MAX_ARRAYS,
+    MAX_CHANNELS,
+    MAX_CHUNK_PRODUCTS,
     MAX_CHUNK_VALUES,
+    MAX_FILE_PRODUCTS,
     MAX_FILE_VALUES,
+    MAX_GRIDS,
+    MAX_LISTED,
     MAX_OUT,
+    MAX_TOKENS,
     PROFILE,
     SINGLE,
     STORAGE,
@@ -42,6 +49,7 @@ from refcontainer import (
     CaufViolation,
     Damaged,
     Header,
+    LimitExceeded,
     Reader,
     Sections,
     Unsupported,
@@ -169,6 +177,7 @@ class Tensor:
     samples: list[Array] = field(default_factory=list)
     sums: list[Array] = field(default_factory=list)
     values: int = 0  # in all samples
+    products: int = 0  # by the basis, in all samples
     letters: list[int] = field(default_factory=list)  # of the grid, that an axis joins
     specials: int = 0
     scope: int = GLOBAL
@@ -323,6 +332,28 @@ class Decoded:
     symbols_sha256: str
 
 
+def check_work(tensors: list[Tensor], shapes: list[list[list[int]]]) -> None:
+    """What decoding a chunk costs, and the file so far: [CAUF-0370]."""
+    work = sum(math.prod(max(n, 1) for n in shape) for of_tensor in shapes for shape in of_tensor)
+    limit(work, MAX_CHUNK_VALUES, "values a chunk, an empty axis counted as 1")
+    tokens = grids = products = 0
+    for t, of_tensor in zip(tensors, shapes, strict=True):
+        t.values += sum(math.prod(shape) for shape in of_tensor)
+        if t.transform is None:
+            continue
+        by_sample = [[n for n, count in zip(shape, t.letters, strict=True) if count] for shape in of_tensor]
+        added = sum(math.prod(sizes) for sizes in by_sample)
+        tokens, grids = tokens + added, grids + len({tuple(sizes) for sizes in by_sample})
+        cost = 0 if t.transform.basis is None else added * t.transform.basis.size
+        products, t.products = products + cost, t.products + cost
+    limit(tokens, MAX_TOKENS, "tokens a chunk")
+    limit(grids, MAX_GRIDS, "different grids a chunk")
+    limit(products, MAX_CHUNK_PRODUCTS, "products by bases a chunk")
+    limit(sum(t.products for t in tensors), MAX_FILE_PRODUCTS, "products by bases a file")
+    limit(sum(t.values for t in tensors), MAX_FILE_VALUES, "values a file")
+    limit(sum(t.values * np.dtype(t.storage).itemsize for t in tensors), MAX_OUT, "bytes out")
+
+
 def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sha: Any) -> int:
     """Adds a chunk's samples to the tensors; returns their number: [CAUF-0110] to [CAUF-0119]."""
     r = Reader(body)
@@ -330,14 +361,11 @@ def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sh
     require(1 <= count <= 65536, 111, f"chunk of {count} samples")
     require(content != SINGLE or (count == 1 and not done), 113, f"a single of {done + count} samples")
     require(first == done, 114, f"chunk starts at sample {first} instead of {done}")
+    limit(count * len(tensors), MAX_ARRAYS, "samples times tensors in a chunk")
     require(count * sum(t.shape.count(None) for t in tensors) <= r.left(), 112, f"{count} samples do not fit")
     shapes = [[[r.varint() if n is None else n for n in t.shape] for _ in range(count)] for t in tensors]
-    for t, of_tensor in zip(tensors, shapes, strict=True):
-        t.values += sum(math.prod(shape) for shape in of_tensor)
-    work = sum(math.prod(max(n, 1) for n in shape) for of_tensor in shapes for shape in of_tensor)
-    limit(work, MAX_CHUNK_VALUES, "values a chunk, an empty axis counted as 1")
-    limit(sum(t.values for t in tensors), MAX_FILE_VALUES, "values a file")
-    limit(sum(t.values * np.dtype(t.storage).itemsize for t in tensors), MAX_OUT, "bytes out")
+    check_work(tensors, shapes)
+    require(content == BATCH or done + count <= MAX_LISTED, 370, "too many samples", LimitExceeded)
     lengths = [r.varint() for _ in tensors]
     expected, actual = r.number("<I"), 0
     require(sum(lengths) <= r.left(), 112, "payloads do not fit")
@@ -386,7 +414,12 @@ def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) 
     sections = {key: array for key, array in sections.items() if len(array)}  # [CAUF-0095]
     paths = list(leaves(0 if header.tree is None else header.tree))
     require([n for n, _ in paths] == list(range(len(records))), 52, "leaves are not the tensors in their order")
-    tensors = [make_tensor(name, records[n], n, sections, header) for n, name in paths]
+    channels, tensors = 0, list[Tensor]()
+    for n, name in paths:
+        tensors.append(make_tensor(name, records[n], n, sections, header))
+        transform = tensors[-1].transform
+        channels += transform.channels if transform is not None else 0
+        limit(channels, MAX_CHANNELS, "channels of all tensors")
     require(header.content != BATCH or all(None not in t.shape for t in tensors), 67, "sizes vary within a batch")
 
     chunks, counts, sha = [block for block in blocks if block.tag == "C"], list[int](), hashlib.sha256()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +230,18 @@ def test_empty_features() -> None:
         with caufc.open(data) as reader:
             assert len(list(reader)) == len(reader)
         assert caufc.verify(data, deep=True).samples == len(reader)
+
+
+def test_the_number_of_threads_does_not_change_the_bytes() -> None:
+    """Dense tokens of high quality: a basis from eigenvectors, whose sums threads would take in another order."""
+    code = (
+        "import caufc, hashlib; from importlib import resources; from caufc.features import read;"
+        "tokens = read(str(resources.files('caufc') / 'data' / 'demo' / 'minilm_hidden3.pt'));"
+        "print(hashlib.sha256(caufc.encode(tokens, quality='high')).hexdigest())"
+    )
+    found = set()
+    for threads in ("1", "2", "4"):
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+        found.add(done.stdout)
+    assert len(found) == 1

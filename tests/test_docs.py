@@ -72,7 +72,7 @@ def test_every_command_and_option_has_help_and_an_example(name: str, command: Co
 
 def test_every_hook_is_documented_with_its_signature() -> None:
     hooks = [function for name, function in vars(hookspecs).items() if name.startswith("caufc_")]
-    assert len(hooks) == 3
+    assert len(hooks) == 4
     for hook in hooks:
         assert inspect.getdoc(hook)
         assert hook.__name__ in README

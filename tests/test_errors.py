@@ -107,7 +107,8 @@ def test_locate_adds_only_what_is_missing() -> None:
         ),
         (
             LimitError("chunk_elements", 5000, 10),
-            "chunk elements: 5,000 is over the limit of 10; raise Limits(chunk_elements=...) if you trust the file",
+            "chunk elements: 5,000 is over the limit of 10; "
+            "raise it with Limits(chunk_elements=...) or --limit chunk_elements=N if you trust the file",
             {"limit": "chunk_elements", "value": 5000, "maximum": 10},
         ),
         (PluginError("fails", plugin="p", remedy="x"), "plugin 'p': fails; x", {"plugin": "p"}),

@@ -56,7 +56,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "bitstream": {"msgpack"},
     "align": {"numpy"},
     "codec": {"numpy", "constriction", "torch"},
-    "pipeline": {"numpy"},
+    "pipeline": {"numpy", "threadpoolctl"},
     "errors": set(),
     "limits": set(),
     "types": {"numpy"},

@@ -8,6 +8,7 @@ Checksums are right unless they are what is wrong. The JSON beside each file nam
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import zlib
 from collections.abc import Iterator
@@ -129,6 +130,7 @@ def header_cases() -> Iterator[tuple[str, int, str, bytes]]:
     late.extra.append(("S", late.sections[0]))
     yield "section-late", 22, "MalformedError", late.to_bytes()
     yield "bytes-behind-end", 22, "DamagedError", Parts(behind=b"x").to_bytes()
+    yield "header-no-array", 40, "MalformedError", Parts(packed=msgpack.packb(3)).to_bytes()
     yield "header-two-values", 41, "MalformedError", Parts(packed=msgpack.packb([3]) * 2).to_bytes()
     yield "header-long-int", 42, "MalformedError", Parts(packed=b"\x93\xcc\x00\xc0\x00").to_bytes()
     yield "header-map", 42, "MalformedError", Parts(packed=msgpack.packb([0, None, 0, None, {}])).to_bytes()
@@ -294,10 +296,61 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "context-table", 322, "MalformedError", lossless(planes(flat + b"\x02" + b"\xff" * 32)).to_bytes()
 
 
-def outcome(data: bytes) -> tuple[str, int | None]:
+def limit_cases() -> Iterator[tuple[str, int, str, bytes]]:
+    """Small files that ask for more than the default limits."""
+    one = [0, None, 0, None, None]
+
+    def asking(name: str, shape: list[int], layout: str, count: int = 1, **more: Any) -> tuple[str, int, str, bytes]:
+        parts = with_record(shape=shape, layout=layout, **more)
+        parts.sections = []
+        parts.chunks, parts.end = [chunk(count=count)], varint(count)
+        return f"limit-{name}", 370, "LimitError", parts.to_bytes()
+
+    yield asking("axes", [1] * 9, "c")
+    yield asking("values", [1 << 14, 1 << 14], "h w", 2)
+    yield asking("tokens", [1 << 13, 1 << 12], "h w")
+    yield asking("empty-axes", [0, 1 << 29], "c n")
+    basis = with_record(shape=[1 << 13, 1 << 15], layout="c n")
+    basis.sections = [deflated(8, bytes(1 << 26)), section(9, bytes(1 << 14))]
+    basis.chunks, basis.end = [chunk(count=1)], b"\x01"
+    yield "limit-sections", 370, "LimitError", basis.to_bytes()
+    products = with_record(shape=[1 << 12, 1 << 16], layout="c n")
+    products.sections = [deflated(8, bytes(1 << 24)), deflated(9, bytes(1 << 13))]
+    products.chunks, products.end = [chunk(count=1)], b"\x01"
+    yield "limit-products", 370, "LimitError", products.to_bytes()
+    fields: list[Any] = [*one[:4], [1, [], [0, 1, 2]], [record(shape=[1 << 24], layout="c")] * 3]
+    yield "limit-channels", 370, "LimitError", Parts(fields=fields, sections=[], chunks=[], end=b"\x00").to_bytes()
+    lossless_record = record(shape=[0], layout=None, codec=0, parameters=None)
+    many = Parts(fields=[*one[:4], [1, [], list(range(65))], [lossless_record] * 65], sections=[])
+    many.chunks, many.end = [varint(0) + varint(65_536) + b"\x01" * 65 + bytes(4) + bytes(65)], varint(65_536)
+    yield "limit-arrays", 370, "LimitError", many.to_bytes()
+    deep: Any = 0
+    for _ in range(17):
+        deep = [1, [], [deep]]
+    yield "limit-nesting", 370, "LimitError", Parts(fields=[*one[:4], deep, [record()]]).to_bytes()
+
+
+def deflated(kind: int, data: bytes) -> bytes:
+    """The body of a deflated section of tensor 0."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    raw = section(kind, b"")
+    return raw[:-1] + b"\x01" + packer.compress(data) + packer.flush()
+
+
+def bad_profile(out: Path) -> tuple[bytes, str]:
+    """A profile that holds samples, and the bytes of a file that relies on it."""
+    parts = Parts()
+    parts.fields[0] = 4
+    name = "with-samples.caufp"
+    (out.parent / "profiles" / name).write_bytes(parts.to_bytes())
+    relying = Parts(fields=[0, hashlib.sha256(parts.to_bytes()).digest()[:8], 0])
+    return relying.to_bytes(), name
+
+
+def outcome(data: bytes, profile: Path | None = None) -> tuple[str, int | None]:
     """The error that caufc's decoder raises."""
     try:
-        caufc.decode(data)
+        caufc.decode(data, profile=profile)
     except caufc.CaufError as err:
         return type(err).__name__, getattr(err, "requirement", None)
     return "nothing", None
@@ -316,13 +369,21 @@ def main() -> None:
     assert_valid = Parts().to_bytes()
     if outcome(assert_valid)[0] != "nothing":
         raise SystemExit(f"the base file is not valid: {outcome(assert_valid)}")
-    for name, requirement, error, data in (*header_cases(), *record_cases(), *codec_cases(), *learned_cases(out)):
+    cases = (*header_cases(), *record_cases(), *codec_cases(), *limit_cases(), *learned_cases(out))
+    for name, requirement, error, data in cases:
         found = outcome(data)
         if found[0] != error or found[1] not in (None, requirement):
             print(f"{name}: wanted {error} [{requirement}], found {found}")
         (out / f"{name}.cauf").write_bytes(data)
         facts = {"requirement": requirement, "error": error}
         (out / f"{name}.json").write_text(json.dumps(facts) + "\n")
+    data, profile = bad_profile(out)
+    found = outcome(data, out.parent / "profiles" / profile)
+    if found != ("MalformedError", 160):
+        print(f"profile-of-samples: found {found}")
+    (out / "profile-of-samples.cauf").write_bytes(data)
+    facts = {"requirement": 160, "error": "MalformedError", "profile": profile}
+    (out / "profile-of-samples.json").write_text(json.dumps(facts) + "\n")
 
 
 if __name__ == "__main__":

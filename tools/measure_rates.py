@@ -1,9 +1,10 @@
 """Compares rates at equal agreement: caufc blind and task-aware, and int-k with zstd.
 
 For each tap of `tap_features.py`, profiles are fitted on the fit half and everything is reported on the test half: one
-file holds it, all bytes counted but the profile's, which was fitted on other data. Agreement is top-1 against the
+file holds it, all bytes counted but the profile's, which was fitted on other data. Blind files know the layout alone;
+of read-out taps, others also know what is read of them (``--reads``). Agreement is top-1 against the
 predictions from unquantised features, with 95 % Wilson intervals. Rates at an agreement are interpolated in log bytes
-between the last point below it and the next above.
+on the isotonic regression of agreement over rate: points of equal weight, averaged where they fall.
 
     python tools/measure_rates.py --features DIR --work DIR [--taps TAP ...] [--samples N] [--results NAME]
 
@@ -21,22 +22,33 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from machine import plain_command, write_results
 from measure_agreement import RIVAL_BITS, Point, TapMeasure, int_k
+from scipy.optimize import isotonic_regression
 from tap_features import TAPS, data_folder, load_features, load_head, network
 
 import caufc
 from caufc.fit import fit_profile
 
-BLIND = (0, 5, 10, 16, 22, 28, 36, 43, 50, 58)
-TASK = (18, 30, 38, 46, 50, 54, 62, 78)
+BLIND = (0, 5, 10, 16, 22, 28, 32, 36, 40, 43, 47, 50, 58)
+TASK = (18, 26, 32, 36, 40, 43, 46, 50, 54, 62, 78, 90)
+READ = (26, 32, 38, 44, 50, 56, 62)
 MARKS = (99.0, 95.0)
-FIT_SAMPLES = 800
+FIT_SAMPLES = 600
 HEAD_SCALE = 10.0
 """Ridge scores to logits: about what makes their softmax as sure as the head is right."""
 
 INTERIOR = ("efficientnet_lite0-block10", "resnet56-layer2", "vit-block3", "minilm-hidden3")
+READS = {
+    "efficientnet_lite0-last": "mean",
+    "resnet56-layer3": "mean",
+    "vit-block6": "first",
+    "minilm-hidden6": "mean",
+}
+"""What the rest of the network reads of a read-out tap."""
+
 READ_OUT = ("efficientnet_lite0-last", "resnet56-layer3", "vit-block6", "minilm-hidden6")
 
 
@@ -89,6 +101,8 @@ class Bench:
             self._keep(f"int{bits}", lambda bits=bits: int_k(self.measure.features, TAPS[self.tap].layout, bits))
         for quality in BLIND if "blind" in methods else ():
             self._keep(f"blind q{quality}", lambda quality=quality: self._code(quality, None))
+        for quality in READ if "read" in methods and self.tap in READS else ():
+            self._keep(f"read q{quality}", lambda quality=quality: self._code(quality, None, READS[self.tap]))
         for quality in TASK if "task" in methods else ():
             self._keep(f"task q{quality}", lambda quality=quality: self._code(quality, self._profile()))
 
@@ -101,9 +115,9 @@ class Bench:
         self.kept.write_text(json.dumps(self.points, indent=1) + "\n")
         print(point.row(), f"{time.perf_counter() - started:.0f} s", flush=True)
 
-    def _code(self, quality: float, profile: Path | None) -> tuple[int, Any]:
-        layout = TAPS[self.tap].layout
-        data = caufc.encode(self.measure.features, quality=quality, layout=layout, profile=profile, embed_profile=False)
+    def _code(self, quality: float, profile: Path | None, reads: str = "tokens") -> tuple[int, Any]:
+        options = {"quality": quality, "layout": TAPS[self.tap].layout, "reads": reads}
+        data = caufc.encode(self.measure.features, **options, profile=profile, embed_profile=False)
         return len(data), caufc.decode(data, profile=profile)
 
     def _profile(self) -> Path:
@@ -125,16 +139,17 @@ def interval(agreement: float, samples: int) -> tuple[float, float]:
 
 
 def rate_at(points: Sequence[dict[str, Any]], agreement: float) -> tuple[float, str]:
-    """BPFP from which on agreement holds at every higher rate too, and whether that is a bound (``<``, ``>``)."""
+    """BPFP at which the isotonic regression of agreement crosses a mark, and whether that is a bound (``<``, ``>``)."""
     ordered = sorted(points, key=lambda point: float(point["bpfp"]))
-    below = [i for i, point in enumerate(ordered) if point["agreement"] < agreement]
-    if not below:
-        return float(ordered[0]["bpfp"]), "<"
-    if below[-1] == len(ordered) - 1:
-        return float(ordered[-1]["bpfp"]), ">"
-    left, right = ordered[below[-1]], ordered[below[-1] + 1]
-    part = (agreement - left["agreement"]) / (right["agreement"] - left["agreement"])
-    return float(left["bpfp"] * (right["bpfp"] / left["bpfp"]) ** part), ""
+    rates = [math.log(point["bpfp"]) for point in ordered]
+    smooth = isotonic_regression([float(point["agreement"]) for point in ordered]).x
+    if smooth[0] >= agreement:
+        return math.exp(rates[0]), "<"
+    if smooth[-1] < agreement:
+        return math.exp(rates[-1]), ">"
+    above = int(np.argmax(smooth >= agreement))
+    part = (agreement - smooth[above - 1]) / (smooth[above] - smooth[above - 1])
+    return math.exp(rates[above - 1] + part * (rates[above] - rates[above - 1])), ""
 
 
 def report(work: Path) -> tuple[dict[str, Any], str]:
@@ -176,21 +191,27 @@ def _rates(points: dict[str, Any], mark: float) -> tuple[list[str], dict[str, fl
 
 
 def _methods(points: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    starts = ("int", "blind", "task")
+    starts = ("int", "blind", "read", "task")
     return {start: [point for name, point in points.items() if name.startswith(start)] for start in starts}
 
 
 def _medium(kept: dict[str, Any]) -> list[str]:
-    """What the default costs beside the smallest file that keeps 99 %."""
-    lines, over = ["| tap | BPFP | agreement % | over the smallest at 99 % |", "|---|---|---|---|"], []
+    """What the default costs beside the smallest file that keeps 99 %: blind, and where it is known what is read."""
+    lines = ["| tap | reads | BPFP | agreement % | over the smallest at 99 % |", "|---|---|---|---|---|"]
+    over: dict[str, list[float]] = {"blind": [], "read": []}
     for tap, points in kept.items():
-        blind = _methods(points)["blind"]
-        if "blind q50" not in points:
-            continue
-        point = points["blind q50"]
-        over.append(point["bpfp"] / rate_at(blind, 99.0)[0])
-        lines.append(f"| {tap} | {point['bpfp']:.4f} | {point['agreement']:.2f} | {over[-1]:.2f} |")
-    return [*lines, f"| geometric mean | | | {_mean(over):.2f} |"]
+        for method in ("blind", "read"):
+            point, coded = points.get(f"{method} q50"), _methods(points)[method]
+            if point is None:
+                continue
+            share = point["bpfp"] / rate_at(coded, 99.0)[0]
+            over[method].append(share)
+            if method == "blind" and tap in INTERIOR:
+                over["read"].append(share)
+            reads = READS[tap] if method == "read" else "tokens"
+            lines.append(f"| {tap} | {reads} | {point['bpfp']:.4f} | {point['agreement']:.2f} | {share:.2f} |")
+    lines.append(f"| geometric mean | tokens, all taps | | | {_mean(over['blind']):.2f} |")
+    return [*lines, f"| geometric mean | as the tap is read | | | {_mean(over['read']):.2f} |"]
 
 
 def _mean(ratios: Sequence[float]) -> float:
@@ -213,7 +234,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True, metavar="DIR", help="made by tap_features.py")
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="keeps points and profiles")
     parser.add_argument("--taps", nargs="+", default=list(TAPS), choices=list(TAPS), metavar="TAP")
-    parser.add_argument("--methods", nargs="+", default=["rival", "blind", "task"], metavar="METHOD")
+    parser.add_argument("--methods", nargs="+", default=["rival", "blind", "read", "task"], metavar="METHOD")
     parser.add_argument("--samples", type=int, help="of the test half at most")
     parser.add_argument("--threads", type=int, default=2, help="of torch")
     parser.add_argument("--results", metavar="NAME", help="also write tools/results/NAME.json and .md")

@@ -1,9 +1,9 @@
 """What each tool of the transform codec buys, switched off one at a time.
 
-For each tap of `tap_features.py`, a sample of the test half is coded at medium quality with all tools that pay there
-(the grid transform does not for all), then without each of them. Figures are bytes more at the same weighted distortion
-(squared error in the frequency domain, in units of the steps that importance gives), interpolated between steps. What
-importance buys only shows in agreement, and is not here.
+For each tap of `tap_features.py`, a sample of the test half is coded with all tools that pay there (the grid transform
+does not for all), then without each of them: at medium quality, and with steps eight times as large. Figures are bytes
+more at the same weighted distortion (squared error in the frequency domain, in units of the steps that importance
+gives), interpolated between steps. What importance buys only shows in agreement, and is not here.
 
     python tools/measure_tools.py --features DIR [--results NAME]
 """
@@ -40,10 +40,11 @@ from caufc.codec.plan import Levels, context_counts, dead_zones, levels_for
 from caufc.codec.quantize import best_shift, dequantize, quantize
 from caufc.codec.transform_codec import DEAD_ZONE_ROUNDING
 from caufc.codec.universal import universal_tables
-from caufc.pipeline.choose import MEDIUM_STEP, NARROW_CHANNELS
+from caufc.pipeline.medium import MEDIUM_STEP, NARROW_CHANNELS
 from caufc.types import Layout
 
 OCTAVES = (-0.75, -0.25, 0.25, 0.75)
+COARSER = {"medium quality": 0, "steps eight times as large": 3}
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,12 @@ class Tools:
 class Bench:
     """A tap's sample, to be coded with any tools."""
 
-    def __init__(self, folder: Path, tap: str) -> None:
+    def __init__(self, folder: Path, tap: str, coarser: int) -> None:
         self.aligned, self.geometry = tap_sample(load_features(folder, tap, "test"), Layout(TAPS[tap].layout))
         deviations = self.aligned.std(axis=0, dtype=np.float64)
         self.step = (
-            MEDIUM_STEP
+            2.0**coarser
+            * MEDIUM_STEP
             * math.sqrt(max(1, self.aligned.shape[1] / NARROW_CHANNELS))
             * float(np.median(deviations[deviations > 0]))
         )
@@ -150,6 +152,16 @@ def costs(bench: Bench) -> Iterator[tuple[str, float]]:
         yield name, 100 * (bits_at(without, middle) / best - 1)
 
 
+def table(figures: dict[str, dict[str, float]]) -> Iterator[str]:
+    """Lines of a table by tool and tap, with geometric means."""
+    yield f"| % more bytes without | {' | '.join(figures)} | mean |"
+    yield "|---" * (len(figures) + 2) + "|"
+    for name in vars(Tools()):
+        mean = 100 * (math.exp(np.mean([math.log1p(found[name] / 100) for found in figures.values()])) - 1)
+        cells = " | ".join(f"{found[name]:+.1f}" for found in figures.values())
+        yield f"| {name.replace('_', ' ')} | {cells} | {mean:+.1f} |"
+
+
 def main() -> None:
     """Measure all taps."""
     parser = argparse.ArgumentParser(description="What each tool of the codec buys.")
@@ -157,20 +169,14 @@ def main() -> None:
     parser.add_argument("--taps", nargs="+", default=list(TAPS), choices=list(TAPS), metavar="TAP")
     parser.add_argument("--results", metavar="NAME", help="also write tools/results/NAME.json and .md")
     options = parser.parse_args()
-    figures = {}
-    for tap in options.taps:
-        figures[tap] = dict(costs(Bench(options.features, tap)))
-        print(tap, {name: round(value, 2) for name, value in figures[tap].items()}, flush=True)
-    names = list(vars(Tools()))
-    means = {n: 100 * (math.exp(np.mean([math.log1p(f[n] / 100) for f in figures.values()])) - 1) for n in names}
-    lines = [f"| % more bytes without | {' | '.join(figures)} | mean |", "|---" * (len(figures) + 2) + "|"]
-    for name in names:
-        cells = " | ".join(f"{figures[tap][name]:+.1f}" for tap in figures)
-        lines.append(f"| {name.replace('_', ' ')} | {cells} | {means[name]:+.1f} |")
-    text = "\n".join(lines)
+    parts, figures = [], {}
+    for name, coarser in COARSER.items():
+        figures[name] = {tap: dict(costs(Bench(options.features, tap, coarser))) for tap in options.taps}
+        parts += [f"## {name[0].upper()}{name[1:]}", "", *table(figures[name]), ""]
+    text = "\n".join(parts)
     print(text)
     if options.results:
-        write_results(options.results, plain_command(sys.argv), {"taps": figures, "means": means}, text)
+        write_results(options.results, plain_command(sys.argv), figures, text)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,15 @@
 from .base import FormatAligner, SideArray, Tokens, ValueAligner
 from .format import LayoutAligner, guess_layout, varying_channels
 from .statistics import ChannelStatistics
-from .value import ChannelAligner, GlobalAligner, TokenAligner, align_channels, align_globally, truncate
+from .value import (
+    ChannelAligner,
+    GlobalAligner,
+    TokenAligner,
+    align_channels,
+    align_globally,
+    check_scale_codes,
+    truncate,
+)
 
 __all__ = [
     "ChannelAligner",
@@ -17,6 +25,7 @@ __all__ = [
     "ValueAligner",
     "align_channels",
     "align_globally",
+    "check_scale_codes",
     "guess_layout",
     "truncate",
     "varying_channels",

@@ -17,6 +17,7 @@ __all__ = [
     "TokenAligner",
     "align_channels",
     "align_globally",
+    "check_scale_codes",
     "scale_of",
     "truncate",
 ]
@@ -108,6 +109,11 @@ class ChannelAligner:
         self.offset_codes, self.scale_codes = offset_codes, scale_codes
         self.offset, self.scale = _offset_of(offset_codes, scale_codes), scale_of(scale_codes)
 
+    @classmethod
+    def of(cls, offset: NDArray[np.float64], scale: NDArray[np.float64]) -> ChannelAligner:
+        """The aligner nearest to an offset and a scale a channel ``[C]``."""
+        return cls(*_codes(offset, scale))
+
     def forward(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], None]:
         aligned: NDArray[Any] = matrix - self.offset.astype(matrix.dtype)
         aligned *= (1 / self.scale).astype(matrix.dtype)
@@ -154,7 +160,6 @@ class TokenAligner:
     def _of(side: SideArray | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if side is None:
             raise ValueError("per-token alignment needs its side array")
-        check_scale_codes(side[1])
         return _offset_of(side[0], side[1]), scale_of(side[1])
 
 
@@ -223,4 +228,4 @@ def align_channels(kind: str, statistics: ChannelStatistics, sample: NDArray[Any
     if typical <= 0:
         typical = max(statistics.global_deviation, float(np.abs(offset).max(initial=0)), MIN_SCALE)
     own = np.maximum(scale, FLOOR * typical)
-    return ChannelAligner(*_codes(offset, typical * (own / typical) ** strength))
+    return ChannelAligner.of(offset, typical * (own / typical) ** strength)

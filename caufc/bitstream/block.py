@@ -76,7 +76,7 @@ class BlockParser:
             UnsupportedError: for a critical block of an unknown kind.
         """
         while True:
-            block = self._cut()
+            block = self.cut()
             if block is None or ord(block.tag) in KNOWN_TAGS:
                 return block
 
@@ -97,12 +97,19 @@ class BlockParser:
         if not (letter.isascii() and letter.isalpha()):
             raise MalformedError(f"tag {tag} is no letter", requirement=21, offset=self.offset)
 
-    def _cut(self) -> Block | None:
+    def length(self) -> int | None:
+        """Length of the next block as its frame tells, or None while that is not there yet; the same errors."""
+        size = self._frame()
+        return None if size is None else size[1]
+
+    def cut(self) -> Block | None:
+        """The next block of any kind, or None if more bytes are needed; the same errors as :meth:`next`."""
         frame = self._frame()
         if frame is None or len(self.buffer) < frame[1]:
             return None
         start, length = frame
-        data = memoryview(bytes(self.buffer[:length]))
+        with memoryview(self.buffer) as fed:
+            data = memoryview(bytes(fed[:length]))
         stored = int.from_bytes(data[-CHECKSUM_BYTES:], "little")
         if checksum(data[:-CHECKSUM_BYTES], self.seed) != stored:
             raise DamagedError(f"checksum of block '{chr(data[0])}' differs", offset=self.offset)

@@ -51,13 +51,14 @@ def parse_chunk(body: memoryview, templates: Sequence[Shape], offset: int, limit
     """Read the body of a chunk block.
 
     Raises:
-        LimitError: if its samples have more than ``limits.chunk_elements`` values.
+        LimitError: if its samples have too many values, or there are too many arrays.
         MalformedError: if it breaks the specification.
     """
     cursor = Cursor(body, offset)
     first, count = cursor.varint(), cursor.varint()
     if not 1 <= count <= MAX_SAMPLES:
         raise MalformedError(f"a chunk of {count} samples", requirement=111, offset=offset)
+    limits.check("chunk_arrays", count * len(templates))
     elements = 0
     shapes = []
     for template in templates:

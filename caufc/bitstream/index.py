@@ -23,11 +23,13 @@ class Index:
 
     Args:
         first: offset of the first chunk block in the file, in bytes.
-        chunks: (block length in bytes, samples) of each chunk; blocks follow each other without gaps.
+        chunks: (block length in bytes, samples) of each chunk.
+        starts: offset of each chunk block; None if they follow each other without gaps, as in every stored index.
     """
 
     first: int
     chunks: tuple[tuple[int, int], ...]
+    starts: tuple[int, ...] | None = None
 
     def find(self, sample: int) -> tuple[int, int, int]:
         """Offset and length of the chunk block that holds a sample, and the chunk's first sample."""
@@ -35,11 +37,20 @@ class Index:
         if number == len(self.chunks):
             raise IndexError(sample)
         length, count = self.chunks[number]
-        return self._offsets[number], length, self._ends[number] - count
+        return self.offset(number), length, self._ends[number] - count
+
+    def offset(self, number: int) -> int:
+        """Offset of a chunk block."""
+        return self._offsets[number] if self.starts is None else self.starts[number]
 
     @property
     def samples(self) -> int:
         return self._ends[-1] if self.chunks else 0
+
+    @property
+    def offsets(self) -> list[int]:
+        """Offset of each chunk block."""
+        return self._offsets[:-1] if self.starts is None else list(self.starts)
 
     @property
     def end(self) -> int:

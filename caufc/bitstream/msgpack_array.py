@@ -57,7 +57,7 @@ def unpack_array(data: bytes, nesting: int) -> list[Any]:
             raise
         raise MalformedError(f"header: {err}", requirement=41, offset=OFFSET) from err
     if not isinstance(value, list):
-        raise MalformedError("the header is no array", requirement=41, offset=OFFSET)
+        raise MalformedError("the header is no array", requirement=40, offset=OFFSET)
     _check_values(value)
     if _packed(value) != data:
         raise MalformedError("the header is not in canonical form", requirement=42, offset=OFFSET)

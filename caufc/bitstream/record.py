@@ -10,7 +10,10 @@ from ..errors import MalformedError
 from ..limits import Limits
 from .msgpack_array import OFFSET, trimmed
 
-__all__ = ["AlignmentRecord", "RecordBranch", "Shape", "TensorRecord", "pack_tree", "unpack_tree"]
+__all__ = ["MAX_TEXT", "AlignmentRecord", "RecordBranch", "Shape", "TensorRecord", "pack_tree", "unpack_tree"]
+
+MAX_TEXT = 4096
+"""Most characters of a text [CAUF-0049]."""
 
 Shape = tuple[int | None, ...]
 """Sizes of one sample's axes; None where they differ from sample to sample."""
@@ -116,8 +119,8 @@ def number(value: Any, what: str) -> float:
 
 
 def text(value: Any, what: str) -> str | None:
-    if value is not None and (type(value) is not str or len(value) > 4096):
-        raise malformed(f"{what} is no text of up to 4,096 characters")
+    if value is not None and (type(value) is not str or len(value) > MAX_TEXT):
+        raise malformed(f"{what} is no text of up to {MAX_TEXT:,} characters")
     return value
 
 
@@ -185,6 +188,8 @@ def _check_names(kind: int, names: Sequence[Any], children: int) -> None:
         if names:
             raise malformed("a list with names", 51)
         return
+    if any(type(name) is str and len(name) > MAX_TEXT for name in names):
+        raise malformed(f"a name of more than {MAX_TEXT:,} characters", 49)
     if any(type(name) is not int and type(name) is not str for name in names):
         raise malformed("a name that is neither text nor an integer", 51)
     if len(names) != children or len(set(names)) != children:

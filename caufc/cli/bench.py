@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..errors import CaufError, OptionError, StorageError
+from ..evaluate.rivals import RIVALS, Rival, TensorPlan, find_rivals
 from ..features import read
 from ..options import layouts_for_structure
 from .bench_report import BenchReport, bench_text
@@ -27,11 +28,11 @@ from .options import (
     json_option,
     layout_option,
     nonfinite_option,
+    reads_option,
     tap_option,
 )
 from .progress import Bar
 from .report import SHOWN_TENSORS, as_json_text, count, shown
-from .rivals import RIVALS, Rival, TensorPlan, find_rivals
 from .streams import input_file, plugin_formats
 from .subject import Subject
 from .tensor_facts import TensorFacts, rival_plans, tensor_facts
@@ -73,6 +74,7 @@ QUALITIES = "20,35,50,65,80"
 @tap_option
 @layout_option
 @align_option
+@reads_option
 @encode_profile_option
 @codec_option
 @chunk_option
@@ -93,6 +95,7 @@ def bench(
     taps: tuple[str, ...],
     layouts: tuple[str, ...],
     aligns: tuple[str, ...],
+    reads: tuple[str, ...],
     suffix: str | None,
     as_json: bool,
     quiet: bool,
@@ -106,7 +109,7 @@ def bench(
     be repeated.
     """
     try:
-        common = {**rest, **by_tensor(taps, layouts, aligns)}
+        common = {**rest, **by_tensor(taps, layouts, aligns, reads=reads)}
         sweep = settings(qualities, efforts, lossless=lossless)
         for setting in sweep:
             check_options({**common, **setting.options})
@@ -127,7 +130,7 @@ def bench(
             say(f"warning: {source}: {warning}")
 
 
-def _rivals(names: str | None, none: bool, level: int) -> list[tuple[Rival, ...]]:
+def _rivals(names: str | None, none: bool, level: int) -> Sequence[tuple[Rival, ...]]:
     if none and names is not None:
         raise OptionError("--rivals and --no-rivals contradict each other", remedy="give one")
     if none:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import OptionError
+from ..evaluate.rivals import Rival, TensorPlan
 from ..pipeline.effort import Effort
 from ..pipeline.report import Report
 from ..pipeline.target import Target
 from .measuring import Row, measure_codec, measure_rival
-from .rivals import Rival, TensorPlan
 from .subject import Subject
 
 __all__ = ["Contest", "Setting", "settings"]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import OptionError, UnknownNameError
+from ..errors import FormatError, OptionError, UnknownNameError
 from ..features import known_suffixes
 from ..features.formats import normal_suffix
+from ..limits import Limits
 from .decoding import Decoded, DecodeJob, decode_file
 from .failure import EXPECTED, failure, say
-from .options import example, force_option, json_option, profile_option, quiet_option, weights_option
+from .options import example, force_option, json_option, limits_option, profile_option, quiet_option, weights_option
 from .report import as_json_text, count, shown, size, speed
 from .streams import plugin_formats, with_suffix
 from .targets import Entry, is_folder, make_folder, targets
@@ -38,6 +40,8 @@ DEFAULT = ".pt"
 )
 @profile_option
 @weights_option
+@limits_option
+@click.option("--recover", is_flag=True, help="Of a damaged file, write what is whole; exits 3 if samples are lost.")
 @force_option
 @quiet_option
 @json_option
@@ -47,6 +51,8 @@ def decode(
     suffix: str | None,
     profile: str | None,
     weights: str | None,
+    limits: Limits,
+    recover: bool,
     force: bool,
     quiet: bool,
     as_json: bool,
@@ -56,19 +62,33 @@ def decode(
     Structure, names, shapes, dtypes and the order of samples are those of the input; a format that cannot hold them is
     refused. SRC may be - for stdin.
     """
+    job = DecodeJob("", "", normal_suffix(suffix or DEFAULT), profile, weights, force, limits, recover)
     if len(sources) > 1 or is_folder(output):
-        return _decode_many(
-            sources, output, normal_suffix(suffix or DEFAULT), (profile, weights), force, quiet, as_json
-        )
+        return _decode_many(sources, output, job, quiet, as_json)
     source = sources[0]
     output = output or ("-" if source == "-" else with_suffix(source, normal_suffix(suffix or DEFAULT)))
-    chosen = _suffix(output, suffix)
-    decoded = decode_file(DecodeJob(source, output, chosen, profile, weights, force), quiet=quiet)
+    decoded = decode_file(replace(job, source=source, output=output, suffix=_suffix(output, suffix)), quiet=quiet)
     if as_json:
         click.echo(as_json_text(decoded.to_json()), err=output == "-")
     elif not quiet:
         click.echo(_line(decoded), err=output == "-")
-    return 0
+    return _tell_lost(decoded)
+
+
+def _tell_lost(decoded: Decoded) -> int:
+    """Say which samples damage took; the exit code."""
+    if not decoded.lost:
+        return 0
+    ranges = [_range(first, stop) for first, stop in decoded.lost]
+    kept = f"{count(decoded.samples, 'sample')} written, numbered anew"
+    say(f"{shown(decoded.input)}: damaged: lost {', '.join(ranges)}; {kept}")
+    return FormatError.exit_code
+
+
+def _range(first: int, stop: int | None) -> str:
+    if stop is None:
+        return f"all samples from {first} on"
+    return f"sample {first}" if stop == first + 1 else f"samples {first} to {stop - 1}"
 
 
 def _suffix(output: str, given: str | None) -> str:
@@ -85,20 +105,18 @@ def _suffix(output: str, given: str | None) -> str:
 def _decode_many(
     sources: tuple[str, ...],
     output: str | None,
-    suffix: str,
-    needed: tuple[str | None, str | None],
-    force: bool,
+    job: DecodeJob,
     quiet: bool,
     as_json: bool,
 ) -> int:
-    outputs = targets([Entry(source, source) for source in sources], output, suffix)
-    _suffix(outputs[0], suffix)
+    outputs = targets([Entry(source, source) for source in sources], output, job.suffix)
+    _suffix(outputs[0], job.suffix)
     files: list[dict[str, Any]] = []
     worst = 0
     for source, target in zip(sources, outputs, strict=True):
         try:
             make_folder(Path(target).parent)
-            decoded = decode_file(DecodeJob(source, target, suffix, *needed, force), quiet=quiet)
+            decoded = decode_file(replace(job, source=source, output=target), quiet=quiet)
         except EXPECTED as err:
             told = failure(err, source)
             say(told.message)
@@ -108,6 +126,7 @@ def _decode_many(
         files.append(decoded.to_json())
         if not quiet and not as_json:
             click.echo(_line(decoded))
+        worst = max(worst, _tell_lost(decoded))
     if as_json:
         click.echo(as_json_text({"files": files, "exit_code": worst}))
     return worst

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,10 +11,14 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..api import Reader
-from ..errors import CaufError, StorageError
+from ..errors import CaufError, FormatError, StorageError
 from ..features import Writer, open_writer, remove_stale
-from ..limits import DEFAULT_LIMITS
+from ..limits import DEFAULT_LIMITS, Limits
 from ..pipeline.decoder import DecodedChunk, FileDecoder
+from ..pipeline.lookup import Lookup
+from ..pipeline.reader import ReadAt
+from ..pipeline.recover import Recovery
+from ..pipeline.setup import TensorSetup
 from ..profiles import find_profile, profile_lookup
 from ..types import Structure
 from ..weights import find_weights
@@ -38,6 +42,8 @@ class DecodeJob:
         profile: name or file of a profile that the file needs.
         weights: name or file of weights that the file needs.
         force: replace the output if it exists.
+        limits: what the file may ask for.
+        recover: write what whole chunks hold, if the file is damaged.
     """
 
     source: str
@@ -46,6 +52,8 @@ class DecodeJob:
     profile: str | None
     weights: str | None
     force: bool
+    limits: Limits = DEFAULT_LIMITS
+    recover: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,7 @@ class Decoded:
         bytes_in: of the ``.cauf`` file.
         bytes_out: of the values.
         seconds: wall-clock time.
+        lost: ranges ``[first, stop)`` of samples that damage took; no stop where their number is not known.
     """
 
     input: str
@@ -70,6 +79,7 @@ class Decoded:
     bytes_in: int
     bytes_out: int
     seconds: float
+    lost: tuple[tuple[int, int | None], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -82,18 +92,69 @@ def decode_file(job: DecodeJob, *, quiet: bool = True) -> Decoded:
     Raises:
         CaufError: about the file that it names.
     """
+    if job.recover and "-" in (job.source, job.output):  # pipes are read and written once
+        return _recover(job, quiet)
+    try:
+        return _decode(job, quiet)
+    except FormatError:
+        if not job.recover:
+            raise
+    return _recover(job, quiet)
+
+
+def _recover(job: DecodeJob, quiet: bool) -> Decoded:
+    """Decode what the whole chunks of a damaged file hold.
+
+    Raises:
+        CaufError: if header or sections are damaged, or no chunk is whole.
+    """
+    started = time.perf_counter()
+    stdout = binary_stdout(f"a {job.suffix} file") if job.output == "-" else None
+    with input_file(job.source, ".cauf") as path, path.open("rb") as file, Bar("recover", quiet=quiet) as bar:
+        found = Recovery(_reader(file), path.stat().st_size, _lookup(job), job.limits)
+        writer = _writer(found.chunks.structure, found.chunks.setups, found.samples, job, stdout)
+        numel = size = 0
+        try:
+            for chunk in found.decode():
+                _put(writer, found.chunks.structure, chunk)
+                numel += sum(np.size(sample) for tensor in chunk.tensors for sample in tensor)
+                size += sum(sample.nbytes for tensor in chunk.tensors for sample in tensor)
+                bar.update((chunk.first + chunk.count) / found.samples)
+        except BaseException:
+            writer.abort()
+            raise
+        writer.close()
+        setups, lost = found.chunks.setups, tuple(found.lost)
+        whole = path.stat().st_size
+    seconds = time.perf_counter() - started
+    return Decoded(job.source, job.output, job.suffix, found.samples, len(setups), numel, whole, size, seconds, lost)
+
+
+def _lookup(job: DecodeJob) -> Lookup:
+    """Finds what the file needs from outside."""
+    profile = None if job.profile is None else find_profile(job.profile, job.limits)
+    weights = None if job.weights is None else find_weights(job.weights, job.limits)
+    return profile_lookup(profile, job.limits, weights)
+
+
+def _reader(file: BinaryIO) -> ReadAt:
+    def read_at(offset: int, length: int) -> bytes:
+        file.seek(offset)
+        return file.read(length)
+
+    return read_at
+
+
+def _decode(job: DecodeJob, quiet: bool) -> Decoded:
     started = time.perf_counter()
     stdout = binary_stdout(f"a {job.suffix} file") if job.output == "-" else None
     check_free(job.output, job.source, job.force)
     try:
         with input_file(job.source, ".cauf") as path:
-            with Reader(path, profile=job.profile, weights=job.weights) as reader:
+            with Reader(path, profile=job.profile, weights=job.weights, limits=job.limits) as reader:
                 samples = len(reader)
             with path.open("rb") as file, Bar("decode", quiet=quiet) as bar:
-                given = None if job.profile is None else find_profile(job.profile)
-                weights = None if job.weights is None else find_weights(job.weights)
-                lookup = profile_lookup(given, weights=weights)
-                decoder = FileDecoder(_parts(file), lookup, DEFAULT_LIMITS)
+                decoder = FileDecoder(_parts(file), _lookup(job), job.limits)
                 _write(decoder, samples, job, stdout, bar)
     except MemoryError as err:
         raise StorageError("not enough memory", file=job.source, remedy="decode to .npy or .safetensors") from err
@@ -116,7 +177,7 @@ def _parts(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _write(decoder: FileDecoder, samples: int, job: DecodeJob, stdout: BinaryIO | None, bar: Bar) -> None:
-    writer = _writer(decoder, samples, job, stdout)
+    writer = _writer(decoder.structure, decoder.setups, samples, job, stdout)
     try:
         for chunk in decoder.samples():
             _put(writer, decoder.structure, chunk)
@@ -128,8 +189,9 @@ def _write(decoder: FileDecoder, samples: int, job: DecodeJob, stdout: BinaryIO 
     writer.close()
 
 
-def _writer(decoder: FileDecoder, samples: int, job: DecodeJob, stdout: BinaryIO | None) -> Writer:
-    setups = decoder.setups
+def _writer(
+    structure: Structure, setups: Sequence[TensorSetup], samples: int, job: DecodeJob, stdout: BinaryIO | None
+) -> Writer:
     if stdout is None:
         remove_stale(Path(job.output))
     try:
@@ -137,7 +199,7 @@ def _writer(decoder: FileDecoder, samples: int, job: DecodeJob, stdout: BinaryIO
             None if stdout is not None else Path(job.output),
             stdout,
             job.suffix,
-            decoder.structure,
+            structure,
             [setup.name for setup in setups],
             [setup.dtype for setup in setups],
             [setup.framework for setup in setups],

@@ -25,8 +25,10 @@ from .options import (
     input_format_option,
     json_option,
     layout_option,
+    limits_option,
     nonfinite_option,
     quiet_option,
+    reads_option,
     tap_option,
 )
 from .report import as_json_text, encode_text
@@ -58,6 +60,7 @@ __all__ = ["command"]
 @tap_option
 @layout_option
 @align_option
+@reads_option
 @click.option("--truncate", "truncates", multiple=True, metavar="[T=]LO,HI", help="Clip values to a range first.")
 @encode_profile_option
 @click.option("--no-embed-profile", is_flag=True, help="Do not copy the profile into the file; decoding then needs it.")
@@ -72,6 +75,7 @@ __all__ = ["command"]
 @click.option("--index/--no-index", default=None, help="Index for random access.  [if there are several chunks]")
 @nonfinite_option
 @input_format_option
+@limits_option
 @json_option
 @force_option
 @quiet_option
@@ -91,6 +95,7 @@ def encode(
     taps: tuple[str, ...],
     layouts: tuple[str, ...],
     aligns: tuple[str, ...],
+    reads: tuple[str, ...],
     truncates: tuple[str, ...],
     no_embed_profile: bool,
     no_embed_weights: bool,
@@ -112,7 +117,7 @@ def encode(
     try:
         options = {
             **rest,
-            **by_tensor(taps, layouts, aligns, truncates),
+            **by_tensor(taps, layouts, aligns, truncates, reads),
             "embed_profile": not no_embed_profile,
             "embed_weights": not no_embed_weights,
         }

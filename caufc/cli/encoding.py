@@ -75,7 +75,7 @@ def check_options(options: Mapping[str, Any]) -> None:
         CaufError: as :func:`caufc.encode` does.
     """
     rest = {name: value for name, value in options.items() if name != "profile"}
-    named: Iterable[Mapping[str, Any]] = (options[key] or {} for key in ("tap", "layout", "align", "truncate"))
+    named: Iterable[Mapping[str, Any]] = (options[key] or {} for key in ("tap", "layout", "align", "truncate", "reads"))
     names = sorted({"*"}.union(*named))
     profile = None if options["profile"] is None else find_profile(options["profile"])
     make_options(names, dict.fromkeys(names, 0), profile=profile, **rest)
@@ -93,7 +93,7 @@ def encode_file(job: EncodeJob, *, quiet: bool = True) -> Outcome:
     try:
         with input_file(job.source, job.suffix) as path:
             suffix = path.suffix if job.source == "-" or job.suffix is None else job.suffix
-            features = read(path, suffix, plugin_formats(suffix))
+            features = read(path, suffix, plugin_formats(suffix), limits=job.options["limits"])
             _check_output(job)
             with _EncodeBar(path, quiet) as progress:
                 if stdout is not None:

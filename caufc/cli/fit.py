@@ -27,6 +27,7 @@ from .options import (
     layout_option,
     nonfinite_option,
     quiet_option,
+    reads_option,
     tap_option,
 )
 from .report import as_json_text
@@ -50,6 +51,7 @@ __all__ = ["command"]
 @tap_option
 @layout_option
 @align_option
+@reads_option
 @click.option("--sensitivity", is_flag=True, help="Task-aware: gradients through the rest of --arch behind --tap.")
 @click.option(
     "--outputs",
@@ -72,6 +74,7 @@ def fit(
     taps: tuple[str, ...],
     layouts: tuple[str, ...],
     aligns: tuple[str, ...],
+    reads: tuple[str, ...],
     sensitivity: bool,
     outputs: str,
     quality: str | None,
@@ -86,12 +89,12 @@ def fit(
 
     A profile holds alignment, a basis along channels, steps and tables. Without --sensitivity it is blind: it knows
     statistics only. With it, gradients through the rest of the network tell which directions, frequencies and tokens
-    matter, and medium quality becomes the one at which 99.3 % of the outputs of these samples stand.
+    matter, and medium quality becomes the one at which 99.5 % of predictions on such samples are expected to stand.
     """
     started = time.perf_counter()
     if not output.endswith(".caufp"):
         raise OptionError(f"'{output}' is no name of a profile", remedy="end it in .caufp")
-    options = by_tensor(taps, layouts, aligns)
+    options = by_tensor(taps, layouts, aligns, reads=reads)
     layouts_known = layouts_for_structure(options["layout"])
     features = _joined([_read(source, suffix, layouts_known, samples) for source in sources], sources)
     try:
@@ -101,6 +104,7 @@ def fit(
             tap=options["tap"],
             layout=options["layout"],
             align=options["align"],
+            reads=options["reads"],
             quality=quality,
             nonfinite=nonfinite,
             resume=_rest(arch, taps) if sensitivity else None,

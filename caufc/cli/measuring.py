@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import api
 from ..errors import CaufError
+from ..evaluate.rivals import Rival, TensorPlan
 from ..features import to_source
 from ..options import layouts_for_structure
 from ..pipeline.distortion import Distortion
@@ -21,7 +22,6 @@ from ..pipeline.numeric import to_floats
 from ..pipeline.report import Report
 from ..pipeline.source import Source
 from ..types import DTYPES, FLOATS, AnyArray
-from .rivals import Rival, TensorPlan
 from .subject import Subject, stored_arrays
 
 __all__ = ["Row", "measure_codec", "measure_rival", "warm_up"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import click
 
-from ..errors import CaufError, OptionError
+from ..errors import CaufError, OptionError, UnknownNameError
+from ..limits import DEFAULT_LIMITS, Limits
 from ..types import Alignment, Layout
 
 __all__ = [
@@ -24,10 +26,12 @@ __all__ = [
     "input_format_option",
     "json_option",
     "layout_option",
+    "limits_option",
     "nonfinite_option",
     "parse_range",
     "profile_option",
     "quiet_option",
+    "reads_option",
     "tap_option",
     "weights_option",
 ]
@@ -53,6 +57,13 @@ layout_option = click.option(
 align_option = click.option(
     "--align", "aligns", multiple=True, metavar="[T=]SPEC", help="Value alignment: KIND[/SCOPE][:OFFSET,SCALE]."
 )
+reads_option = click.option(
+    "--reads",
+    "reads",
+    multiple=True,
+    metavar="[T=]PART",
+    help="What will be read of them: tokens (all), mean (pooled) or first (CLS).  [tokens]",
+)
 encode_profile_option = click.option("--profile", metavar="NAME|FILE", help="Profile with what options leave open.")
 codec_option = click.option(
     "--codec",
@@ -74,6 +85,38 @@ nonfinite_option = click.option(
 )
 input_format_option = click.option(
     "--format", "suffix", metavar="SUFFIX", help="Format of the input, if its name does not tell: .pt, .npy, ..."
+)
+
+
+def parse_limits(given: Sequence[str]) -> Limits:
+    """``["tensors=9"]`` -> the default limits with that one changed; ``none`` lifts all sizes.
+
+    Raises:
+        OptionError: for what is no number.
+        UnknownNameError: for an unknown limit.
+    """
+    limits = Limits.unlimited() if "none" in given else DEFAULT_LIMITS
+    names = [field.name for field in fields(Limits)]
+    for text in given:
+        if text == "none":
+            continue
+        name, _, number = text.partition("=")
+        name = name.replace("-", "_")
+        if name not in names:
+            raise UnknownNameError("limit", name, names)
+        if not (number.isascii() and number.isdigit()):
+            raise OptionError(f"limit '{text}' is not NAME=N", remedy=f"for example --limit {name}=1000000")
+        limits = replace(limits, **{name: int(number)})
+    return limits
+
+
+limits_option = click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=N|none",
+    callback=lambda context, parameter, given: parse_limits(given),
+    help="Change a limit on what files may ask for, or lift them: only for files that you trust.",
 )
 
 
@@ -101,7 +144,11 @@ def by_name(option: str, given: Iterable[str], parse: Callable[[str], Value]) ->
 
 
 def by_tensor(
-    taps: Iterable[str], layouts: Iterable[str], aligns: Iterable[str], truncates: Iterable[str] = ()
+    taps: Iterable[str],
+    layouts: Iterable[str],
+    aligns: Iterable[str],
+    truncates: Iterable[str] = (),
+    reads: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Options of :func:`caufc.encode` that hold for tensors, from how a command line gives them.
 
@@ -113,6 +160,7 @@ def by_tensor(
         "layout": by_name("--layout", layouts, lambda text: str(Layout(text))),
         "align": by_name("--align", aligns, Alignment.parse),
         "truncate": by_name("--truncate", truncates, parse_range),
+        "reads": by_name("--reads", reads, str),
     }
 
 

@@ -38,6 +38,7 @@ def _rows(plugin: Plugin) -> list[tuple[str, ...]]:
     brings = [(backbone.id, _tap_count(backbone)) for backbone in plugin.backbones]
     brings += [(f"profile {profile.name}", "") for profile in plugin.profiles]
     brings += [(f"format {item.suffix}", "") for item in plugin.feature_formats]
+    brings += [(f"task {task.id}", str(len(task.taps))) for task in plugin.tasks]
     first = (plugin.name, plugin.origin, plugin.status)
     return [(*(first if row == 0 else ("", "", "")), *cells) for row, cells in enumerate(brings or [("-", "")])]
 
@@ -65,6 +66,7 @@ def _as_data(plugin: Plugin) -> dict[str, Any]:
         ],
         "profiles": [profile.name for profile in plugin.profiles],
         "feature_formats": [item.suffix for item in plugin.feature_formats],
+        "tasks": [task.id for task in plugin.tasks],
     }
 
 

@@ -74,9 +74,13 @@ class Bar:
 
     def text(self, now: float) -> str:
         """The line."""
-        seconds = max(now - self.started, 1e-9)
         filled = round(WIDTH * self.fraction)
-        parts = [f"{self.label} [{'#' * filled}{'-' * (WIDTH - filled)}] {self.fraction:4.0%}"]
+        return f"{self.label} [{'#' * filled}{'-' * (WIDTH - filled)}] {self.ahead(now)}"
+
+    def ahead(self, now: float) -> str:
+        """Percent, MB/s and time left."""
+        seconds = max(now - self.started, 1e-9)
+        parts = [f"{self.fraction:4.0%}"]
         if self.size:
             parts.append(f"{self.size * self.fraction / seconds / 1e6:.1f} MB/s")
         if self.fraction:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..align import LayoutAligner
+from ..evaluate.rivals import TensorPlan
 from ..options import make_options
 from ..pipeline.choose import choose_layout, template_of
 from ..pipeline.report import Report
 from ..pipeline.source import SourceTensor
 from ..types import FLOATS, Layout
-from .rivals import TensorPlan
 from .subject import Subject
 
 __all__ = ["TensorFacts", "rival_plans", "tensor_facts"]

@@ -8,8 +8,9 @@ import click
 
 from ..api import Verdict
 from ..api import verify as verify_file
+from ..limits import Limits
 from .each import for_each
-from .options import example, json_option, profile_option, quiet_option, weights_option
+from .options import example, json_option, limits_option, profile_option, quiet_option, weights_option
 from .progress import Bar
 from .report import verify_line
 from .streams import stdin_bytes
@@ -22,10 +23,17 @@ __all__ = ["command"]
 @click.option("--deep", is_flag=True, help="Decode all symbols too; --json then holds their SHA-256.")
 @profile_option
 @weights_option
+@limits_option
 @json_option
 @quiet_option
 def verify(
-    files: tuple[str, ...], deep: bool, profile: str | None, weights: str | None, as_json: bool, quiet: bool
+    files: tuple[str, ...],
+    deep: bool,
+    profile: str | None,
+    weights: str | None,
+    limits: Limits,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """Check every byte, count and index of .cauf files. SRC may be - for stdin."""
 
@@ -37,6 +45,7 @@ def verify(
                 deep=deep,
                 profile=profile,
                 weights=weights,
+                limits=limits,
                 progress=lambda done: bar.update(done / max(1, bar.size)),
             )
 

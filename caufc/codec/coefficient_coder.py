@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 from ..errors import MalformedError
 from .base import Symbols
 from .bucket import BUCKETS, add_extra_bits, bucket_of, push_extra_bits
-from .context import CLASSES, CONTEXT_OF, ContextKeys, Part, extents_of, magnitude_of
+from .context import CLASSES, CONTEXT_OF, CONTEXTS, ContextKeys, Part, extents_of, magnitude_of
 from .entropy import Decoder, Encoder, table_model
 from .geometry import Geometry
-from .tables import frequencies_of
+from .tables import check_levels, frequencies_of
 
 __all__ = ["CoefficientCoder", "Contexts"]
 
@@ -50,6 +51,41 @@ class Contexts:
             )
 
 
+class TableModels:
+    """The entropy coder's models of tables ``[T, 64]``, each made when it is first used.
+
+    Raises:
+        MalformedError: for tables that break the specification.
+    """
+
+    def __init__(self, levels: Bytes) -> None:
+        check_levels(levels)
+        self._levels = levels
+        self._made: dict[int, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._levels)
+
+    def of(self, table: int) -> Any:
+        """The model of a table."""
+        if table not in self._made:
+            self._made[table] = table_model(frequencies_of(self._levels[table : table + 1])[0])
+        return self._made[table]
+
+
+@functools.lru_cache(maxsize=64)
+def models_of(levels: bytes) -> TableModels:
+    """Models of tables as bytes: tensors share what is alike."""
+    return TableModels(np.frombuffer(levels, np.uint8).reshape(-1, BUCKETS))
+
+
+@functools.lru_cache(maxsize=64)
+def tables_by_key(table_of: bytes) -> Bytes:
+    """The table of every key of :class:`ContextKeys`, from those of contexts ``[K, 40]``."""
+    by_context = np.frombuffer(table_of, np.uint8).reshape(-1, CONTEXTS)
+    return by_context[:, CONTEXT_OF.ravel()].ravel()
+
+
 class CoefficientCoder:
     """Codes symbols ``[N, C]``.
 
@@ -62,9 +98,8 @@ class CoefficientCoder:
         self.classes = np.minimum(contexts.classes, np.uint8(kinds - 1))
         self.extents, self.levels = contexts.extents, contexts.levels
         self.channels = contexts.classes.shape[1]
-        self.models = [table_model(row) for row in frequencies_of(contexts.levels)]
+        self.models = models_of(contexts.levels.tobytes())
         self.table_of = contexts.table_of.ravel()
-        self.table_of_key = contexts.table_of[:, CONTEXT_OF.ravel()].ravel()
 
     def encode(self, symbols: Symbols, geometry: Geometry) -> bytes:
         """Entropy-code symbols; all zeros are no bytes at all [CAUF-0205]."""
@@ -115,19 +150,19 @@ class CoefficientCoder:
         return symbols
 
     def _tables(self, part: Part) -> Bytes:
-        return np.take(self.table_of_key, part.keys)
+        return np.take(tables_by_key(self.table_of.tobytes()), part.keys)
 
     def _push(self, encoder: Encoder, run: Bytes, tables: Bytes) -> None:
         order, bounds = self._sorted(tables)
         run = run[order]
         for number in np.flatnonzero(np.diff(bounds)):
-            encoder.push(run[bounds[number] : bounds[number + 1]], self.models[number])
+            encoder.push(run[bounds[number] : bounds[number + 1]], self.models.of(int(number)))
 
     def _pull(self, decoder: Decoder, tables: Bytes) -> Bytes:
         order, bounds = self._sorted(tables)
         run = np.empty(len(tables), np.uint8)
         for number in np.flatnonzero(np.diff(bounds)):
-            decoder.pull_into(run[bounds[number] : bounds[number + 1]], self.models[number])
+            decoder.pull_into(run[bounds[number] : bounds[number + 1]], self.models.of(int(number)))
         decoded = np.empty_like(run)
         decoded[order] = run
         return decoded

@@ -70,8 +70,9 @@ def magnitude_of(buckets: Bytes) -> Bytes:
 
 def classes_of(level: int, channels: NDArray[Any], bands: NDArray[Any]) -> Bytes:
     """Class ``[16, C]`` of every band and channel: three levels added, kept in range [CAUF-0216]."""
-    total = level + channels.astype(np.int32)[None] + bands.astype(np.int32)[:BANDS, None]
-    classes: Bytes = np.clip(total, 0, CLASSES - 1).astype(np.uint8)
+    classes = np.empty((BANDS, len(channels)), np.uint8)
+    for row, band in zip(classes, bands[:BANDS], strict=True):
+        row[:] = np.clip(channels.astype(np.int32) + np.int32(level + int(band)), 0, CLASSES - 1)
     return classes
 
 

@@ -1,10 +1,12 @@
 """rANS with exact integer frequencies; the only module that imports constriction (spec, section 9.3).
 
-Coding is last in, first out: :class:`Encoder` gathers runs of symbols in decoding order and codes them backwards.
+Where constriction is not installed, :mod:`caufc.codec.rans` does the same slowly. Coding is last in, first out:
+:class:`Encoder` gathers runs of symbols in decoding order and codes them backwards.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MalformedError
+from . import rans
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,20 +26,36 @@ BLOCK = 1 << 20
 WORD = np.dtype("<u4")
 
 
-def _stream() -> ModuleType:
-    import constriction
-
+@functools.cache
+def _stream() -> ModuleType | None:
+    """constriction, or None where it is not installed."""
+    try:
+        import constriction
+    except ImportError:
+        return None
     return cast("ModuleType", constriction.stream)
 
 
 def table_model(frequencies: NDArray[np.int64]) -> Any:
     """A model with exactly these frequencies, all at least 1, their sum 2^24, at least 2 of them."""
-    return _stream().model.Categorical((frequencies - 1).astype(np.float64), perfect=False)
+    stream = _stream()
+    if stream is None:
+        return rans.Categorical(frequencies)
+    return stream.model.Categorical((frequencies - 1).astype(np.float64), perfect=False)
 
 
 def uniform_model(bits: int) -> Any:
     """A model of ``2^bits`` equally likely symbols, 1 to 16 bits."""
-    return _stream().model.Uniform(1 << bits)
+    stream = _stream()
+    return rans.Uniform(1 << bits) if stream is None else stream.model.Uniform(1 << bits)
+
+
+def _coder(words: NDArray[np.uint32] | None = None) -> Any:
+    """A coder, empty or with words."""
+    stream = _stream()
+    if stream is None:
+        return rans.AnsCoder(words)
+    return stream.stack.AnsCoder() if words is None else stream.stack.AnsCoder(words)
 
 
 class Encoder:
@@ -52,7 +71,7 @@ class Encoder:
 
     def finish(self) -> bytes:
         """The words of all runs, as bytes."""
-        coder = _stream().stack.AnsCoder()
+        coder = _coder()
         for symbols, model in reversed(self.runs):
             for start in reversed(range(0, len(symbols), BLOCK)):
                 coder.encode_reverse(symbols[start : start + BLOCK].astype(np.int32), model)
@@ -72,7 +91,7 @@ class Decoder:
         words = np.frombuffer(data, WORD).astype(np.uint32)
         if len(words) and words[-1] == 0:
             raise MalformedError("the last word is zero", requirement=250)
-        self.coder = _stream().stack.AnsCoder(words)
+        self.coder = _coder(words)
 
     def pull(self, count: int, model: Any) -> Iterator[NDArray[np.int32]]:
         """The next ``count`` symbols, in parts."""

@@ -137,7 +137,6 @@ def plan(
     scale: float,
     *,
     bounded: bool,
-    own_tables: bool = True,
 ) -> TransformPlan:
     """Choose dead zones, reconstruction points, classes, contexts and tables from a sample.
 
@@ -148,7 +147,6 @@ def plan(
         parameters: step and transforms; the other fields are chosen here.
         scale: how many times more values the file has than the sample.
         bounded: round to the nearest and reconstruct in the middle, so that no error exceeds half a step.
-        own_tables: whether the file may have tables of its own.
     """
     inverse = (1 / steps)[geometry.bands][:, None]
     indices = quantize(coefficients, inverse, NEAREST_ROUNDING if bounded else DEAD_ZONE_ROUNDING)
@@ -159,9 +157,11 @@ def plan(
         levels = levels_for(indices, geometry.bands)
         shift = best_shift(coefficients * inverse.astype(coefficients.dtype), indices)
     buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
-    extents = _extents_pay(buckets, geometry)
-    counts = context_counts(buckets, levels.classes(), geometry, extents)
-    sections, level, bits = _tables(counts, levels, scale, own_tables)
+    magnitudes = magnitude_of(buckets)
+    reach = extents_of(magnitudes, geometry) if len(geometry.heads) else None
+    extents = reach is not None and _extents_pay(reach, geometry)
+    counts = _context_counts(buckets, magnitudes, reach if extents else None, levels.classes(), geometry)
+    sections, level, bits = _tables(counts, levels, scale)
     chosen = Parameters(parameters.step, shift, parameters.spectral, extents, level)
     return TransformPlan(chosen, levels, sections, thresholds, bits)
 
@@ -182,22 +182,25 @@ def dead_zones(indices: NDArray[np.int32], classes: Bytes, bands: Bytes) -> Valu
     return threshold[classes]
 
 
-def _extents_pay(buckets: Bytes, geometry: Geometry) -> bool:
-    if not len(geometry.heads):
-        return False
-    reach = extents_of(magnitude_of(buckets), geometry)
+def _extents_pay(reach: Bytes, geometry: Geometry) -> bool:
     live = total = 0
     for part in geometry.passes[1:]:
         live += int(np.count_nonzero(reach[part.blocks] >= part.rank))
-        total += len(part.tokens) * buckets.shape[1]
+        total += len(part.tokens) * reach.shape[1]
     return live < EXTENT_SHARE * total
 
 
 def context_counts(buckets: Bytes, classes: Bytes, geometry: Geometry, extents: bool) -> Counts:
     """Counts of buckets and extents by context ``[48, 40, 64]`` of buckets ``[N, K]``."""
-    keys = ContextKeys(classes, geometry, extents)
     magnitudes = magnitude_of(buckets)
-    reach = extents_of(magnitudes, geometry) if keys.has_extents else None
+    reach = extents_of(magnitudes, geometry) if extents and len(geometry.heads) else None
+    return _context_counts(buckets, magnitudes, reach, classes, geometry)
+
+
+def _context_counts(
+    buckets: Bytes, magnitudes: Bytes, reach: Bytes | None, classes: Bytes, geometry: Geometry
+) -> Counts:
+    keys = ContextKeys(classes, geometry, reach is not None)
     found = []
     for part in keys.walk(magnitudes, reach):
         values = buckets[part.tokens]
@@ -209,11 +212,11 @@ def context_counts(buckets: Bytes, classes: Bytes, geometry: Geometry, extents: 
     return counts.reshape(CLASSES, CONTEXTS, BUCKETS)
 
 
-def _tables(counts: Counts, levels: Levels, scale: float, own: bool) -> tuple[Arrays, int, float]:
+def _tables(counts: Counts, levels: Levels, scale: float) -> tuple[Arrays, int, float]:
     """The cheaper of own and universal tables: sections, level, bits of the sample."""
     table_of, tables = universal_tables()
     universal = table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), tables)
-    if not own or not counts.any():
+    if not counts.any():
         return {}, levels.level, universal
     used = np.flatnonzero(counts.any(axis=(1, 2)))
     low, high = int(used[0]), int(used[-1]) + 1

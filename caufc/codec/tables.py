@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import MalformedError
 
-__all__ = ["TOTAL_BITS", "code_lengths", "frequencies_of", "levels_of"]
+__all__ = ["TOTAL_BITS", "check_levels", "code_lengths", "frequencies_of", "levels_of"]
 
 TOTAL_BITS = 24
 TOTAL = 1 << TOTAL_BITS
@@ -31,18 +31,27 @@ def _weights(levels: NDArray[Any]) -> NDArray[np.int64]:
     return weights
 
 
+def check_levels(levels: Levels) -> None:
+    """Check that levels ``[K, A]`` are tables.
+
+    Raises:
+        MalformedError: for a level over the highest, or a row without any [CAUF-0230].
+    """
+    if levels.size and int(levels.max()) > MAX_LEVEL:
+        raise MalformedError(f"table level {int(levels.max())}", requirement=230)
+    if not levels.any(axis=1).all():
+        raise MalformedError("a table without levels", requirement=230)
+
+
 def frequencies_of(levels: Levels) -> Frequencies:
     """Expand levels ``[K, A]`` to frequencies ``[K, A]``: every one at least 1, every row's sum 2^24 [CAUF-0232].
 
     Raises:
         MalformedError: for a level over the highest, or a row without any.
     """
-    if levels.size and int(levels.max()) > MAX_LEVEL:
-        raise MalformedError(f"table level {int(levels.max())}", requirement=230)
+    check_levels(levels)
     weights = _weights(levels)
     totals = weights.sum(axis=1, keepdims=True)
-    if not totals.all():
-        raise MalformedError("a table without levels", requirement=230)
     spread = TOTAL - levels.shape[1]
     frequencies = np.ones(levels.shape, np.int64)
     frequencies += weights * spread // totals

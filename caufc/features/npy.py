@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tokenize
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ npy_format: Any = _npy_format
 
 MAGIC: bytes = npy_format.MAGIC_PREFIX
 """How a ``.npy`` file begins."""
+
+HEADER_BYTES = 1 << 16
+"""The most bytes of a header."""
 
 # What numpy's header parser lets through from ast and tokenize, besides its own ValueError.
 _HEADER_ERRORS = (
@@ -71,7 +75,7 @@ def read_header(stream: IO[bytes], file: str, tensor: str | None, limits: Limits
         parse = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
         if version not in ((1, 0), (2, 0), (3, 0)):
             raise ValueError(f"version {version} of the format is unknown")
-        shape, fortran, stored = parse(stream)
+        shape, fortran, stored = parse(_header(stream, 2 if version == (1, 0) else 4))
     except _HEADER_ERRORS as err:
         reason = " ".join(str(err).split())[:120] or type(err).__name__
         raise ForeignFormatError(f"no readable .npy header: {reason}", file=file, tensor=tensor) from err
@@ -87,6 +91,15 @@ def read_header(stream: IO[bytes], file: str, tensor: str | None, limits: Limits
         raise ForeignFormatError(f"no readable .npy header: shape {shape}", file=file, tensor=tensor)
     size = extent(shape, stored.itemsize, limits)
     return ArrayHeader(shape, bool(fortran) and len(shape) > 1, stored, dtype, size)
+
+
+def _header(stream: IO[bytes], width: int) -> io.BytesIO:
+    """The header behind the version; numpy would unpack gigabytes before it says that they are too many."""
+    length = stream.read(width)
+    announced = int.from_bytes(length, "little")
+    if announced > HEADER_BYTES:
+        raise ValueError(f"a header of {announced:,} bytes")
+    return io.BytesIO(length + stream.read(announced))
 
 
 def leaf_at(path: Path, stamp: FileStamp, offset: int, header: ArrayHeader) -> Leaf:

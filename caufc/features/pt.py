@@ -27,7 +27,7 @@ LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 PICKLE_BYTES = 1 << 26
 """The most bytes of the pickle that tells the structure."""
 
-NODES_PER_TENSOR = 256
+NODES_PER_TENSOR = 64
 """The most nodes and samples of a file, as a multiple of the limit on tensors; shared branches count each time."""
 
 # Global, class and function are how torch names what it would have to import; the numbers are pickle's own operators

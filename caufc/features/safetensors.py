@@ -36,8 +36,8 @@ CODES = {
 """dtype code of the format -> name in :data:`caufc.types.DTYPES`."""
 
 METADATA = "__metadata__"
-HEADER_BYTES = 100_000_000
-"""The most bytes of JSON, as in the reference implementation."""
+HEADER_BYTES = 1 << 24
+"""The most bytes of JSON: 256 for each of 65,536 tensors. Parsed, it takes about twenty times as much memory."""
 
 
 def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Leaf]:

@@ -34,7 +34,7 @@ def fit_profile(
         features: as for :func:`caufc.encode`; their structure, names, dtypes and frameworks become the profile's.
         layout: meaning of the axes, as for :func:`caufc.encode`.
         resume: the rest of a network, features ``[B, ...]`` to outputs; makes the profile task-aware: medium quality
-            then is where 99.3 % of the outputs of these samples stand.
+            then is where 99.5 % of predictions are expected to stand on samples like these, or values have 20 dB.
         outputs: what ``resume`` gives: ``logits``, ``values``, or ``auto``.
         told: called with what is being done.
         options: ``arch``, ``tap``, ``align``, ``truncate``, ``quality`` and ``nonfinite`` as for :func:`caufc.encode`.

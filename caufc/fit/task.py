@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,15 @@ __all__ = ["Resume", "Task"]
 Resume = Callable[[Any], Any]
 """Features ``[B, ...]`` of a tap, a torch tensor -> the network's output, differentiable."""
 
+VALUES_WEIGHT = 0.05
+"""A relative error of values, against a share of predictions: 20 dB are as much as 0.5 %."""
+
 Samples = Any
 """A tensor ``[B, ...]``, or a list of samples of one tensor each."""
 
 BATCH_VALUES = 1 << 21
-KEPT_OUTPUT_DB = 20.0
 TEMPERATURES = (1.0, 64.0)
-"""Of the predictions that classes are drawn from, in turn: hot ones reach classes that the samples do not show."""
+"""Of the draws of classes, in turn: hot ones reach classes that the samples do not show."""
 
 
 class Task:
@@ -44,8 +47,8 @@ class Task:
     def gradients(self, samples: Sequence[NDArray[Any]]) -> Iterator[tuple[list[int], list[NDArray[Any]]]]:
         """(numbers, gradients) of batches: a batch's sample numbers, and per draw gradients ``[B, ...]``.
 
-        For logits, of the log-probability of classes drawn from the prediction, whose second moment is the Fisher
-        information (Amari 1998, section 2); for values, of random projections of the output.
+        For logits, of the margin between the first class and one drawn from the others: what moves it moves the
+        prediction. For values, of random projections of the output.
         """
         import torch
 
@@ -75,18 +78,26 @@ class Task:
                     results[number] = row
         return results
 
-    def kept(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
-        """Share of samples whose output stands: the same prediction, or values at 20 dB."""
-        return float(np.mean([self._stands(a, b) for a, b in zip(before, after, strict=True)]))
+    def fallen(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
+        """Share of predictions that are others; none of outputs that are values."""
+        if not self._logits((1, *before[0].shape)):
+            return 0.0
+        return float(np.mean([a.argmax() != b.argmax() for a, b in zip(before, after, strict=True)]))
 
-    def _stands(self, before: NDArray[Any], after: NDArray[Any]) -> bool:
-        if self._logits(before.ndim + 1):
-            return int(before.argmax()) == int(after.argmax())
-        error = float(np.square(before - after, dtype=np.float64).sum())
-        return error <= 10 ** (-KEPT_OUTPUT_DB / 10) * float(np.square(before, dtype=np.float64).sum())
+    def change(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
+        """How much outputs change: the share of predictions that become others, or what errors of values count.
 
-    def _logits(self, dimensions: int) -> bool:
-        return self.outputs == "logits" or (self.outputs == "auto" and dimensions == 2)
+        Margins between the first two classes move as they do; which prediction falls follows from the margins of all
+        samples, any of which might have met any move. So few samples tell of rare events.
+        """
+        if not self._logits((1, *before[0].shape)):
+            errors = [_relative_error(a, b) for a, b in zip(before, after, strict=True)]
+            return VALUES_WEIGHT * float(np.mean(errors))
+        margins, moves = (np.sort(part) for part in zip(*map(_margin, before, after), strict=True))
+        return float(np.searchsorted(moves, -margins, side="left").mean()) / len(moves)
+
+    def _logits(self, shape: Sequence[int]) -> bool:
+        return shape[-1] > 1 and (self.outputs == "logits" or (self.outputs == "auto" and len(shape) == 2))
 
     def _run(self, given: Tensor) -> Tensor:
         import torch
@@ -99,12 +110,13 @@ class Task:
     def _score(self, output: Tensor, generator: Any, temperature: float) -> Tensor:
         import torch
 
-        if not self._logits(output.ndim):
+        if not self._logits(output.shape):
             return (output * torch.randn(output.shape, generator=generator).to(output)).sum()
-        logarithms = torch.log_softmax(output.reshape(-1, output.shape[-1]), dim=1)
-        shares = torch.softmax(logarithms.detach() / temperature, dim=1)
-        drawn = torch.multinomial(shares.cpu(), 1, generator=generator).to(output.device)
-        return logarithms.gather(1, drawn).sum()
+        logits = output.reshape(len(output), -1)
+        first = logits.detach().argmax(dim=1, keepdim=True)
+        rivals = logits.detach().scatter(1, first, -torch.inf) / temperature
+        drawn = torch.multinomial(torch.softmax(rivals, dim=1).cpu(), 1, generator=generator).to(output.device)
+        return (logits.gather(1, first) - logits.gather(1, drawn)).sum()
 
 
 def _batches(samples: Sequence[NDArray[Any]]) -> Iterator[list[int]]:
@@ -116,6 +128,18 @@ def _batches(samples: Sequence[NDArray[Any]]) -> Iterator[list[int]]:
         size = max(1, min(64, BATCH_VALUES // max(1, int(np.prod(shape)))))
         for start in range(0, len(numbers), size):
             yield numbers[start : start + size]
+
+
+def _margin(before: NDArray[Any], after: NDArray[Any]) -> tuple[float, float]:
+    """Between the two largest logits, and how much it moves."""
+    second, first = np.argsort(before.ravel())[-2:]
+    margin, moved = (float(logits.ravel()[first]) - float(logits.ravel()[second]) for logits in (before, after))
+    return margin, moved - margin
+
+
+def _relative_error(before: NDArray[Any], after: NDArray[Any]) -> float:
+    error, size = (float(np.square(part, dtype=np.float64).sum()) for part in (before - after, before))
+    return math.sqrt(error / max(size, 1e-300))
 
 
 def _stacked(samples: Sequence[NDArray[Any]], numbers: list[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Task-aware profiles: bases and steps by what the rest of a network reacts to."""
+"""Task-aware profiles: the draft that needs the fewest bits while the outputs of the rest of a network stand."""
 
 from __future__ import annotations
 
@@ -10,54 +10,55 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import LayoutAligner, Tokens, ValueAligner, align_channels
-from ..align.statistics import ChannelStatistics
-from ..bitstream import AlignmentRecord
-from ..codec import (
-    ANALYSIS,
-    ANALYSIS_SCALES,
-    BAND_STEPS,
-    BASIS,
-    BASIS_SCALES,
-    Arrays,
-    Geometry,
-    Parameters,
-    TransformCodec,
-    estimate,
-    quantize_rows,
-)
+from ..align import LayoutAligner, Tokens
+from ..codec import Parameters, TransformCodec, plan
 from ..errors import InputError
-from ..pipeline.setup import OFFSETS, SCALES, TRANSFORM, TensorSetup
-from ..types import ALIGNMENT_KINDS, Layout
-from .sensitivity import Metric, Sensitivity, measure_sensitivity, second_moments
+from ..pipeline.setup import TensorSetup
+from ..pipeline.token_coder import value_aligner
+from .draft import Draft, Drawn, Evidence, blind_draft, metric_draft, scaled_draft
+from .sensitivity import measure_sensitivity
 from .task import Task
 
 __all__ = ["fit_task", "samples_of"]
 
 FLOORS = (0.3, 0.03, 0.003)
-"""What insensitive directions may count; the one that needs the fewest bits is taken."""
+"""What insensitive directions may count."""
 
-KEPT = 0.993
-"""Share of outputs that must stand at medium quality."""
+ALLOWED_CHANGE = 0.005
+"""Share of predictions that may be others at medium quality; drafts are compared there."""
 
-SMALLEST_WEIGHT = 2.0**-20
-STEP_RANGE = (-10.0, 8.0)
-BISECTIONS = 7
-DROPPED_SHARE = 1 / 32
-"""Coordinates whose deviation is below this share of medium quality's step are never coded."""
+CORRECTIONS = 2
+LARGEST_OPTIMISM = 16.0
 
-ANALYSIS_BITS = 16
+NEAR = 0.03
+"""How near to a change, in octaves, is near enough."""
+
+TRIALS = 8
+LEAP = 4.0
+"""Octaves between two trials at most: changes that are too small to be seen say little."""
+
+FIRST_STEP = 0.25
+STEP_RANGE = (-14.0, 12.0)
 
 Values = NDArray[Any]
 Told = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class _Candidate:
-    """One way to code a tap, its step such that the task's outputs stand."""
+class _Trial:
+    """What came out at a step.
+
+    Args:
+        step: in octaves.
+        bits: of the samples.
+        change: of the outputs, as estimated.
+        fallen: share of predictions that did become others.
+    """
 
     step: float
     bits: float
+    change: float
+    fallen: float
 
 
 def samples_of(features: Any) -> list[Values]:
@@ -72,10 +73,12 @@ def samples_of(features: Any) -> list[Values]:
 
 
 def fit_task(base: TensorSetup, samples: Sequence[Values], task: Task, told: Told) -> TensorSetup:
-    """A setup whose basis, steps and step at medium quality are the task's.
+    """A setup whose transforms, steps and step at medium quality are the task's.
+
+    Every draft is made from one half of the samples and judged on the other; the best is made anew from all.
 
     Args:
-        base: layout and dtype.
+        base: what features alone say: layout, dtype, and the draft to beat.
         samples: one array a sample.
         task: the rest of the network.
         told: what is being done.
@@ -85,99 +88,86 @@ def fit_task(base: TensorSetup, samples: Sequence[Values], task: Task, told: Tol
     """
     if base.layout is None:
         raise InputError("features without a layout cannot be fitted", tensor=base.name)
-    halves = samples[::2], samples[1::2]
+    form = LayoutAligner(base.layout)
     told("gradients")
-    first, second = (measure_sensitivity(task, half, base.layout) for half in halves)
-    search = _Search(base.layout, halves, task, told)
-    tried = [search.candidate(first, floor) for floor in FLOORS]
-    best = min(tried, key=lambda found: found.bits)
-    floor = FLOORS[tried.index(best)]
-    parameters = Parameters(float(np.float32(best.step)), spectral=True)
-    aligned = replace(base, codec=TRANSFORM, alignment=search.alignment, parameters=parameters.to_fields())
-    return replace(aligned, arrays=search.arrays_for(first + second, floor, best.step))
+    halves = samples[::2], samples[1::2]
+    seen, judged = (Evidence(_tokens(form, half), measure_sensitivity(task, half, base.layout)) for half in halves)
+    ways: dict[str, Drawn] = {f"metric {floor:g}": metric_draft(floor) for floor in FLOORS}
+    ways |= {"scaled, spectral": scaled_draft(True), "scaled, spatial": scaled_draft(False), "blind": blind_draft(base)}
+    judge = _Judge(base, form, judged.tokens, task, halves[1])
+    trials: dict[str, _Trial] = {}
+    for number, (name, draw) in enumerate(ways.items()):
+        told(f"draft {number + 1} of {len(ways)}: {name}")
+        trials[name] = judge.trial(draw(seen, 0.0))
+    best = min(trials, key=lambda name: trials[name].bits)
+    told(f"medium quality: {best}")
+    step = math.exp2(judge.at_medium(ways[best](seen, 0.0), trials[best]).step)
+    everything = Evidence(_tokens(form, samples), seen.sensitivity + judged.sensitivity)
+    return ways[best](everything, step).setup(base, step)
 
 
-class _Search:
-    """Finds the step at which outputs stand, for one metric after the other."""
+def _tokens(form: LayoutAligner, samples: Sequence[Values]) -> Tokens:
+    alike = len({sample.shape for sample in samples}) == 1
+    return form.to_tokens(np.stack(samples) if alike else list(samples))
+
+
+class _Judge:
+    """Codes samples with drafts and runs the rest of the network on what comes back."""
 
     def __init__(
-        self, layout: Layout, halves: tuple[Sequence[Values], Sequence[Values]], task: Task, told: Told
+        self, base: TensorSetup, form: LayoutAligner, tokens: Tokens, task: Task, samples: Sequence[Values]
     ) -> None:
-        self.task, self.told = task, told
-        self.format = LayoutAligner(layout)
-        seen, self.tokens = (self._tokens(half) for half in halves)
-        both = np.concatenate([seen.matrix, self.tokens.matrix])
-        statistics = ChannelStatistics(both.shape[1])
-        statistics.add(both)
-        channels = align_channels("mean-deviation", statistics, both, 0.0)
-        self.aligner: ValueAligner = channels
-        self.alignment = AlignmentRecord(ALIGNMENT_KINDS.index("mean-deviation"), 1)
-        self.aligned_arrays: Arrays = {OFFSETS: channels.offset_codes, SCALES: channels.scale_codes}
-        self.aligned = channels.forward(np.ascontiguousarray(self.tokens.matrix))[0]
-        ours = second_moments(self.aligned, self._spectral(self.tokens))
-        theirs = second_moments(channels.forward(np.ascontiguousarray(seen.matrix))[0], self._spectral(seen))
-        self.seen, self.all = theirs.covariances(), (ours + theirs).covariances()
-        self.before = task.run(halves[1])
+        self.base, self.form, self.tokens, self.task = base, form, tokens, task
+        self.before = task.run(samples)
 
-    def _tokens(self, samples: Sequence[Values]) -> Tokens:
-        alike = len({sample.shape for sample in samples}) == 1
-        return self.format.to_tokens(np.stack(samples) if alike else list(samples))
+    def at_medium(self, draft: Draft, trial: _Trial) -> _Trial:
+        """The trial at which no more predictions fall than may, where the estimate says too few."""
+        for _ in range(CORRECTIONS):
+            seen = len(self.before)
+            optimism = (trial.fallen * seen + 1) / (trial.change * seen + 1)
+            if optimism <= 1:
+                break
+            trial = self.trial(draft, ALLOWED_CHANGE / min(optimism, LARGEST_OPTIMISM), trial.step)
+        return trial
 
-    @staticmethod
-    def _spectral(tokens: Tokens) -> Geometry:
-        return Geometry(tokens.grids, tokens.special, spectral=True)
+    def trial(self, draft: Draft, allowed: float = ALLOWED_CHANGE, start: float | None = None) -> _Trial:
+        """The trial at which outputs change as much as allowed."""
+        found = [self._try(draft, math.log2(FIRST_STEP * draft.unit) if start is None else start)]
+        while len(found) < TRIALS and abs(_octaves(found[-1], allowed)) > NEAR:
+            step = found[-1].step - float(np.clip(_octaves(found[-1], allowed) / _slope(found), -LEAP, LEAP))
+            low, high = (math.log2(draft.unit) + end for end in STEP_RANGE)
+            if not low <= step <= high:
+                break
+            found.append(self._try(draft, step))
+        return min(found, key=lambda trial: abs(_octaves(trial, allowed)))
 
-    def candidate(self, sensitivity: Sensitivity, floor: float) -> _Candidate:
-        """The largest step at which the other half's outputs stand, and the bits that it then takes."""
-        metric = sensitivity.metric(self.seen, floor)
-        arrays = self._arrays(metric, len(metric.variances))
-        step = self._step(arrays, math.sqrt(float(np.median(metric.variances[metric.variances > 0]))), floor)
-        codec = self._codec(arrays, step)
-        geometry = codec.geometry(self.tokens.grids, self.tokens.special)
-        steps = codec.steps(1.0).astype(np.float64)
-        return _Candidate(step, estimate(codec.transform(self.aligned, geometry), geometry.bands, steps, 1.0))
+    def _try(self, draft: Draft, step: float) -> _Trial:
+        setup = draft.setup(self.base, math.exp2(step))
+        channels = self.tokens.matrix.shape[1]
+        aligner, parameters = value_aligner(setup, channels), Parameters.from_fields(setup.parameters)
+        aligned = aligner.forward(np.ascontiguousarray(self.tokens.matrix))[0]
+        plain = TransformCodec(parameters, draft.arrays, channels)
+        geometry = plain.geometry(self.tokens.grids, self.tokens.special)
+        coefficients = plain.transform(aligned, geometry)
+        steps = plain.steps(1.0).astype(np.float64)
+        made = plan(coefficients, geometry, steps, parameters, 1.0, bounded=False)
+        shifted = replace(parameters, shift=made.parameters.shift)
+        codec = TransformCodec(shifted, draft.arrays, channels, thresholds=made.thresholds)
+        symbols = codec.symbols(coefficients, geometry.bands, 1.0)
+        matrix = aligner.inverse(codec.reconstruct(symbols, geometry, 1.0, np.dtype(np.float32)), None)
+        after = self.task.run(list(self.form.from_tokens(replace(self.tokens, matrix=matrix))))
+        return _Trial(step, made.bits, self.task.change(self.before, after), self.task.fallen(self.before, after))
 
-    def arrays_for(self, sensitivity: Sensitivity, floor: float, step: float) -> Arrays:
-        """Sections for all samples; coordinates that even the highest qualities do not code are left out."""
-        metric = sensitivity.metric(self.all, floor)
-        kept = max(1, int(np.count_nonzero(metric.variances > (DROPPED_SHARE * step) ** 2)))
-        whole = len(metric.variances)
-        return {**self.aligned_arrays, **self._arrays(metric, kept if 2 * kept < whole else whole)}
 
-    def _arrays(self, metric: Metric, kept: int) -> Arrays:
-        """Sections of a metric's first coordinates; a whole basis is inverted, a cut one needs its analysis."""
-        synthesis = quantize_rows(metric.synthesis[:kept])
-        steps = np.rint(-4 * np.log2(np.maximum(metric.weights, SMALLEST_WEIGHT)))
-        arrays: dict[int, Values] = {
-            BAND_STEPS: np.clip(steps, -127, 127).astype(np.int8),
-            BASIS: synthesis.codes.ravel(),
-            BASIS_SCALES: synthesis.scales,
-        }
-        if kept < len(metric.synthesis):
-            analysis = quantize_rows(metric.analysis[:kept], ANALYSIS_BITS)
-            arrays |= {ANALYSIS: analysis.codes.ravel(), ANALYSIS_SCALES: analysis.scales}
-        return arrays
+def _octaves(trial: _Trial, allowed: float) -> float:
+    """How far a trial's change is above what is allowed."""
+    return math.log2(max(trial.change, 1e-9) / allowed)
 
-    def _codec(self, arrays: Arrays, step: float) -> TransformCodec:
-        return TransformCodec(Parameters(float(np.float32(step)), spectral=True), arrays, self.aligned.shape[1])
 
-    def _step(self, arrays: Arrays, unit: float, floor: float) -> float:
-        low, high = STEP_RANGE
-        for number in range(BISECTIONS):
-            middle = (low + high) / 2
-            self.told(f"step {number + 1} of {BISECTIONS}, floor {floor:g}")
-            if self._stands(self._codec(arrays, unit * 2.0**middle)):
-                low = middle
-            else:
-                high = middle
-        return unit * math.exp2(low)
-
-    def _stands(self, codec: TransformCodec) -> bool:
-        """Whether outputs stand when features are coded with this codec."""
-        geometry = codec.geometry(self.tokens.grids, self.tokens.special)
-        symbols = codec.symbols(codec.transform(self.aligned, geometry), geometry.bands, 1.0)
-        decoded = codec.reconstruct(symbols, geometry, 1.0, np.dtype(np.float32))
-        matrix = self.aligner.inverse(decoded, None)
-        tokens = self.tokens
-        samples = self.format.from_tokens(Tokens(matrix, tokens.shapes, tokens.grids, tokens.special, tokens.stacked))
-        return self.task.kept(self.before, self.task.run(list(samples))) >= KEPT
+def _slope(found: Sequence[_Trial]) -> float:
+    """Octaves of change an octave of step, as the last trials have it."""
+    if len(found) < 2 or found[-1].step == found[-2].step:
+        return 1.0
+    return float(
+        np.clip(_octaves(found[-1], max(found[-2].change, 1e-9)) / (found[-1].step - found[-2].step), 0.4, 2.5)
+    )

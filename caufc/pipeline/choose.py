@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,16 +24,18 @@ from ..codec import (
     Parameters,
     TransformCodec,
     TransformPlan,
+    blind_steps,
     bounded_values,
     encode_lossless,
+    flat_steps,
     plan,
     sample_bits,
 )
 from ..errors import InputError, LayoutError, MalformedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, FLOATS, Alignment, Layout
 from .coder import DeadZones
-from .effort import Effort
 from .lossless_coder import lattice_of_tokens
+from .medium import medium_step, medium_step_of_read
 from .numeric import cast_floats, to_floats
 from .rate import RateModel, gain_of_quality, provisional_step
 from .setup import LOSSLESS, OFFSETS, SCALES, TRANSFORM, TensorSetup, section_of
@@ -67,9 +68,6 @@ CHANNEL_TOKENS = 48
 
 TINY_BYTES = 64
 """Tensors of so few bytes are smaller without tables and steps."""
-
-MEDIUM_STEP, NARROW_CHANNELS = 0.17, 112
-"""Step at medium quality, in deviations of aligned values, of narrow taps and pooled vectors; wider ones get more."""
 
 BOUND_MARGIN = 1 - 2.0**-16
 """Steps of an error bound are this much under twice the bound: the cast to the output dtype takes its part."""
@@ -241,7 +239,7 @@ def choose_alignment(
 
 
 def choose_step(
-    base: TensorSetup, aligner: ValueAligner, survey: TensorSurvey, target: Target, effort: Effort
+    base: TensorSetup, aligner: ValueAligner, survey: TensorSurvey, target: Target, reads: str
 ) -> TensorSetup:
     """Add transforms and the step to a setup.
 
@@ -254,8 +252,10 @@ def choose_step(
         return _with_step(base, Parameters(float(np.float32(step))))
     if target.kind == "snr":
         step = 1 / float(np.clip(np.mean(aligner.scales(side)), 2.0**-80, 2.0**80)) if aligned.size else 1.0
-    else:
+    elif reads == "tokens":
         step = medium_step(survey, np.asarray(aligner.scales(side)))
+    else:
+        step = medium_step_of_read(aligned, survey.geometry, reads)
     step = float(np.float32(step))
     energy = survey.energy / max(1, survey.total * survey.channels) / float(np.mean(aligner.scales(side))) ** 2
     transforms = choose_transforms(
@@ -263,8 +263,7 @@ def choose_step(
         survey.geometry,
         provisional_step(aligned, step, energy, target),
         survey.total * survey.channels,
-        weighted=target.kind != "snr",
-        search=effort.transforms,
+        flat_steps() if target.kind == "snr" else blind_steps(replace(survey.geometry, spectral=True), reads),
     )
     setup = replace(base, arrays={**base.arrays, **transforms.sections()})
     return _with_step(setup, Parameters(step, spectral=transforms.spectral))
@@ -272,22 +271,6 @@ def choose_step(
 
 def _with_step(base: TensorSetup, parameters: Parameters) -> TensorSetup:
     return replace(base, codec=TRANSFORM, parameters=parameters.to_fields())
-
-
-def medium_step(survey: TensorSurvey, scales: NDArray[Any]) -> float:
-    """Step at medium quality: layers sum over channels, so where they are many, noise may grow with their root.
-
-    Args:
-        survey: of the tensor.
-        scales: features' units per aligned unit, by channel, or one for all.
-    """
-    by_channel = scales if scales.ndim < 2 else np.mean(scales)
-    deviations = survey.statistics.deviation / by_channel
-    present = deviations[deviations > 0]
-    deviation = float(np.median(present)) if present.size else 0.0
-    pooled = not any(math.prod(grid) > 1 for grid in survey.geometry.grids)
-    share = MEDIUM_STEP * (1 if pooled else math.sqrt(max(1, survey.channels / NARROW_CHANNELS)))
-    return share * (deviation if np.isfinite(deviation) and deviation > 2.0**-80 else 1.0)
 
 
 def section_cost(arrays: Arrays) -> int:
@@ -309,7 +292,7 @@ def prefers_lossless(choice: Choice, target: Target) -> bool:
     return coded >= _lossless_bytes(choice)
 
 
-def _plan(choice: Choice, gain: float, target: Target, *, own_tables: bool = True) -> TransformPlan:
+def _plan(choice: Choice, gain: float, target: Target) -> TransformPlan:
     return plan(
         choice.coefficients,
         choice.geometry,
@@ -317,7 +300,6 @@ def _plan(choice: Choice, gain: float, target: Target, *, own_tables: bool = Tru
         choice.parameters,
         choice.survey.scale,
         bounded=target.kind == "max_error",
-        own_tables=own_tables,
     )
 
 
@@ -338,9 +320,9 @@ def _bounded_bytes(choice: Choice, bound: float) -> float:
     return bits / 8 * choice.survey.scale + section_cost(made.sections)
 
 
-def choose_tables(choice: Choice, gain: float, target: Target, effort: Effort) -> tuple[TensorSetup, DeadZones]:
+def choose_tables(choice: Choice, gain: float, target: Target) -> tuple[TensorSetup, DeadZones]:
     """Add reconstruction points, classes and tables for a gain; also the encoder's dead zones."""
-    made = _plan(choice, gain, target, own_tables=effort.own_tables)
+    made = _plan(choice, gain, target)
     if not choice.profiled:
         arrays = {**choice.setup.arrays, **made.sections}
         return replace(choice.setup, parameters=made.parameters.to_fields(), arrays=arrays), made.thresholds

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..types import AnyArray
 from .distortion import Distortion
 
-__all__ = ["Coder", "DeadZones", "Encoded", "Promise", "Samples", "Shapes", "Symbols", "split"]
+__all__ = ["Coder", "DeadZones", "Encoded", "Promise", "Samples", "Shapes", "Symbols", "Work", "split"]
 
 DeadZones = NDArray[Any] | None
 """Smallest magnitudes, in steps, that an encoder keeps ``[16, K]``."""
@@ -55,8 +55,35 @@ class Symbols:
     covered: Sequence[bytes | memoryview]
 
 
+@dataclass(frozen=True)
+class Work:
+    """What samples cost besides their values.
+
+    Args:
+        tokens: rows of the matrix that is coded.
+        grids: different token grids.
+        products: multiplications by a basis, or by a network's kernels.
+        latents: symbols of the learned codec.
+    """
+
+    tokens: int = 0
+    grids: int = 0
+    products: int = 0
+    latents: int = 0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(
+            self.tokens + other.tokens,
+            self.grids + other.grids,
+            self.products + other.products,
+            self.latents + other.latents,
+        )
+
+
 class Coder(Protocol):
     """Codes the chunks of one tensor."""
+
+    def work(self, shapes: Shapes) -> Work: ...
 
     def encode(self, samples: Samples, promise: Promise) -> Encoded: ...
     def decode_symbols(self, payload: memoryview, shapes: Shapes) -> Symbols: ...

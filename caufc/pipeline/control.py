@@ -11,7 +11,6 @@ import numpy as np
 
 from .choose import Choice
 from .decide import Decided, with_tables
-from .effort import Effort
 from .rate import Search, bits_model, gain_of_quality, slope_of, snr_model, solve
 from .target import Target
 from .writer import Pass, Sink
@@ -58,13 +57,12 @@ class RateControl:
 
     Args:
         target: the rate control.
-        effort: for the tables.
         numel: number of values in the file.
         write: writes the whole file at a gain.
     """
 
-    def __init__(self, target: Target, effort: Effort, numel: int, write: WritePass) -> None:
-        self.target, self.effort, self.numel, self.write = target, effort, numel, write
+    def __init__(self, target: Target, numel: int, write: WritePass) -> None:
+        self.target, self.numel, self.write = target, numel, write
         self.passes = 0
         self.warnings: list[str] = []
 
@@ -116,7 +114,7 @@ class RateControl:
     ) -> Controlled:
         """One pass, with tables made for its gain, or with those of ``fixed``."""
         self.passes += 1
-        final = list(fixed) if fixed is not None else with_tables(tensors, gain, self.target, self.effort)
+        final = list(fixed) if fixed is not None else with_tables(tensors, gain, self.target)
         return Controlled(final, self.write(final, gain, sink), gain)
 
     def _search(self, choices: Sequence[Choice]) -> Search:

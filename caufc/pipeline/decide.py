@@ -18,7 +18,6 @@ from .choose import (
     prefers_lossless,
 )
 from .coder import DeadZones, Promise
-from .effort import Effort
 from .hyperprior_choice import choose_range
 from .numeric import to_floats
 from .profile import ProfileFile
@@ -74,15 +73,15 @@ def decide(
     ]
 
 
-def with_tables(tensors: Sequence[Decided], gain: float, target: Target, effort: Effort) -> list[Decided]:
+def with_tables(tensors: Sequence[Decided], gain: float, target: Target) -> list[Decided]:
     """Add tables for a gain."""
-    return [_with_tables(tensor, tensor.choice, gain, target, effort) for tensor in tensors]
+    return [_with_tables(tensor, tensor.choice, gain, target) for tensor in tensors]
 
 
-def _with_tables(tensor: Decided, choice: Choice | None, gain: float, target: Target, effort: Effort) -> Decided:
+def _with_tables(tensor: Decided, choice: Choice | None, gain: float, target: Target) -> Decided:
     if choice is None:
         return tensor
-    setup, dead_zones = choose_tables(choice, gain, target, effort)
+    setup, dead_zones = choose_tables(choice, gain, target)
     return replace(tensor, setup=setup, dead_zones=dead_zones)
 
 
@@ -106,7 +105,7 @@ class _Decision:
     ) -> None:
         self.source, self.tensor, self.chunk = source, tensor, chunk
         self.target, self.keep_nonfinite = options.target, options.keep_nonfinite
-        self.default, self.effort = default, options.effort
+        self.default = default
         self.weights, self.outliers = options.weights, options.outliers
         own: TensorOptions = options.of(tensor.name)
         if default is not None:
@@ -174,9 +173,18 @@ class _Decision:
         default = self._profiled()
         if default is not None:
             return Choice.from_profile(base, default, survey)
+        self._check_read(survey.geometry.special)
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
-        setup = choose_step(aligned, aligner, survey, self.target, self.effort)
+        setup = choose_step(aligned, aligner, survey, self.target, self.options.reads)
         return Choice.of(setup, aligner, survey)
+
+    def _check_read(self, special: int) -> None:
+        reads = self.options.reads
+        if reads != "tokens" and self.target.kind not in ("quality", "bpfp"):
+            raise OptionError(f"what is read ('{reads}') says nothing under {self.target.kind}", remedy="leave it out")
+        if reads == "first" and not special:
+            layout = "b (1 + n) c"
+            raise OptionError("no first token in the layout", remedy=f"set it apart, as in --layout '{layout}'")
 
     def _promise(self) -> Promise:
         default = self._profiled()

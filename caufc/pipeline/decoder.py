@@ -5,25 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..bitstream import Block, Chunk, Header, Index, Section, checksum, parse_chunk, parse_end, parse_index
 from ..errors import CaufError, DamagedError, MalformedError
 from ..limits import Limits
 from ..types import Structure
-from .codecs import coder_of
-from .coder import Samples, Symbols
+from .codecs import coders_of
+from .coder import Samples, Symbols, Work
 from .lookup import Lookup
 from .prelude import Prelude, read_prelude
 from .setup import TensorSetup, resolve
-
-if TYPE_CHECKING:
-    from .coder import Coder
+from .work import WorkMeter, chunk_work
 
 __all__ = ["ChunkDecoder", "DecodedChunk", "FileDecoder"]
-
-ARRAY_BYTES = 128
-"""What an array takes besides its values, about."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +57,28 @@ class ChunkDecoder:
         self.structure, self.setups, self.arch = resolve(header, sections, base, weights)
         self.gain = 1.0 if header.gain is None else header.gain
         self.templates = [setup.template for setup in self.setups]
-        self.coders: list[Coder] = [self._coder(setup) for setup in self.setups]
-
-    def _coder(self, setup: TensorSetup) -> Coder:
-        try:
-            return coder_of(setup, self.gain)
-        except CaufError as err:
-            raise err.locate(tensor=setup.name) from err
+        self.coders = coders_of(self.setups, self.gain, limits)
 
     def parse(self, block: Block) -> Chunk:
-        """Read a chunk block."""
+        """Read a chunk block.
+
+        Raises:
+            LimitError: if it has too many values or arrays.
+            MalformedError: if it breaks the specification.
+        """
         chunk = parse_chunk(block.body, self.templates, block.offset, self.limits)
         if self.structure.kind == "single" and (chunk.first, chunk.count) != (0, 1):
             raise MalformedError("more than one sample in a single", requirement=113, offset=block.offset)
         return chunk
+
+    def work(self, chunk: Chunk) -> Work:
+        """What decoding a chunk costs.
+
+        Raises:
+            LimitError: if it is more than a chunk may cost.
+            MalformedError: for shapes that a layout does not fit.
+        """
+        return chunk_work(self.coders, chunk.shapes, self.limits)
 
     def symbols(self, chunk: Chunk) -> list[Symbols]:
         """Decode the integers of a chunk.
@@ -106,14 +108,6 @@ class ChunkDecoder:
         ]
         return DecodedChunk(chunk.first, chunk.count, tuple(tensors))
 
-    def size(self, chunk: Chunk) -> tuple[int, int]:
-        """Values that a chunk decodes to, and their bytes."""
-        counts = [
-            sum(setup.size(shape) for shape in shapes) for setup, shapes in zip(self.setups, chunk.shapes, strict=True)
-        ]
-        size = sum(count * setup.item_size for count, setup in zip(counts, self.setups, strict=True))
-        return sum(counts), size
-
 
 class FileDecoder:
     """Decodes a file from front to back.
@@ -128,12 +122,24 @@ class FileDecoder:
         self.prelude: Prelude = read_prelude(data, limits)
         self.limits = limits
         self.chunks_decoder = ChunkDecoder(self.prelude.header, self.prelude.sections, lookup, limits)
-        self.count = 0
+        self.meter = WorkMeter(self.setups, self.structure.kind == "batch", limits)
         self.chunk_count = 0
-        self.numel = 0
         self.bytes_in = 0
-        self.bytes_out = 0
-        self.bytes_charged = 0
+
+    @property
+    def count(self) -> int:
+        """Samples so far."""
+        return self.meter.samples
+
+    @property
+    def numel(self) -> int:
+        """Values so far."""
+        return self.meter.values
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes of these values."""
+        return self.meter.value_bytes
 
     @property
     def structure(self) -> Structure:
@@ -158,7 +164,8 @@ class FileDecoder:
                 raise MalformedError(
                     f"chunk from sample {chunk.first}, expected {self.count}", requirement=114, offset=block.offset
                 )
-            self._charge(chunk)
+            self.meter.add(chunk.shapes, chunk.count, self.chunks_decoder.work(chunk))
+            self.chunk_count += 1
             lengths.append((block.length, chunk.count))
             yield chunk
             following = self.prelude.stream.block()
@@ -170,18 +177,6 @@ class FileDecoder:
         """An index can only hold if nothing stands between chunks."""
         if self.prelude.header.indexed and following.offset != block.offset + block.length:
             raise MalformedError("a gap between chunks", requirement=142, offset=block.offset + block.length)
-
-    def _charge(self, chunk: Chunk) -> None:
-        values, size = self.chunks_decoder.size(chunk)
-        self.count += chunk.count
-        self.chunk_count += 1
-        arrays = 0
-        if self.structure.kind != "batch":
-            self.limits.check("list_samples", self.count)
-            arrays = chunk.count * len(self.setups)
-        self.numel = self.limits.check("file_elements", self.numel + values)
-        self.bytes_out += size
-        self.bytes_charged = self.limits.check("output_bytes", self.bytes_charged + size + ARRAY_BYTES * arrays)
 
     def _close(self, block: Block, index: Index) -> None:
         indexed = self.prelude.header.indexed

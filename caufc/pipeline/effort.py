@@ -19,14 +19,10 @@ class Effort:
     Args:
         sample_values: values of a file that choices are made on, at most.
         sample_share: share of a file that they are made on, at most, unless it is small.
-        transforms: whether transforms are compared; else values are coded as they are.
-        own_tables: whether a file may have tables of its own.
     """
 
     sample_values: int
     sample_share: float = 0.25
-    transforms: bool = True
-    own_tables: bool = True
 
     def sample_of(self, numel: int) -> int:
         """Values to sample of a file of so many."""
@@ -45,7 +41,7 @@ class Effort:
 
 
 EFFORTS = {
-    "fast": Effort(1 << 19, own_tables=False),
+    "fast": Effort(1 << 18),
     "default": Effort(1 << 21),
     "best": Effort(1 << 23, sample_share=1.0),
 }

@@ -17,13 +17,15 @@ from .report import Report, TensorReport
 from .setup import CODEC_NAMES, HYPERPRIOR, LOSSLESS, TRANSFORM, TensorSetup
 from .source import Source
 from .target import EncodeOptions
+from .threads import one_blas_thread
 from .writer import Pass, Sink, container_prelude, write_pass
 
 __all__ = ["Encoder", "Progress"]
 
 CHUNK_VALUES = 1 << 22
 CHUNK_SAMPLES = 4096
-"""A chunk holds as many samples as make four million values, at most 4,096."""
+CHUNK_ARRAYS = 1 << 16
+"""A chunk holds as many samples as make four million values, at most 4,096, and fewer of many tensors."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many values are through, and how many there are."""
@@ -49,9 +51,10 @@ class Encoder:
         self.source, self.options, self.profile = source, options, profile
         self.progress = progress
         self.numel = sum(tensor.numel for tensor in source.tensors)
-        self.chunk = options.chunk or _chunk_samples(source.samples, self.numel)
+        self.chunk = options.chunk or _chunk_samples(source, self.numel)
         self.arch = options.arch or (profile.header.arch if profile else None)
 
+    @one_blas_thread()
     def encode(self, sink: RestartableSink) -> Report:
         """Write the container.
 
@@ -67,15 +70,17 @@ class Encoder:
     def _control(self) -> RateControl | HyperpriorControl:
         target, weights = self.options.target, self.options.weights
         if weights is None:
-            return RateControl(target, self.options.effort, self.numel, self._write)
+            return RateControl(target, self.numel, self._write)
         return HyperpriorControl(target, weights.weights.rates, self.numel, self._write)
 
+    @one_blas_thread()
     def make_profile(self) -> bytes:
         """The bytes of a profile with the decisions for this source, instead of a container with its samples."""
-        control = RateControl(self.options.target, self.options.effort, self.numel, self._write)
-        tensors = with_tables(self._decide(), control.first_gain(), self.options.target, self.options.effort)
+        control = RateControl(self.options.target, self.numel, self._write)
+        tensors = with_tables(self._decide(), control.first_gain(), self.options.target)
         return self.profile_of([tensor.setup for tensor in tensors])
 
+    @one_blas_thread()
     def setups(self) -> list[TensorSetup]:
         """How each tensor would be coded, but for tables."""
         return [tensor.setup for tensor in self._decide()]
@@ -125,6 +130,7 @@ class Encoder:
             gain=gain,
             chunk=self.chunk,
             progress=self._advance("encode"),
+            limits=self.options.limits,
         )
 
     def _report(self, control: RateControl | HyperpriorControl, done: Controlled, seconds: float) -> Report:
@@ -163,7 +169,7 @@ class Encoder:
         )
 
 
-def _chunk_samples(samples: int, numel: int) -> int:
-    if not samples:
-        return 1
-    return max(1, min(CHUNK_SAMPLES, CHUNK_VALUES * samples // max(1, numel)))
+def _chunk_samples(source: Source, numel: int) -> int:
+    by_values = CHUNK_VALUES * source.samples // max(1, numel)
+    by_arrays = CHUNK_ARRAYS // max(1, len(source.tensors))
+    return max(1, min(CHUNK_SAMPLES, by_values, by_arrays))

@@ -12,14 +12,14 @@ from ..align import SideArray, TokenAligner, truncate
 from ..codec.hyperprior import HyperpriorCodec, Latents, Weights
 from ..errors import MalformedError
 from ..types import AnyArray
-from .coder import Encoded, Promise, Samples, Shapes, Symbols
+from .coder import Encoded, Promise, Samples, Shapes, Symbols, Work
 from .distortion import Distortion
 from .numeric import cast_floats, to_floats
 from .payload import Payload
 from .setup import TensorSetup
 from .token_coder import TokenCoder
 
-__all__ = ["HyperpriorCoder", "rate_of"]
+__all__ = ["HyperpriorCoder", "LearnedCodecs", "rate_of"]
 
 
 def rate_of(setup: TensorSetup) -> int:
@@ -42,13 +42,44 @@ class _State:
     payload: Payload
 
 
+class LearnedCodecs:
+    """The learned codecs of one file: tensors share its weights, and those of one rate its tables."""
+
+    def __init__(self) -> None:
+        self.weights: Weights | None = None
+        self.by_rate: dict[int, HyperpriorCodec] = {}
+
+    def of(self, setup: TensorSetup) -> HyperpriorCodec:
+        """The codec of a tensor.
+
+        Raises:
+            MalformedError: if weights or rate break the specification.
+        """
+        rate = rate_of(setup)
+        if self.weights is None:
+            self.weights = Weights.from_arrays(setup.arrays)
+        if rate not in self.by_rate:
+            self.by_rate[rate] = HyperpriorCodec(self.weights, rate)
+        return self.by_rate[rate]
+
+
 class HyperpriorCoder(TokenCoder):
     """Codes floats: format alignment, truncation and normalisation, the learned codec, outliers as patches."""
 
-    def __init__(self, setup: TensorSetup) -> None:
+    def __init__(self, setup: TensorSetup, codec: HyperpriorCodec) -> None:
         super().__init__(setup)
-        rate = rate_of(setup)
-        self.codec = HyperpriorCodec(Weights.from_arrays(setup.arrays), rate)
+        self.codec = codec
+
+    def work(self, shapes: Shapes) -> Work:
+        """Tokens, and what the networks do with their plane.
+
+        Raises:
+            MalformedError: for shapes that the layout does not fit.
+        """
+        tokens = self.count_all_tokens(self.samples_by_shape(shapes))
+        weights = self.codec.weights
+        products, latents = (cost(tokens, self.channels) for cost in (weights.products_of, weights.symbols_of))
+        return Work(tokens, 1, products, latents)
 
     def encode(self, samples: Samples, promise: Promise) -> Encoded:
         stored = self.stacked(samples)

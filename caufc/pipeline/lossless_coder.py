@@ -10,7 +10,7 @@ import numpy as np
 from ..codec import Geometry, Lattice, decode_lossless, encode_lossless
 from ..errors import MalformedError
 from ..types import DTYPES, FLOATS, GRID_LETTERS, AnyArray, Layout
-from .coder import Encoded, Promise, Samples, Shapes, Symbols, split
+from .coder import Encoded, Promise, Samples, Shapes, Symbols, Work, split
 from .distortion import Distortion
 from .numeric import to_floats
 from .setup import TensorSetup
@@ -59,6 +59,10 @@ class LosslessCoder:
         self.setup = setup
         self.rotate = setup.dtype in FLOATS
         self.dtype = np.dtype("u1") if setup.dtype == "bool" else DTYPES[setup.dtype]
+
+    def work(self, shapes: Shapes) -> Work:  # noqa: ARG002
+        """Nothing besides its values."""
+        return Work()
 
     def encode(self, samples: Samples, promise: Promise) -> Encoded:  # noqa: ARG002
         parts = samples if isinstance(samples, list) else [samples]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import SideArray
+from ..align import SideArray, check_scale_codes
 from ..bitstream import Cursor, varint
 from ..codec import decode_lossless, encode_lossless
 from ..errors import MalformedError
@@ -66,6 +66,7 @@ class Payload:
         if tokens is not None:
             coded = cursor.take(cursor.varint())
             side = decode_lossless(coded, 2 * tokens, np.dtype("<i2"), rotate=False).reshape(2, tokens)
+            check_scale_codes(side[1])
         if flags & PATCHED:
             patches = Patches.parse(cursor.take(cursor.varint()), dtype, values)
         return cls(cursor.take(cursor.left), side, patches)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bitstream import AlignmentRecord, Header, RecordBranch, Section, Shape, TensorRecord, leaves
+from ..bitstream import MAX_TEXT, AlignmentRecord, Header, RecordBranch, Section, Shape, TensorRecord, leaves
 from ..codec import (
     ANALYSIS,
     ANALYSIS_SCALES,
@@ -24,7 +24,7 @@ from ..codec import (
     TABLES,
 )
 from ..codec.hyperprior import WEIGHTS_ELEMENTS
-from ..errors import LayoutError, MalformedError, UnsupportedError
+from ..errors import InputError, LayoutError, MalformedError, UnsupportedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, DTYPES, FLOATS, Branch, Framework, Layout, Structure, Tree
 from .source import tensor_names
 
@@ -119,7 +119,7 @@ class TensorSetup:
     def alignment_text(self) -> str:
         """Value alignment as ``kind/scope``."""
         record = self.alignment
-        if record is None or record.kind >= len(ALIGNMENT_KINDS) or record.scope >= len(ALIGNMENT_SCOPES):
+        if record is None:
             return "none"
         return f"{ALIGNMENT_KINDS[record.kind]}/{ALIGNMENT_SCOPES[record.scope]}"
 
@@ -215,10 +215,17 @@ def _tree(record: int | RecordBranch) -> Tree:
 
 
 def record_tree(tree: Tree) -> int | RecordBranch:
-    """A structure's tree as the header holds it."""
+    """A structure's tree as the header holds it.
+
+    Raises:
+        InputError: for a name that is too long for a header.
+    """
     if isinstance(tree, int):
         return tree
     names = tree.names if tree.kind == "dict" else ()
+    for name in names:
+        if isinstance(name, str) and len(name) > MAX_TEXT:
+            raise InputError(f"a name of {len(name):,} characters, at most {MAX_TEXT:,} are kept", tensor=name[:40])
     return RecordBranch(BRANCHES.index(tree.kind), names, tuple(record_tree(child) for child in tree.children))
 
 
@@ -249,6 +256,11 @@ def _setup(name: str, record: TensorRecord, arrays: Mapping[int, NDArray[Any]]) 
         raise UnsupportedError(f"dtype code {record.dtype} is unknown", remedy="upgrade caufc", tensor=name)
     if record.codec >= len(CODEC_NAMES):
         raise UnsupportedError(f"codec {record.codec} is unknown", remedy="upgrade caufc", tensor=name)
+    alignment = record.alignment
+    if alignment and (alignment.kind >= len(ALIGNMENT_KINDS) or alignment.scope >= len(ALIGNMENT_SCOPES)):
+        raise UnsupportedError(
+            f"alignment {alignment.kind}, scope {alignment.scope} is unknown", remedy="upgrade caufc", tensor=name
+        )
     dtype = DTYPE_CODES[record.dtype]
     layout = _layout(record, name)
     if record.codec != LOSSLESS and (dtype not in FLOATS or layout is None):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..errors import OptionError
+from ..limits import DEFAULT_LIMITS, Limits
 from ..types import Alignment, Layout
 from .effort import EFFORTS, Effort
 from .weights import WeightsFile
@@ -98,12 +99,14 @@ class TensorOptions:
         tap: where it was taken.
         channels: how many channels the tap has, as its plugin says.
         alignment: value alignment.
+        reads: ``tokens``, all of them; ``mean``, only their mean; ``first``, only the first.
     """
 
     layout: Layout | None = None
     tap: str | None = None
     channels: int | None = None
     alignment: Alignment | None = None
+    reads: str = "tokens"
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ class EncodeOptions:
         embed_weights: copy weights that do not ship with the package into the file.
         outliers: whether the learned codec stores values beyond its range exactly; None does unless
             the range was given.
+        limits: of the decoders that are to read the file.
     """
 
     target: Target = field(default_factory=Target)
@@ -136,6 +140,7 @@ class EncodeOptions:
     weights: WeightsFile | None = None
     embed_weights: bool = True
     outliers: bool | None = None
+    limits: Limits = DEFAULT_LIMITS
 
     def of(self, name: str) -> TensorOptions:
         """Options of a tensor."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +18,14 @@ from ..align import (
     Tokens,
     ValueAligner,
 )
-from ..errors import LayoutError, MalformedError, UnsupportedError
+from ..errors import LayoutError, MalformedError
 from ..types import ALIGNMENT_KINDS, AnyArray
 from .coder import Samples, Shapes, split
 from .numeric import to_floats, working_dtype
 from .patches import Patches
 from .setup import MAX_CHANNELS, OFFSETS, SCALES, TensorSetup
 
-__all__ = ["TokenCoder", "value_aligner"]
+__all__ = ["TokenCoder", "channels_of", "value_aligner"]
 
 
 def value_aligner(setup: TensorSetup, channels: int) -> ValueAligner:
@@ -31,8 +33,6 @@ def value_aligner(setup: TensorSetup, channels: int) -> ValueAligner:
     record = setup.alignment
     if record is None:
         return GlobalAligner(0.0, 1.0)
-    if record.scope > 2 or record.kind >= len(ALIGNMENT_KINDS):
-        raise UnsupportedError(f"alignment {record.kind}, scope {record.scope} is unknown", remedy="upgrade caufc")
     if record.scope == 0:
         return GlobalAligner(record.offset, record.scale)
     if record.scope == 2:
@@ -41,6 +41,23 @@ def value_aligner(setup: TensorSetup, channels: int) -> ValueAligner:
     if offsets.shape != (channels,) or scales.shape != (channels,):
         raise MalformedError(f"no statistics for {channels} channels", requirement=351, tensor=setup.name)
     return ChannelAligner(offsets, scales)
+
+
+def channels_of(setup: TensorSetup) -> int:
+    """Channels of a tensor that is coded with loss.
+
+    Raises:
+        MalformedError: if there is no layout, their number varies, or there are too many.
+    """
+    if setup.layout is None:
+        raise MalformedError("no layout", requirement=200, tensor=setup.name)
+    sizes = [setup.template[axis] for axis in LayoutAligner(setup.layout).channel_axes]
+    if None in sizes:
+        raise MalformedError("the number of channels varies", requirement=66, tensor=setup.name)
+    product = math.prod(size or 0 for size in sizes)
+    if product > MAX_CHANNELS:
+        raise MalformedError(f"{product} channels", requirement=66, tensor=setup.name)
+    return product
 
 
 class TokenCoder:
@@ -58,20 +75,9 @@ class TokenCoder:
         if setup.layout is None:
             raise MalformedError("no layout", requirement=200, tensor=setup.name)
         self.format = LayoutAligner(setup.layout)
-        self.channels = self._channels()
+        self.channels = channels_of(setup)
         self.value = value_aligner(setup, self.channels)
         self.working = working_dtype(setup.dtype)
-
-    def _channels(self) -> int:
-        sizes = [self.setup.template[axis] for axis in self.format.channel_axes]
-        if None in sizes:
-            raise MalformedError("the number of channels varies", requirement=66, tensor=self.setup.name)
-        product = 1
-        for size in sizes:
-            product *= size or 0
-        if product > MAX_CHANNELS:
-            raise MalformedError(f"{product} channels", requirement=66, tensor=self.setup.name)
-        return product
 
     def stacked(self, samples: Samples) -> Samples:
         """Samples of one shape as one array."""
@@ -96,6 +102,20 @@ class TokenCoder:
             return self.format.size(shape)[0]
         except LayoutError as err:
             raise MalformedError(str(err), requirement=171, tensor=self.setup.name) from err
+
+    def samples_by_shape(self, shapes: Shapes) -> Mapping[tuple[int, ...], int]:
+        """How many samples have each shape."""
+        if shapes and None not in self.setup.template:
+            return {shapes[0]: len(shapes)}
+        return Counter(shapes)
+
+    def count_all_tokens(self, samples: Mapping[tuple[int, ...], int]) -> int:
+        """Tokens of samples, counted by shape.
+
+        Raises:
+            MalformedError: if the layout does not fit a shape.
+        """
+        return sum(count * self.count_tokens(shape) for shape, count in samples.items())
 
     def patches_where(self, mask: NDArray[np.bool_], tokens: Tokens, stored: Samples) -> Patches:
         """Patches for the values of tokens where ``mask`` ``[N, C]`` is set."""

@@ -16,7 +16,7 @@ from ..align import (
 )
 from ..codec import Geometry, Parameters, TransformCodec
 from ..types import DTYPES, AnyArray
-from .coder import DeadZones, Encoded, Promise, Samples, Shapes, Symbols
+from .coder import DeadZones, Encoded, Promise, Samples, Shapes, Symbols, Work
 from .distortion import Distortion
 from .numeric import cast_floats, to_floats
 from .payload import Payload
@@ -52,6 +52,18 @@ class TransformCoder(TokenCoder):
         self.codec = TransformCodec(parameters, setup.arrays, self.channels, bounded=bounded, thresholds=dead_zones)
         self.largest_step = float(self.codec.steps(gain).max())
         self.part: Geometry | None = None
+
+    def work(self, shapes: Shapes) -> Work:
+        """Tokens, different grids, and products by the basis.
+
+        Raises:
+            MalformedError: for shapes that the layout does not fit.
+        """
+        samples = self.samples_by_shape(shapes)
+        tokens = self.count_all_tokens(samples)
+        grids = len({self.format.grid(shape) for shape in samples})
+        products = 0 if self.codec.basis is None else tokens * self.codec.coded * self.channels
+        return Work(tokens, grids, products)
 
     def encode(self, samples: Samples, promise: Promise) -> Encoded:
         stored = self.stacked(samples)

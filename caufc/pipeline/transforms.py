@@ -19,7 +19,6 @@ from ..codec import (
     ChannelTransform,
     Geometry,
     QuantizedRows,
-    blind_steps,
     estimate,
     flat_steps,
     forward_grid,
@@ -36,7 +35,7 @@ Codes = NDArray[np.int8]
 BIT_WEIGHT = 2 * math.log(2) / 12
 """Squared steps that a bit is worth at high rate."""
 
-THIN_VALUES = 1 << 17
+THIN_VALUES = 1 << 16
 BASIS_TOKENS = 5
 """Tokens a channel that a basis must be made from."""
 
@@ -78,9 +77,7 @@ class Transforms:
         return found
 
 
-def choose_transforms(
-    aligned: Values, geometry: Geometry, step: float, total: float, *, weighted: bool, search: bool
-) -> Transforms:
+def choose_transforms(aligned: Values, geometry: Geometry, step: float, total: float, weights: Codes) -> Transforms:
     """Choose transforms for a sample ``[M, C]``.
 
     Args:
@@ -88,13 +85,10 @@ def choose_transforms(
         geometry: of the sample, not spectral.
         step: at the wanted rate.
         total: number of values in the file.
-        weighted: weigh frequencies and tokens by their importance, not equally.
-        search: compare transforms; else none but weights.
+        weights: step codes of every band of frequencies ``[16]``.
     """
-    spectral = replace(geometry, spectral=True)
-    weights = blind_steps(spectral) if weighted else flat_steps()
     plain = Transforms(False, None, _plain_steps(weights, 0))
-    if not search or aligned.size < FEW_VALUES:
+    if aligned.size < FEW_VALUES:
         return plain
     thin, thin_geometry = _thinned(aligned, geometry)
     bases: list[tuple[QuantizedRows | None, Values]] = [(None, thin)]

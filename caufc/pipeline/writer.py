@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -24,11 +25,12 @@ from ..bitstream import (
 )
 from ..codec.hyperprior import DECODER_SECTIONS, WEIGHTS_ELEMENTS
 from ..errors import LimitError
-from ..limits import DEFAULT_LIMITS
+from ..limits import DEFAULT_LIMITS, Limits
 from ..types import Structure
 from .codecs import coder_of
 from .coder import Coder, DeadZones, Promise
 from .distortion import Distortion
+from .hyperprior_coder import LearnedCodecs
 from .profile import ProfileFile
 from .setup import (
     OFFSETS,
@@ -43,7 +45,9 @@ from .setup import (
 )
 from .source import Source
 from .survey import chunks_of
+from .token_coder import TokenCoder
 from .weights import WeightsFile
+from .work import WorkMeter, chunk_work
 
 __all__ = ["Pass", "Sink", "container_prelude", "write_pass"]
 
@@ -146,6 +150,7 @@ def write_pass(
     gain: float,
     chunk: int,
     progress: Callable[[int], None],
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Pass:
     """Write a whole container.
 
@@ -159,6 +164,10 @@ def write_pass(
         gain: factor on all steps.
         chunk: samples a chunk.
         progress: told how many values have been written.
+        limits: of the decoders that are to read the file; checked before anything is coded.
+
+    Raises:
+        LimitError: if the file would be over one.
     """
     header, sections = prelude
     result = Pass()
@@ -169,16 +178,20 @@ def write_pass(
         return len(data)
 
     head = header.to_bytes()
-    _keep_within("header_bytes", len(head))
-    _keep_within("section_bytes", sum(len(section.data) for section in sections))
+    learned = LearnedCodecs()
+    coders = [
+        coder_of(setup, gain, learned, bounded=promise.max_error is not None, dead_zones=zones)
+        for setup, promise, zones in zip(setups, promises, dead_zones, strict=True)
+    ]
+    with _keeping_within():
+        limits.check("header_bytes", len(head))
+        limits.check("section_bytes", sum(len(section.data) for section in sections))
+        limits.check("channels", sum(coder.channels for coder in coders if isinstance(coder, TokenCoder)))
+        _check_chunks(source, setups, coders, chunk, limits)
     seed = int.from_bytes(head[-4:], "little")
     put(head)
     for section in sections:
         put(block_bytes("S", section_bytes(section), seed))
-    coders = [
-        coder_of(setup, gain, bounded=promise.max_error is not None, dead_zones=zones)
-        for setup, promise, zones in zip(setups, promises, dead_zones, strict=True)
-    ]
     index_of, first = [], result.bytes_out
     for start, stop in chunks_of(source.samples, chunk):
         body = _chunk(source, setups, coders, promises, start, stop, result, progress)
@@ -188,13 +201,37 @@ def write_pass(
     return result
 
 
-def _keep_within(limit: str, value: int) -> None:
+@contextmanager
+def _keeping_within() -> Iterator[None]:
     """Refuse to write what a decoder would refuse to read (spec, section 12)."""
     try:
-        DEFAULT_LIMITS.check(limit, value)
+        yield
     except LimitError as err:
-        err.remedy = "split the input into smaller samples or files"
+        smaller = "fewer samples a chunk" if err.limit.startswith("chunk_") else "smaller files"
+        err.remedy = f"split the input into smaller samples or {smaller}"
         raise
+
+
+def _check_chunks(
+    source: Source, setups: Sequence[TensorSetup], coders: Sequence[Coder], chunk: int, limits: Limits
+) -> None:
+    """What decoding all chunks will cost, from shapes alone."""
+    meter = WorkMeter(setups, source.structure.kind == "batch", limits)
+    for start, stop in chunks_of(source.samples, chunk):
+        shapes = _shapes(source, start, stop)
+        limits.check("chunk_arrays", len(shapes) * (stop - start))
+        limits.check("chunk_elements", sum(work_of(shape) for by_sample in shapes for shape in by_sample))
+        meter.add(shapes, stop - start, chunk_work(coders, shapes, limits))
+
+
+def _shapes(source: Source, start: int, stop: int) -> list[tuple[tuple[int, ...], ...]]:
+    """Shapes of samples ``[start, stop)`` of every tensor."""
+    return [
+        (tensor.shape(start),) * (stop - start)
+        if tensor.stacked
+        else tuple(tensor.shape(sample) for sample in range(start, stop))
+        for tensor in source.tensors
+    ]
 
 
 def _close(
@@ -226,8 +263,7 @@ def _chunk(
 ) -> bytes:
     """The body of one chunk; what it loses is added to the result."""
     payloads, symbols = [], 0
-    shapes = [tuple(tensor.shape(sample) for sample in range(start, stop)) for tensor in source.tensors]
-    _keep_within("chunk_elements", sum(work_of(shape) for by_sample in shapes for shape in by_sample))
+    shapes = _shapes(source, start, stop)
     for number, (tensor, coder, promise) in enumerate(zip(source.tensors, coders, promises, strict=True)):
         block = tensor.block(start, stop)
         encoded = coder.encode(block, promise)

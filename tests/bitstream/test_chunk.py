@@ -84,4 +84,6 @@ def test_values_are_bounded_before_payloads_are_read(template: Shape, body: byte
 def test_samples_without_values_are_bounded_too() -> None:
     """A few bytes a tensor must not make millions of shapes."""
     with pytest.raises(LimitError, match="chunk elements"):
+        parse(b"\0" + varint(65_536) + bytes(60), [(0, 100 * n) for n in range(60)])
+    with pytest.raises(LimitError, match="chunk arrays"):
         parse(b"\0" + varint(65_536) + bytes(5000), [(0, n) for n in range(5000)])

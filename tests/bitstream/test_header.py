@@ -227,8 +227,8 @@ def nested(levels: int) -> Any:
 
 PACKED: list[tuple[bytes, int]] = [
     (b"", 41),
-    (b"\x05", 41),
-    (b"\xc0", 41),
+    (b"\x05", 40),
+    (b"\xc0", 40),
     (b"\x90\x90", 41),
     (b"\x91", 41),
     (b"\xdd\xff\xff\xff\xff", 41),

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+Found = TypeVar("Found")
 
 
 @pytest.fixture(autouse=True)
@@ -84,9 +86,10 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def wait_for(found: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + 120
-    while not found() and time.monotonic() < deadline:
+def wait_for(look: Callable[[], Found]) -> Found:
+    """Wait until something is so, and return it: a second look might find it gone."""
+    deadline = time.monotonic() + 300
+    while not (found := look()):
+        assert time.monotonic() < deadline
         time.sleep(0.005)
-    assert found()
+    return found

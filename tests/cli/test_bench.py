@@ -14,7 +14,7 @@ import pytest
 
 import caufc
 from caufc.cli.bench import QUALITIES
-from caufc.cli.rivals import RIVALS
+from caufc.evaluate.rivals import RIVALS
 
 from .conftest import Run, names
 

@@ -99,6 +99,7 @@ def test_arrays_in_and_out(run: Run, maps: Path, folder: Path):
         "numel": 2400,
         "bytes_in": Path("maps.cauf").stat().st_size,
         "bytes_out": 9600,
+        "lost": [],
     }
     assert Path("back.npy").read_bytes() == maps.read_bytes()
     assert run("decode", "maps.cauf", "-o", "back.dat", "--format", "npy", "--quiet").out == ""

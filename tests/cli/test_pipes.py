@@ -140,7 +140,7 @@ def test_a_reader_that_goes_away():
     ("number", "code", "message"), [(signal.SIGINT, 130, "\ncaufc: interrupted\n"), (signal.SIGTERM, 143, "")]
 )
 def test_a_signal_leaves_no_file(start: Start, folder: Path, number: signal.Signals, code: int, message: str):
-    np.save("big.npy", np.random.default_rng(0).standard_normal((3000, 1000)).astype(np.float32))
+    np.save("big.npy", np.random.default_rng(0).standard_normal((20_000, 1000)).astype(np.float32))
     process = start("encode", "big.npy", "-o", "x.cauf", "--chunk", 50, "--snr", 40)
     wait_for(lambda: any(name.endswith(".cauf-tmp") for name in names(folder)))
     process.send_signal(number)

@@ -70,6 +70,7 @@ def test_json():
         "backbones": [],
         "profiles": [],
         "feature_formats": [],
+        "tasks": [],
     }
     assert good["status"] == "ok"
     assert good["backbones"] == [

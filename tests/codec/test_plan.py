@@ -91,9 +91,6 @@ def test_own_tables_come_only_where_they_pay() -> None:
         geometry = Geometry(((),) * len(values), 0)
         made, _ = planned(values, geometry, 1.0, bounded=True)
         assert (TABLES in made.sections) == (CONTEXT_MAP in made.sections) == pays
-        without, _ = planned(values, geometry, 1.0, bounded=True, own_tables=False)
-        assert not {TABLES, CONTEXT_MAP} & set(without.sections)
-        assert made.bits <= without.bits
 
 
 def test_bounded_plans_have_no_dead_zones() -> None:

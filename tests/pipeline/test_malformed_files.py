@@ -71,6 +71,7 @@ BOOLEANS = [0, None, 0, None, None, [[12, 0, [2], None, None, 0]]]
 
 CASES: dict[str, tuple[bytes, int]] = {
     "profile content": (assemble(header_bytes(PROFILE), [("E", b"\0")]), 164),
+    "a long name": (assemble(header_bytes([3, None, 0, None, [0, ["x" * 4097], [0]], [[0, 0, [2], None, None, 0]]]), []), 49),  # noqa: E501
     "no dtype": (edited(LOSSY, set_record(0, None)), 61),
     "no framework": (edited(LOSSY, set_record(1, None)), 61),
     "no shape": (edited(LOSSY, set_record(2, None)), 61),
@@ -184,6 +185,7 @@ UNSUPPORTED: dict[str, bytes] = {
     "codec": edited(LOSSY, set_record(5, 3)),
     "alignment kind": edited(LOSSY, set_record(6, [5, 1, 0.0, 1.0])),
     "alignment scope": edited(LOSSY, set_record(6, [1, 3, 0.0, 1.0])),
+    "alignment without loss": edited(SINGLE, set_record(6, [5, 0, 0.0, 1.0])),
     "section type": rearranged(LOSSY, lambda b: [section(60, 0, 3, b""), *b]),
     "critical block": rearranged(LOSSY, lambda b: [("X", b""), *b]),
 }
@@ -193,6 +195,16 @@ UNSUPPORTED: dict[str, bytes] = {
 def test_unsupported(name: str) -> None:
     with pytest.raises(UnsupportedError, match=r"unknown|version 2"):
         caufc.decode(UNSUPPORTED[name])
+
+
+def test_random_access_finds_chunks_behind_ancillary_blocks() -> None:
+    """A file without an index, with blocks of unknown kinds between its chunks."""
+    values = np.arange(6, dtype="f4").reshape(3, 2)
+    data = caufc.encode(values, lossless=True, chunk=1, index=False)
+    header, blocks = split(data)
+    apart = [part for block in blocks for part in (block, ("x", b"note"))][:-1]
+    with caufc.open(assemble(header, apart)) as reader:
+        np.testing.assert_array_equal([reader[2], reader[0], reader[1]], values[[2, 0, 1]])
 
 
 @pytest.mark.parametrize("place", range(7))
@@ -279,3 +291,5 @@ def test_the_encoder_stays_within_its_limits() -> None:
         caufc.encode({f"{number:0200}": np.zeros(1) for number in range(6000)})
     with pytest.raises(caufc.LayoutError, match="makes 16,777,217 channels, more than 16,777,216"):
         caufc.encode(np.broadcast_to(np.ones(1, "f4"), ((1 << 24) + 1,)))
+    with pytest.raises(caufc.InputError, match="a name of 4,097 characters, at most 4,096 are kept"):
+        caufc.encode({"x" * 4097: np.zeros(3, "f4")})

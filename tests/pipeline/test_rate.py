@@ -13,7 +13,6 @@ from caufc.api import encode_to
 from caufc.errors import OptionError
 from caufc.pipeline import control
 from caufc.pipeline.control import RateControl
-from caufc.pipeline.effort import Effort
 from caufc.pipeline.rate import Search, gain_of_quality
 from caufc.pipeline.report import Report
 from caufc.pipeline.target import Target
@@ -228,5 +227,5 @@ def test_a_refined_search_that_fails_does_not_lose_what_was_found(monkeypatch: p
     )
     tensor: Any = SimpleNamespace(choice=object())
     sink = Bytes()
-    done = RateControl(Target("bpfp", 1.0), Effort.named("default"), 8000, write).run([tensor], sink)
+    done = RateControl(Target("bpfp", 1.0), 8000, write).run([tensor], sink)
     assert done.result.bytes_out == len(sink.data) == 900

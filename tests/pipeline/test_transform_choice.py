@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import caufc
-from caufc.codec import BASIS, Geometry, Parameters
+from caufc.codec import BASIS, Geometry, Parameters, flat_steps
 from caufc.errors import OptionError
 from caufc.pipeline.effort import EFFORTS, Effort
 from caufc.pipeline.transforms import choose_transforms
@@ -24,8 +24,8 @@ def mixed(tokens: int, channels: int, rank: int) -> NDArray[np.float32]:
     return (values + 0.05 * rng.standard_normal((tokens, channels))).astype(np.float32)
 
 
-def chosen(values: Any, geometry: Geometry, step: float, total: float = 1e8, **options: bool) -> Any:
-    return choose_transforms(values, geometry, step, total, **{"weighted": False, "search": True, **options})
+def chosen(values: Any, geometry: Geometry, step: float, total: float = 1e8) -> Any:
+    return choose_transforms(values, geometry, step, total, flat_steps())
 
 
 def test_correlated_channels_get_a_basis() -> None:
@@ -50,12 +50,6 @@ def test_sparse_maps_are_not_forced_through_transforms() -> None:
     rng = np.random.default_rng(0)
     sparse = (rng.standard_normal((4096, 16)) * (rng.random((4096, 16)) < 0.03)).astype(np.float32)
     found = chosen(sparse, Geometry(((8, 8),) * 64, 0), 0.1)
-    assert not found.spectral and found.basis is None
-
-
-def test_no_search_no_transforms() -> None:
-    values = mixed(4096, 32, 4)
-    found = chosen(values, Geometry(((64,),) * 64, 0), 0.5, search=False)
     assert not found.spectral and found.basis is None
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from caufc.plugin_manager import PluginManager
 
-HEAD = "from caufc import Alignment, Backbone, FeatureFormat, Profile, Tap, hookimpl\n"
+HEAD = "from caufc import Alignment, Backbone, FeatureFormat, Profile, Tap, Task, hookimpl\n"
 _serial = itertools.count()
 
 

@@ -24,7 +24,7 @@ Source = Callable[..., str]
 def test_built_in_families_are_plugins_like_any_other():
     rows = {row.name: row for row in PluginManager().report()}
     assert {name: rows[name].status for name in BUILT_IN} == dict.fromkeys(BUILT_IN, "ok")
-    assert all(rows[name].backbones for name in BUILT_IN)
+    assert all(rows[name].backbones or rows[name].tasks for name in BUILT_IN)
 
 
 def test_built_in_names_are_those_of_the_project_file():
@@ -69,7 +69,7 @@ def test_plugins_load_in_name_order(site: Site, backbone: Source):
         ("def caufc_backbnes():\n    return []", "'caufc_backbnes' is not a hook; did you mean 'caufc_backbones'?"),
         ("@hookimpl\ndef backbones():\n    return []", "'backbones' is not a hook; did you mean 'caufc_backbones'?"),
         ("def caufc_backbones():\n    return []", "'caufc_backbones' is not marked with @caufc.hookimpl"),
-        ("x = 1", "implements no hook; there are caufc_backbones, caufc_feature_formats, caufc_profiles"),
+        ("x = 1", "implements no hook; there are caufc_backbones, caufc_feature_formats, caufc_profiles, caufc_tasks"),
         ("@hookimpl\ndef caufc_backbones(extra):\n    return []", "PluginValidationError"),
         ("@hookimpl\ndef caufc_backbones():\n    1 / 0", "ZeroDivisionError: division by zero"),
         ("@hookimpl\ndef caufc_backbones():\n    yield 1", "a value of type int among its items, not a Backbone"),
@@ -98,6 +98,11 @@ def test_plugins_load_in_name_order(site: Site, backbone: Source):
         (
             "@hookimpl\ndef caufc_feature_formats():\n    return [FeatureFormat('h5', print, print)]",
             "feature format 'h5': a suffix starts with a dot",
+        ),
+        ("@hookimpl\ndef caufc_tasks():\n    return [Task('x', [], print)]", "task 'x': there are no taps"),
+        (
+            "@hookimpl\ndef caufc_tasks():\n    return [Task('x', [Tap('a', 'b c')], 3)]",
+            "task 'x': load is a value of type int",
         ),
     ],
 )
@@ -157,6 +162,7 @@ def test_two_plugins_of_one_name(site: Site, backbone: Source):
     [
         ("caufc_profiles", "Profile('same', bytes)", lambda manager: manager.find_profile("same")),
         ("caufc_feature_formats", "FeatureFormat('.h5', print, print)", lambda m: m.find_feature_format(".h5")),
+        ("caufc_tasks", "Task('same', [Tap('a', 'b c')], print)", lambda m: m.find_task("same")),
     ],
 )
 def test_profiles_and_formats_collide_too(site: Site, hook: str, item: str, find: Callable[[PluginManager], object]):
@@ -166,4 +172,4 @@ def test_profiles_and_formats_collide_too(site: Site, hook: str, item: str, find
     site.add(source, name="b", distribution="dist-b")
     with pytest.raises(PluginError, match=r"dist-a.*dist-b"):
         find(site.manager())
-    assert site.manager().profiles() == site.manager().feature_formats() == []
+    assert site.manager().profiles() == site.manager().feature_formats() == site.manager().tasks() == []

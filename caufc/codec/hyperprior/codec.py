@@ -12,20 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MalformedError
-from ...limits import DEFAULT_LIMITS
 from ..bucket import LIMIT, unzigzag, zigzag
 from ..entropy import Decoder, Encoder
-from .float_network import Analysis, Synthesis
 from .integer_network import LARGEST_HYPER_LATENT
 from .latent_coder import TableCoder
-from .scales import STRIDE
 from .tiles import Tile, tiles
 from .weights import HYPER_TABLES, LATENT_TABLES, Weights
 
 __all__ = ["HyperpriorCodec", "Latents"]
 
 BATCH_VALUES = 1 << 19
-"""Values of tiles of one shape that run through a network together."""
+"""Values of tiles of one shape, padded, that run through a network together."""
 
 LARGEST_LATENT = LIMIT // 2 - 1
 
@@ -65,23 +62,15 @@ class HyperpriorCodec:
         self.hyper_coder = TableCoder(weights.tables(HYPER_TABLES)[own])
         self.latent_coder = TableCoder(weights.tables(LATENT_TABLES))
 
-    @functools.cached_property
-    def analysis(self) -> Analysis:
-        """The encoder's networks."""
-        return Analysis(self.weights.analysis, self.weights.hyper_analysis)
-
-    @functools.cached_property
-    def synthesis(self) -> Synthesis:
-        """The decoder's float network."""
-        return Synthesis(self.weights.synthesis)
-
     def symbols(self, plane: NDArray[Any]) -> Latents:
         """Aligned values ``[N, C]`` to symbols."""
         layout = _Layout(plane.shape[0], plane.shape[1], self.weights)
         hyper, latents = np.empty(layout.hyper_size, np.int32), np.empty(layout.latent_size, np.int32)
         gains = self.weights.gains(self.rate)
         for batch in layout.batches:
-            found, found_hyper = self.analysis.run(np.stack([plane[item.tile.there] for item in batch]), gains)
+            found, found_hyper = self.weights.analysis_network.run(
+                np.stack([plane[item.tile.there] for item in batch]), gains
+            )
             _fill(latents, [item.latents for item in batch], _rounded(found, LARGEST_LATENT))
             _fill(hyper, [item.hyper for item in batch], _rounded(found_hyper, LARGEST_HYPER_LATENT))
         return Latents(zigzag(hyper), zigzag(latents))
@@ -99,7 +88,6 @@ class HyperpriorCodec:
 
         Raises:
             MalformedError: if the payload cannot be one of this plane.
-            LimitError: if a plane of this size has too many latents.
         """
         layout = _Layout(rows, columns, self.weights)
         decoder = Decoder(payload)
@@ -118,7 +106,9 @@ class HyperpriorCodec:
         values = unzigzag(symbols.latents)
         for batch in layout.batches:
             shape = (self.weights.latents, *batch[0].tile.latents)
-            found = self.synthesis.run(np.stack([values[item.latents].reshape(shape) for item in batch]), gains)
+            found = self.weights.synthesis_network.run(
+                np.stack([values[item.latents].reshape(shape) for item in batch]), gains
+            )
             for item, part in zip(batch, found, strict=True):
                 plane[item.tile.there] = part[: item.tile.rows, : item.tile.columns]
         return plane
@@ -157,7 +147,6 @@ class _Layout:
 
     def __init__(self, rows: int, columns: int, weights: Weights) -> None:
         self.width = weights.width
-        DEFAULT_LIMITS.check("chunk_elements", weights.latents * -(-rows // STRIDE) * -(-columns // STRIDE))
         self.placed: list[_Placed] = []
         hyper = latents = 0
         for tile in tiles(rows, columns):
@@ -171,7 +160,7 @@ class _Layout:
         """Tiles of one shape, as many as run together."""
         for _, group in itertools.groupby(self.placed, key=lambda item: (item.tile.rows, item.tile.columns)):
             alike = list(group)
-            size = max(1, BATCH_VALUES // (alike[0].tile.rows * alike[0].tile.columns))
+            size = max(1, BATCH_VALUES // alike[0].tile.padded)
             yield from (alike[start : start + size] for start in range(0, len(alike), size))
 
     @functools.cached_property

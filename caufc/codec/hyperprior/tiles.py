@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .scales import STRIDE
 
-__all__ = ["HYPER_STRIDE", "Tile", "tiles"]
+__all__ = ["HYPER_STRIDE", "Tile", "places_of", "tiles"]
 
 TILE_ROWS, TILE_COLUMNS = 512, 2048
 HYPER_STRIDE = 4
@@ -33,6 +33,12 @@ class Tile:
         return -(-rows // HYPER_STRIDE), -(-columns // HYPER_STRIDE)
 
     @property
+    def padded(self) -> int:
+        """Values of the planes that its hyper-latents stand for."""
+        rows, columns = self.hyper_latents
+        return rows * columns * (STRIDE * HYPER_STRIDE) ** 2
+
+    @property
     def there(self) -> tuple[slice, slice]:
         """Its place in the plane."""
         return slice(self.top, self.top + self.rows), slice(self.left, self.left + self.columns)
@@ -45,3 +51,9 @@ def tiles(rows: int, columns: int) -> list[Tile]:
         for top in range(0, rows, TILE_ROWS)
         for left in range(0, columns, TILE_COLUMNS)
     ]
+
+
+def places_of(rows: int, columns: int) -> tuple[int, int]:
+    """Places of latents and of hyper-latents in a plane; tiles end where these do, so they change nothing."""
+    whole = STRIDE * HYPER_STRIDE
+    return -(-rows // STRIDE) * -(-columns // STRIDE), -(-rows // whole) * -(-columns // whole)

@@ -13,6 +13,7 @@ from ...errors import MalformedError
 from ..base import Arrays
 from ..bucket import BUCKETS
 from ..tables import frequencies_of
+from .float_network import Analysis, Synthesis
 from .integer_network import HyperSynthesis
 from .layers import (
     Layer,
@@ -26,6 +27,7 @@ from .layers import (
     synthesis_layers,
 )
 from .scales import SCALES
+from .tiles import places_of
 
 __all__ = ["DECODER_SECTIONS", "WEIGHTS_ELEMENTS", "Weights"]
 
@@ -164,6 +166,28 @@ class Weights:
     def hyper_analysis(self) -> list[LayerNumbers]:
         """Latents to hyper-latents, in float32."""
         return self._network(HYPER_ANALYSIS, hyper_analysis_layers(self.width, self.latents))
+
+    @functools.cached_property
+    def analysis_network(self) -> Analysis:
+        """The encoder's networks."""
+        return Analysis(self.analysis, self.hyper_analysis)
+
+    @functools.cached_property
+    def synthesis_network(self) -> Synthesis:
+        """The decoder's float network."""
+        return Synthesis(self.synthesis)
+
+    def symbols_of(self, rows: int, columns: int) -> int:
+        """Latents and hyper-latents of a plane (spec, section 12)."""
+        latents, hyper_latents = places_of(rows, columns)
+        return latents * self.latents + hyper_latents * self.width
+
+    def products_of(self, rows: int, columns: int) -> int:
+        """Multiplications that decode a plane (spec, section 12)."""
+        latents, hyper_latents = places_of(rows, columns)
+        n, m = self.width, self.latents
+        synthesis = 25 * m * n + 584 * n * n + 1600 * n + 256 * m
+        return latents * synthesis + hyper_latents * (125 * n * n + 144 * m * n)
 
     def gains(self, rate: int, *, inverse: bool = False) -> NDArray[np.float32]:
         """Gains of a rate ``[M]``."""

@@ -1,0 +1,1 @@
+"""Measures rate against accuracy: tasks, rivals, curves, reports."""

@@ -1,0 +1,167 @@
+"""Rate-accuracy curves: rates at equal agreement, Bjontegaard deltas, and bootstrap intervals of all of them."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Bound", "Curve", "Interval", "RateAt", "bd_accuracy", "bd_available", "bd_rate", "rate_at"]
+
+Floats = NDArray[np.float64]
+Bound = Literal["", "<", ">"]
+
+REPLICATES = 1000
+BD_REPLICATES = 200
+"""Of the bootstrap: points and rates at an agreement; Bjontegaard deltas, which take longer."""
+
+FLOOR = 0.8
+"""Bjontegaard deltas begin at this share of the unquantised quality: nobody runs a network below."""
+
+INTERPOLATION = "pchip"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and its 95 % interval; None where it does not exist."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class RateAt:
+    """BPFP at an agreement; ``bound`` tells that the true rate is below or above all points."""
+
+    bpfp: float
+    bound: Bound
+    low: float
+    high: float
+
+
+@functools.cache
+def resamples(samples: int, replicates: int, seed: int = 0) -> Floats:
+    """Bootstrap weights ``[replicates, samples]``: how often a sample was drawn, over their number."""
+    drawn = np.random.default_rng(seed).integers(0, samples, (replicates, samples))
+    return np.stack([np.bincount(row, minlength=samples) for row in drawn]) / samples
+
+
+class Curve:
+    """Rates and, by sample, whether the output was right at each.
+
+    Args:
+        rates: BPFP ``[P]``, ascending.
+        right: whether it was ``[P, B]``.
+    """
+
+    def __init__(self, rates: Sequence[float], right: NDArray[np.bool_]) -> None:
+        self.rates, self.right = np.asarray(rates, np.float64), right
+        self.shares: Floats = right.mean(axis=1) if right.size else np.zeros(len(self.rates))
+
+    @functools.cached_property
+    def replicates(self) -> Floats:
+        """Shares in resampled data ``[R, P]``: the same samples are drawn for every curve of a task."""
+        return resamples(self.right.shape[1], REPLICATES) @ self.right.T.astype(np.float64)
+
+    def intervals(self) -> list[Interval]:
+        """95 % intervals of the shares."""
+        low, high = np.percentile(self.replicates, [2.5, 97.5], axis=0)
+        return [Interval(*map(float, each)) for each in zip(self.shares, low, high, strict=True)]
+
+    def at(self, mark: float) -> RateAt:
+        """The rate at which a share is reached for good, with its interval."""
+        value, bound = rate_at(self.rates, self.shares, mark)
+        drawn = [rate_at(self.rates, shares, mark)[0] for shares in self.replicates]
+        low, high = np.percentile(drawn, [2.5, 97.5])
+        return RateAt(value, bound, float(low), float(high))
+
+
+def rate_at(rates: Floats, shares: Floats, mark: float) -> tuple[float, Bound]:
+    """BPFP from which on a share holds at every higher rate too; between points, log bytes are linear in the share."""
+    below = np.flatnonzero(shares < mark - 1e-9)
+    if not len(below):
+        return float(rates[0]), "<"
+    last = int(below[-1])
+    if last + 1 == len(rates):
+        return float(rates[-1]), ">"
+    part = (mark - shares[last]) / (shares[last + 1] - shares[last])
+    return float(rates[last] * (rates[last + 1] / rates[last]) ** part), ""
+
+
+def bd_available() -> bool:
+    """Whether the library for Bjontegaard deltas is installed."""
+    return find_spec("bjontegaard") is not None
+
+
+def bd_rate(anchor: Curve, curve: Curve, floor: float) -> Interval:
+    """BD-rate in %: mean change of bytes at equal shares, from ``floor`` on."""
+    import bjontegaard
+
+    return _delta(bjontegaard.bd_rate, envelope, anchor, curve, floor, 1.0)
+
+
+def bd_accuracy(anchor: Curve, curve: Curve, floor: float) -> Interval:
+    """Mean change of the share, in percentage points, at equal bytes (BD-PSNR's construction)."""
+    import bjontegaard
+
+    return _delta(bjontegaard.bd_psnr, best_so_far, anchor, curve, floor, 100.0)
+
+
+Shape = Callable[[Floats, Floats, float], tuple[Floats, Floats]]
+"""What of a curve is compared: rates, shares and a floor -> rates and shares."""
+
+
+def _delta(
+    metric: Callable[..., float], shape: Shape, anchor: Curve, curve: Curve, floor: float, unit: float
+) -> Interval:
+    if not len(anchor.rates) or not len(curve.rates):
+        return Interval(None)
+
+    def of(ours: Floats, theirs: Floats) -> float | None:
+        first, second = shape(anchor.rates, theirs, floor), shape(curve.rates, ours, floor)
+        if min(len(first[0]), len(second[0])) < 2:
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            options: dict[str, Any] = {"method": INTERPOLATION, "require_matching_points": False, "min_overlap": 0}
+            found = float(metric(*first, *second, **options))
+        return unit * found if np.isfinite(found) else None
+
+    value = of(curve.shares, anchor.shares)
+    if value is None:
+        return Interval(None)
+    pairs = zip(curve.replicates[:BD_REPLICATES], anchor.replicates[:BD_REPLICATES], strict=True)
+    drawn = [each for each in (of(*pair) for pair in pairs) if each is not None]
+    low, high = np.percentile(drawn, [2.5, 97.5]) if drawn else (value, value)
+    return Interval(value, float(low), float(high))
+
+
+def envelope(rates: Floats, shares: Floats, floor: float) -> tuple[Floats, Floats]:
+    """Points that no cheaper one reaches, from ``floor`` on; a point at the floor itself is interpolated."""
+    kept: list[int] = []
+    for number, share in enumerate(shares):
+        if not kept or share > shares[kept[-1]]:
+            kept.append(number)
+    return _from_floor(rates[kept], shares[kept], floor)
+
+
+def best_so_far(rates: Floats, shares: Floats, floor: float) -> tuple[Floats, Floats]:
+    """At every rate the best share up to it, from ``floor`` on."""
+    return _from_floor(rates, np.maximum.accumulate(shares), floor)
+
+
+def _from_floor(rates: Floats, shares: Floats, floor: float) -> tuple[Floats, Floats]:
+    """The part of an ascending curve at or above a floor, which begins with an interpolated point at the floor."""
+    first = int(np.searchsorted(shares, floor))
+    if first in (0, len(shares)) or shares[first] == floor:
+        return rates[first:], shares[first:]
+    part = (floor - shares[first - 1]) / (shares[first] - shares[first - 1])
+    start = rates[first - 1] * (rates[first] / rates[first - 1]) ** part
+    return np.concatenate([[start], rates[first:]]), np.concatenate([[floor], shares[first:]])

@@ -1,0 +1,91 @@
+"""The experiment of the paper that caufc is named after (arXiv 2506.12737), as choices of tasks and codecs.
+
+The paper compares one codec for all architectures with one trained for each, after aligning what they see. Here both
+are the learned codec, beside the transform codec and the rivals, and the ablation leaves alignment steps out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..errors import StorageError
+from .methods import CODECS, Codec, hyperprior
+from .plan import OWN_TASKS
+from .taskdata import file_name
+
+__all__ = ["PAPER_FIT_SAMPLES", "PAPER_SAMPLES", "paper_anchor", "paper_codecs"]
+
+PAPER_SAMPLES = 1000
+PAPER_FIT_SAMPLES = 800
+"""So that eight taps take less than three hours on two cores."""
+
+PER_ARCHITECTURE = "hyperprior-arch"
+UNIVERSAL = "hyperprior"
+
+UNALIGNED = {"b c h w": "b n c d"}
+"""A map as it is: channels as rows of the plane, positions as columns."""
+
+
+@dataclass(frozen=True)
+class _Ablated:
+    """A learned codec for all architectures with less alignment than the paper's.
+
+    Args:
+        name: as tables show it.
+        options: of :func:`caufc.encode`; its weights were trained under the same.
+        layouts: told instead of the features' own.
+    """
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    layouts: Mapping[str, str] = field(default_factory=dict)
+
+
+ABLATION = {
+    "none": _Ablated("hyperprior, no alignment", {"align": "none"}, UNALIGNED),
+    "format": _Ablated("hyperprior, format alignment only", {"align": "none"}),
+    "format-value": _Ablated("hyperprior, format and value alignment"),
+}
+"""Part of a weights file's name -> what it was trained for."""
+
+
+def paper_codecs(weights: Path | None) -> list[Codec]:
+    """All codecs of the experiment; those whose weights are not there are left out with a note.
+
+    Args:
+        weights: folder with ``TASK.caufw``, trained for one architecture each (``cifar10_resnet56.caufw``), and
+            ``ablation-none.caufw``, ``ablation-format.caufw`` and ``ablation-format-value.caufw``; None for what ships.
+
+    Raises:
+        StorageError: if the folder is missing.
+    """
+    if weights is not None and not weights.is_dir():
+        raise StorageError("no such folder", file=str(weights), remedy="'caufc train' makes weights")
+    own = [codec for codec in CODECS if codec.key != UNIVERSAL]
+    universal = hyperprior(UNIVERSAL, "hyperprior, universal", None)
+    single = hyperprior(PER_ARCHITECTURE, "hyperprior, per architecture", _by_task(weights))
+    ablation = [_ablated(f"ablation-{part}", each, weights) for part, each in ABLATION.items()]
+    return [*own, universal, single, *ablation]
+
+
+def paper_anchor(codecs: list[Codec]) -> str | None:
+    """The paper's baseline, the codec trained for one architecture; what stands in for it where it is not there."""
+    there = [codec.key for codec in codecs if codec.missing() is None and (codec.weights is None or codec.weights)]
+    return next((key for key in (PER_ARCHITECTURE, UNIVERSAL) if key in there), None)
+
+
+def _ablated(key: str, ablated: _Ablated, weights: Path | None) -> Codec:
+    found = hyperprior(key, ablated.name, _for_all(weights, key), **ablated.options)
+    return replace(found, layouts=ablated.layouts)
+
+
+def _by_task(folder: Path | None) -> Mapping[str, Path]:
+    found = {} if folder is None else {task: folder / f"{file_name(task)}.caufw" for task in OWN_TASKS}
+    return {task: path for task, path in found.items() if path.is_file()}
+
+
+def _for_all(folder: Path | None, name: str) -> Mapping[str, Path]:
+    path = Path() if folder is None else folder / f"{name}.caufw"
+    return {"*": path} if path.is_file() else {}

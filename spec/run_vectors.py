@@ -1,0 +1,151 @@
+"""Test a decoder, given as a command line, against the conformance vectors.
+
+    python spec/run_vectors.py [--mutations 8] COMMAND ...
+
+COMMAND is run for every vector with {file} replaced by its path; {profile} by the path of the profile that it needs,
+and if there is none, the argument is left out together with the one before it. {values}, if there, is the path of an
+.npz file to write, one array NAME/NUMBER a sample. The command must
+
+- exit 0 for a valid file, and print a JSON object with at least `samples` and `symbols_sha256` [CAUF-0119]; if it has
+  `tensors`, their `values_sha256` are compared where values are exact;
+- exit 3 for a damaged or malformed file, 4 for one that is unsupported, for an invalid vector.
+
+Then one bit at each of so many places of every valid vector is flipped, and the command must refuse what results.
+Examples:
+
+    python spec/run_vectors.py python spec/refdecoder.py --json --profile {profile} -o {values} {file}
+    python spec/run_vectors.py caufc verify --deep --json --profile {profile} {file}
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+VECTORS = Path(__file__).resolve().parent / "vectors"
+UNSUPPORTED = ("UnsupportedError", "VersionError", "MissingProfileError", "LimitError")
+FORMS = {"fp32": "<f4", "fp16": "<f2", "fp64": "<f8"}
+
+
+def command_for(command: list[str], file: Path, profile: str | None, values: Path) -> list[str]:
+    """The command line for one file."""
+    out: list[str] = []
+    for word in command:
+        if "{profile}" in word and profile is None:
+            out = out[:-1] if word == "{profile}" and out else out
+            continue
+        known = "" if profile is None else str(VECTORS / "profiles" / profile)
+        out.append(word.replace("{file}", str(file)).replace("{profile}", known).replace("{values}", str(values)))
+    return out
+
+
+def run(command: list[str], file: Path, profile: str | None, values: Path) -> tuple[int, str]:
+    done = subprocess.run(command_for(command, file, profile, values), capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+def check_valid(command: list[str], path: Path, values: Path) -> Iterator[str]:
+    """What is wrong with how a valid vector is decoded."""
+    facts = json.loads(path.with_suffix(".json").read_text())
+    code, text = run(command, path, facts.get("profile"), values)
+    if code != 0:
+        yield f"exit code {code}"
+        return
+    try:
+        found = json.loads(text)
+    except ValueError:
+        yield "no JSON"
+        return
+    for key in ("samples", "symbols_sha256"):
+        if found.get(key) != facts[key]:
+            yield f"{key} {found.get(key)}, not {facts[key]}"
+    tensors = found.get("tensors")
+    for mine, theirs in zip(tensors if isinstance(tensors, list) else [], facts["tensors"], strict=False):
+        if "values_sha256" in theirs and mine.get("values_sha256", theirs["values_sha256"]) != theirs["values_sha256"]:
+            yield f"values of tensor '{theirs['name']}' differ"
+    if values.exists():
+        yield from check_values(facts, values)
+        values.unlink()
+
+
+def check_values(facts: dict[str, Any], values: Path) -> Iterator[str]:
+    """Values against digests and listed tolerances."""
+    arrays = np.load(values)
+    for tensor in facts["tensors"]:
+        samples = [arrays[f"{tensor['name']}/{number}"] for number in range(facts["samples"])]
+        data = b"".join(sample.tobytes() for sample in samples)
+        if "values_sha256" in tensor:
+            if hashlib.sha256(data).hexdigest() != tensor["values_sha256"]:
+                yield f"values of tensor '{tensor['name']}' differ"
+            continue
+        floats = as_floats(tensor["dtype"], data)
+        worst = max((abs(floats[p] - value) - allowed for p, value, allowed in tensor["values"]), default=0)
+        if worst > 0:
+            yield f"a value of tensor '{tensor['name']}' is {worst} beyond its tolerance"
+
+
+def as_floats(dtype: str, data: bytes) -> Any:
+    if dtype == "bf16":
+        return (np.frombuffer(data, "<u2").astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
+    return np.frombuffer(data, FORMS[dtype]).astype(np.float64)
+
+
+def check_invalid(command: list[str], path: Path, values: Path) -> Iterator[str]:
+    """What is wrong with how an invalid vector is refused."""
+    facts = json.loads(path.with_suffix(".json").read_text())
+    wanted = 4 if facts["error"] in UNSUPPORTED else 3
+    code, _ = run(command, path, facts.get("profile"), values)
+    if code != wanted:
+        yield f"exit code {code}, not {wanted} [CAUF-{facts['requirement']:04d}]"
+
+
+def check_mutations(command: list[str], path: Path, values: Path, places: int, folder: Path) -> Iterator[str]:
+    """Flipped bits that are accepted."""
+    data, profile = path.read_bytes(), json.loads(path.with_suffix(".json").read_text()).get("profile")
+    for place in sorted({len(data) * n // places + (n * 7) % max(1, len(data) // places) for n in range(places)}):
+        mutated = bytearray(data)
+        mutated[place % len(data)] ^= 1 << place % 8
+        file = folder / "mutated.cauf"
+        file.write_bytes(mutated)
+        code, _ = run(command, file, profile, values)
+        if code not in (3, 4):
+            yield f"bit {place % 8} of byte {place % len(data)} flipped: exit code {code}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--mutations", type=int, default=8, help="places of every valid vector where a bit is flipped")
+    parser.add_argument("--only", default="*", help="pattern of the names of vectors")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="with {file}, and {profile} and {values} if it can")
+    options = parser.parse_args()
+    if not any("{file}" in word for word in options.command):
+        parser.error("the command has no {file}")
+    checked = failures = 0
+    with tempfile.TemporaryDirectory() as folder:
+        values = Path(folder) / "values.npz"
+        for kind in ("valid", "invalid"):
+            for path in sorted((VECTORS / kind).glob(f"{options.only}.cauf")):
+                check = check_valid if kind == "valid" else check_invalid
+                wrong = list(check(options.command, path, values))
+                if kind == "valid":
+                    wrong += check_mutations(options.command, path, values, options.mutations, Path(folder))
+                    checked += options.mutations
+                checked += 1
+                failures += len(wrong)
+                for what in wrong:
+                    print(f"{kind}/{path.stem}: {what}")
+    print(f"{checked} checks, {failures} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""The runner of the vectors tests both decoders, and itself turns red; the table of requirements is complete."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import caufc
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = [
+    sys.executable,
+    str(ROOT / "spec" / "refdecoder.py"),
+    "--json",
+    "--profile",
+    "{profile}",
+    "-o",
+    "{values}",
+    "{file}",
+]
+CAUFC = [sys.executable, "-m", "caufc.cli.main", "verify", "--deep", "--json", "--profile", "{profile}", "{file}"]
+
+
+def run(*arguments: str, root: Path = ROOT) -> tuple[int, str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(caufc.__file__).parents[1])}
+    command = [sys.executable, str(root / "spec" / "run_vectors.py"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return done.returncode, done.stdout
+
+
+def test_both_decoders_pass() -> None:
+    for command in (REFERENCE, CAUFC):
+        code, text = run("--only", "profile-[lo]*", "--mutations", "2", *command)
+        assert (code, text) == (0, "7 checks, 0 failures\n"), text
+
+
+def test_a_decoder_that_takes_everything_fails() -> None:
+    liar = [sys.executable, "-c", "print('{}')", "{file}"]
+    code, text = run("--only", "[tz]*s", "--mutations", "2", *liar)
+    assert code == 1
+    assert "valid/zeros: samples None, not 3" in text
+    assert "flipped: exit code 0" in text
+    assert "invalid/tree-names: exit code 0, not 3 [CAUF-0051]" in text
+
+
+def test_other_expectations_turn_red(tmp_path: Path) -> None:
+    """A vector whose JSON says something else is a failure: of values, of symbols, of samples."""
+    copy = tmp_path / "spec"
+    for name in ("run_vectors.py", "vectors/valid/basis.cauf", "vectors/valid/basis.json"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes((ROOT / "spec" / name).read_bytes())
+    path = copy / "vectors" / "valid" / "basis.json"
+    facts = json.loads(path.read_text())
+    assert run("--mutations", "1", *REFERENCE, root=tmp_path) == (0, "2 checks, 0 failures\n")
+    facts["tensors"][0]["values"][5][1] += 3 * facts["tensors"][0]["values"][5][2]
+    facts["symbols_sha256"] = "0" * 64
+    path.write_text(json.dumps(facts))
+    code, text = run("--mutations", "1", *REFERENCE, root=tmp_path)
+    assert code == 1
+    assert "valid/basis: symbols_sha256 " in text
+    assert "beyond its tolerance" in text
+
+
+def test_every_requirement_is_tested() -> None:
+    command = [sys.executable, str(ROOT / "tools" / "make_requirements_table.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wanted = "up to date: True; every requirement tested: True; vectors that are not there: []\n"
+    assert (done.returncode, done.stdout) == (0, wanted)

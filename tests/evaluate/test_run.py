@@ -1,0 +1,115 @@
+"""Runs: what is measured, kept, extended and left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import caufc
+from caufc.errors import CaufError, InputError
+from caufc.evaluate import children, lane
+from caufc.evaluate.axis import Axis
+from caufc.evaluate.methods import Codec, Method, find_methods, hyperprior
+from caufc.evaluate.plan import Wanted, make_plan
+from caufc.evaluate.results import summarise
+from caufc.evaluate.rivals import find_families
+from caufc.evaluate.run import Run
+
+MANAGER = caufc.PluginManager([metadata.EntryPoint("tiny", "evaluate.tiny_task", "caufc")])
+BLIND = Codec("blind", "caufc, blind", Axis("quality", (20.0, 60.0), divisible=True, low=0, high=100))
+TASK = Codec("task", "caufc, task-aware", Axis("quality", (40.0, 60.0)), fitted="task")
+
+
+def run_of(work: Path, methods: Sequence[Method], task: str = "tiny/maps") -> Run:
+    plan = make_plan(Wanted(None, tasks=[task]), MANAGER, work)
+    work.mkdir(exist_ok=True)
+    return Run(plan.tasks, methods, work, 2)
+
+
+def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    methods = [BLIND, TASK, *find_families(["fp16"])]
+    lanes = run_of(tmp_path / "w", methods).measure()
+    assert [(found.method.key, found.failures) for found in lanes] == [("blind", {}), ("task", {}), ("fp16", {})]
+    for found in lanes:
+        assert (found.samples, found.numel, found.layout) == (40, 40 * 8 * 16, "b c h w")
+        assert all(point.bpfp == 8 * point.bytes / found.numel for point in found.points)
+        assert [point.bpfp for point in found.points] == sorted(point.bpfp for point in found.points)
+        assert all(point.encode_mib >= 0 and point.decode_mb_s > 0 for point in found.points)
+    blind, task, fp16 = lanes
+    assert fp16.points[0].agrees(fp16.reference).all()
+    assert blind.points[0].agrees(blind.reference).mean() < 0.99, "the curve goes on downwards"
+    assert task.points[-1].bytes < fp16.points[0].bytes / 4
+
+    def forbidden(*_: object) -> None:
+        raise AssertionError("everything was measured already")
+
+    monkeypatch.setattr(children.Children, "code", forbidden)
+    monkeypatch.setattr(lane, "fit_profile", forbidden)
+    again = run_of(tmp_path / "w", methods).measure()
+    assert [found.points for found in again] == [found.points for found in lanes]
+
+    results = summarise(lanes, "fp16", {"tiny/maps": "middle"})
+    json.dumps(results, allow_nan=False)
+    (tap,) = results["taps"]
+    assert tap["place"] == "read-out"
+    assert tap["accuracy"] == pytest.approx(float((fp16.reference == fp16.labels).mean()))
+    first = tap["methods"][0]["points"][0]
+    assert first["agreement"]["low"] <= first["agreement"]["value"] <= first["agreement"]["high"]
+    assert "top1" not in first
+    assert next(s for s in results["summary"] if s["key"] == "task")["fewer_than_anchor"]["0.99"]["all"]["mean"] > 4
+
+
+def test_points_of_other_features_do_not_count(tmp_path: Path):
+    path = tmp_path / "w" / "points" / "tiny_maps" / "middle" / "fp16.json"
+    run_of(tmp_path / "w", find_families(["fp16"])).measure()
+    kept = json.loads(path.read_text())
+    kept["fingerprint"]["features"] = "other"
+    kept["points"]["bits 16"]["bytes"] = 1
+    path.write_text(json.dumps(kept))
+    (found,) = run_of(tmp_path / "w", find_families(["fp16"])).measure()
+    assert found.points[0].bytes > 1
+
+
+def test_what_cannot_be_coded_is_a_failure_of_its_lane(tmp_path: Path):
+    refused = Codec("refused", "refused", Axis("quality", (20.0,)), {"align": "nonsense"})
+    (found,) = run_of(tmp_path / "w", [refused]).measure()
+    assert found.points == ()
+    assert "nonsense" in found.failures["quality 20"]
+    json.dumps(summarise([found], "refused", {}), allow_nan=False)
+
+
+def test_a_task_that_cannot_be_loaded_ends_the_run(tmp_path: Path):
+    with pytest.raises(CaufError, match="no network here"):
+        run_of(tmp_path / "w", [BLIND], "tiny/broken").measure()
+
+
+def test_a_worker_that_breaks_is_told(tmp_path: Path):
+    with pytest.raises(InputError, match="unknown rival 'nobody'"):
+        children.Children().code(_job(tmp_path, "nobody"))
+
+
+def _job(folder: Path, family: str) -> children.Job:
+    from caufc.evaluate.stored import Stored
+
+    Stored.of(np.zeros((2, 3), np.float32), "b c").save(folder / "x.npy")
+    return children.Job(str(folder / "x.npy"), str(folder / "y.npy"), family, {"bits": 4}, {})
+
+
+def test_codecs_that_are_not_installed_are_left_out():
+    absent = hyperprior("absent", "absent", None)
+    absent = Codec(**{**vars(absent), "module": "caufc.codec.never"})
+    methods, missing = find_methods(None, ["int"], [BLIND, absent])
+    assert [method.key for method in methods] == ["blind", "int"]
+    assert missing == {"absent": "this version of caufc does not have it"}
+
+
+def test_codecs_without_weights_for_a_task_are_left_out(tmp_path: Path):
+    single = hyperprior("single", "single", {"other/task": tmp_path})
+    run = run_of(tmp_path / "w", [single])
+    assert run.measure() == []
+    assert run.skipped == {"single on tiny/maps": "there are no weights for it"}

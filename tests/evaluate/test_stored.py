@@ -1,0 +1,53 @@
+"""Features in files, and as rivals see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caufc.evaluate.stored import Stored
+
+GENERATOR = np.random.default_rng(0)
+
+
+def values(*shape: int) -> np.ndarray:
+    return GENERATOR.standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("features", "layout", "width"),
+    [
+        (values(3, 8, 4, 4), "b c h w", 8),
+        (values(3, 5, 6), "b (1 + h w) c", 6),
+        (values(2, 3, 5, 4), "b g t d", 12),
+        ([values(4, 6), values(2, 6)], "n c", 6),
+        ([values(8, 3, 4), values(8, 2, 2)], "c h w", 8),
+    ],
+)
+def test_features_come_back(features: object, layout: str, width: int, tmp_path: Path):
+    stored = Stored.of(features, layout)
+    stored.save(tmp_path / "x.npy")
+    back = Stored.load(tmp_path / "x.npy")
+    assert (back.layout, back.digest(), back.numel) == (stored.layout, stored.digest(), stored.numel)
+    assert back.tokens().shape == (stored.numel // width, width)
+    plan = back.plan
+    for there, again in ((plan.matrix, plan.arrays), (plan.joined, plan.apart)):
+        for before, after in zip(stored.arrays, again(there(back.arrays)), strict=True):
+            np.testing.assert_array_equal(before, after)
+
+
+def test_tokens_are_rows():
+    maps = values(2, 3, 4, 5)
+    np.testing.assert_array_equal(Stored.of(maps, "b c h w").tokens()[0], maps[0, :, 0, 0])
+
+
+def test_samples_of_one_shape_are_a_batch():
+    assert Stored.of([values(4, 6), values(4, 6)], "n c").batch
+    assert not Stored.of([values(4, 6), values(3, 6)], "n c").batch
+
+
+def test_other_values_have_another_digest():
+    one = values(2, 3)
+    assert Stored.of(one, "b c").digest() != Stored.of(one + 1, "b c").digest()

@@ -1,0 +1,88 @@
+"""The process that codes one point, called in this one."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caufc.errors import InputError
+from caufc.evaluate import worker
+from caufc.evaluate.rivals import find_rivals
+from caufc.evaluate.stored import Stored
+from caufc.evaluate.worker import Job
+from caufc.fit import fit_profile
+
+MAPS = np.maximum(np.random.default_rng(0).standard_normal((12, 8, 6, 6)), 0).astype(np.float32)
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    path = tmp_path / "maps.npy"
+    Stored.of(MAPS, "b c h w").save(path)
+    return path
+
+
+def job(features: Path, family: str | None, **options: object) -> Job:
+    decoded = str(features.with_name("decoded.npy"))
+    return Job(str(features), decoded, family, **{"setting": {"quality": 70}, "options": {}, **options})
+
+
+def test_caufc(features: Path):
+    coded = worker.code(job(features, None))
+    back = Stored.load(features.with_name("decoded.npy"))
+    assert back.samples.shape == MAPS.shape
+    assert coded.snr_db == pytest.approx(worker.snr_db(Stored.load(features), back))
+    assert 0 < coded.bytes < MAPS.nbytes and coded.snr_db > 10
+    assert min(coded.encode_seconds, coded.decode_seconds) > 0
+
+
+def test_a_profile_is_not_counted(features: Path):
+    path = features.with_suffix(".caufp")
+    path.write_bytes(fit_profile(MAPS, layout="b c h w"))
+    with_profile = worker.code(job(features, None, profile=str(path)))
+    assert with_profile.bytes < worker.code(job(features, None)).bytes
+
+
+def test_of_variants_the_smallest_counts(features: Path):
+    coded = worker.code(job(features, "int", setting={"bits": 2.0}))
+    assert coded.method == "int2 + zstd -19"
+    (plain, packed) = find_rivals(["int2"], 19)[0]
+    sizes = [len(rival.encode([MAPS], Stored.load(features).plan)) for rival in (plain, packed)]
+    assert sizes[0] != sizes[1] and coded.bytes == min(sizes)
+
+
+def test_a_rival_may_be_calibrated(features: Path):
+    setting = {"octaves": 0.0}
+    calibrated = worker.code(job(features, "kvtc-calibrated", setting=setting, calibration=str(features)))
+    assert calibrated.bytes < worker.code(job(features, "kvtc", setting=setting)).bytes, "the basis is not counted"
+
+
+def test_what_is_exact_has_no_snr(features: Path):
+    assert worker.code(job(features, None, setting={"lossless": True})).snr_db is None
+
+
+def test_the_process_answers_in_json(
+    features: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    for asked, key in ((job(features, None), "bytes"), (job(features, "nobody"), "error")):
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(asdict(asked))))
+        worker.main()
+        assert key in json.loads(capsys.readouterr().out)
+
+
+def test_memory_is_what_a_call_needs_at_its_peak():
+    size = 64 << 20
+    _, cost = worker.measured(lambda: len(b"x" * size))
+    _, idle = worker.measured(lambda: 0)
+    if Path("/proc/self/clear_refs").exists():
+        assert cost.mib == pytest.approx(64, abs=8) and idle.mib < 8
+
+
+def test_the_error_of_a_rival_is_told(features: Path):
+    with pytest.raises(InputError):
+        worker.code(job(features, "nobody"))

@@ -1,0 +1,121 @@
+"""What a file may ask for: refused soon and in little memory, however few bytes ask; and what encode writes is read."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from children import Child, run_limited
+from container import assemble, header_bytes, varint
+
+import caufc
+from caufc.errors import LimitError
+from caufc.limits import Limits
+
+SECONDS = 20
+MEMORY = 1 << 30
+
+
+def asking(
+    records: list[Any], chunks: list[bytes] | None = None, sections: tuple[bytes, ...] = (), content: int = 2
+) -> bytes:
+    """A tuple of one sample, whose tensors have these records; every payload is one byte of flags."""
+    tree = [1, [], list(range(len(records)))]
+    chunk = b"\0\1" + b"\1" * len(records) + bytes(4) + bytes(len(records))
+    blocks = [*(("S", body) for body in sections), *(("C", body) for body in chunks or [chunk]), ("E", b"\1")]
+    return assemble(header_bytes([content, None, 0, None, tree, records]), blocks)
+
+
+def lossy(shape: list[int | None], layout: str) -> list[Any]:
+    return [0, 0, shape, layout, None, 1, None, [1.0, 0, 0, 0]]
+
+
+def zeros(kind: int, element: int, size: int) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return bytes([kind, 0, element, 1]) + packer.compress(bytes(size)) + packer.flush()
+
+
+def grids(count: int) -> bytes:
+    """A chunk of samples that all differ in their grid."""
+    sizes = b"".join(varint(1 + n % 256) + varint(1 + n // 256) for n in range(count))
+    return varint(0) + varint(count) + sizes + b"\1" + bytes(4) + b"\0"
+
+
+ATTACKS = {
+    "chunk_tokens": asking([lossy([1 << 12, 1 << 13, 0], "h w c")]),
+    "chunk_products": asking(
+        [lossy([1 << 16, 1 << 12], "n c")], sections=(zeros(8, 0, 1 << 24), zeros(9, 1, 1 << 13))
+    ),
+    "channels": asking([lossy([1 << 24], "c")] * 300),
+    "chunk_elements": asking([lossy([1 << 14, 1 << 15], "n c")]),
+    "section_bytes": asking([lossy([1], "c")], sections=tuple(zeros(10, 1, 1 << 24) for _ in range(5))),
+    "chunk_arrays": asking([[0, 0, [0], None, None, 0]] * 70, [varint(0) + varint(65_536)], content=1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", ATTACKS)
+def test_attacks_are_refused_in_little_time_and_memory(limit: str) -> None:
+    child = run_limited("import sys, caufc; caufc.decode(sys.stdin.buffer.read())", ATTACKS[limit], SECONDS, MEMORY)
+    assert "caufc.errors.LimitError" in child.stderr and f"Limits({limit}=" in child.stderr, child.stderr[-500:]
+
+
+def test_many_tensors_share_their_tables() -> None:
+    """A megabyte of header: 40,000 tensors, each with universal tables and contexts of its own."""
+    data = asking([lossy([1], "c")] * 40_000)
+    child = run_limited("import sys, caufc; caufc.inspect(sys.stdin.buffer.read())", data, 60, MEMORY)
+    assert child == Child(0, "", "")
+
+
+def test_many_grids_are_bounded() -> None:
+    head = header_bytes([1, None, 0, None, None, [lossy([None, None, 1], "h w c")]])
+    data = assemble(head, [("C", grids(300)), ("E", varint(300))])
+    with pytest.raises(LimitError) as caught:
+        caufc.decode(data, limits=Limits(chunk_grids=299))
+    assert (caught.value.limit, caught.value.value) == ("chunk_grids", 300)
+
+
+def test_random_access_and_verify_hold_to_the_same_limits() -> None:
+    data = ATTACKS["chunk_tokens"]
+    with pytest.raises(LimitError):
+        caufc.verify(data)
+    with caufc.open(data) as reader, pytest.raises(LimitError):
+        reader[0]
+
+
+@pytest.mark.parametrize(
+    ("limits", "limit"),
+    [
+        (Limits(chunk_tokens=39), "chunk_tokens"),
+        (Limits(file_elements=479), "file_elements"),
+        (Limits(output_bytes=1919), "output_bytes"),
+        (Limits(channels=11), "channels"),
+        (Limits(header_bytes=20), "header_bytes"),
+        (Limits(chunk_arrays=9), "chunk_arrays"),
+        (Limits(chunk_elements=479), "chunk_elements"),
+    ],
+)
+def test_encode_refuses_what_decoders_would(limits: Limits, limit: str) -> None:
+    features = np.random.default_rng(0).standard_normal((10, 4, 12)).astype("f4")
+    with pytest.raises(LimitError, match="split the input into smaller samples or") as caught:
+        caufc.encode(features, limits=limits)
+    assert caught.value.limit == limit
+
+
+def test_what_encode_writes_by_default_decode_reads_by_default() -> None:
+    """Many tensors, many grids: the default chunk is small enough."""
+    samples = [{f"{n}": np.ones((1 + (7 * i + n) % 23, 1), "f4") for n in range(30)} for i in range(2300)]
+    data = caufc.encode(samples, layout="n c")
+    assert caufc.inspect(data).chunks == 2
+    assert len(caufc.decode(data)) == 2300
+
+
+def test_unlimited_must_be_asked_for() -> None:
+    bomb = asking([lossy([1 << 10, 1 << 4, 0], "h w c")], [b"\0\1\1" + struct.pack("<I", 0) + b"\0"])
+    small = Limits(chunk_tokens=100)
+    with pytest.raises(LimitError, match=r"Limits\(chunk_tokens=\.\.\.\) or --limit chunk_tokens=N if you trust"):
+        caufc.decode(bomb, limits=small)
+    assert caufc.decode(bomb, limits=Limits.unlimited())[0][0].shape == (1 << 10, 1 << 4, 0)
+    assert Limits.unlimited().nesting == Limits().nesting

@@ -1,0 +1,121 @@
+"""Every truncation and every flipped bit of golden files: each must be refused, however the file is read.
+
+    python tools/fuzz_flips.py [--count N] [--stride 1] [--record]
+
+Cases are numbered through the files: of every byte, its eight bits and the cut before it. ``--fault`` breaks the
+decoder on purpose, to see that this is found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import sys
+from bisect import bisect_right
+from collections.abc import Callable
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from fuzzing import Case, WrongOutcomeError, main, outcome_of
+
+import caufc
+from caufc.bitstream import Block, BlockParser
+
+VECTORS = Path(__file__).resolve().parent.parent / "spec" / "vectors"
+
+GOLDEN = {
+    "ancillary": "blocks of unknown kinds, a section twice, a later minor version",
+    "tokens-ragged": "a list, chunks and an index, statistics per channel, contexts of a lattice",
+    "nonfinite": "patches",
+    "per-token-bf16": "statistics per token, bfloat16",
+    "spectral-own-tables": "frequencies, extents, own tables and context map",
+    "spectral-2d-blocks": "several blocks",
+    "basis-analysis": "a basis and its analysis, band steps and levels",
+    "profile-analysis": "a file that relies on a profile",
+    "key-value": "several tensors by name, groups",
+    "integers": "all integer dtypes and booleans, without loss",
+    "lossless-fp32": "byte planes of floats on grids",
+    "outliers": "extra bits",
+    "nested": "nested structure",
+    "hyperprior-tokens": "the learned codec, with weights that ship",
+    "tiny": "the file that the specification explains",
+}
+"""Vectors that use every tool of the bitstream."""
+
+PLACES = 9
+
+
+@functools.cache
+def files() -> list[tuple[str, bytes, Path | None]]:
+    """Name, bytes and profile of the golden files."""
+    profile = VECTORS / "profiles" / "analysis.caufp"
+    return [
+        (name, (VECTORS / "valid" / f"{name}.cauf").read_bytes(), profile if name.startswith("profile") else None)
+        for name in GOLDEN
+    ]
+
+
+def random_access(data: bytes, profile: Path | None) -> None:
+    with caufc.open(data, profile=profile) as reader:
+        for number in range(len(reader)):
+            reader[number]
+
+
+READERS: tuple[Callable[..., Any], ...] = (
+    lambda data, profile: caufc.decode(data, profile=profile),
+    lambda data, profile: caufc.verify(data, profile=profile),
+    lambda data, profile: caufc.verify(data, deep=True, profile=profile),
+    random_access,
+)
+
+
+def break_decoder(fault: str) -> None:
+    """Let blocks pass unchecked, raise what is not a CaufError, or kill the process."""
+    if fault == "unchecked":
+        BlockParser.cut = _unchecked  # type: ignore[method-assign]
+    elif fault == "foreign":
+        BlockParser.cut = lambda self: {}[self.offset]  # type: ignore[method-assign]
+    elif fault == "abort":
+        BlockParser.cut = lambda self: os.abort()  # type: ignore[method-assign]
+
+
+def _unchecked(self: BlockParser) -> Block | None:
+    length = self.length()
+    if length is None or len(self.buffer) < length:
+        return None
+    head = next(at for at in range(1, 10) if self.buffer[at] < 128) + 1
+    block = Block(chr(self.buffer[0]), memoryview(bytes(self.buffer[head : length - 4])), self.offset, length)
+    del self.buffer[:length]
+    self.offset += length
+    return block
+
+
+def check(number: int) -> str:
+    """Read a damaged file in every way; what decoding says."""
+    ends = list(accumulate(PLACES * len(data) for _, data, _ in files()))
+    at = bisect_right(ends, number)
+    name, data, profile = files()[at]
+    place, way = divmod(number - (ends[at - 1] if at else 0), PLACES)
+    rest = b"" if way == PLACES - 1 else bytes([data[place] ^ 1 << way]) + data[place + 1 :]
+    damaged = data[:place] + rest
+    outcomes = []
+    for read in READERS:
+        try:
+            read(damaged, profile)
+        except (caufc.FormatError, caufc.UnsupportedError) as err:
+            outcomes.append(outcome_of(err))
+        else:
+            raise WrongOutcomeError(f"{name}: byte {place}, way {way} accepted")
+    return outcomes[0]
+
+
+def make(options: argparse.Namespace) -> tuple[Case, int]:
+    break_decoder(options.fault)
+    there_are = sum(PLACES * len(data) for _, data, _ in files())
+    return lambda number: check(number * options.stride % there_are), there_are
+
+
+if __name__ == "__main__":
+    sys.exit(main(__file__, __doc__ or "", make, ("--stride", 1), ("--fault", "none")))
