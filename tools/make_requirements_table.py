@@ -66,7 +66,7 @@ VALID = {
     414: "hyperprior-tokens hyperprior-tiles",
     420: "hyperprior-plain hyperprior-embedded",
     421: "hyperprior-plain hyperprior-embedded",
-    422: "hyperprior-tokens hyperprior-embedded",
+    422: "hyperprior-embedded hyperprior-tiles",
     423: "hyperprior-tiles hyperprior-named",
 }
 """Requirement -> names of valid vectors, besides those that invalid vectors test."""
