@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .errors import LimitError as LimitError
     from .errors import MalformedError as MalformedError
     from .errors import MissingProfileError as MissingProfileError
+    from .errors import MissingWeightsError as MissingWeightsError
     from .errors import NonFiniteError as NonFiniteError
     from .errors import OptionError as OptionError
     from .errors import OutputExistsError as OutputExistsError
@@ -62,6 +63,7 @@ _HOMES = {
         "LimitError",
         "MalformedError",
         "MissingProfileError",
+        "MissingWeightsError",
         "NonFiniteError",
         "OptionError",
         "OutputExistsError",

@@ -21,7 +21,7 @@ from .pipeline.decoder import FileDecoder
 from .pipeline.encoder import Encoder, Progress
 from .pipeline.report import Report
 from .profiles import find_profile, profile_lookup
-from .reader import Info, Located, Reader, given_profile, open_file
+from .reader import Info, Located, Reader, given_profile, given_weights, open_file
 
 __all__ = ["Info", "Reader", "Verdict", "decode", "encode", "encode_to", "inspect", "load", "open", "save", "verify"]
 
@@ -91,6 +91,9 @@ def encode(
     effort: str = "default",
     index: bool | None = None,
     embed_profile: bool = True,
+    weights: str | Path | None = None,
+    embed_weights: bool = True,
+    outliers: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress | None = None,
 ) -> bytes:
@@ -102,7 +105,7 @@ def encode(
         tap: where the features were taken; one name, or a dict by tensor name.
         layout: meaning of the axes (``b c h w``); one expression, or a dict by tensor name; guessed when None.
         profile: name or ``.caufp`` file of a profile.
-        codec: ``transform``.
+        codec: ``transform``, or ``hyperprior``, the learned codec; it takes a quality or a rate.
         quality: 0 to 100, or ``low``, ``medium``, ``high``; medium when no rate control is given.
         snr: signal-to-noise ratio in dB over the whole file.
         bpfp: bits per feature point of the whole file, all bytes counted.
@@ -117,6 +120,10 @@ def encode(
         effort: ``fast``, ``default`` or ``best``: how long to look for a smaller file.
         index: write an index for random access; None for files of several chunks.
         embed_profile: copy a profile that does not ship with caufc into the file.
+        weights: name or ``.caufw`` file of the learned codec's weights; the universal ones when None.
+        embed_weights: copy weights that do not ship with caufc into the file.
+        outliers: ``keep`` stores values beyond the learned codec's range exactly, ``clip`` loses them; None keeps them
+            unless ``truncate`` gives the range.
         limits: of the decoders that are to read the file.
         progress: called with (what, values done, values in all).
 
@@ -146,13 +153,22 @@ def encode(
         effort=effort,
         index=index,
         embed_profile=embed_profile,
+        weights=weights,
+        embed_weights=embed_weights,
+        outliers=outliers,
         limits=limits,
         progress=progress,
     )
     return buffer.getvalue()
 
 
-def decode(data: bytes, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS) -> Any:
+def decode(
+    data: bytes,
+    *,
+    profile: str | Path | None = None,
+    weights: str | Path | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Any:
     """Decode the bytes of a ``.cauf`` file to what was encoded: same structure, names, shapes and dtypes.
 
     Raises:
@@ -162,7 +178,7 @@ def decode(data: bytes, *, profile: str | Path | None = None, limits: Limits = D
     """
     if isinstance(data, str | Path):
         raise OptionError("decode takes the bytes of a file", file=str(data), remedy="caufc.load(path)")
-    return _collect(_decoder(iter([data]), profile, limits))
+    return _collect(_decoder(iter([data]), profile, weights, limits))
 
 
 def save(path: str | Path, features: Any, *, force: bool = False, **options: Any) -> Report:
@@ -176,15 +192,27 @@ def save(path: str | Path, features: Any, *, force: bool = False, **options: Any
         return encode_to(file, features, **options)
 
 
-def load(path: str | Path, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS) -> Any:
+def load(
+    path: str | Path,
+    *,
+    profile: str | Path | None = None,
+    weights: str | Path | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Any:
     """Decode a file; see :func:`decode`."""
     with Located(path), open_file(path) as file:
-        return _collect(_decoder(_parts(file), profile, limits))
+        return _collect(_decoder(_parts(file), profile, weights, limits))
 
 
-def open(path: str | Path | bytes, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS) -> Reader:
+def open(
+    path: str | Path | bytes,
+    *,
+    profile: str | Path | None = None,
+    weights: str | Path | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Reader:
     """Open a file, or its bytes, for random access to samples; see :class:`Reader`."""
-    return Reader(path, profile=profile, limits=limits)
+    return Reader(path, profile=profile, weights=weights, limits=limits)
 
 
 @dataclass(frozen=True)
@@ -212,9 +240,15 @@ class Verdict:
         return asdict(self)
 
 
-def inspect(source: str | Path | bytes, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS) -> Info:
+def inspect(
+    source: str | Path | bytes,
+    *,
+    profile: str | Path | None = None,
+    weights: str | Path | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Info:
     """What a file, or its bytes, says of itself; see :class:`Info`."""
-    with open(source, profile=profile, limits=limits) as reader:
+    with open(source, profile=profile, weights=weights, limits=limits) as reader:
         return reader.info
 
 
@@ -223,6 +257,7 @@ def verify(
     *,
     deep: bool = False,
     profile: str | Path | None = None,
+    weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
     progress: Callable[[int], None] | None = None,
 ) -> Verdict:
@@ -232,6 +267,7 @@ def verify(
         source: path or bytes.
         deep: decode all symbols too, and check them.
         profile: name or file of a profile that the file needs.
+        weights: name or file of weights that the file needs.
         limits: what may be asked of the decoder.
         progress: called with the number of bytes read so far.
 
@@ -242,7 +278,7 @@ def verify(
     started = time.perf_counter()
     name = "-" if isinstance(source, bytes) else str(source)
     with Located(name), io.BytesIO(source) if isinstance(source, bytes) else open_file(source) as file:
-        decoder = _decoder(_parts(file, progress), profile, limits)
+        decoder = _decoder(_parts(file, progress), profile, weights, limits)
         digest = decoder.symbols_sha256() if deep else None
         if not deep:
             for _ in decoder.chunks():
@@ -266,8 +302,11 @@ def _can_truncate(file: BinaryIO) -> bool:
         return True
 
 
-def _decoder(data: Iterator[bytes], profile: str | Path | None, limits: Limits) -> FileDecoder:
-    return FileDecoder(data, profile_lookup(given_profile(profile, limits), limits), limits)
+def _decoder(
+    data: Iterator[bytes], profile: str | Path | None, weights: str | Path | None, limits: Limits
+) -> FileDecoder:
+    lookup = profile_lookup(given_profile(profile, limits), limits, given_weights(weights, limits))
+    return FileDecoder(data, lookup, limits)
 
 
 def _collect(decoder: FileDecoder) -> Any:

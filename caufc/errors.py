@@ -17,6 +17,7 @@
     └── UnsupportedError                    exit 4: valid, but not for this version or these limits
         ├── VersionError
         ├── MissingProfileError (LookupError)
+        ├── MissingWeightsError (LookupError)
         └── LimitError
 
 Errors carry fields, so that callers need not parse text: ``file`` (path as given), ``tensor`` (name) and ``remedy``.
@@ -37,6 +38,7 @@ __all__ = [
     "LimitError",
     "MalformedError",
     "MissingProfileError",
+    "MissingWeightsError",
     "NonFiniteError",
     "OptionError",
     "OutputExistsError",
@@ -210,6 +212,16 @@ class MissingProfileError(UnsupportedError, LookupError):
     def __init__(self, digest: str, *, file: str | None = None) -> None:
         self.digest = digest
         super().__init__(f"needs profile {digest}, which is not here", file=file, remedy="give it with --profile FILE")
+
+
+class MissingWeightsError(UnsupportedError, LookupError):
+    """The file needs weights that neither ship with caufc nor were given; ``digest`` is their content hash in hex."""
+
+    def __init__(self, digest: str, *, file: str | None = None) -> None:
+        self.digest = digest
+        super().__init__(
+            f"needs weights {digest}, which are not here", file=file, remedy="give them with --weights FILE"
+        )
 
 
 class LimitError(UnsupportedError):

@@ -22,12 +22,14 @@ class Limits:
         tensors: with names.
         dimensions: of a tensor, with its sample axis.
         nesting: levels of structure.
-        channels: of all tensors that the transform codec codes.
+        channels: of all tensors that are coded with loss.
         chunk_elements: values of a chunk, of all tensors; an axis of length 0 counts as 1.
-        chunk_tokens: tokens of a chunk, of all tensors that the transform codec codes: about 240 bytes each.
-        chunk_grids: different token grids of a chunk, tensor by tensor: about 2 ms each.
+        chunk_tokens: tokens of a chunk, of all tensors that are coded with loss: about 240 bytes each.
+        chunk_grids: different token grids of a chunk, tensor by tensor: about 2 ms each; a tensor of the learned codec
+            counts as one.
         chunk_arrays: samples of a chunk, tensor by tensor.
-        chunk_products: multiplications by the bases of a chunk's tensors.
+        chunk_products: multiplications by bases, and by the learned codec's kernels.
+        chunk_latents: latents and hyper-latents of the learned codec.
         file_elements, file_products: of all chunks.
         list_samples: of a list or tuple.
         output_bytes: of what is decoded.
@@ -46,6 +48,7 @@ class Limits:
     chunk_grids: int = 1 << 16
     chunk_arrays: int = 1 << 22
     chunk_products: int = 1 << 38
+    chunk_latents: int = 1 << 26
     file_elements: int = 1 << 34
     file_products: int = 1 << 45
     list_samples: int = 1 << 24

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from .codec import READS
-from .errors import OptionError, UnknownNameError
+from .errors import OptionError, UnknownNameError, UnsupportedError
 from .limits import DEFAULT_LIMITS, Limits
 from .pipeline.effort import Effort
+from .pipeline.hyperprior_control import check_target
 from .pipeline.profile import ProfileFile
 from .pipeline.target import EncodeOptions, Target, TensorOptions
+from .pipeline.weights import WeightsFile
 from .plugin_manager import default_manager
 from .types import Alignment, Layout, Tap
+from .weights import UNIVERSAL, find_weights
 
 __all__ = ["CODECS", "layouts_for_structure", "make_options", "per_tensor"]
 
-CODECS = ("transform",)
+CODECS = ("transform", "hyperprior")
 
 MAX_CHUNK = 65_536
 
@@ -106,6 +110,9 @@ def make_options(
     embed_profile: bool = True,
     limits: Limits = DEFAULT_LIMITS,
     profile: ProfileFile | None = None,
+    weights: str | Path | None = None,
+    embed_weights: bool = True,
+    outliers: str | None = None,
 ) -> EncodeOptions:
     """Check options and fill in what the architecture's plugin knows.
 
@@ -119,6 +126,8 @@ def make_options(
     """
     if codec not in CODECS:
         raise UnknownNameError("codec", codec, CODECS)
+    target = Target.choose(quality, snr, bpfp, max_error, lossless)
+    model = _weights(codec, weights, target, outliers, profile)
     if nonfinite not in ("error", "keep"):
         raise UnknownNameError("way with NaN and Inf", nonfinite, ("error", "keep"))
     if chunk is not None and not 1 <= chunk <= MAX_CHUNK:
@@ -136,6 +145,7 @@ def make_options(
         chosen = Layout(given) if given is not None else None
         if chosen is None and known is not None:
             chosen = _fitting(known.layout, dimensions[name])
+        alignment = alignments.get(name, alignments.get("*", known.alignment if known and model is None else None))
         alignment = alignments.get(name, alignments.get("*", known.alignment if known else None))
         read = reading.get(name, reading.get("*", "tokens"))
         if known is None:
@@ -143,7 +153,7 @@ def make_options(
         else:
             tensors[name] = TensorOptions(chosen, known.name, known.channels, alignment, read)
     return EncodeOptions(
-        target=Target.choose(quality, snr, bpfp, max_error, lossless),
+        target=target,
         arch=None if arch is None else arch.partition("?")[0],
         tensors=tensors,
         keep_nonfinite=nonfinite == "keep",
@@ -151,8 +161,36 @@ def make_options(
         index=index,
         effort=Effort.named(effort),
         embed_profile=embed_profile,
+        weights=model,
+        embed_weights=embed_weights,
+        outliers=None if outliers is None else outliers == "keep",
         limits=limits,
     )
+
+
+def _weights(
+    codec: str, weights: str | Path | None, target: Target, outliers: str | None, profile: ProfileFile | None
+) -> WeightsFile | None:
+    """The weights of the learned codec; None for the transform codec.
+
+    Raises:
+        OptionError: for options of the one that the other does not have.
+        UnsupportedError: for weights without an encoder.
+    """
+    if codec != "hyperprior":
+        if weights is not None or outliers is not None:
+            option = "outliers" if weights is None else "weights"
+            raise OptionError(f"the transform codec has no {option}", remedy="use --codec hyperprior")
+        return None
+    if outliers not in (None, "keep", "clip"):
+        raise UnknownNameError("way with outliers", outliers, ("keep", "clip"))
+    if profile is not None:
+        raise OptionError("profiles are for the transform codec", remedy="leave --profile or --codec out")
+    check_target(target)
+    found = find_weights(UNIVERSAL if weights is None else weights)
+    if not found.weights.encodes:
+        raise UnsupportedError("the weights hold no encoder", file=str(weights), remedy="use those that were trained")
+    return found
 
 
 def _check_names(names: list[str], *options: Any) -> None:

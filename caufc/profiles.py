@@ -10,8 +10,11 @@ from pathlib import Path
 
 from .errors import ForeignFormatError, FormatError, MissingProfileError, StorageError, UnknownNameError
 from .limits import DEFAULT_LIMITS, Limits
-from .pipeline.profile import ProfileFile, ProfileLookup, profile_id, read_profile
+from .pipeline.lookup import Lookup
+from .pipeline.profile import ProfileFile, profile_id, read_profile
+from .pipeline.weights import WeightsFile
 from .plugin_manager import default_manager
+from .weights import weights_by_id
 
 __all__ = ["find_profile", "profile_lookup", "profile_names", "shipped_names"]
 
@@ -81,15 +84,26 @@ def _from_any_file(path: Path, limits: Limits) -> ProfileFile:
         ) from err
 
 
-def profile_lookup(given: ProfileFile | None = None, limits: Limits = DEFAULT_LIMITS) -> ProfileLookup:
-    """Finds profiles by content hash: among those that ship, and the one that is given. No plugin is asked."""
+class _Lookup:
+    """Profiles and weights that ship with caufc, and those that are given."""
 
-    def lookup(digest: bytes) -> ProfileFile:
-        if given is not None and given.id == digest:
-            return given
+    def __init__(self, profile: ProfileFile | None, weights: WeightsFile | None, limits: Limits) -> None:
+        self.given, self.given_weights, self.limits = profile, weights, limits
+
+    def __call__(self, digest: bytes) -> ProfileFile:
+        if self.given is not None and self.given.id == digest:
+            return self.given
         data = _shipped_bytes(digest.hex())
         if data is None:
             raise MissingProfileError(digest.hex())
-        return read_profile(data, limits, shipped=True)
+        return read_profile(data, self.limits, shipped=True)
 
-    return lookup
+    def weights(self, digest: bytes) -> WeightsFile:
+        return weights_by_id(digest, self.given_weights)
+
+
+def profile_lookup(
+    given: ProfileFile | None = None, limits: Limits = DEFAULT_LIMITS, weights: WeightsFile | None = None
+) -> Lookup:
+    """Finds profiles and weights by content hash: those that ship, and those that are given. No plugin is asked."""
+    return _Lookup(given, weights, limits)

@@ -16,11 +16,13 @@ from .features import from_arrays
 from .limits import DEFAULT_LIMITS, Limits
 from .pipeline.profile import ProfileFile
 from .pipeline.reader import FileReader
-from .pipeline.setup import TensorSetup
+from .pipeline.setup import CODEC_NAMES, TensorSetup
+from .pipeline.weights import WeightsFile
 from .profiles import find_profile, profile_lookup
 from .types import Structure
+from .weights import find_weights
 
-__all__ = ["Info", "Located", "Reader", "given_profile", "open_file"]
+__all__ = ["Info", "Located", "Reader", "given_profile", "given_weights", "open_file"]
 
 
 class Reader:
@@ -29,6 +31,7 @@ class Reader:
     Args:
         source: path of a ``.cauf`` file, or its bytes.
         profile: name or file of a profile that the file needs.
+        weights: name or file of weights that the file needs.
         limits: what may be asked of the decoder.
 
     Raises:
@@ -37,13 +40,18 @@ class Reader:
     """
 
     def __init__(
-        self, source: str | Path | bytes, *, profile: str | Path | None = None, limits: Limits = DEFAULT_LIMITS
+        self,
+        source: str | Path | bytes,
+        *,
+        profile: str | Path | None = None,
+        weights: str | Path | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.name = "-" if isinstance(source, bytes) else str(source)
         self._file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else open_file(source)
         try:
             with Located(self.name):
-                lookup = profile_lookup(given_profile(profile, limits), limits)
+                lookup = profile_lookup(given_profile(profile, limits), limits, given_weights(weights, limits))
                 self._reader = FileReader(self._read_at, self._file.seek(0, os.SEEK_END), lookup, limits)
         except BaseException:
             self._file.close()
@@ -108,7 +116,7 @@ class Info:
     Args:
         version: of the format.
         arch: architecture ID.
-        codec: ``transform``, or ``lossless`` if every tensor is.
+        codec: ``transform`` or ``hyperprior``, or ``lossless`` if every tensor is.
         samples: number of samples.
         tensors: name, dtype, shape of a sample (None where it varies), layout, tap, codec, alignment of each.
         bytes: of the file.
@@ -116,6 +124,7 @@ class Info:
         content: ``batch``, ``list``, ``tuple`` or ``single``.
         profile: content hash of the profile that the file needs, in hex.
         indexed: whether it has an index.
+        weights: content hash of the weights that the file needs, in hex.
     """
 
     version: str
@@ -128,6 +137,7 @@ class Info:
     content: str
     profile: str | None
     indexed: bool
+    weights: str | None
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -136,6 +146,10 @@ class Info:
 
 def given_profile(profile: str | Path | None, limits: Limits) -> ProfileFile | None:
     return None if profile is None else find_profile(profile, limits)
+
+
+def given_weights(weights: str | Path | None, limits: Limits) -> WeightsFile | None:
+    return None if weights is None else find_weights(weights, limits)
 
 
 def sample_object(setups: tuple[TensorSetup, ...], tree: Any, arrays: list[Any]) -> Any:
@@ -153,7 +167,7 @@ def info_of(reader: FileReader) -> Info:
             "shape": list(setup.template),
             "layout": setup.layout_text(chunks.structure),
             "tap": setup.tap,
-            "codec": "lossless" if setup.codec == 0 else "transform",
+            "codec": CODEC_NAMES[setup.codec],
             "alignment": setup.alignment_text,
         }
         for setup in chunks.setups
@@ -161,7 +175,7 @@ def info_of(reader: FileReader) -> Info:
     return Info(
         version="1.0",
         arch=chunks.arch,
-        codec="lossless" if all(setup.codec == 0 for setup in chunks.setups) else "transform",
+        codec=CODEC_NAMES[max((setup.codec for setup in chunks.setups), default=0)],
         samples=len(reader),
         tensors=tensors,
         bytes=reader.size,
@@ -169,6 +183,7 @@ def info_of(reader: FileReader) -> Info:
         content=header.content,
         profile=None if header.profile is None else header.profile.hex(),
         indexed=header.indexed,
+        weights=None if header.weights is None else header.weights.hex(),
     )
 
 

@@ -19,13 +19,15 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Sections = dict[tuple[int, int], Array]  # by type and tensor
 
-CONTENT = ("batch", "list", "tuple", "single", "profile")
-BATCH, SINGLE, PROFILE = 0, 3, 4
-CODEC = ("lossless", "transform")
+CONTENT = ("batch", "list", "tuple", "single", "profile", "weights")
+BATCH, SINGLE, PROFILE, WEIGHTS = 0, 3, 4, 5
+CODEC = ("lossless", "transform", "hyperprior")
 DTYPE = ("fp32", "fp16", "bf16", "fp64", *(f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64)), "bool")
 STORAGE = ("<f4", "<f2", "<u2", "<f8", *(f"<{sign}{n}" for sign in "iu" for n in (1, 2, 4, 8)), "|u1")  # numpy types
 ELEMENT = ("<i1", "<i2", "<i4", "<u1", "<u2")
 SECTION_ELEMENT = {1: 1, 2: 1, 3: 0, 4: 3, 5: 3, 6: 0, 7: 0, 8: 0, 9: 1, 10: 1, 11: 1}
+WEIGHTS_ELEMENT = {12: 4, 13: 2, 14: 2, 15: 3, 16: 3, 17: 1, 18: 2, 19: 3, 20: 1, 21: 2, 22: 1, 23: 2, 24: 1, 25: 2}
+SECTION_ELEMENT |= WEIGHTS_ELEMENT
 GLOBAL, CHANNEL, TOKEN = 0, 1, 2  # scopes of alignment
 MAX_HEADER, MAX_SECTIONS, MAX_TENSORS, MAX_AXES, MAX_LEVELS = 1 << 20, 64 << 20, 65536, 8, 16  # section 12
 MAX_CHUNK_VALUES, MAX_FILE_VALUES, MAX_OUT, MAX_LISTED = 1 << 28, 1 << 34, 64 << 30, 1 << 24
@@ -163,6 +165,7 @@ class Header(NamedTuple):
     records: list[list[Any]] | None
     arch: str | None
     version: tuple[int, int]
+    weights: bytes | None
 
 
 def parse_header(data: bytes, version: tuple[int, int]) -> Header:
@@ -171,16 +174,21 @@ def parse_header(data: bytes, version: tuple[int, int]) -> Header:
     value = unpack(r)
     r.close(41)
     require(isinstance(value, list), 40, "header is no array")
-    content, profile, flags, gain, tree, records, arch = fields(value, 7, 44)
-    require(is_int(content, 0, 4), 45, "content is not 0 to 4")
+    content, profile, flags, gain, tree, records, arch, weights = fields(value, 8, 44)
+    require(is_int(content, 0, 5), 45, "content is not 0 to 5")
     require(profile is None or (isinstance(profile, bytes) and len(profile) == 8), 46, "profile is not 8 bytes")
     require(is_int(flags, 0, 1), 47, "flags are not 0 or 1")
     require(gain is None or (isinstance(gain, float) and gain > 0), 48, "gain is no positive float")
     require(isinstance(arch, str | None) and isinstance(records, list | None), 44, "arch or tensors of another type")
-    require(records is not None or profile is not None, 49, "neither tensors nor profile")
+    require(weights is None or (isinstance(weights, bytes) and len(weights) == 8), 53, "weights are not 8 bytes")
+    if content == WEIGHTS:
+        absent = [profile, gain, tree, records, weights] == [None] * 5
+        require(absent and flags == 0, 54, "weights with more than a name")
+    else:
+        require(records is not None or profile is not None, 49, "neither tensors nor profile")
     limit(len(records or ()), MAX_TENSORS, "tensors")
     records = None if records is None else [parse_record(record) for record in records]
-    return Header(content, profile, flags, gain, tree, records, arch, version)
+    return Header(content, profile, flags, gain, tree, records, arch, version, weights)
 
 
 def parse_record(value: Any) -> list[Any]:
@@ -316,3 +324,14 @@ def supply(header: Header, data: bytes) -> tuple[Header, Sections]:
     tree = profile.tree if header.tree is None else header.tree
     arch = profile.arch if header.arch is None else header.arch
     return header._replace(tree=tree, arch=arch, records=records), sections
+
+
+def supply_weights(header: Header, data: bytes) -> Sections:
+    """Sections of the weights that a file names: [CAUF-0165] to [CAUF-0167]."""
+    require(hashlib.sha256(data).digest()[:8] == header.weights, 161, "weights have another content hash")
+    weights, blocks = read_file(data)
+    only = all(block.tag != "C" for block in blocks) and blocks[-1].body == b"\0"
+    require(weights.content == WEIGHTS and only, 165, "not weights")
+    sections = read_sections(blocks, 1)
+    require(all(kind in WEIGHTS_ELEMENT for kind, _ in sections), 166, "weights with other sections")
+    return sections

@@ -42,6 +42,7 @@ from refcontainer import (
     SINGLE,
     STORAGE,
     TOKEN,
+    WEIGHTS,
     Array,
     Block,
     CaufError,
@@ -60,8 +61,10 @@ from refcontainer import (
     read_sections,
     require,
     supply,
+    supply_weights,
 )
 from refentropy import Rans, Table, expand
+from refhyperprior import Model, aligned_plane, decode_latents, read_model
 from reflattice import Lattice
 from reforder import grid_of
 from reftransform import EIGHTHS, Codec, aligned_values, decode_symbols, read_codec
@@ -180,11 +183,13 @@ class Tensor:
     scope: int = GLOBAL
     offset: Any = 0.0  # of the tensor, or of channels
     scale: Any = 1.0
+    ends: tuple[float, float] | None = None  # of the truncation
     transform: Codec | None = None
+    model: Model | None = None
 
     @property
     def exact(self) -> bool:
-        return self.transform is None or self.transform.exact
+        return self.model is None and (self.transform is None or self.transform.exact)
 
 
 def make_tensor(name: str, record: list[Any], number: int, sections: Sections, header: Header) -> Tensor:
@@ -197,7 +202,7 @@ def make_tensor(name: str, record: list[Any], number: int, sections: Sections, h
         require(len(t.letters) == len(shape), 65, f"layout {layout!r} for {len(shape)} axes")
     if codec == 0:
         return t
-    require(dtype < 4 and layout is not None, 200, "transform codec for integers, or without a layout")
+    require(dtype < 4 and layout is not None, 200, "a codec with loss for integers, or without a layout")
     channel_sizes = [n for n, count in zip(shape, t.letters, strict=True) if not count]
     require(None not in channel_sizes, 66, "the size of a channel axis is nil")
     channels = math.prod(channel_sizes)
@@ -207,6 +212,10 @@ def make_tensor(name: str, record: list[Any], number: int, sections: Sections, h
         codes = [sections.get((kind, number), np.zeros(0, "<i2")) for kind in (1, 2)]
         require(all(len(c) == channels for c in codes), 351, f"not {channels} offsets and scales")
         t.offset, t.scale = statistics(codes[0], codes[1])
+    if codec == 2:
+        t.ends = tuple(alignment[4:6]) if alignment and len(alignment) == 6 else None
+        t.model = read_model(parameters, sections, number)
+        return t
     t.transform = read_codec(parameters, sections, number, channels, header.gain or 1.0)
     return t
 
@@ -226,6 +235,8 @@ def reconstruct(t: Tensor, aligned: Array, sums: Array, side: Array) -> tuple[Ar
     offset, scale = (x[:, None] for x in statistics(*np.split(side, 2))) if t.scope == TOKEN else (t.offset, t.scale)
     with np.errstate(all="ignore"):
         matrix = aligned * np.asarray(scale, work) + np.asarray(offset, work)
+        if t.ends is not None:
+            matrix = np.clip(matrix, work(t.ends[0]), work(t.ends[1]))
         matrix = np.clip(matrix, -work(most), work(most))
         sums = sums * np.asarray(scale, np.float64) + np.abs(np.asarray(offset, np.float64))
     if t.dtype == "bf16":
@@ -262,7 +273,7 @@ def decode_patches(data: bytes, t: Tensor, count: int) -> tuple[Array, Array]:
 def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[Array, Array, list[Array]]:
     """Values of a chunk's samples, one after the other, their sums, and the arrays that are its symbols."""
     sizes = [math.prod(shape) for shape in shapes]
-    if t.transform is None:
+    if t.codec == 0:
         elements = decode_lossless(payload, sum(sizes), t.storage, t.dtype in DTYPE[:4])
         require(t.dtype != "bool" or not np.any(elements > 1), 303, "a boolean is neither 0 nor 1")
         return elements, np.zeros(len(elements)), [elements]
@@ -276,15 +287,31 @@ def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[
         side = decode_lossless(r.take(r.varint()), 2 * sum(extents), "<i2", rotated=False)
     if flags:
         positions, patches = decode_patches(r.take(r.varint()), t, sum(sizes))
+    work = np.float64 if t.dtype == "fp64" else np.float32
+    if t.model is not None:
+        shape = sum(extents), math.prod(n or 0 for n, count in zip(t.shape, t.letters, strict=True) if not count)
+        hyper, latents = decode_latents(t.model, r.rest(), *shape)
+        plane, tops = aligned_plane(t.model, latents, *shape)
+        aligned, sums = plane.astype(np.float32).astype(work), tops * 2.0 ** (37 if work is np.float64 else 8)
+        symbols = [side, hyper, latents, positions, patches]
+    else:
+        aligned, sums, coded = transformed(t, r.rest(), shapes, work)
+        symbols = [side, coded, positions, patches]
+    values, sums = (in_samples(t, matrix, shapes) for matrix in reconstruct(t, aligned, sums, side))
+    values[positions], sums[positions] = patches, 0
+    return values, sums, symbols
+
+
+def transformed(t: Tensor, words: bytes, shapes: list[list[int]], work: Any) -> tuple[Array, Array, Array]:
+    """Aligned values of the transform codec, their sums, and symbols."""
+    require(t.transform is not None, 0, "no codec")
+    codec: Any = t.transform
     axes = [axis for axis, count in enumerate(t.letters) if count]
     letters = [t.letters[axis] for axis in axes]
     grids = [grid_of([shape[axis] for axis in axes], letters, t.specials) for shape in shapes]
-    symbols, tokens = decode_symbols(t.transform, r.rest(), grids, t.specials)
-    work = np.float64 if t.dtype == "fp64" else np.float32
-    aligned, sums = aligned_values(t.transform, symbols, tokens, grids, t.specials, work)
-    values, sums = (in_samples(t, matrix, shapes) for matrix in reconstruct(t, aligned, sums, side))
-    values[positions], sums[positions] = patches, 0
-    return values, sums, [side, symbols.astype("<i4"), positions, patches]
+    symbols, tokens = decode_symbols(codec, words, grids, t.specials)
+    aligned, sums = aligned_values(codec, symbols, tokens, grids, t.specials, work)
+    return aligned, sums, symbols.astype("<i4")
 
 
 def in_samples(t: Tensor, matrix: Array, shapes: list[list[int]]) -> Array:
@@ -369,15 +396,20 @@ def check_index(index: Block, chunks: list[Block], counts: list[int]) -> None:
 
 
 def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) -> Decoded:
-    """Decodes a file; `profiles` maps content hashes to profiles."""
+    """Decodes a file; `profiles` maps content hashes to profiles and weights."""
     header, blocks = read_file(data)
-    require(header.content != PROFILE, 164, "a profile is not decoded on its own")
+    require(header.content not in (PROFILE, WEIGHTS), 164, "neither profiles nor weights are decoded on their own")
     sections: Sections = {}
     if header.profile is not None:
         known = header.profile in profiles
         require(known, 162, f"the file needs the profile {header.profile.hex()}", Unsupported)
         header, sections = supply(header, profiles[header.profile])
     records = header.records or []
+    if header.weights is not None:
+        known = header.weights in profiles
+        require(known, 167, f"the file needs the weights {header.weights.hex()}", Unsupported)
+        if any(record[5] == 2 for record in records):
+            sections = supply_weights(header, profiles[header.weights]) | sections
     sections |= read_sections(blocks, len(records))
     sections = {key: array for key, array in sections.items() if len(array)}  # [CAUF-0095]
     paths = list(leaves(0 if header.tree is None else header.tree))
@@ -422,7 +454,7 @@ def summary(decoded: Decoded) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Decodes a CAUF file and prints what it holds as JSON.")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--profile", type=Path, action="append", default=[], help="a profile that the file may name")
+    parser.add_argument("--profile", type=Path, action="append", default=[], help="a profile or weights that it names")
     parser.add_argument("--json", action="store_true", help="JSON in one line")
     parser.add_argument("-o", dest="out", type=Path, help="write samples to this .npz, as NAME/NUMBER")
     options = parser.parse_args()

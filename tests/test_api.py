@@ -206,6 +206,7 @@ def test_inspect(minilm: Any, tmp_path: Path) -> None:
         "content": "list",
         "profile": None,
         "indexed": True,
+        "weights": None,
     }
     assert caufc.inspect(path.read_bytes()) == info
 

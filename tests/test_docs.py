@@ -109,7 +109,7 @@ def test_the_registry_has_the_numbers_of_the_code() -> None:
     assert list(registry["dtype"]) == list(setup.DTYPE_CODES)
     assert tuple(registry["alignment"]["kind"]) == ALIGNMENT_KINDS
     assert tuple(registry["alignment"]["scope"]) == ALIGNMENT_SCOPES
-    elements = {"i8": "i1", "i16": "<i2", "u8": "u1"}
+    elements = {"i8": "i1", "i16": "<i2", "i32": "<i4", "u8": "u1", "u16": "<u2"}
     sections = {section["type"]: elements[section["element"]] for section in registry["section"].values()}
     assert sections == setup.SECTION_ELEMENTS
     assert (registry["codec"]["lossless"], registry["codec"]["transform"]) == (setup.LOSSLESS, setup.TRANSFORM)

@@ -12,6 +12,8 @@ from children import Child, run_limited
 from container import assemble, header_bytes, varint
 
 import caufc
+from caufc.bitstream.section import ELEMENTS
+from caufc.codec.hyperprior import DECODER_SECTIONS, WEIGHTS_ELEMENTS, Weights
 from caufc.errors import LimitError
 from caufc.limits import Limits
 
@@ -44,11 +46,38 @@ def grids(count: int) -> bytes:
     return varint(0) + varint(count) + sizes + b"\1" + bytes(4) + b"\0"
 
 
+def learned(shape: list[int | None], layout: str) -> list[Any]:
+    return [0, 0, shape, layout, None, 2, None, [0]]
+
+
+def weights_of(width: int, latents: int, rates: int = 1) -> tuple[bytes, ...]:
+    """Sections of weights whose kernels are all 0: little on a disk, up to 64 MiB in memory."""
+    empty = Weights(width, latents, rates, True, {})
+    found = []
+    for kind in DECODER_SECTIONS:
+        size = empty.sizes()[kind]
+        if kind == 12:
+            array = np.array([width, latents, rates, 1])
+        elif kind in (15, 16):
+            array = np.tile([1, *[0] * 63], size // 64)
+        else:
+            array = np.full(size, 1 if kind == 19 else 0)
+        element = WEIGHTS_ELEMENTS[kind]
+        code = ELEMENTS.index(element)
+        packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+        found.append(bytes([kind, 0, code, 1]) + packer.compress(array.astype(element).tobytes()) + packer.flush())
+    return tuple(found)
+
+
 ATTACKS = {
+    "chunk_latents": asking([learned([1 << 22, 1], "n c")], sections=weights_of(1, 512)),
     "chunk_tokens": asking([lossy([1 << 12, 1 << 13, 0], "h w c")]),
     "chunk_products": asking(
         [lossy([1 << 16, 1 << 12], "n c")], sections=(zeros(8, 0, 1 << 24), zeros(9, 1, 1 << 13))
     ),
+    "chunk_products:learned": asking([learned([1 << 13, 1 << 12], "n c")], sections=weights_of(256, 256)),
+    "chunk_tokens:learned": asking([learned([1 << 12, 1 << 13, 0], "h w c")], sections=weights_of(1, 1)),
+    "channels:learned": asking([learned([1 << 24], "c")] * 300, sections=weights_of(1, 1)),
     "channels": asking([lossy([1 << 24], "c")] * 300),
     "chunk_elements": asking([lossy([1 << 14, 1 << 15], "n c")]),
     "section_bytes": asking([lossy([1], "c")], sections=tuple(zeros(10, 1, 1 << 24) for _ in range(5))),
@@ -56,15 +85,23 @@ ATTACKS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("limit", ATTACKS)
-def test_attacks_are_refused_in_little_time_and_memory(limit: str) -> None:
-    child = run_limited("import sys, caufc; caufc.decode(sys.stdin.buffer.read())", ATTACKS[limit], SECONDS, MEMORY)
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_attacks_are_refused_in_little_time_and_memory(attack: str) -> None:
+    child = run_limited("import sys, caufc; caufc.decode(sys.stdin.buffer.read())", ATTACKS[attack], SECONDS, MEMORY)
+    limit = attack.partition(":")[0]
     assert "caufc.errors.LimitError" in child.stderr and f"Limits({limit}=" in child.stderr, child.stderr[-500:]
 
 
 def test_many_tensors_share_their_tables() -> None:
     """A megabyte of header: 40,000 tensors, each with universal tables and contexts of its own."""
     data = asking([lossy([1], "c")] * 40_000)
+    child = run_limited("import sys, caufc; caufc.inspect(sys.stdin.buffer.read())", data, 60, MEMORY)
+    assert child == Child(0, "", "")
+
+
+def test_many_tensors_share_their_weights() -> None:
+    """Every tensor with networks of its own would need 30 GB."""
+    data = asking([learned([1], "c")] * 2_000, sections=weights_of(128, 128))
     child = run_limited("import sys, caufc; caufc.inspect(sys.stdin.buffer.read())", data, 60, MEMORY)
     assert child == Child(0, "", "")
 

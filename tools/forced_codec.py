@@ -30,10 +30,11 @@ from caufc.options import layouts_for_structure
 from caufc.pipeline.choose import template_of
 from caufc.pipeline.coder import Promise
 from caufc.pipeline.numeric import to_floats
+from caufc.pipeline.profile import profile_bytes
 from caufc.pipeline.setup import TRANSFORM, TensorSetup
 from caufc.pipeline.source import Source, SourceTensor
-from caufc.pipeline.transform_coder import value_aligner
-from caufc.pipeline.writer import container_prelude, profile_bytes, write_pass
+from caufc.pipeline.token_coder import value_aligner
+from caufc.pipeline.writer import container_prelude, write_pass
 from caufc.types import Layout
 
 __all__ = ["Forced", "forced_file", "forced_profile"]

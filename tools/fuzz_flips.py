@@ -39,6 +39,7 @@ GOLDEN = {
     "lossless-fp32": "byte planes of floats on grids",
     "outliers": "extra bits",
     "nested": "nested structure",
+    "hyperprior-tokens": "the learned codec, with weights that the file names",
     "tiny": "the file that the specification explains",
 }
 """Vectors that use every tool of the bitstream."""
@@ -47,25 +48,28 @@ PLACES = 9
 
 
 @functools.cache
-def files() -> list[tuple[str, bytes, Path | None]]:
-    """Name, bytes and profile of the golden files."""
-    profile = VECTORS / "profiles" / "analysis.caufp"
-    return [
-        (name, (VECTORS / "valid" / f"{name}.cauf").read_bytes(), profile if name.startswith("profile") else None)
-        for name in GOLDEN
-    ]
+def files() -> list[tuple[str, bytes, dict[str, Path]]]:
+    """Name and bytes of the golden files, and what they need."""
+    return [(name, (VECTORS / "valid" / f"{name}.cauf").read_bytes(), _needed(name)) for name in GOLDEN]
 
 
-def random_access(data: bytes, profile: Path | None) -> None:
-    with caufc.open(data, profile=profile) as reader:
+def _needed(name: str) -> dict[str, Path]:
+    """Options of readers."""
+    if name.startswith("profile"):
+        return {"profile": VECTORS / "profiles" / "analysis.caufp"}
+    return {"weights": VECTORS / "profiles" / "tiny.caufw"} if name.startswith("hyperprior") else {}
+
+
+def random_access(data: bytes, **needed: Path) -> None:
+    with caufc.open(data, **needed) as reader:
         for number in range(len(reader)):
             reader[number]
 
 
 READERS: tuple[Callable[..., Any], ...] = (
-    lambda data, profile: caufc.decode(data, profile=profile),
-    lambda data, profile: caufc.verify(data, profile=profile),
-    lambda data, profile: caufc.verify(data, deep=True, profile=profile),
+    caufc.decode,
+    caufc.verify,
+    functools.partial(caufc.verify, deep=True),
     random_access,
 )
 
@@ -95,14 +99,14 @@ def check(number: int) -> str:
     """Read a damaged file in every way; what decoding says."""
     ends = list(accumulate(PLACES * len(data) for _, data, _ in files()))
     at = bisect_right(ends, number)
-    name, data, profile = files()[at]
+    name, data, needed = files()[at]
     place, way = divmod(number - (ends[at - 1] if at else 0), PLACES)
     rest = b"" if way == PLACES - 1 else bytes([data[place] ^ 1 << way]) + data[place + 1 :]
     damaged = data[:place] + rest
     outcomes = []
     for read in READERS:
         try:
-            read(damaged, profile)
+            read(damaged, **needed)
         except (caufc.FormatError, caufc.UnsupportedError) as err:
             outcomes.append(outcome_of(err))
         else:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hyperprior_vectors
 import msgpack
 import numpy as np
 
@@ -355,6 +356,11 @@ def outcome(data: bytes, profile: Path | None = None) -> tuple[str, int | None]:
     return "nothing", None
 
 
+def learned_cases(out: Path) -> Iterator[tuple[str, int, str, bytes]]:
+    """Of the hyperprior codec, with the weights that make_vectors.py has made."""
+    yield from hyperprior_vectors.invalid(out.parent / "profiles" / "tiny.caufw")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("spec/vectors/invalid"))
@@ -363,7 +369,8 @@ def main() -> None:
     assert_valid = Parts().to_bytes()
     if outcome(assert_valid)[0] != "nothing":
         raise SystemExit(f"the base file is not valid: {outcome(assert_valid)}")
-    for name, requirement, error, data in (*header_cases(), *record_cases(), *codec_cases(), *limit_cases()):
+    cases = (*header_cases(), *record_cases(), *codec_cases(), *limit_cases(), *learned_cases(out))
+    for name, requirement, error, data in cases:
         found = outcome(data)
         if found[0] != error or found[1] not in (None, requirement):
             print(f"{name}: wanted {error} [{requirement}], found {found}")

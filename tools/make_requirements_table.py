@@ -29,6 +29,8 @@ VALID = {
     145: "cnn-fp32 tiny",
     161: "profile-list",
     163: "profile-analysis",
+    165: "hyperprior-named",
+    166: "hyperprior-named",
     170: "cnn-nhwc key-value spectral-3d",
     205: "zeros",
     210: "lattice basis-short",
@@ -58,6 +60,14 @@ VALID = {
     354: "robust per-token-fp64",
     355: "robust per-token-fp64",
     360: "largest-fp16 cnn-bf16-high",
+    410: "hyperprior-tiles",
+    411: "hyperprior-plain hyperprior-tiles",
+    412: "hyperprior-plain hyperprior-tiles",
+    414: "hyperprior-tokens hyperprior-tiles",
+    420: "hyperprior-plain hyperprior-embedded",
+    421: "hyperprior-plain hyperprior-embedded",
+    422: "hyperprior-embedded hyperprior-tiles",
+    423: "hyperprior-tiles hyperprior-named",
 }
 """Requirement -> names of valid vectors, besides those that invalid vectors test."""
 

@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 from forced_codec import Forced, forced_file, forced_profile
+from hyperprior_vectors import SEED, learned, without_shortcut
+from tiny_weights import tiny_weights
 
 import caufc
 from caufc import features
@@ -32,6 +34,7 @@ from caufc.limits import DEFAULT_LIMITS
 from caufc.pipeline.decoder import FileDecoder
 from caufc.pipeline.profile import read_profile
 from caufc.profiles import profile_lookup
+from caufc.weights import find_weights
 
 DEMO = resources.files("caufc") / "data" / "demo"
 SPEC = Path(__file__).resolve().parent.parent / "spec"
@@ -227,21 +230,25 @@ def by_hand(tiny: bytes) -> bytes:
     return out[: -len(block_bytes("x", b"ancillary", new))]
 
 
-def expected(data: bytes, profile: Path | None = None) -> dict[str, Any]:
+def expected(data: bytes, profile: Path | None = None, weights: Path | None = None) -> dict[str, Any]:
     """What a decoder must find in a file; both decoders have found it."""
     given = None if profile is None else read_profile(profile.read_bytes(), DEFAULT_LIMITS)
-    decoder = FileDecoder(iter([data]), profile_lookup(given), DEFAULT_LIMITS)
+    model = None if weights is None else find_weights(weights)
+    lookup = profile_lookup(given, weights=model)
+    decoder = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS)
     parts: list[list[bytes]] = [[] for _ in decoder.setups]
     for chunk in decoder.samples():
         for found, samples in zip(parts, chunk.tensors, strict=True):
             found += [np.ascontiguousarray(sample).tobytes() for sample in samples]
     known = {} if given is None or profile is None else {given.id: profile.read_bytes()}
+    if model is not None and weights is not None:
+        known[model.id] = weights.read_bytes()
     reference = refdecoder.decode(data, known)
     tensors = [
         {"name": setup.name, "dtype": setup.dtype, "shape": list(setup.template), **values(tensor, b"".join(found))}
         for setup, tensor, found in zip(decoder.setups, reference.tensors, parts, strict=True)
     ]
-    again = FileDecoder(iter([data]), profile_lookup(given), DEFAULT_LIMITS)
+    again = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS)
     symbols = again.symbols_sha256()
     if symbols != reference.symbols_sha256:
         raise SystemExit("the decoders find other symbols")
@@ -296,6 +303,7 @@ def main() -> None:
             facts = {"description": "a later minor version, ancillary blocks, a section given twice", **expected(data)}
             write(options.out / "valid", "ancillary", data, facts, options.force)
     with_profile(options.out, options.force)
+    with_weights(options.out, options.force)
 
 
 def with_profile(out: Path, force: bool) -> None:
@@ -319,6 +327,21 @@ def with_profile(out: Path, force: bool) -> None:
     profiled(out, "profile-analysis", "a basis with analysis vectors in a profile", maps[:1], path, force)
     what = "a file that leaves out what its profile has"
     profiled(out, "profile-emptied", what, maps[:1], path, force, max_error=0.1)
+
+
+def with_weights(out: Path, force: bool) -> None:
+    """Files of the learned codec, and tiny weights."""
+    folder = out / "profiles"
+    for name, options in (("tiny", {}), ("plain", {"shortcut": False})):
+        path = folder / f"{name}.caufw"
+        if force or not path.exists():
+            path.write_bytes(tiny_weights(SEED, **options))
+    for vector, name in [(vector, "tiny") for vector in learned()] + [(without_shortcut(), "plain")]:
+        path = folder / f"{name}.caufw"
+        data = vector.encode(path)
+        named = {"weights": path.name} if vector.named else {}
+        facts = {"description": vector.what, **named, **expected(data, weights=path if vector.named else None)}
+        write(out / "valid", vector.name, data, facts, force)
 
 
 def profiled(out: Path, name: str, what: str, value: Any, path: Path, force: bool, **options: Any) -> None:

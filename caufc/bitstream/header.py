@@ -17,8 +17,8 @@ __all__ = ["CONTENTS", "PROFILE_ID_BYTES", "SIGNATURE", "VERSION", "Header", "He
 
 SIGNATURE = b"\x89CAUF\r\n\x1a"
 VERSION = (1, 0)
-CONTENTS = ("batch", "list", "tuple", "single", "profile")
-"""Content codes 0 to 4."""
+CONTENTS = ("batch", "list", "tuple", "single", "profile", "weights")
+"""Content codes 0 to 5."""
 INDEXED = 1
 PROFILE_ID_BYTES = 8
 START = len(SIGNATURE) + len(VERSION)
@@ -36,6 +36,7 @@ class Header:
         tree: structure of a sample; None for a lone tensor, or as in the profile.
         tensors: one record a tensor; None for all as in the profile.
         arch: architecture ID.
+        weights: content hash of the weights that its tensors of the learned codec need.
     """
 
     content: str
@@ -45,6 +46,7 @@ class Header:
     tree: int | RecordBranch | None = None
     tensors: tuple[TensorRecord, ...] | None = None
     arch: str | None = None
+    weights: bytes | None = None
 
     def to_bytes(self) -> bytes:
         """Signature, version, length, msgpack array and checksum [CAUF-0040]."""
@@ -56,6 +58,7 @@ class Header:
             None if self.tree is None else pack_tree(self.tree),
             None if self.tensors is None else [tensor.to_fields() for tensor in self.tensors],
             self.arch,
+            self.weights,
         ]
         packed = pack_array(trimmed(fields))
         head = SIGNATURE + bytes(VERSION) + varint(len(packed)) + packed
@@ -122,7 +125,7 @@ def parse_header(data: bytes, limits: Limits) -> Header:
         MalformedError: if it breaks the specification.
     """
     fields = unpack_array(data, limits.nesting)
-    content, profile, flags, gain, tree, tensors, arch = field_list(fields, 7, "it")
+    content, profile, flags, gain, tree, tensors, arch, weights = field_list(fields, 8, "it")
     if type(content) is not int or not 0 <= content < len(CONTENTS):
         raise malformed(f"content {content!r}", 45)
     if profile is not None and (type(profile) is not bytes or len(profile) != PROFILE_ID_BYTES):
@@ -131,6 +134,8 @@ def parse_header(data: bytes, limits: Limits) -> Header:
         raise malformed(f"flags {flags!r}", 47)
     if gain is not None and number(gain, "gain") <= 0:
         raise malformed(f"gain {gain}", 48)
+    if weights is not None and (type(weights) is not bytes or len(weights) != PROFILE_ID_BYTES):
+        raise malformed("the weights are no content hash of 8 bytes", 53)
     header = Header(
         content=CONTENTS[content],
         profile=profile,
@@ -139,6 +144,7 @@ def parse_header(data: bytes, limits: Limits) -> Header:
         tree=None if tree is None else unpack_tree(tree, limits),
         tensors=None if tensors is None else _tensors(tensors, limits),
         arch=text(arch, "arch"),
+        weights=weights,
     )
     _check_tree(header)
     return header
@@ -152,7 +158,11 @@ def _tensors(value: Any, limits: Limits) -> tuple[TensorRecord, ...]:
 
 
 def _check_tree(header: Header) -> None:
-    """Every tensor is a leaf once, in ascending order [CAUF-0052]."""
+    """Every tensor is a leaf once, in ascending order [CAUF-0052]; weights have none [CAUF-0054]."""
+    if header.content == "weights":
+        if header != Header("weights", arch=header.arch):
+            raise malformed("weights with more than a name", 54)
+        return
     if header.tensors is None:
         if header.profile is None:
             raise malformed("neither tensors nor a profile", 49)

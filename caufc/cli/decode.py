@@ -14,7 +14,7 @@ from ..features.formats import normal_suffix
 from ..limits import Limits
 from .decoding import Decoded, DecodeJob, decode_file
 from .failure import EXPECTED, failure, say
-from .options import example, force_option, json_option, limits_option, profile_option, quiet_option
+from .options import example, force_option, json_option, limits_option, profile_option, quiet_option, weights_option
 from .report import as_json_text, count, shown, size, speed
 from .streams import plugin_formats, with_suffix
 from .targets import Entry, is_folder, make_folder, targets
@@ -39,6 +39,7 @@ DEFAULT = ".pt"
     "--format", "suffix", metavar="SUFFIX", help="Output format: .pt, .npy, .npz, .safetensors.  [that of OUT, or .pt]"
 )
 @profile_option
+@weights_option
 @limits_option
 @click.option("--recover", is_flag=True, help="Of a damaged file, write what is whole; exits 3 if samples are lost.")
 @force_option
@@ -49,6 +50,7 @@ def decode(
     output: str | None,
     suffix: str | None,
     profile: str | None,
+    weights: str | None,
     limits: Limits,
     recover: bool,
     force: bool,
@@ -60,7 +62,7 @@ def decode(
     Structure, names, shapes, dtypes and the order of samples are those of the input; a format that cannot hold them is
     refused. SRC may be - for stdin.
     """
-    job = DecodeJob("", "", normal_suffix(suffix or DEFAULT), profile, force, limits, recover)
+    job = DecodeJob("", "", normal_suffix(suffix or DEFAULT), profile, weights, force, limits, recover)
     if len(sources) > 1 or is_folder(output):
         return _decode_many(sources, output, job, quiet, as_json)
     source = sources[0]

@@ -15,11 +15,13 @@ from ..errors import CaufError, FormatError, StorageError
 from ..features import Writer, open_writer, remove_stale
 from ..limits import DEFAULT_LIMITS, Limits
 from ..pipeline.decoder import DecodedChunk, FileDecoder
+from ..pipeline.lookup import Lookup
 from ..pipeline.reader import ReadAt
 from ..pipeline.recover import Recovery
 from ..pipeline.setup import TensorSetup
 from ..profiles import find_profile, profile_lookup
 from ..types import Structure
+from ..weights import find_weights
 from .progress import Bar
 from .streams import binary_stdout, check_free, input_file, plugin_formats
 
@@ -38,6 +40,7 @@ class DecodeJob:
         output: a feature file, or ``-``.
         suffix: the output's format.
         profile: name or file of a profile that the file needs.
+        weights: name or file of weights that the file needs.
         force: replace the output if it exists.
         limits: what the file may ask for.
         recover: write what whole chunks hold, if the file is damaged.
@@ -47,6 +50,7 @@ class DecodeJob:
     output: str
     suffix: str
     profile: str | None
+    weights: str | None
     force: bool
     limits: Limits = DEFAULT_LIMITS
     recover: bool = False
@@ -107,8 +111,7 @@ def _recover(job: DecodeJob, quiet: bool) -> Decoded:
     started = time.perf_counter()
     stdout = binary_stdout(f"a {job.suffix} file") if job.output == "-" else None
     with input_file(job.source, ".cauf") as path, path.open("rb") as file, Bar("recover", quiet=quiet) as bar:
-        given = None if job.profile is None else find_profile(job.profile, job.limits)
-        found = Recovery(_reader(file), path.stat().st_size, profile_lookup(given, job.limits), job.limits)
+        found = Recovery(_reader(file), path.stat().st_size, _lookup(job), job.limits)
         writer = _writer(found.chunks.structure, found.chunks.setups, found.samples, job, stdout)
         numel = size = 0
         try:
@@ -127,6 +130,13 @@ def _recover(job: DecodeJob, quiet: bool) -> Decoded:
     return Decoded(job.source, job.output, job.suffix, found.samples, len(setups), numel, whole, size, seconds, lost)
 
 
+def _lookup(job: DecodeJob) -> Lookup:
+    """Finds what the file needs from outside."""
+    profile = None if job.profile is None else find_profile(job.profile, job.limits)
+    weights = None if job.weights is None else find_weights(job.weights, job.limits)
+    return profile_lookup(profile, job.limits, weights)
+
+
 def _reader(file: BinaryIO) -> ReadAt:
     def read_at(offset: int, length: int) -> bytes:
         file.seek(offset)
@@ -141,11 +151,10 @@ def _decode(job: DecodeJob, quiet: bool) -> Decoded:
     check_free(job.output, job.source, job.force)
     try:
         with input_file(job.source, ".cauf") as path:
-            with Reader(path, profile=job.profile, limits=job.limits) as reader:
+            with Reader(path, profile=job.profile, weights=job.weights, limits=job.limits) as reader:
                 samples = len(reader)
             with path.open("rb") as file, Bar("decode", quiet=quiet) as bar:
-                given = None if job.profile is None else find_profile(job.profile, job.limits)
-                decoder = FileDecoder(_parts(file), profile_lookup(given, job.limits), job.limits)
+                decoder = FileDecoder(_parts(file), _lookup(job), job.limits)
                 _write(decoder, samples, job, stdout, bar)
     except MemoryError as err:
         raise StorageError("not enough memory", file=job.source, remedy="decode to .npy or .safetensors") from err

@@ -45,6 +45,7 @@ __all__ = ["command"]
         "caufc encode feats.pt -o x.cauf --bpfp 0.5 --arch timm/resnet50 --tap layer4",
         "caufc encode kv.pt -o kv.cauf --snr 30 --layout keys='b g t d' --layout values='b g t d'",
         "caufc encode ids.npz -o ids.cauf --lossless --json",
+        "caufc encode maps.npy --codec hyperprior --bpfp 1 -o maps.cauf",
         "caufc encode list.txt -o out/ --shard 2/8 --jobs 4 --skip-existing",
     ),
 )
@@ -64,6 +65,11 @@ __all__ = ["command"]
 @encode_profile_option
 @click.option("--no-embed-profile", is_flag=True, help="Do not copy the profile into the file; decoding then needs it.")
 @codec_option
+@click.option("--weights", metavar="NAME|FILE", help="Weights of the hyperprior codec.  [universal]")
+@click.option("--no-embed-weights", is_flag=True, help="Do not copy weights into the file; decoding then needs them.")
+@click.option(
+    "--outliers", metavar="keep|clip", help="Values beyond the hyperprior codec's range.  [keep; clip with --truncate]"
+)
 @chunk_option
 @effort_option
 @click.option("--index/--no-index", default=None, help="Index for random access.  [if there are several chunks]")
@@ -92,6 +98,7 @@ def encode(
     reads: tuple[str, ...],
     truncates: tuple[str, ...],
     no_embed_profile: bool,
+    no_embed_weights: bool,
     suffix: str | None,
     as_json: bool,
     force: bool,
@@ -112,6 +119,7 @@ def encode(
             **rest,
             **by_tensor(taps, layouts, aligns, truncates, reads),
             "embed_profile": not no_embed_profile,
+            "embed_weights": not no_embed_weights,
         }
         check_options(options)
     except CaufError as err:

@@ -7,7 +7,7 @@ import click
 from ..api import Info, inspect
 from ..limits import Limits
 from .each import for_each
-from .options import example, json_option, limits_option, profile_option
+from .options import example, json_option, limits_option, profile_option, weights_option
 from .report import info_text
 from .streams import stdin_bytes
 
@@ -17,16 +17,17 @@ __all__ = ["command"]
 @click.command("info", **example("caufc info feats.cauf", "caufc info --json shards/*.cauf"))
 @click.argument("files", metavar="SRC...", nargs=-1, required=True)
 @profile_option
+@weights_option
 @limits_option
 @json_option
-def info(files: tuple[str, ...], profile: str | None, limits: Limits, as_json: bool) -> int:
+def info(files: tuple[str, ...], profile: str | None, weights: str | None, limits: Limits, as_json: bool) -> int:
     """Show what .cauf files say of themselves: version, architecture, tensors, layouts, codec, sizes.
 
     No sample is decoded. SRC may be - for stdin.
     """
 
     def look(file: str) -> Info:
-        return inspect(stdin_bytes() if file == "-" else file, profile=profile, limits=limits)
+        return inspect(stdin_bytes() if file == "-" else file, profile=profile, weights=weights, limits=limits)
 
     return for_each(files, look, Info.to_json, info_text, as_json=as_json)
 

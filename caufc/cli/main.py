@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": "Check every byte of .cauf files.",
     "bench": "Measure rate, error and speed on features of yours, beside fp16 and int-k with zstd.",
     "fit": "Make a profile from samples of features, blind or by what a network reacts to.",
+    "train": "Train weights for the learned codec on samples of features.",
     "evaluate": "Measure rate against accuracy on a task, over codecs and what people use instead.",
     "extract": "Run a backbone over files and write the features of its taps.",
     "plugins": "List the plugins, what they bring, and why the broken ones are broken.",

@@ -33,6 +33,7 @@ __all__ = [
     "quiet_option",
     "reads_option",
     "tap_option",
+    "weights_option",
 ]
 
 Value = TypeVar("Value")
@@ -41,6 +42,8 @@ force_option = click.option("-f", "--force", is_flag=True, help="Replace outputs
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 quiet_option = click.option("--quiet", is_flag=True, help="No progress, no report, no warnings.")
 profile_option = click.option("--profile", metavar="FILE", help="Profile that the file needs and does not hold.")
+
+weights_option = click.option("--weights", metavar="FILE", help="Weights that the file needs and does not hold.")
 
 arch_option = click.option(
     "--arch", metavar="ID", help="Architecture, as in timm/resnet50; its plugin knows layouts and alignment."
@@ -63,7 +66,11 @@ reads_option = click.option(
 )
 encode_profile_option = click.option("--profile", metavar="NAME|FILE", help="Profile with what options leave open.")
 codec_option = click.option(
-    "--codec", default="transform", show_default=True, metavar="NAME", help="The shared codec to use."
+    "--codec",
+    default="transform",
+    show_default=True,
+    metavar="NAME",
+    help="transform, or hyperprior: learned.",
 )
 effort_option = click.option(
     "--effort", default="default", show_default=True, metavar="fast|default|best", help="How long to look for less."

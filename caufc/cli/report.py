@@ -192,6 +192,8 @@ def info_text(name: str, info: Info) -> str:
         f"  profile  {info.profile or '-'}",
         f"  index    {'yes' if info.indexed else 'no'}",
     ]
+    if info.weights is not None:
+        lines.insert(4, f"  weights  {info.weights}")
     rows = [("TENSOR", "DTYPE", "SAMPLE", "LAYOUT", "TAP", "CODEC", "ALIGNMENT")]
     for tensor in info.tensors[:SHOWN_TENSORS]:
         named = (shown(tensor[key] or "-") for key in ("layout", "tap", "codec", "alignment"))

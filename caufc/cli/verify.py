@@ -10,7 +10,7 @@ from ..api import Verdict
 from ..api import verify as verify_file
 from ..limits import Limits
 from .each import for_each
-from .options import example, json_option, limits_option, profile_option, quiet_option
+from .options import example, json_option, limits_option, profile_option, quiet_option, weights_option
 from .progress import Bar
 from .report import verify_line
 from .streams import stdin_bytes
@@ -22,10 +22,19 @@ __all__ = ["command"]
 @click.argument("files", metavar="SRC...", nargs=-1, required=True)
 @click.option("--deep", is_flag=True, help="Decode all symbols too; --json then holds their SHA-256.")
 @profile_option
+@weights_option
 @limits_option
 @json_option
 @quiet_option
-def verify(files: tuple[str, ...], deep: bool, profile: str | None, limits: Limits, as_json: bool, quiet: bool) -> int:
+def verify(
+    files: tuple[str, ...],
+    deep: bool,
+    profile: str | None,
+    weights: str | None,
+    limits: Limits,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Check every byte, count and index of .cauf files. SRC may be - for stdin."""
 
     def look(file: str) -> Verdict:
@@ -35,6 +44,7 @@ def verify(files: tuple[str, ...], deep: bool, profile: str | None, limits: Limi
                 source,
                 deep=deep,
                 profile=profile,
+                weights=weights,
                 limits=limits,
                 progress=lambda done: bar.update(done / max(1, bar.size)),
             )

@@ -28,7 +28,7 @@ from ..codec import (
 )
 from ..pipeline.choose import SPARSE_SHARE
 from ..pipeline.setup import OFFSETS, SCALES, TRANSFORM, TensorSetup
-from ..pipeline.transform_coder import value_aligner
+from ..pipeline.token_coder import value_aligner
 from ..types import ALIGNMENT_KINDS
 from .sensitivity import Metric, Sensitivity, second_moments
 

@@ -14,7 +14,7 @@ from ..align import LayoutAligner, Tokens
 from ..codec import Parameters, TransformCodec, plan
 from ..errors import InputError
 from ..pipeline.setup import TensorSetup
-from ..pipeline.transform_coder import value_aligner
+from ..pipeline.token_coder import value_aligner
 from .draft import Draft, Drawn, Evidence, blind_draft, metric_draft, scaled_draft
 from .sensitivity import measure_sensitivity
 from .task import Task

@@ -42,10 +42,11 @@ from .setup import LOSSLESS, OFFSETS, SCALES, TRANSFORM, TensorSetup, section_of
 from .source import Source, SourceTensor
 from .survey import TensorSurvey
 from .target import Target, TensorOptions
-from .transform_coder import value_aligner
+from .token_coder import value_aligner
 from .transforms import choose_transforms
 
 __all__ = [
+    "TINY_BYTES",
     "Choice",
     "choose_alignment",
     "choose_layout",

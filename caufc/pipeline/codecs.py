@@ -8,21 +8,41 @@ from contextlib import contextmanager
 from ..errors import CaufError
 from ..limits import Limits
 from .coder import Coder, DeadZones
+from .hyperprior_coder import HyperpriorCoder, LearnedCodecs
 from .lossless_coder import LosslessCoder
-from .setup import LOSSLESS, TRANSFORM, TensorSetup
-from .transform_coder import TransformCoder, channels_of
+from .setup import HYPERPRIOR, LOSSLESS, TensorSetup
+from .token_coder import channels_of
+from .transform_coder import TransformCoder
 
 __all__ = ["coder_of", "coders_of"]
 
 
-def coder_of(setup: TensorSetup, gain: float, *, bounded: bool = False, dead_zones: DeadZones = None) -> Coder:
+def coder_of(
+    setup: TensorSetup,
+    gain: float,
+    learned: LearnedCodecs,
+    *,
+    bounded: bool = False,
+    dead_zones: DeadZones = None,
+) -> Coder:
     """The coder of a tensor.
+
+    Args:
+        setup: how it is coded.
+        gain: factor on all steps.
+        learned: those of the file.
+        bounded: whether errors are bounded.
+        dead_zones: for the encoder.
 
     Raises:
         MalformedError: if its parameters or sections break the specification.
         UnsupportedError: for registry numbers that this version does not know.
     """
-    return LosslessCoder(setup) if setup.codec == LOSSLESS else TransformCoder(setup, gain, bounded, dead_zones)
+    if setup.codec == LOSSLESS:
+        return LosslessCoder(setup)
+    if setup.codec == HYPERPRIOR:
+        return HyperpriorCoder(setup, learned.of(setup))
+    return TransformCoder(setup, gain, bounded, dead_zones)
 
 
 def coders_of(setups: Sequence[TensorSetup], gain: float, limits: Limits) -> list[Coder]:
@@ -33,14 +53,15 @@ def coders_of(setups: Sequence[TensorSetup], gain: float, limits: Limits) -> lis
         MalformedError, UnsupportedError: as :func:`coder_of`, about the tensor.
     """
     coders: list[Coder] = []
+    learned = LearnedCodecs()
     channels = 0
     for setup in setups:
         with _located(setup):
-            channels += channels_of(setup) if setup.codec == TRANSFORM else 0
+            channels += 0 if setup.codec == LOSSLESS else channels_of(setup)
             limits.check("channels", channels)
     for setup in setups:
         with _located(setup):
-            coders.append(coder_of(setup, gain))
+            coders.append(coder_of(setup, gain, learned))
     return coders
 
 

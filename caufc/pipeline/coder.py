@@ -29,11 +29,13 @@ class Promise:
         max_error: largest absolute error after the cast to the output dtype; None for no bound.
         truncate: range to which values are clipped.
         nonfinite: whether NaN and Inf may come, to be kept exactly.
+        outliers: whether values beyond the range are stored exactly; else they are lost.
     """
 
     max_error: float | None = None
     truncate: tuple[float, float] | None = None
     nonfinite: bool = False
+    outliers: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,27 @@ class Symbols:
 
 @dataclass(frozen=True)
 class Work:
-    """What samples cost besides their values: tokens, different token grids, and multiplications by a basis."""
+    """What samples cost besides their values.
+
+    Args:
+        tokens: rows of the matrix that is coded.
+        grids: different token grids.
+        products: multiplications by a basis, or by a network's kernels.
+        latents: symbols of the learned codec.
+    """
 
     tokens: int = 0
     grids: int = 0
     products: int = 0
+    latents: int = 0
 
     def __add__(self, other: Work) -> Work:
-        return Work(self.tokens + other.tokens, self.grids + other.grids, self.products + other.products)
+        return Work(
+            self.tokens + other.tokens,
+            self.grids + other.grids,
+            self.products + other.products,
+            self.latents + other.latents,
+        )
 
 
 class Coder(Protocol):

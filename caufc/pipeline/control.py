@@ -15,7 +15,7 @@ from .rate import Search, bits_model, gain_of_quality, slope_of, snr_model, solv
 from .target import Target
 from .writer import Pass, Sink
 
-__all__ = ["Controlled", "RateControl", "RestartableSink"]
+__all__ = ["Controlled", "Draft", "RateControl", "RestartableSink", "WritePass"]
 
 SNR_TOLERANCE = 0.1
 BPFP_TOLERANCE = 0.02
@@ -30,7 +30,7 @@ class RestartableSink(Sink, Protocol):
         ...
 
 
-class _Counter:
+class Draft:
     """Takes bytes and drops them: the draft of a file whose sink cannot restart."""
 
     def write(self, data: bytes, /) -> object:
@@ -74,7 +74,7 @@ class RateControl:
             reached = self.target.kind != "bpfp" or self._measured(done.result) <= self.target.value * self.numel
             self._warn(self._measured(done.result), reached)
             return done
-        draft = sink if sink.restart() else _Counter()
+        draft = sink if sink.restart() else Draft()
         search = self._search(choices)
         best, last = self._meet(search, tensors, draft, None)
         if search.straddles:

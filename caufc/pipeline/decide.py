@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ..errors import InputError, OptionError
 from ..types import FLOATS
 from .choose import (
+    TINY_BYTES,
     Choice,
     choose_alignment,
     choose_layout,
@@ -17,12 +18,14 @@ from .choose import (
     prefers_lossless,
 )
 from .coder import DeadZones, Promise
+from .hyperprior_choice import choose_range
 from .numeric import to_floats
 from .profile import ProfileFile
-from .setup import LOSSLESS, TensorSetup, resolve
+from .setup import HYPERPRIOR, LOSSLESS, TensorSetup, resolve
 from .source import Source, SourceTensor
 from .survey import TensorSurvey, check_finite, chunks_of, survey_tensor
 from .target import EncodeOptions, Target, TensorOptions
+from .weights import WeightsFile
 
 __all__ = ["Decided", "decide", "with_tables"]
 
@@ -103,6 +106,7 @@ class _Decision:
         self.source, self.tensor, self.chunk = source, tensor, chunk
         self.target, self.keep_nonfinite = options.target, options.keep_nonfinite
         self.default = default
+        self.weights, self.outliers = options.weights, options.outliers
         own: TensorOptions = options.of(tensor.name)
         if default is not None:
             own = replace(own, layout=own.layout or default.layout, tap=own.tap or default.tap)
@@ -128,10 +132,24 @@ class _Decision:
         if self.target.kind != "max_error" and not survey.statistics.moderate:
             wide = f"{self._name()}kept without loss: its values are beyond 2^48 or all below 2^-48"
             return Decided(base, guessed, Promise(), note="" if survey.constant else wide)
+        if self.weights is not None:
+            return self._learned(base, survey, self.weights, guessed)
         choice = self._choice(base, survey)
         if promise.truncate is None and prefers_lossless(choice, self.target):
             return Decided(base, guessed, Promise())
         return Decided(choice.setup, guessed, promise, choice, self._doubt(survey.channels))
+
+    def _learned(self, base: TensorSetup, survey: TensorSurvey, weights: WeightsFile, guessed: bool) -> Decided:
+        """How the learned codec codes a tensor; the rate comes later."""
+        if survey.constant or self.tensor.numel * base.item_size <= TINY_BYTES:
+            return Decided(base, guessed, Promise())
+        wanted = self.options.alignment
+        setup, _, limits = choose_range(base, survey, wanted)
+        own = wanted is None or wanted.truncate is None
+        promise = Promise(None, limits, self.keep_nonfinite, own if self.outliers is None else self.outliers)
+        arrays = {**setup.arrays, **weights.weights.arrays}
+        setup = replace(setup, codec=HYPERPRIOR, parameters=(0,), arrays=arrays)
+        return Decided(setup, guessed, promise, note=self._doubt(survey.channels))
 
     def _name(self) -> str:
         return f"tensor '{self.tensor.name}' " if self.tensor.name else ""

@@ -12,8 +12,8 @@ from ..limits import Limits
 from ..types import Structure
 from .codecs import coders_of
 from .coder import Samples, Symbols, Work
+from .lookup import Lookup
 from .prelude import Prelude, read_prelude
-from .profile import ProfileLookup
 from .setup import TensorSetup, resolve
 from .work import WorkMeter, chunk_work
 
@@ -35,24 +35,26 @@ class ChunkDecoder:
     Args:
         header: of the file.
         sections: of the file.
-        lookup: finds the profile that the header names.
+        lookup: finds the profile and the weights that the header names.
         limits: checked before anything is allocated.
 
     Raises:
         MalformedError: if header or sections break the specification.
         MissingProfileError: if the file needs a profile that is not here.
+        MissingWeightsError: if it needs weights that are not here.
         UnsupportedError: for registry numbers that this version does not know.
     """
 
-    def __init__(self, header: Header, sections: Sequence[Section], lookup: ProfileLookup, limits: Limits) -> None:
-        if header.content == "profile":
-            raise MalformedError("a profile holds no samples", requirement=164)
+    def __init__(self, header: Header, sections: Sequence[Section], lookup: Lookup, limits: Limits) -> None:
+        if header.content in ("profile", "weights"):
+            raise MalformedError(f"{header.content} without samples", requirement=164)
         profile = lookup(header.profile) if header.profile is not None else None
         base = None if profile is None else (profile.header, profile.sections)
+        weights = () if header.weights is None else lookup.weights(header.weights).sections
         self.limits = limits
         self.structure: Structure
         self.setups: tuple[TensorSetup, ...]
-        self.structure, self.setups, self.arch = resolve(header, sections, base)
+        self.structure, self.setups, self.arch = resolve(header, sections, base, weights)
         self.gain = 1.0 if header.gain is None else header.gain
         self.templates = [setup.template for setup in self.setups]
         self.coders = coders_of(self.setups, self.gain, limits)
@@ -116,7 +118,7 @@ class FileDecoder:
         limits: checked before anything is allocated.
     """
 
-    def __init__(self, data: Iterator[bytes], lookup: ProfileLookup, limits: Limits) -> None:
+    def __init__(self, data: Iterator[bytes], lookup: Lookup, limits: Limits) -> None:
         self.prelude: Prelude = read_prelude(data, limits)
         self.limits = limits
         self.chunks_decoder = ChunkDecoder(self.prelude.header, self.prelude.sections, lookup, limits)

@@ -11,13 +11,14 @@ import numpy as np
 from ..types import DTYPES
 from .control import Controlled, RateControl, RestartableSink
 from .decide import Decided, decide, with_tables
-from .profile import ProfileFile
+from .hyperprior_control import HyperpriorControl
+from .profile import ProfileFile, profile_bytes
 from .report import Report, TensorReport
-from .setup import LOSSLESS, TensorSetup
+from .setup import CODEC_NAMES, HYPERPRIOR, LOSSLESS, TRANSFORM, TensorSetup
 from .source import Source
 from .target import EncodeOptions
 from .threads import one_blas_thread
-from .writer import Pass, Sink, container_prelude, profile_bytes, write_pass
+from .writer import Pass, Sink, container_prelude, write_pass
 
 __all__ = ["Encoder", "Progress"]
 
@@ -62,9 +63,15 @@ class Encoder:
         """
         started = time.perf_counter()
         tensors = self._decide()
-        control = RateControl(self.options.target, self.numel, self._write)
+        control = self._control()
         done = control.run(tensors, sink)
         return self._report(control, done, time.perf_counter() - started)
+
+    def _control(self) -> RateControl | HyperpriorControl:
+        target, weights = self.options.target, self.options.weights
+        if weights is None:
+            return RateControl(target, self.numel, self._write)
+        return HyperpriorControl(target, weights.weights.rates, self.numel, self._write)
 
     @one_blas_thread()
     def make_profile(self) -> bytes:
@@ -102,6 +109,7 @@ class Encoder:
 
     def _write(self, tensors: Sequence[Decided], gain: float, sink: Sink) -> Pass:
         relied = self.profile if self.profile and (self.profile.shipped or not self.options.embed_profile) else None
+        weights = self.options.weights
         prelude = container_prelude(
             self.source.structure,
             [tensor.setup for tensor in tensors],
@@ -109,6 +117,8 @@ class Encoder:
             arch=self.arch,
             indexed=self.options.index if self.options.index is not None else self.source.samples > self.chunk,
             profile=relied,
+            weights=weights if any(tensor.setup.codec == HYPERPRIOR for tensor in tensors) else None,
+            embed_weights=weights is not None and self.options.embed_weights and not weights.shipped,
         )
         return write_pass(
             self.source,
@@ -123,7 +133,7 @@ class Encoder:
             limits=self.options.limits,
         )
 
-    def _report(self, control: RateControl, done: Controlled, seconds: float) -> Report:
+    def _report(self, control: RateControl | HyperpriorControl, done: Controlled, seconds: float) -> Report:
         distortion = done.result.distortion
         return Report(
             bytes_in=sum(tensor.numel * DTYPES[tensor.dtype].itemsize for tensor in self.source.tensors),
@@ -139,7 +149,7 @@ class Encoder:
             passes=control.passes,
             seconds=seconds,
             arch=self.arch,
-            codec="lossless" if all(tensor.setup.codec == LOSSLESS for tensor in done.tensors) else "transform",
+            codec=CODEC_NAMES[max((tensor.setup.codec for tensor in done.tensors), default=LOSSLESS)],
             tensors=tuple(self._tensor_report(tensor, done.gain) for tensor in done.tensors),
             warnings=(*(tensor.note for tensor in done.tensors if tensor.note), *control.warnings),
         )
@@ -153,9 +163,9 @@ class Encoder:
             shape=setup.template,
             layout=None if lossless else setup.layout_text(self.source.structure),
             guessed=tensor.guessed and not lossless,
-            codec="lossless" if lossless else "transform",
+            codec=CODEC_NAMES[setup.codec],
             alignment=setup.alignment_text,
-            step=None if lossless else float(np.float32(float(setup.parameters[0]) * gain)),
+            step=float(np.float32(float(setup.parameters[0]) * gain)) if setup.codec == TRANSFORM else None,
         )
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..bitstream import Header, Section
+from ..bitstream import End, Header, Section, block_bytes, end_bytes, section_bytes
 from ..errors import MalformedError
 from ..limits import Limits
 from .prelude import read_prelude
 
-__all__ = ["PROFILE_ID_BYTES", "ProfileFile", "ProfileLookup", "profile_id", "read_profile"]
+__all__ = ["PROFILE_ID_BYTES", "ProfileFile", "profile_bytes", "profile_id", "read_profile"]
 
 PROFILE_ID_BYTES = 8
 
@@ -33,13 +33,17 @@ class ProfileFile:
     shipped: bool = False
 
 
-ProfileLookup = Callable[[bytes], ProfileFile]
-"""Content hash -> profile; raises MissingProfileError."""
-
-
 def profile_id(data: bytes) -> bytes:
     """The content hash by which files name a profile [CAUF-0161]."""
     return hashlib.sha256(data).digest()[:PROFILE_ID_BYTES]
+
+
+def profile_bytes(header: Header, sections: Sequence[Section]) -> bytes:
+    """A profile: header, sections, and an end without samples [CAUF-0160]."""
+    head = header.to_bytes()
+    seed = int.from_bytes(head[-4:], "little")
+    bodies = b"".join(block_bytes("S", section_bytes(section), seed) for section in sections)
+    return head + bodies + block_bytes("E", end_bytes(End(0, None)), seed)
 
 
 def read_profile(data: bytes, limits: Limits, *, shipped: bool = False) -> ProfileFile:

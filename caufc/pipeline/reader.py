@@ -11,8 +11,8 @@ from ..errors import DamagedError, LimitError, MalformedError
 from ..limits import Limits
 from ..types import AnyArray
 from .decoder import ChunkDecoder, DecodedChunk
+from .lookup import Lookup
 from .prelude import Prelude, read_prelude
-from .profile import ProfileLookup
 
 __all__ = ["FileReader", "ReadAt", "stored_index"]
 
@@ -35,7 +35,7 @@ class FileReader:
         FormatError: if header, sections or index are damaged or malformed.
     """
 
-    def __init__(self, read_at: ReadAt, size: int, lookup: ProfileLookup, limits: Limits) -> None:
+    def __init__(self, read_at: ReadAt, size: int, lookup: Lookup, limits: Limits) -> None:
         self.read_at, self.size, self.limits = read_at, size, limits
         self.prelude: Prelude = read_prelude(self._parts(0), limits)
         self.chunks = ChunkDecoder(self.prelude.header, self.prelude.sections, lookup, limits)

@@ -9,8 +9,8 @@ from ..bitstream import Block, BlockParser, Cursor, Header, Section, parse_end, 
 from ..errors import DamagedError, FormatError, LimitError
 from ..limits import Limits
 from .decoder import ChunkDecoder, DecodedChunk
+from .lookup import Lookup
 from .prelude import BlockStream
-from .profile import ProfileLookup
 from .reader import PART, ReadAt, stored_index
 from .work import WorkMeter
 
@@ -46,7 +46,7 @@ class Recovery:
     Args:
         read_at: reads bytes of the file.
         size: of the file, in bytes.
-        lookup: finds profiles.
+        lookup: finds profiles and weights.
         limits: checked before anything is allocated.
 
     Raises:
@@ -54,7 +54,7 @@ class Recovery:
             no chunk is whole.
     """
 
-    def __init__(self, read_at: ReadAt, size: int, lookup: ProfileLookup, limits: Limits) -> None:
+    def __init__(self, read_at: ReadAt, size: int, lookup: Lookup, limits: Limits) -> None:
         self.read_at, self.size, self.limits = read_at, size, limits
         stream = BlockStream(iter([read_at(0, limits.header_bytes + HEAD)]), limits)
         header, self.begin = stream.header()

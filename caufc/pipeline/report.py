@@ -19,7 +19,7 @@ class TensorReport:
         shape: of a sample, None where it varies.
         layout: expression, None where the tensor is coded without loss.
         guessed: whether the layout was a guess.
-        codec: ``transform`` or ``lossless``.
+        codec: ``transform``, ``hyperprior`` or ``lossless``.
         alignment: ``kind/scope``.
         step: quantiser step in aligned units, gain included; None without quantiser.
     """

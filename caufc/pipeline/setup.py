@@ -23,13 +23,16 @@ from ..codec import (
     CONTEXT_MAP,
     TABLES,
 )
+from ..codec.hyperprior import WEIGHTS_ELEMENTS
 from ..errors import InputError, LayoutError, MalformedError, UnsupportedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, DTYPES, FLOATS, Branch, Framework, Layout, Structure, Tree
 from .source import tensor_names
 
 __all__ = [
+    "CODEC_NAMES",
     "DTYPE_CODES",
     "FRAMEWORKS",
+    "HYPERPRIOR",
     "LOSSLESS",
     "MAX_CHANNELS",
     "OFFSETS",
@@ -47,11 +50,13 @@ DTYPE_CODES = tuple(DTYPES)
 
 FRAMEWORKS: tuple[Framework, ...] = ("numpy", "torch")
 BRANCHES = ("dict", "list", "tuple")
-LOSSLESS, TRANSFORM = 0, 1
+LOSSLESS, TRANSFORM, HYPERPRIOR = 0, 1, 2
 """Codec IDs."""
 
+CODEC_NAMES = ("lossless", "transform", "hyperprior")
+
 MAX_CHANNELS = 1 << 24
-"""Most channels that the transform codec takes [CAUF-0066]."""
+"""Most channels that codecs with loss take [CAUF-0066]."""
 
 OFFSETS, SCALES = 1, 2
 """Section types: offset codes and scale codes of every channel (i2, ``[C]``)."""
@@ -59,7 +64,7 @@ OFFSETS, SCALES = 1, 2
 LAYOUT_GRAMMAR = re.compile(r"{term}( {term})*".format(term=r"([a-z]|\(([1-9]\d* \+ )?[a-z]( [a-z])*\))"))
 """How a file spells layouts [CAUF-0064]; people may space them as they like."""
 
-SECTION_ELEMENTS = {
+SECTION_ELEMENTS: Mapping[int, str] = {
     OFFSETS: "<i2",
     SCALES: "<i2",
     CHANNEL_LEVELS: "i1",
@@ -71,6 +76,7 @@ SECTION_ELEMENTS = {
     BASIS_SCALES: "<i2",
     ANALYSIS: "<i2",
     ANALYSIS_SCALES: "<i2",
+    **WEIGHTS_ELEMENTS,
 }
 """Section type -> element type; see the registry."""
 
@@ -148,7 +154,10 @@ def section_of(number: int, kind: int, array: NDArray[Any]) -> Section:
 
 
 def resolve(
-    header: Header, sections: Sequence[Section], base: tuple[Header, Sequence[Section]] | None
+    header: Header,
+    sections: Sequence[Section],
+    base: tuple[Header, Sequence[Section]] | None,
+    weights: Sequence[Section] = (),
 ) -> tuple[Structure, tuple[TensorSetup, ...], str | None]:
     """Join header and sections with those of the profile that the header names.
 
@@ -156,6 +165,7 @@ def resolve(
         header: of the file.
         sections: of the file; they take the place of the profile's.
         base: header and sections of the profile, if the file needs one.
+        weights: sections of the weights, if the file names some.
 
     Returns:
         the structure, one setup a tensor, and the architecture ID.
@@ -175,7 +185,12 @@ def resolve(
     names = tensor_names(tree)
     if list(leaves(record_tree)) != list(range(len(records))):
         raise MalformedError(f"{len(records)} tensors, the structure has {len(names)}", requirement=52)
-    arrays = _arrays([*(base[1] if base else ()), *sections], len(records))
+    given = weights if any(record.codec == HYPERPRIOR for record in records) else ()
+    arrays = _arrays([*given, *(base[1] if base else ()), *sections], len(records))
+    shared = {kind: array for kind, array in arrays.get(0, {}).items() if kind in WEIGHTS_ELEMENTS}
+    for number, record in enumerate(records):
+        if record.codec == HYPERPRIOR:
+            arrays[number] = {**arrays.get(number, {}), **shared}
     setups = tuple(
         _setup(name, record, arrays.get(i, {})) for i, (name, record) in enumerate(zip(names, records, strict=True))
     )
@@ -239,7 +254,7 @@ def _setup(name: str, record: TensorRecord, arrays: Mapping[int, NDArray[Any]]) 
         raise MalformedError("a tensor without dtype, framework, shape and codec", requirement=61).locate(tensor=name)
     if record.dtype >= len(DTYPE_CODES):
         raise UnsupportedError(f"dtype code {record.dtype} is unknown", remedy="upgrade caufc", tensor=name)
-    if record.codec not in (LOSSLESS, TRANSFORM):
+    if record.codec >= len(CODEC_NAMES):
         raise UnsupportedError(f"codec {record.codec} is unknown", remedy="upgrade caufc", tensor=name)
     alignment = record.alignment
     if alignment and (alignment.kind >= len(ALIGNMENT_KINDS) or alignment.scope >= len(ALIGNMENT_SCOPES)):
@@ -248,8 +263,9 @@ def _setup(name: str, record: TensorRecord, arrays: Mapping[int, NDArray[Any]]) 
         )
     dtype = DTYPE_CODES[record.dtype]
     layout = _layout(record, name)
-    if record.codec == TRANSFORM and (dtype not in FLOATS or layout is None):
-        raise MalformedError("the transform codec needs floats and a layout", requirement=200, tensor=name)
+    if record.codec != LOSSLESS and (dtype not in FLOATS or layout is None):
+        codec = CODEC_NAMES[record.codec]
+        raise MalformedError(f"the {codec} codec needs floats and a layout", requirement=200, tensor=name)
     return TensorSetup(
         name,
         dtype,

@@ -11,6 +11,7 @@ from ..errors import OptionError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..types import Alignment, Layout
 from .effort import EFFORTS, Effort
+from .weights import WeightsFile
 
 __all__ = ["QUALITY_NAMES", "EncodeOptions", "Target", "TensorOptions"]
 
@@ -121,6 +122,10 @@ class EncodeOptions:
         index: whether to write an index; None writes one when there are several chunks.
         effort: how much time to take.
         embed_profile: copy a profile that does not ship with the package into the file.
+        weights: of the learned codec; None for the transform codec.
+        embed_weights: copy weights that do not ship with the package into the file.
+        outliers: whether the learned codec stores values beyond its range exactly; None does unless
+            the range was given.
         limits: of the decoders that are to read the file.
     """
 
@@ -132,6 +137,9 @@ class EncodeOptions:
     index: bool | None = None
     effort: Effort = EFFORTS["default"]
     embed_profile: bool = True
+    weights: WeightsFile | None = None
+    embed_weights: bool = True
+    outliers: bool | None = None
     limits: Limits = DEFAULT_LIMITS
 
     def of(self, name: str) -> TensorOptions:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,29 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..align import (
-    ChannelAligner,
-    GlobalAligner,
-    LayoutAligner,
     SideArray,
     TokenAligner,
-    Tokens,
-    ValueAligner,
-    check_scale_codes,
     truncate,
 )
-from ..bitstream import Cursor, varint
-from ..codec import Geometry, Parameters, TransformCodec, decode_lossless, encode_lossless
-from ..errors import LayoutError, MalformedError
-from ..types import ALIGNMENT_KINDS, DTYPES, AnyArray
-from .coder import DeadZones, Encoded, Promise, Samples, Shapes, Symbols, Work, split
+from ..codec import Geometry, Parameters, TransformCodec
+from ..types import DTYPES, AnyArray
+from .coder import DeadZones, Encoded, Promise, Samples, Shapes, Symbols, Work
 from .distortion import Distortion
-from .numeric import cast_floats, to_floats, working_dtype
-from .patches import Patches
-from .setup import MAX_CHANNELS, OFFSETS, SCALES, TensorSetup
+from .numeric import cast_floats, to_floats
+from .payload import Payload
+from .setup import TensorSetup
+from .token_coder import TokenCoder
 
-__all__ = ["TransformCoder", "channels_of", "value_aligner"]
+__all__ = ["TransformCoder"]
 
-PATCHED = 1
 BLOCK_VALUES = 1 << 17
 SAFE_INDEX = 1 << 23
 """Below, float32 represents every index and its neighbours, so quantisation errors stay within steps."""
@@ -49,63 +39,18 @@ class _State:
 
     symbols: NDArray[np.int32]
     geometry: Geometry
-    side: SideArray | None
-    patches: Patches | None
+    payload: Payload
 
 
-def value_aligner(setup: TensorSetup, channels: int) -> ValueAligner:
-    """The value aligner that a setup describes."""
-    record = setup.alignment
-    if record is None:
-        return GlobalAligner(0.0, 1.0)
-    if record.scope == 0:
-        return GlobalAligner(record.offset, record.scale)
-    if record.scope == 2:
-        return TokenAligner(ALIGNMENT_KINDS[record.kind])
-    offsets, scales = (setup.arrays.get(kind, np.empty(0, "<i2")) for kind in (OFFSETS, SCALES))
-    if offsets.shape != (channels,) or scales.shape != (channels,):
-        raise MalformedError(f"no statistics for {channels} channels", requirement=351, tensor=setup.name)
-    return ChannelAligner(offsets, scales)
-
-
-def channels_of(setup: TensorSetup) -> int:
-    """Channels of a tensor that the transform codec codes.
-
-    Raises:
-        MalformedError: if there is no layout, their number varies, or there are too many.
-    """
-    if setup.layout is None:
-        raise MalformedError("no layout", requirement=200, tensor=setup.name)
-    sizes = [setup.template[axis] for axis in LayoutAligner(setup.layout).channel_axes]
-    if None in sizes:
-        raise MalformedError("the number of channels varies", requirement=66, tensor=setup.name)
-    product = math.prod(size or 0 for size in sizes)
-    if product > MAX_CHANNELS:
-        raise MalformedError(f"{product} channels", requirement=66, tensor=setup.name)
-    return product
-
-
-def _stacked(samples: Samples, template: Sequence[int | None]) -> Samples:
-    """Samples of one shape as one array."""
-    if isinstance(samples, list) and None not in template:
-        return np.stack(samples) if samples else np.empty((0, *(size or 0 for size in template)))
-    return samples
-
-
-class TransformCoder:
+class TransformCoder(TokenCoder):
     """Codes floats: format alignment, value alignment, transform codec, patches."""
 
     def __init__(self, setup: TensorSetup, gain: float, bounded: bool, dead_zones: DeadZones) -> None:
-        self.setup, self.gain = setup, gain
-        if setup.layout is None:
-            raise MalformedError("no layout", requirement=200, tensor=setup.name)
-        self.format = LayoutAligner(setup.layout)
-        self.channels = channels_of(setup)
-        self.value = value_aligner(setup, self.channels)
+        super().__init__(setup)
+        self.gain = gain
         parameters = Parameters.from_fields(setup.parameters)
         self.codec = TransformCodec(parameters, setup.arrays, self.channels, bounded=bounded, thresholds=dead_zones)
         self.largest_step = float(self.codec.steps(gain).max())
-        self.working = working_dtype(setup.dtype)
         self.part: Geometry | None = None
 
     def work(self, shapes: Shapes) -> Work:
@@ -114,20 +59,15 @@ class TransformCoder:
         Raises:
             MalformedError: for shapes that the layout does not fit.
         """
-        samples = {shapes[0]: len(shapes)} if shapes and None not in self.setup.template else Counter(shapes)
-        tokens = sum(count * self._tokens(shape) for shape, count in samples.items())
+        samples = self.samples_by_shape(shapes)
+        tokens = self.count_all_tokens(samples)
         grids = len({self.format.grid(shape) for shape in samples})
         products = 0 if self.codec.basis is None else tokens * self.codec.coded * self.channels
         return Work(tokens, grids, products)
 
     def encode(self, samples: Samples, promise: Promise) -> Encoded:
-        stored = _stacked(samples, self.setup.template)
-        floats = (
-            [to_floats(s, self.setup.dtype) for s in stored]
-            if isinstance(stored, list)
-            else to_floats(stored, self.setup.dtype)
-        )
-        tokens = self.format.to_tokens(floats)
+        stored = self.stacked(samples)
+        tokens = self.tokens_of(stored)
         matrix, lost = tokens.matrix, None
         if promise.nonfinite:
             lost = ~np.isfinite(matrix)
@@ -157,9 +97,9 @@ class TransformCoder:
         patches = None
         if broken is not None:
             distortion.patched = int(broken.sum())
-            patches = Patches.where(self._flat(broken, tokens), np.concatenate([s.ravel() for s in stored]))
-        payload = self._payload(self.codec.encode(symbols, geometry), side, patches)
-        return Encoded(payload, _covered(symbols, side, patches), distortion)
+            patches = self.patches_where(broken, tokens, stored)
+        payload = Payload(self.codec.encode(symbols, geometry), side, patches)
+        return Encoded(payload.to_bytes(), payload.covered([symbols]), distortion)
 
     def _blocks(self, geometry: Geometry) -> Iterator[tuple[slice, Geometry]]:
         """Runs of samples of so many values that they stay in the processor's caches, as rows and their geometry."""
@@ -203,68 +143,19 @@ class TransformCoder:
             mask = lost if mask is None else mask | lost
         return mask if mask is not None and mask.any() else None
 
-    def _flat(self, mask: NDArray[np.bool_], tokens: Tokens) -> NDArray[np.bool_]:
-        """A mask ``[N, C]`` in the samples' own order, flat."""
-        back = self.format.from_tokens(Tokens(mask, tokens.shapes, tokens.grids, tokens.special, tokens.stacked))
-        return np.concatenate([part.ravel() for part in back])
-
-    def _payload(self, words: bytes, side: SideArray | None, patches: Patches | None) -> bytes:
-        """Flags, side array, patches, words [CAUF-0206]."""
-        out = bytearray([PATCHED if patches is not None else 0])
-        if side is not None:
-            coded = encode_lossless(side.ravel(), rotate=False)
-            out += varint(len(coded)) + coded
-        if patches is not None:
-            coded = patches.to_bytes()
-            out += varint(len(coded)) + coded
-        return bytes(out) + words
-
     def decode_symbols(self, payload: memoryview, shapes: Shapes) -> Symbols:
-        counts = [self._tokens(shape) for shape in shapes]
-        tokens, total = sum(counts), sum(self.setup.size(shape) for shape in shapes)
-        cursor = Cursor(payload)
-        flags = cursor.byte()
-        if flags > PATCHED:
-            raise MalformedError(f"payload flags {flags}", requirement=206, tensor=self.setup.name)
-        side, patches = None, None
-        if isinstance(self.value, TokenAligner):
-            coded = cursor.take(cursor.varint())
-            side = decode_lossless(coded, 2 * tokens, np.dtype("<i2"), rotate=False).reshape(2, tokens)
-            check_scale_codes(side[1])
-        if flags & PATCHED:
-            patches = Patches.parse(cursor.take(cursor.varint()), self.setup.dtype, total)
+        tokens = sum(self.count_tokens(shape) for shape in shapes)
+        total = sum(self.setup.size(shape) for shape in shapes)
+        own = tokens if isinstance(self.value, TokenAligner) else None
+        parsed = Payload.parse(payload, self.setup.dtype, own, total)
         geometry = self.codec.geometry(tuple(self.format.grid(s) for s in shapes), self.format.layout.special)
-        symbols = self.codec.decode_symbols(cursor.take(cursor.left), geometry)
-        return Symbols(_State(symbols, geometry, side, patches), _covered(symbols, side, patches))
-
-    def _tokens(self, shape: tuple[int, ...]) -> int:
-        try:
-            return self.format.size(shape)[0]
-        except LayoutError as err:
-            raise MalformedError(str(err), requirement=171, tensor=self.setup.name) from err
+        symbols = self.codec.decode_symbols(parsed.words, geometry)
+        return Symbols(_State(symbols, geometry, parsed), parsed.covered([symbols]))
 
     def reconstruct(self, symbols: Symbols, shapes: Shapes) -> list[AnyArray] | AnyArray:
         state: _State = symbols.state
         stored = np.empty((len(state.symbols), self.channels), DTYPES[self.setup.dtype])
         for rows, block in self._blocks(state.geometry):
-            side = None if state.side is None else state.side[:, rows]
+            side = None if state.payload.side is None else state.payload.side[:, rows]
             stored[rows] = self._stored(state.symbols[rows], block, side)
-        stacked = None not in self.setup.template
-        tokens = Tokens(stored, tuple(shapes), (), self.format.layout.special, stacked)
-        samples = self.format.from_tokens(tokens)
-        if state.patches is None:
-            return samples
-        flat = np.concatenate([np.ascontiguousarray(part).ravel() for part in samples])
-        state.patches.apply(flat)
-        return split(flat, shapes, stacked)
-
-
-def _covered(symbols: NDArray[np.int32], side: SideArray | None, patches: Patches | None) -> list[bytes | memoryview]:
-    """What the symbols' checksum covers, in order [CAUF-0118]."""
-    parts: list[bytes | memoryview] = []
-    if side is not None:
-        parts.append(side.astype("<i2").tobytes())
-    parts.append(symbols.astype("<i4", copy=False).view(np.uint8).data)
-    if patches is not None:
-        parts += [patches.positions.astype("<u4").tobytes(), patches.values.tobytes()]
-    return parts
+        return self.samples_of(stored, shapes, state.payload.patches)

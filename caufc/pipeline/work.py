@@ -28,6 +28,7 @@ def chunk_work(coders: Sequence[Coder], shapes: Sequence[Shapes], limits: Limits
         limits.check("chunk_tokens", total.tokens)
         limits.check("chunk_grids", total.grids)
         limits.check("chunk_products", total.products)
+        limits.check("chunk_latents", total.latents)
     return total
 
 

@@ -23,12 +23,14 @@ from ..bitstream import (
     section_bytes,
     work_of,
 )
+from ..codec.hyperprior import DECODER_SECTIONS, WEIGHTS_ELEMENTS
 from ..errors import LimitError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..types import Structure
 from .codecs import coder_of
 from .coder import Coder, DeadZones, Promise
 from .distortion import Distortion
+from .hyperprior_coder import LearnedCodecs
 from .profile import ProfileFile
 from .setup import (
     OFFSETS,
@@ -43,10 +45,11 @@ from .setup import (
 )
 from .source import Source
 from .survey import chunks_of
-from .transform_coder import TransformCoder
+from .token_coder import TokenCoder
+from .weights import WeightsFile
 from .work import WorkMeter, chunk_work
 
-__all__ = ["Pass", "Sink", "container_prelude", "profile_bytes", "write_pass"]
+__all__ = ["Pass", "Sink", "container_prelude", "write_pass"]
 
 
 class Sink(Protocol):
@@ -64,14 +67,6 @@ class Pass:
     distortion: Distortion = field(default_factory=Distortion)
 
 
-def profile_bytes(header: Header, sections: Sequence[Section]) -> bytes:
-    """A profile: header, sections, and an end without samples [CAUF-0160]."""
-    head = header.to_bytes()
-    seed = int.from_bytes(head[-4:], "little")
-    bodies = b"".join(block_bytes("S", section_bytes(section), seed) for section in sections)
-    return head + bodies + block_bytes("E", end_bytes(End(0, None)), seed)
-
-
 def container_prelude(
     structure: Structure,
     setups: Sequence[TensorSetup],
@@ -80,10 +75,30 @@ def container_prelude(
     arch: str | None,
     indexed: bool,
     profile: ProfileFile | None,
+    weights: WeightsFile | None = None,
+    embed_weights: bool = False,
 ) -> tuple[Header, list[Section]]:
-    """Header and sections of a file; what its profile says is left out, what only the profile has is emptied."""
+    """Header and sections of a file; what its profile says is left out, what only the profile has is emptied.
+
+    Args:
+        structure: of the samples.
+        setups: one a tensor.
+        gain: factor on all steps.
+        arch: architecture ID.
+        indexed: whether an index will follow.
+        profile: that the file relies on.
+        weights: that its tensors of the learned codec need.
+        embed_weights: copy the decoder's part of them into the file, instead of naming them.
+    """
     records: tuple[TensorRecord, ...] | None = tuple(record_of(setup) for setup in setups)
-    sections = [section_of(i, kind, array) for i, setup in enumerate(setups) for kind, array in setup.arrays.items()]
+    sections = [
+        section_of(i, kind, array)
+        for i, setup in enumerate(setups)
+        for kind, array in setup.arrays.items()
+        if kind not in WEIGHTS_ELEMENTS
+    ]
+    if weights is not None and embed_weights:
+        sections += [section for section in weights.sections if section.type in DECODER_SECTIONS]
     tree = None if structure.tree == 0 else record_tree(structure.tree)
     header = Header(
         content=structure.kind,
@@ -92,6 +107,7 @@ def container_prelude(
         tree=tree,
         tensors=records,
         arch=arch,
+        weights=None if weights is None or embed_weights else weights.id,
     )
     if profile is None:
         return header, sections
@@ -162,14 +178,15 @@ def write_pass(
         return len(data)
 
     head = header.to_bytes()
+    learned = LearnedCodecs()
     coders = [
-        coder_of(setup, gain, bounded=promise.max_error is not None, dead_zones=zones)
+        coder_of(setup, gain, learned, bounded=promise.max_error is not None, dead_zones=zones)
         for setup, promise, zones in zip(setups, promises, dead_zones, strict=True)
     ]
     with _keeping_within():
         limits.check("header_bytes", len(head))
         limits.check("section_bytes", sum(len(section.data) for section in sections))
-        limits.check("channels", sum(coder.channels for coder in coders if isinstance(coder, TransformCoder)))
+        limits.check("channels", sum(coder.channels for coder in coders if isinstance(coder, TokenCoder)))
         _check_chunks(source, setups, coders, chunk, limits)
     seed = int.from_bytes(head[-4:], "little")
     put(head)

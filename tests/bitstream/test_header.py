@@ -117,7 +117,7 @@ def test_byte_by_byte() -> None:
 
 def changed(**positions: Any) -> list[Any]:
     """The base header with other fields: ``f3`` is position 3."""
-    fields = list(BASE) + [None] * 3
+    fields = list(BASE) + [None] * 4
     for name, value in positions.items():
         fields[int(name[1:])] = value
     while fields and fields[-1] is None:
@@ -134,7 +134,7 @@ def record(position: int, value: Any) -> list[Any]:
 
 
 FIELDS: list[tuple[Any, int]] = [
-    (changed(f0=5), 45),
+    (changed(f0=6), 45),
     (changed(f0=-1), 45),
     (changed(f0="batch"), 45),
     (changed(f0=False), 45),
@@ -173,7 +173,12 @@ FIELDS: list[tuple[Any, int]] = [
     (changed(f6=7), 44),
     (changed(f6=b"net"), 44),
     (changed(f6="n" * 4097), 44),
-    (changed(f7=1), 44),
+    (changed(f7=1), 53),
+    (changed(f7=b"1234567"), 53),
+    (changed(f8=1), 44),
+    (changed(f0=5), 54),
+    ([5, None, 1], 54),
+    ([5, None, 0, None, None, None, None, b"12345678"], 54),
     ([*changed(f5=[RECORD]), None], 44),
     (record(0, -1), 44),
     (record(0, 256), 44),

@@ -21,6 +21,7 @@ from caufc.pipeline.decoder import FileDecoder
 from caufc.pipeline.setup import TRANSFORM
 from caufc.profiles import find_profile, profile_lookup
 from caufc.types import FLOATS
+from caufc.weights import find_weights
 
 SPEC = Path(__file__).resolve().parents[2] / "spec"
 VALID = sorted((SPEC / "vectors" / "valid").glob("*.cauf"))
@@ -48,10 +49,17 @@ def profile_of(path: Path) -> Path | None:
     return None if name is None else SPEC / "vectors" / "profiles" / str(name)
 
 
+def weights_of(path: Path) -> Path | None:
+    name = facts(path).get("weights")
+    return None if name is None else SPEC / "vectors" / "profiles" / str(name)
+
+
 def decoder(path: Path) -> FileDecoder:
     profile = profile_of(path)
     given = None if profile is None else find_profile(profile)
-    return FileDecoder(iter([path.read_bytes()]), profile_lookup(given), DEFAULT_LIMITS)
+    weights = weights_of(path)
+    lookup = profile_lookup(given, weights=None if weights is None else find_weights(weights))
+    return FileDecoder(iter([path.read_bytes()]), lookup, DEFAULT_LIMITS)
 
 
 def test_there_are_vectors() -> None:
@@ -86,8 +94,9 @@ def test_valid_vectors_give_their_symbols_and_values(path: Path, reference: Modu
 
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
 def test_the_reference_decoder_agrees(path: Path, reference: ModuleType) -> None:
-    wanted, profile = facts(path), profile_of(path)
-    profiles = {} if profile is None else {hashlib.sha256(profile.read_bytes()).digest()[:8]: profile.read_bytes()}
+    wanted = facts(path)
+    needed = [needs.read_bytes() for needs in (profile_of(path), weights_of(path)) if needs is not None]
+    profiles = {hashlib.sha256(data).digest()[:8]: data for data in needed}
     decoded = reference.decode(path.read_bytes(), profiles)
     summary = reference.summary(decoded)
     assert decoded.symbols_sha256 == wanted["symbols_sha256"]

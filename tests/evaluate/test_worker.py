@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from caufc import encode
 from caufc.errors import InputError
 from caufc.evaluate import worker
 from caufc.evaluate.rivals import find_rivals
@@ -46,6 +47,14 @@ def test_a_profile_is_not_counted(features: Path):
     path.write_bytes(fit_profile(MAPS, layout="b c h w"))
     with_profile = worker.code(job(features, None, profile=str(path)))
     assert with_profile.bytes < worker.code(job(features, None)).bytes
+
+
+def test_weights_are_not_counted(features: Path):
+    weights = Path(__file__).parents[2] / "spec" / "vectors" / "profiles" / "tiny.caufw"
+    options = {"codec": "hyperprior", "weights": str(weights)}
+    coded = worker.code(job(features, None, options=options))
+    assert 0 < coded.bytes < len(encode(MAPS, layout="b c h w", quality=70, **options)) - 1000
+    assert Stored.load(features.with_name("decoded.npy")).samples.shape == MAPS.shape
 
 
 def test_of_variants_the_smallest_counts(features: Path):

@@ -182,7 +182,7 @@ def test_a_wrong_checksum_of_symbols() -> None:
 UNSUPPORTED: dict[str, bytes] = {
     "version": assemble(header_bytes(fields_of(split(LOSSY)[0]), (2, 0)), split(LOSSY)[1]),
     "dtype": edited(LOSSY, set_record(0, 13)),
-    "codec": edited(LOSSY, set_record(5, 2)),
+    "codec": edited(LOSSY, set_record(5, 3)),
     "alignment kind": edited(LOSSY, set_record(6, [5, 1, 0.0, 1.0])),
     "alignment scope": edited(LOSSY, set_record(6, [1, 3, 0.0, 1.0])),
     "alignment without loss": edited(SINGLE, set_record(6, [5, 0, 0.0, 1.0])),

@@ -1,0 +1,52 @@
+"""Entropy coding of hyper-latents and latents (spec, section 14.3): numpy and integers alone decide tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bucket import add_extra_bits, bucket_of, push_extra_bits
+from ..entropy import Decoder, Encoder, table_model
+from ..tables import frequencies_of
+
+__all__ = ["TableCoder"]
+
+Symbols = NDArray[np.int32]
+Tables = NDArray[Any]
+
+
+class TableCoder:
+    """Codes symbols, each with one of several tables of buckets.
+
+    Args:
+        levels: of the tables ``[T, 64]``.
+    """
+
+    def __init__(self, levels: NDArray[np.uint8]) -> None:
+        self.models = [table_model(row) for row in frequencies_of(levels)]
+
+    def push(self, encoder: Encoder, symbols: Symbols, tables: Tables) -> None:
+        """Append flat symbols ``[n]`` with tables ``[n]``: a run, then their extra bits [CAUF-0412]."""
+        buckets = bucket_of(symbols)
+        order, bounds = self._sorted(tables)
+        run = buckets[order]
+        for number in np.flatnonzero(np.diff(bounds)):
+            encoder.push(run[bounds[number] : bounds[number + 1]], self.models[number])
+        push_extra_bits(encoder, symbols, buckets)
+
+    def pull(self, decoder: Decoder, tables: Tables) -> Symbols:
+        """The symbols of tables ``[n]``."""
+        order, bounds = self._sorted(tables)
+        run = np.empty(len(tables), np.uint8)
+        for number in np.flatnonzero(np.diff(bounds)):
+            decoder.pull_into(run[bounds[number] : bounds[number + 1]], self.models[number])
+        buckets = np.empty_like(run)
+        buckets[order] = run
+        return add_extra_bits(decoder, buckets)
+
+    def _sorted(self, tables: Tables) -> tuple[NDArray[np.intp], NDArray[Any]]:
+        """The order that sorts symbols by table, and where each table's run starts."""
+        counts = np.bincount(tables, minlength=len(self.models))
+        return np.argsort(tables, kind="stable"), np.concatenate([[0], np.cumsum(counts)])
