@@ -32,9 +32,12 @@ from ..pipeline.token_coder import value_aligner
 from ..types import ALIGNMENT_KINDS
 from .sensitivity import Metric, Sensitivity, second_moments
 
-__all__ = ["Draft", "Drawn", "Evidence", "blind_draft", "metric_draft", "scaled_draft"]
+__all__ = ["ALIKE", "Draft", "Drawn", "Evidence", "blind_draft", "metric_draft", "scaled_draft"]
 
 SMALLEST_WEIGHT = 2.0**-20
+ALIKE = 1e6
+"""A floor under which all channels count alike."""
+
 SCALED_FLOOR = 0.3
 """What channels without sensitivity count, against the mean of all."""
 
@@ -137,14 +140,19 @@ def metric_draft(floor: float) -> Drawn:
     return draw
 
 
-def scaled_draft(spectral: bool) -> Drawn:
-    """Channels as they are, scaled by what the network reacts to; bands or kinds of token by it too."""
+def scaled_draft(spectral: bool, floor: float = SCALED_FLOOR) -> Drawn:
+    """Channels as they are, scaled by what the network reacts to; bands or kinds of token by it too.
+
+    Args:
+        spectral: whether grids are transformed.
+        floor: what channels without sensitivity count, against the mean of all; far above 1, all count alike.
+    """
 
     def draw(evidence: Evidence, step: float) -> Draft:  # noqa: ARG001
         moments, tokens = evidence.sensitivity.moments, evidence.sensitivity.tokens
         of_channel = np.einsum("bcc->bc", moments).astype(np.float64)
         total = of_channel.sum(axis=0)
-        scale = 1 / np.sqrt(total / max(float(total.mean()), 1e-300) + SCALED_FLOOR)
+        scale = 1 / np.sqrt(total / max(float(total.mean()), 1e-300) + floor)
         offset = np.zeros_like(scale) if evidence.sparse else evidence.statistics.mean
         harm = of_channel @ np.square(scale)
         if not spectral:

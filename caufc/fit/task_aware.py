@@ -15,7 +15,7 @@ from ..codec import Parameters, TransformCodec, plan
 from ..errors import InputError
 from ..pipeline.setup import TensorSetup
 from ..pipeline.token_coder import value_aligner
-from .draft import Draft, Drawn, Evidence, blind_draft, metric_draft, scaled_draft
+from .draft import ALIKE, Draft, Drawn, Evidence, blind_draft, metric_draft, scaled_draft
 from .sensitivity import measure_sensitivity
 from .task import Task
 
@@ -93,7 +93,8 @@ def fit_task(base: TensorSetup, samples: Sequence[Values], task: Task, told: Tol
     halves = samples[::2], samples[1::2]
     seen, judged = (Evidence(_tokens(form, half), measure_sensitivity(task, half, base.layout)) for half in halves)
     ways: dict[str, Drawn] = {f"metric {floor:g}": metric_draft(floor) for floor in FLOORS}
-    ways |= {"scaled, spectral": scaled_draft(True), "scaled, spatial": scaled_draft(False), "blind": blind_draft(base)}
+    ways |= {"bands": scaled_draft(True, ALIKE), "scaled, spectral": scaled_draft(True)}
+    ways |= {"scaled, spatial": scaled_draft(False), "blind": blind_draft(base)}
     judge = _Judge(base, form, judged.tokens, task, halves[1])
     trials: dict[str, _Trial] = {}
     for number, (name, draw) in enumerate(ways.items()):

@@ -31,9 +31,6 @@ __all__ = ["Decided", "decide", "with_tables"]
 
 Advance = Callable[[int], None]
 
-PROFILED_SHARE = 8
-"""Where a profile has made most choices, they need so much smaller a sample."""
-
 
 @dataclass(frozen=True)
 class Decided:
@@ -66,7 +63,7 @@ def decide(
     """
     defaults = _defaults(source, profile)
     total = max(1, sum(tensor.numel for tensor in source.tensors))
-    values = options.effort.sample_of(total) // (1 if profile is None else PROFILED_SHARE)
+    values = options.effort.sample_of(total, profiled=profile is not None)
     return [
         _Decision(source, tensor, options, default, chunk).decide(max(1, values * tensor.numel // total), advance)
         for tensor, default in zip(source.tensors, defaults, strict=True)
