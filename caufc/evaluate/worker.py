@@ -134,8 +134,8 @@ def _warm_up(job: Job) -> None:
         from .. import api
 
         learned = {key: job.options[key] for key in ("codec", "weights") if key in job.options}
-        target = {"quality": 50} if "codec" in learned else {"snr": 20}
-        api.decode(api.encode(values.samples, **target, **learned), weights=learned.get("weights"))
+        options: dict[str, Any] = {**learned, "quality" if learned else "snr": 20}
+        api.decode(api.encode(values.samples, **options), weights=learned.get("weights"))
     elif job.calibration is None:
         for rival in _variants(job):
             rival.decode(rival.encode(values.arrays, values.plan), values.plan, np.dtype("<f4"))
