@@ -133,9 +133,9 @@ def _warm_up(job: Job) -> None:
     if job.family is None:
         from .. import api
 
-        learned = {key: job.options[key] for key in ("codec", "weights") if key in job.options}
-        options: dict[str, Any] = {**learned, "quality" if learned else "snr": 20}
-        api.decode(api.encode(values.samples, **options), weights=learned.get("weights"))
+        learned: dict[str, Any] = {key: job.options[key] for key in ("codec", "weights") if key in job.options}
+        target: dict[str, Any] = {"quality": 50} if "codec" in learned else {"snr": 20}
+        api.decode(api.encode(values.samples, **target, **learned), weights=learned.get("weights"))
     elif job.calibration is None:
         for rival in _variants(job):
             rival.decode(rival.encode(values.arrays, values.plan), values.plan, np.dtype("<f4"))
