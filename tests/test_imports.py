@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "plugin_runtime": GROUND | PLUGGED,
     "plugin_manager": GROUND | PLUGGED,
     "weights": GROUND | {"pipeline"},
-    "options": GROUND | PLUGGED | {"pipeline", "weights"},
+    "options": GROUND | PLUGGED | {"codec", "pipeline", "weights"},
     "profiles": GROUND | PLUGGED | {"pipeline", "weights"},
     "reader": BELOW_API,
     "api": BELOW_API | {"reader"},

@@ -39,6 +39,7 @@ import numpy as np
 from caufc.limits import DEFAULT_LIMITS
 from caufc.pipeline.decoder import FileDecoder
 from caufc.profiles import find_profile, profile_lookup
+from caufc.weights import find_weights
 vectors, found = Path(sys.argv[1]), {}
 FORMS = {"fp32": "<f4", "fp16": "<f2", "fp64": "<f8"}
 def floats(dtype, data):
@@ -48,7 +49,8 @@ def floats(dtype, data):
 for path in sorted((vectors / "valid").glob("*.cauf")):
     facts = json.loads(path.with_suffix(".json").read_text())
     profile = facts.get("profile")
-    lookup = profile_lookup(find_profile(vectors / "profiles" / profile) if profile else None)
+    weights = find_weights(vectors / "profiles" / facts["weights"]) if "weights" in facts else None
+    lookup = profile_lookup(find_profile(vectors / "profiles" / profile) if profile else None, weights=weights)
     data = path.read_bytes()
     symbols = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS).symbols_sha256()
     decoder = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS)

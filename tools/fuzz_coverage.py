@@ -44,6 +44,7 @@ with atheris.instrument_imports(include=["caufc", "zipfile"]):
     from caufc.limits import Limits
     from caufc.pipeline.decoder import ChunkDecoder
     from caufc.profiles import profile_lookup
+    from caufc.weights import find_weights
 
 import numpy as np
 from fuzzing import outcome_of, record_coverage
@@ -54,8 +55,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 from container import read_varint, split  # noqa: E402
 
 LIMITS = Limits(chunk_elements=1 << 14, chunk_tokens=1 << 12, section_bytes=1 << 16, channels=1 << 14,
-                chunk_products=1 << 20, chunk_arrays=1 << 10, chunk_grids=1 << 6)  # fmt: skip
+                chunk_products=1 << 20, chunk_latents=1 << 12, chunk_arrays=1 << 10, chunk_grids=1 << 6)  # fmt: skip
 VALID = sorted((ROOT / "spec" / "vectors" / "valid").glob("*.cauf"))
+LOOKUP = profile_lookup(None, LIMITS, find_weights(ROOT / "spec" / "vectors" / "profiles" / "tiny.caufw"))
 SMALL = [path.read_bytes() for path in VALID if path.stat().st_size < 1600]
 
 Target = Callable[[bytes], object]
@@ -63,8 +65,8 @@ Target = Callable[[bytes], object]
 
 def header(data: bytes) -> object:
     found = parse_header(data, LIMITS)
-    if found.profile is None and found.content != "profile":
-        ChunkDecoder(found, [], profile_lookup(None, LIMITS), LIMITS)
+    if found.profile is None and found.content not in ("profile", "weights"):
+        ChunkDecoder(found, [], LOOKUP, LIMITS)
     return found
 
 
@@ -83,7 +85,7 @@ def sections(data: bytes) -> object:
     while cursor.left > 2:
         length = int.from_bytes(cursor.take(2), "little")
         found.append(parse_section(cursor.take(min(length, cursor.left)), 0, LIMITS))
-    return ChunkDecoder(PLAIN[data[0] % len(PLAIN)], found, profile_lookup(None, LIMITS), LIMITS)
+    return ChunkDecoder(PLAIN[data[0] % len(PLAIN)], found, LOOKUP, LIMITS)
 
 
 def decoders() -> list[tuple[ChunkDecoder, bytes]]:
@@ -97,7 +99,7 @@ def decoders() -> list[tuple[ChunkDecoder, bytes]]:
         own = [parse_section(memoryview(body), 0, LIMITS) for tag, body in blocks if tag == "S"]
         bodies = [body for tag, body in blocks if tag == "C"]
         if bodies:
-            made.append((ChunkDecoder(parsed, own, profile_lookup(None, LIMITS), LIMITS), bodies[0]))
+            made.append((ChunkDecoder(parsed, own, LOOKUP, LIMITS), bodies[0]))
     return made
 
 

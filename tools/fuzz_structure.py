@@ -33,6 +33,7 @@ from caufc.pipeline.collect import Collector
 from caufc.pipeline.decoder import ChunkDecoder, FileDecoder
 from caufc.pipeline.profile import ProfileFile, read_profile
 from caufc.pipeline.reader import FileReader
+from caufc.pipeline.weights import WeightsFile, read_weights
 from caufc.profiles import profile_lookup
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,6 +51,7 @@ LIMITS = Limits(
     chunk_elements=1 << 16,
     chunk_tokens=1 << 14,
     chunk_products=1 << 22,
+    chunk_latents=1 << 14,
     chunk_arrays=1 << 12,
     chunk_grids=1 << 8,
     file_elements=1 << 18,
@@ -79,14 +81,27 @@ def bases() -> list[tuple[str, Parts]]:
 
 @functools.cache
 def profiles() -> dict[bytes, bytes]:
-    """Profiles that files may name, by content hash."""
-    found = [path.read_bytes() for path in sorted((VECTORS / "profiles").glob("*.caufp"))]
+    """Profiles and weights that files may name, by content hash."""
+    found = [path.read_bytes() for path in sorted((VECTORS / "profiles").glob("*.cauf[pw]"))]
     return {hashlib.sha256(data).digest()[:8]: data for data in found}
 
 
-def lookup(digest: bytes) -> ProfileFile:
-    data = profiles().get(digest)
-    return profile_lookup(None, LIMITS)(digest) if data is None else read_profile(data, LIMITS)
+class VectorLookup:
+    """Finds what vectors need, and what ships with caufc."""
+
+    def __init__(self) -> None:
+        self.shipped = profile_lookup(None, LIMITS)
+
+    def __call__(self, digest: bytes) -> ProfileFile:
+        data = profiles().get(digest)
+        return self.shipped(digest) if data is None else read_profile(data, LIMITS)
+
+    def weights(self, digest: bytes) -> WeightsFile:
+        data = profiles().get(digest)
+        return self.shipped.weights(digest) if data is None else read_weights(data, LIMITS)
+
+
+lookup = VectorLookup()
 
 
 @contextmanager
