@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ STEPS_AN_OCTAVE = 4
 
 @dataclass(frozen=True)
 class NNCodec(FloatRival):
-    """NNCodec on the features as one tensor, with its trellis quantiser.
+    """NNCodec on the features as one tensor, with its trellis quantiser; the file that it also leaves goes away.
 
     Args:
         octaves: the step is about the values' standard deviation over ``2 ** octaves``.
@@ -45,7 +46,8 @@ class NNCodec(FloatRival):
         values = plan.joined(arrays)
         deviation = float(values.std(dtype=np.float64)) or 1.0
         parameter = round(STEPS_AN_OCTAVE * (math.log2(deviation) - self.octaves))
-        return bytes(tensor.encode(values, {"qp": parameter}))
+        with TemporaryDirectory() as folder:
+            return bytes(tensor.encode(values, {"qp": parameter, "results": folder}))
 
     def _decode(self, data: bytes, plan: TensorPlan) -> Sequence[Floats]:
         from nncodec import tensor
