@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import re
@@ -79,6 +80,7 @@ class AtomicFile:
         except BaseException:
             self.discard()
             raise
+        _unfinished.discard(self._temporary)
         self._temporary = None
 
     def discard(self) -> None:
@@ -88,6 +90,7 @@ class AtomicFile:
         if self._temporary is not None:
             with suppress(OSError):
                 self._temporary.unlink()
+            _unfinished.discard(self._temporary)
 
     def _place(self, temporary: Path) -> None:
         # A link, unlike a rename, fails if the name is taken: of two writers one wins and the other is told.
@@ -168,15 +171,33 @@ def _stem(target: Path) -> str:
     return f".{os.fsdecode(os.fsencode(target.name)[:210])}."
 
 
+_unfinished: set[Path] = set()
+"""Temporary files of this process: a signal may come before anyone holds the file that has just been opened."""
+
+
+@atexit.register
+def _remove_unfinished() -> None:
+    own = re.compile(rf".*\.{os.getpid()}(-\d+)?\.cauf-tmp", re.DOTALL)
+    for temporary in filter(lambda path: own.fullmatch(path.name), _unfinished):
+        with suppress(OSError):
+            temporary.unlink()
+
+
 def _open_beside(target: Path) -> tuple[Path, BinaryIO]:
     serial = 0
     while True:
         again = f"-{serial}" if serial else ""
         temporary = target.with_name(f"{_stem(target)}{os.getpid()}{again}.cauf-tmp")
-        try:
-            return temporary, temporary.open("x+b")
-        except FileExistsError:
-            serial += 1
+        if temporary not in _unfinished and not temporary.exists():
+            _unfinished.add(temporary)
+            try:
+                return temporary, temporary.open("x+b")
+            except FileExistsError:
+                _unfinished.discard(temporary)
+            except OSError:
+                _unfinished.discard(temporary)
+                raise
+        serial += 1
 
 
 def _is_alive(pid: int) -> bool:
