@@ -79,12 +79,12 @@ def read_model(parameters: list[Any] | None, sections: Sections, number: int) ->
     require(all(bool((k >= 0).all() and (b >= 0).all()) for k, b in norms), 405, "a norm with negative numbers")
     rate = rates_given[0]
     require(rate < rates, 400, f"rate {rate} of {rates}")
-    rows = [(shape[0],) for shape in shapes[17]]
+    rows: list[Shape] = [(shape[0],) for shape in shapes[17]]
     integer = list(zip(split(found[17], shapes[17]), split(found[18], rows), split(found[19], rows), strict=True))
-    for position, (kernels, added, shifts) in enumerate(integer):
+    for position, (layer, added, shifts) in enumerate(integer):
         require(bool(((shifts >= 1) & (shifts <= 48)).all()), 406, "a shift out of range")
         largest = 65535 if position else 32767
-        for k, b, s in zip(kernels.tolist(), added.tolist(), shifts.tolist(), strict=True):
+        for k, b, s in zip(layer.tolist(), added.tolist(), shifts.tolist(), strict=True):
             total = sum(abs(x) for x in np.ravel(k).tolist()) * largest + abs(b) + (1 << (s - 1))
             require(total < 1 << 53, 406, "sums that reach 2^53")
     blocks = synthesis.pop()[0] if flags else None
