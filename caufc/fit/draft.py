@@ -26,7 +26,7 @@ from ..codec import (
     Parameters,
     quantize_rows,
 )
-from ..pipeline.choose import SPARSE_SHARE
+from ..pipeline.choose import is_sparse
 from ..pipeline.setup import OFFSETS, SCALES, TRANSFORM, TensorSetup
 from ..pipeline.token_coder import value_aligner
 from ..types import ALIGNMENT_KINDS
@@ -84,12 +84,6 @@ class Evidence:
     def geometry(self) -> Geometry:
         """Where coefficients lie once grids are transformed."""
         return Geometry(self.tokens.grids, self.tokens.special, spectral=True)
-
-    @property
-    def sparse(self) -> bool:
-        """Whether zero must stay a reconstruction point."""
-        matrix = self.tokens.matrix
-        return int(np.count_nonzero(matrix)) < (1 - SPARSE_SHARE) * matrix.size
 
     def align(self, aligner: ValueAligner) -> Values:
         """Aligned features ``[N, C]``."""
@@ -153,7 +147,7 @@ def scaled_draft(spectral: bool, floor: float = SCALED_FLOOR) -> Drawn:
         of_channel = np.einsum("bcc->bc", moments).astype(np.float64)
         total = of_channel.sum(axis=0)
         scale = 1 / np.sqrt(total / max(float(total.mean()), 1e-300) + floor)
-        offset = np.zeros_like(scale) if evidence.sparse else evidence.statistics.mean
+        offset = np.zeros_like(scale) if is_sparse(evidence.tokens.matrix) else evidence.statistics.mean
         harm = of_channel @ np.square(scale)
         if not spectral:
             harm, tokens = _pooled(harm), _pooled(tokens)

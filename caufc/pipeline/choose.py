@@ -52,6 +52,7 @@ __all__ = [
     "choose_layout",
     "choose_step",
     "choose_tables",
+    "is_sparse",
     "lossless_setup",
     "prefers_lossless",
     "template_of",
@@ -189,9 +190,14 @@ def lossless_setup(source: Source, tensor: SourceTensor, layout: Layout | None, 
     return TensorSetup(tensor.name, tensor.dtype, tensor.framework, template, LOSSLESS, meaning, tap=tap)
 
 
+def is_sparse(matrix: NDArray[Any]) -> bool:
+    """Whether zero must stay a reconstruction point."""
+    return int(np.count_nonzero(matrix)) < (1 - SPARSE_SHARE) * matrix.size
+
+
 def automatic_alignment(survey: TensorSurvey) -> Alignment:
     """The alignment of features that nothing is known of: per channel, zeros kept as zeros where there are many."""
-    if np.count_nonzero(survey.sample) < (1 - SPARSE_SHARE) * survey.sample.size:
+    if is_sparse(survey.sample):
         return Alignment("none")
     return Alignment("mean-deviation", "channel", strength=0.5)
 

@@ -12,6 +12,7 @@ SMALL_SAMPLE = 1 << 19
 """Values that are sampled of any file, if it has as many."""
 
 PROFILED_PART = 4
+"""Samples are so much smaller where a profile has made most choices, unless the file is large."""
 
 
 @dataclass(frozen=True)

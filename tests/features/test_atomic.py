@@ -135,3 +135,11 @@ def test_stale_files(tmp_path: Path) -> None:
     assert {path.name for path in removed} == {name for name, kept in names.items() if not kept}
     assert {path.name for path in tmp_path.iterdir()} == {name for name, kept in names.items() if kept}
     assert remove_stale(tmp_path / "no" / "x.npy") == []
+
+
+def test_what_nobody_came_to_hold_is_removed_at_exit(tmp_path: Path) -> None:
+    opened = "import sys, pathlib; from caufc.features.atomic import AtomicFile; AtomicFile(pathlib.Path(sys.argv[1]))"
+    seen = "; print(len(list(pathlib.Path(sys.argv[1]).parent.iterdir())))"
+    command = [sys.executable, "-c", opened + seen, str(tmp_path / "x.cauf")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"
+    assert list(tmp_path.iterdir()) == []
