@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .codec import READS
 from .errors import OptionError, UnknownNameError, UnsupportedError
 from .limits import DEFAULT_LIMITS, Limits
 from .pipeline.effort import Effort
@@ -16,7 +15,7 @@ from .pipeline.profile import ProfileFile
 from .pipeline.target import EncodeOptions, Target, TensorOptions
 from .pipeline.weights import WeightsFile
 from .plugin_manager import default_manager
-from .types import Alignment, Layout, Tap
+from .types import READS, Alignment, Layout, Tap
 from .weights import UNIVERSAL, find_weights
 
 __all__ = ["CODECS", "layouts_for_structure", "make_options", "per_tensor"]
@@ -146,12 +145,11 @@ def make_options(
         if chosen is None and known is not None:
             chosen = _fitting(known.layout, dimensions[name])
         alignment = alignments.get(name, alignments.get("*", known.alignment if known and model is None else None))
-        alignment = alignments.get(name, alignments.get("*", known.alignment if known else None))
-        read = reading.get(name, reading.get("*", "tokens"))
+        read = reading.get(name, reading.get("*"))
         if known is None:
             tensors[name] = TensorOptions(chosen, None, None, alignment, read)
         else:
-            tensors[name] = TensorOptions(chosen, known.name, known.channels, alignment, read)
+            tensors[name] = TensorOptions(chosen, known.name, known.channels, alignment, read, known.reads)
     return EncodeOptions(
         target=target,
         arch=None if arch is None else arch.partition("?")[0],

@@ -15,6 +15,7 @@ from .errors import LayoutError, OptionError
 __all__ = [
     "DTYPES",
     "FLOATS",
+    "READS",
     "Alignment",
     "Backbone",
     "Branch",
@@ -223,6 +224,11 @@ class Alignment:
         return cls(*wanted)
 
 
+Reads = Literal["tokens", "mean", "first"]
+READS: tuple[Reads, ...] = ("tokens", "mean", "first")
+"""What may be read of features: every token, their mean alone, or the first token alone."""
+
+
 @dataclass(frozen=True)
 class Tap:
     """A place in a backbone where features are taken.
@@ -232,15 +238,24 @@ class Tap:
         layout: the expression of the tensor that the tap yields.
         channels: number of channels; None if it depends on the model.
         alignment: value alignment that suits the tap; None leaves the choice to the codec.
+        reads: all that anything behind the tap reads of it: ``tokens``, every one; ``mean``, their mean alone;
+            ``first``, the first special token alone. Qualities keep little else.
+
+    Raises:
+        LayoutError: for what is no layout.
+        OptionError: for an unknown part that is read.
     """
 
     name: str
     layout: str
     channels: int | None = None
     alignment: Alignment | None = None
+    reads: Reads = "tokens"
 
     def __post_init__(self) -> None:
         Layout(self.layout)
+        if self.reads not in READS:
+            raise OptionError(f"unknown part that is read '{self.reads}'", remedy=f"one of {', '.join(READS)}")
 
 
 class Runtime(Protocol):

@@ -1,10 +1,11 @@
-"""Train the weights of the learned codec: universal ones, and one set for each architecture, all alike.
+"""Train the weights of the learned codec: universal ones, one set for each architecture, and the ablation's, all alike.
 
-    python tools/train_learned.py FEATURES --out FOLDER [--only universal,resnet56] [--steps 8000] [--ship]
+    python tools/train_learned.py --out FOLDER [--only universal,cifar10_resnet56] [--steps 8000] [--ship] FEATURES
 
 FEATURES holds ``ARCH-TAP.fit.*``, as tools/tap_features.py makes them. Every set is trained with the same number of
 steps and writes a checkpoint about once a minute: run the same command again, and it goes on where it was. Sets that
 are there are left alone. ``--ship`` copies the universal weights into the package. Losses go to FOLDER/NAME.jsonl.
+FOLDER is what ``caufc evaluate paper --weights`` takes.
 """
 
 from __future__ import annotations
@@ -17,13 +18,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 SETS = {
     "universal": "*-*.fit.*",
-    "resnet56": "resnet56-*.fit.*",
-    "vit": "vit-*.fit.*",
-    "efficientnet_lite0": "efficientnet_lite0-*.fit.*",
-    "minilm": "minilm-*.fit.*",
+    "cifar10_resnet56": "resnet56-*.fit.*",
+    "cifar10_vit": "vit-*.fit.*",
+    "imagenet-sample_efficientnet_lite0": "efficientnet_lite0-*.fit.*",
+    "agnews_minilm": "minilm-*.fit.*",
+    "ablation-format": "*-*.fit.*",
+    "ablation-none": "*-*.fit.*",
 }
+"""Name of weights -> what they are trained on."""
+
+UNALIGNED = {"ablation-format", "ablation-none"}
+"""Trained without value alignment."""
+
+UNSHAPED = {"ablation-none"}
+"""Trained on maps as they are, channels as rows of the plane."""
+
 SHIPPED = Path(__file__).resolve().parents[1] / "caufc" / "data" / "weights"
 
 KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "1000000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000000"}
@@ -36,11 +49,24 @@ def train(name: str, sources: list[Path], out: Path, options: argparse.Namespace
     if weights.exists():
         print(f"{weights} is there")
         return
+    if name in UNSHAPED:
+        sources = [flattened(source, out) for source in sources]
     command = [sys.executable, "-m", "caufc.cli.main", "train", *map(str, sources), "-o", str(weights)]
     command += ["--steps", str(options.steps), "--device", options.device, "--log", str(out / f"{name}.jsonl")]
     command += ["--seed", str(options.seed), *options.extra]
+    command += ["--align", "none"] if name in UNALIGNED else []
     print(" ".join(command), flush=True)
     subprocess.run(command, check=True, env={**os.environ, **KEEP_MEMORY})
+
+
+def flattened(source: Path, out: Path) -> Path:
+    """Maps ``[B, C, H, W]`` as ``[B, C, H W]``, a file of their own; the file itself for what are no maps."""
+    features = np.load(source, mmap_mode="r") if source.suffix == ".npy" else None
+    if features is None or features.ndim != 4:
+        return source
+    path = out / f"flat-{source.name}"
+    np.save(path, features.reshape(*features.shape[:2], -1))
+    return path
 
 
 def ship(weights: Path) -> None:

@@ -175,7 +175,7 @@ def _measure(
         "machine": describe_machine(PACKAGES),
     }
     title = "Rate against accuracy" if preset is None else "The paper's experiment: rate against accuracy"
-    results = summarise(lanes, plan.anchor, plan.last_taps)
+    results = summarise(lanes, plan.anchor, plan.read_outs)
     return Report(title, results, facts, {**plan.skipped, **run.skipped, **failed})
 
 

@@ -5,7 +5,7 @@ from .bucket import BUCKETS
 from .channel_transform import ChannelTransform, QuantizedRows, principal_basis, quantize_rows
 from .geometry import Geometry
 from .grid_transform import forward_grid, inverse_grid
-from .importance import READS, blind_steps, flat_steps, read_bands
+from .importance import blind_steps, flat_steps, read_bands
 from .lattice import Lattice
 from .lossless import decode_lossless, encode_lossless
 from .order import BANDS, FREQUENCY_BANDS
@@ -36,7 +36,6 @@ __all__ = [
     "CHANNEL_LEVELS",
     "CONTEXT_MAP",
     "FREQUENCY_BANDS",
-    "READS",
     "TABLES",
     "Arrays",
     "ChannelTransform",

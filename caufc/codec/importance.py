@@ -15,16 +15,13 @@ from .geometry import Geometry
 from .order import BAND_STARTS, BANDS, FREQUENCY_BANDS
 from .transform_codec import STEP_PARTS
 
-__all__ = ["READS", "blind_steps", "flat_steps", "read_bands"]
+__all__ = ["blind_steps", "flat_steps", "read_bands"]
 
 EXPONENT = 0.5
 LOWEST = 0.12
 MEAN_WEIGHT = 8.0
 FIRST_TOKEN_WEIGHT = 6.0
 OTHER_TOKENS_WEIGHT = 2.0
-
-READS = ("tokens", "mean", "first")
-"""What may be read of features: every token, their mean alone, or the first token alone."""
 
 UNREAD = 64.0
 """Steps of what is not read, in steps of what is."""
@@ -47,7 +44,7 @@ def blind_steps(geometry: Geometry, reads: str = "tokens") -> Codes:
 
     Args:
         geometry: of the coefficients.
-        reads: one of :data:`READS`.
+        reads: ``tokens``, ``mean`` or ``first``.
     """
     steps = _steps_of_all(geometry) if reads == "tokens" else _steps_of_some(read_bands(reads))
     codes: Codes = np.rint(STEP_PARTS * np.log2(steps)).astype(np.int8)

@@ -199,6 +199,8 @@ class LaneRun:
         if isinstance(self.method, Codec):
             options = dict(self.method.options_for(self.data.task.id) or {})
             options["layout"] = self.method.layouts.get(self.stored.layout, self.stored.layout)
+            if self.method.told_reads:
+                options["reads"] = self.data.taps[self.tap].reads
             profile = None if self.method.fitted == "none" else str(self._profile(self.method.fitted == "task"))
             return Job(features, back, None, setting, options, profile=profile)
         calibration = str(self.data.features(self.tap, "fit")) if self.method.calibrated else None
@@ -231,6 +233,8 @@ class LaneRun:
         if isinstance(method, Codec):
             options = dict(sorted((method.options_for(self.data.task.id) or {}).items()))
             layout = method.layouts.get(self.stored.layout, "")
+            if method.told_reads:
+                options["reads"] = self.data.taps[self.tap].reads
             if "weights" in options:
                 options["weights"] = hashlib.sha256(Path(options["weights"]).read_bytes()).hexdigest()[:16]
             made = f"caufc {_version('caufc')} {options} {method.fitted} {layout}".rstrip()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import OptionError, UnknownNameError
+from ..types import Tap
 from .axis import Axis, Setting
 from .rivals import FAMILIES, Family, find_families
 
@@ -30,6 +31,7 @@ class Codec:
         module: what it needs to be there; None if nothing.
         weights: files of weights by task ID, ``*`` for all others; None for a codec without.
         layouts: layouts that the codec is told instead of the features' own.
+        told_reads: whether the codec is told what is read of a tap; on taps whose every token is, it is left out.
         cost: seconds a MB, about.
     """
 
@@ -41,6 +43,7 @@ class Codec:
     module: str | None = None
     weights: Mapping[str, Path] | None = None
     layouts: Mapping[str, str] = field(default_factory=dict)
+    told_reads: bool = False
     cost: float = 0.3
 
     def missing(self) -> str | None:
@@ -48,6 +51,10 @@ class Codec:
         if self.module is not None and not _importable(self.module):
             return "this version of caufc does not have it"
         return None
+
+    def suits(self, tap: Tap) -> bool:
+        """Whether there is something to tell of a tap, for a codec that is to be told."""
+        return tap.reads != "tokens" or not self.told_reads
 
     def options_for(self, task: str) -> Mapping[str, Any] | None:
         """Options of :func:`caufc.encode` for a task; None if there are no weights for it."""
@@ -62,6 +69,7 @@ Method = Codec | Family
 QUALITY = Axis(
     "quality", (0.0, 5.0, 10.0, 16.0, 22.0, 28.0, 36.0, 43.0, 50.0, 58.0), divisible=True, low=0.0, high=100.0
 )
+READ_QUALITY = Axis("quality", (14.0, 22.0, 28.0, 34.0, 40.0, 45.0, 50.0, 58.0), divisible=True, low=0.0, high=100.0)
 TASK_QUALITY = Axis("quality", (22.0, 32.0, 38.0, 42.0, 46.0, 50.0, 56.0, 66.0), divisible=True, low=0.0, high=100.0)
 RATES = Axis("quality", (0.0, 25.0, 50.0, 75.0, 100.0))
 """The learned codec has five rates unless trained otherwise; of points of one size, curves keep one."""
@@ -75,6 +83,7 @@ def hyperprior(key: str, name: str, weights: Mapping[str, Path] | None, **option
 
 CODECS = (
     Codec("blind", "caufc, blind", QUALITY),
+    Codec("reads", "caufc, blind, told what is read", READ_QUALITY, told_reads=True),
     Codec("task", "caufc, task-aware", TASK_QUALITY, fitted="task"),
     hyperprior("hyperprior", "hyperprior, universal", None),
 )

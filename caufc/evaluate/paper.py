@@ -46,9 +46,8 @@ class _Ablated:
 ABLATION = {
     "none": _Ablated("hyperprior, no alignment", {"align": "none"}, UNALIGNED),
     "format": _Ablated("hyperprior, format alignment only", {"align": "none"}),
-    "format-value": _Ablated("hyperprior, format and value alignment"),
 }
-"""Part of a weights file's name -> what it was trained for."""
+"""Part of a weights file's name -> what it was trained for. The universal codec has both steps."""
 
 
 def paper_codecs(weights: Path | None) -> list[Codec]:
@@ -56,7 +55,7 @@ def paper_codecs(weights: Path | None) -> list[Codec]:
 
     Args:
         weights: folder with ``TASK.caufw``, trained for one architecture each (``cifar10_resnet56.caufw``), and
-            ``ablation-none.caufw``, ``ablation-format.caufw`` and ``ablation-format-value.caufw``; None for what ships.
+            ``ablation-none.caufw`` and ``ablation-format.caufw``; None for what ships.
 
     Raises:
         StorageError: if the folder is missing.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import OptionError, StorageError, UnknownNameError
 from ..plugin_manager import PluginManager
-from ..types import Task
+from ..types import Tap, Task
 from .folder import folder_task
 from .methods import CODECS, Codec, Method, find_methods
 from .taskdata import TaskData
@@ -25,6 +25,9 @@ OWN_TASKS = (
 """The tasks of caufc's own measuring data."""
 
 ANCHOR = "int"
+
+HEAD = "head"
+"""What plugins call the last tap of a network where the classifier's reading of it is meant."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,14 @@ class Plan:
         tasks, methods: all of one on all of the other.
         anchor: key of the method that others are compared with.
         skipped: method -> why it is left out.
-        last_taps: task ID -> its last tap, the read-out.
+        read_outs: task ID -> the taps behind which its network only reads out.
     """
 
     tasks: Sequence[TaskData]
     methods: Sequence[Method]
     anchor: str
     skipped: dict[str, str]
-    last_taps: dict[str, str] = field(default_factory=dict)
+    read_outs: dict[str, set[str]] = field(default_factory=dict)
 
 
 def make_plan(wanted: Wanted, manager: PluginManager, work: Path) -> Plan:
@@ -92,7 +95,9 @@ def make_plan(wanted: Wanted, manager: PluginManager, work: Path) -> Plan:
         methods=methods,
         anchor=_anchor(wanted.anchor, methods),
         skipped=skipped,
-        last_taps={task.id: _whole(task, wanted, manager)[-1] for task in tasks},
+        read_outs={
+            task.id: _read_outs(task.taps if wanted.arch is None else manager.taps(wanted.arch)) for task in tasks
+        },
     )
 
 
@@ -130,10 +135,11 @@ def _chosen_taps(task: Task, wanted: Wanted) -> list[str]:
     return [tap.name for tap in task.taps if not wanted.taps or tap.name in wanted.taps]
 
 
-def _whole(task: Task, wanted: Wanted, manager: PluginManager) -> list[str]:
-    """All taps that there are in a task's network, in order."""
-    taps = task.taps if wanted.arch is None else manager.taps(wanted.arch)
-    return [tap.name for tap in taps]
+def _read_outs(taps: Sequence[Tap]) -> set[str]:
+    """Of all taps of a network, in order: the last, and those of which not every token is read."""
+    told = {tap.name for tap in taps if tap.reads != "tokens"}
+    last = [tap.name for tap in taps if tap.name != HEAD][-1:]
+    return told.union(last)
 
 
 def _data(task: Task, wanted: Wanted, manager: PluginManager, work: Path) -> TaskData:

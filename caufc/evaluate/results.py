@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
@@ -22,15 +22,15 @@ MARKS = (0.99, 0.95)
 Result = dict[str, Any]
 
 
-def summarise(lanes: Sequence[Lane], anchor: str, last_taps: Mapping[str, str]) -> Result:
+def summarise(lanes: Sequence[Lane], anchor: str, read_outs: Mapping[str, Collection[str]]) -> Result:
     """All figures of a run.
 
     Args:
         lanes: as measured, those of one tap side by side.
         anchor: key of the method that Bjontegaard deltas and ratios compare with.
-        last_taps: task ID -> the tap that its read-out is behind; the others are interior.
+        read_outs: task ID -> the taps behind which its network only reads out; the others are interior.
     """
-    taps = [_tap(list(group), anchor, last_taps) for _, group in groupby(lanes, key=lambda lane: (lane.task, lane.tap))]
+    taps = [_tap(list(group), anchor, read_outs) for _, group in groupby(lanes, key=lambda lane: (lane.task, lane.tap))]
     methods: dict[str, Result] = {}
     for lane in lanes:
         methods.setdefault(lane.method.key, _facts(lane.method))
@@ -49,7 +49,7 @@ def _facts(method: Method) -> Result:
     return {"key": method.key, "name": method.name, "kind": "codec" if own else "rival", "fitted": fitted}
 
 
-def _tap(lanes: Sequence[Lane], anchor: str, last_taps: Mapping[str, str]) -> Result:
+def _tap(lanes: Sequence[Lane], anchor: str, read_outs: Mapping[str, Collection[str]]) -> Result:
     first = lanes[0]
     known = first.labels >= 0
     accuracy = float((first.reference == first.labels)[known].mean()) if known.any() else None
@@ -57,7 +57,7 @@ def _tap(lanes: Sequence[Lane], anchor: str, last_taps: Mapping[str, str]) -> Re
     return {
         "task": first.task,
         "tap": first.tap,
-        "place": "read-out" if last_taps.get(first.task) == first.tap else "interior",
+        "place": "read-out" if first.tap in read_outs.get(first.task, ()) else "interior",
         "layout": first.layout,
         "samples": first.samples,
         "numel": first.numel,

@@ -54,7 +54,9 @@ class Run:
         Raises:
             CaufError: for a task that cannot be run; points that cannot be coded are failures of their lane.
         """
-        plan = [(data, tap, method) for data in self.tasks for tap in data.taps for method in self._methods_of(data)]
+        plan = [
+            (data, tap, method) for data in self.tasks for tap in data.taps for method in self._methods_of(data, tap)
+        ]
         weights = {(data.task.id, tap, method.key): self._weight(data, tap, method) for data, tap, method in plan}
         self._all = sum(weights.values())
         with self._scratch() as scratch, ThreadPoolExecutor(self.jobs) as pool:
@@ -83,9 +85,11 @@ class Run:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _methods_of(self, data: TaskData) -> list[Method]:
+    def _methods_of(self, data: TaskData, tap: str) -> list[Method]:
         found = []
         for method in self.methods:
+            if isinstance(method, Codec) and not method.suits(data.taps[tap]):
+                continue
             if isinstance(method, Codec) and method.options_for(data.task.id) is None:
                 self.skipped[f"{method.key} on {data.task.id}"] = "there are no weights for it"
             else:

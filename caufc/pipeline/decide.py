@@ -31,6 +31,9 @@ __all__ = ["Decided", "decide", "with_tables"]
 
 Advance = Callable[[int], None]
 
+UNEQUAL = ("quality", "bpfp")
+"""Targets that are free to weigh values unequally."""
+
 
 @dataclass(frozen=True)
 class Decided:
@@ -134,7 +137,8 @@ class _Decision:
         choice = self._choice(base, survey)
         if promise.truncate is None and prefers_lossless(choice, self.target):
             return Decided(base, guessed, Promise())
-        return Decided(choice.setup, guessed, promise, choice, self._doubt(survey.channels))
+        note = self._doubt(survey.channels) or self._unread(choice)
+        return Decided(choice.setup, guessed, promise, choice, note)
 
     def _learned(self, base: TensorSetup, survey: TensorSurvey, weights: WeightsFile, guessed: bool) -> Decided:
         """How the learned codec codes a tensor; the rate comes later."""
@@ -158,6 +162,13 @@ class _Decision:
             return ""
         return f"{self._name()}has {channels} channels, tap '{self.options.tap}' has {declared}: is the tap right?"
 
+    def _unread(self, choice: Choice) -> str:
+        """What is kept coarsely because the plugin says that nothing reads it."""
+        if choice.profiled or self.options.reads is not None or self._reads() == "tokens":
+            return ""
+        part = {"mean": "the mean over the grid", "first": "the first token"}[self._reads()]
+        return f"{self._name()}keeps {part}, which is what '{self.options.tap}' is read by; --reads tokens keeps all"
+
     def _profiled(self) -> TensorSetup | None:
         """The profile's setup, where neither option nor target stand against it."""
         default = self.default
@@ -170,14 +181,20 @@ class _Decision:
         default = self._profiled()
         if default is not None:
             return Choice.from_profile(base, default, survey)
-        self._check_read(survey.geometry.special)
+        reads = self._reads()
+        self._check_read(reads, survey.geometry.special)
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
-        setup = choose_step(aligned, aligner, survey, self.target, self.options.reads)
+        setup = choose_step(aligned, aligner, survey, self.target, reads)
         return Choice.of(setup, aligner, survey)
 
-    def _check_read(self, special: int) -> None:
-        reads = self.options.reads
-        if reads != "tokens" and self.target.kind not in ("quality", "bpfp"):
+    def _reads(self) -> str:
+        """What is read: as the user says, else as the plugin says where the target may weigh values unequally."""
+        if self.options.reads is not None:
+            return self.options.reads
+        return self.options.tap_reads if self.target.kind in UNEQUAL else "tokens"
+
+    def _check_read(self, reads: str, special: int) -> None:
+        if reads != "tokens" and self.target.kind not in UNEQUAL:
             raise OptionError(f"what is read ('{reads}') says nothing under {self.target.kind}", remedy="leave it out")
         if reads == "first" and not special:
             layout = "b (1 + n) c"

@@ -99,14 +99,16 @@ class TensorOptions:
         tap: where it was taken.
         channels: how many channels the tap has, as its plugin says.
         alignment: value alignment.
-        reads: ``tokens``, all of them; ``mean``, only their mean; ``first``, only the first.
+        reads: what will be read as the user says: ``tokens``, ``mean`` (nothing else) or ``first`` (nothing else).
+        tap_reads: what is read of the tap, as its plugin says.
     """
 
     layout: Layout | None = None
     tap: str | None = None
     channels: int | None = None
     alignment: Alignment | None = None
-    reads: str = "tokens"
+    reads: str | None = None
+    tap_reads: str = "tokens"
 
 
 @dataclass(frozen=True)

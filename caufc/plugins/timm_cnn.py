@@ -1,9 +1,13 @@
-"""timm's convolutional networks: ResNet, ResNeXt, RegNet, EfficientNet, ConvNeXt. Taps are maps ``[B, C, H, W]``."""
+"""timm's convolutional networks: ResNet, ResNeXt, RegNet, EfficientNet, ConvNeXt. Taps are maps ``[B, C, H, W]``.
+
+``head`` is the last of them for those who classify, where they pool by mean: the same map, of which it alone is read.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from caufc import Alignment, Backbone, Runtime, Tap, hookimpl
 
@@ -61,10 +65,12 @@ def taps(arch: str) -> Sequence[Tap]:
     name = arch.partition("/")[2].partition(".")[0]
     modules = _modules(name)
     channels = _channels(name) or (None,) * len(modules)
-    return [
+    found = [
         Tap(module, "b c h w", count, RECTIFIED if _is_rectified(name, module) else DENSE)
         for module, count in zip(modules, channels[: len(modules)], strict=True)
     ]
+    pooled = not name.endswith("_clip")
+    return [*found, replace(found[-1], name="head", reads="mean")] if pooled else found
 
 
 def _modules(name: str) -> tuple[str, ...]:
@@ -100,11 +106,9 @@ def load(arch: str) -> Runtime:
     """Load a network; ``last``, the output before pooling, is that of the final activation."""
     from .timm_runtime import Place, TimmRuntime
 
-    places = [
-        Place(tap.name, "bn2", skip=("conv_head",)) if tap.name == "last" else Place(tap.name, tap.name)
-        for tap in taps(arch.partition("?")[0])
-    ]
-    return TimmRuntime.load(arch, places, "timm-cnn")
+    names = [tap.name for tap in taps(arch.partition("?")[0]) if tap.name != "head"]
+    places = [Place(name, "bn2", skip=("conv_head",)) if name == "last" else Place(name, name) for name in names]
+    return TimmRuntime.load(arch, [*places, replace(places[-1], tap="head")], "timm-cnn")
 
 
 @hookimpl

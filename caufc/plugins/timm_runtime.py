@@ -111,8 +111,9 @@ class TimmRuntime:
         module = self._module(tap)
         given = self._placed(features)
         order = list(self._places)
-        before = [self._places[name] for name in order[: order.index(tap)]]
-        idle = [path for place in before for path in (*place.skip, place.module)] + list(self._places[tap].skip)
+        place = self._places[tap]
+        before = [p for name in order[: order.index(tap)] if (p := self._places[name]).module != place.module]
+        idle = [path for p in before for path in (*p.skip, p.module)] + list(place.skip)
         with self._lock, ExitStack() as stack:
             for path in idle:
                 stack.enter_context(acting(self.model.get_submodule(path), lambda first, *_args, **_options: first))

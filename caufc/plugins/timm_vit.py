@@ -1,12 +1,14 @@
 """timm's vision transformers: ViT, DeiT, DINOv2 and DINOv3, CLIP, SigLIP. Taps are tokens ``[B, S + H W, C]``.
 
 ``S`` special tokens (CLS, distillation, registers) stand before the patches; their number is read off the name.
+``head`` is the last tap for those who classify, where one CLS token does: the same tokens, of which it alone is read.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from caufc import Alignment, Backbone, Runtime, Tap, hookimpl
 
@@ -50,13 +52,15 @@ SPECIAL_TOKENS = ((r"dinov3|lingbot", 5), (r"sapiens2", 9), (r"radio_v3", 8), (r
 
 
 def taps(arch: str) -> Sequence[Tap]:
-    """``blocks.0`` to the last block, and ``norm``, the output of the final normalisation."""
+    """``blocks.0`` to the last block, and ``norm``, the output of the final normalisation; ``head`` is the same."""
     name = arch.partition("/")[2].partition(".")[0]
     depth, channels = dimensions(name)
     special = special_tokens(name)
     layout = f"b ({special} + h w) c" if special else "b (h w) c"
     names = [f"blocks.{number}" for number in range(depth)] + ["norm"]
-    return [Tap(tap, layout, channels, ALIGNMENT) for tap in names]
+    found = [Tap(tap, layout, channels, ALIGNMENT) for tap in names]
+    known = channels is not None and reads_cls(name)
+    return [*found, replace(found[-1], name="head", reads="first")] if known else found
 
 
 def dimensions(name: str) -> tuple[int, int | None]:
@@ -94,11 +98,18 @@ def special_tokens(name: str) -> int:
     return registers + (0 if pooled else 1)
 
 
+def reads_cls(name: str) -> bool:
+    """Whether the classifier reads the CLS token and nothing else."""
+    pooled = {"gap", "clsgap", "pe", "vit2", "vit3", "vit4"} & set(name.split("_"))
+    return special_tokens(name) == 1 and not pooled
+
+
 def load(arch: str) -> Runtime:
     """Load a transformer."""
     from .timm_runtime import Place, TimmRuntime
 
-    places = [Place(tap.name, tap.name) for tap in taps(arch.partition("?")[0])]
+    names = [tap.name for tap in taps(arch.partition("?")[0])]
+    places = [Place(name, "norm" if name == "head" else name) for name in names]
     return TimmRuntime.load(arch, places, "timm-vit")
 
 

@@ -16,8 +16,8 @@ def test_weights_that_are_there_are_used(tmp_path: Path):
     for name in ("cifar10_vit", "ablation-format"):
         (tmp_path / f"{name}.caufw").write_bytes(b"")
     codecs = {codec.key: codec for codec in paper_codecs(tmp_path)}
-    assert list(codecs)[:4] == ["blind", "task", "hyperprior", "hyperprior-arch"]
-    assert len(codecs) == 4 + len(ABLATION)
+    assert list(codecs)[:5] == ["blind", "reads", "task", "hyperprior", "hyperprior-arch"]
+    assert len(codecs) == 5 + len(ABLATION)
     single = codecs["hyperprior-arch"].options_for("cifar10/vit")
     assert single is not None and single["weights"] == str(tmp_path / "cifar10_vit.caufw")
     assert codecs["hyperprior-arch"].options_for("cifar10/resnet56") is None

@@ -53,7 +53,7 @@ def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeyp
     again = run_of(tmp_path / "w", methods).measure()
     assert [found.points for found in again] == [found.points for found in lanes]
 
-    results = summarise(lanes, "fp16", {"tiny/maps": "middle"})
+    results = summarise(lanes, "fp16", {"tiny/maps": {"middle"}})
     json.dumps(results, allow_nan=False)
     (tap,) = results["taps"]
     assert tap["place"] == "read-out"

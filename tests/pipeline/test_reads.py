@@ -73,3 +73,28 @@ def test_a_first_token_must_be_set_apart(maps: Any) -> None:
 def test_equal_errors_and_reads_contradict_each_other(maps: Any, control: dict[str, float]) -> None:
     with pytest.raises(OptionError, match="says nothing"):
         caufc.encode(maps, reads="mean", **control)
+
+
+HEAD = {"arch": "timm/test_resnet", "tap": "head"}
+
+
+def test_a_tap_tells_what_is_read_of_it(maps: Any, tmp_path: Any) -> None:
+    report = caufc.save(tmp_path / "head.cauf", maps, **HEAD)
+    assert report.warnings == (
+        "keeps the mean over the grid, which is what 'head' is read by; --reads tokens keeps all",
+    )
+    told = caufc.encode(maps, arch="timm/test_resnet", tap="layer4", reads="mean")
+    assert report.bytes_out <= len(told) + len("head")
+    assert error(caufc.load(tmp_path / "head.cauf").mean((2, 3)), maps.mean((2, 3))) < 0.01
+
+
+def test_users_and_equal_errors_stand_above_what_a_tap_tells(maps: Any, tmp_path: Any) -> None:
+    report = caufc.save(tmp_path / "all.cauf", maps, reads="tokens", **HEAD)
+    assert report.warnings == () and error(caufc.load(tmp_path / "all.cauf"), maps) < 0.01
+    report = caufc.save(tmp_path / "snr.cauf", maps, snr=30, **HEAD)
+    assert report.warnings == () and report.snr_db is not None and report.snr_db > 29.9
+
+
+def test_taps_of_unknown_reading_are_refused() -> None:
+    with pytest.raises(OptionError, match="unknown part that is read 'max'"):
+        caufc.Tap("head", "b c h w", reads="max")  # type: ignore[arg-type]

@@ -33,6 +33,29 @@ MODELS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("name", "reads"),
+    [
+        ("resnet50", "mean"),
+        ("tf_efficientnet_lite0", "mean"),
+        ("convnext_tiny", "mean"),
+        ("vit_base_patch16_224", "first"),
+        ("resnet50_clip", None),
+        ("deit_tiny_distilled_patch16_224", None),
+        ("vit_medium_patch16_reg1_gap_256", None),
+        ("vit_base_patch16_siglip_224", None),
+    ],
+)
+def test_head_is_there_where_the_classifier_reads_one_vector_of_the_last_tap(name: str, reads: str | None):
+    taps = default_manager().taps(f"timm/{name}")
+    assert [tap.reads for tap in taps if tap.name == "head"] == ([] if reads is None else [reads])
+    assert {tap.reads for tap in taps if tap.name != "head"} == {"tokens"}, "what a name does not tell is kept"
+    with torch.device("meta"):
+        model = timm.create_model(name)
+    pool = getattr(model.head, "global_pool", None) if reads == "mean" and "convnext" in name else model.global_pool
+    assert reads is None or getattr(pool, "pool_type", pool) == {"mean": "avg", "first": "token"}[reads]
+
+
 def random_images(model: torch.nn.Module, count: int = 2) -> torch.Tensor:
     size = timm.data.resolve_model_data_config(model)["input_size"]
     return torch.randn(count, *size, generator=torch.Generator().manual_seed(0))
@@ -88,7 +111,8 @@ def test_resume_of_what_extract_gave_is_the_whole_model(name: str):
 )
 def test_a_transformer_is_read_off_its_name(name: str, layout: str, depth: int, channels: int | None):
     taps = default_manager().taps(f"timm/{name}")
-    assert [tap.name for tap in taps] == [*(f"blocks.{number}" for number in range(depth)), "norm"]
+    places = [tap.name for tap in taps if tap.name != "head"]
+    assert places == [*(f"blocks.{number}" for number in range(depth)), "norm"]
     assert {(tap.layout, tap.channels) for tap in taps} == {(layout, channels)}
 
 
@@ -97,7 +121,7 @@ def test_static_descriptions_agree_with_the_models():
         with torch.device("meta"):
             model = timm.create_model(name, pretrained=False)
         modules = dict(model.named_modules())
-        assert [tap.name for tap in default_manager().taps(f"timm/{name}") if tap.name not in modules] == []
+        assert [tap.name for tap in default_manager().taps(f"timm/{name}") if tap.name not in {*modules, "head"}] == []
         tap = default_manager().taps(f"timm/{name}")[0]
         assert Layout(tap.layout).special == getattr(model, "num_prefix_tokens", 0)
 
@@ -109,7 +133,7 @@ def test_taps_of_cnns():
     assert manager.find_tap("timm/resnet18.a1_in1k", "layer4").channels == 512
     assert manager.find_tap("timm/efficientnet_lite0", "last").channels == 1280
     assert manager.find_tap("timm/convnextv2_base", "stages.3").channels == 1024
-    assert [tap.name for tap in manager.taps("timm/regnety_032")] == ["s1", "s2", "s3", "s4"]
+    assert [tap.name for tap in manager.taps("timm/regnety_032")] == ["s1", "s2", "s3", "s4", "head"]
     assert manager.find_tap("timm/swinv2_base_window8_256", "layers.1").layout == "b h w c"
 
 
