@@ -76,6 +76,11 @@ FIT_SAMPLES = 800
     "--samples", type=click.IntRange(2), metavar="N", help=f"Of the test half at most.  [all; paper: {PAPER_SAMPLES}]"
 )
 @click.option("--fit-samples", type=click.IntRange(2), metavar="N", help=f"Of the fit half at most.  [{FIT_SAMPLES}]")
+@click.option(
+    "--both-halves",
+    is_flag=True,
+    help="Test each half in turn, with what is fitted on the other: twice the samples.",
+)
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Points measured side by side.  [one a core]")
 @click.option(
     "-o",
@@ -119,6 +124,8 @@ def evaluate(
     if weights is not None and preset is None:
         raise OptionError("--weights belongs to a preset", remedy="caufc evaluate paper --weights DIR")
     if preset is not None:
+        if chosen["both_halves"]:
+            raise OptionError("the fit half has trained the paper's weights", remedy="leave --both-halves out")
         anchor = anchor or paper_anchor(known)
         samples, fit_samples = samples or PAPER_SAMPLES, fit_samples or PAPER_FIT_SAMPLES
     wanted = Wanted(

@@ -76,7 +76,7 @@ class Curve:
         return [Interval(*map(float, each)) for each in zip(self.shares, low, high, strict=True)]
 
     def at(self, mark: float) -> RateAt:
-        """The rate at which a share is reached for good, with its interval."""
+        """The rate at which a share is reached, with its interval."""
         value, bound = rate_at(self.rates, self.shares, mark)
         drawn = [rate_at(self.rates, shares, mark)[0] for shares in self.replicates]
         low, high = np.percentile(drawn, [2.5, 97.5])
@@ -84,15 +84,31 @@ class Curve:
 
 
 def rate_at(rates: Floats, shares: Floats, mark: float) -> tuple[float, Bound]:
-    """BPFP from which on a share holds at every higher rate too; between points, log bytes are linear in the share."""
-    below = np.flatnonzero(shares < mark - 1e-9)
-    if not len(below):
+    """BPFP at which the isotonic regression of shares over rates reaches a mark.
+
+    Shares that fall from one rate to a higher one are chance: they count as their mean. Between points, log bytes are
+    linear in the share.
+    """
+    rising = isotonic(shares)
+    above = int(np.searchsorted(rising, mark - 1e-9))
+    if above == 0:
         return float(rates[0]), "<"
-    last = int(below[-1])
-    if last + 1 == len(rates):
+    if above == len(rates):
         return float(rates[-1]), ">"
-    part = (mark - shares[last]) / (shares[last + 1] - shares[last])
-    return float(rates[last] * (rates[last + 1] / rates[last]) ** part), ""
+    part = min(1.0, (mark - rising[above - 1]) / (rising[above] - rising[above - 1]))
+    return float(rates[above - 1] * (rates[above] / rates[above - 1]) ** part), ""
+
+
+def isotonic(shares: Floats) -> Floats:
+    """The ascending values nearest to given ones in squares: neighbours that descend are pooled."""
+    pools: list[tuple[float, int]] = []
+    for share in shares.tolist():
+        mean, count = share, 1
+        while pools and pools[-1][0] > mean:
+            before, number = pools.pop()
+            mean, count = (mean * count + before * number) / (count + number), count + number
+        pools.append((mean, count))
+    return np.repeat([mean for mean, _ in pools], [count for _, count in pools])
 
 
 def bd_available() -> bool:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CaufError
-from ..fit import fit_profile
 from .axis import Setting
 from .children import StoppedError
 from .methods import Codec, Method, setting_text
 from .points import Point, PointStore
-from .stored import Stored
 from .taskdata import TaskData, file_name
-from .worker import Coded, Job
+from .turn import Coder, Turn, point_of
 
-__all__ = ["Coder", "Lane", "LaneRun"]
+__all__ = ["Lane", "LaneRun"]
 
 MARK = 0.99
 """Agreement around which points lie closest."""
@@ -32,20 +28,6 @@ LOW_MARK = 0.95
 
 MOST_BEYOND = 4
 MIDPOINTS = 2
-
-
-class Coder(Protocol):
-    """What a lane needs of its run."""
-
-    work: Path
-
-    def code(self, job: Job) -> Coded:
-        """Code in a process of its own."""
-        ...
-
-    def advance(self, text: str, weight: float) -> None:
-        """Tell what was done, and how many seconds of work that was about."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -78,11 +60,11 @@ class LaneRun:
     """The work on one lane."""
 
     def __init__(self, coder: Coder, data: TaskData, tap: str, method: Method, scratch: Path, step: float) -> None:
-        self.coder, self.data, self.tap, self.method, self.scratch, self.step = coder, data, tap, method, scratch, step
+        self.coder, self.data, self.tap, self.method, self.step = coder, data, tap, method, step
         self.advanced = 0.0
-        self.path = data.features(tap, "test")
-        self.stored = Stored.load(self.path)
-        self.reference = data.reference(tap)
+        self.turns = [Turn(coder, data, tap, method, scratch, half) for half in data.tested]
+        self.stored = self.turns[0].stored
+        self.reference = np.concatenate([turn.reference for turn in self.turns])
         place = coder.work / "points" / file_name(data.task.id) / file_name(tap) / f"{method.key}.json"
         self.store = PointStore(place, self._fingerprint())
         self.points: list[Point] = []
@@ -94,15 +76,14 @@ class LaneRun:
             self._point(setting)
         self._extend()
         self._refine()
-        data, stored = self.data, self.stored
         return Lane(
-            task=data.task.id,
+            task=self.data.task.id,
             tap=self.tap,
-            layout=stored.layout,
+            layout=self.stored.layout,
             method=self.method,
             samples=len(self.reference),
-            numel=stored.numel,
-            labels=data.labels(),
+            numel=sum(turn.stored.numel for turn in self.turns),
+            labels=np.concatenate([turn.labels for turn in self.turns]),
             reference=self.reference,
             points=tuple(self._by_rate()),
             failures=self.failures,
@@ -153,7 +134,7 @@ class LaneRun:
         point, reason = self.store.get(setting), self.store.failure(setting)
         if point is None and reason is None:
             try:
-                point = self._measured(setting)
+                point = point_of(setting, self.turns)
                 self.store.add(point)
             except StoppedError:
                 raise
@@ -176,58 +157,6 @@ class LaneRun:
             return
         self.coder.advance(f"{name}: {point.bpfp:.4f} BPFP, agreement {100 * self._agreement(point):.2f} %", share)
 
-    def _measured(self, setting: Setting) -> Point:
-        decoded = self.scratch / f"{threading.get_ident()}.npy"
-        coded = self.coder.code(self._job(setting, decoded))
-        top1 = self.data.predict(self.tap, Stored.load(decoded))
-        size = self.stored.nbytes / 1e6
-        return Point(
-            setting=dict(setting),
-            bytes=coded.bytes,
-            bpfp=8 * coded.bytes / self.stored.numel,
-            snr_db=coded.snr_db,
-            encode_mb_s=size / coded.encode_seconds,
-            decode_mb_s=size / coded.decode_seconds,
-            encode_mib=coded.encode_mib,
-            decode_mib=coded.decode_mib,
-            variant=coded.method,
-            top1=top1.tolist(),
-        )
-
-    def _job(self, setting: Setting, decoded: Path) -> Job:
-        features, back = str(self.path), str(decoded)
-        if isinstance(self.method, Codec):
-            options = dict(self.method.options_for(self.data.task.id) or {})
-            options["layout"] = self.method.layouts.get(self.stored.layout, self.stored.layout)
-            if self.method.told_reads:
-                options["reads"] = self.data.taps[self.tap].reads
-            profile = None if self.method.fitted == "none" else str(self._profile(self.method.fitted == "task"))
-            return Job(features, back, None, setting, options, profile=profile)
-        calibration = str(self.data.features(self.tap, "fit")) if self.method.calibrated else None
-        return Job(features, back, self.method.key, setting, {}, calibration=calibration)
-
-    def _profile(self, task_aware: bool) -> Path:
-        """Fitted on the fit half, once."""
-        kind = "task" if task_aware else "statistics"
-        fit = self.data.features(self.tap, "fit")
-        stored = Stored.load(fit)
-        name = f"{file_name(self.tap)}.{kind}.{stored.digest()}.caufp"
-        path = self.coder.work / "profiles" / file_name(self.data.task.id) / name
-        if not path.exists():
-            what = f"{self.data.task.id} {self.tap}: fitting a profile"
-            resume = self.data.rest(self.tap) if task_aware else None
-            data = fit_profile(
-                stored.samples,
-                layout=stored.layout,
-                resume=resume,
-                outputs="logits",
-                told=lambda text: self.coder.advance(f"{what}, {text}", 0.0),
-            )
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.with_suffix(".part").write_bytes(data)
-            path.with_suffix(".part").replace(path)
-        return path
-
     def _fingerprint(self) -> dict[str, str]:
         method = self.method
         if isinstance(method, Codec):
@@ -240,9 +169,9 @@ class LaneRun:
             made = f"caufc {_version('caufc')} {options} {method.fitted} {layout}".rstrip()
         else:
             made = f"{method.package} {_version(method.package)}" if method.package else f"caufc {_version('caufc')}"
-        fitted = method.calibrated if not isinstance(method, Codec) else method.fitted != "none"
-        fit = f"{self.data.count('fit')} samples" if fitted else "none"
-        return {"features": self.stored.digest(), "method": method.key, "made": made, "fit": fit}
+        fit = ", ".join(f"{self.data.count(turn.fitting)} samples" if turn.fitted else "none" for turn in self.turns)
+        features = ", ".join(turn.stored.digest() for turn in self.turns)
+        return {"features": features, "method": method.key, "made": made, "fit": fit}
 
 
 def _version(package: str) -> str:

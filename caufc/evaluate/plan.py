@@ -45,6 +45,7 @@ class Wanted:
         anchor: key of the method that others are compared with; None for int-k, or the first there is.
         samples: of the test half at most; None for all.
         fit_samples: of the fit half at most.
+        both_halves: whether each half is tested, with what the other one fits.
     """
 
     data: Path | None
@@ -58,6 +59,7 @@ class Wanted:
     anchor: str | None = None
     samples: int | None = None
     fit_samples: int = 800
+    both_halves: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def _data(task: Task, wanted: Wanted, manager: PluginManager, work: Path) -> Tas
         wanted.samples,
         wanted.fit_samples,
         f"{arch or task.id} {'' if data is None else data.resolve()}",
+        ("test", "fit") if wanted.both_halves else ("test",),
     )
 
 

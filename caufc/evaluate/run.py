@@ -100,7 +100,7 @@ class Run:
         """About how many seconds a lane takes; features are extracted on the way."""
         path = data.features(tap, "test", lambda text, share: self.told(text, 0.0))
         data.reference(tap)
-        mb = path.stat().st_size / 1e6
+        mb = path.stat().st_size / 1e6 * len(data.tested)
         return len(method.axis.values) * (method.cost * mb + OVERHEAD_SECONDS)
 
     def _lane(self, data: TaskData, tap: str, method: Method, scratch: Path, weight: float) -> Lane:

@@ -87,9 +87,10 @@ def _rates(results: Result, mark: str) -> Table:
             cells.append("-" if own is None else _rate(own["at"][mark]))
         rows.append((method["name"], *cells))
     note = (
-        "Bits per feature point from which on so many top-1 predictions are those from unquantised features, at every "
-        "higher rate too; all bytes counted but those of profiles and weights, made from other data. In brackets the "
-        "95 % interval of a bootstrap over samples. <: the cheapest point is above already; >: no point reaches it."
+        "Bits per feature point at which so many top-1 predictions are those from unquantised features, on the "
+        "isotonic regression of agreement over rate; all bytes counted but those of profiles and weights, made from "
+        "other data. In brackets the 95 % interval of a bootstrap over samples. <: the cheapest point is above "
+        "already; >: no point reaches it."
     )
     return Table(f"BPFP at {_percent(mark)} agreement", note, ("method", *_tap_names(results)), rows)
 

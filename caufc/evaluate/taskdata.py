@@ -42,6 +42,7 @@ class TaskData:
         samples: of the test half at most; None for all.
         fit_samples: of the fit half at most.
         origin: tells data and options apart: features of another origin are extracted anew.
+        tested: the halves that are coded, one after the other; the other one fits.
     """
 
     def __init__(
@@ -53,9 +54,10 @@ class TaskData:
         samples: int | None,
         fit_samples: int,
         origin: str,
+        tested: Sequence[Half] = ("test",),
     ) -> None:
         self.task, self.taps, self.folder, self.origin = task, {tap.name: tap for tap in taps}, folder, origin
-        self._load = load
+        self._load, self.tested = load, tested
         self._limits: dict[Half, int | None] = {"fit": fit_samples, "test": samples}
         self._runtime: TaskRuntime | None = None
         self._lock = threading.RLock()
@@ -73,7 +75,7 @@ class TaskData:
         there, limit = len(self.runtime.labels(half)), self._limits[half]
         return there if limit is None else min(there, limit)
 
-    def labels(self, half: Half = "test") -> NDArray[np.int64]:
+    def labels(self, half: Half) -> NDArray[np.int64]:
         """Right classes ``[B]``; -1 where they are not known."""
         return np.asarray(self.runtime.labels(half)[: self.count(half)], np.int64)
 
@@ -103,10 +105,10 @@ class TaskData:
             )
         return np.array([int(row.argmax()) for row in scores], np.int64)
 
-    def reference(self, tap: str) -> NDArray[np.int64]:
-        """Predictions from unquantised features ``[B]``, kept in a file."""
-        path = self._path(tap, "test").with_suffix(".top1.npy")
-        features = self.features(tap, "test")
+    def reference(self, tap: str, half: Half = "test") -> NDArray[np.int64]:
+        """Predictions from unquantised features ``[B]`` of a half, kept in a file."""
+        path = self._path(tap, half).with_suffix(".top1.npy")
+        features = self.features(tap, half)
         with self._lock:
             if not path.exists():
                 np.save(path, self.predict(tap, Stored.load(features)))

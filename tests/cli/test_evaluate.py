@@ -79,6 +79,7 @@ def test_labelled_images_and_a_backbone(run: Run, folder: Path):
     ("options", "code", "text"),
     [
         ((), 2, "there is no task; give --data DIR"),
+        (("paper", "--both-halves"), 2, "the fit half has trained the paper's weights; leave --both-halves out"),
         (("--data", "absent"), 1, "absent: no such folder"),
         (("--data", "."), 1, "imagenet-sample: is missing; docs/evaluate.md says what the data folder holds"),
         (("--task", "tiny/map"), 2, "unknown task 'tiny/map'; did you mean 'tiny/maps'?"),

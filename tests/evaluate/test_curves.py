@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caufc.evaluate.curves import Curve, bd_accuracy, bd_rate, best_so_far, envelope, rate_at
+from caufc.evaluate.curves import Curve, bd_accuracy, bd_rate, best_so_far, envelope, isotonic, rate_at
 
 
 def shares(*values: float, samples: int = 1000) -> np.ndarray:
@@ -19,12 +19,19 @@ def shares(*values: float, samples: int = 1000) -> np.ndarray:
         ((0.9, 0.98, 1.0), 2 * 2**0.5, ""),  # log bytes in the middle of 2 and 4
         ((0.99, 0.995, 1.0), 1.0, "<"),
         ((0.9, 0.95, 0.98), 4.0, ">"),
-        ((1.0, 0.98, 1.0), 2 * 2**0.5, ""),  # it must hold at every higher rate
+        ((0.96, 0.94, 1.0), 2 * 2**0.8, ""),  # what falls from one rate to the next counts as its mean
+        ((1.0, 0.98, 1.0), 1.0, "<"),
     ],
 )
 def test_rate_at(found: tuple[float, ...], rate: float, bound: str):
     value, sign = rate_at(np.array([1.0, 2.0, 4.0]), np.array(found), 0.99)
     assert (value, sign) == (pytest.approx(rate), bound)
+
+
+def test_isotonic_pools_what_descends():
+    assert isotonic(np.array([1.0, 3.0, 2.0, 1.0, 5.0, 4.0])).tolist() == [1.0, 2.0, 2.0, 2.0, 4.5, 4.5]
+    assert isotonic(np.array([3.0, 2.0, 1.0])).tolist() == [2.0, 2.0, 2.0]
+    assert isotonic(np.array([])).tolist() == []
 
 
 def test_half_the_bytes_are_a_bd_rate_of_minus_fifty():

@@ -12,7 +12,7 @@ import pytest
 
 import caufc
 from caufc.errors import CaufError, InputError
-from caufc.evaluate import children, lane
+from caufc.evaluate import children, turn
 from caufc.evaluate.axis import Axis
 from caufc.evaluate.methods import Codec, Method, find_methods, hyperprior
 from caufc.evaluate.plan import Wanted, make_plan
@@ -25,8 +25,8 @@ BLIND = Codec("blind", "caufc, blind", Axis("quality", (20.0, 60.0), divisible=T
 TASK = Codec("task", "caufc, task-aware", Axis("quality", (40.0, 60.0)), fitted="task")
 
 
-def run_of(work: Path, methods: Sequence[Method], task: str = "tiny/maps") -> Run:
-    plan = make_plan(Wanted(None, tasks=[task]), MANAGER, work)
+def run_of(work: Path, methods: Sequence[Method], task: str = "tiny/maps", *, both_halves: bool = False) -> Run:
+    plan = make_plan(Wanted(None, tasks=[task], both_halves=both_halves), MANAGER, work)
     work.mkdir(exist_ok=True)
     return Run(plan.tasks, methods, work, 2)
 
@@ -49,7 +49,7 @@ def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeyp
         raise AssertionError("everything was measured already")
 
     monkeypatch.setattr(children.Children, "code", forbidden)
-    monkeypatch.setattr(lane, "fit_profile", forbidden)
+    monkeypatch.setattr(turn, "fit_profile", forbidden)
     again = run_of(tmp_path / "w", methods).measure()
     assert [found.points for found in again] == [found.points for found in lanes]
 
@@ -113,3 +113,14 @@ def test_codecs_without_weights_for_a_task_are_left_out(tmp_path: Path):
     run = run_of(tmp_path / "w", [single])
     assert run.measure() == []
     assert run.skipped == {"single on tiny/maps": "there are no weights for it"}
+
+
+def test_both_halves_are_tested_with_what_the_other_one_fits(tmp_path: Path):
+    methods = [TASK, *find_families(["fp16"])]
+    one, _ = run_of(tmp_path / "one", methods).measure()
+    task, fp16 = run_of(tmp_path / "both", methods, both_halves=True).measure()
+    assert (task.samples, task.numel) == (one.samples + 40, one.numel + 40 * 8 * 16)
+    assert len(list((tmp_path / "both" / "profiles").rglob("*.caufp"))) == 2, "one a half"
+    assert task.points[0].bytes > one.points[0].bytes and len(task.points[0].top1) == len(task.labels) == 80
+    assert task.points[0].top1[:40] == one.points[0].top1, "the test half comes first"
+    assert fp16.points[0].agrees(fp16.reference).all() and fp16.points[0].bpfp < 16.5
