@@ -105,10 +105,11 @@ def crop_size(plane: Plane, values: int) -> tuple[int, int]:
 
 
 def crops(planes: Sequence[Plane], count: int, values: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """So many crops of about so many values, of one of the planes ``[B, 1, H, W]``."""
+    """So many crops of about so many values, of one of the planes ``[B, 1, H, W]``; edges are padded to the stride."""
     plane = planes[int(random.integers(len(planes)))]
     rows, columns = crop_size(plane, values)
     tops = random.integers(len(plane.values) - rows + 1, size=count)
     lefts = random.integers(plane.values.shape[1] - columns + 1, size=count)
-    found = [plane.values[t : t + rows, c : c + columns] for t, c in zip(tops, lefts, strict=True)]
-    return np.stack(found)[:, None]
+    found = np.stack([plane.values[t : t + rows, c : c + columns] for t, c in zip(tops, lefts, strict=True)])
+    padded: NDArray[np.float32] = np.pad(found, ((0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)), mode="edge")
+    return padded[:, None]
