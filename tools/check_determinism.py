@@ -4,7 +4,8 @@
 
 Environments are each value of ATEN_CPU_CAPABILITY, OPENBLAS_CORETYPE and NPY_DISABLE_CPU_FEATURES that the machine
 has, numbers of threads, constriction absent, and the other interpreters named, with whatever numpy they have. Every
-vector is decoded; how far floats are from the reference decoder's is given as a share of what requirement 0222 allows.
+vector is decoded, those of the learned codec where torch is missing to symbols alone; how far floats are from the
+reference decoder's is given as a share of what requirements 0222 and 0423 allow.
 The bytes that encoding gives must be equal for all numbers of threads and processes.
 """
 
@@ -53,6 +54,9 @@ for path in sorted((vectors / "valid").glob("*.cauf")):
     lookup = profile_lookup(find_profile(vectors / "profiles" / profile) if profile else None, weights=weights)
     data = path.read_bytes()
     symbols = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS).symbols_sha256()
+    if path.stem.startswith("hyperprior") and not importlib.util.find_spec("torch"):
+        found[path.stem] = [symbols == facts["symbols_sha256"], 0.0]
+        continue
     decoder = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS)
     parts = [[] for _ in decoder.setups]
     for chunk in decoder.samples():

@@ -5,7 +5,7 @@
 FEATURES holds ``ARCH-TAP.fit.*``, as tools/tap_features.py makes them. Every set is trained with the same number of
 steps and writes a checkpoint about once a minute: run the same command again, and it goes on where it was. Sets that
 are there are left alone. ``--ship`` copies the universal weights into the package. Losses go to FOLDER/NAME.jsonl.
-FOLDER is what ``caufc evaluate paper --weights`` takes.
+FOLDER is what ``caufc evaluate paper --weights`` takes; tools/weights holds those that are trained, with their losses.
 """
 
 from __future__ import annotations
