@@ -13,17 +13,21 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from machine import plain_command, write_results
+from measure_speed import fastest
 from numpy.typing import NDArray
 from tap_features import TAPS, load_features
 from train_tables import SPARSE, tap_sample
 
+import caufc
 from caufc.codec import (
     BUCKETS,
     ChannelTransform,
@@ -43,7 +47,9 @@ from caufc.codec.universal import universal_tables
 from caufc.pipeline.medium import MEDIUM_STEP, NARROW_CHANNELS
 from caufc.types import Layout
 
+codec_plan = import_module("caufc.codec.plan")
 OCTAVES = (-0.75, -0.25, 0.25, 0.75)
+LOW_QUALITY = 16.0
 COARSER = {"medium quality": 0, "steps eight times as large": 3}
 
 
@@ -162,6 +168,28 @@ def table(figures: dict[str, dict[str, float]]) -> Iterator[str]:
         yield f"| {name.replace('_', ' ')} | {cells} | {mean:+.1f} |"
 
 
+def extents_speed(folder: Path, taps: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Bytes and speed of whole files at a low quality, where extents are chosen and where they are kept from it."""
+    for tap in taps:
+        batch = load_features(folder, tap, "test")[:64]
+        size = sum(np.asarray(part).nbytes for part in batch) / 1e6
+        for on in (True, False):
+            with mock.patch.object(codec_plan, "_extents_pay", codec_plan._extents_pay if on else lambda *_: False):
+                data = caufc.encode(batch, layout=TAPS[tap].layout, quality=LOW_QUALITY)
+                encode = fastest(lambda b=batch, t=tap: caufc.encode(b, layout=TAPS[t].layout, quality=LOW_QUALITY))
+                decode = fastest(lambda d=data: caufc.decode(d))
+            yield {"tap": tap, "extents": on, "bytes": len(data), "encode": size / encode, "decode": size / decode}
+
+
+def speed_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Lines of a table by tap."""
+    yield "| tap | extents | bytes | encode MB/s | decode MB/s |"
+    yield "|---|---|---|---|---|"
+    for row in rows:
+        speeds = f"{row['encode']:.0f} | {row['decode']:.0f}"
+        yield f"| {row['tap']} | {'yes' if row['extents'] else 'no'} | {row['bytes']:,} | {speeds} |"
+
+
 def main() -> None:
     """Measure all taps."""
     parser = argparse.ArgumentParser(description="What each tool of the codec buys.")
@@ -169,10 +197,13 @@ def main() -> None:
     parser.add_argument("--taps", nargs="+", default=list(TAPS), choices=list(TAPS), metavar="TAP")
     parser.add_argument("--results", metavar="NAME", help="also write tools/results/NAME.json and .md")
     options = parser.parse_args()
-    parts, figures = [], {}
+    parts: list[str] = []
+    figures: dict[str, Any] = {}
     for name, coarser in COARSER.items():
         figures[name] = {tap: dict(costs(Bench(options.features, tap, coarser))) for tap in options.taps}
         parts += [f"## {name[0].upper()}{name[1:]}", "", *table(figures[name]), ""]
+    figures["extents"] = list(extents_speed(options.features, options.taps))
+    parts += [f"## What extents do for speed, quality {LOW_QUALITY:g}", "", *speed_table(figures["extents"]), ""]
     text = "\n".join(parts)
     print(text)
     if options.results:
