@@ -3,7 +3,8 @@
     python tools/report_training.py
 
 Reads the losses that tools/train_learned.py kept, and writes tools/results/training.json and .md. From 40 % of the
-steps on latents are rounded instead of noisy, and from 60 % on crops are four times as large: losses compare within a part.
+steps on latents are rounded instead of noisy, and from 60 % on crops are four times as large: losses compare within
+such a part.
 """
 
 from __future__ import annotations
