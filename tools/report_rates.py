@@ -1,6 +1,6 @@
 """Rates at equal agreement, from what ``caufc evaluate`` found: caufc blind and task-aware, and int-k with zstd.
 
-    caufc evaluate paper --data DIR --weights WEIGHTS -o paper/
+    caufc evaluate --data DIR --samples 1000 --fit-samples 800 --codecs blind,reads,task --rivals int -o paper/
     caufc evaluate --data DIR --task 'imagenet-sample/*' --both-halves --codecs blind,reads,task --rivals int -o both/
     python tools/report_rates.py paper/results.json both/results.json
 
