@@ -114,6 +114,7 @@ def encode(
         align: value alignment (``KIND[/SCOPE][:OFFSET,SCALE]`` or an Alignment), one or by tensor name.
         reads: what will be read of the features, one or by tensor name: ``tokens``, all of them; ``mean``, only their
             mean over the grid; ``first``, only the first special token. What is not read gets 64 times larger steps.
+            None takes what the tap tells, or all tokens.
         truncate: (low, high) to which values are clipped before, one or by tensor name.
         nonfinite: ``error`` refuses NaN and Inf, ``keep`` carries them exactly.
         chunk: samples a chunk.

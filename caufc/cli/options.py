@@ -62,7 +62,7 @@ reads_option = click.option(
     "reads",
     multiple=True,
     metavar="[T=]PART",
-    help="What will be read of them: tokens (all), mean (pooled) or first (CLS).  [tokens]",
+    help="What will be read of them: tokens (all), mean (pooled) or first (CLS).  [as the tap tells, or tokens]",
 )
 encode_profile_option = click.option("--profile", metavar="NAME|FILE", help="Profile with what options leave open.")
 codec_option = click.option(

@@ -161,9 +161,8 @@ class LaneRun:
         method = self.method
         if isinstance(method, Codec):
             options = dict(sorted((method.options_for(self.data.task.id) or {}).items()))
+            options |= method.told(self.data.taps[self.tap])
             layout = method.layouts.get(self.stored.layout, "")
-            if method.told_reads:
-                options["reads"] = self.data.taps[self.tap].reads
             if "weights" in options:
                 options["weights"] = hashlib.sha256(Path(options["weights"]).read_bytes()).hexdigest()[:16]
             made = f"caufc {_version('caufc')} {options} {method.fitted} {layout}".rstrip()

@@ -56,6 +56,10 @@ class Codec:
         """Whether there is something to tell of a tap, for a codec that is to be told."""
         return tap.reads != "tokens" or not self.told_reads
 
+    def told(self, tap: Tap) -> dict[str, str]:
+        """Options of :func:`caufc.encode` that a tap makes."""
+        return {"reads": tap.reads} if self.told_reads else {}
+
     def options_for(self, task: str) -> Mapping[str, Any] | None:
         """Options of :func:`caufc.encode` for a task; None if there are no weights for it."""
         if self.weights is None:

@@ -78,10 +78,11 @@ class Turn:
     def _job(self, setting: Setting, decoded: Path) -> Job:
         features, back = str(self.path), str(decoded)
         if isinstance(self.method, Codec):
-            options = dict(self.method.options_for(self.data.task.id) or {})
+            options = {
+                **(self.method.options_for(self.data.task.id) or {}),
+                **self.method.told(self.data.taps[self.tap]),
+            }
             options["layout"] = self.method.layouts.get(self.stored.layout, self.stored.layout)
-            if self.method.told_reads:
-                options["reads"] = self.data.taps[self.tap].reads
             profile = None if self.method.fitted == "none" else str(self._profile(self.method.fitted == "task"))
             return Job(features, back, None, setting, options, profile=profile)
         calibration = str(self.data.features(self.tap, self.fitting)) if self.method.calibrated else None
