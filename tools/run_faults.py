@@ -36,7 +36,7 @@ import caufc.api
 from caufc.cli.main import caufc as console
 
 TEMPORARY = re.compile(r"\..*\.[1-9][0-9]*(-[0-9]+)?\.cauf-tmp")
-INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED = 130
 
 
 class FaultError(Exception):
@@ -65,6 +65,10 @@ def forked(*arguments: str, before: Callable[[], object] = lambda: None) -> int:
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         before()
         code, _ = invoke(*arguments)
+    except KeyboardInterrupt:  # before the console guards the command, or after
+        code = INTERRUPTED
+    except SystemExit as err:
+        code = int(err.code or 0)
     finally:
         os._exit(code)
 
