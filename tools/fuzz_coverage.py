@@ -1,9 +1,10 @@
 """Coverage-guided fuzzing of the parsers, checksums off; needs atheris.
 
-    python tools/fuzz_coverage.py TARGET [--runs N] [--corpus FOLDER] [--record]
+    python tools/fuzz_coverage.py TARGET [--quiet N] [--most N] [--corpus FOLDER] [--record]
 
-TARGET is one of header, sections, payload, index, pt. Seeds come from the vectors. libFuzzer prints what it covers;
-anything but success or CaufError ends it with the input in a file. The last line is a summary as JSON.
+TARGET is one of header, sections, payload, index, pt. Seeds come from the vectors. libFuzzer prints what it covers; it
+goes on until so many inputs in a row took no new path. Anything but success or CaufError ends it with the input in a
+file. The last line is a summary as JSON.
 """
 
 from __future__ import annotations
@@ -59,6 +60,9 @@ LIMITS = Limits(chunk_elements=1 << 14, chunk_tokens=1 << 12, section_bytes=1 <<
 VALID = sorted((ROOT / "spec" / "vectors" / "valid").glob("*.cauf"))
 LOOKUP = profile_lookup(None, LIMITS, find_weights(ROOT / "spec" / "vectors" / "profiles" / "tiny.caufw"))
 SMALL = [path.read_bytes() for path in VALID if path.stat().st_size < 1600]
+
+EVERY = 1000
+"""Inputs between two looks at the corpus, where libFuzzer writes what takes a new path."""
 
 Target = Callable[[bytes], object]
 
@@ -179,7 +183,8 @@ def seeds(target: str) -> list[bytes]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("target", choices=TARGETS)
-    parser.add_argument("--runs", type=int, default=300_000)
+    parser.add_argument("--quiet", type=int, default=300_000, help="inputs in a row without a new path, to end")
+    parser.add_argument("--most", type=int, default=20_000_000, help="inputs at most")
     parser.add_argument("--corpus", type=Path, help="where inputs that find new paths are kept")
     parser.add_argument("--record", action="store_true", help="add the figures to tools/results/fuzz_coverage")
     options = parser.parse_args()
@@ -188,10 +193,10 @@ def main() -> None:
     for number, seed in enumerate(seeds(options.target)):
         (corpus / f"seed{number}").write_bytes(seed)
     run, outcomes = TARGETS[options.target], Counter[str]()
-    slowest, started, last_new = 0.0, time.process_time(), 0
+    slowest, started, paths, last_new = 0.0, time.process_time(), 0, 0
 
     def one(data: bytes) -> None:
-        nonlocal slowest, last_new
+        nonlocal slowest
         before = time.process_time()
         try:
             with np.errstate(all="ignore"):
@@ -199,8 +204,6 @@ def main() -> None:
             outcome = "success"
         except caufc.CaufError as err:
             outcome = outcome_of(err)
-        if outcome not in outcomes:
-            last_new = sum(outcomes.values())
         outcomes[outcome] += 1
         slowest = max(slowest, time.process_time() - before)
 
@@ -209,6 +212,7 @@ def main() -> None:
         facts: dict[str, Any] = {
             "target": options.target,
             "inputs": inputs,
+            "last_new_path": last_new,
             "distinct_outcomes": len(outcomes),
             "corpus": len(list(corpus.iterdir())),
             "slowest_seconds": round(slowest, 3),
@@ -222,12 +226,18 @@ def main() -> None:
             FILE.unlink()
 
     def counted(data: bytes) -> None:
+        nonlocal paths, last_new
         one(data)
-        if sum(outcomes.values()) == options.runs:
+        inputs = sum(outcomes.values())
+        if inputs % EVERY:
+            return
+        if (found := len(list(corpus.iterdir()))) > paths:
+            paths, last_new = found, inputs
+        if inputs - last_new >= options.quiet or inputs >= options.most:
             report()
             os._exit(0)
 
-    flags = [f"-atheris_runs={options.runs + 9}", "-max_len=4096", "-rss_limit_mb=3000", "-timeout=60"]
+    flags = [f"-atheris_runs={options.most + EVERY}", "-max_len=4096", "-rss_limit_mb=3000", "-timeout=60"]
     atheris.Setup([sys.argv[0], *flags, str(corpus)], counted)
     atheris.Fuzz()
 

@@ -211,7 +211,15 @@ def _save(name: str, doc: str, tally: Tally, count: int) -> None:
     write_results(name, command, tally.to_json(), "\n".join(_lines(doc, tally, count)))
 
 
-COVERAGE = ("inputs", "distinct_outcomes", "corpus", "slowest_seconds", "peak_memory_mib", "processor_minutes")
+COVERAGE = (
+    "inputs",
+    "last_new_path",
+    "distinct_outcomes",
+    "corpus",
+    "slowest_seconds",
+    "peak_memory_mib",
+    "processor_minutes",
+)
 
 
 def record_coverage(facts: dict[str, Any]) -> None:
@@ -227,9 +235,10 @@ def record_coverage(facts: dict[str, Any]) -> None:
     ]
     table += [
         "",
-        "Any outcome but success or `CaufError` ends a run without a figure. *corpus*: inputs that found new paths.",
+        "A run ends once 300,000 inputs in a row took no new path. Any outcome but success or `CaufError` ends it "
+        "without a figure. *corpus*: inputs that took new paths.",
     ]
-    write_results("fuzz_coverage", "python tools/fuzz_coverage.py TARGET --runs N --record", figures, "\n".join(table))
+    write_results("fuzz_coverage", "python tools/fuzz_coverage.py TARGET --record", figures, "\n".join(table))
 
 
 def _lines(doc: str, tally: Tally, count: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bound", "Curve", "Interval", "RateAt", "bd_accuracy", "bd_available", "bd_rate", "rate_at"]
+__all__ = [
+    "Bound",
+    "Curve",
+    "Interval",
+    "RateAt",
+    "bd_accuracy",
+    "bd_available",
+    "bd_rate",
+    "bd_rate_at_snr",
+    "rate_at",
+]
 
 Floats = NDArray[np.float64]
 Bound = Literal["", "<", ">"]
@@ -130,6 +141,19 @@ def bd_accuracy(anchor: Curve, curve: Curve, floor: float) -> Interval:
     return _delta(bjontegaard.bd_psnr, best_so_far, anchor, curve, floor, 100.0)
 
 
+def bd_rate_at_snr(anchor: Sequence[tuple[float, float]], curve: Sequence[tuple[float, float]]) -> Interval:
+    """BD-rate in %: mean change of bytes at equal signal-to-noise ratio of the features.
+
+    Args:
+        anchor, curve: BPFP and dB of points, by ascending BPFP.
+    """
+    import bjontegaard
+
+    (rates, decibels), (own_rates, own_decibels) = (np.array(points).reshape(-1, 2).T for points in (anchor, curve))
+    value = _measured(bjontegaard.bd_rate, envelope(rates, decibels), envelope(own_rates, own_decibels))
+    return Interval(value, value, value)
+
+
 Shape = Callable[[Floats, Floats, float], tuple[Floats, Floats]]
 """What of a curve is compared: rates, shares and a floor -> rates and shares."""
 
@@ -141,14 +165,8 @@ def _delta(
         return Interval(None)
 
     def of(ours: Floats, theirs: Floats) -> float | None:
-        first, second = shape(anchor.rates, theirs, floor), shape(curve.rates, ours, floor)
-        if min(len(first[0]), len(second[0])) < 2:
-            return None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            options: dict[str, Any] = {"method": INTERPOLATION, "require_matching_points": False, "min_overlap": 0}
-            found = float(metric(*first, *second, **options))
-        return unit * found if np.isfinite(found) else None
+        found = _measured(metric, shape(anchor.rates, theirs, floor), shape(curve.rates, ours, floor))
+        return None if found is None else unit * found
 
     value = of(curve.shares, anchor.shares)
     if value is None:
@@ -159,7 +177,20 @@ def _delta(
     return Interval(value, float(low), float(high))
 
 
-def envelope(rates: Floats, shares: Floats, floor: float) -> tuple[Floats, Floats]:
+def _measured(
+    metric: Callable[..., float], first: tuple[Floats, Floats], second: tuple[Floats, Floats]
+) -> float | None:
+    """The library's figure; None where curves do not overlap."""
+    if min(len(first[0]), len(second[0])) < 2:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        options: dict[str, Any] = {"method": INTERPOLATION, "require_matching_points": False, "min_overlap": 0}
+        found = float(metric(*first, *second, **options))
+    return found if np.isfinite(found) else None
+
+
+def envelope(rates: Floats, shares: Floats, floor: float = -math.inf) -> tuple[Floats, Floats]:
     """Points that no cheaper one reaches, from ``floor`` on; a point at the floor itself is interpolated."""
     kept: list[int] = []
     for number, share in enumerate(shares):

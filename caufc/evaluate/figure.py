@@ -80,8 +80,10 @@ def panel(tap: Result, methods: Sequence[Result], measure: Measure) -> str:
     points = [point for own in tap["methods"] for point in own["points"]]
     if not points:
         return ""
-    x = _rates([point["bpfp"] for point in points])
-    y = _agreements(tap["samples"]) if measure == "agreement" else _accuracies(tap["accuracy"])
+    lowest = LOWEST_AGREEMENT if measure == "agreement" else max(0.0, tap["accuracy"] - ACCURACY_BELOW)
+    shown = [point["bpfp"] for point in points if point[measure]["value"] >= lowest]
+    x = _rates(shown or [point["bpfp"] for point in points])
+    y = _agreements(tap["samples"]) if measure == "agreement" else _accuracies(lowest, tap["accuracy"])
     name = f"{tap['task']} {tap['tap']}"
     parts = [
         f'<svg class="rd" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(name)}: {measure} by rate">'
@@ -225,8 +227,8 @@ def _agreements(samples: int) -> _Scale:
     return _Scale(place, [*((tick, f"{100 * tick:g}") for tick in ticks), (1.0, "100")])
 
 
-def _accuracies(accuracy: float) -> _Scale:
-    low, high = max(0.0, accuracy - ACCURACY_BELOW), min(1.0, accuracy + 0.04)
+def _accuracies(low: float, accuracy: float) -> _Scale:
+    high = min(1.0, accuracy + 0.04)
 
     def place(share: float) -> float:
         return HEIGHT - BOTTOM - (share - low) / (high - low) * (HEIGHT - TOP - BOTTOM)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .curves import FLOOR, Curve, bd_accuracy, bd_available, bd_rate
+from .curves import FLOOR, Curve, bd_accuracy, bd_available, bd_rate, bd_rate_at_snr
 from .lane import Lane
 from .methods import Codec, Method
 from .rivals import FAMILIES
@@ -54,6 +54,7 @@ def _tap(lanes: Sequence[Lane], anchor: str, read_outs: Mapping[str, Collection[
     known = first.labels >= 0
     accuracy = float((first.reference == first.labels)[known].mean()) if known.any() else None
     curves = {lane.method.key: (_agreement(lane), _accuracy(lane)) for lane in lanes if lane.points}
+    decibels = {lane.method.key: _decibels(lane) for lane in lanes}
     return {
         "task": first.task,
         "tap": first.tap,
@@ -62,7 +63,7 @@ def _tap(lanes: Sequence[Lane], anchor: str, read_outs: Mapping[str, Collection[
         "samples": first.samples,
         "numel": first.numel,
         "accuracy": accuracy,
-        "methods": [_method(lane, curves, anchor, accuracy) for lane in lanes],
+        "methods": [_method(lane, curves, decibels, anchor, accuracy) for lane in lanes],
     }
 
 
@@ -79,8 +80,17 @@ def _accuracy(lane: Lane) -> Curve | None:
     return Curve([point.bpfp for point in lane.points], right)
 
 
+def _decibels(lane: Lane) -> list[tuple[float, float]]:
+    """BPFP and SNR of the points that are not exact."""
+    return [(point.bpfp, point.snr_db) for point in lane.points if point.snr_db is not None]
+
+
 def _method(
-    lane: Lane, curves: Mapping[str, tuple[Curve, Curve | None]], anchor: str, accuracy: float | None
+    lane: Lane,
+    curves: Mapping[str, tuple[Curve, Curve | None]],
+    decibels: Mapping[str, Sequence[tuple[float, float]]],
+    anchor: str,
+    accuracy: float | None,
 ) -> Result:
     found: Result = {"key": lane.method.key, "points": [], "at": {}, "bd": {}, "failures": lane.failures}
     if not lane.points:
@@ -99,6 +109,7 @@ def _method(
         found["bd"] = {
             "rate_at_agreement": asdict(bd_rate(base, agreement, FLOOR)),
             "agreement_at_rate": asdict(bd_accuracy(base, agreement, FLOOR)),
+            "rate_at_snr": asdict(bd_rate_at_snr(decibels[anchor], decibels[lane.method.key])),
         }
         if right is not None and base_right is not None and accuracy is not None:
             floor = FLOOR * accuracy
@@ -108,9 +119,14 @@ def _method(
 
 
 def _summary(method: Result, taps: Sequence[Result], anchor: str) -> Result:
-    """Means of one method over taps: how many times fewer bytes than the anchor and than the best rival, and speed."""
+    """Means of one method over taps: how many times fewer bytes than the anchor and than the best rival, and speed.
+
+    Bjontegaard deltas have two means: that of the percentages, as is the custom, and that of the ratios of bytes that
+    they stand for, the geometric one.
+    """
     rows = [(tap, own) for tap in taps for own in tap["methods"] if own["key"] == method["key"] and own["points"]]
-    found: Result = {"key": method["key"], "fewer_than_anchor": {}, "fewer_than_best_rival": {}, "bd_rate": {}}
+    found: Result = {"key": method["key"], "fewer_than_anchor": {}, "fewer_than_best_rival": {}}
+    found |= {"bd_rate": {}, "bd_rate_geometric": {}, "bd_rate_at_snr": {}}
     for place in ("all", "interior", "read-out"):
         chosen = [(tap, own) for tap, own in rows if place in ("all", tap["place"])]
         for mark in (f"{mark:g}" for mark in MARKS):
@@ -119,11 +135,23 @@ def _summary(method: Result, taps: Sequence[Result], anchor: str) -> Result:
             if method["kind"] == "codec":
                 best = [_ratio(_best_rival(tap, mark, method["fitted"]), own, mark) for tap, own in chosen]
                 found["fewer_than_best_rival"].setdefault(mark, {})[place] = _mean(best)
-        deltas = [own["bd"].get("rate_at_agreement", {}).get("value") for _, own in chosen]
-        known = [delta for delta in deltas if delta is not None]
-        found["bd_rate"][place] = sum(known) / len(known) if known else None
+        deltas = _known_deltas(chosen, "rate_at_agreement")
+        found["bd_rate"][place] = sum(deltas) / len(deltas) if deltas else None
+        found["bd_rate_geometric"][place] = _geometric(deltas)
+        found["bd_rate_at_snr"][place] = _geometric(_known_deltas(chosen, "rate_at_snr"))
     found["speed"] = _speed([own for _, own in rows])
     return found
+
+
+def _known_deltas(chosen: Sequence[tuple[Result, Result]], name: str) -> list[float]:
+    deltas = [own["bd"].get(name, {}).get("value") for _, own in chosen]
+    return [delta for delta in deltas if delta is not None]
+
+
+def _geometric(deltas: Sequence[float]) -> float | None:
+    """The mean of changes in %, as ratios."""
+    logs = [math.log1p(max(delta, -99.999) / 100) for delta in deltas]
+    return 100 * math.expm1(sum(logs) / len(logs)) if logs else None
 
 
 def _named(tap: Result, key: str) -> Result | None:

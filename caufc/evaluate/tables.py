@@ -140,6 +140,7 @@ def _deltas(results: Result) -> Table:
         "BD-agreement, points": "agreement_at_rate",
         "BD-rate at equal accuracy %": "rate_at_accuracy",
         "BD-accuracy, points": "accuracy_at_rate",
+        "BD-rate at equal SNR %": "rate_at_snr",
     }
     rows = []
     for tap in results["taps"]:
@@ -149,21 +150,27 @@ def _deltas(results: Result) -> Table:
                 rows.append((f"{tap['task']} {tap['tap']}", _name(results, own["key"]), *cells))
     for own in results["summary"]:
         if own["bd_rate"]["all"] is not None:
-            means = ", ".join(
-                f"{place} {own['bd_rate'][place]:.1f}" for place in own["bd_rate"] if own["bd_rate"][place]
-            )
-            rows.append(("mean over taps", _name(results, own["key"]), means, "", "", ""))
+            name = _name(results, own["key"])
+            rows.append(("mean over taps", name, _places(own["bd_rate"]), "", "", "", ""))
+            at_snr = _places(own["bd_rate_at_snr"])
+            rows.append(("geometric mean over taps", name, _places(own["bd_rate_geometric"]), "", "", "", at_snr))
     note = (
         f"Against {anchor}, by piecewise cubic interpolation (bjontegaard, pchip) of the points that no cheaper one "
         "reaches (at equal rates, of the best up to each), from 80 % of the unquantised quality on; -: the curves do "
-        "not overlap."
+        "not overlap. The geometric mean is that of the ratios of bytes."
     )
     return Table("Bjontegaard deltas", note, ("tap", "method", *columns), rows)
+
+
+def _places(means: Result) -> str:
+    return ", ".join(f"{place} {mean:.1f}" for place, mean in means.items() if mean is not None)
 
 
 def _interval(found: Result | None) -> str:
     if found is None or found["value"] is None:
         return "-"
+    if found["low"] == found["high"] == found["value"]:
+        return f"{found['value']:.1f}"
     return f"{found['value']:.1f} [{found['low']:.1f}, {found['high']:.1f}]"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caufc.evaluate.curves import Curve, bd_accuracy, bd_rate, best_so_far, envelope, isotonic, rate_at
+from caufc.evaluate.curves import Curve, bd_accuracy, bd_rate, bd_rate_at_snr, best_so_far, envelope, isotonic, rate_at
 
 
 def shares(*values: float, samples: int = 1000) -> np.ndarray:
@@ -48,6 +48,14 @@ def test_curves_that_do_not_overlap_have_no_delta():
     anchor, curve = Curve([1, 2], shares(0.81, 0.85)), Curve([1, 2], shares(0.9, 0.95))
     assert bd_rate(anchor, curve, 0.8).value is None
     assert bd_rate(anchor, Curve([1.0], shares(0.9)), 0.8).value is None
+
+
+def test_bytes_at_equal_snr():
+    anchor = [(1.0, 10.0), (2.0, 16.0), (4.0, 22.0)]
+    found = bd_rate_at_snr(anchor, [(0.75 * rate, snr) for rate, snr in anchor])
+    assert found.value == found.low == found.high == pytest.approx(-25)
+    assert bd_rate_at_snr(anchor, [(1.0, 30.0), (2.0, 36.0)]).value is None
+    assert bd_rate_at_snr(anchor, []).value is None
 
 
 def test_the_envelope_leaves_out_what_a_cheaper_point_reaches_and_begins_at_the_floor():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,16 @@ def test_fuzzing(program: str, arguments: tuple[str, ...]) -> None:
     code, text = run(program, *arguments)
     assert code == 0, text
     assert "| outcomes other than success or `CaufError` | 0 |" in text
+
+
+@pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is not there")
+@pytest.mark.parametrize("target", ["header", "sections", "payload", "index", "pt"])
+def test_coverage_guided(target: str) -> None:
+    """libFuzzer ends at once on anything but success and CaufError, without the summary."""
+    command = [sys.executable, str(TOOLS / "fuzz_coverage.py"), target, "--most", "2000"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1])["inputs"] == 2000
 
 
 def test_failures_are_found() -> None:
