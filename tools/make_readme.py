@@ -9,9 +9,11 @@ The demo's output is kept in tools/results/demo.txt.
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "tools" / "results" / "demo.txt"
@@ -26,6 +28,35 @@ def table(name: str, start: str) -> str:
     return "\n".join(rest[:end])
 
 
+def paper() -> str:
+    """What the paper's experiment found, for its codecs and the best rivals."""
+    results = json.loads((ROOT / "tools" / "results" / "paper.json").read_text("utf-8"))
+    lines = [
+        "| | times fewer bytes than the hyperprior of one architecture: interior | read-out | BD-rate, mean of "
+        "percentages | of ratios | times fewer bytes than the best rival | encode MB/s | decode MB/s |",
+        "|---" * 8 + "|",
+    ]
+    for key in ("blind", "reads", "task", "hyperprior", "nncodec", "int"):
+        own = next(each for each in results["summary"] if each["key"] == key)
+        name = next(method["name"] for method in results["methods"] if method["key"] == key)
+        fewer, speed = own["fewer_than_anchor"]["0.99"], own["speed"]
+        cells = [_times(fewer["interior"]), _times(fewer["read-out"])]
+        cells += [f"{own[mean]['all']:.1f} %" for mean in ("bd_rate", "bd_rate_geometric")]
+        cells += [_times(own["fewer_than_best_rival"].get("0.99", {}).get("all", {}))]
+        lines.append(f"| {' | '.join([name, *cells, *(f'{speed[way]:.1f}' for way in SPEEDS)])} |")
+    return "\n".join(lines)
+
+
+SPEEDS = ("encode_mb_s", "decode_mb_s")
+
+
+def _times(found: dict[str, Any]) -> str:
+    if not found.get("mean"):
+        return "-"
+    some = "" if found["taps"] == found["of"] else f" ({found['taps']} of {found['of']} taps)"
+    return f"{found['mean']:.2f}{some}"
+
+
 def readme() -> str:
     """The README's text."""
     stranger = ROOT / "tests" / "stranger"
@@ -36,6 +67,7 @@ def readme() -> str:
         pyproject=(stranger / "pyproject.toml").read_text("utf-8").strip(),
         rates=table("rates", "| tap | int-k"),
         speed=table("speed", "| tap | effort"),
+        paper=paper(),
         foundation=table("foundation", "| figure"),
     )
 
