@@ -61,6 +61,6 @@ def write_results(name: str, command: str, figures: Mapping[str, Any], table_mar
 
 
 def _without_folders(word: str) -> str:
-    """``/a/b`` as ``b``, ``--name=/a/b`` as ``--name=b``, anything else as it is."""
-    head, mark, tail = word.partition("=") if word.startswith("-") else ("", "", word)
+    """``/a/b`` as ``b``, ``name=/a/b`` as ``name=b``, anything else as it is."""
+    head, mark, tail = ("", "", word) if word.startswith("/") else word.rpartition("=")
     return f"{head}{mark}{Path(tail).name}" if Path(tail).is_absolute() else word
