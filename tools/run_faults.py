@@ -34,6 +34,7 @@ from machine import plain_command, write_results
 import caufc
 import caufc.api
 from caufc.cli.main import caufc as console
+from caufc.features.atomic import _remove_unfinished
 
 TEMPORARY = re.compile(r"\..*\.[1-9][0-9]*(-[0-9]+)?\.cauf-tmp")
 INTERRUPTED = 130
@@ -70,6 +71,7 @@ def forked(*arguments: str, before: Callable[[], object] = lambda: None) -> int:
     except SystemExit as err:
         code = int(err.code or 0)
     finally:
+        _remove_unfinished()  # at the end of a process, which a fork's sudden end would skip
         os._exit(code)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -141,10 +142,25 @@ def dump_pt(features: Any, stream: IO[bytes]) -> None:
 
 def dump_npz(features: dict[str, Any], stream: IO[bytes]) -> None:
     """Save as ``numpy.savez`` does, which cannot take names such as ``file``; the same input gives the same bytes."""
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+    with _archive(stream) as archive:
         for name, array in features.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True) as member:
                 npy_format.write_array(member, array, allow_pickle=False)
+
+
+@contextmanager
+def _archive(stream: IO[bytes]) -> Iterator[zipfile.ZipFile]:
+    """An archive that is finished when its body ends, and dropped if it raises.
+
+    A ``ZipFile`` that is closed while a member is being opened raises an error of its own, in place of an interrupt.
+    """
+    archive = zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True)
+    try:
+        yield archive
+    except BaseException:
+        archive.fp = None
+        raise
+    archive.close()
 
 
 def dump_with(item: FeatureFormat) -> Dump:

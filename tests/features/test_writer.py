@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 from caufc.errors import InputError, OutputExistsError, PluginError, StorageError, UnknownNameError
 from caufc.features import open_writer, to_source
 from caufc.features import read as read_features
+from caufc.features.collecting import dump_npz
 from caufc.types import DTYPES, FeatureFormat, Structure
 
 from .common import TORCH_DTYPES, assert_same, load, rebuild, write
@@ -256,3 +258,15 @@ def test_what_is_kept_is_a_copy(tmp_path: Path) -> None:
         writer.put(0, start, list(buffer))
     writer.close()
     assert [tensor[0].item() for tensor in torch.load(tmp_path / "x.pt", weights_only=True)] == [0, 0, 2, 2]
+
+
+def test_an_interrupt_while_a_member_of_a_zip_is_opened_stays_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was a ValueError: the archive refused to be closed beside an open member."""
+
+    def interrupted(archive: Any, *_: Any, **__: Any) -> None:
+        archive._writing = True
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(zipfile.ZipFile, "_open_to_write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        dump_npz({"x": np.zeros(3)}, io.BytesIO())
