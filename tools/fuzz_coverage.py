@@ -237,7 +237,13 @@ def main() -> None:
             report()
             os._exit(0)
 
-    flags = [f"-atheris_runs={options.most + EVERY}", "-max_len=4096", "-rss_limit_mb=3000", "-timeout=60"]
+    flags = [
+        f"-atheris_runs={options.most + EVERY}",
+        "-max_len=4096",
+        "-rss_limit_mb=12000",
+        f"-artifact_prefix={tempfile.gettempdir()}/",
+        "-timeout=60",
+    ]
     atheris.Setup([sys.argv[0], *flags, str(corpus)], counted)
     atheris.Fuzz()
 

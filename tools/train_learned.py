@@ -34,6 +34,9 @@ SETS = {
 UNALIGNED = {"ablation-format", "ablation-none"}
 """Trained without value alignment."""
 
+UNALIGNED_LAMBDAS = "0.00002,0.00008,0.0003,0.0012,0.005"
+"""A hundredth of the usual: values that are not aligned to [0, 1] span about 10, and squared errors go with it."""
+
 UNSHAPED = {"ablation-none"}
 """Trained on maps as they are, channels as rows of the plane."""
 
@@ -54,7 +57,7 @@ def train(name: str, sources: list[Path], out: Path, options: argparse.Namespace
     command = [sys.executable, "-m", "caufc.cli.main", "train", *map(str, sources), "-o", str(weights)]
     command += ["--steps", str(options.steps), "--device", options.device, "--log", str(out / f"{name}.jsonl")]
     command += ["--seed", str(options.seed), *options.extra]
-    command += ["--align", "none"] if name in UNALIGNED else []
+    command += ["--align", "none", "--lambdas", UNALIGNED_LAMBDAS] if name in UNALIGNED else []
     print(" ".join(command), flush=True)
     subprocess.run(command, check=True, env={**os.environ, **KEEP_MEMORY})
 
