@@ -102,6 +102,20 @@ def _guarded(run: Callable[[], object]) -> int:
         told = failure(err, "-" if isinstance(err, OSError) and err.filename is None else None)
         say(told.message)
         return told.exit_code
+    except Exception as err:
+        code = _signalled(err)
+        if code is None:
+            raise
+        return code
+
+
+def _signalled(error: BaseException | None) -> int | None:
+    """The exit code of a signal that somebody, an import for instance, made an error of their own of."""
+    while error is not None and not isinstance(error, KeyboardInterrupt | SystemExit):
+        error = error.__cause__ or error.__context__
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else None
+    return None if error is None else INTERRUPTED
 
 
 def _drop_stdout() -> None:

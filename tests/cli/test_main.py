@@ -113,6 +113,20 @@ def test_errors_of_the_machine(
     assert not Path("maps.cauf").exists()
 
 
+@pytest.mark.parametrize(("signal", "code"), [(SystemExit(143), 143), (KeyboardInterrupt(), 130)])
+def test_a_signal_that_became_an_error_of_an_import_ends_as_the_signal_does(
+    run: Run, monkeypatch: pytest.MonkeyPatch, maps: Path, signal: BaseException, code: int
+):
+    """Python 3.11 makes a RuntimeError of what ``__set_name__`` raises: it was a traceback."""
+    error = RuntimeError("Error calling __set_name__")
+    error.__cause__ = signal
+    monkeypatch.setattr("caufc.cli.encoding.encode_to", raising(error))
+    assert run("encode", maps).code == code
+    error.__cause__ = None
+    with pytest.raises(RuntimeError):
+        run("encode", maps)
+
+
 def test_failures():
     error = OSError(13, "Permission denied", "there")
     assert failure(error, "here").message == "there: permission denied; check its permissions"
