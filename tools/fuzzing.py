@@ -235,8 +235,8 @@ def record_coverage(facts: dict[str, Any]) -> None:
     ]
     table += [
         "",
-        "A run ends once 300,000 inputs in a row took no new path. Any outcome but success or `CaufError` ends it "
-        "without a figure. *corpus*: inputs that took new paths.",
+        "A run ends once 300,000 inputs in a row took no new path, or where `--most` stops it. Any outcome but success "
+        "or `CaufError` ends it without a figure. *corpus*: inputs that took new paths.",
     ]
     write_results("fuzz_coverage", "python tools/fuzz_coverage.py TARGET --record", figures, "\n".join(table))
 
