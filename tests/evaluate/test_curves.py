@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from caufc.evaluate.curves import Curve, bd_accuracy, bd_rate, bd_rate_at_snr, best_so_far, envelope, isotonic, rate_at
+from caufc.evaluate.results import _geometric as geometric
 
 
 def shares(*values: float, samples: int = 1000) -> np.ndarray:
@@ -79,3 +80,9 @@ def test_intervals_hold_the_share_and_narrow_with_samples():
     assert few.low < 0.87 < many.low < 0.9 < many.high < 0.93 < few.high
     at = Curve([1, 2, 4], shares(0.9, 0.98, 1.0)).at(0.99)
     assert at.low < at.bpfp < at.high
+
+
+def test_half_and_double_are_the_same_bytes_in_the_geometric_mean():
+    assert geometric([-50.0, 100.0]) == pytest.approx(0)
+    assert geometric([-75.0, 0.0]) == pytest.approx(-50)
+    assert geometric([]) is None
