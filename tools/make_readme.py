@@ -33,19 +33,21 @@ def paper() -> str:
     results = json.loads((ROOT / "tools" / "results" / "paper.json").read_text("utf-8"))
     lines = [
         "| | times fewer bytes than the hyperprior of one architecture: interior | read-out | BD-rate, mean | "
-        "times fewer bytes than the best rival | encode MB/s | decode MB/s |",
-        "|---" * 7 + "|",
+        "geometric | times fewer bytes than the best rival | encode MB/s | decode MB/s |",
+        "|---" * 8 + "|",
     ]
     for key in ("blind", "reads", "task", "hyperprior", "nncodec", "int"):
         own = next(each for each in results["summary"] if each["key"] == key)
         name = next(method["name"] for method in results["methods"] if method["key"] == key)
         fewer, speed = own["fewer_than_anchor"]["0.99"], own["speed"]
         cells = [_times(fewer["interior"]), _times(fewer["read-out"])]
-        cells += [f"{own['bd_rate']['all']:.1f} %", _times(own["fewer_than_best_rival"].get("0.99", {}).get("all", {}))]
+        cells += [f"{own[mean]['all']:.1f} %" for mean in MEANS]
+        cells += [_times(own["fewer_than_best_rival"].get("0.99", {}).get("all", {}))]
         lines.append(f"| {' | '.join([name, *cells, *(f'{speed[way]:.1f}' for way in SPEEDS)])} |")
     return "\n".join(lines)
 
 
+MEANS = ("bd_rate", "bd_rate_geometric")
 SPEEDS = ("encode_mb_s", "decode_mb_s")
 
 
