@@ -28,7 +28,7 @@ LOW_MARK = 0.95
 
 MOST_BEYOND = 4
 MIDPOINTS = 3
-"""On steps of quality, neighbours around the mark then lie 4 % of bytes apart."""
+"""Each halves the step between the settings around the mark."""
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,15 @@ def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeyp
     assert next(s for s in results["summary"] if s["key"] == "task")["fewer_than_anchor"]["0.99"]["all"]["mean"] > 4
 
 
+def test_points_close_in_on_where_predictions_begin_to_stand(tmp_path: Path):
+    rated = Codec("rated", "caufc, rated", Axis("bpfp", (0.125, 4.125), divisible=True, low=0, high=8))
+    (found,) = run_of(tmp_path / "w", [rated]).measure()
+    stands = [bool(point.agrees(found.reference).mean() >= 0.99) for point in found.points]
+    first = len(stands) - stands[::-1].index(False)
+    around = [point.setting["bpfp"] for point in found.points[first - 1 : first + 1]]
+    assert around[1] - around[0] == 0.5, "4 bits between the two settings, halved three times"
+
+
 def test_points_of_other_features_do_not_count(tmp_path: Path):
     path = tmp_path / "w" / "points" / "tiny_maps" / "middle" / "fp16.json"
     run_of(tmp_path / "w", find_families(["fp16"])).measure()
