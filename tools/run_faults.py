@@ -38,6 +38,7 @@ from caufc.features.atomic import _remove_unfinished
 
 TEMPORARY = re.compile(r"\..*\.[1-9][0-9]*(-[0-9]+)?\.cauf-tmp")
 INTERRUPTED = 130
+INTERRUPTIONS = {signal.SIGINT, signal.SIGTERM}
 
 
 class FaultError(Exception):
@@ -56,16 +57,18 @@ def invoke(*arguments: str) -> tuple[int, str]:
 
 
 def forked(*arguments: str, before: Callable[[], object] = lambda: None) -> int:
-    """Start a command line in a fork; its process ID."""
+    """Start a command line in a fork, which never returns into this program; its process ID."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTIONS)
         return pid
     code = 99
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-        before()
-        code, _ = invoke(*arguments)
+        try:
+            code = interruptible(arguments, before)
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
     except KeyboardInterrupt:  # before the console guards the command, or after
         code = INTERRUPTED
     except SystemExit as err:
@@ -73,6 +76,15 @@ def forked(*arguments: str, before: Callable[[], object] = lambda: None) -> int:
     finally:
         _remove_unfinished()  # at the end of a process, which a fork's sudden end would skip
         os._exit(code)
+
+
+def interruptible(arguments: tuple[str, ...], before: Callable[[], object]) -> int:
+    """Run a command line with the signals of a terminal let through; exit code."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTIONS)
+    before()
+    return invoke(*arguments)[0]
 
 
 def ended(pid: int) -> int:
