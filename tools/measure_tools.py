@@ -32,7 +32,7 @@ from caufc.codec import (
     BUCKETS,
     ChannelTransform,
     Geometry,
-    blind_steps,
+    blind_importance,
     forward_grid,
     principal_basis,
     quantize_rows,
@@ -82,7 +82,7 @@ class Bench:
         )
         self.sparse = float((self.aligned == 0).mean()) >= SPARSE
         self.spectral = replace(self.geometry, spectral=True)
-        self.weights = np.exp2(blind_steps(self.spectral) / 8)
+        self.weights = np.exp2(blind_importance(self.spectral).steps / 8)
         self.basis = quantize_rows(
             principal_basis(np.asarray(self.aligned.T @ self.aligned / len(self.aligned), np.float64))[0]
         )

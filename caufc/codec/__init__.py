@@ -5,7 +5,7 @@ from .bucket import BUCKETS
 from .channel_transform import ChannelTransform, QuantizedRows, principal_basis, quantize_rows
 from .geometry import Geometry
 from .grid_transform import forward_grid, inverse_grid
-from .importance import blind_steps, flat_steps, read_bands
+from .importance import Importance, blind_importance, flat_importance, flat_steps, read_bands
 from .lattice import Lattice
 from .lossless import decode_lossless, encode_lossless
 from .order import BANDS, FREQUENCY_BANDS
@@ -41,17 +41,19 @@ __all__ = [
     "ChannelTransform",
     "Codec",
     "Geometry",
+    "Importance",
     "Lattice",
     "Parameters",
     "QuantizedRows",
     "Symbols",
     "TransformCodec",
     "TransformPlan",
-    "blind_steps",
+    "blind_importance",
     "bounded_values",
     "decode_lossless",
     "encode_lossless",
     "estimate",
+    "flat_importance",
     "flat_steps",
     "forward_grid",
     "inverse_grid",

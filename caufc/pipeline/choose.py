@@ -24,10 +24,10 @@ from ..codec import (
     Parameters,
     TransformCodec,
     TransformPlan,
-    blind_steps,
+    blind_importance,
     bounded_values,
     encode_lossless,
-    flat_steps,
+    flat_importance,
     plan,
     sample_bits,
 )
@@ -269,7 +269,7 @@ def choose_step(
         survey.geometry,
         provisional_step(aligned, step, energy, target),
         survey.total * survey.channels,
-        flat_steps() if target.kind == "snr" else blind_steps(replace(survey.geometry, spectral=True), reads),
+        flat_importance() if target.kind == "snr" else blind_importance(replace(survey.geometry, spectral=True), reads),
     )
     setup = replace(base, arrays={**base.arrays, **transforms.sections()})
     return _with_step(setup, Parameters(step, spectral=transforms.spectral))

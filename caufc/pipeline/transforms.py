@@ -18,6 +18,7 @@ from ..codec import (
     Arrays,
     ChannelTransform,
     Geometry,
+    Importance,
     QuantizedRows,
     estimate,
     flat_steps,
@@ -77,7 +78,9 @@ class Transforms:
         return found
 
 
-def choose_transforms(aligned: Values, geometry: Geometry, step: float, total: float, weights: Codes) -> Transforms:
+def choose_transforms(
+    aligned: Values, geometry: Geometry, step: float, total: float, importance: Importance
+) -> Transforms:
     """Choose transforms for a sample ``[M, C]``.
 
     Args:
@@ -85,17 +88,17 @@ def choose_transforms(aligned: Values, geometry: Geometry, step: float, total: f
         geometry: of the sample, not spectral.
         step: at the wanted rate.
         total: number of values in the file.
-        weights: step codes of every band of frequencies ``[16]``.
+        importance: of errors by band of frequencies and direction.
     """
-    plain = Transforms(False, None, _plain_steps(weights, 0))
+    plain = Transforms(False, None, _plain_steps(importance.steps, 0))
     if aligned.size < FEW_VALUES:
         return plain
     thin, thin_geometry = _thinned(aligned, geometry)
     bases: list[tuple[QuantizedRows | None, Values]] = [(None, thin)]
-    basis = _basis(aligned, step, weights)
+    basis = _basis(aligned, step, importance)
     if basis is not None:
         bases.append((basis, ChannelTransform(basis).forward(thin)))
-    judge = _Judge(thin_geometry, weights, step, total, thin.size)
+    judge = _Judge(thin_geometry, importance.steps, basis, step, total, thin.size)
     scored = list(judge.candidates(bases))
     best_plain = min(cost for cost, choice in scored if not choice.spectral and choice.basis is None)
     cost, best = min(scored, key=lambda pair: pair[0])
@@ -120,16 +123,17 @@ def _thinned(aligned: Values, geometry: Geometry) -> tuple[Values, Geometry]:
     return np.concatenate(rows), replace(geometry, grids=tuple(geometry.grids[number] for number in picked))
 
 
-def _basis(aligned: Values, step: float, weights: Codes) -> QuantizedRows | None:
-    """The Karhunen-Loeve basis, without vectors that would only code zeros."""
+def _basis(aligned: Values, step: float, importance: Importance) -> QuantizedRows | None:
+    """The Karhunen-Loeve basis, longer where errors weigh less, without vectors that would only code zeros."""
     tokens, channels = aligned.shape
     if channels < 4 or channels > MAX_BASIS_CHANNELS or tokens < BASIS_TOKENS * channels:
         return None
     wide = np.ascontiguousarray(aligned)
     rows, variances = principal_basis(np.asarray(wide.T @ wide / tokens, np.float64))
-    finest = step * 2.0 ** (int(weights.min()) / 8)
+    scales = importance.scales(variances)
+    finest = step * 2.0 ** (int(importance.steps.min()) / 8) * scales
     kept = int(np.count_nonzero(variances > (NEVER_CODED * finest) ** 2))
-    return quantize_rows(rows[: max(1, kept)])
+    return quantize_rows((rows * scales[:, None])[: max(1, kept)])
 
 
 class _Judge:
@@ -138,13 +142,17 @@ class _Judge:
     Args:
         geometry: of the thin sample, not spectral.
         weights: step codes in which distortion is measured, band by band of frequencies ``[16]``.
+        basis: in whose coefficients it is measured; None for channels.
         step: at the wanted rate.
         total: values of the file.
         size: values of the thin sample; a basis may make fewer of them.
     """
 
-    def __init__(self, geometry: Geometry, weights: Codes, step: float, total: float, size: int) -> None:
+    def __init__(
+        self, geometry: Geometry, weights: Codes, basis: QuantizedRows | None, step: float, total: float, size: int
+    ) -> None:
         self.geometry, self.weights, self.step, self.total, self.size = geometry, weights, step, total, size
+        self.directions = None if basis is None else ChannelTransform(basis)
         self.spectral = replace(geometry, spectral=True)
         self.unit = self._steps(weights)
 
@@ -171,6 +179,8 @@ class _Judge:
         error = quantization_error(values, geometry.bands, steps)
         if not geometry.spectral:
             error = forward_grid(error, self.spectral)
+        if choice.basis is None and self.directions is not None:
+            error = self.directions.forward(error)
         unit = self.unit[self.spectral.bands][:, None]
         distortion = float(np.sum(np.square(error / unit))) / self.size
         scale = self.total / self.size

@@ -20,8 +20,9 @@ from caufc.codec import (
     Parameters,
     TransformCodec,
     TransformPlan,
-    blind_steps,
+    blind_importance,
     estimate,
+    flat_importance,
     plan,
     sample_bits,
 )
@@ -154,8 +155,26 @@ def test_tables_stay_in_range(seeds: NDArray[np.int64], scale: float) -> None:
 
 
 def test_blind_steps_favour_means_and_first_tokens_and_lone_tokens_are_no_means() -> None:
-    steps = blind_steps(Geometry(((14, 14),), 1, True))
+    steps = blind_importance(Geometry(((14, 14),), 1, True)).steps
     assert (np.diff(steps[:14]) >= 0).all()
     assert steps[0] < 0
     assert steps[14] < steps[15] < 0
-    assert not blind_steps(Geometry(((), ()), 0, True))[:14].any()
+    assert not blind_importance(Geometry(((), ()), 0, True)).steps[:14].any()
+
+
+def test_steps_of_planes_grow_more_with_frequency_than_those_of_what_attention_reads() -> None:
+    plane, with_class, sequence = (
+        blind_importance(Geometry(grids, special, True)).steps.astype(int)
+        for grids, special in ((((14, 14),), 0), (((14, 14),), 1), (((196,),), 0))
+    )
+    assert plane[13] - plane[1] > with_class[13] - with_class[1] > 0
+    assert plane[13] - plane[1] > sequence[13] - sequence[1] > 0
+
+
+@given(hnp.arrays(np.float64, st.integers(1, 40), elements=st.floats(0, 1e6)))
+def test_directions_weigh_1_in_the_mean_and_more_where_features_vary_more(variances: Matrix) -> None:
+    scales = blind_importance(Geometry(((8,),), 0, True)).scales(variances)
+    assert np.square(1 / scales).mean() == pytest.approx(1)
+    order = np.argsort(variances)
+    assert (np.diff(scales[order]) <= 1e-12).all()
+    np.testing.assert_allclose(flat_importance().scales(variances), 1)

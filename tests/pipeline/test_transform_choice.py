@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import caufc
-from caufc.codec import BASIS, Geometry, Parameters, flat_steps
+from caufc.codec import BASIS, Geometry, Importance, Parameters, flat_importance, flat_steps
 from caufc.errors import OptionError
 from caufc.pipeline.effort import EFFORTS, Effort
 from caufc.pipeline.transforms import choose_transforms
@@ -24,14 +24,26 @@ def mixed(tokens: int, channels: int, rank: int) -> NDArray[np.float32]:
     return (values + 0.05 * rng.standard_normal((tokens, channels))).astype(np.float32)
 
 
-def chosen(values: Any, geometry: Geometry, step: float, total: float = 1e8) -> Any:
-    return choose_transforms(values, geometry, step, total, flat_steps())
+def chosen(
+    values: Any, geometry: Geometry, step: float, total: float = 1e8, importance: Importance | None = None
+) -> Any:
+    return choose_transforms(values, geometry, step, total, importance or flat_importance())
 
 
 def test_correlated_channels_get_a_basis() -> None:
     values = mixed(4096, 32, 4)
     found = chosen(values, Geometry(((64,),) * 64, 0), 0.5)
     assert found.basis is not None and len(found.basis.codes) < 32
+
+
+def test_a_basis_is_the_longer_the_less_errors_weigh() -> None:
+    rng = np.random.default_rng(0)
+    deviations = np.array([8.0, 4.0, 2.0, 1.0])
+    values = (rng.standard_normal((4096, 4)) * deviations).astype(np.float32)
+    values = values @ np.linalg.qr(rng.standard_normal((4, 4)))[0].astype(np.float32)
+    found = chosen(values, Geometry(((64,),) * 64, 0), 0.1, importance=Importance(flat_steps(), 0.5))
+    lengths = np.linalg.norm(found.basis.values(), axis=1)
+    np.testing.assert_allclose(lengths[1:] / lengths[:-1], np.sqrt(2), rtol=0.05)
 
 
 def test_a_basis_must_pay_for_its_bytes() -> None:

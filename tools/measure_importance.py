@@ -1,0 +1,185 @@
+"""What blind importance rests on: which directions networks react to, and what steps that follow them save.
+
+For each tap of `tap_features.py`, on features of the half that constants were chosen on:
+
+1. noise of one energy in each eighth of the principal directions of tokens, the eighth of the largest variances first.
+   Figures are how much further scores are from the unquantised ones (Kullback-Leibler divergence) than with as much
+   noise in all directions alike;
+2. bytes at equal divergence with other exponents of importance, against what ships, and on the test half what ships
+   against none.
+
+    python tools/measure_importance.py --data DIR --features DIR [--results NAME]
+
+The whole takes 20 minutes. docs/evaluate.md says what the data folder holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from machine import plain_command, write_results
+from numpy.typing import NDArray
+from tap_features import TAPS, load_features
+
+import caufc
+from caufc import Layout, default_manager
+from caufc.align import LayoutAligner
+from caufc.codec import importance, principal_basis
+
+EIGHTHS = 8
+NOISE_SNR = 16.0
+READ_RATES, INTERIOR_RATES = (0.015, 0.03, 0.06, 0.12, 0.25), (0.25, 0.5, 1.0, 2.0, 4.0)
+DIVERGENCES = (0.01, 0.003)
+READ_OUT = {"efficientnet_lite0-last", "resnet56-layer3", "vit-block6", "minilm-hidden6"}
+CHANGES: dict[str, dict[str, Any]] = {
+    "variance^0": {"VARIANCE_EXPONENT": 0.0},
+    "variance^0.6": {"VARIANCE_EXPONENT": 0.6},
+    "frequencies of the other kind": {"CONVOLUTION_EXPONENT": 0.25, "ATTENTION_EXPONENT": 0.5},
+}
+
+Floats = NDArray[Any]
+
+
+class Bench:
+    """A tap's features of one half, and the network behind it."""
+
+    def __init__(self, data: Path, folder: Path, tap: str, half: str) -> None:
+        self.place, self.layout = TAPS[tap].place, TAPS[tap].layout
+        self.runtime = default_manager().task_runtime(TAPS[tap].task, data)
+        self.features = load_features(folder, tap, half)
+        self.numel = sum(math.prod(sample.shape) for sample in self.features)
+        self.before = self._log_odds(self.features)
+
+    @torch.no_grad()
+    def _log_odds(self, features: Any) -> torch.Tensor:
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for number, sample in enumerate(features):
+            groups.setdefault(tuple(sample.shape), []).append(number)
+        found: dict[int, torch.Tensor] = {}
+        for numbers in groups.values():
+            for start in range(0, len(numbers), 50):
+                part = numbers[start : start + 50]
+                stacked = torch.stack([torch.as_tensor(np.asarray(features[number])) for number in part]).float()
+                found |= dict(zip(part, self.runtime.resume(stacked, self.place).double(), strict=True))
+        return torch.stack([found[number] for number in range(len(features))]).log_softmax(1)
+
+    def divergence(self, features: Any) -> float:
+        """Mean Kullback-Leibler divergence of scores, in nats."""
+        after = self._log_odds(features)
+        return float((self.before.exp() * (self.before - after)).sum(1).mean())
+
+    def curve(self, rates: Sequence[float]) -> list[tuple[float, float]]:
+        """(BPFP, divergence) at wanted rates."""
+        points = []
+        for rate in rates:
+            coded = caufc.encode(self.features, layout=self.layout, bpfp=rate)
+            points.append((8 * len(coded) / self.numel, self.divergence(caufc.decode(coded))))
+        return points
+
+    def reactions(self) -> tuple[list[float], list[float]]:
+        """Of every eighth of directions: divergence against that of white noise, and deviation of features."""
+        form = LayoutAligner(Layout(self.layout).unbatched())
+        samples = [np.asarray(sample) for sample in self.features]
+        alike = len({sample.shape for sample in samples}) == 1
+        tokens = form.to_tokens(np.stack(samples) if alike else samples)
+        matrix = tokens.matrix.astype(np.float64)
+        rows, variances = principal_basis(np.cov(matrix.T))
+        rng = np.random.default_rng(0)
+        deviation = math.sqrt(float(np.square(matrix).mean()) * 10 ** (-NOISE_SNR / 10))
+
+        def noisy(directions: Floats) -> float:
+            noise = rng.standard_normal((len(matrix), len(directions))) * deviation
+            noise *= math.sqrt(matrix.shape[1] / len(directions))
+            moved = (matrix + noise @ directions).astype(np.float32)
+            return self.divergence(list(form.from_tokens(replace(tokens, matrix=moved))))
+
+        white = noisy(rows)
+        parts = np.array_split(np.arange(len(rows)), EIGHTHS)
+        deviations = [float(np.sqrt(variances[part].mean())) for part in parts]
+        return [noisy(rows[part]) / white for part in parts], deviations
+
+
+def bytes_at(curve: Sequence[tuple[float, float]], divergence: float) -> float:
+    """BPFP of a curve at a divergence, both in logarithms."""
+    ordered = sorted((math.log(max(change, 1e-12)), math.log(rate)) for rate, change in curve)
+    changes, rates = zip(*ordered, strict=True)
+    return math.exp(float(np.interp(math.log(divergence), changes, rates)))
+
+
+def saving(curve: Sequence[tuple[float, float]], against: Sequence[tuple[float, float]]) -> float:
+    """Per cent more bytes than another curve takes, a geometric mean over divergences."""
+    ratios = [math.log(bytes_at(curve, change) / bytes_at(against, change)) for change in DIVERGENCES]
+    return 100 * math.expm1(sum(ratios) / len(ratios))
+
+
+def changed(bench: Bench, tap: str, change: dict[str, Any]) -> list[tuple[float, float]]:
+    """A tap's curve with other exponents."""
+    with mock.patch.dict(vars(importance), change):
+        return bench.curve(READ_RATES if tap in READ_OUT else INTERIOR_RATES)
+
+
+def measure(data: Path, folder: Path, told: Callable[[str], None]) -> dict[str, dict[str, Any]]:
+    """Figures of every tap."""
+    found: dict[str, dict[str, Any]] = {}
+    for tap in TAPS:
+        told(tap)
+        bench = Bench(data, folder, tap, "fit")
+        reactions, deviations = bench.reactions()
+        slope = float(np.polyfit(2 * np.log(deviations), np.log(reactions), 1)[0])
+        ships = changed(bench, tap, {})
+        more = {name: saving(changed(bench, tap, change), ships) for name, change in CHANGES.items()}
+        bench = Bench(data, folder, tap, "test")
+        none: dict[str, Any] = {"VARIANCE_EXPONENT": 0.0, "CONVOLUTION_EXPONENT": 0.5, "ATTENTION_EXPONENT": 0.5}
+        tested = saving(changed(bench, tap, none), changed(bench, tap, {}))
+        found[tap] = {"reactions": reactions, "deviations": deviations, "exponent": slope, "more": more, "test": tested}
+    return found
+
+
+def table(found: dict[str, dict[str, Any]]) -> str:
+    """Both parts as Markdown."""
+    names = " | ".join(found)
+    lines = ["## Reaction to noise in eighths of the principal directions", "", f"| eighth | {names} |"]
+    lines.append("|---" * (len(found) + 1) + "|")
+    for number in range(EIGHTHS):
+        cells = (f"{own['reactions'][number]:.2f}" for own in found.values())
+        lines.append(f"| {number + 1} | {' | '.join(cells)} |")
+    exponents = (f"{own['exponent']:+.2f}" for own in found.values())
+    lines.append(f"| **grows with variance to the power** | {' | '.join(exponents)} |")
+    lines += ["", "## % more bytes at equal divergence", "", f"| importance | {names} | geometric mean |"]
+    lines.append("|---" * (len(found) + 2) + "|")
+    lines += [_row(name, [own["more"][name] for own in found.values()]) for name in CHANGES]
+    lines.append(_row("**test half: variance^0, all frequencies^0.5**", [own["test"] for own in found.values()]))
+    return "\n".join(lines)
+
+
+def _row(label: str, column: Sequence[float]) -> str:
+    mean = 100 * math.expm1(sum(math.log1p(value / 100) for value in column) / len(column))
+    return f"| {label} | {' | '.join(f'{value:+.1f}' for value in (*column, mean))} |"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of images, texts and weights")
+    parser.add_argument("--features", type=Path, required=True, help="folder that tap_features.py wrote")
+    parser.add_argument("--results", help="write tools/results/NAME.*")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    found = measure(options.data, options.features, lambda text: print(text, file=sys.stderr, flush=True))
+    print(table(found))
+    if options.results:
+        command = plain_command(["tools/measure_importance.py", *sys.argv[1:]])
+        write_results(options.results, command, {"taps": found, "divergences": DIVERGENCES}, table(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
