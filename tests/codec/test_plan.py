@@ -178,3 +178,8 @@ def test_directions_weigh_1_in_the_mean_and_more_where_features_vary_more(varian
     order = np.argsort(variances)
     assert (np.diff(scales[order]) <= 1e-12).all()
     np.testing.assert_allclose(flat_importance().scales(variances), 1)
+
+
+def test_blind_steps_are_finer_where_features_vary_more() -> None:
+    scales = blind_importance(Geometry(((8,),), 0, True)).scales(np.array([16.0, 4.0, 1.0]))
+    assert scales[0] < 0.8 < 1 < scales[2]
