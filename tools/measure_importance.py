@@ -1,16 +1,16 @@
-"""What blind importance rests on: which directions networks react to, and what steps that follow them save.
+"""What blind importance and reconstruction points rest on: which errors networks react to, and what that saves.
 
 For each tap of `tap_features.py`, on features of the half that constants were chosen on:
 
 1. noise of one energy in each eighth of the principal directions of tokens, the eighth of the largest variances first.
    Figures are how much further scores are from the unquantised ones (Kullback-Leibler divergence) than with as much
    noise in all directions alike;
-2. bytes at equal divergence with other exponents of importance, against what ships, and on the test half what ships
-   against none.
+2. bytes at equal divergence with other exponents of importance or reconstruction points, against what ships;
+3. on the test half what ships against none, and curves.
 
     python tools/measure_importance.py --data DIR --features DIR [--results NAME]
 
-The whole takes 20 minutes. docs/evaluate.md says what the data folder holds.
+The whole takes 40 minutes. docs/evaluate.md says what the data folder holds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,55 +35,69 @@ import caufc
 from caufc import Layout, default_manager
 from caufc.align import LayoutAligner
 from caufc.codec import importance, principal_basis
+from caufc.fit.task import Task
+from caufc.pipeline import choose
 
 EIGHTHS = 8
 NOISE_SNR = 16.0
-READ_RATES, INTERIOR_RATES = (0.015, 0.03, 0.06, 0.12, 0.25), (0.25, 0.5, 1.0, 2.0, 4.0)
+READ_RATES, INTERIOR_RATES = (0.015, 0.03, 0.06, 0.12, 0.25), (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 DIVERGENCES = (0.01, 0.003)
-READ_OUT = {"efficientnet_lite0-last", "resnet56-layer3", "vit-block6", "minilm-hidden6"}
-CHANGES: dict[str, dict[str, Any]] = {
+SHIPS = "as it ships"
+Change = dict[str, Any]
+"""Constants of ``importance`` or ``choose``."""
+
+CHANGES: dict[str, Change] = {
     "variance^0": {"VARIANCE_EXPONENT": 0.0},
     "variance^0.6": {"VARIANCE_EXPONENT": 0.6},
     "frequencies of the other kind": {"CONVOLUTION_EXPONENT": 0.25, "ATTENTION_EXPONENT": 0.5},
+    "points at centroids": {"GAIN_SHARE": 0.0},
+    "points that keep all energy": {"GAIN_SHARE": 1.0},
+}
+TESTED: dict[str, Change] = {
+    "variance^0, all frequencies^0.5": {
+        "VARIANCE_EXPONENT": 0.0,
+        "CONVOLUTION_EXPONENT": 0.5,
+        "ATTENTION_EXPONENT": 0.5,
+    },
+    "points at centroids": {"GAIN_SHARE": 0.0},
 }
 
 Floats = NDArray[Any]
+
+
+Curve = list[tuple[float, float]]
+"""(BPFP, divergence) of points."""
 
 
 class Bench:
     """A tap's features of one half, and the network behind it."""
 
     def __init__(self, data: Path, folder: Path, tap: str, half: str) -> None:
-        self.place, self.layout = TAPS[tap].place, TAPS[tap].layout
-        self.runtime = default_manager().task_runtime(TAPS[tap].task, data)
+        point = TAPS[tap]
+        self.layout = point.layout
+        self.rates = INTERIOR_RATES if point.reads == "tokens" else READ_RATES
+        runtime = default_manager().task_runtime(point.task, data)
+        self.rest = Task(lambda features: runtime.resume(features, point.place), "logits")
         self.features = load_features(folder, tap, half)
         self.numel = sum(math.prod(sample.shape) for sample in self.features)
         self.before = self._log_odds(self.features)
 
-    @torch.no_grad()
     def _log_odds(self, features: Any) -> torch.Tensor:
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for number, sample in enumerate(features):
-            groups.setdefault(tuple(sample.shape), []).append(number)
-        found: dict[int, torch.Tensor] = {}
-        for numbers in groups.values():
-            for start in range(0, len(numbers), 50):
-                part = numbers[start : start + 50]
-                stacked = torch.stack([torch.as_tensor(np.asarray(features[number])) for number in part]).float()
-                found |= dict(zip(part, self.runtime.resume(stacked, self.place).double(), strict=True))
-        return torch.stack([found[number] for number in range(len(features))]).log_softmax(1)
+        scores = self.rest.run([np.asarray(sample) for sample in features])
+        return torch.from_numpy(np.stack(scores)).double().log_softmax(1)
 
     def divergence(self, features: Any) -> float:
         """Mean Kullback-Leibler divergence of scores, in nats."""
         after = self._log_odds(features)
         return float((self.before.exp() * (self.before - after)).sum(1).mean())
 
-    def curve(self, rates: Sequence[float]) -> list[tuple[float, float]]:
-        """(BPFP, divergence) at wanted rates."""
+    def curve(self, change: Change) -> Curve:
+        """Points of blind coding with other constants."""
         points = []
-        for rate in rates:
-            coded = caufc.encode(self.features, layout=self.layout, bpfp=rate)
-            points.append((8 * len(coded) / self.numel, self.divergence(caufc.decode(coded))))
+        with constants(change):
+            for rate in self.rates:
+                coded = caufc.encode(self.features, layout=self.layout, bpfp=rate)
+                points.append((8 * len(coded) / self.numel, self.divergence(caufc.decode(coded))))
         return points
 
     def reactions(self) -> tuple[list[float], list[float]]:
@@ -108,23 +123,27 @@ class Bench:
         return [noisy(rows[part]) / white for part in parts], deviations
 
 
-def bytes_at(curve: Sequence[tuple[float, float]], divergence: float) -> float:
+@contextmanager
+def constants(change: Change) -> Iterator[None]:
+    """Other constants for a while, wherever they are looked up."""
+    with ExitStack() as stack:
+        for module in (importance, choose):
+            own = {name: value for name, value in change.items() if name in vars(module)}
+            stack.enter_context(mock.patch.dict(vars(module), own))
+        yield
+
+
+def bytes_at(curve: Curve, divergence: float) -> float:
     """BPFP of a curve at a divergence, both in logarithms."""
     ordered = sorted((math.log(max(change, 1e-12)), math.log(rate)) for rate, change in curve)
     changes, rates = zip(*ordered, strict=True)
     return math.exp(float(np.interp(math.log(divergence), changes, rates)))
 
 
-def saving(curve: Sequence[tuple[float, float]], against: Sequence[tuple[float, float]]) -> float:
+def saving(curve: Curve, against: Curve) -> float:
     """Per cent more bytes than another curve takes, a geometric mean over divergences."""
     ratios = [math.log(bytes_at(curve, change) / bytes_at(against, change)) for change in DIVERGENCES]
     return 100 * math.expm1(sum(ratios) / len(ratios))
-
-
-def changed(bench: Bench, tap: str, change: dict[str, Any]) -> list[tuple[float, float]]:
-    """A tap's curve with other exponents."""
-    with mock.patch.dict(vars(importance), change):
-        return bench.curve(READ_RATES if tap in READ_OUT else INTERIOR_RATES)
 
 
 def measure(data: Path, folder: Path, told: Callable[[str], None]) -> dict[str, dict[str, Any]]:
@@ -135,13 +154,14 @@ def measure(data: Path, folder: Path, told: Callable[[str], None]) -> dict[str, 
         bench = Bench(data, folder, tap, "fit")
         reactions, deviations = bench.reactions()
         slope = float(np.polyfit(2 * np.log(deviations), np.log(reactions), 1)[0])
-        ships = changed(bench, tap, {})
-        more = {name: saving(changed(bench, tap, change), ships) for name, change in CHANGES.items()}
-        bench = Bench(data, folder, tap, "test")
-        none: dict[str, Any] = {"VARIANCE_EXPONENT": 0.0, "CONVOLUTION_EXPONENT": 0.5, "ATTENTION_EXPONENT": 0.5}
-        tested = saving(changed(bench, tap, none), changed(bench, tap, {}))
-        found[tap] = {"reactions": reactions, "deviations": deviations, "exponent": slope, "more": more, "test": tested}
+        found[tap] = {"reactions": reactions, "deviations": deviations, "exponent": slope}
+        found[tap] |= {"fit": _curves(bench, CHANGES), "test": _curves(Bench(data, folder, tap, "test"), TESTED)}
     return found
+
+
+def _curves(bench: Bench, changes: dict[str, Change]) -> dict[str, Curve]:
+    """What ships, and with each change."""
+    return {name: bench.curve(change) for name, change in {SHIPS: {}, **changes}.items()}
 
 
 def table(found: dict[str, dict[str, Any]]) -> str:
@@ -154,10 +174,12 @@ def table(found: dict[str, dict[str, Any]]) -> str:
         lines.append(f"| {number + 1} | {' | '.join(cells)} |")
     exponents = (f"{own['exponent']:+.2f}" for own in found.values())
     lines.append(f"| **grows with variance to the power** | {' | '.join(exponents)} |")
-    lines += ["", "## % more bytes at equal divergence", "", f"| importance | {names} | geometric mean |"]
+    lines += ["", "## % more bytes at equal divergence", "", f"| constants | {names} | geometric mean |"]
     lines.append("|---" * (len(found) + 2) + "|")
-    lines += [_row(name, [own["more"][name] for own in found.values()]) for name in CHANGES]
-    lines.append(_row("**test half: variance^0, all frequencies^0.5**", [own["test"] for own in found.values()]))
+    lines += [_row(name, [saving(own["fit"][name], own["fit"][SHIPS]) for own in found.values()]) for name in CHANGES]
+    for name in TESTED:
+        column = [saving(own["test"][name], own["test"][SHIPS]) for own in found.values()]
+        lines.append(_row(f"**test half: {name}**", column))
     return "\n".join(lines)
 
 

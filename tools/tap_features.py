@@ -34,11 +34,13 @@ class TapPoint:
         task: that runs the network.
         place: the tap's name in the network.
         layout: meaning of the axes of the features, in caufc's notation.
+        reads: what the rest of the network reads of them.
     """
 
     task: str
     place: str
     layout: str
+    reads: str
 
     @property
     def network(self) -> str:
@@ -53,7 +55,7 @@ class TapPoint:
 
 def _points() -> list[TapPoint]:
     tasks = map(default_manager().find_task, TASKS)
-    return [TapPoint(task.id, tap.name, tap.layout) for task in tasks for tap in task.taps]
+    return [TapPoint(task.id, tap.name, tap.layout, tap.reads) for task in tasks for tap in task.taps]
 
 
 TAPS = {tap.name: tap for tap in _points()}

@@ -9,7 +9,7 @@ from .importance import Importance, blind_importance, flat_importance, flat_step
 from .lattice import Lattice
 from .lossless import decode_lossless, encode_lossless
 from .order import BANDS, FREQUENCY_BANDS
-from .plan import TransformPlan, bounded_values, estimate, plan, quantization_error, sample_bits
+from .plan import GAIN_SHARE, TransformPlan, bounded_values, estimate, plan, quantization_error, sample_bits
 from .transform_codec import (
     ANALYSIS,
     ANALYSIS_SCALES,
@@ -36,6 +36,7 @@ __all__ = [
     "CHANNEL_LEVELS",
     "CONTEXT_MAP",
     "FREQUENCY_BANDS",
+    "GAIN_SHARE",
     "TABLES",
     "Arrays",
     "ChannelTransform",

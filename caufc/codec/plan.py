@@ -28,6 +28,7 @@ from .transform_codec import (
 from .universal import universal_tables
 
 __all__ = [
+    "GAIN_SHARE",
     "Levels",
     "TransformPlan",
     "bounded_values",
@@ -41,6 +42,9 @@ __all__ = [
 
 RATE_WEIGHT = 0.085
 """Squared steps that a bit is worth: about 2 ln 2 / 12, what uniform quantisation pays for a bit at high rate."""
+
+GAIN_SHARE = 0.5
+"""How far reconstruction points lie from centroids towards those that keep the features' energy."""
 
 MEAN_CLASS = 20
 """Class of a mean magnitude of 1."""
@@ -137,6 +141,7 @@ def plan(
     scale: float,
     *,
     bounded: bool,
+    gain_share: float = GAIN_SHARE,
 ) -> TransformPlan:
     """Choose dead zones, reconstruction points, classes, contexts and tables from a sample.
 
@@ -147,6 +152,7 @@ def plan(
         parameters: step and transforms; the other fields are chosen here.
         scale: how many times more values the file has than the sample.
         bounded: round to the nearest and reconstruct in the middle, so that no error exceeds half a step.
+        gain_share: of reconstruction points: 0 for the smallest error, 1 for no loss of energy.
     """
     inverse = (1 / steps)[geometry.bands][:, None]
     indices = quantize(coefficients, inverse, NEAREST_ROUNDING if bounded else DEAD_ZONE_ROUNDING)
@@ -155,7 +161,7 @@ def plan(
         thresholds = dead_zones(indices, levels.classes(), geometry.bands)
         indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, thresholds[geometry.bands])
         levels = levels_for(indices, geometry.bands)
-        shift = best_shift(coefficients * inverse.astype(coefficients.dtype), indices)
+        shift = best_shift(coefficients * inverse.astype(coefficients.dtype), indices, gain_share)
     buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
     magnitudes = magnitude_of(buckets)
     reach = extents_of(magnitudes, geometry) if len(geometry.heads) else None

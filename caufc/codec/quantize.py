@@ -63,16 +63,29 @@ def dequantize(indices: NDArray[np.int32], steps: Values | float, shift: int, dt
     return values
 
 
-def best_shift(scaled: Values, indices: NDArray[np.int32]) -> int:
-    """The shift that puts reconstruction points at the centroids of the values that they stand for.
+def best_shift(scaled: Values, indices: NDArray[np.int32], gain_share: float = 0.0) -> int:
+    """The shift with the smallest error, or one that keeps more of the values' size.
+
+    Points at the centroids of the values that they stand for have the smallest error, but shrink features as a whole:
+    small values become 0 and nothing makes up for them. Farther out, the products of values and what they become add
+    up to the values' energy; then errors do not follow the values, as a network that reads them would notice.
 
     Args:
         scaled: values in steps, same shape as ``indices``.
         indices: what they were quantised to.
+        gain_share: 0 for centroids, 1 for points that keep all of the energy; between, in proportion.
     """
     coded = np.flatnonzero(indices)
     if not len(coded):
         return 0
-    with np.errstate(over="ignore"):
-        distance = float(np.mean(np.abs(scaled.ravel()[coded]) - np.abs(indices.ravel()[coded])))
+    with np.errstate(over="ignore", invalid="ignore"):
+        sizes = np.abs(scaled.ravel()[coded])
+        distance = float(np.mean(sizes - np.abs(indices.ravel()[coded])))
+        if gain_share:
+            energy = float(np.einsum("i,i", scaled.ravel(), scaled.ravel(), dtype=np.float64))
+            kept = float(np.einsum("i,i", sizes, np.abs(indices.ravel()[coded]), dtype=np.float64))
+            whole = (energy - kept) / float(np.sum(sizes, dtype=np.float64))
+            distance += gain_share * (whole - distance)
+    if not np.isfinite(distance):
+        return 0
     return int(np.clip(np.rint(SHIFT_PARTS * distance), -SHIFT_PARTS // 2, SHIFT_PARTS // 2))

@@ -106,9 +106,9 @@ class Draft:
     spectral: bool
     unit: float
 
-    def setup(self, base: TensorSetup, step: float) -> TensorSetup:
-        """The setup of a tensor that is coded so."""
-        parameters = Parameters(float(np.float32(step)), spectral=self.spectral).to_fields()
+    def setup(self, base: TensorSetup, step: float, shift: int = 0) -> TensorSetup:
+        """The setup of a tensor that is coded so, with this step and reconstruction shift."""
+        parameters = Parameters(float(np.float32(step)), shift, self.spectral).to_fields()
         return replace(base, codec=TRANSFORM, alignment=self.alignment, parameters=parameters, arrays=self.arrays)
 
 

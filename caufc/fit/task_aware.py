@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..align import LayoutAligner, Tokens
-from ..codec import Parameters, TransformCodec, plan
+from ..codec import GAIN_SHARE, Parameters, TransformCodec, plan
 from ..errors import InputError
 from ..pipeline.setup import TensorSetup
 from ..pipeline.token_coder import value_aligner
@@ -25,7 +25,13 @@ FLOORS = (0.3, 0.03, 0.003)
 """What insensitive directions may count."""
 
 ALLOWED_CHANGE = 0.005
-"""Share of predictions that may be others at medium quality; drafts are compared there."""
+"""Share of predictions that may be others at medium quality."""
+
+MARKS = (ALLOWED_CHANGE, 0.05)
+"""Drafts are compared by the product of their bits where so many predictions are others."""
+
+GAIN_SHARES = (0.0, GAIN_SHARE, 1.0)
+"""Of reconstruction points, tried with the best draft; all are compared with the middle one's."""
 
 CORRECTIONS = 2
 LARGEST_OPTIMISM = 16.0
@@ -50,15 +56,21 @@ class _Trial:
 
     Args:
         step: in octaves.
+        shift: of reconstruction points.
         bits: of the samples.
         change: of the outputs, as estimated.
         fallen: share of predictions that did become others.
     """
 
     step: float
+    shift: int
     bits: float
     change: float
     fallen: float
+
+
+_Trials = list[_Trial]
+"""One at each mark."""
 
 
 def samples_of(features: Any) -> list[Values]:
@@ -96,15 +108,20 @@ def fit_task(base: TensorSetup, samples: Sequence[Values], task: Task, told: Tol
     ways |= {"bands": scaled_draft(True, ALIKE), "scaled, spectral": scaled_draft(True)}
     ways |= {"scaled, spatial": scaled_draft(False), "blind": blind_draft(base)}
     judge = _Judge(base, form, judged.tokens, task, halves[1])
-    trials: dict[str, _Trial] = {}
+    trials: dict[str, _Trials] = {}
     for number, (name, draw) in enumerate(ways.items()):
         told(f"draft {number + 1} of {len(ways)}: {name}")
-        trials[name] = judge.trial(draw(seen, 0.0))
-    best = min(trials, key=lambda name: trials[name].bits)
+        trials[name] = judge.trials(draw(seen, 0.0))
+    best = min(trials, key=lambda name: _cost(trials[name]))
+    draft = ways[best](seen, 0.0)
+    told(f"reconstruction points: {best}")
+    by_share = {share: trials[best] if share == GAIN_SHARE else judge.trials(draft, share) for share in GAIN_SHARES}
+    share = min(by_share, key=lambda share: _cost(by_share[share]))
     told(f"medium quality: {best}")
-    step = math.exp2(judge.at_medium(ways[best](seen, 0.0), trials[best]).step)
+    found = judge.at_medium(draft, share, by_share[share][0])
     everything = Evidence(_tokens(form, samples), seen.sensitivity + judged.sensitivity)
-    return ways[best](everything, step).setup(base, step)
+    step = math.exp2(found.step)
+    return ways[best](everything, step).setup(base, step, found.shift)
 
 
 def _tokens(form: LayoutAligner, samples: Sequence[Values]) -> Tokens:
@@ -121,28 +138,35 @@ class _Judge:
         self.base, self.form, self.tokens, self.task = base, form, tokens, task
         self.before = task.run(samples)
 
-    def at_medium(self, draft: Draft, trial: _Trial) -> _Trial:
+    def at_medium(self, draft: Draft, share: float, trial: _Trial) -> _Trial:
         """The trial at which no more predictions fall than may, where the estimate says too few."""
         for _ in range(CORRECTIONS):
             seen = len(self.before)
             optimism = (trial.fallen * seen + 1) / (trial.change * seen + 1)
             if optimism <= 1:
                 break
-            trial = self.trial(draft, ALLOWED_CHANGE / min(optimism, LARGEST_OPTIMISM), trial.step)
+            trial = self._trial(draft, share, ALLOWED_CHANGE / min(optimism, LARGEST_OPTIMISM), trial.step)
         return trial
 
-    def trial(self, draft: Draft, allowed: float = ALLOWED_CHANGE, start: float | None = None) -> _Trial:
+    def trials(self, draft: Draft, share: float = GAIN_SHARE) -> _Trials:
+        """The trials at the marks."""
+        found: _Trials = []
+        for mark in MARKS:
+            found.append(self._trial(draft, share, mark, found[-1].step if found else None))
+        return found
+
+    def _trial(self, draft: Draft, share: float, allowed: float, start: float | None) -> _Trial:
         """The trial at which outputs change as much as allowed."""
-        found = [self._try(draft, math.log2(FIRST_STEP * draft.unit) if start is None else start)]
+        found = [self._try(draft, share, math.log2(FIRST_STEP * draft.unit) if start is None else start)]
         while len(found) < TRIALS and abs(_octaves(found[-1], allowed)) > NEAR:
             step = found[-1].step - float(np.clip(_octaves(found[-1], allowed) / _slope(found), -LEAP, LEAP))
             low, high = (math.log2(draft.unit) + end for end in STEP_RANGE)
             if not low <= step <= high:
                 break
-            found.append(self._try(draft, step))
+            found.append(self._try(draft, share, step))
         return min(found, key=lambda trial: abs(_octaves(trial, allowed)))
 
-    def _try(self, draft: Draft, step: float) -> _Trial:
+    def _try(self, draft: Draft, share: float, step: float) -> _Trial:
         setup = draft.setup(self.base, math.exp2(step))
         channels = self.tokens.matrix.shape[1]
         aligner, parameters = value_aligner(setup, channels), Parameters.from_fields(setup.parameters)
@@ -151,13 +175,20 @@ class _Judge:
         geometry = plain.geometry(self.tokens.grids, self.tokens.special)
         coefficients = plain.transform(aligned, geometry)
         steps = plain.steps(1.0).astype(np.float64)
-        made = plan(coefficients, geometry, steps, parameters, 1.0, bounded=False)
-        shifted = replace(parameters, shift=made.parameters.shift)
+        made = plan(coefficients, geometry, steps, parameters, 1.0, bounded=False, gain_share=share)
+        shift = made.parameters.shift
+        shifted = replace(parameters, shift=shift)
         codec = TransformCodec(shifted, draft.arrays, channels, thresholds=made.thresholds)
         symbols = codec.symbols(coefficients, geometry.bands, 1.0)
         matrix = aligner.inverse(codec.reconstruct(symbols, geometry, 1.0, np.dtype(np.float32)), None)
         after = self.task.run(list(self.form.from_tokens(replace(self.tokens, matrix=matrix))))
-        return _Trial(step, made.bits, self.task.change(self.before, after), self.task.fallen(self.before, after))
+        return _Trial(
+            step, shift, made.bits, self.task.change(self.before, after), self.task.fallen(self.before, after)
+        )
+
+
+def _cost(trials: _Trials) -> float:
+    return math.prod(trial.bits for trial in trials)
 
 
 def _octaves(trial: _Trial, allowed: float) -> float:

@@ -18,6 +18,7 @@ from ..align import (
 )
 from ..bitstream import AlignmentRecord, section_bytes
 from ..codec import (
+    GAIN_SHARE,
     TABLES,
     Arrays,
     Geometry,
@@ -306,6 +307,7 @@ def _plan(choice: Choice, gain: float, target: Target) -> TransformPlan:
         choice.parameters,
         choice.survey.scale,
         bounded=target.kind == "max_error",
+        gain_share=0.0 if target.kind == "snr" else GAIN_SHARE,
     )
 
 
@@ -336,11 +338,12 @@ def choose_tables(choice: Choice, gain: float, target: Target) -> tuple[TensorSe
 
 
 def _profiled_tables(choice: Choice, made: TransformPlan, gain: float) -> TensorSetup:
-    """A profile's classes and tables, unless own ones save more than they take."""
+    """A profile's classes and tables, unless own ones save more than they take; always its reconstruction points."""
     codec = TransformCodec(choice.parameters, choice.setup.arrays, choice.survey.channels, thresholds=made.thresholds)
     kept = sample_bits(codec, choice.coefficients, choice.geometry, gain)
     saved = (kept - made.bits) * choice.survey.scale
     if (TABLES in choice.setup.arrays and not made.tables) or saved <= 8 * section_cost(made.whole_sections):
         return choice.setup
     arrays = {**choice.setup.arrays, **made.whole_sections}
-    return replace(choice.setup, parameters=made.parameters.to_fields(), arrays=arrays)
+    parameters = replace(made.parameters, shift=choice.parameters.shift)
+    return replace(choice.setup, parameters=parameters.to_fields(), arrays=arrays)

@@ -80,6 +80,26 @@ def test_the_best_shift_is_at_the_centroid() -> None:
     assert best_shift(aligned, np.zeros_like(indices)) == 0
 
 
+def test_a_gain_share_of_one_keeps_the_energy() -> None:
+    """Products of values and reconstructed values add up to the values' energy; a half lies between the two shifts."""
+    aligned = np.random.default_rng(0).laplace(size=(1000, 20)).astype(np.float32)
+    indices = quantize(aligned, 1.0, 0.42)
+    whole = best_shift(aligned, indices, 1.0)
+
+    def lost(shift: int) -> float:
+        return float(np.sum(aligned * (aligned - dequantize(indices, 1.0, shift, F8))))
+
+    assert min(range(-SHIFT_PARTS // 2, SHIFT_PARTS // 2 + 1), key=lambda shift: abs(lost(shift))) == whole
+    assert lost(best_shift(aligned, indices)) > 0
+    assert abs(2 * best_shift(aligned, indices, 0.5) - whole - best_shift(aligned, indices)) <= 2
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_values_beyond_all_numbers_shift_nothing(share: float) -> None:
+    aligned = np.array([[np.inf, 1.0], [1e30, 0.2]], np.float32)
+    assert abs(best_shift(aligned, np.array([[5, 1], [9, 0]], np.int32), share)) <= SHIFT_PARTS // 2
+
+
 def test_the_error_of_a_sample_is_that_of_its_best_shift() -> None:
     aligned = np.random.default_rng(0).laplace(size=(1000, 20)).astype(np.float32)
     steps, bands = np.linspace(0.5, 2, 16), np.arange(1000, dtype=np.uint8) % 16
