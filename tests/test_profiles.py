@@ -21,6 +21,9 @@ from caufc.pipeline.profile import profile_id, read_profile
 from caufc.pipeline.target import Target
 from caufc.pipeline.writer import container_prelude
 
+PARAMETERS = 7
+"""Number of the field in a tensor's record."""
+
 OPTIONS = {"layout": "b n c", "align": "mean-deviation/channel"}
 
 
@@ -91,6 +94,18 @@ def test_named_if_asked(profile: Path, tokens: Any, tmp_path: Path) -> None:
         assert_same(reader[3], found[3])
     (tmp_path / "a.cauf").write_bytes(data)
     assert_same(caufc.load(tmp_path / "a.cauf", profile=profile), found)
+
+
+def test_a_profiles_reconstruction_points_stand(profile: Path, tokens: Any) -> None:
+    """Features that need tables of their own keep them: a task may have chosen them."""
+    header, blocks = split(profile.read_bytes())
+    fields = fields_of(header)
+    fields[5][0][PARAMETERS][1] = 13
+    profile.write_bytes(assemble(header_bytes(fields), blocks))
+    unlike = np.random.default_rng(0).laplace(size=(400, 7, tokens.shape[2])).astype(np.float32)
+    header, blocks = split(caufc.encode(unlike, profile=profile, layout="b n c"))
+    assert len([tag for tag, _ in blocks if tag == "S"]) >= 4
+    assert fields_of(header)[5][0][PARAMETERS][1] == 13
 
 
 def test_another_profile_does_not_do(profile: Path, tokens: Any, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ MARKS = (ALLOWED_CHANGE, 0.05)
 """Drafts are compared by the product of their bits where so many predictions are others."""
 
 GAIN_SHARES = (0.0, GAIN_SHARE, 1.0)
-"""Of reconstruction points, tried with the best draft; all are compared with the middle one's."""
+"""Of reconstruction points, tried with the best draft."""
 
 CORRECTIONS = 2
 LARGEST_OPTIMISM = 16.0
@@ -69,6 +69,7 @@ class _Trial:
     fallen: float
 
 
+_Key = TypeVar("_Key")
 _Trials = list[_Trial]
 """One at each mark."""
 
@@ -104,24 +105,24 @@ def fit_task(base: TensorSetup, samples: Sequence[Values], task: Task, told: Tol
     told("gradients")
     halves = samples[::2], samples[1::2]
     seen, judged = (Evidence(_tokens(form, half), measure_sensitivity(task, half, base.layout)) for half in halves)
-    ways: dict[str, Drawn] = {f"metric {floor:g}": metric_draft(floor) for floor in FLOORS}
-    ways |= {"bands": scaled_draft(True, ALIKE), "scaled, spectral": scaled_draft(True)}
-    ways |= {"scaled, spatial": scaled_draft(False), "blind": blind_draft(base)}
     judge = _Judge(base, form, judged.tokens, task, halves[1])
-    trials: dict[str, _Trials] = {}
+    ways, tried = _ways(base), dict[str, _Trials]()
     for number, (name, draw) in enumerate(ways.items()):
         told(f"draft {number + 1} of {len(ways)}: {name}")
-        trials[name] = judge.trials(draw(seen, 0.0))
-    best = min(trials, key=lambda name: _cost(trials[name]))
-    draft = ways[best](seen, 0.0)
-    told(f"reconstruction points: {best}")
-    by_share = {share: trials[best] if share == GAIN_SHARE else judge.trials(draft, share) for share in GAIN_SHARES}
-    share = min(by_share, key=lambda share: _cost(by_share[share]))
-    told(f"medium quality: {best}")
-    found = judge.at_medium(draft, share, by_share[share][0])
+        tried[name] = judge.trials(draw(seen, 0.0))
+    best = _cheapest(tried)
+    told(f"reconstruction points and medium quality: {best}")
+    found = judge.medium(ways[best](seen, 0.0), tried[best])
     everything = Evidence(_tokens(form, samples), seen.sensitivity + judged.sensitivity)
     step = math.exp2(found.step)
     return ways[best](everything, step).setup(base, step, found.shift)
+
+
+def _ways(base: TensorSetup) -> dict[str, Drawn]:
+    """What is tried, by name."""
+    ways: dict[str, Drawn] = {f"metric {floor:g}": metric_draft(floor) for floor in FLOORS}
+    ways |= {"bands": scaled_draft(True, ALIKE), "scaled, spectral": scaled_draft(True)}
+    return ways | {"scaled, spatial": scaled_draft(False), "blind": blind_draft(base)}
 
 
 def _tokens(form: LayoutAligner, samples: Sequence[Values]) -> Tokens:
@@ -138,7 +139,19 @@ class _Judge:
         self.base, self.form, self.tokens, self.task = base, form, tokens, task
         self.before = task.run(samples)
 
-    def at_medium(self, draft: Draft, share: float, trial: _Trial) -> _Trial:
+    def medium(self, draft: Draft, trials: _Trials) -> _Trial:
+        """Medium quality with the reconstruction points that need the fewest bits.
+
+        Args:
+            draft: the best one.
+            trials: of it with the usual points.
+        """
+        by_share = {share: self.trials(draft, share) for share in GAIN_SHARES if share != GAIN_SHARE}
+        by_share[GAIN_SHARE] = trials
+        share = _cheapest(by_share)
+        return self._corrected(draft, share, by_share[share][0])
+
+    def _corrected(self, draft: Draft, share: float, trial: _Trial) -> _Trial:
         """The trial at which no more predictions fall than may, where the estimate says too few."""
         for _ in range(CORRECTIONS):
             seen = len(self.before)
@@ -187,8 +200,9 @@ class _Judge:
         )
 
 
-def _cost(trials: _Trials) -> float:
-    return math.prod(trial.bits for trial in trials)
+def _cheapest(tried: dict[_Key, _Trials]) -> _Key:
+    """What needs the smallest product of bits at the marks."""
+    return min(tried, key=lambda key: math.prod(trial.bits for trial in tried[key]))
 
 
 def _octaves(trial: _Trial, allowed: float) -> float:

@@ -11,7 +11,7 @@ import pytest
 import caufc
 from caufc.api import encode_to
 from caufc.errors import OptionError
-from caufc.pipeline import control
+from caufc.pipeline import choose, control
 from caufc.pipeline.control import RateControl
 from caufc.pipeline.rate import Search, gain_of_quality
 from caufc.pipeline.report import Report
@@ -229,3 +229,18 @@ def test_a_refined_search_that_fails_does_not_lose_what_was_found(monkeypatch: p
     sink = Bytes()
     done = RateControl(Target("bpfp", 1.0), 8000, write).run([tensor], sink)
     assert done.result.bytes_out == len(sink.data) == 900
+
+
+def test_an_snr_asks_for_the_smallest_error(minilm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points that keep energy are for networks; they cost error."""
+    targets: list[dict[str, Any]] = [{"snr": 6}, {"bpfp": 0.8}]
+    before = [caufc.encode(minilm, layout="n c", **target) for target in targets]
+    monkeypatch.setattr(choose, "GAIN_SHARE", 1.0)
+    after = [caufc.encode(minilm, layout="n c", **target) for target in targets]
+    assert before[0] == after[0]
+    assert len(before[1]) == len(after[1])
+    errors = [
+        sum(np.square(a - b).sum() for a, b in zip(caufc.decode(data), minilm, strict=True))
+        for data in (before[1], after[1])
+    ]
+    assert errors[0] < errors[1]
