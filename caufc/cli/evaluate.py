@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,7 @@ def _measure(
     if not quiet:
         for name, reason in plan.skipped.items():
             say(f"note: {name} is left out: {reason}")
-    with _threads(jobs), Bar("evaluate", quiet=quiet) as bar:
+    with _stopwatch(work, started) as seconds, _threads(jobs), Bar("evaluate", quiet=quiet) as bar:
         run = Run(plan.tasks, plan.methods, work, jobs, _teller(bar, quiet))
         lanes = run.measure()
     if not quiet:
@@ -177,7 +177,7 @@ def _measure(
     facts = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "command": _command(),
-        "seconds": round(time.perf_counter() - started),
+        "seconds": round(seconds()),
         "jobs": jobs,
         "machine": describe_machine(PACKAGES),
     }
@@ -195,6 +195,25 @@ def _prepare(work: Path, force: bool) -> None:
         raise StorageError(
             err.strerror or "cannot be made", file=str(work), remedy="give another folder with -o"
         ) from err
+
+
+@contextmanager
+def _stopwatch(work: Path, started: float) -> Iterator[Callable[[], float]]:
+    """Seconds spent on a folder of work, those of runs that were stopped included."""
+    file = work / "seconds"
+    try:
+        before = float(file.read_text())
+    except (OSError, ValueError):
+        before = 0.0
+
+    def seconds() -> float:
+        return before + time.perf_counter() - started
+
+    try:
+        yield seconds
+    finally:
+        with suppress(OSError):
+            file.write_text(f"{seconds():.1f}\n")
 
 
 @contextmanager

@@ -51,9 +51,11 @@ def test_a_task_of_a_plugin(run: Run, folder: Path):
     assert "http" not in page.replace("http://www.w3.org/2000/svg", ""), "the page needs no network"
     assert (folder / "out" / "results.svg").read_text().startswith("<svg xmlns=")
 
+    (folder / "out" / "work" / "seconds").write_text("1000\n")
     again = run("evaluate", *options, "--json", "--quiet")
     assert json.loads(again.out)["taps"] == results["taps"], "a second run finds all points"
     assert again.err == ""
+    assert json.loads(again.out)["seconds"] >= 1000, "all runs together"
 
 
 def test_labelled_images_and_a_backbone(run: Run, folder: Path):
