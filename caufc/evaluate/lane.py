@@ -133,7 +133,8 @@ class LaneRun:
     def _point(self, setting: Setting) -> Point | None:
         """A point, from the store or measured; None if it cannot be."""
         point, reason = self.store.get(setting), self.store.failure(setting)
-        if point is None and reason is None:
+        stored = point is not None or reason is not None
+        if not stored:
             try:
                 point = point_of(setting, self.turns)
                 self.store.add(point)
@@ -142,21 +143,22 @@ class LaneRun:
             except CaufError as err:
                 reason = err.message
                 self.store.fail(setting, reason)
-        self._tell(setting, point, reason)
+        self._tell(setting, point, reason, stored)
         if point is None:
             self.failures[setting_text(setting)] = reason or ""
             return None
         self.points.append(point)
         return point
 
-    def _tell(self, setting: Setting, point: Point | None, reason: str | None) -> None:
+    def _tell(self, setting: Setting, point: Point | None, reason: str | None, stored: bool) -> None:
         name = f"{self.data.task.id} {self.tap} {self.method.key} {setting_text(setting)}"
         share = min(self.step, self.step * len(self.method.axis.values) - self.advanced)
         self.advanced += share
         if point is None:
-            self.coder.advance(f"{name}: {reason}", share)
+            self.coder.advance(f"{name}: {reason}", share, stored)
             return
-        self.coder.advance(f"{name}: {point.bpfp:.4f} BPFP, agreement {100 * self._agreement(point):.2f} %", share)
+        what = f"{name}: {point.bpfp:.4f} BPFP, agreement {100 * self._agreement(point):.2f} %"
+        self.coder.advance(what, share, stored)
 
     def _fingerprint(self) -> dict[str, str]:
         method = self.method

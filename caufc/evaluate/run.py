@@ -17,6 +17,7 @@ from .worker import Coded, Job
 
 __all__ = ["Run", "Told"]
 
+SHORT_SECONDS = 1e-6
 OVERHEAD_SECONDS = 3.0
 """Of a point, beside its values: a process, and the rest of the network."""
 
@@ -109,8 +110,8 @@ class Run:
         self.advance(f"{data.task.id} {tap} {method.key}: done", weight - lane.advanced)
         return found
 
-    def advance(self, text: str, weight: float) -> None:
-        """Tell what was done.
+    def advance(self, text: str, weight: float, stored: bool = False) -> None:
+        """Tell what was done, as a share of what was not stored from before.
 
         Raises:
             StoppedError: if the run was stopped.
@@ -118,8 +119,12 @@ class Run:
         if self._children.stopped:
             raise StoppedError
         with self._lock:
-            self._done += weight
-            self.told(text, min(self._done / self._all, 1.0) if self._all else 1.0)
+            if stored:
+                self._all -= weight
+            else:
+                self._done += weight
+            left = self._all - self._done
+            self.told(text, self._done / self._all if left > SHORT_SECONDS else 1.0)
 
     def code(self, job: Job) -> Coded:
         """Code in a process of its own."""

@@ -35,8 +35,8 @@ class Coder(Protocol):
         """Code in a process of its own."""
         ...
 
-    def advance(self, text: str, weight: float) -> None:
-        """Tell what was done, and how many seconds of work that was about."""
+    def advance(self, text: str, weight: float, stored: bool = False) -> None:
+        """Tell what was done or is stored from before, and how many seconds of work that was about."""
         ...
 
 

@@ -64,6 +64,23 @@ def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeyp
     assert next(s for s in results["summary"] if s["key"] == "task")["fewer_than_anchor"]["0.99"]["all"]["mean"] > 4
 
 
+def test_progress_is_of_what_is_left_to_do(tmp_path: Path):
+    """Stored points take no time: what remains would else seem to be done in none."""
+    methods = [BLIND, *find_families(["fp16", "blosc2"])]
+    run_of(tmp_path / "w", methods).measure()
+    for store in (tmp_path / "w" / "points").rglob("blosc2.json"):
+        store.unlink()
+    told: list[tuple[str, float]] = []
+    run = run_of(tmp_path / "w", methods)
+    run.told = lambda text, share: told.append((text, share))
+    run.jobs = 1
+    run.measure()
+    before = [share for text, share in told if "blosc2" not in text]
+    after = [share for text, share in told if "blosc2" in text]
+    assert before and not any(before)
+    assert after == sorted(after) and after[-1] == 1
+
+
 def test_points_close_in_on_where_predictions_begin_to_stand(tmp_path: Path):
     rated = Codec("rated", "caufc, rated", Axis("bpfp", (0.125, 4.125), divisible=True, low=0, high=8))
     (found,) = run_of(tmp_path / "w", [rated]).measure()
