@@ -39,13 +39,13 @@ class QuantizedRows:
         return rows
 
 
-def quantize_rows(rows: Matrix, bits: int = 8) -> QuantizedRows:
-    """The nearest codes to rows ``[K, C]``, as fine as so many bits allow."""
-    most = (1 << (bits - 1)) - 1
+def quantize_rows(rows: Matrix, bits: int | NDArray[np.int64] = 8) -> QuantizedRows:
+    """The nearest codes to rows ``[K, C]``, as fine as so many bits allow, of all rows or each ``[K]``."""
+    most = np.broadcast_to((1 << (np.asarray(bits) - 1)) - 1, len(rows))
     largest = np.maximum(np.abs(rows).max(axis=1, initial=0), 2.0**-90)
     scales = np.clip(np.ceil(OCTAVE_PARTS * np.log2(largest / most)), -SCALE_LIMIT, SCALE_LIMIT)
     codes = np.rint(rows / octaves(scales)[:, None])
-    return QuantizedRows(codes.astype(np.int8 if bits <= 8 else np.int16), scales.astype(np.int16))
+    return QuantizedRows(codes.astype(np.int8 if np.max(bits) <= 8 else np.int16), scales.astype(np.int16))
 
 
 class ChannelTransform:

@@ -77,7 +77,11 @@ READ_QUALITY = Axis(
     "quality", (0.0, 7.0, 14.0, 22.0, 28.0, 34.0, 40.0, 45.0, 50.0, 58.0), divisible=True, low=0.0, high=100.0
 )
 TASK_QUALITY = Axis(
-    "quality", (0.0, 8.0, 15.0, 22.0, 27.0, 32.0, 38.0, 42.0, 46.0, 50.0, 56.0, 66.0), divisible=True, low=0.0, high=100.0
+    "quality",
+    (0.0, 8.0, 15.0, 22.0, 27.0, 32.0, 38.0, 42.0, 46.0, 50.0, 56.0, 66.0),
+    divisible=True,
+    low=0.0,
+    high=100.0,
 )
 RATES = Axis("quality", (0.0, 25.0, 50.0, 75.0, 100.0))
 """The learned codec has five rates unless trained otherwise; of points of one size, curves keep one."""

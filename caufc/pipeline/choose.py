@@ -246,9 +246,9 @@ def choose_alignment(
 
 
 def choose_step(
-    base: TensorSetup, aligner: ValueAligner, survey: TensorSurvey, target: Target, reads: str
+    base: TensorSetup, aligner: ValueAligner, survey: TensorSurvey, target: Target, reads: str, *, embedded: bool
 ) -> TensorSetup:
-    """Add transforms and the step to a setup.
+    """Add transforms and the step to a setup; a basis that a file embeds may be coarse.
 
     Qualities and rates weigh every tensor by its own deviation, an SNR gives all tensors one step in features' units;
     an error bound allows no transform.
@@ -271,6 +271,7 @@ def choose_step(
         provisional_step(aligned, step, energy, target),
         survey.total * survey.channels,
         flat_importance() if target.kind == "snr" else blind_importance(replace(survey.geometry, spectral=True), reads),
+        embedded=embedded,
     )
     setup = replace(base, arrays={**base.arrays, **transforms.sections()})
     return _with_step(setup, Parameters(step, spectral=transforms.spectral))

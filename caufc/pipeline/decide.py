@@ -57,9 +57,23 @@ class Decided:
 
 
 def decide(
-    source: Source, options: EncodeOptions, profile: ProfileFile | None, chunk: int, advance: Advance
+    source: Source,
+    options: EncodeOptions,
+    profile: ProfileFile | None,
+    chunk: int,
+    advance: Advance,
+    *,
+    embedded: bool,
 ) -> list[Decided]:
     """Read every tensor once and settle how it will be coded.
+
+    Args:
+        source: what is coded.
+        options: what the user wants.
+        profile: that supplies what options leave open.
+        chunk: samples that are read at a time.
+        advance: told of values that were read.
+        embedded: whether a file holds what is chosen, rather than a profile for many files.
 
     Raises:
         InputError: for input that cannot be encoded as asked.
@@ -68,7 +82,9 @@ def decide(
     total = max(1, sum(tensor.numel for tensor in source.tensors))
     values = options.effort.sample_of(total, profiled=profile is not None)
     return [
-        _Decision(source, tensor, options, default, chunk).decide(max(1, values * tensor.numel // total), advance)
+        _Decision(source, tensor, options, default, chunk, embedded).decide(
+            max(1, values * tensor.numel // total), advance
+        )
         for tensor, default in zip(source.tensors, defaults, strict=True)
     ]
 
@@ -101,9 +117,15 @@ class _Decision:
     """One tensor's way from values to a setup."""
 
     def __init__(
-        self, source: Source, tensor: SourceTensor, options: EncodeOptions, default: TensorSetup | None, chunk: int
+        self,
+        source: Source,
+        tensor: SourceTensor,
+        options: EncodeOptions,
+        default: TensorSetup | None,
+        chunk: int,
+        embedded: bool,
     ) -> None:
-        self.source, self.tensor, self.chunk = source, tensor, chunk
+        self.source, self.tensor, self.chunk, self.embedded = source, tensor, chunk, embedded
         self.target, self.keep_nonfinite = options.target, options.keep_nonfinite
         self.default = default
         self.weights, self.outliers = options.weights, options.outliers
@@ -184,7 +206,7 @@ class _Decision:
         reads = self._reads()
         self._check_read(reads, survey.geometry.special)
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
-        setup = choose_step(aligned, aligner, survey, self.target, reads)
+        setup = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded)
         return Choice.of(setup, aligner, survey)
 
     def _reads(self) -> str:

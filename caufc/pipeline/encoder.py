@@ -77,13 +77,13 @@ class Encoder:
     def make_profile(self) -> bytes:
         """The bytes of a profile with the decisions for this source, instead of a container with its samples."""
         control = RateControl(self.options.target, self.numel, self._write)
-        tensors = with_tables(self._decide(), control.first_gain(), self.options.target)
+        tensors = with_tables(self._decide(embedded=False), control.first_gain(), self.options.target)
         return self.profile_of([tensor.setup for tensor in tensors])
 
     @one_blas_thread()
     def setups(self) -> list[TensorSetup]:
-        """How each tensor would be coded, but for tables."""
-        return [tensor.setup for tensor in self._decide()]
+        """How each tensor would be coded by a profile, but for tables."""
+        return [tensor.setup for tensor in self._decide(embedded=False)]
 
     def profile_of(self, setups: Sequence[TensorSetup]) -> bytes:
         """The bytes of a profile of these setups."""
@@ -92,8 +92,8 @@ class Encoder:
         )
         return profile_bytes(replace(header, content="profile"), sections)
 
-    def _decide(self) -> list[Decided]:
-        return decide(self.source, self.options, self.profile, self.chunk, self._advance("survey"))
+    def _decide(self, *, embedded: bool = True) -> list[Decided]:
+        return decide(self.source, self.options, self.profile, self.chunk, self._advance("survey"), embedded=embedded)
 
     def _advance(self, what: str) -> Callable[[int], None]:
         """Counts values of one pass for the progress."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,6 +48,10 @@ FINER_OCTAVES = (0, 1, 2)
 NEVER_CODED = 0.2
 """Basis vectors whose deviation is below this share of the finest step only code zeros."""
 
+FINEST_BITS, COARSEST_BITS = 8, 2
+MARGINS = range(6, -4, -1)
+"""Bits of a basis vector's codes beyond the octaves that its deviation is above the finest step."""
+
 FEW_VALUES = 512
 """Values below which a comparison says nothing."""
 
@@ -79,7 +84,7 @@ class Transforms:
 
 
 def choose_transforms(
-    aligned: Values, geometry: Geometry, step: float, total: float, importance: Importance
+    aligned: Values, geometry: Geometry, step: float, total: float, importance: Importance, *, embedded: bool = True
 ) -> Transforms:
     """Choose transforms for a sample ``[M, C]``.
 
@@ -89,22 +94,24 @@ def choose_transforms(
         step: at the wanted rate.
         total: number of values in the file.
         importance: of errors by band of frequencies and direction.
+        embedded: whether a basis takes bytes of the file, so that vectors that code little may be coarse.
     """
     plain = Transforms(False, None, _plain_steps(importance.steps, 0))
     if aligned.size < FEW_VALUES:
         return plain
     thin, thin_geometry = _thinned(aligned, geometry)
-    bases: list[tuple[QuantizedRows | None, Values]] = [(None, thin)]
-    basis = _basis(aligned, step, importance)
-    if basis is not None:
-        bases.append((basis, ChannelTransform(basis).forward(thin)))
-    judge = _Judge(thin_geometry, importance.steps, basis, step, total, thin.size)
-    scored = list(judge.candidates(bases))
-    best_plain = min(cost for cost, choice in scored if not choice.spectral and choice.basis is None)
-    cost, best = min(scored, key=lambda pair: pair[0])
-    if cost * PLAIN_MARGIN < best_plain:
-        return best
-    return min((pair for pair in scored if not pair[1].spectral and pair[1].basis is None), key=lambda pair: pair[0])[1]
+    principal = _principal(aligned, step, importance)
+    judge = _Judge(thin, thin_geometry, importance.steps, principal, step, total)
+    scored = list(judge.candidates())
+    best_plain = min((pair for pair in scored if not pair[1].spectral and pair[1].basis is None), key=_cost_of)
+    best = min(scored, key=_cost_of)
+    if best[1].basis is not None and embedded:
+        best = judge.coarser(*best)
+    return best[1] if best[0] * PLAIN_MARGIN < best_plain[0] else best_plain[1]
+
+
+def _cost_of(pair: tuple[float, Transforms]) -> float:
+    return pair[0]
 
 
 def _plain_steps(weights: Codes, finer: int) -> Codes:
@@ -123,8 +130,25 @@ def _thinned(aligned: Values, geometry: Geometry) -> tuple[Values, Geometry]:
     return np.concatenate(rows), replace(geometry, grids=tuple(geometry.grids[number] for number in picked))
 
 
-def _basis(aligned: Values, step: float, importance: Importance) -> QuantizedRows | None:
-    """The Karhunen-Loeve basis, longer where errors weigh less, without vectors that would only code zeros."""
+@dataclass(frozen=True)
+class _Principal:
+    """The Karhunen-Loeve basis, longer where errors weigh less, without vectors that would only code zeros.
+
+    Args:
+        rows: ``[K, C]``.
+        octaves: that deviations are above the finest step ``[K]``.
+    """
+
+    rows: NDArray[np.float64]
+    octaves: NDArray[np.float64]
+
+    def quantized(self, margin: int) -> QuantizedRows:
+        """As coarse as the deviations allow: what a vector's codes miss of it costs others bits."""
+        bits = np.ceil(self.octaves).astype(np.int64) + margin
+        return quantize_rows(self.rows, np.clip(bits, COARSEST_BITS, FINEST_BITS))
+
+
+def _principal(aligned: Values, step: float, importance: Importance) -> _Principal | None:
     tokens, channels = aligned.shape
     if channels < 4 or channels > MAX_BASIS_CHANNELS or tokens < BASIS_TOKENS * channels:
         return None
@@ -132,27 +156,36 @@ def _basis(aligned: Values, step: float, importance: Importance) -> QuantizedRow
     rows, variances = principal_basis(np.asarray(wide.T @ wide / tokens, np.float64))
     scales = importance.scales(variances)
     finest = step * 2.0 ** (int(importance.steps.min()) / 8) * scales
-    kept = int(np.count_nonzero(variances > (NEVER_CODED * finest) ** 2))
-    return quantize_rows((rows * scales[:, None])[: max(1, kept)])
+    kept = max(1, int(np.count_nonzero(variances > (NEVER_CODED * finest) ** 2)))
+    shares = np.maximum(np.sqrt(variances) / finest, NEVER_CODED)
+    return _Principal((rows * scales[:, None])[:kept], np.log2(shares[:kept]))
 
 
 class _Judge:
     """Costs of candidates in weighted distortion and rate.
 
     Args:
-        geometry: of the thin sample, not spectral.
+        thin: sample; a basis may make fewer values of it.
+        geometry: of the sample, not spectral.
         weights: step codes in which distortion is measured, band by band of frequencies ``[16]``.
-        basis: in whose coefficients it is measured; None for channels.
+        principal: in whose coefficients it is measured; None for channels.
         step: at the wanted rate.
         total: values of the file.
-        size: values of the thin sample; a basis may make fewer of them.
     """
 
     def __init__(
-        self, geometry: Geometry, weights: Codes, basis: QuantizedRows | None, step: float, total: float, size: int
+        self,
+        thin: Values,
+        geometry: Geometry,
+        weights: Codes,
+        principal: _Principal | None,
+        step: float,
+        total: float,
     ) -> None:
-        self.geometry, self.weights, self.step, self.total, self.size = geometry, weights, step, total, size
-        self.directions = None if basis is None else ChannelTransform(basis)
+        self.thin, self.geometry, self.weights, self.step, self.total = thin, geometry, weights, step, total
+        self.principal = principal
+        self.finest = None if principal is None else quantize_rows(principal.rows)
+        self.directions = None if self.finest is None else ChannelTransform(self.finest)
         self.spectral = replace(geometry, spectral=True)
         self.unit = self._steps(weights)
 
@@ -160,21 +193,37 @@ class _Judge:
         steps: NDArray[np.float64] = self.step * np.exp2(codes / 8)
         return steps
 
-    def candidates(self, bases: list[tuple[QuantizedRows | None, Values]]) -> Iterator[tuple[float, Transforms]]:
+    def candidates(self) -> Iterator[tuple[float, Transforms]]:
         """(cost, choice) of all that may be."""
         has_grid = any(math.prod(grid) > 1 for grid in self.geometry.grids)
-        for basis, values in bases:
-            frequencies = forward_grid(values, self.spectral) if has_grid else values
+        for basis in (None,) if self.finest is None else (None, self.finest):
+            values = self._values(basis)
             if has_grid:
                 choice = Transforms(True, basis, self.weights)
-                yield self._cost(choice, frequencies, self.spectral), choice
+                yield self._cost(choice, forward_grid(values, self.spectral)), choice
             uneven = has_grid and bool(self.weights[:FREQUENCY_BANDS].any())
             for finer in FINER_OCTAVES if uneven else (0,):
                 choice = Transforms(False, basis, _plain_steps(self.weights, finer))
-                yield self._cost(choice, values, self.geometry), choice
+                yield self._cost(choice, values), choice
 
-    def _cost(self, choice: Transforms, values: Values, geometry: Geometry) -> float:
+    def coarser(self, cost: float, choice: Transforms) -> tuple[float, Transforms]:
+        """A choice with coarser and coarser codes of its basis, while that pays."""
+        for margin in MARGINS if self.principal is not None else ():
+            basis = self.principal.quantized(margin) if self.principal is not None else None
+            then = replace(choice, basis=basis)
+            values = self._values(basis)
+            cost_then = self._cost(then, forward_grid(values, self.spectral) if choice.spectral else values)
+            if cost_then > cost:
+                break
+            cost, choice = cost_then, then
+        return cost, choice
+
+    def _values(self, basis: QuantizedRows | None) -> Values:
+        return self.thin if basis is None else ChannelTransform(basis).forward(self.thin)
+
+    def _cost(self, choice: Transforms, values: Values) -> float:
         """Weighted squared error in squared steps a value, and bits at their worth."""
+        geometry = self.spectral if choice.spectral else self.geometry
         steps = self._steps(choice.steps if choice.steps is not None else flat_steps())
         error = quantization_error(values, geometry.bands, steps)
         if not geometry.spectral:
@@ -182,9 +231,8 @@ class _Judge:
         if choice.basis is None and self.directions is not None:
             error = self.directions.forward(error)
         unit = self.unit[self.spectral.bands][:, None]
-        distortion = float(np.sum(np.square(error / unit))) / self.size
-        scale = self.total / self.size
-        bits = estimate(values, geometry.bands, steps, scale)
+        distortion = float(np.sum(np.square(error / unit))) / self.thin.size
+        bits = estimate(values, geometry.bands, steps, self.total / self.thin.size)
         if choice.basis is not None:
-            bits += 8.0 * choice.basis.codes.size
+            bits += 8.0 * len(zlib.compress(choice.basis.codes.tobytes()))
         return distortion + BIT_WEIGHT * bits / self.total

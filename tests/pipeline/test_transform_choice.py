@@ -25,9 +25,9 @@ def mixed(tokens: int, channels: int, rank: int) -> NDArray[np.float32]:
 
 
 def chosen(
-    values: Any, geometry: Geometry, step: float, total: float = 1e8, importance: Importance | None = None
+    values: Any, geometry: Geometry, step: float, total: float = 1e8, importance: Importance | None = None, **more: Any
 ) -> Any:
-    return choose_transforms(values, geometry, step, total, importance or flat_importance())
+    return choose_transforms(values, geometry, step, total, importance or flat_importance(), **more)
 
 
 def test_correlated_channels_get_a_basis() -> None:
@@ -49,6 +49,19 @@ def test_a_basis_is_the_longer_the_less_errors_weigh() -> None:
 def test_a_basis_must_pay_for_its_bytes() -> None:
     values = mixed(4096, 32, 4)
     assert chosen(values, Geometry(((64,),) * 64, 0), 1000.0, total=values.size).basis is None
+
+
+def test_a_basis_is_as_coarse_as_it_may_be() -> None:
+    """Vectors that code little need few bits, in a small file fewer; a profile's serve files of any size."""
+    values = mixed(4096, 32, 12)
+    geometry = Geometry(((64,),) * 64, 0)
+    fine = chosen(values, geometry, 1.0, total=values.size, embedded=False).basis
+    coarse = chosen(values, geometry, 1.0, total=values.size).basis
+    large = chosen(values, geometry, 1.0, total=1e9).basis
+    largest = [np.abs(basis.codes.astype(int)).max(axis=1) for basis in (coarse, fine, large)]
+    assert largest[1].min() > 60
+    assert largest[0].mean() < largest[2].mean() <= largest[1].mean()
+    assert largest[0][0] >= largest[0][-1]
 
 
 def test_smooth_grids_get_frequencies() -> None:
