@@ -187,6 +187,7 @@ class _Judge:
         self.finest = None if principal is None else quantize_rows(principal.rows)
         self.directions = None if self.finest is None else ChannelTransform(self.finest)
         self.spectral = replace(geometry, spectral=True)
+        self.frequencies = forward_grid(thin, self.spectral)
         self.unit = self._steps(weights)
 
     def _steps(self, codes: Codes) -> NDArray[np.float64]:
@@ -197,42 +198,39 @@ class _Judge:
         """(cost, choice) of all that may be."""
         has_grid = any(math.prod(grid) > 1 for grid in self.geometry.grids)
         for basis in (None,) if self.finest is None else (None, self.finest):
-            values = self._values(basis)
             if has_grid:
-                choice = Transforms(True, basis, self.weights)
-                yield self._cost(choice, forward_grid(values, self.spectral)), choice
+                yield self._costed(Transforms(True, basis, self.weights))
             uneven = has_grid and bool(self.weights[:FREQUENCY_BANDS].any())
             for finer in FINER_OCTAVES if uneven else (0,):
-                choice = Transforms(False, basis, _plain_steps(self.weights, finer))
-                yield self._cost(choice, values), choice
+                yield self._costed(Transforms(False, basis, _plain_steps(self.weights, finer)))
 
     def coarser(self, cost: float, choice: Transforms) -> tuple[float, Transforms]:
         """A choice with coarser and coarser codes of its basis, while that pays."""
         for margin in MARGINS if self.principal is not None else ():
             basis = self.principal.quantized(margin) if self.principal is not None else None
-            then = replace(choice, basis=basis)
-            values = self._values(basis)
-            cost_then = self._cost(then, forward_grid(values, self.spectral) if choice.spectral else values)
+            cost_then, then = self._costed(replace(choice, basis=basis))
             if cost_then > cost:
                 break
             cost, choice = cost_then, then
         return cost, choice
 
-    def _values(self, basis: QuantizedRows | None) -> Values:
-        return self.thin if basis is None else ChannelTransform(basis).forward(self.thin)
-
-    def _cost(self, choice: Transforms, values: Values) -> float:
+    def _costed(self, choice: Transforms) -> tuple[float, Transforms]:
         """Weighted squared error in squared steps a value, and bits at their worth."""
         geometry = self.spectral if choice.spectral else self.geometry
         steps = self._steps(choice.steps if choice.steps is not None else flat_steps())
+        tokens = self.frequencies if choice.spectral else self.thin
+        transform = None if choice.basis is None else ChannelTransform(choice.basis)
+        values = tokens if transform is None else transform.forward(tokens)
         error = quantization_error(values, geometry.bands, steps)
-        if not geometry.spectral:
+        if transform is not None:
+            error = transform.inverse(values + error) - tokens
+        if not choice.spectral:
             error = forward_grid(error, self.spectral)
-        if choice.basis is None and self.directions is not None:
+        if self.directions is not None:
             error = self.directions.forward(error)
         unit = self.unit[self.spectral.bands][:, None]
         distortion = float(np.sum(np.square(error / unit))) / self.thin.size
         bits = estimate(values, geometry.bands, steps, self.total / self.thin.size)
         if choice.basis is not None:
             bits += 8.0 * len(zlib.compress(choice.basis.codes.tobytes()))
-        return distortion + BIT_WEIGHT * bits / self.total
+        return distortion + BIT_WEIGHT * bits / self.total, choice
