@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import caufc
 from caufc.codec import BASIS, Geometry, Importance, Parameters, flat_importance, flat_steps
 from caufc.errors import OptionError
+from caufc.pipeline import transforms
 from caufc.pipeline.effort import EFFORTS, Effort
 from caufc.pipeline.transforms import choose_transforms
 
@@ -62,6 +63,19 @@ def test_a_basis_is_as_coarse_as_it_may_be() -> None:
     assert largest[1].min() > 60
     assert largest[0].mean() < largest[2].mean() <= largest[1].mean()
     assert largest[0][0] >= largest[0][-1]
+
+
+@pytest.mark.parametrize("quality", [0, 30])
+def test_a_coarse_basis_loses_little(quality: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Codes that miss much of a strong direction would spill it over all others."""
+    rng = np.random.default_rng(0)
+    directions = np.linalg.qr(rng.standard_normal((96, 96)))[0]
+    values = ((rng.standard_normal((4096, 96)) * np.geomspace(50, 0.2, 96)) @ directions).astype(np.float32)
+    coarse = caufc.encode(values, layout="n c", quality=quality)
+    monkeypatch.setattr(transforms, "MARGINS", ())
+    fine = caufc.encode(values, layout="n c", quality=quality)
+    assert len(coarse) < len(fine) - 1000
+    assert snr(caufc.decode(coarse), values) > snr(caufc.decode(fine), values) - 0.5
 
 
 def test_smooth_grids_get_frequencies() -> None:
