@@ -6,7 +6,7 @@ For each tap of `tap_features.py`, on features of the half that constants were c
    Figures are how much further scores are from the unquantised ones (Kullback-Leibler divergence) than with as much
    noise in all directions alike;
 2. bytes at equal divergence with other exponents of importance or reconstruction points, against what ships;
-3. on the test half what ships against none, and curves.
+3. the same on the test half, for what ships against none of it. Results hold all curves.
 
     python tools/measure_importance.py --data DIR --features DIR [--results NAME]
 
@@ -63,8 +63,6 @@ TESTED: dict[str, Change] = {
 }
 
 Floats = NDArray[Any]
-
-
 Curve = list[tuple[float, float]]
 """(BPFP, divergence) of points."""
 

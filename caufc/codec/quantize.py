@@ -78,14 +78,18 @@ def best_shift(scaled: Values, indices: NDArray[np.int32], gain_share: float = 0
     coded = np.flatnonzero(indices)
     if not len(coded):
         return 0
+    values, codes = np.abs(scaled.ravel()[coded]), np.abs(indices.ravel()[coded])
     with np.errstate(over="ignore", invalid="ignore"):
-        sizes = np.abs(scaled.ravel()[coded])
-        distance = float(np.mean(sizes - np.abs(indices.ravel()[coded])))
+        distance = float(np.mean(values - codes))
         if gain_share:
-            energy = float(np.einsum("i,i", scaled.ravel(), scaled.ravel(), dtype=np.float64))
-            kept = float(np.einsum("i,i", sizes, np.abs(indices.ravel()[coded]), dtype=np.float64))
-            whole = (energy - kept) / float(np.sum(sizes, dtype=np.float64))
-            distance += gain_share * (whole - distance)
+            distance += gain_share * (_energy_distance(scaled.ravel(), values, codes) - distance)
     if not np.isfinite(distance):
         return 0
     return int(np.clip(np.rint(SHIFT_PARTS * distance), -SHIFT_PARTS // 2, SHIFT_PARTS // 2))
+
+
+def _energy_distance(scaled: Values, values: Values, codes: Values) -> float:
+    """How far beyond the codes points must lie for the products of values and points to have the values' energy."""
+    energy = float(np.einsum("i,i", scaled, scaled, dtype=np.float64))
+    kept = float(np.einsum("i,i", values, codes, dtype=np.float64))
+    return (energy - kept) / float(np.sum(values, dtype=np.float64))

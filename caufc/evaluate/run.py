@@ -18,6 +18,8 @@ from .worker import Coded, Job
 __all__ = ["Run", "Told"]
 
 SHORT_SECONDS = 1e-6
+"""Less is left of sums that were rounded, not work."""
+
 OVERHEAD_SECONDS = 3.0
 """Of a point, beside its values: a process, and the rest of the network."""
 

@@ -90,7 +90,7 @@ class Task:
         samples, any of which might have met any move. So few samples tell of rare events.
         """
         if not self._logits((1, *before[0].shape)):
-            errors = [_relative_error(a, b) for a, b in zip(before, after, strict=True)]
+            errors = [_relative_squared_error(a, b) for a, b in zip(before, after, strict=True)]
             return VALUES_WEIGHT * float(np.mean(errors))
         margins, moves = (np.sort(part) for part in zip(*map(_margin, before, after), strict=True))
         return float(np.searchsorted(moves, -margins, side="left").mean()) / len(moves)
@@ -136,7 +136,7 @@ def _margin(before: NDArray[Any], after: NDArray[Any]) -> tuple[float, float]:
     return margin, moved - margin
 
 
-def _relative_error(before: NDArray[Any], after: NDArray[Any]) -> float:
+def _relative_squared_error(before: NDArray[Any], after: NDArray[Any]) -> float:
     error, size = (float(np.square(part, dtype=np.float64).sum()) for part in (before - after, before))
     return error / max(size, 1e-300)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bitstream import section_bytes
 from ..codec import (
     BAND_STEPS,
     BASIS,
@@ -28,6 +29,7 @@ from ..codec import (
     quantization_error,
     quantize_rows,
 )
+from .setup import section_of
 
 __all__ = ["Transforms", "choose_transforms"]
 
@@ -101,17 +103,14 @@ def choose_transforms(
         return plain
     thin, thin_geometry = _thinned(aligned, geometry)
     principal = _principal(aligned, step, importance)
-    judge = _Judge(thin, thin_geometry, importance.steps, principal, step, total)
+    finest = None if principal is None else quantize_rows(principal.rows)
+    judge = _Judge(thin, thin_geometry, importance.steps, finest, step, total)
     scored = list(judge.candidates())
-    best_plain = min((pair for pair in scored if not pair[1].spectral and pair[1].basis is None), key=_cost_of)
-    best = min(scored, key=_cost_of)
-    if best[1].basis is not None and embedded:
-        best = judge.coarser(*best)
+    best_plain = min((pair for pair in scored if not pair[1].spectral and pair[1].basis is None), key=itemgetter(0))
+    best = min(scored, key=itemgetter(0))
+    if embedded and principal is not None and best[1].basis is not None:
+        best = judge.coarser(principal, *best)
     return best[1] if best[0] * PLAIN_MARGIN < best_plain[0] else best_plain[1]
-
-
-def _cost_of(pair: tuple[float, Transforms]) -> float:
-    return pair[0]
 
 
 def _plain_steps(weights: Codes, finer: int) -> Codes:
@@ -168,7 +167,7 @@ class _Judge:
         thin: sample; a basis may make fewer values of it.
         geometry: of the sample, not spectral.
         weights: step codes in which distortion is measured, band by band of frequencies ``[16]``.
-        principal: in whose coefficients it is measured; None for channels.
+        finest: basis in whose coefficients it is measured; None for channels.
         step: at the wanted rate.
         total: values of the file.
     """
@@ -178,14 +177,13 @@ class _Judge:
         thin: Values,
         geometry: Geometry,
         weights: Codes,
-        principal: _Principal | None,
+        finest: QuantizedRows | None,
         step: float,
         total: float,
     ) -> None:
         self.thin, self.geometry, self.weights, self.step, self.total = thin, geometry, weights, step, total
-        self.principal = principal
-        self.finest = None if principal is None else quantize_rows(principal.rows)
-        self.directions = None if self.finest is None else ChannelTransform(self.finest)
+        self.finest = finest
+        self.directions = None if finest is None else ChannelTransform(finest)
         self.spectral = replace(geometry, spectral=True)
         self.frequencies = forward_grid(thin, self.spectral)
         self.unit = self._steps(weights)
@@ -204,11 +202,10 @@ class _Judge:
             for finer in FINER_OCTAVES if uneven else (0,):
                 yield self._costed(Transforms(False, basis, _plain_steps(self.weights, finer)))
 
-    def coarser(self, cost: float, choice: Transforms) -> tuple[float, Transforms]:
+    def coarser(self, principal: _Principal, cost: float, choice: Transforms) -> tuple[float, Transforms]:
         """A choice with coarser and coarser codes of its basis, while that pays."""
-        for margin in MARGINS if self.principal is not None else ():
-            basis = self.principal.quantized(margin) if self.principal is not None else None
-            cost_then, then = self._costed(replace(choice, basis=basis))
+        for margin in MARGINS:
+            cost_then, then = self._costed(replace(choice, basis=principal.quantized(margin)))
             if cost_then > cost:
                 break
             cost, choice = cost_then, then
@@ -232,5 +229,5 @@ class _Judge:
         distortion = float(np.sum(np.square(error / unit))) / self.thin.size
         bits = estimate(values, geometry.bands, steps, self.total / self.thin.size)
         if choice.basis is not None:
-            bits += 8.0 * len(zlib.compress(choice.basis.codes.tobytes()))
+            bits += 8.0 * len(section_bytes(section_of(0, BASIS, choice.basis.codes.ravel())))
         return distortion + BIT_WEIGHT * bits / self.total, choice

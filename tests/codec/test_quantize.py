@@ -97,7 +97,7 @@ def test_a_gain_share_of_one_keeps_the_energy() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_values_beyond_all_numbers_shift_nothing(share: float) -> None:
     aligned = np.array([[np.inf, 1.0], [1e30, 0.2]], np.float32)
-    assert abs(best_shift(aligned, np.array([[5, 1], [9, 0]], np.int32), share)) <= SHIFT_PARTS // 2
+    assert best_shift(aligned, np.array([[5, 1], [9, 0]], np.int32), share) == 0
 
 
 def test_the_error_of_a_sample_is_that_of_its_best_shift() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import caufc
 from caufc.errors import InputError
-from caufc.fit import fit_profile
+from caufc.fit import fit_profile, task_aware
 from caufc.fit.sensitivity import measure_sensitivity
 from caufc.fit.task import Task
 from caufc.types import Layout
@@ -130,3 +130,12 @@ def test_networks_that_cannot_be_fitted(maps: Any, resume: Any, message: str) ->
 def test_several_tensors_have_no_one_rest(maps: Any, pooled: Any) -> None:
     with pytest.raises(InputError, match="one tensor"):
         fit_profile({"a": maps[:8], "b": maps[:8]}, resume=pooled)
+
+
+def test_drafts_are_compared_at_both_marks() -> None:
+    """The cheapest where hardly any prediction falls may be dear where some do."""
+
+    def trials(*bits: float) -> list[task_aware._Trial]:
+        return [task_aware._Trial(0.0, 0, each, mark, mark) for each, mark in zip(bits, task_aware.MARKS, strict=True)]
+
+    assert task_aware._cheapest({"steep": trials(90, 60), "flat": trials(100, 50)}) == "flat"
