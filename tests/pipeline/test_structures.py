@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from features.common import assert_same
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import caufc
+from caufc.errors import LayoutError
 
 from .strategies import NUMPY_DTYPES, TORCH_DTYPES, item_size, of_bits, ragged, trees
 
@@ -49,8 +50,12 @@ def test_any_structure_of_samples(sample: Any, count: int) -> None:
 @given(trees, st.sampled_from([{}, {"quality": 5}, {"snr": 30}, {"bpfp": 3}, {"max_error": 0.1}]))
 def test_any_bits_encode_with_loss(features: Any, control: dict[str, float]) -> None:
     """All bits that a float can have: what the codec cannot take, it keeps."""
-    decoded = caufc.decode(caufc.encode(features, nonfinite="keep", **control))
-    assert_alike(decoded, features)
+    try:
+        data = caufc.encode(features, nonfinite="keep", **control)
+    except LayoutError as err:
+        assert "name the axis that varies" in str(err), "samples of a list may differ in tokens alone"
+        assume(False)
+    assert_alike(caufc.decode(data), features)
 
 
 @settings(deadline=None, max_examples=100)
