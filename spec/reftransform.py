@@ -34,6 +34,7 @@ class Codec:
 
     channels: int
     shift: int
+    dependent: bool
     steps: Array  # f32 [16]
     basis: Array | None  # f64 [K, C]
     coded: int  # K
@@ -50,7 +51,7 @@ def read_codec(parameters: Sequence[Any] | None, sections: Sections, number: int
     """[CAUF-0201] to [CAUF-0204], [CAUF-0216], [CAUF-0221], [CAUF-0227], [CAUF-0228]"""
     step, shift, flags, level = parameters if parameters is not None and len(parameters) == 4 else (0, 0, 0, 0)
     valid = isinstance(step, float) and step > 0 and is_int(shift, -32, 32)
-    valid = valid and is_int(flags, 0, 3) and is_int(level, -255, 255)
+    valid = valid and is_int(flags, 0, 7) and is_int(level, -255, 255)
     require(valid, 201, f"parameters {parameters} are not step, shift, flags and level")
     of = {kind: array for (kind, tensor), array in sections.items() if tensor == number}
     basis, _ = read_basis(of, 8, channels), read_basis(of, 10, channels)
@@ -63,7 +64,7 @@ def read_codec(parameters: Sequence[Any] | None, sections: Sections, number: int
     table_of, tables = read_tables(of)
     classes = np.clip(level + levels[6][:, None] + levels[3][None], 0, len(table_of) - 1)
     model = Model(classes, table_of, len(tables), bool(flags & 1), bool(flags & 2))
-    return Codec(channels, shift, steps, basis, coded, tables, model)
+    return Codec(channels, shift, bool(flags & 4), steps, basis, coded, tables, model)
 
 
 def read_levels(of: dict[int, Array], kind: int, count: int) -> Array:
@@ -119,8 +120,9 @@ def aligned_values(
     """Aligned values [N, C], and the same with every term replaced by its magnitude: [CAUF-0220] to [CAUF-0227]."""
     steps = codec.steps[np.array([token.band for token in tokens], np.int64)].astype(work)[:, None]
     q = (symbols >> 1) ^ -(symbols & 1)
+    s = codec.shift - 32 * halves(q) if codec.dependent else np.full(q.shape, codec.shift)
     with np.errstate(all="ignore"):
-        values = (q.astype(work) + np.sign(q).astype(work) * work(codec.shift / 64)) * steps
+        values = (q.astype(work) + np.sign(q).astype(work) * (s / 64).astype(work)) * steps
     if codec.exact:
         return values, np.abs(values)
     values = values.astype(np.float64)
@@ -130,6 +132,14 @@ def aligned_values(
     if codec.basis is not None:
         values, sums = values @ codec.basis, sums @ np.abs(codec.basis)
     return values, sums
+
+
+def halves(q: Array) -> Array:
+    """The half of every index [N, K]: [CAUF-0229]."""
+    found = np.zeros(q.shape, np.int64)
+    for k in range(1, q.shape[1]):
+        found[:, k] = (q[:, k - 1 :: -2] & 1).sum(axis=1) & 1
+    return found
 
 
 def dct(length: int) -> Array:

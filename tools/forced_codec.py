@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,6 +57,7 @@ class Forced:
         analysis: whether the file has analysis vectors too.
         band_steps: step codes of every band; None for none.
         own_tables: tables made for these features, or the universal ones.
+        dependent: the dependent quantiser.
         levels: whether channels and bands have levels.
         per_token: align every token.
         chunk: samples a chunk.
@@ -70,6 +72,7 @@ class Forced:
     analysis: bool = False
     band_steps: NDArray[np.int8] | None = None
     own_tables: bool = False
+    dependent: bool = False
     levels: bool = True
     per_token: bool = False
     chunk: int = 100
@@ -112,13 +115,13 @@ def _setup(source: Source, wanted: Forced) -> TensorSetup:
     codec = TransformCodec(parameters, arrays, channels)
     geometry = codec.geometry(tokens.grids, tokens.special)
     steps = codec.steps(wanted.gain).astype(np.float64)
-    scale = LARGER if wanted.own_tables else 1.0
+    scale = LARGER if wanted.own_tables else 0.0
     coefficients = codec.transform(aligned, geometry)
-    made = plan(coefficients, geometry, steps, parameters, scale, bounded=False, own_tables=wanted.own_tables)
+    made = plan(coefficients, geometry, steps, parameters, scale, bounded=False, dependent_from=math.inf)
     sections = dict(made.sections)
     if not wanted.levels:
         sections = {kind: array for kind, array in sections.items() if kind not in (CHANNEL_LEVELS, BAND_LEVELS)}
-    chosen = replace(made.parameters, extents=wanted.extents)
+    chosen = replace(made.parameters, extents=wanted.extents, dependent=wanted.dependent)
     return replace(base, parameters=chosen.to_fields(), arrays={**arrays, **sections, **wanted.also})
 
 
@@ -133,7 +136,7 @@ def forced_file(features: Any, wanted: Forced) -> bytes:
     prelude = container_prelude(source.structure, [setup], gain=wanted.gain, arch=None, indexed=False, profile=None)
     sink = io.BytesIO()
     write_pass(
-        source, [setup], prelude, sink, promises=[Promise()], dead_zones=[None], gain=wanted.gain, chunk=wanted.chunk,
+        source, [setup], prelude, sink, promises=[Promise()], costs=[None], gain=wanted.gain, chunk=wanted.chunk,
         progress=lambda values: None,
     )  # fmt: skip
     return sink.getvalue()

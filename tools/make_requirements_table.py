@@ -48,6 +48,7 @@ VALID = {
     224: "spectral-1d spectral-2d-blocks",
     225: "band-steps spectral-specials",
     226: "spectral-2d spectral-2d-blocks spectral-special",
+    229: "dependent dependent-spectral dependent-lone",
     231: "lattice-own-tables lossless-fp32",
     232: "lattice-own-tables lossless-fp32",
     233: "cnn-fp32 tiny",

@@ -40,8 +40,9 @@ from caufc.codec import (
 from caufc.codec.bucket import bucket_of, zigzag
 from caufc.codec.clustering import choose_tables, table_bits
 from caufc.codec.context import CONTEXTS
-from caufc.codec.plan import Levels, context_counts, dead_zones, levels_for
-from caufc.codec.quantize import best_shift, dequantize, quantize
+from caufc.codec.dependent import STEP_RATIO, dependent_quantize, halves_of
+from caufc.codec.plan import DEPENDENT_BITS, Levels, bits_of, context_counts, index_costs, levels_for
+from caufc.codec.quantize import best_shift, dead_zones, dequantize, quantize
 from caufc.codec.transform_codec import DEAD_ZONE_ROUNDING
 from caufc.codec.universal import universal_tables
 from caufc.pipeline.medium import MEDIUM_STEP, NARROW_CHANNELS
@@ -59,7 +60,8 @@ class Tools:
 
     grid_transform: bool = True
     basis: bool = True
-    dead_zones: bool = True
+    costs: bool = True
+    dependence: bool = True
     reconstruction_points: bool = True
     extents: bool = True
     neighbours: bool = True
@@ -104,12 +106,19 @@ class Bench:
     ) -> tuple[float, float]:
         inverse = (1 / steps)[geometry.bands][:, None]
         indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING)
-        if tools.dead_zones:
-            zones = dead_zones(indices, levels_for(indices, geometry.bands).classes(), geometry.bands)
-            indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, zones[geometry.bands])
+        classes = levels_for(indices, geometry.bands).classes()
+        costs = index_costs(indices, classes, geometry.bands) if tools.costs else np.zeros((2, *classes.shape))
+        halves = None
+        if tools.dependence and bits_of(classes, geometry.bands) >= DEPENDENT_BITS:
+            inverse, steps = inverse / STEP_RATIO, steps * STEP_RATIO
+            indices = dependent_quantize(coefficients, inverse, geometry.bands, costs / STEP_RATIO**2)
+            halves = halves_of(zigzag(indices))
+        elif tools.costs:
+            indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, dead_zones(costs)[geometry.bands])
+        points = dequantize(indices, 1.0, 0, coefficients.dtype, halves)
         scaled = coefficients * inverse.astype(coefficients.dtype)
-        shift = best_shift(scaled, indices) if tools.reconstruction_points else 0
-        error = dequantize(indices, steps[geometry.bands][:, None], shift, coefficients.dtype) - coefficients
+        shift = best_shift(scaled, points) if tools.reconstruction_points else 0
+        error = dequantize(indices, steps[geometry.bands][:, None], shift, coefficients.dtype, halves) - coefficients
         if not geometry.spectral:
             error = forward_grid(error, self.spectral)
         unit = self.weights[self.spectral.bands][:, None]

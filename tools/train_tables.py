@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ from caufc.codec.bucket import bucket_of, zigzag
 from caufc.codec.clustering import choose_tables
 from caufc.codec.context import CLASSES, CONTEXTS
 from caufc.codec.plan import context_counts
-from caufc.codec.quantize import quantize
+from caufc.codec.quantize import dead_zones, quantize
 from caufc.codec.tables import levels_of
 from caufc.codec.transform_codec import DEAD_ZONE_ROUNDING
 from caufc.types import Layout
@@ -91,8 +92,8 @@ def runs(aligned: NDArray[Any], geometry: Geometry) -> Iterator[Counts]:
 
 def _counts(coefficients: NDArray[Any], geometry: Geometry, step: float) -> Counts:
     steps = np.full(16, step)
-    made = plan(coefficients, geometry, steps, Parameters(step), 1.0, bounded=False, own_tables=False)
-    thresholds = None if made.thresholds is None else made.thresholds[geometry.bands]
+    made = plan(coefficients, geometry, steps, Parameters(step), 0.0, bounded=False, dependent_from=math.inf)
+    thresholds = None if made.costs is None else dead_zones(made.costs)[geometry.bands]
     indices = quantize(coefficients, 1 / step, DEAD_ZONE_ROUNDING, thresholds)
     buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
     counts = context_counts(buckets, made.levels.classes(), geometry, made.parameters.extents)

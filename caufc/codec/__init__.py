@@ -9,7 +9,17 @@ from .importance import Importance, blind_importance, flat_importance, flat_step
 from .lattice import Lattice
 from .lossless import decode_lossless, encode_lossless
 from .order import BANDS, FREQUENCY_BANDS
-from .plan import GAIN_SHARE, TransformPlan, bounded_values, estimate, plan, quantization_error, sample_bits
+from .plan import (
+    DEPENDENT_BITS,
+    DEPENDENT_BITS_OF_ERROR,
+    GAIN_SHARE,
+    TransformPlan,
+    bounded_values,
+    estimate,
+    plan,
+    quantization_error,
+    sample_bits,
+)
 from .transform_codec import (
     ANALYSIS,
     ANALYSIS_SCALES,
@@ -35,6 +45,8 @@ __all__ = [
     "BUCKETS",
     "CHANNEL_LEVELS",
     "CONTEXT_MAP",
+    "DEPENDENT_BITS",
+    "DEPENDENT_BITS_OF_ERROR",
     "FREQUENCY_BANDS",
     "GAIN_SHARE",
     "TABLES",

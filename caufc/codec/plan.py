@@ -12,9 +12,10 @@ from .base import Arrays
 from .bucket import BUCKETS, bucket_of, zigzag
 from .clustering import choose_tables, table_bits
 from .context import CLASSES, CONTEXT_OF, CONTEXTS, ContextKeys, classes_of, extents_of, magnitude_of
+from .dependent import STEP_RATIO, dependent_quantize, halves_of
 from .geometry import Geometry
 from .order import BANDS
-from .quantize import best_shift, dequantize, quantize
+from .quantize import best_shift, dead_zones, dequantize, quantize
 from .transform_codec import (
     BAND_LEVELS,
     CHANNEL_LEVELS,
@@ -28,6 +29,8 @@ from .transform_codec import (
 from .universal import universal_tables
 
 __all__ = [
+    "DEPENDENT_BITS",
+    "DEPENDENT_BITS_OF_ERROR",
     "GAIN_SHARE",
     "Levels",
     "TransformPlan",
@@ -46,6 +49,12 @@ RATE_WEIGHT = 0.085
 GAIN_SHARE = 0.5
 """How far reconstruction points lie from centroids towards those that keep the features' energy."""
 
+DEPENDENT_BITS, DEPENDENT_BITS_OF_ERROR = 1.5, 0.3
+"""Bits a coefficient from which dependent quantisation pays: where networks read features, and where errors count."""
+
+FEW_CHANNELS = 8
+"""With fewer, the first ones of a token, whose half is always 0, are too many for dependent quantisation."""
+
 MEAN_CLASS = 20
 """Class of a mean magnitude of 1."""
 
@@ -58,6 +67,17 @@ EXTENT_SHARE = 0.9
 
 SECTION_BITS = 8 * 20
 """Frames of the two sections that own tables need."""
+
+
+def _bits_of_class() -> NDArray[np.float64]:
+    """Bits that an index of each class takes, magnitudes being geometric."""
+    mean = np.exp2((np.arange(CLASSES) - MEAN_CLASS) / 2)
+    signs = mean / (1 + mean)
+    found: NDArray[np.float64] = np.log2(1 + mean) + mean * np.log2(1 + 1 / mean) + signs
+    return found
+
+
+BITS_OF_CLASS = _bits_of_class()
 
 CONTEXT_OF_KEY = (np.arange(CLASSES)[:, None] * CONTEXTS + CONTEXT_OF.ravel()).ravel().astype(np.int32)
 """``class * 40 + context`` of every key."""
@@ -92,14 +112,14 @@ class TransformPlan:
         parameters: the codec's scalars.
         levels: of the classes.
         tables: sections of own tables; none for the universal ones.
-        thresholds: dead zones ``[16, K]`` in steps; None for none.
+        costs: of indices ``[2, 16, K]`` in squared steps, as :class:`TransformCodec` has them; None for none.
         bits: that the sample takes.
     """
 
     parameters: Parameters
     levels: Levels
     tables: Arrays
-    thresholds: Values | None
+    costs: Values | None
     bits: float
 
     @property
@@ -142,50 +162,73 @@ def plan(
     *,
     bounded: bool,
     gain_share: float = GAIN_SHARE,
+    dependent_from: float = DEPENDENT_BITS,
 ) -> TransformPlan:
-    """Choose dead zones, reconstruction points, classes, contexts and tables from a sample.
+    """Choose quantiser, costs, reconstruction points, classes, contexts and tables from a sample.
 
     Args:
         coefficients: sample ``[N, K]``.
         geometry: of the sample.
         steps: of every band, gain included ``[16]``.
-        parameters: step and transforms; the other fields are chosen here.
+        parameters: step and transforms, of the plain quantiser; the other fields are chosen here.
         scale: how many times more values the file has than the sample.
         bounded: round to the nearest and reconstruct in the middle, so that no error exceeds half a step.
         gain_share: of reconstruction points: 0 for the smallest error, 1 for no loss of energy.
+        dependent_from: bits a coefficient from which the dependent quantiser is taken.
     """
-    inverse = (1 / steps)[geometry.bands][:, None]
+    bands = geometry.bands
+    inverse = (1 / steps)[bands][:, None]
     indices = quantize(coefficients, inverse, NEAREST_ROUNDING if bounded else DEAD_ZONE_ROUNDING)
-    levels, thresholds, shift = levels_for(indices, geometry.bands), None, 0
+    levels, costs, shift = levels_for(indices, bands), None, 0
+    dependent = not bounded and bits_of(levels.classes(), bands) >= dependent_from and indices.shape[1] >= FEW_CHANNELS
     if not bounded:
-        thresholds = dead_zones(indices, levels.classes(), geometry.bands)
-        indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, thresholds[geometry.bands])
-        levels = levels_for(indices, geometry.bands)
-        shift = best_shift(coefficients * inverse.astype(coefficients.dtype), indices, gain_share)
+        costs = index_costs(indices, levels.classes(), bands)
+        if dependent:
+            inverse, costs = inverse / STEP_RATIO, costs / STEP_RATIO**2
+            indices = dependent_quantize(coefficients, inverse, bands, costs)
+        else:
+            indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, dead_zones(costs)[bands])
+        levels = levels_for(indices, bands)
+        points = dependent_points(indices) if dependent else indices
+        shift = best_shift(coefficients * inverse.astype(coefficients.dtype), points, gain_share)
     buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
     magnitudes = magnitude_of(buckets)
     reach = extents_of(magnitudes, geometry) if len(geometry.heads) else None
     extents = reach is not None and _extents_pay(reach, geometry)
     counts = _context_counts(buckets, magnitudes, reach if extents else None, levels.classes(), geometry)
     sections, level, bits = _tables(counts, levels, scale)
-    chosen = Parameters(parameters.step, shift, parameters.spectral, extents, level)
-    return TransformPlan(chosen, levels, sections, thresholds, bits)
+    chosen = Parameters(parameters.step, shift, parameters.spectral, extents, level).with_quantizer(dependent)
+    return TransformPlan(chosen, levels, sections, costs, bits)
 
 
-def dead_zones(indices: NDArray[np.int32], classes: Bytes, bands: Bytes) -> Values:
-    """Smallest magnitude, in steps, that is worth its bits ``[16, K]``: where zeros are likely, ones are dear.
+def bits_of(classes: Bytes, bands: Bytes) -> float:
+    """Bits that an index takes, about: from classes ``[16, K]`` and the bands of all tokens."""
+    return float(BITS_OF_CLASS[classes].mean(axis=1)[bands].mean()) if classes.size and bands.size else 0.0
 
-    The rate-distortion choice between 0 and 1 for every class: ``2 u - 1 > weight * (bits of 1 - bits of 0)``.
+
+def dependent_points(indices: NDArray[np.int32]) -> Values:
+    """What dependent indices stand for, in steps."""
+    return dequantize(indices, 1.0, 0, np.dtype(np.float32), halves_of(zigzag(indices)))
+
+
+def index_costs(indices: NDArray[np.int32], classes: Bytes, bands: Bytes) -> Values:
+    """What indices cost, in squared steps ``[2, 16, K]``: where zeros are likely, ones are dear.
+
+    Bits by class, of a magnitude of 1 beyond those of 0 and of every further one, times what a bit is worth.
     """
-    counts = np.zeros((CLASSES, 3), np.int64)
-    magnitudes = np.minimum(np.abs(indices), 2)
+    counts, sums = np.zeros((CLASSES, 3), np.int64), np.zeros(CLASSES)
+    magnitudes = np.abs(indices)
     for band in np.unique(bands):
-        keys = classes[band].astype(np.int64) * 3 + magnitudes[bands == band]
+        there = magnitudes[bands == band]
+        of = np.broadcast_to(classes[band].astype(np.int64), there.shape)
+        keys = of * 3 + np.minimum(there, 2)
         counts += np.bincount(keys.ravel(), minlength=3 * CLASSES).reshape(CLASSES, 3)
-    zero, one = counts[:, 0] + 0.5, (counts[:, 1] + 0.25) / 2
-    dearer = np.clip(np.log2(zero / one), 0, 24)
-    threshold: Values = (0.5 + RATE_WEIGHT * dearer / 2).astype(np.float32)
-    return threshold[classes]
+        sums += np.bincount(of.ravel(), there.ravel(), minlength=CLASSES)
+    zero, one, coded = counts[:, 0] + 0.5, (counts[:, 1] + 0.25) / 2, counts[:, 1] + counts[:, 2]
+    first = np.clip(np.log2(zero / one), 0, 24)
+    excess = (sums - coded + 0.25) / (coded + 1)
+    costs: Values = RATE_WEIGHT * np.stack([first, np.log2(1 + 1 / excess)])
+    return costs[:, classes]
 
 
 def _extents_pay(reach: Bytes, geometry: Geometry) -> bool:

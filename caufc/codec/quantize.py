@@ -1,4 +1,4 @@
-"""The dead-zone uniform quantiser (spec, section 9)."""
+"""The dead-zone uniform quantiser, and what indices of either quantiser stand for (spec, section 9)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .bucket import LIMIT
 
-__all__ = ["SHIFT_PARTS", "best_shift", "dequantize", "quantize"]
+__all__ = ["MAX_INDEX", "SHIFT_PARTS", "best_shift", "dead_zones", "dequantize", "quantize"]
 
 SHIFT_PARTS = 64
 MAX_INDEX = LIMIT // 2 - 8
@@ -46,24 +46,43 @@ def quantize(
     return indices
 
 
-def dequantize(indices: NDArray[np.int32], steps: Values | float, shift: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Indices to values: ``(q + sign(q) * shift / 64) * step`` in ``dtype`` [CAUF-0220].
+def dead_zones(costs: Values) -> Values:
+    """Smallest magnitudes, in steps, that are worth their cost, same shape but for the first axis.
+
+    Args:
+        costs: ``[2, ...]`` as :class:`TransformCodec` has them: 1 pays from ``2 u - 1 > costs[0]`` on.
+    """
+    zones: Values = (0.5 + costs[0] / 2).astype(np.float32)
+    return zones
+
+
+def dequantize(
+    indices: NDArray[np.int32],
+    steps: Values | float,
+    shift: int,
+    dtype: np.dtype[Any],
+    halves: NDArray[np.uint8] | None = None,
+) -> NDArray[Any]:
+    """Indices to values: ``(q + sign(q) * (shift - 32 * half) / 64) * step`` in ``dtype`` [CAUF-0220].
 
     Args:
         indices: any shape.
         steps: distance of two reconstruction points, broadcastable.
         shift: how far reconstruction points of non-zero indices lie beyond the middle, in 64ths of a step.
         dtype: float32 or float64.
+        halves: of dependent indices, same shape.
     """
     values = indices.astype(dtype)
-    if shift:
+    if halves is not None:
+        values += np.sign(values) * (dtype.type(shift / SHIFT_PARTS) - dtype.type(0.5) * halves)
+    elif shift:
         values += np.sign(values) * dtype.type(shift / SHIFT_PARTS)
     with np.errstate(over="ignore"):
         values *= np.asarray(steps, dtype)
     return values
 
 
-def best_shift(scaled: Values, indices: NDArray[np.int32], gain_share: float = 0.0) -> int:
+def best_shift(scaled: Values, points: Values, gain_share: float = 0.0) -> int:
     """The shift with the smallest error, or one that keeps more of the values' size.
 
     Points at the centroids of the values that they stand for have the smallest error, but shrink features as a whole:
@@ -71,14 +90,14 @@ def best_shift(scaled: Values, indices: NDArray[np.int32], gain_share: float = 0
     up to the values' energy; then errors do not follow the values, as a network that reads them would notice.
 
     Args:
-        scaled: values in steps, same shape as ``indices``.
-        indices: what they were quantised to.
+        scaled: values in steps, same shape as ``points``.
+        points: what they were quantised to, in steps: indices, but for those of half 1.
         gain_share: 0 for centroids, 1 for points that keep all of the energy; between, in proportion.
     """
-    coded = np.flatnonzero(indices)
+    coded = np.flatnonzero(points)
     if not len(coded):
         return 0
-    values, codes = np.abs(scaled.ravel()[coded]), np.abs(indices.ravel()[coded])
+    values, codes = np.abs(scaled.ravel()[coded]), np.abs(points.ravel()[coded])
     with np.errstate(over="ignore", invalid="ignore"):
         distance = float(np.mean(values - codes))
         if gain_share:

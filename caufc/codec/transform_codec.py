@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ from .bucket import BUCKETS, unzigzag, zigzag
 from .channel_transform import ChannelTransform, QuantizedRows
 from .coefficient_coder import CoefficientCoder, Contexts
 from .context import CONTEXTS, classes_of
+from .dependent import STEP_RATIO, dependent_quantize, halves_of
 from .geometry import Geometry
 from .grid_transform import forward_grid, inverse_grid
 from .octaves import OCTAVE_PARTS, octaves
 from .order import BANDS
-from .quantize import SHIFT_PARTS, dequantize, quantize
+from .quantize import SHIFT_PARTS, dead_zones, dequantize, quantize
 from .universal import universal_tables
 
 __all__ = [
@@ -44,7 +45,7 @@ BASIS, BASIS_SCALES, ANALYSIS, ANALYSIS_SCALES = 8, 9, 10, 11
 DEAD_ZONE_ROUNDING = 0.45
 NEAREST_ROUNDING = 0.5
 STEP_PARTS = OCTAVE_PARTS
-SPECTRAL, EXTENTS = 1, 2
+SPECTRAL, EXTENTS, DEPENDENT = 1, 2, 4
 MAX_LEVEL = 255
 
 Bytes = NDArray[np.uint8]
@@ -61,6 +62,7 @@ class Parameters:
         spectral: whether grids are transformed by a DCT.
         extents: whether blocks have extents.
         level: part of every symbol's class, -255 to 255.
+        dependent: whether indices are those of the dependent quantiser.
 
     Raises:
         MalformedError: if a number is out of range.
@@ -71,6 +73,7 @@ class Parameters:
     spectral: bool = False
     extents: bool = False
     level: int = 0
+    dependent: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.step < np.inf or abs(self.shift) > SHIFT_PARTS // 2 or abs(self.level) > MAX_LEVEL:
@@ -78,7 +81,7 @@ class Parameters:
 
     def to_fields(self) -> tuple[int | float, ...]:
         """As the header holds them [CAUF-0201]."""
-        flags = SPECTRAL * self.spectral + EXTENTS * self.extents
+        flags = SPECTRAL * self.spectral + EXTENTS * self.extents + DEPENDENT * self.dependent
         return (self.step, self.shift, flags, self.level)
 
     @classmethod
@@ -88,10 +91,18 @@ class Parameters:
         Raises:
             MalformedError: if they are not there, or of other types.
         """
-        if [type(field) for field in fields] != [float, int, int, int] or not 0 <= fields[2] <= SPECTRAL + EXTENTS:
+        if [type(field) for field in fields] != [float, int, int, int] or fields[2] not in range(2 * DEPENDENT):
             raise MalformedError(f"codec parameters {list(fields)}", requirement=201)
         step, shift, flags, level = fields
-        return cls(step, int(shift), bool(int(flags) & SPECTRAL), bool(int(flags) & EXTENTS), int(level))
+        spectral, extents, dependent = (bool(int(flags) & flag) for flag in (SPECTRAL, EXTENTS, DEPENDENT))
+        return cls(step, int(shift), spectral, extents, int(level), dependent)
+
+    def with_quantizer(self, dependent: bool) -> Parameters:
+        """The same with the plain or the dependent quantiser, and a step with about the same error."""
+        if dependent == self.dependent:
+            return self
+        step = self.step * STEP_RATIO if dependent else self.step / STEP_RATIO
+        return replace(self, step=float(np.float32(step)), dependent=dependent)
 
 
 class TransformCodec:
@@ -102,7 +113,8 @@ class TransformCodec:
         arrays: the sections; all may be missing.
         channels: C.
         bounded: the encoder rounds to the nearest.
-        thresholds: of every band and coded channel ``[16, K]``, in steps: the encoder makes smaller magnitudes 0.
+        costs: of every band and coded channel ``[2, 16, K]``, in squared steps, for the encoder: what a magnitude of
+            1 costs more than 0, and what every further one costs.
 
     Raises:
         MalformedError: if parameters or sections break the specification.
@@ -115,9 +127,9 @@ class TransformCodec:
         channels: int,
         *,
         bounded: bool = False,
-        thresholds: Values | None = None,
+        costs: Values | None = None,
     ) -> None:
-        self.parameters, self.thresholds = parameters, thresholds
+        self.parameters, self.costs = parameters, costs
         self.rounding = NEAREST_ROUNDING if bounded else DEAD_ZONE_ROUNDING
         self.basis = _basis(arrays, channels)
         self.coded = coded = channels if self.basis is None else self.basis.coded
@@ -153,7 +165,9 @@ class TransformCodec:
         """Quantise coefficients ``[N, K]`` of tokens in these bands ``[N]`` to symbols, same shape and memory order."""
         steps = self.steps(gain).astype(np.float64)
         inverse: Values | float = 1 / steps[0] if _alike(steps, bands) else (1 / steps)[bands][:, None]
-        thresholds = None if self.thresholds is None else self.thresholds[bands]
+        if self.parameters.dependent:
+            return zigzag(dependent_quantize(coefficients, inverse, bands, self.costs))
+        thresholds = None if self.costs is None else dead_zones(self.costs)[bands]
         return zigzag(quantize(coefficients, inverse, self.rounding, thresholds))
 
     def encode(self, symbols: Symbols, geometry: Geometry) -> bytes:
@@ -173,7 +187,8 @@ class TransformCodec:
         steps = self.steps(gain)
         alike = (steps == steps[0]).all() or _alike(steps, geometry.bands)
         of_token: Values | float = steps[0] if alike else steps[geometry.bands][:, None]
-        values = dequantize(unzigzag(symbols), of_token, self.parameters.shift, dtype)
+        halves = halves_of(symbols) if self.parameters.dependent else None
+        values = dequantize(unzigzag(symbols), of_token, self.parameters.shift, dtype, halves)
         with np.errstate(over="ignore", invalid="ignore"):
             if geometry.spectral:
                 values = inverse_grid(values, geometry)

@@ -190,8 +190,7 @@ class _Judge:
         steps = plain.steps(1.0).astype(np.float64)
         made = plan(coefficients, geometry, steps, parameters, 1.0, bounded=False, gain_share=share)
         shift = made.parameters.shift
-        shifted = replace(parameters, shift=shift)
-        codec = TransformCodec(shifted, draft.arrays, channels, thresholds=made.thresholds)
+        codec = TransformCodec(made.parameters, draft.arrays, channels, costs=made.costs)
         symbols = codec.symbols(coefficients, geometry.bands, 1.0)
         matrix = aligner.inverse(codec.reconstruct(symbols, geometry, 1.0, np.dtype(np.float32)), None)
         after = self.task.run(list(self.form.from_tokens(replace(self.tokens, matrix=matrix))))

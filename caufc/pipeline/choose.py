@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,8 @@ from ..align import (
 )
 from ..bitstream import AlignmentRecord, section_bytes
 from ..codec import (
+    DEPENDENT_BITS,
+    DEPENDENT_BITS_OF_ERROR,
     GAIN_SHARE,
     TABLES,
     Arrays,
@@ -34,7 +37,7 @@ from ..codec import (
 )
 from ..errors import InputError, LayoutError, MalformedError
 from ..types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, FLOATS, Alignment, Layout
-from .coder import DeadZones
+from .coder import Costs
 from .lossless_coder import lattice_of_tokens
 from .medium import medium_step, medium_step_of_read
 from .numeric import cast_floats, to_floats
@@ -89,6 +92,7 @@ class Choice:
         geometry: of the coefficients.
         survey: of the tensor.
         profiled: whether a profile made the choices.
+        searched: whether there is time to search for indices that depend on each other.
     """
 
     setup: TensorSetup
@@ -97,6 +101,7 @@ class Choice:
     geometry: Geometry
     survey: TensorSurvey
     profiled: bool = False
+    searched: bool = True
 
     @classmethod
     def of(cls, setup: TensorSetup, aligner: ValueAligner, survey: TensorSurvey, *, profiled: bool = False) -> Choice:
@@ -126,8 +131,8 @@ class Choice:
 
     @property
     def parameters(self) -> Parameters:
-        """The codec's scalars so far."""
-        return Parameters.from_fields(self.setup.parameters)
+        """The codec's scalars so far, with the plain quantiser."""
+        return Parameters.from_fields(self.setup.parameters).with_quantizer(dependent=False)
 
     def steps(self, gain: float) -> NDArray[np.float64]:
         """Step of every band ``[16]`` at a gain."""
@@ -301,6 +306,8 @@ def prefers_lossless(choice: Choice, target: Target) -> bool:
 
 
 def _plan(choice: Choice, gain: float, target: Target) -> TransformPlan:
+    exact = target.kind == "snr"
+    least = DEPENDENT_BITS_OF_ERROR if exact else DEPENDENT_BITS
     return plan(
         choice.coefficients,
         choice.geometry,
@@ -308,7 +315,8 @@ def _plan(choice: Choice, gain: float, target: Target) -> TransformPlan:
         choice.parameters,
         choice.survey.scale,
         bounded=target.kind == "max_error",
-        gain_share=0.0 if target.kind == "snr" else GAIN_SHARE,
+        gain_share=0.0 if exact else GAIN_SHARE,
+        dependent_from=least if choice.searched else math.inf,
     )
 
 
@@ -329,22 +337,23 @@ def _bounded_bytes(choice: Choice, bound: float) -> float:
     return bits / 8 * choice.survey.scale + section_cost(made.sections)
 
 
-def choose_tables(choice: Choice, gain: float, target: Target) -> tuple[TensorSetup, DeadZones]:
-    """Add reconstruction points, classes and tables for a gain; also the encoder's dead zones."""
+def choose_tables(choice: Choice, gain: float, target: Target) -> tuple[TensorSetup, Costs]:
+    """Add quantiser, reconstruction points, classes and tables for a gain; also what indices cost the encoder."""
     made = _plan(choice, gain, target)
     if not choice.profiled:
         arrays = {**choice.setup.arrays, **made.sections}
-        return replace(choice.setup, parameters=made.parameters.to_fields(), arrays=arrays), made.thresholds
-    return _profiled_tables(choice, made, gain), made.thresholds
+        return replace(choice.setup, parameters=made.parameters.to_fields(), arrays=arrays), made.costs
+    return _profiled_tables(choice, made, gain), made.costs
 
 
 def _profiled_tables(choice: Choice, made: TransformPlan, gain: float) -> TensorSetup:
     """A profile's classes and tables, unless own ones save more than they take; always its reconstruction points."""
-    codec = TransformCodec(choice.parameters, choice.setup.arrays, choice.survey.channels, thresholds=made.thresholds)
+    profiled = Parameters.from_fields(choice.setup.parameters).with_quantizer(made.parameters.dependent)
+    codec = TransformCodec(profiled, choice.setup.arrays, choice.survey.channels, costs=made.costs)
     kept = sample_bits(codec, choice.coefficients, choice.geometry, gain)
     saved = (kept - made.bits) * choice.survey.scale
     if (TABLES in choice.setup.arrays and not made.tables) or saved <= 8 * section_cost(made.whole_sections):
-        return choice.setup
+        return replace(choice.setup, parameters=profiled.to_fields())
     arrays = {**choice.setup.arrays, **made.whole_sections}
-    parameters = replace(made.parameters, shift=choice.parameters.shift)
+    parameters = replace(made.parameters, step=profiled.step, shift=profiled.shift)
     return replace(choice.setup, parameters=parameters.to_fields(), arrays=arrays)

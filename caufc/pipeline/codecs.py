@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from ..errors import CaufError
 from ..limits import Limits
-from .coder import Coder, DeadZones
+from .coder import Coder, Costs
 from .hyperprior_coder import HyperpriorCoder, LearnedCodecs
 from .lossless_coder import LosslessCoder
 from .setup import HYPERPRIOR, LOSSLESS, TensorSetup
@@ -23,7 +23,7 @@ def coder_of(
     learned: LearnedCodecs,
     *,
     bounded: bool = False,
-    dead_zones: DeadZones = None,
+    costs: Costs = None,
 ) -> Coder:
     """The coder of a tensor.
 
@@ -32,7 +32,7 @@ def coder_of(
         gain: factor on all steps.
         learned: those of the file.
         bounded: whether errors are bounded.
-        dead_zones: for the encoder.
+        costs: for the encoder.
 
     Raises:
         MalformedError: if its parameters or sections break the specification.
@@ -42,7 +42,7 @@ def coder_of(
         return LosslessCoder(setup)
     if setup.codec == HYPERPRIOR:
         return HyperpriorCoder(setup, learned.of(setup))
-    return TransformCoder(setup, gain, bounded, dead_zones)
+    return TransformCoder(setup, gain, bounded, costs)
 
 
 def coders_of(setups: Sequence[TensorSetup], gain: float, limits: Limits) -> list[Coder]:

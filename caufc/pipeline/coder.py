@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from ..types import AnyArray
 from .distortion import Distortion
 
-__all__ = ["Coder", "DeadZones", "Encoded", "Promise", "Samples", "Shapes", "Symbols", "Work", "split"]
+__all__ = ["Coder", "Costs", "Encoded", "Promise", "Samples", "Shapes", "Symbols", "Work", "split"]
 
-DeadZones = NDArray[Any] | None
+Costs = NDArray[Any] | None
+"""Of indices, for the encoder of a tensor, as :class:`~caufc.codec.TransformCodec` has them."""
 """Smallest magnitudes, in steps, that an encoder keeps ``[16, K]``."""
 
 Samples = AnyArray | list[AnyArray]

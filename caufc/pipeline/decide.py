@@ -17,7 +17,7 @@ from .choose import (
     lossless_setup,
     prefers_lossless,
 )
-from .coder import DeadZones, Promise
+from .coder import Costs, Promise
 from .hyperprior_choice import choose_range
 from .numeric import to_floats
 from .profile import ProfileFile
@@ -45,7 +45,7 @@ class Decided:
         promise: what the coder must keep.
         choice: for the rate control; None for what is coded without loss.
         note: what the user should know.
-        dead_zones: for the coder; they come with the tables.
+        costs: for the coder; they come with the tables.
     """
 
     setup: TensorSetup
@@ -53,7 +53,7 @@ class Decided:
     promise: Promise
     choice: Choice | None = None
     note: str = ""
-    dead_zones: DeadZones = None
+    costs: Costs = None
 
 
 def decide(
@@ -97,8 +97,8 @@ def with_tables(tensors: Sequence[Decided], gain: float, target: Target) -> list
 def _with_tables(tensor: Decided, choice: Choice | None, gain: float, target: Target) -> Decided:
     if choice is None:
         return tensor
-    setup, dead_zones = choose_tables(choice, gain, target)
-    return replace(tensor, setup=setup, dead_zones=dead_zones)
+    setup, costs = choose_tables(choice, gain, target)
+    return replace(tensor, setup=setup, costs=costs)
 
 
 def _defaults(source: Source, profile: ProfileFile | None) -> Sequence[TensorSetup | None]:
@@ -129,6 +129,7 @@ class _Decision:
         self.target, self.keep_nonfinite = options.target, options.keep_nonfinite
         self.default = default
         self.weights, self.outliers = options.weights, options.outliers
+        self.searched = options.effort.searched
         own: TensorOptions = options.of(tensor.name)
         if default is not None:
             own = replace(own, layout=own.layout or default.layout, tap=own.tap or default.tap)
@@ -202,12 +203,12 @@ class _Decision:
     def _choice(self, base: TensorSetup, survey: TensorSurvey) -> Choice:
         default = self._profiled()
         if default is not None:
-            return Choice.from_profile(base, default, survey)
+            return replace(Choice.from_profile(base, default, survey), searched=self.searched)
         reads = self._reads()
         self._check_read(reads, survey.geometry.special)
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
         setup = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded)
-        return Choice.of(setup, aligner, survey)
+        return replace(Choice.of(setup, aligner, survey), searched=self.searched)
 
     def _reads(self) -> str:
         """What is read: as the user says, else as the plugin says where the target may weigh values unequally."""

@@ -22,10 +22,12 @@ class Effort:
     Args:
         sample_values: values of a file that choices are made on, at most.
         sample_share: share of a file that they are made on, at most, unless it is small.
+        searched: whether dependent indices are searched for.
     """
 
     sample_values: int
     sample_share: float = 0.25
+    searched: bool = True
 
     def sample_of(self, numel: int, *, profiled: bool = False) -> int:
         """Values to sample of a file of so many; small files need fewer where a profile has made most choices."""
@@ -45,7 +47,7 @@ class Effort:
 
 
 EFFORTS = {
-    "fast": Effort(1 << 18),
+    "fast": Effort(1 << 18, searched=False),
     "default": Effort(1 << 21),
     "best": Effort(1 << 23, sample_share=1.0),
 }

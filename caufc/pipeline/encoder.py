@@ -126,7 +126,7 @@ class Encoder:
             prelude,
             sink,
             promises=[tensor.promise for tensor in tensors],
-            dead_zones=[tensor.dead_zones for tensor in tensors],
+            costs=[tensor.costs for tensor in tensors],
             gain=gain,
             chunk=self.chunk,
             progress=self._advance("encode"),

@@ -16,7 +16,7 @@ from ..align import (
 )
 from ..codec import Geometry, Parameters, TransformCodec
 from ..types import DTYPES, AnyArray
-from .coder import DeadZones, Encoded, Promise, Samples, Shapes, Symbols, Work
+from .coder import Costs, Encoded, Promise, Samples, Shapes, Symbols, Work
 from .distortion import Distortion
 from .numeric import cast_floats, to_floats
 from .payload import Payload
@@ -25,7 +25,9 @@ from .token_coder import TokenCoder
 
 __all__ = ["TransformCoder"]
 
-BLOCK_VALUES = 1 << 17
+BLOCK_VALUES, SEARCHED_VALUES = 1 << 17, 1 << 19
+"""Values that are coded at a time; a search goes through many tokens side by side."""
+
 SAFE_INDEX = 1 << 23
 """Below, float32 represents every index and its neighbours, so quantisation errors stay within steps."""
 
@@ -45,11 +47,11 @@ class _State:
 class TransformCoder(TokenCoder):
     """Codes floats: format alignment, value alignment, transform codec, patches."""
 
-    def __init__(self, setup: TensorSetup, gain: float, bounded: bool, dead_zones: DeadZones) -> None:
+    def __init__(self, setup: TensorSetup, gain: float, bounded: bool, costs: Costs) -> None:
         super().__init__(setup)
         self.gain = gain
         parameters = Parameters.from_fields(setup.parameters)
-        self.codec = TransformCodec(parameters, setup.arrays, self.channels, bounded=bounded, thresholds=dead_zones)
+        self.codec = TransformCodec(parameters, setup.arrays, self.channels, bounded=bounded, costs=costs)
         self.largest_step = float(self.codec.steps(gain).max())
         self.part: Geometry | None = None
 
@@ -103,7 +105,8 @@ class TransformCoder(TokenCoder):
 
     def _blocks(self, geometry: Geometry) -> Iterator[tuple[slice, Geometry]]:
         """Runs of samples of so many values that they stay in the processor's caches, as rows and their geometry."""
-        most = max(1, BLOCK_VALUES // max(1, self.channels))
+        values = SEARCHED_VALUES if self.codec.parameters.dependent else BLOCK_VALUES
+        most = max(1, values // max(1, self.channels))
         first = row = size = 0
         for number, tokens in enumerate(geometry.sizes):
             if size and size + tokens > most:

@@ -28,7 +28,7 @@ from ..errors import LimitError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..types import Structure
 from .codecs import coder_of
-from .coder import Coder, DeadZones, Promise
+from .coder import Coder, Costs, Promise
 from .distortion import Distortion
 from .hyperprior_coder import LearnedCodecs
 from .profile import ProfileFile
@@ -146,7 +146,7 @@ def write_pass(
     sink: Sink,
     *,
     promises: Sequence[Promise],
-    dead_zones: Sequence[DeadZones],
+    costs: Sequence[Costs],
     gain: float,
     chunk: int,
     progress: Callable[[int], None],
@@ -160,7 +160,7 @@ def write_pass(
         prelude: header and sections.
         sink: takes the bytes.
         promises: one a tensor.
-        dead_zones: one a tensor.
+        costs: one a tensor.
         gain: factor on all steps.
         chunk: samples a chunk.
         progress: told how many values have been written.
@@ -180,8 +180,8 @@ def write_pass(
     head = header.to_bytes()
     learned = LearnedCodecs()
     coders = [
-        coder_of(setup, gain, learned, bounded=promise.max_error is not None, dead_zones=zones)
-        for setup, promise, zones in zip(setups, promises, dead_zones, strict=True)
+        coder_of(setup, gain, learned, bounded=promise.max_error is not None, costs=each)
+        for setup, promise, each in zip(setups, promises, costs, strict=True)
     ]
     with _keeping_within():
         limits.check("header_bytes", len(head))

@@ -27,8 +27,8 @@ from caufc.codec import (
     sample_bits,
 )
 from caufc.codec.clustering import choose_tables, table_bits
-from caufc.codec.plan import dead_zones, levels_for
-from caufc.codec.quantize import quantize
+from caufc.codec.plan import index_costs, levels_for
+from caufc.codec.quantize import dead_zones, quantize
 from caufc.codec.tables import frequencies_of
 
 Matrix = NDArray[Any]
@@ -41,9 +41,7 @@ def planned(values: Matrix, geometry: Geometry, step: float, **options: Any) -> 
     bounded = options.pop("bounded", False)
     steps = base.steps(1.0).astype(np.float64)
     made = plan(coefficients, geometry, steps, base.parameters, 1.0, bounded=bounded, **options)
-    return made, TransformCodec(
-        made.parameters, made.sections, values.shape[1], bounded=bounded, thresholds=made.thresholds
-    )
+    return made, TransformCodec(made.parameters, made.sections, values.shape[1], bounded=bounded, costs=made.costs)
 
 
 def real(name: str, request: pytest.FixtureRequest) -> tuple[Matrix, tuple[tuple[int, ...], ...]]:
@@ -97,7 +95,8 @@ def test_own_tables_come_only_where_they_pay() -> None:
 def test_bounded_plans_have_no_dead_zones() -> None:
     values = np.random.default_rng(1).standard_normal((50, 6)).astype(np.float32)
     made, codec = planned(values, Geometry(((50,),), 0), 0.25, bounded=True)
-    assert made.thresholds is None
+    assert made.costs is None
+    assert not made.parameters.dependent
     assert made.parameters.shift == 0
     symbols = codec.symbols(values, np.zeros(50, np.uint8), 1.0)
     found = codec.reconstruct(symbols, Geometry(((50,),), 0), 1.0, np.dtype("f4"))
@@ -120,10 +119,28 @@ def test_dead_zones_widen_where_ones_are_rare() -> None:
     rng = np.random.default_rng(3)
     values = rng.laplace(size=(5000, 2)) * np.array([0.15, 3.0])
     indices, bands = quantize(values, 1.0, 0.45), np.zeros(5000, np.uint8)
-    thresholds = dead_zones(indices, levels_for(indices, bands).classes(), bands)
+    thresholds = dead_zones(index_costs(indices, levels_for(indices, bands).classes(), bands))
     assert thresholds.shape == (BANDS, 2)
     assert thresholds[0, 0] > thresholds[0, 1] >= 0.5
     assert thresholds.max() < 1.6
+
+
+@pytest.mark.parametrize("step", [0.1, 0.3])
+def test_dependent_indices_take_fewer_bits_at_equal_error(step: float, minilm: list[NDArray[np.float32]]) -> None:
+    """On real features, by more than 0.07 bits; an octave of error is half a bit."""
+    values = np.concatenate(minilm)
+    geometry, bits = Geometry(tuple((len(part),) for part in minilm), 0), []
+    for least in (2.0, 6.0):
+        made, codec = planned(values, geometry, step, dependent_from=least)
+        assert made.parameters.dependent == (least == 2)
+        found = codec.reconstruct(codec.symbols(values, geometry.bands, 1.0), geometry, 1.0, np.dtype("f4"))
+        bits.append(made.bits / values.size + 0.5 * np.log2(np.square(found - values).mean()))
+    assert bits[0] < bits[1] - 0.07
+
+
+def test_few_channels_do_not_depend() -> None:
+    values = np.random.default_rng(5).normal(size=(400, 7)).astype(np.float32)
+    assert not planned(values, Geometry(((400,),), 0), 0.01)[0].parameters.dependent
 
 
 def test_estimates_fall_with_steps() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def test_malformed_sections(arrays: Any, requirement: int) -> None:
         (1.0, 0, 0, 0, 0),
         (1, 0, 0, 0),
         (1.0, 0.0, 0, 0),
-        (1.0, 0, 4, 0),
+        (1.0, 0, 8, 0),
         (1.0, 0, -1, 0),
         (1.0, 0, 0, 256),
         (1.0, 0, 0, -256),
@@ -98,9 +99,18 @@ def test_malformed_parameters(fields: Any) -> None:
     assert caught.value.requirement == 201
 
 
-@pytest.mark.parametrize("parameters", [Parameters(0.5), Parameters(2.0**-100, -32, True, True, -255)])
+@pytest.mark.parametrize("parameters", [Parameters(0.5), Parameters(2.0**-100, -32, True, True, -255, True)])
 def test_parameters_come_back(parameters: Parameters) -> None:
     assert Parameters.from_fields(parameters.to_fields()) == parameters
+
+
+def test_a_quantizer_brings_its_step() -> None:
+    plain = Parameters(0.3, 5, True, True, 7)
+    dependent = plain.with_quantizer(dependent=True)
+    assert dependent == replace(plain, step=dependent.step, dependent=True)
+    assert 1.1 * plain.step < dependent.step < 1.15 * plain.step
+    assert dependent.with_quantizer(dependent=False).step == pytest.approx(plain.step, rel=2**-23)
+    assert plain.with_quantizer(dependent=False) is plain
 
 
 def test_steps_by_band_and_gain() -> None:
@@ -125,12 +135,12 @@ def test_steps_that_float32_does_not_hold(step: float, gain: float, code: int) -
 def test_dead_zones_are_the_encoders_alone() -> None:
     geometry = Geometry(((4, 4),), 0)
     aligned = np.linspace(-3, 3, 32, dtype=np.float32).reshape(16, 2)
-    thresholds = np.zeros((16, 2), np.float32)
-    thresholds[0] = (0.9, 1.9)
+    thresholds = np.array([0.9, 1.9], np.float32)
+    costs = np.broadcast_to(2 * thresholds - 1, (2, 16, 2))
     plain = TransformCodec(Parameters(1.0), {}, 2)
-    dead = TransformCodec(Parameters(1.0), {}, 2, thresholds=thresholds)
+    dead = TransformCodec(Parameters(1.0), {}, 2, costs=costs)
     symbols, thinned = (codec.symbols(aligned, geometry.bands, 1.0) for codec in (plain, dead))
-    small = np.abs(aligned) < thresholds[0]
+    small = np.abs(aligned) < thresholds
     assert not thinned[small].any()
     np.testing.assert_array_equal(thinned[~small], symbols[~small])
     np.testing.assert_array_equal(plain.decode_symbols(dead.encode(thinned, geometry), geometry), thinned)

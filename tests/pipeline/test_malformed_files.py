@@ -92,7 +92,7 @@ CASES: dict[str, tuple[bytes, int]] = {
     "integer step": (edited(LOSSY, set_record(7, [1, 0, 0, 0])), 201),
     "float shift": (edited(LOSSY, set_record(7, [1.0, 0.0, 0, 0])), 201),
     "shift 33": (edited(LOSSY, set_record(7, [1.0, 33, 0, 0])), 201),
-    "an unknown transform": (edited(LOSSY, set_record(7, [1.0, 0, 4, 0])), 201),
+    "an unknown transform": (edited(LOSSY, set_record(7, [1.0, 0, 8, 0])), 201),
     "three parameters": (edited(LOSSY, set_record(7, [1.0, 0, 0])), 201),
     "step beyond float32": (edited(LOSSY, lambda f: (set_record(7, [1e30, 0, 0, 0])(f), f.__setitem__(3, 1e30))), 221),
     "step below float32": (edited(LOSSY, lambda f: (set_record(7, [1e-30, 0, 0, 0])(f), f.__setitem__(3, 1e-30))), 221),
