@@ -20,8 +20,10 @@ __all__ = ["STEP_RATIO", "dependent_quantize", "halves_of"]
 STEP_RATIO = 9 / 8
 """Steps with the error of a plain step: errors of a trellis of four states are about 1 dB smaller at equal steps."""
 
-PATHS = 1024
-"""Tokens that are searched at a time, so that they stay in the processor's caches."""
+LOT, FEWEST, MOST = 1 << 18, 256, 2048
+"""Values that are searched at a time, so that they stay in the processor's caches, and tokens, so that there is enough
+to do at each step of them.
+"""
 
 SLAB = 8192
 """Values whose errors are found at a time."""
@@ -29,6 +31,7 @@ SLAB = 8192
 NEAR = 8.0
 """Steps within which a magnitude is looked at; beyond, an even number of steps is set aside."""
 
+HALF_SHIFTS = np.array([[0], [0.5]], np.float32)
 UNREACHED = np.float32(1e30)
 
 Values = NDArray[Any]
@@ -62,8 +65,9 @@ def dependent_quantize(
     """
     indices = np.empty(values.shape, np.int32)
     turned = None if costs is None else np.ascontiguousarray(costs.swapaxes(1, 2), np.float32)
-    for start in range(0, len(values), PATHS):
-        rows = slice(start, start + PATHS)
+    lot = min(MOST, max(FEWEST, LOT // max(1, values.shape[1])))
+    for start in range(0, len(values), lot):
+        rows = slice(start, start + lot)
         steps = inverse_steps[rows] if isinstance(inverse_steps, np.ndarray) else inverse_steps
         with np.errstate(over="ignore"):
             scaled = (values[rows] * np.asarray(steps, values.dtype)).T
@@ -90,8 +94,9 @@ def _search(near: Floats, costs: Floats | None) -> Floats:
         costs: of every channel and token ``[2, K, n]``, or None.
     """
     length, count = near.shape
-    path = np.full((4, count), UNREACHED)
-    path[0] = 0
+    path, following = np.full((2, 2, count), UNREACHED), np.empty((2, 2, count), np.float32)
+    path[0, 0] = 0
+    kept, turned = np.empty_like(path), np.empty_like(path)
     came = np.empty((length, 2, 2, count), np.bool_)
     zeros = np.empty((length, 2, count), np.bool_)
     slab = max(1, SLAB // max(1, count))
@@ -99,17 +104,18 @@ def _search(near: Floats, costs: Floats | None) -> Floats:
         there = slice(first, first + slab)
         errors, zeros[there] = _errors(near[there], None if costs is None else costs[:, there])
         for position, error in enumerate(errors, first):
-            states = path.reshape(2, 2, 1, count)
-            kept, turned = states[:, 0] + error, states[:, 1] + error[:, ::-1]
+            np.add(path[:, :1], error, out=kept)
+            np.add(path[:, 1:], error[:, ::-1], out=turned)
             np.less(turned, kept, out=came[position])
-            path = np.ascontiguousarray(np.minimum(kept, turned).transpose(1, 0, 2)).reshape(4, count)
-    halves, odd = _traced(came, np.argmin(path, axis=0))
+            np.minimum(kept, turned, out=following.transpose(1, 0, 2))
+            path, following = following, path
+    halves, odd = _traced(came, np.argmin(path.reshape(4, count), axis=0))
     return _magnitudes(near, halves, odd, zeros)
 
 
 def _shifted(near: Floats) -> tuple[Floats, Floats]:
     """For both halves ``[k, 2, n]``: magnitudes of which indices are the nearest integers, and the nearest even one."""
-    places = near[:, None] + np.array([[0], [0.5]], np.float32)
+    places = near[:, None] + HALF_SHIFTS
     even = 2 * np.rint(places / 2)
     return places, even
 
@@ -121,19 +127,20 @@ def _errors(near: Floats, costs: Floats | None) -> tuple[Floats, NDArray[np.bool
     """
     places, even = _shifted(near)
     off = places - even
-    nearness = np.abs(off)
     errors = np.empty((len(near), 2, 2, near.shape[1]), np.float32)
-    np.square(off, out=errors[:, :, 0])
-    np.square(1 - nearness, out=errors[:, :, 1])
+    best, other = errors[:, :, 0], errors[:, :, 1]
+    np.square(off, out=best)
+    np.multiply(np.abs(off), np.float32(-2), out=other)
+    other += 1
     none = np.square(near)
     if costs is not None:
         first, further = costs[:, :, None]
-        base = first + further * (even - 1 - near[:, None])
-        errors[:, :, 0] += base
-        errors[:, :, 1] += base + np.copysign(further, off)
+        best += first + further * (HALF_SHIFTS - 1 - off)
+        other += np.copysign(further, off)
         none -= costs[1] * near
-    zeros = (even == 0) | (none[:, None] < errors[:, :, 0])
-    np.copyto(errors[:, :, 0], none[:, None], where=zeros)
+    other += best
+    zeros = (even == 0) | (none[:, None] < best)
+    np.copyto(best, none[:, None], where=zeros)
     return errors, zeros
 
 

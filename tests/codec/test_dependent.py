@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from caufc.codec.bucket import zigzag
-from caufc.codec.dependent import PATHS, dependent_quantize, halves_of
+from caufc.codec.dependent import MOST, dependent_quantize, halves_of
 from caufc.codec.quantize import dequantize
 
 F4, F8 = np.dtype("f4"), np.dtype("f8")
@@ -89,10 +89,10 @@ def test_costs_make_indices_small() -> None:
 def test_tokens_do_not_see_each_other() -> None:
     """Bands, costs and steps are each token's own, also where tokens are searched in several lots."""
     rng = np.random.default_rng(3)
-    values, bands = rng.normal(0, 3, (PATHS + 70, 9)).astype(F4), rng.integers(0, 16, PATHS + 70).astype(np.uint8)
-    costs, inverse = rng.uniform(0, 0.3, (2, 16, 9)), rng.uniform(0.5, 2, (PATHS + 70, 1))
+    values, bands = rng.normal(0, 3, (MOST + 70, 9)).astype(F4), rng.integers(0, 16, MOST + 70).astype(np.uint8)
+    costs, inverse = rng.uniform(0, 0.3, (2, 16, 9)), rng.uniform(0.5, 2, (MOST + 70, 1))
     found = dependent_quantize(values, inverse, bands, costs)
-    for token in (0, 5, PATHS - 1, PATHS, PATHS + 69):
+    for token in (0, 5, MOST - 1, MOST, MOST + 69):
         there = slice(token, token + 1)
         alone = dependent_quantize(values[there], inverse[there], bands[there], costs)
         np.testing.assert_array_equal(found[there], alone)
