@@ -41,7 +41,8 @@ from caufc.codec.bucket import bucket_of, zigzag
 from caufc.codec.clustering import choose_tables, table_bits
 from caufc.codec.context import CONTEXTS
 from caufc.codec.dependent import STEP_RATIO, dependent_quantize, halves_of
-from caufc.codec.plan import DEPENDENT_BITS, Levels, bits_of, context_counts, index_costs, levels_for
+from caufc.codec.levels import Levels, bits_of, index_costs, levels_for
+from caufc.codec.plan import DEPENDENT_BITS, context_counts
 from caufc.codec.quantize import best_shift, dead_zones, dequantize, quantize
 from caufc.codec.transform_codec import DEAD_ZONE_ROUNDING
 from caufc.codec.universal import universal_tables

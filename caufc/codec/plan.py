@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 from .base import Arrays
 from .bucket import BUCKETS, bucket_of, zigzag
 from .clustering import choose_tables, table_bits
-from .context import CLASSES, CONTEXT_OF, CONTEXTS, ContextKeys, classes_of, extents_of, magnitude_of
+from .context import CLASSES, CONTEXT_OF, CONTEXTS, ContextKeys, extents_of, magnitude_of
 from .dependent import STEP_RATIO, dependent_quantize, halves_of
 from .geometry import Geometry
-from .order import BANDS
+from .levels import Levels, bits_of, index_costs, levels_for
 from .quantize import best_shift, dead_zones, dequantize, quantize
 from .transform_codec import (
-    BAND_LEVELS,
-    CHANNEL_LEVELS,
     CONTEXT_MAP,
     DEAD_ZONE_ROUNDING,
     NEAREST_ROUNDING,
@@ -32,19 +30,14 @@ __all__ = [
     "DEPENDENT_BITS",
     "DEPENDENT_BITS_OF_ERROR",
     "GAIN_SHARE",
-    "Levels",
     "TransformPlan",
     "bounded_values",
     "context_counts",
     "estimate",
-    "levels_for",
     "plan",
     "quantization_error",
     "sample_bits",
 ]
-
-RATE_WEIGHT = 0.085
-"""Squared steps that a bit is worth: about 2 ln 2 / 12, what uniform quantisation pays for a bit at high rate."""
 
 GAIN_SHARE = 0.5
 """How far reconstruction points lie from centroids towards those that keep the features' energy."""
@@ -55,13 +48,6 @@ DEPENDENT_BITS, DEPENDENT_BITS_OF_ERROR = 1.5, 0.3
 FEW_CHANNELS = 8
 """With fewer, the first ones of a token, whose half is always 0, are too many for dependent quantisation."""
 
-MEAN_CLASS = 20
-"""Class of a mean magnitude of 1."""
-
-LEVEL_LIMIT = 60
-PRIOR_EVENTS = 1.5
-"""Magnitude that a channel or band is taken to have of its own accord: rare ones are seen too seldom in a sample."""
-
 EXTENT_SHARE = 0.9
 """Extents pay where they rule out more than a tenth of the symbols."""
 
@@ -69,39 +55,12 @@ SECTION_BITS = 8 * 20
 """Frames of the two sections that own tables need."""
 
 
-def _bits_of_class() -> NDArray[np.float64]:
-    """Bits that an index of each class takes, magnitudes being geometric."""
-    mean = np.exp2((np.arange(CLASSES) - MEAN_CLASS) / 2)
-    signs = mean / (1 + mean)
-    found: NDArray[np.float64] = np.log2(1 + mean) + mean * np.log2(1 + 1 / mean) + signs
-    return found
-
-
-BITS_OF_CLASS = _bits_of_class()
-
 CONTEXT_OF_KEY = (np.arange(CLASSES)[:, None] * CONTEXTS + CONTEXT_OF.ravel()).ravel().astype(np.int32)
 """``class * 40 + context`` of every key."""
 
 Bytes = NDArray[np.uint8]
 Values = NDArray[Any]
 Counts = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Levels:
-    """What makes up a symbol's class: one part for all, one a channel ``[K]``, one a band ``[16]``."""
-
-    level: int
-    channels: NDArray[np.int8]
-    bands: NDArray[np.int8]
-
-    def classes(self) -> Bytes:
-        """Classes ``[16, K]``."""
-        return classes_of(self.level, self.channels, self.bands)
-
-    def sections(self) -> Arrays:
-        """As sections."""
-        return {CHANNEL_LEVELS: self.channels, BAND_LEVELS: self.bands}
 
 
 @dataclass(frozen=True)
@@ -133,26 +92,6 @@ class TransformPlan:
         return {**self.levels.sections(), **self.tables}
 
 
-def levels_for(indices: NDArray[np.int32], bands: Bytes) -> Levels:
-    """Levels from quantised coefficients ``[N, K]``: half-octaves of mean magnitudes, by band times by channel."""
-    magnitudes = np.abs(indices)
-    by_band, counts = np.zeros(BANDS), np.bincount(bands, minlength=BANDS) * max(1, indices.shape[1])
-    np.add.at(by_band, bands, magnitudes.sum(axis=1, dtype=np.float64))
-    by_channel = magnitudes.sum(axis=0, dtype=np.float64)
-    mean = max(float(by_channel.sum()), 0.5) / max(1, indices.size)
-    channel = (by_channel + PRIOR_EVENTS) / (len(indices) * mean + PRIOR_EVENTS)
-    band = (by_band + PRIOR_EVENTS) / (counts * mean + PRIOR_EVENTS)
-    return Levels(
-        int(_half_octaves(np.array(mean)) + MEAN_CLASS),
-        _half_octaves(channel),
-        _half_octaves(band),
-    )
-
-
-def _half_octaves(ratios: NDArray[np.float64]) -> Any:
-    return np.clip(np.rint(2 * np.log2(ratios)), -LEVEL_LIMIT, LEVEL_LIMIT).astype(np.int8)
-
-
 def plan(
     coefficients: Values,
     geometry: Geometry,
@@ -176,59 +115,52 @@ def plan(
         gain_share: of reconstruction points: 0 for the smallest error, 1 for no loss of energy.
         dependent_from: bits a coefficient from which the dependent quantiser is taken.
     """
-    bands = geometry.bands
-    inverse = (1 / steps)[bands][:, None]
-    indices = quantize(coefficients, inverse, NEAREST_ROUNDING if bounded else DEAD_ZONE_ROUNDING)
-    levels, costs, shift = levels_for(indices, bands), None, 0
-    dependent = not bounded and bits_of(levels.classes(), bands) >= dependent_from and indices.shape[1] >= FEW_CHANNELS
-    if not bounded:
-        costs = index_costs(indices, levels.classes(), bands)
-        if dependent:
-            inverse, costs = inverse / STEP_RATIO, costs / STEP_RATIO**2
-            indices = dependent_quantize(coefficients, inverse, bands, costs)
-        else:
-            indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, dead_zones(costs)[bands])
-        levels = levels_for(indices, bands)
-        points = dependent_points(indices) if dependent else indices
-        shift = best_shift(coefficients * inverse.astype(coefficients.dtype), points, gain_share)
-    buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
+    made = _quantized(coefficients, geometry.bands, steps, bounded, gain_share, dependent_from)
+    buckets = bucket_of(np.ascontiguousarray(zigzag(made.indices)))
     magnitudes = magnitude_of(buckets)
     reach = extents_of(magnitudes, geometry) if len(geometry.heads) else None
     extents = reach is not None and _extents_pay(reach, geometry)
-    counts = _context_counts(buckets, magnitudes, reach if extents else None, levels.classes(), geometry)
-    sections, level, bits = _tables(counts, levels, scale)
-    chosen = Parameters(parameters.step, shift, parameters.spectral, extents, level).with_quantizer(dependent)
-    return TransformPlan(chosen, levels, sections, costs, bits)
+    counts = _context_counts(buckets, magnitudes, reach if extents else None, made.levels.classes(), geometry)
+    sections, level, bits = _tables(counts, made.levels, scale)
+    chosen = Parameters(parameters.step, made.shift, parameters.spectral, extents, level)
+    return TransformPlan(chosen.with_quantizer(made.dependent), made.levels, sections, made.costs, bits)
 
 
-def bits_of(classes: Bytes, bands: Bytes) -> float:
-    """Bits that an index takes, about: from classes ``[16, K]`` and the bands of all tokens."""
-    return float(BITS_OF_CLASS[classes].mean(axis=1)[bands].mean()) if classes.size and bands.size else 0.0
+@dataclass(frozen=True)
+class _Quantized:
+    """Indices of a sample ``[N, K]``, their levels, and how they came about."""
+
+    indices: NDArray[np.int32]
+    levels: Levels
+    costs: Values | None = None
+    shift: int = 0
+    dependent: bool = False
+
+
+def _quantized(
+    coefficients: Values, bands: Bytes, steps: Values, bounded: bool, gain_share: float, dependent_from: float
+) -> _Quantized:
+    """Quantise a sample as :func:`plan` is told to."""
+    inverse = (1 / steps)[bands][:, None]
+    indices = quantize(coefficients, inverse, NEAREST_ROUNDING if bounded else DEAD_ZONE_ROUNDING)
+    levels = levels_for(indices, bands)
+    if bounded:
+        return _Quantized(indices, levels)
+    costs = index_costs(indices, levels.classes(), bands)
+    dependent = indices.shape[1] >= FEW_CHANNELS and bits_of(levels.classes(), bands) >= dependent_from
+    if dependent:
+        inverse, costs = inverse / STEP_RATIO, costs / STEP_RATIO**2
+        indices = dependent_quantize(coefficients, inverse, bands, costs)
+    else:
+        indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, dead_zones(costs)[bands])
+    points = dependent_points(indices) if dependent else indices
+    shift = best_shift(coefficients * inverse.astype(coefficients.dtype), points, gain_share)
+    return _Quantized(indices, levels_for(indices, bands), costs, shift, dependent)
 
 
 def dependent_points(indices: NDArray[np.int32]) -> Values:
     """What dependent indices stand for, in steps."""
     return dequantize(indices, 1.0, 0, np.dtype(np.float32), halves_of(zigzag(indices)))
-
-
-def index_costs(indices: NDArray[np.int32], classes: Bytes, bands: Bytes) -> Values:
-    """What indices cost, in squared steps ``[2, 16, K]``: where zeros are likely, ones are dear.
-
-    Bits by class, of a magnitude of 1 beyond those of 0 and of every further one, times what a bit is worth.
-    """
-    counts, sums = np.zeros((CLASSES, 3), np.int64), np.zeros(CLASSES)
-    magnitudes = np.abs(indices)
-    for band in np.unique(bands):
-        there = magnitudes[bands == band]
-        of = np.broadcast_to(classes[band].astype(np.int64), there.shape)
-        keys = of * 3 + np.minimum(there, 2)
-        counts += np.bincount(keys.ravel(), minlength=3 * CLASSES).reshape(CLASSES, 3)
-        sums += np.bincount(of.ravel(), there.ravel(), minlength=CLASSES)
-    zero, one, coded = counts[:, 0] + 0.5, (counts[:, 1] + 0.25) / 2, counts[:, 1] + counts[:, 2]
-    first = np.clip(np.log2(zero / one), 0, 24)
-    excess = (sums - coded + 0.25) / (coded + 1)
-    costs: Values = RATE_WEIGHT * np.stack([first, np.log2(1 + 1 / excess)])
-    return costs[:, classes]
 
 
 def _extents_pay(reach: Bytes, geometry: Geometry) -> bool:

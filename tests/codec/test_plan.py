@@ -27,7 +27,7 @@ from caufc.codec import (
     sample_bits,
 )
 from caufc.codec.clustering import choose_tables, table_bits
-from caufc.codec.plan import index_costs, levels_for
+from caufc.codec.levels import index_costs, levels_for
 from caufc.codec.quantize import dead_zones, quantize
 from caufc.codec.tables import frequencies_of
 
