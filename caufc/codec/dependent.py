@@ -20,10 +20,8 @@ __all__ = ["STEP_RATIO", "dependent_quantize", "halves_of"]
 STEP_RATIO = 9 / 8
 """Steps with the error of a plain step: errors of a trellis of four states are about 1 dB smaller at equal steps."""
 
-LOT, FEWEST, MOST = 1 << 18, 256, 2048
-"""Values that are searched at a time, so that they stay in the processor's caches, and tokens, so that there is enough
-to do at each step of them.
-"""
+LOT, MOST = 1 << 18, 2048
+"""Values and tokens that are searched at a time, at most, so that they stay in the processor's caches."""
 
 SLAB = 8192
 """Values whose errors are found at a time."""
@@ -65,7 +63,7 @@ def dependent_quantize(
     """
     indices = np.empty(values.shape, np.int32)
     turned = None if costs is None else np.ascontiguousarray(costs.swapaxes(1, 2), np.float32)
-    lot = min(MOST, max(FEWEST, LOT // max(1, values.shape[1])))
+    lot = min(MOST, LOT // min(LOT, max(1, values.shape[1])))
     for start in range(0, len(values), lot):
         rows = slice(start, start + lot)
         steps = inverse_steps[rows] if isinstance(inverse_steps, np.ndarray) else inverse_steps
@@ -139,6 +137,7 @@ def _errors(near: Floats, costs: Floats | None) -> tuple[Floats, NDArray[np.bool
         other += np.copysign(further, off)
         none -= costs[1] * near
     other += best
+    np.copyto(none, UNREACHED, where=near >= NEAR)
     zeros = (even == 0) | (none[:, None] < best)
     np.copyto(best, none[:, None], where=zeros)
     return errors, zeros
