@@ -36,7 +36,9 @@ from caufc.fit.task import Task
 INTERIOR, READ_OUT = (0.7, 5.0), (0.02, 2.0)
 """BPFP between which points count."""
 
-POINTS, DRAWS, STRIDE = 12, 500, 0.5
+POINTS, DRAWS = 12, 500
+FINEST, STRIDE = 4.0, 0.5
+"""Octaves of NNCodec's steps below the deviation."""
 RIVALS = ("nncodec", "int")
 BLIND = "caufc, blind"
 
@@ -81,7 +83,7 @@ class Bench:
     def rival(self, family: Family) -> Iterator[Point]:
         """Points of a rival, from many bytes to few, until the range of rates is left."""
         axis = family.axis
-        values = axis.values[::-1] if axis.option == "bits" else np.arange(axis.high, axis.low, -STRIDE)
+        values = axis.values[::-1] if axis.option == "bits" else np.arange(FINEST, axis.low, -STRIDE)
         for value in values:
             variants = (self._with(rival) for rival in family.make({axis.option: float(value)}, self.stored.tokens))
             size, back = min(variants, key=lambda pair: pair[0])
