@@ -41,7 +41,7 @@ from caufc.codec.bucket import bucket_of, zigzag
 from caufc.codec.clustering import choose_tables, table_bits
 from caufc.codec.context import CONTEXTS
 from caufc.codec.dependent import STEP_RATIO, dependent_quantize, halves_of
-from caufc.codec.levels import Levels, bits_of, index_costs, levels_for
+from caufc.codec.levels import Levels, index_costs, levels_for
 from caufc.codec.plan import DEPENDENT_BITS, context_counts
 from caufc.codec.quantize import best_shift, dead_zones, dequantize, quantize
 from caufc.codec.transform_codec import DEAD_ZONE_ROUNDING
@@ -110,12 +110,12 @@ class Bench:
         classes = levels_for(indices, geometry.bands).classes()
         costs = index_costs(indices, classes, geometry.bands) if tools.costs else np.zeros((2, *classes.shape))
         halves = None
-        if tools.dependence and bits_of(classes, geometry.bands) >= DEPENDENT_BITS:
+        if tools.costs:
+            indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, dead_zones(costs)[geometry.bands])
+        if tools.dependence and self._bits(indices, geometry, tools) >= DEPENDENT_BITS * indices.size:
             inverse, steps = inverse / STEP_RATIO, steps * STEP_RATIO
             indices = dependent_quantize(coefficients, inverse, geometry.bands, costs / STEP_RATIO**2)
             halves = halves_of(zigzag(indices))
-        elif tools.costs:
-            indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, dead_zones(costs)[geometry.bands])
         points = dequantize(indices, 1.0, 0, coefficients.dtype, halves)
         scaled = coefficients * inverse.astype(coefficients.dtype)
         shift = best_shift(scaled, points) if tools.reconstruction_points else 0

@@ -13,7 +13,7 @@ from .context import CLASSES, classes_of
 from .order import BANDS
 from .transform_codec import BAND_LEVELS, CHANNEL_LEVELS
 
-__all__ = ["Levels", "bits_of", "index_costs", "levels_for"]
+__all__ = ["Levels", "index_costs", "levels_for"]
 
 RATE_WEIGHT = 0.085
 """Squared steps that a bit is worth: about 2 ln 2 / 12, what uniform quantisation pays for a bit at high rate."""
@@ -27,17 +27,6 @@ PRIOR_EVENTS = 1.5
 
 Bytes = NDArray[np.uint8]
 Values = NDArray[Any]
-
-
-def _bits_of_class() -> NDArray[np.float64]:
-    """Bits that an index of each class takes, magnitudes being geometric."""
-    mean = np.exp2((np.arange(CLASSES) - MEAN_CLASS) / 2)
-    signs = mean / (1 + mean)
-    found: NDArray[np.float64] = np.log2(1 + mean) + mean * np.log2(1 + 1 / mean) + signs
-    return found
-
-
-BITS_OF_CLASS = _bits_of_class()
 
 
 @dataclass(frozen=True)
@@ -75,11 +64,6 @@ def levels_for(indices: NDArray[np.int32], bands: Bytes) -> Levels:
 
 def _half_octaves(ratios: NDArray[np.float64]) -> Any:
     return np.clip(np.rint(2 * np.log2(ratios)), -LEVEL_LIMIT, LEVEL_LIMIT).astype(np.int8)
-
-
-def bits_of(classes: Bytes, bands: Bytes) -> float:
-    """Bits that an index takes, about: from classes ``[16, K]`` and the bands of all tokens."""
-    return float(BITS_OF_CLASS[classes].mean(axis=1)[bands].mean()) if classes.size and bands.size else 0.0
 
 
 def index_costs(indices: NDArray[np.int32], classes: Bytes, bands: Bytes) -> Values:

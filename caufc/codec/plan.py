@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from .clustering import choose_tables, table_bits
 from .context import CLASSES, CONTEXT_OF, CONTEXTS, ContextKeys, extents_of, magnitude_of
 from .dependent import STEP_RATIO, dependent_quantize, halves_of
 from .geometry import Geometry
-from .levels import Levels, bits_of, index_costs, levels_for
+from .levels import Levels, index_costs, levels_for
 from .quantize import best_shift, dead_zones, dequantize, quantize
 from .transform_codec import (
     CONTEXT_MAP,
@@ -42,7 +43,7 @@ __all__ = [
 GAIN_SHARE = 0.5
 """How far reconstruction points lie from centroids towards those that keep the features' energy."""
 
-DEPENDENT_BITS, DEPENDENT_BITS_OF_ERROR = 1.5, 0.3
+DEPENDENT_BITS, DEPENDENT_BITS_OF_ERROR = 1.5, 0.75
 """Bits a coefficient from which dependent quantisation pays: where networks read features, and where errors count."""
 
 FEW_CHANNELS = 8
@@ -115,47 +116,69 @@ def plan(
         gain_share: of reconstruction points: 0 for the smallest error, 1 for no loss of energy.
         dependent_from: bits a coefficient from which the dependent quantiser is taken.
     """
-    made = _quantized(coefficients, geometry.bands, steps, bounded, gain_share, dependent_from)
-    buckets = bucket_of(np.ascontiguousarray(zigzag(made.indices)))
-    magnitudes = magnitude_of(buckets)
-    reach = extents_of(magnitudes, geometry) if len(geometry.heads) else None
-    extents = reach is not None and _extents_pay(reach, geometry)
-    counts = _context_counts(buckets, magnitudes, reach if extents else None, made.levels.classes(), geometry)
-    sections, level, bits = _tables(counts, made.levels, scale)
-    chosen = Parameters(parameters.step, made.shift, parameters.spectral, extents, level)
-    return TransformPlan(chosen.with_quantizer(made.dependent), made.levels, sections, made.costs, bits)
+    quantizer = _Quantizer(coefficients, geometry.bands, steps, gain_share)
+    if bounded:
+        return _modelled(quantizer.nearest(), geometry, parameters, scale)
+    plain = _modelled(quantizer.plain(), geometry, parameters, scale)
+    few = coefficients.shape[1] < FEW_CHANNELS or plain.bits < dependent_from * coefficients.size
+    return plain if few else _modelled(quantizer.dependent(), geometry, parameters, scale)
 
 
 @dataclass(frozen=True)
 class _Quantized:
-    """Indices of a sample ``[N, K]``, their levels, and how they came about."""
+    """Indices of a sample ``[N, K]``, and how they came about."""
 
     indices: NDArray[np.int32]
-    levels: Levels
     costs: Values | None = None
     shift: int = 0
     dependent: bool = False
 
 
-def _quantized(
-    coefficients: Values, bands: Bytes, steps: Values, bounded: bool, gain_share: float, dependent_from: float
-) -> _Quantized:
-    """Quantise a sample as :func:`plan` is told to."""
-    inverse = (1 / steps)[bands][:, None]
-    indices = quantize(coefficients, inverse, NEAREST_ROUNDING if bounded else DEAD_ZONE_ROUNDING)
-    levels = levels_for(indices, bands)
-    if bounded:
-        return _Quantized(indices, levels)
-    costs = index_costs(indices, levels.classes(), bands)
-    dependent = indices.shape[1] >= FEW_CHANNELS and bits_of(levels.classes(), bands) >= dependent_from
-    if dependent:
-        inverse, costs = inverse / STEP_RATIO, costs / STEP_RATIO**2
-        indices = dependent_quantize(coefficients, inverse, bands, costs)
-    else:
-        indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, dead_zones(costs)[bands])
-    points = dependent_points(indices) if dependent else indices
-    shift = best_shift(coefficients * inverse.astype(coefficients.dtype), points, gain_share)
-    return _Quantized(indices, levels_for(indices, bands), costs, shift, dependent)
+class _Quantizer:
+    """Quantises a sample as :func:`plan` is told to."""
+
+    def __init__(self, coefficients: Values, bands: Bytes, steps: Values, gain_share: float) -> None:
+        self.coefficients, self.bands, self.gain_share = coefficients, bands, gain_share
+        self.inverse = (1 / steps)[bands][:, None]
+
+    def nearest(self) -> _Quantized:
+        """With no error beyond half a step."""
+        return _Quantized(quantize(self.coefficients, self.inverse, NEAREST_ROUNDING))
+
+    @functools.cached_property
+    def costs(self) -> Values:
+        """What indices cost, as far as roughly quantised ones tell."""
+        rough = quantize(self.coefficients, self.inverse, DEAD_ZONE_ROUNDING)
+        return index_costs(rough, levels_for(rough, self.bands).classes(), self.bands)
+
+    def plain(self) -> _Quantized:
+        """With dead zones."""
+        zones = dead_zones(self.costs)[self.bands]
+        indices = quantize(self.coefficients, self.inverse, DEAD_ZONE_ROUNDING, zones)
+        return _Quantized(indices, self.costs, self._shift(self.inverse, indices))
+
+    def dependent(self) -> _Quantized:
+        """With indices that depend on each other."""
+        inverse, costs = self.inverse / STEP_RATIO, self.costs / STEP_RATIO**2
+        indices = dependent_quantize(self.coefficients, inverse, self.bands, costs)
+        return _Quantized(indices, costs, self._shift(inverse, dependent_points(indices)), dependent=True)
+
+    def _shift(self, inverse: Values, points: Values) -> int:
+        scaled = self.coefficients * inverse.astype(self.coefficients.dtype)
+        return best_shift(scaled, points, self.gain_share)
+
+
+def _modelled(made: _Quantized, geometry: Geometry, parameters: Parameters, scale: float) -> TransformPlan:
+    """Classes, extents, contexts and tables for quantised coefficients."""
+    levels = levels_for(made.indices, geometry.bands)
+    buckets = bucket_of(np.ascontiguousarray(zigzag(made.indices)))
+    magnitudes = magnitude_of(buckets)
+    reach = extents_of(magnitudes, geometry) if len(geometry.heads) else None
+    extents = reach is not None and _extents_pay(reach, geometry)
+    counts = _context_counts(buckets, magnitudes, reach if extents else None, levels.classes(), geometry)
+    sections, level, bits = _tables(counts, levels, scale)
+    chosen = Parameters(parameters.step, made.shift, parameters.spectral, extents, level)
+    return TransformPlan(chosen.with_quantizer(made.dependent), levels, sections, made.costs, bits)
 
 
 def dependent_points(indices: NDArray[np.int32]) -> Values:
