@@ -27,7 +27,7 @@ FLOORS = (0.3, 0.03, 0.003)
 ALLOWED_CHANGE = 0.005
 """Share of predictions that may be others at medium quality."""
 
-MARKS = (ALLOWED_CHANGE, 0.05)
+MARKS = (ALLOWED_CHANGE, 4 * ALLOWED_CHANGE, 16 * ALLOWED_CHANGE)
 """Drafts are compared by the product of their bits where so many predictions are others."""
 
 GAIN_SHARES = (0.0, GAIN_SHARE, 1.0)
