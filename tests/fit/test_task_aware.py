@@ -132,10 +132,10 @@ def test_several_tensors_have_no_one_rest(maps: Any, pooled: Any) -> None:
         fit_profile({"a": maps[:8], "b": maps[:8]}, resume=pooled)
 
 
-def test_drafts_are_compared_at_both_marks() -> None:
+def test_drafts_are_compared_at_all_marks() -> None:
     """The cheapest where hardly any prediction falls may be dear where some do."""
 
     def trials(*bits: float) -> list[task_aware._Trial]:
         return [task_aware._Trial(0.0, 0, each, mark, mark) for each, mark in zip(bits, task_aware.MARKS, strict=True)]
 
-    assert task_aware._cheapest({"steep": trials(90, 60), "flat": trials(100, 50)}) == "flat"
+    assert task_aware._cheapest({"steep": trials(90, 70, 60), "flat": trials(100, 70, 50)}) == "flat"
