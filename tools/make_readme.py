@@ -69,6 +69,7 @@ def readme() -> str:
         rates=table("rates", "| tap | int-k"),
         speed=table("speed", "| tap | effort"),
         paper=paper(),
+        divergence=table("divergence", "| tap | BPFP"),
         foundation=table("foundation", "| figure"),
     )
 
