@@ -75,10 +75,11 @@ def index_costs(indices: NDArray[np.int32], classes: Bytes, bands: Bytes) -> Val
     magnitudes = np.abs(indices)
     for band in np.unique(bands):
         there = magnitudes[bands == band]
-        of = np.broadcast_to(classes[band].astype(np.int64), there.shape)
-        keys, large = of * 3 + np.minimum(there, 2), there > 1
+        keys = np.minimum(there, 2).astype(np.uint8)
+        keys += 3 * classes[band]
         counts += np.bincount(keys.ravel(), minlength=3 * CLASSES).reshape(CLASSES, 3)
-        sums += np.bincount(of[large], there[large], minlength=CLASSES)
+        large = there > 1
+        sums += np.bincount(keys[large] // 3, there[large], minlength=CLASSES)
     zero, one, coded = counts[:, 0] + 0.5, (counts[:, 1] + 0.25) / 2, counts[:, 1] + counts[:, 2]
     first = np.clip(np.log2(zero / one), 0, 24)
     excess = (sums - counts[:, 2] + 0.25) / (coded + 1)
