@@ -61,10 +61,18 @@ def find_profile(name: str | Path, limits: Limits = DEFAULT_LIMITS) -> ProfileFi
     if text.endswith(SUFFIX):
         return _from_file(Path(text), limits)
     if text not in profile_names():
-        if Path(text).is_file():
+        if _is_file(Path(text)):
             return _from_any_file(Path(text), limits)
         raise UnknownNameError("profile", text, profile_names())
     return read_profile(default_manager().find_profile(text).read(), limits)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; names that no file can have are none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _from_file(path: Path, limits: Limits) -> ProfileFile:

@@ -232,6 +232,11 @@ def test_names(tmp_path: Path) -> None:
         caufc.encode(np.ones((3, 4)), profile=tmp_path / "none.caufp")
 
 
+def test_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(UnknownNameError, match="unknown profile"):
+        caufc.encode(np.ones((3, 4)), profile="n" * 5000)
+
+
 @pytest.mark.parametrize("name", profiles.shipped_names())
 def test_profiles_that_ship_are_named_by_their_hash(name: str) -> None:
     found = profiles.find_profile(name)
