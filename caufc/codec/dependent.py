@@ -50,7 +50,9 @@ def halves_of(symbols: NDArray[np.int32]) -> Bytes:
 def dependent_quantize(
     values: Values, inverse_steps: Values | float, bands: Bytes, costs: Values | None
 ) -> NDArray[np.int32]:
-    """Values ``[N, K]`` to the indices with the least sum of squared errors and costs in each token.
+    """Values ``[N, K]`` to indices with the least sum of squared errors and costs in each token.
+
+    The choice is, in every half and parity, between the nearest index and 0.
 
     Args:
         values: finite.
