@@ -25,13 +25,12 @@ import numpy as np
 import torch
 from machine import plain_command, write_results
 from numpy.typing import NDArray
+from scores import Scores
 from tap_features import TAPS, load_features
 
 import caufc
-from caufc import default_manager
 from caufc.evaluate.rivals.families import Family, find_families
 from caufc.evaluate.stored import Stored
-from caufc.fit.task import Task
 
 INTERIOR, READ_OUT = (0.7, 5.0), (0.02, 2.0)
 """BPFP between which points count."""
@@ -59,20 +58,12 @@ class Bench:
     def __init__(self, data: Path, folder: Path, tap: str) -> None:
         point = TAPS[tap]
         self.range = INTERIOR if point.reads == "tokens" else READ_OUT
-        runtime = default_manager().task_runtime(point.task, data)
-        self.rest = Task(lambda features: runtime.resume(features, point.place), "logits")
         self.stored = Stored.of(load_features(folder, tap, "test"), point.layout)
-        self.before = self._log_odds(self.stored)
-
-    def _log_odds(self, features: Stored) -> torch.Tensor:
-        scores = self.rest.run([np.asarray(sample) for sample in features.samples])
-        return torch.from_numpy(np.stack(scores)).double().log_softmax(1)
+        self.scores = Scores(data, tap, self.stored.samples)
 
     def point(self, size: int, features: Stored) -> Point:
         """What coded features do to scores."""
-        after = self._log_odds(features)
-        divergences = (self.before.exp() * (self.before - after)).sum(1).clamp(min=0).numpy()
-        return Point(8 * size / self.stored.numel, divergences)
+        return Point(8 * size / self.stored.numel, self.scores.divergences(features.samples))
 
     def blind(self) -> Iterator[Point]:
         """Points at evenly spaced rates."""

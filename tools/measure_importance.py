@@ -29,13 +29,13 @@ import numpy as np
 import torch
 from machine import plain_command, write_results
 from numpy.typing import NDArray
+from scores import Scores
 from tap_features import TAPS, load_features
 
 import caufc
-from caufc import Layout, default_manager
+from caufc import Layout
 from caufc.align import LayoutAligner
 from caufc.codec import importance, principal_basis
-from caufc.fit.task import Task
 from caufc.pipeline import choose
 
 EIGHTHS = 8
@@ -74,20 +74,13 @@ class Bench:
         point = TAPS[tap]
         self.layout = point.layout
         self.rates = INTERIOR_RATES if point.reads == "tokens" else READ_RATES
-        runtime = default_manager().task_runtime(point.task, data)
-        self.rest = Task(lambda features: runtime.resume(features, point.place), "logits")
         self.features = load_features(folder, tap, half)
         self.numel = sum(math.prod(sample.shape) for sample in self.features)
-        self.before = self._log_odds(self.features)
-
-    def _log_odds(self, features: Any) -> torch.Tensor:
-        scores = self.rest.run([np.asarray(sample) for sample in features])
-        return torch.from_numpy(np.stack(scores)).double().log_softmax(1)
+        self.scores = Scores(data, tap, self.features)
 
     def divergence(self, features: Any) -> float:
         """Mean Kullback-Leibler divergence of scores, in nats."""
-        after = self._log_odds(features)
-        return float((self.before.exp() * (self.before - after)).sum(1).mean())
+        return float(self.scores.divergences(features).mean())
 
     def curve(self, change: Change) -> Curve:
         """Points of blind coding with other constants."""
