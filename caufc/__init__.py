@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from .api import open as open
     from .api import save as save
     from .api import verify as verify
+    from .descriptors import Alignment as Alignment
+    from .descriptors import Backbone as Backbone
+    from .descriptors import FeatureFormat as FeatureFormat
+    from .descriptors import Profile as Profile
+    from .descriptors import Runtime as Runtime
+    from .descriptors import Tap as Tap
+    from .descriptors import Task as Task
+    from .descriptors import TaskRuntime as TaskRuntime
     from .errors import CaufError as CaufError
     from .errors import DamagedError as DamagedError
     from .errors import ForeignFormatError as ForeignFormatError
@@ -36,20 +44,12 @@ if TYPE_CHECKING:
     from .errors import UnsupportedError as UnsupportedError
     from .errors import VersionError as VersionError
     from .hookspecs import hookimpl as hookimpl
+    from .layouts import Layout as Layout
     from .limits import Limits as Limits
     from .plugin_manager import PluginManager as PluginManager
     from .plugin_manager import default_manager as default_manager
     from .reader import Info as Info
     from .reader import Reader as Reader
-    from .types import Alignment as Alignment
-    from .types import Backbone as Backbone
-    from .types import FeatureFormat as FeatureFormat
-    from .types import Layout as Layout
-    from .types import Profile as Profile
-    from .types import Runtime as Runtime
-    from .types import Tap as Tap
-    from .types import Task as Task
-    from .types import TaskRuntime as TaskRuntime
 
 _HOMES = {
     "api": ["decode", "encode", "inspect", "load", "open", "save", "verify"],
@@ -78,7 +78,8 @@ _HOMES = {
     "limits": ["Limits"],
     "plugin_manager": ["PluginManager", "default_manager"],
     "reader": ["Info", "Reader"],
-    "types": ["Alignment", "Backbone", "FeatureFormat", "Layout", "Profile", "Runtime", "Tap", "Task", "TaskRuntime"],
+    "layouts": ["Layout"],
+    "descriptors": ["Alignment", "Backbone", "FeatureFormat", "Profile", "Runtime", "Tap", "Task", "TaskRuntime"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -11,17 +11,40 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .decoder.collector import Collector
+from .decoder.file_decoder import FileDecoder
+from .encoder.encoder import (
+    Encoder,
+    Progress,
+)
+from .encoder.report import Report
 from .errors import OptionError
-from .features import atomic_output, from_arrays, to_source
+from .features import (
+    atomic_output,
+    from_arrays,
+    to_source,
+)
 from .features.output import can_seek
-from .limits import DEFAULT_LIMITS, Limits
-from .options import layouts_for_structure, make_options
-from .pipeline.collect import Collector
-from .pipeline.decoder import FileDecoder
-from .pipeline.encoder import Encoder, Progress
-from .pipeline.report import Report
-from .profiles import find_profile, profile_lookup
-from .reader import Info, Located, Reader, given_profile, given_weights, open_file
+from .limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
+from .options import (
+    layouts_for_structure,
+    make_options,
+)
+from .profiles import (
+    find_profile,
+    profile_lookup,
+)
+from .reader import (
+    Info,
+    Located,
+    Reader,
+    given_profile,
+    given_weights,
+    open_file,
+)
 
 __all__ = ["Info", "Reader", "Verdict", "decode", "encode", "encode_to", "inspect", "load", "open", "save", "verify"]
 
@@ -287,7 +310,7 @@ def verify(
     return Verdict(
         samples=decoder.count,
         chunks=decoder.chunk_count,
-        tensors=len(decoder.setups),
+        tensors=len(decoder.configs),
         bytes=decoder.bytes_in,
         numel=decoder.numel,
         symbols_sha256=digest,
@@ -312,11 +335,11 @@ def _decoder(
 
 def _collect(decoder: FileDecoder) -> Any:
     """All samples of a file as the object that was encoded."""
-    collector = Collector(decoder.setups, decoder.structure)
+    collector = Collector(decoder.configs, decoder.structure)
     for chunk in decoder.samples():
         collector.add(chunk)
-    frameworks = [setup.framework for setup in decoder.setups]
-    dtypes = [setup.dtype for setup in decoder.setups]
+    frameworks = [config.framework for config in decoder.configs]
+    dtypes = [config.dtype for config in decoder.configs]
     return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, collector.arrays())
 
 

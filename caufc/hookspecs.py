@@ -11,7 +11,12 @@ from collections.abc import Iterable
 
 import pluggy
 
-from .types import Backbone, FeatureFormat, Profile, Task
+from .descriptors import (
+    Backbone,
+    FeatureFormat,
+    Profile,
+    Task,
+)
 
 __all__ = [
     "PROJECT",

@@ -7,20 +7,36 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .errors import OptionError, UnknownNameError, UnsupportedError
-from .limits import DEFAULT_LIMITS, Limits
-from .pipeline.effort import Effort
-from .pipeline.hyperprior_control import check_target
-from .pipeline.profile import ProfileFile
-from .pipeline.target import EncodeOptions, Target, TensorOptions
-from .pipeline.weights import WeightsFile
+from .coders.registry import CODECS, Codec, codec_named
+from .coders.side_files import ProfileFile, WeightsFile
+from .descriptors import (
+    READS,
+    Alignment,
+    Tap,
+)
+from .encoder.effort import Effort
+from .encoder.options import (
+    EncodeOptions,
+    Target,
+    TensorOptions,
+)
+from .errors import (
+    OptionError,
+    UnknownNameError,
+    UnsupportedError,
+)
+from .layouts import Layout
+from .limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
 from .plugin_manager import default_manager
-from .types import READS, Alignment, Layout, Tap
-from .weights import UNIVERSAL, find_weights
+from .weights import (
+    UNIVERSAL,
+    find_weights,
+)
 
-__all__ = ["CODECS", "layouts_for_structure", "make_options", "per_tensor"]
-
-CODECS = ("transform", "hyperprior")
+__all__ = ["layouts_for_structure", "make_options", "per_tensor"]
 
 MAX_CHUNK = 65_536
 
@@ -123,10 +139,11 @@ def make_options(
         OptionError: for contradictions and numbers out of range.
         UnknownNameError: for an unknown arch, tap or codec, and options for tensors that are not there.
     """
-    if codec not in CODECS:
-        raise UnknownNameError("codec", codec, CODECS)
+    coding = codec_named(codec)
+    if coding is None:
+        raise UnknownNameError("codec", codec, [known.name for known in CODECS if known.lossy])
     target = Target.choose(quality, snr, bpfp, max_error, lossless)
-    model = _weights(codec, weights, target, outliers, profile)
+    model = _weights(coding, weights, target, outliers, profile)
     if nonfinite not in ("error", "keep"):
         raise UnknownNameError("way with NaN and Inf", nonfinite, ("error", "keep"))
     if chunk is not None and not 1 <= chunk <= MAX_CHUNK:
@@ -159,6 +176,7 @@ def make_options(
         index=index,
         effort=Effort.named(effort),
         embed_profile=embed_profile,
+        codec=coding,
         weights=model,
         embed_weights=embed_weights,
         outliers=None if outliers is None else outliers == "keep",
@@ -167,24 +185,24 @@ def make_options(
 
 
 def _weights(
-    codec: str, weights: str | Path | None, target: Target, outliers: str | None, profile: ProfileFile | None
+    codec: Codec, weights: str | Path | None, target: Target, outliers: str | None, profile: ProfileFile | None
 ) -> WeightsFile | None:
-    """The weights of the learned codec; None for the transform codec.
+    """The weights of a learned codec; None for a codec without.
 
     Raises:
-        OptionError: for options of the one that the other does not have.
+        OptionError: for options that the codec does not have, and for targets that it cannot promise.
         UnsupportedError: for weights without an encoder.
     """
-    if codec != "hyperprior":
+    if not codec.weighted:
         if weights is not None or outliers is not None:
             option = "outliers" if weights is None else "weights"
-            raise OptionError(f"the transform codec has no {option}", remedy="use --codec hyperprior")
+            raise OptionError(f"the {codec.name} codec has no {option}", remedy="use --codec hyperprior")
         return None
     if outliers not in (None, "keep", "clip"):
         raise UnknownNameError("way with outliers", outliers, ("keep", "clip"))
     if profile is not None:
         raise OptionError("profiles are for the transform codec", remedy="leave --profile or --codec out")
-    check_target(target)
+    codec.load("rate_control").check(target)
     found = find_weights(UNIVERSAL if weights is None else weights)
     if not found.weights.encodes:
         raise UnsupportedError("the weights hold no encoder", file=str(weights), remedy="use those that were trained")

@@ -12,7 +12,13 @@ from typing import Any, Literal, TypeVar
 import pluggy
 
 from . import hookspecs
-from .types import Backbone, FeatureFormat, Profile, Tap, Task
+from .descriptors import (
+    Backbone,
+    FeatureFormat,
+    Profile,
+    Tap,
+    Task,
+)
 
 __all__ = ["FaultError", "Plugin", "PluginLoader", "check_taps"]
 

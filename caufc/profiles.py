@@ -8,11 +8,24 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from .errors import ForeignFormatError, FormatError, MissingProfileError, StorageError, UnknownNameError
-from .limits import DEFAULT_LIMITS, Limits
-from .pipeline.lookup import Lookup
-from .pipeline.profile import ProfileFile, profile_id, read_profile
-from .pipeline.weights import WeightsFile
+from .coders.side_files import (
+    ProfileFile,
+    WeightsFile,
+    content_id,
+    read_profile,
+)
+from .decoder.lookup import Lookup
+from .errors import (
+    ForeignFormatError,
+    FormatError,
+    MissingProfileError,
+    StorageError,
+    UnknownNameError,
+)
+from .limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
 from .plugin_manager import default_manager
 from .weights import weights_by_id
 
@@ -80,7 +93,7 @@ def _from_file(path: Path, limits: Limits) -> ProfileFile:
         data = path.read_bytes()
     except OSError as err:
         raise StorageError(err.strerror or str(err), file=str(path)) from err
-    return read_profile(data, limits, shipped=_shipped_bytes(profile_id(data).hex()) == data)
+    return read_profile(data, limits, shipped=_shipped_bytes(content_id(data).hex()) == data)
 
 
 def _from_any_file(path: Path, limits: Limits) -> ProfileFile:

@@ -11,14 +11,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, SupportsIndex
 
-from .errors import CaufError, InputError, StorageError
+from .coders.config import TensorConfig
+from .coders.registry import codec_of_all
+from .coders.side_files import ProfileFile, WeightsFile
+from .decoder.random_access import FileReader
+from .errors import (
+    CaufError,
+    InputError,
+    StorageError,
+)
 from .features import from_arrays
-from .limits import DEFAULT_LIMITS, Limits
-from .pipeline.profile import ProfileFile
-from .pipeline.reader import FileReader
-from .pipeline.setup import CODEC_NAMES, TensorSetup
-from .pipeline.weights import WeightsFile
-from .profiles import find_profile, profile_lookup
+from .limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
+from .profiles import (
+    find_profile,
+    profile_lookup,
+)
 from .types import Structure
 from .weights import find_weights
 
@@ -85,7 +95,7 @@ class Reader:
             raise IndexError(f"sample {number} of {count}")
         with Located(self.name):
             arrays = self._reader.sample(number % count)
-        return sample_object(self._reader.chunks.setups, self._reader.chunks.structure.tree, arrays)
+        return sample_object(self._reader.chunks.configs, self._reader.chunks.structure.tree, arrays)
 
     def __iter__(self) -> Iterator[Any]:
         return (self[number] for number in range(len(self)))
@@ -152,30 +162,30 @@ def given_weights(weights: str | Path | None, limits: Limits) -> WeightsFile | N
     return None if weights is None else find_weights(weights, limits)
 
 
-def sample_object(setups: tuple[TensorSetup, ...], tree: Any, arrays: list[Any]) -> Any:
+def sample_object(configs: tuple[TensorConfig, ...], tree: Any, arrays: list[Any]) -> Any:
     """One sample as an object."""
-    frameworks = [setup.framework for setup in setups]
-    return from_arrays(Structure("single", tree), 1, frameworks, [setup.dtype for setup in setups], arrays)
+    frameworks = [config.framework for config in configs]
+    return from_arrays(Structure("single", tree), 1, frameworks, [config.dtype for config in configs], arrays)
 
 
 def info_of(reader: FileReader) -> Info:
     chunks, header = reader.chunks, reader.prelude.header
     tensors = tuple(
         {
-            "name": setup.name,
-            "dtype": setup.dtype,
-            "shape": list(setup.template),
-            "layout": setup.layout_text(chunks.structure),
-            "tap": setup.tap,
-            "codec": CODEC_NAMES[setup.codec],
-            "alignment": setup.alignment_text,
+            "name": config.name,
+            "dtype": config.dtype,
+            "shape": list(config.template),
+            "layout": config.layout_text(chunks.structure),
+            "tap": config.tap,
+            "codec": config.codec.name,
+            "alignment": config.alignment_text,
         }
-        for setup in chunks.setups
+        for config in chunks.configs
     )
     return Info(
         version="1.0",
         arch=chunks.arch,
-        codec=CODEC_NAMES[max((setup.codec for setup in chunks.setups), default=0)],
+        codec=codec_of_all(config.codec for config in chunks.configs).name,
         samples=len(reader),
         tensors=tensors,
         bytes=reader.size,

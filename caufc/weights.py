@@ -8,10 +8,22 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from .errors import ForeignFormatError, FormatError, MissingWeightsError, StorageError, UnknownNameError
-from .limits import DEFAULT_LIMITS, Limits
-from .pipeline.profile import profile_id
-from .pipeline.weights import WeightsFile, read_weights
+from .coders.side_files import (
+    WeightsFile,
+    content_id,
+    read_weights,
+)
+from .errors import (
+    ForeignFormatError,
+    FormatError,
+    MissingWeightsError,
+    StorageError,
+    UnknownNameError,
+)
+from .limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
 
 __all__ = ["UNIVERSAL", "find_weights", "weights_by_id", "weights_names"]
 
@@ -60,7 +72,7 @@ def find_weights(name: str | Path, limits: Limits = DEFAULT_LIMITS) -> WeightsFi
     except OSError as err:
         raise StorageError(err.strerror or str(err), file=text) from err
     try:
-        return _shipped_weights(profile_id(data).hex()) or read_weights(data, limits)
+        return _shipped_weights(content_id(data).hex()) or read_weights(data, limits)
     except FormatError as err:
         if text.endswith(SUFFIX):
             raise err.locate(file=text) from err.__cause__

@@ -18,8 +18,11 @@ from click.testing import CliRunner
 
 from caufc import hookspecs
 from caufc.cli.main import caufc as group
-from caufc.pipeline import setup
-from caufc.types import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
+from caufc.coders import config as setup
+from caufc.descriptors import (
+    ALIGNMENT_KINDS,
+    ALIGNMENT_SCOPES,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -13,7 +13,11 @@ from container import assemble, header_bytes, varint
 
 import caufc
 from caufc.bitstream.section import ELEMENTS
-from caufc.codec.hyperprior import DECODER_SECTIONS, WEIGHTS_ELEMENTS, Weights
+from caufc.codec.hyperprior.weights import (
+    DECODER_SECTIONS,
+    Weights,
+)
+from caufc.coders.sections import ELEMENTS
 from caufc.errors import LimitError
 from caufc.limits import Limits
 
@@ -62,7 +66,7 @@ def weights_of(width: int, latents: int, rates: int = 1) -> tuple[bytes, ...]:
             array = np.tile([1, *[0] * 63], size // 64)
         else:
             array = np.full(size, 1 if kind == 19 else 0)
-        element = WEIGHTS_ELEMENTS[kind]
+        element = ELEMENTS[kind]
         code = ELEMENTS.index(element)
         packer = zlib.compressobj(9, zlib.DEFLATED, -15)
         found.append(bytes([kind, 0, code, 1]) + packer.compress(array.astype(element).tobytes()) + packer.flush())

@@ -13,13 +13,22 @@ from features.common import assert_same
 
 import caufc
 from caufc import profiles
-from caufc.errors import InputError, MalformedError, MissingProfileError, StorageError, UnknownNameError
+from caufc.coders.side_files import (
+    content_id,
+    read_profile,
+)
+from caufc.encoder.file_writer import container_prelude
+from caufc.encoder.options import Target
+from caufc.errors import (
+    InputError,
+    MalformedError,
+    MissingProfileError,
+    StorageError,
+    UnknownNameError,
+)
 from caufc.features import to_source
-from caufc.fit import fit_profile
+from caufc.fit.profile import fit_profile
 from caufc.limits import DEFAULT_LIMITS
-from caufc.pipeline.profile import profile_id, read_profile
-from caufc.pipeline.target import Target
-from caufc.pipeline.writer import container_prelude
 
 PARAMETERS = 7
 """Number of the field in a tensor's record."""
@@ -45,7 +54,7 @@ def shipped(profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     """The profile, as if it shipped with the package under the name ``texts``."""
     folder = tmp_path / "shipped"
     folder.mkdir()
-    digest = profile_id(profile.read_bytes()).hex()
+    digest = content_id(profile.read_bytes()).hex()
     (folder / f"{digest}.caufp").write_bytes(profile.read_bytes())
     monkeypatch.setattr(profiles, "_folder", lambda: folder)
     monkeypatch.setattr(profiles, "_shipped", lambda: {"texts": digest})
@@ -58,7 +67,7 @@ def test_what_a_profile_is(profile: Path) -> None:
     assert fields_of(header)[0] == 4
     assert {tag for tag, _ in blocks} == {"S", "E"}
     read = read_profile(data, DEFAULT_LIMITS)
-    assert read.id == profile_id(data) == hashlib.sha256(data).digest()[:8]
+    assert read.id == content_id(data) == hashlib.sha256(data).digest()[:8]
     assert not read.shipped
     with pytest.raises(MalformedError) as caught:
         caufc.decode(data)
@@ -76,7 +85,7 @@ def test_embedded_by_default(profile: Path, tokens: Any) -> None:
 
 def test_named_if_asked(profile: Path, tokens: Any, tmp_path: Path) -> None:
     data = caufc.encode(tokens, profile=profile, embed_profile=False)
-    digest = profile_id(profile.read_bytes()).hex()
+    digest = content_id(profile.read_bytes()).hex()
     with pytest.raises(MissingProfileError, match=f"needs profile {digest}, which is not here") as caught:
         caufc.decode(data)
     assert caught.value.digest == digest
@@ -194,7 +203,7 @@ def test_no_profile(fields: Any, blocks: Any, requirement: int) -> None:
 
 def test_a_prelude_leaves_out_what_the_profile_says(profile: Path, tokens: Any) -> None:
     read = read_profile(profile.read_bytes(), DEFAULT_LIMITS)
-    from caufc.pipeline.setup import resolve
+    from caufc.coders.resolve import resolve
 
     setups = resolve(read.header, read.sections, None)[1]
     header, sections = container_prelude(
@@ -208,7 +217,7 @@ def test_a_prelude_leaves_out_what_the_profile_says(profile: Path, tokens: Any) 
 def test_shipped_profiles_are_relied_upon(shipped: Path, tokens: Any) -> None:
     for name in ("texts", shipped):
         data = caufc.encode(tokens, profile=name)
-        assert caufc.inspect(data).profile == profile_id(shipped.read_bytes()).hex()
+        assert caufc.inspect(data).profile == content_id(shipped.read_bytes()).hex()
         assert caufc.decode(data).shape == tokens.shape
     assert profiles.shipped_names() == ["texts"]
     assert "texts" in profiles.profile_names()

@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caufc.errors import LayoutError, OptionError
-from caufc.types import DTYPES, Alignment, Layout, Tap
+from caufc.descriptors import (
+    Alignment,
+    Tap,
+)
+from caufc.errors import (
+    LayoutError,
+    OptionError,
+)
+from caufc.layouts import Layout
+from caufc.types import DTYPES
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ if sys.argv[2] == "without":
     sys.modules["constriction"] = None
 import numpy as np
 from caufc.limits import DEFAULT_LIMITS
-from caufc.pipeline.decoder import FileDecoder
+from caufc.decoder.file_decoder import FileDecoder
 from caufc.profiles import find_profile, profile_lookup
 from caufc.weights import find_weights
 vectors, found = Path(sys.argv[1]), {}

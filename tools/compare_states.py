@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Code many inputs with every control, and compare what two states of the code make of them.
 
     python tools/compare_states.py prepare INPUTS            # with either state
@@ -131,15 +132,19 @@ class Recorder:
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         text = result.output.replace(str(self.out), "OUT").replace(str(self.inputs), "IN")
-        try:
-            told = _without_times(json.loads(text))
-        except ValueError:
-            told = "\n".join(line for line in text.splitlines() if "MB/s" not in line)
+        told = [_line(line) for line in text.splitlines() if "MB/s" not in line]
         self.found[name] = {"exit": result.exit_code, "told": told}
         return result.exit_code
 
     def digest(self, name: str, path: Path) -> None:
         self.found[name]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _line(text: str) -> Any:
+    try:
+        return _without_times(json.loads(text))
+    except ValueError:
+        return text
 
 
 def _without_times(data: Any) -> Any:

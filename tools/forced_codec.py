@@ -12,31 +12,41 @@ from numpy.typing import NDArray
 
 from caufc.align import LayoutAligner
 from caufc.bitstream import AlignmentRecord
-from caufc.codec import (
-    ANALYSIS,
-    ANALYSIS_SCALES,
-    BASIS,
-    BASIS_SCALES,
-    CHANNEL_LEVELS,
-    Arrays,
-    Parameters,
-    TransformCodec,
-    plan,
+from caufc.codec.transform.basis import (
     principal_basis,
     quantize_rows,
 )
-from caufc.codec.transform_codec import BAND_LEVELS, BAND_STEPS
+from caufc.codec.transform.codec import TransformCodec
+from caufc.codec.transform.parameters import (
+    ANALYSIS,
+    ANALYSIS_SCALES,
+    BAND_LEVELS,
+    BAND_STEPS,
+    BASIS,
+    BASIS_SCALES,
+    CHANNEL_LEVELS,
+    Parameters,
+)
+from caufc.coders.base import Terms
+from caufc.coders.config import TensorConfig
+from caufc.coders.dtypes import to_floats
+from caufc.coders.lossy import value_aligner
+from caufc.coders.registry import TRANSFORM
+from caufc.coders.side_files import side_file_bytes
+from caufc.encoder.file_writer import (
+    container_prelude,
+    write_pass,
+)
+from caufc.encoder.layout import template_of
+from caufc.encoder.sample_plan import plan
+from caufc.encoder.source import (
+    Source,
+    SourceTensor,
+)
 from caufc.features import to_source
+from caufc.layouts import Layout
 from caufc.options import layouts_for_structure
-from caufc.pipeline.choose import template_of
-from caufc.pipeline.coder import Promise
-from caufc.pipeline.numeric import to_floats
-from caufc.pipeline.profile import profile_bytes
-from caufc.pipeline.setup import TRANSFORM, TensorSetup
-from caufc.pipeline.source import Source, SourceTensor
-from caufc.pipeline.token_coder import value_aligner
-from caufc.pipeline.writer import container_prelude, write_pass
-from caufc.types import Layout
+from caufc.types import Arrays
 
 __all__ = ["Forced", "forced_file", "forced_profile"]
 
@@ -99,9 +109,9 @@ def _basis(matrix: NDArray[Any], wanted: Forced) -> Arrays:
     return found
 
 
-def _setup(source: Source, wanted: Forced) -> TensorSetup:
+def _setup(source: Source, wanted: Forced) -> TensorConfig:
     tensor, layout = source.tensors[0], Layout(wanted.layout).unbatched()
-    base = TensorSetup(
+    base = TensorConfig(
         tensor.name, tensor.dtype, tensor.framework, template_of(source, tensor), TRANSFORM, layout,
         alignment=AlignmentRecord(2, 2) if wanted.per_token else None,
     )  # fmt: skip
@@ -136,7 +146,7 @@ def forced_file(features: Any, wanted: Forced) -> bytes:
     prelude = container_prelude(source.structure, [setup], gain=wanted.gain, arch=None, indexed=False, profile=None)
     sink = io.BytesIO()
     write_pass(
-        source, [setup], prelude, sink, promises=[Promise()], costs=[None], gain=wanted.gain, chunk=wanted.chunk,
+        source, [setup], prelude, sink, promises=[Terms()], costs=[None], gain=wanted.gain, chunk=wanted.chunk,
         progress=lambda values: None,
     )  # fmt: skip
     return sink.getvalue()
@@ -148,4 +158,4 @@ def forced_profile(features: Any, wanted: Forced) -> bytes:
     header, sections = container_prelude(
         source.structure, [_setup(source, wanted)], gain=None, arch=None, indexed=False, profile=None
     )
-    return profile_bytes(replace(header, content="profile"), sections)
+    return side_file_bytes(replace(header, content="profile"), sections)

@@ -31,19 +31,25 @@ with atheris.instrument_imports(include=["caufc", "zipfile"]):
 
     import caufc
     import caufc.api
-    import caufc.codec.coefficient_coder
-    import caufc.codec.grid_transform
-    import caufc.codec.lossless
+    import caufc.codec.lossless.codec
+    import caufc.codec.transform.coefficients
+    import caufc.codec.transform.dct
+    import caufc.coders.transform
+    import caufc.decoder.file_decoder
     import caufc.features.npz
     import caufc.features.pt
-    import caufc.pipeline.decoder
-    import caufc.pipeline.transform_coder
-    from caufc.bitstream import Cursor, Header, Section, parse_end, parse_index
+    from caufc.bitstream import (
+        Cursor,
+        Header,
+        Section,
+        parse_end,
+        parse_index,
+    )
     from caufc.bitstream.header import parse_header
     from caufc.bitstream.section import parse_section
+    from caufc.decoder.file_decoder import ChunkDecoder
     from caufc.features.pt import _check_archive
     from caufc.limits import Limits
-    from caufc.pipeline.decoder import ChunkDecoder
     from caufc.profiles import profile_lookup
     from caufc.weights import find_weights
 

@@ -21,7 +21,10 @@ from typing import Any
 from fuzzing import Case, WrongOutcomeError, main, outcome_of
 
 import caufc
-from caufc.bitstream import Block, BlockParser
+from caufc.bitstream import (
+    Block,
+    BlockParser,
+)
 
 VECTORS = Path(__file__).resolve().parent.parent / "spec" / "vectors"
 

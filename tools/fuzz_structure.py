@@ -28,12 +28,19 @@ from fuzzing import Case, WrongOutcomeError, main, outcome_of
 
 import caufc
 from caufc.bitstream import Chunk
+from caufc.coders.side_files import (
+    ProfileFile,
+    WeightsFile,
+    read_profile,
+    read_weights,
+)
+from caufc.decoder.collector import Collector
+from caufc.decoder.file_decoder import (
+    ChunkDecoder,
+    FileDecoder,
+)
+from caufc.decoder.random_access import FileReader
 from caufc.limits import Limits
-from caufc.pipeline.collect import Collector
-from caufc.pipeline.decoder import ChunkDecoder, FileDecoder
-from caufc.pipeline.profile import ProfileFile, read_profile
-from caufc.pipeline.reader import FileReader
-from caufc.pipeline.weights import WeightsFile, read_weights
 from caufc.profiles import profile_lookup
 
 ROOT = Path(__file__).resolve().parent.parent

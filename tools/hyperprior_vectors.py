@@ -12,11 +12,26 @@ from numpy.typing import NDArray
 from tiny_weights import tiny_arrays
 
 import caufc
-from caufc.bitstream import Header, Section, block_bytes, chunk_bytes, parse_chunk, section_bytes
-from caufc.codec.hyperprior import DECODER_SECTIONS, WEIGHTS_ELEMENTS, HyperpriorCodec, Latents, Weights
+from caufc.bitstream import (
+    Header,
+    Section,
+    block_bytes,
+    chunk_bytes,
+    parse_chunk,
+    section_bytes,
+)
+from caufc.codec.hyperprior.codec import (
+    HyperpriorCodec,
+    Latents,
+)
+from caufc.codec.hyperprior.weights import (
+    DECODER_SECTIONS,
+    Weights,
+)
+from caufc.coders.prelude import read_prelude
+from caufc.coders.sections import ELEMENTS
+from caufc.coders.side_files import side_file_bytes
 from caufc.limits import DEFAULT_LIMITS
-from caufc.pipeline.prelude import read_prelude
-from caufc.pipeline.profile import profile_bytes
 
 __all__ = ["SEED", "Learned", "invalid", "learned", "without_shortcut"]
 
@@ -104,7 +119,7 @@ class Pieces:
         head = self.header.to_bytes()
         seed = int.from_bytes(head[-4:], "little")
         sections = (
-            Section(kind, 0, WEIGHTS_ELEMENTS[kind], array.astype(WEIGHTS_ELEMENTS[kind]).tobytes())
+            Section(kind, 0, ELEMENTS[kind], array.astype(ELEMENTS[kind]).tobytes())
             for kind, array in self.arrays.items()
         )
         blocks = [("S", section_bytes(section)) for section in sections]
@@ -165,7 +180,7 @@ def invalid(weights: Path) -> Iterator[tuple[str, int, str, bytes]]:
     unknown = replace(base, header=replace(base.header, weights=b"12345678"))
     yield "hyperprior-unknown-weights", 167, "MissingWeightsError", unknown.to_bytes()
     yield "weights-alone", 164, "MalformedError", weights.read_bytes()
-    yield "weights-with-tensors", 54, "MalformedError", profile_bytes(replace(base.header, content="weights"), ())
+    yield "weights-with-tensors", 54, "MalformedError", side_file_bytes(replace(base.header, content="weights"), ())
 
 
 def _far_words() -> bytes:

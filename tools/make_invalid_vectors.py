@@ -21,8 +21,11 @@ import msgpack
 import numpy as np
 
 import caufc
-from caufc.bitstream import SIGNATURE, varint
-from caufc.codec import encode_lossless
+from caufc.bitstream import (
+    SIGNATURE,
+    varint,
+)
+from caufc.codec.lossless.codec import encode_lossless
 
 RECORD = [0, 0, [5, 2, 2], "c h w", None, 1, None, [0.5, 0, 0, 20]]
 TABLE = bytes([1, 0] * 32)

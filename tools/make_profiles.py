@@ -16,8 +16,8 @@ from pathlib import Path
 import tap_features
 import torch
 
-from caufc.fit import fit_profile
-from caufc.pipeline.profile import profile_id
+from caufc.coders.side_files import content_id
+from caufc.fit.profile import fit_profile
 
 FOLDER = Path(__file__).resolve().parent.parent / "caufc" / "data" / "profiles"
 
@@ -53,7 +53,7 @@ def main() -> None:
     index = {}
     for shipped in PROFILES:
         data = make(shipped, features)
-        digest = profile_id(data).hex()
+        digest = content_id(data).hex()
         (FOLDER / f"{digest}.caufp").write_bytes(data)
         index[shipped.name] = digest
         print(f"{shipped.name}: {digest}, {len(data)} bytes")

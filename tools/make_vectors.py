@@ -28,11 +28,16 @@ from tiny_weights import tiny_weights
 
 import caufc
 from caufc import features
-from caufc.bitstream import SIGNATURE, BlockParser, HeaderParser, block_bytes
-from caufc.fit import fit_profile
+from caufc.bitstream import (
+    SIGNATURE,
+    BlockParser,
+    HeaderParser,
+    block_bytes,
+)
+from caufc.coders.side_files import read_profile
+from caufc.decoder.file_decoder import FileDecoder
+from caufc.fit.profile import fit_profile
 from caufc.limits import DEFAULT_LIMITS
-from caufc.pipeline.decoder import FileDecoder
-from caufc.pipeline.profile import read_profile
 from caufc.profiles import profile_lookup
 from caufc.weights import find_weights
 

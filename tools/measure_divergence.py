@@ -29,8 +29,11 @@ from scores import Scores
 from tap_features import TAPS, load_features
 
 import caufc
-from caufc.evaluate.rivals.families import Family, find_families
-from caufc.evaluate.stored import Stored
+from caufc.evaluate.feature_file import Stored
+from caufc.evaluate.rivals.registry import (
+    Family,
+    find_families,
+)
 
 INTERIOR, READ_OUT = (0.7, 5.0), (0.02, 2.0)
 """BPFP between which points count."""

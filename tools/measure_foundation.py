@@ -136,7 +136,7 @@ def measure_decode(source: str, target: str) -> dict[str, Any]:
 def measure_access(source: str) -> dict[str, Any]:
     """Seconds to open a file and read a sample of an unread chunk, against decoding that chunk's bytes alone."""
     import caufc
-    from caufc.pipeline.decoder import ChunkDecoder
+    from caufc.decoder.file_decoder import ChunkDecoder
 
     warm_up()
     ratios, opening, single = [], [], []
@@ -173,10 +173,16 @@ def measure_overhead() -> dict[str, Any]:
 
     import caufc
     from caufc import features
-    from caufc.bitstream import parse_chunk, section_bytes
+    from caufc.bitstream import (
+        parse_chunk,
+        section_bytes,
+    )
+    from caufc.decoder.file_decoder import FileDecoder
     from caufc.limits import DEFAULT_LIMITS
-    from caufc.pipeline.decoder import FileDecoder
-    from caufc.profiles import profile_lookup, shipped_names
+    from caufc.profiles import (
+        profile_lookup,
+        shipped_names,
+    )
 
     demo = resources.files("caufc") / "data" / "demo"
     tokens = features.read(str(demo / "minilm_hidden3.pt"))

@@ -24,13 +24,28 @@ from machine import plain_command, write_results
 from numpy.typing import NDArray
 
 import caufc
-from caufc.codec.bucket import bucket_of, extra_bits
-from caufc.codec.hyperprior import HyperpriorCodec
-from caufc.codec.hyperprior.tiles import TILE_COLUMNS, TILE_ROWS
-from caufc.codec.hyperprior.weights import HYPER_TABLES, LATENT_TABLES
-from caufc.codec.tables import code_lengths, frequencies_of
+from caufc.codec.buckets import (
+    bucket_of,
+    extra_bits,
+)
+from caufc.codec.hyperprior.codec import HyperpriorCodec
+from caufc.codec.hyperprior.tiles import (
+    TILE_COLUMNS,
+    TILE_ROWS,
+)
+from caufc.codec.hyperprior.weights import (
+    HYPER_TABLES,
+    LATENT_TABLES,
+)
+from caufc.codec.tables import (
+    code_lengths,
+    frequencies_of,
+)
 from caufc.features import read
-from caufc.train.model import ScaleHyperprior, shape_of
+from caufc.train.model import (
+    ScaleHyperprior,
+    shape_of,
+)
 from caufc.train.planes import aligned_planes
 from caufc.weights import find_weights
 

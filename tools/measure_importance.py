@@ -35,8 +35,9 @@ from tap_features import TAPS, load_features
 import caufc
 from caufc import Layout
 from caufc.align import LayoutAligner
-from caufc.codec import importance, principal_basis
-from caufc.pipeline import choose
+from caufc.codec.transform.basis import principal_basis
+from caufc.encoder import importance
+from caufc.encoder import tensor_draft as choose
 
 EIGHTHS = 8
 NOISE_SNR = 16.0

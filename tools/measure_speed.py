@@ -115,7 +115,7 @@ def measure_batches(folder: Path, work: Path) -> list[dict[str, Any]]:
 
 
 def _profile(folder: Path, work: Path, tap: str) -> Path:
-    from caufc.fit import fit_profile
+    from caufc.fit.profile import fit_profile
 
     path = work / f"{tap}.blind.caufp"
     if not path.exists():
@@ -126,7 +126,7 @@ def _profile(folder: Path, work: Path, tap: str) -> Path:
 def measure_one(folder: Path, work: Path) -> dict[str, Any]:
     """One sample of 197 x 768, with a profile."""
     import caufc
-    from caufc.fit import fit_profile
+    from caufc.fit.profile import fit_profile
 
     rows = np.concatenate([sample.numpy() for sample in load_features(folder, "minilm-hidden3", "fit")])
     count = len(rows) // 394

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from tap_features import TAPS
 from train_tables import tap_counts, train
 
-from caufc.codec import BUCKETS
-from caufc.codec.clustering import table_bits
+from caufc.codec.buckets import BUCKETS
+from caufc.encoder.tables import table_bits
 
 CNNS = ("efficientnet_lite0", "resnet56")
 WAYS = ("all taps", "without the tap", "CNNs", "transformers")

@@ -28,28 +28,53 @@ from tap_features import TAPS, load_features
 from train_tables import SPARSE, tap_sample
 
 import caufc
-from caufc.codec import (
+from caufc.codec.buckets import (
     BUCKETS,
+    bucket_of,
+    zigzag,
+)
+from caufc.codec.transform.basis import (
     ChannelTransform,
-    Geometry,
-    blind_importance,
-    forward_grid,
     principal_basis,
     quantize_rows,
 )
-from caufc.codec.bucket import bucket_of, zigzag
-from caufc.codec.clustering import choose_tables, table_bits
-from caufc.codec.context import CONTEXTS
-from caufc.codec.dependent import STEP_RATIO, dependent_quantize, halves_of
-from caufc.codec.levels import Levels, index_costs, levels_for
-from caufc.codec.plan import DEPENDENT_BITS, context_counts
-from caufc.codec.quantize import best_shift, dead_zones, dequantize, quantize
-from caufc.codec.transform_codec import DEAD_ZONE_ROUNDING
-from caufc.codec.universal import universal_tables
-from caufc.pipeline.medium import MEDIUM_STEP, NARROW_CHANNELS
-from caufc.types import Layout
+from caufc.codec.transform.contexts import CONTEXTS
+from caufc.codec.transform.dct import forward_grid
+from caufc.codec.transform.grids import Geometry
+from caufc.codec.transform.quantize import dequantize
+from caufc.codec.transform.trellis import (
+    STEP_RATIO,
+    halves_of,
+)
+from caufc.codec.transform.universal_tables import universal_tables
+from caufc.encoder.importance import blind_importance
+from caufc.encoder.levels import (
+    Levels,
+    index_costs,
+    levels_for,
+)
+from caufc.encoder.quantize import (
+    DEAD_ZONE_ROUNDING,
+    best_shift,
+    dead_zones,
+    quantize,
+)
+from caufc.encoder.sample_plan import (
+    DEPENDENT_BITS,
+    context_counts,
+)
+from caufc.encoder.step import (
+    MEDIUM_STEP,
+    NARROW_CHANNELS,
+)
+from caufc.encoder.tables import (
+    choose_tables,
+    table_bits,
+)
+from caufc.encoder.trellis_search import dependent_quantize
+from caufc.layouts import Layout
 
-codec_plan = import_module("caufc.codec.plan")
+codec_plan = import_module("caufc.encoder.plan")
 OCTAVES = (-0.75, -0.25, 0.25, 0.75)
 LOW_QUALITY = 16.0
 COARSER = {"medium quality": 0, "steps eight times as large": 3}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tap_features import TAPS
 
 from caufc import default_manager
-from caufc.fit.task import Task
+from caufc.fit.network_tail import Task
 
 __all__ = ["Scores"]
 

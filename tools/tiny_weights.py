@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caufc.codec import BUCKETS
-from caufc.codec.bucket import bucket_of, zigzag
-from caufc.codec.hyperprior import SCALES, WEIGHTS_ELEMENTS
+from caufc.codec.buckets import (
+    BUCKETS,
+    bucket_of,
+    zigzag,
+)
+from caufc.codec.hyperprior.constants import SCALES
 from caufc.codec.hyperprior.layers import (
     Layer,
     analysis_layers,
@@ -18,7 +21,8 @@ from caufc.codec.hyperprior.layers import (
     synthesis_layers,
 )
 from caufc.codec.tables import levels_of
-from caufc.pipeline.weights import weights_bytes
+from caufc.coders.sections import ELEMENTS
+from caufc.coders.side_files import weights_bytes
 
 __all__ = ["tiny_arrays", "tiny_weights"]
 
@@ -61,7 +65,7 @@ def tiny_arrays(
     found[17] = np.concatenate([random.integers(-3000, 3000, layer.size) for layer in hyper])
     found[18] = np.concatenate([random.integers(0, 20, outputs - latents) << SHIFT, np.full(latents, 25 << SHIFT)])
     found[19] = np.full(outputs, SHIFT)
-    return {kind: np.asarray(found[kind]).ravel().astype(element) for kind, element in WEIGHTS_ELEMENTS.items()}
+    return {kind: np.asarray(found[kind]).ravel().astype(element) for kind, element in ELEMENTS.items()}
 
 
 def _floats(layer: Layer, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -23,26 +23,37 @@ import numpy as np
 from numpy.typing import NDArray
 from tap_features import TAPS, load_features
 
-from caufc.align import LayoutAligner, align_channels
+from caufc.align import (
+    LayoutAligner,
+    align_channels,
+)
 from caufc.align.statistics import ChannelStatistics
-from caufc.codec import (
+from caufc.codec.buckets import (
     BUCKETS,
+    bucket_of,
+    zigzag,
+)
+from caufc.codec.tables import levels_of
+from caufc.codec.transform.basis import (
     ChannelTransform,
-    Geometry,
-    Parameters,
-    forward_grid,
-    plan,
     principal_basis,
     quantize_rows,
 )
-from caufc.codec.bucket import bucket_of, zigzag
-from caufc.codec.clustering import choose_tables
-from caufc.codec.context import CLASSES, CONTEXTS
-from caufc.codec.plan import context_counts
-from caufc.codec.quantize import dead_zones, quantize
-from caufc.codec.tables import levels_of
-from caufc.codec.transform_codec import DEAD_ZONE_ROUNDING
-from caufc.types import Layout
+from caufc.codec.transform.contexts import (
+    CLASSES,
+    CONTEXTS,
+)
+from caufc.codec.transform.dct import forward_grid
+from caufc.codec.transform.grids import Geometry
+from caufc.codec.transform.parameters import Parameters
+from caufc.encoder.quantize import (
+    DEAD_ZONE_ROUNDING,
+    dead_zones,
+    quantize,
+)
+from caufc.encoder.sample_plan import context_counts, plan
+from caufc.encoder.tables import choose_tables
+from caufc.layouts import Layout
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = (ROOT / "caufc/data/tables/universal.tables", ROOT / "spec/tables/universal.tables")

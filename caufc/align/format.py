@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LayoutError
-from ..types import GRID_LETTERS, AnyArray, Layout
+from ..layouts import (
+    GRID_LETTERS,
+    Layout,
+)
+from ..types import AnyArray
 from .base import Tokens
 
 __all__ = ["LayoutAligner", "guess_layout", "varying_channels"]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MalformedError
+from ..octaves import EIGHTHS, OCTAVE_PARTS
 from .base import SideArray
 from .statistics import ChannelStatistics
 
@@ -22,17 +23,10 @@ __all__ = [
     "truncate",
 ]
 
-OCTAVE_PARTS = 8
 OFFSET_PARTS = 16
 CODE_LIMIT = 32_767
 SCALE_CODE_LIMIT = 800
 MIN_SCALE, MAX_SCALE = 2.0**-100, 2.0**100
-
-OCTAVE = np.array(
-    [1.0, 1.0905077457427979, 1.1892070770263672, 1.2968395948410034,
-     1.4142135381698608, 1.5422108173370361, 1.6817928552627563, 1.8340080976486206], dtype=np.float32,
-)  # fmt: skip
-"""2^(j/8) as float32, normative [CAUF-0354]."""
 
 FLOOR = 1e-3
 """Scales below this share of the typical one are raised to it: constant channels must not get tiny steps."""
@@ -40,7 +34,7 @@ FLOOR = 1e-3
 
 def scale_of(codes: NDArray[Any]) -> NDArray[np.float32]:
     """Scale codes to scales: ``2^(code / 8)``, exact in float32 [CAUF-0354]."""
-    scales: NDArray[np.float32] = np.ldexp(OCTAVE[codes & 7], codes >> 3)
+    scales: NDArray[np.float32] = np.ldexp(EIGHTHS[codes & 7], codes >> 3)
     return scales.astype(np.float32)
 
 

@@ -11,12 +11,32 @@ from pathlib import Path
 import click
 
 from ..errors import StorageError
-from ..features import parse_shard, remove_stale, shard
-from .encoding import EncodeJob, Outcome, attempt
-from .failure import failure, say
+from ..features import (
+    parse_shard,
+    remove_stale,
+    shard,
+)
+from .encoding import (
+    EncodeJob,
+    Outcome,
+    attempt,
+)
+from .failure import (
+    failure,
+    say,
+)
+from .output_paths import (
+    expand,
+    make_folder,
+    targets,
+)
 from .progress import Bar
-from .report import as_json_text, batch_line, batch_summary, totals
-from .targets import expand, make_folder, targets
+from .report import (
+    as_json_text,
+    batch_line,
+    batch_summary,
+    totals,
+)
 from .workers import run_jobs
 
 __all__ = ["Batch"]

@@ -7,15 +7,40 @@ from typing import Any
 
 import click
 
-from ..errors import CaufError, OptionError, StorageError
-from ..evaluate.rivals import RIVALS, Rival, TensorPlan, find_rivals
+from ..bench.features import Subject
+from ..bench.measure import (
+    Row,
+    warm_up,
+)
+from ..bench.methods import (
+    Contest,
+    Setting,
+    settings,
+)
+from ..bench.report import (
+    BenchReport,
+    bench_text,
+)
+from ..bench.tensor_facts import (
+    TensorFacts,
+    rival_plans,
+    tensor_facts,
+)
+from ..errors import (
+    CaufError,
+    OptionError,
+    StorageError,
+)
+from ..evaluate.rivals import (
+    RIVALS,
+    Rival,
+    TensorPlan,
+    find_rivals,
+)
 from ..features import read
 from ..options import layouts_for_structure
-from .bench_report import BenchReport, bench_text
-from .contest import Contest, Setting, settings
 from .encoding import check_options
 from .failure import say
-from .measuring import Row, warm_up
 from .options import (
     align_option,
     arch_option,
@@ -32,10 +57,16 @@ from .options import (
     tap_option,
 )
 from .progress import Bar
-from .report import SHOWN_TENSORS, as_json_text, count, shown
-from .streams import input_file, plugin_formats
-from .subject import Subject
-from .tensor_facts import TensorFacts, rival_plans, tensor_facts
+from .report import (
+    SHOWN_TENSORS,
+    as_json_text,
+    count,
+    shown,
+)
+from .streams import (
+    input_file,
+    plugin_formats,
+)
 
 __all__ = ["command"]
 

@@ -8,16 +8,50 @@ from typing import Any
 
 import click
 
-from ..errors import FormatError, OptionError, UnknownNameError
+from ..errors import (
+    FormatError,
+    OptionError,
+    UnknownNameError,
+)
 from ..features import known_suffixes
 from ..features.formats import normal_suffix
 from ..limits import Limits
-from .decoding import Decoded, DecodeJob, decode_file
-from .failure import EXPECTED, failure, say
-from .options import example, force_option, json_option, limits_option, profile_option, quiet_option, weights_option
-from .report import as_json_text, count, shown, size, speed
-from .streams import plugin_formats, with_suffix
-from .targets import Entry, is_folder, make_folder, targets
+from .decoding import (
+    Decoded,
+    DecodeJob,
+    decode_file,
+)
+from .failure import (
+    EXPECTED,
+    failure,
+    say,
+)
+from .options import (
+    example,
+    force_option,
+    json_option,
+    limits_option,
+    profile_option,
+    quiet_option,
+    weights_option,
+)
+from .output_paths import (
+    Entry,
+    is_folder,
+    make_folder,
+    targets,
+)
+from .report import (
+    as_json_text,
+    count,
+    shown,
+    size,
+    speed,
+)
+from .streams import (
+    plugin_formats,
+    with_suffix,
+)
 
 __all__ = ["command"]
 

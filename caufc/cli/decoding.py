@@ -11,19 +11,41 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..api import Reader
-from ..errors import CaufError, FormatError, StorageError
-from ..features import Writer, open_writer, remove_stale
-from ..limits import DEFAULT_LIMITS, Limits
-from ..pipeline.decoder import DecodedChunk, FileDecoder
-from ..pipeline.lookup import Lookup
-from ..pipeline.reader import ReadAt
-from ..pipeline.recover import Recovery
-from ..pipeline.setup import TensorSetup
-from ..profiles import find_profile, profile_lookup
+from ..coders.config import TensorConfig
+from ..decoder.file_decoder import (
+    DecodedChunk,
+    FileDecoder,
+)
+from ..decoder.lookup import Lookup
+from ..decoder.random_access import ReadAt
+from ..decoder.recovery import Recovery
+from ..errors import (
+    CaufError,
+    FormatError,
+    StorageError,
+)
+from ..features import (
+    Writer,
+    open_writer,
+    remove_stale,
+)
+from ..limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
+from ..profiles import (
+    find_profile,
+    profile_lookup,
+)
 from ..types import Structure
 from ..weights import find_weights
 from .progress import Bar
-from .streams import binary_stdout, check_free, input_file, plugin_formats
+from .streams import (
+    binary_stdout,
+    check_free,
+    input_file,
+    plugin_formats,
+)
 
 __all__ = ["DecodeJob", "Decoded", "decode_file"]
 
@@ -112,7 +134,7 @@ def _recover(job: DecodeJob, quiet: bool) -> Decoded:
     stdout = binary_stdout(f"a {job.suffix} file") if job.output == "-" else None
     with input_file(job.source, ".cauf") as path, path.open("rb") as file, Bar("recover", quiet=quiet) as bar:
         found = Recovery(_reader(file), path.stat().st_size, _lookup(job), job.limits)
-        writer = _writer(found.chunks.structure, found.chunks.setups, found.samples, job, stdout)
+        writer = _writer(found.chunks.structure, found.chunks.configs, found.samples, job, stdout)
         numel = size = 0
         try:
             for chunk in found.decode():
@@ -124,10 +146,10 @@ def _recover(job: DecodeJob, quiet: bool) -> Decoded:
             writer.abort()
             raise
         writer.close()
-        setups, lost = found.chunks.setups, tuple(found.lost)
+        configs, lost = found.chunks.configs, tuple(found.lost)
         whole = path.stat().st_size
     seconds = time.perf_counter() - started
-    return Decoded(job.source, job.output, job.suffix, found.samples, len(setups), numel, whole, size, seconds, lost)
+    return Decoded(job.source, job.output, job.suffix, found.samples, len(configs), numel, whole, size, seconds, lost)
 
 
 def _lookup(job: DecodeJob) -> Lookup:
@@ -163,7 +185,7 @@ def _decode(job: DecodeJob, quiet: bool) -> Decoded:
         job.output,
         job.suffix,
         samples,
-        len(decoder.setups),
+        len(decoder.configs),
         decoder.numel,
         decoder.bytes_in,
         decoder.bytes_out,
@@ -177,7 +199,7 @@ def _parts(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _write(decoder: FileDecoder, samples: int, job: DecodeJob, stdout: BinaryIO | None, bar: Bar) -> None:
-    writer = _writer(decoder.structure, decoder.setups, samples, job, stdout)
+    writer = _writer(decoder.structure, decoder.configs, samples, job, stdout)
     try:
         for chunk in decoder.samples():
             _put(writer, decoder.structure, chunk)
@@ -190,7 +212,7 @@ def _write(decoder: FileDecoder, samples: int, job: DecodeJob, stdout: BinaryIO 
 
 
 def _writer(
-    structure: Structure, setups: Sequence[TensorSetup], samples: int, job: DecodeJob, stdout: BinaryIO | None
+    structure: Structure, configs: Sequence[TensorConfig], samples: int, job: DecodeJob, stdout: BinaryIO | None
 ) -> Writer:
     if stdout is None:
         remove_stale(Path(job.output))
@@ -200,10 +222,10 @@ def _writer(
             stdout,
             job.suffix,
             structure,
-            [setup.name for setup in setups],
-            [setup.dtype for setup in setups],
-            [setup.framework for setup in setups],
-            [None if None in setup.template else tuple(size or 0 for size in setup.template) for setup in setups],
+            [config.name for config in configs],
+            [config.dtype for config in configs],
+            [config.framework for config in configs],
+            [None if None in config.template else tuple(size or 0 for size in config.template) for config in configs],
             samples,
             plugin_formats(job.suffix),
             force=job.force,

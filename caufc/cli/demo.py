@@ -9,16 +9,32 @@ from typing import Any
 
 import click
 
+from ..bench.features import Subject
+from ..bench.measure import (
+    Row,
+    warm_up,
+)
+from ..bench.methods import (
+    Contest,
+    Setting,
+)
+from ..bench.report import rows_table
+from ..bench.tensor_facts import (
+    rival_plans,
+    tensor_facts,
+)
 from ..errors import StorageError
 from ..evaluate.rivals import find_rivals
 from ..features import read
-from .bench_report import rows_table
-from .contest import Contest, Setting
-from .measuring import Row, warm_up
-from .options import example, json_option
-from .report import as_json_text, count, short_size
-from .subject import Subject
-from .tensor_facts import rival_plans, tensor_facts
+from .options import (
+    example,
+    json_option,
+)
+from .report import (
+    as_json_text,
+    count,
+    short_size,
+)
 
 __all__ = ["command"]
 

@@ -8,9 +8,17 @@ from typing import Any
 
 import click
 
-from ..errors import CaufError, OptionError
+from ..errors import (
+    CaufError,
+    OptionError,
+)
 from .batch import Batch
-from .encoding import EncodeJob, Outcome, check_options, encode_file
+from .encoding import (
+    EncodeJob,
+    Outcome,
+    check_options,
+    encode_file,
+)
 from .failure import say
 from .options import (
     align_option,
@@ -31,9 +39,15 @@ from .options import (
     reads_option,
     tap_option,
 )
-from .report import as_json_text, encode_text
+from .output_paths import (
+    LIST_SUFFIX,
+    is_folder,
+)
+from .report import (
+    as_json_text,
+    encode_text,
+)
 from .streams import with_suffix
-from .targets import LIST_SUFFIX, is_folder
 
 __all__ = ["command"]
 

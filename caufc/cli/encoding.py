@@ -8,14 +8,28 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..api import encode_to
+from ..encoder.report import Report
 from ..errors import StorageError
-from ..features import atomic_output, read, remove_stale, waste
+from ..features import (
+    atomic_output,
+    read,
+    remove_stale,
+    waste,
+)
 from ..options import make_options
-from ..pipeline.report import Report
 from ..profiles import find_profile
-from .failure import EXPECTED, failure
+from .failure import (
+    EXPECTED,
+    failure,
+)
 from .progress import Bar
-from .streams import binary_stdout, check_container, check_free, input_file, plugin_formats
+from .streams import (
+    binary_stdout,
+    check_container,
+    check_free,
+    input_file,
+    plugin_formats,
+)
 
 __all__ = ["EncodeJob", "Outcome", "attempt", "check_options", "encode_file"]
 

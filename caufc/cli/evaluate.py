@@ -15,20 +15,38 @@ from typing import Any
 
 import click
 
-from ..errors import OptionError, StorageError
+from ..errors import (
+    OptionError,
+    StorageError,
+)
+from ..evaluate.experiment import (
+    Plan,
+    Wanted,
+    make_plan,
+)
 from ..evaluate.machine import describe_machine
 from ..evaluate.methods import CODECS
-from ..evaluate.paper import PAPER_FIT_SAMPLES, PAPER_SAMPLES, paper_anchor, paper_codecs
-from ..evaluate.plan import Plan, Wanted, make_plan
+from ..evaluate.paper import (
+    PAPER_FIT_SAMPLES,
+    PAPER_SAMPLES,
+    paper_anchor,
+    paper_codecs,
+)
 from ..evaluate.report import Report
-from ..evaluate.results import at_mark, summarise
 from ..evaluate.rivals import FAMILIES
 from ..evaluate.run import Run
+from ..evaluate.summary import (
+    at_mark,
+    summarise,
+)
 from ..plugin_manager import default_manager
 from .failure import say
 from .options import example
 from .progress import Bar
-from .report import as_json_text, table
+from .report import (
+    as_json_text,
+    table,
+)
 
 __all__ = ["command"]
 

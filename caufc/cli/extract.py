@@ -13,14 +13,35 @@ from typing import Any
 
 import click
 
-from ..errors import InputError, OptionError, OutputExistsError, StorageError, UnknownNameError
-from ..features import Writer, known_suffixes, open_writer, to_source
+from ..descriptors import (
+    FeatureFormat,
+    Runtime,
+    Tap,
+)
+from ..encoder.source import SourceTensor
+from ..errors import (
+    InputError,
+    OptionError,
+    OutputExistsError,
+    StorageError,
+    UnknownNameError,
+)
+from ..features import (
+    Writer,
+    known_suffixes,
+    open_writer,
+    to_source,
+)
 from ..features.formats import normal_suffix
 from ..features.holds import check_holds
 from ..features.leaf import storing
-from ..pipeline.source import SourceTensor
 from ..plugin_manager import default_manager
-from ..types import AnyArray, Branch, FeatureFormat, Framework, Runtime, Structure, Tap
+from ..types import (
+    AnyArray,
+    Branch,
+    Framework,
+    Structure,
+)
 from .options import example
 
 __all__ = ["command"]

@@ -9,12 +9,23 @@ from typing import Any
 
 import click
 
-from ..errors import CaufError, InputError, OptionError
-from ..features import atomic_output, read
-from ..fit import fit_profile
+from ..bench.features import Subject
+from ..coders.side_files import (
+    content_id,
+    read_profile,
+)
+from ..errors import (
+    CaufError,
+    InputError,
+    OptionError,
+)
+from ..features import (
+    atomic_output,
+    read,
+)
+from ..fit.profile import fit_profile
 from ..limits import DEFAULT_LIMITS
 from ..options import layouts_for_structure
-from ..pipeline.profile import profile_id, read_profile
 from ..plugin_manager import default_manager
 from .options import (
     align_option,
@@ -31,8 +42,10 @@ from .options import (
     tap_option,
 )
 from .report import as_json_text
-from .streams import input_file, plugin_formats
-from .subject import Subject
+from .streams import (
+    input_file,
+    plugin_formats,
+)
 
 __all__ = ["command"]
 
@@ -177,11 +190,11 @@ def _write(output: str, data: bytes, force: bool) -> None:
 def _report(output: str, data: bytes, samples: int, seconds: float, as_json: bool) -> None:
     header = read_profile(data, DEFAULT_LIMITS).header
     if as_json:
-        facts = {"profile": output, "id": profile_id(data).hex(), "bytes": len(data), "samples": samples}
+        facts = {"profile": output, "id": content_id(data).hex(), "bytes": len(data), "samples": samples}
         click.echo(as_json_text({**facts, "arch": header.arch, "seconds": seconds}))
         return
     click.echo(
-        f"{output}: {len(data):,} bytes, id {profile_id(data).hex()}, from {samples:,} samples in {seconds:.1f} s"
+        f"{output}: {len(data):,} bytes, id {content_id(data).hex()}, from {samples:,} samples in {seconds:.1f} s"
     )
 
 

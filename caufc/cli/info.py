@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import click
 
-from ..api import Info, inspect
+from ..api import (
+    Info,
+    inspect,
+)
 from ..limits import Limits
-from .each import for_each
-from .options import example, json_option, limits_option, profile_option, weights_option
+from .for_each import for_each
+from .options import (
+    example,
+    json_option,
+    limits_option,
+    profile_option,
+    weights_option,
+)
 from .report import info_text
 from .streams import stdin_bytes
 

@@ -15,7 +15,12 @@ from typing import Any
 
 import click
 
-from .failure import EXPECTED, failure, is_broken_pipe, say
+from .failure import (
+    EXPECTED,
+    failure,
+    is_broken_pipe,
+    say,
+)
 
 __all__ = ["caufc", "main"]
 

@@ -8,9 +8,17 @@ from typing import Any, TypeVar
 
 import click
 
-from ..errors import CaufError, OptionError, UnknownNameError
-from ..limits import DEFAULT_LIMITS, Limits
-from ..types import Alignment, Layout
+from ..descriptors import Alignment
+from ..errors import (
+    CaufError,
+    OptionError,
+    UnknownNameError,
+)
+from ..layouts import Layout
+from ..limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
 
 __all__ = [
     "align_option",

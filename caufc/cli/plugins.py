@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from ..descriptors import Backbone
 from ..plugin_loader import Plugin
 from ..plugin_manager import default_manager
-from ..types import Backbone
 from .options import example
 
 __all__ = ["command"]

@@ -6,8 +6,14 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..api import Info, Verdict
-from ..pipeline.report import Report, TensorReport
+from ..api import (
+    Info,
+    Verdict,
+)
+from ..encoder.report import (
+    Report,
+    TensorReport,
+)
 
 if TYPE_CHECKING:
     from .encoding import Outcome

@@ -9,11 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import CaufError, OptionError, OutputExistsError, StorageError
-from ..features import known_suffixes, spool_stdin
+from ..descriptors import FeatureFormat
+from ..errors import (
+    CaufError,
+    OptionError,
+    OutputExistsError,
+    StorageError,
+)
+from ..features import (
+    known_suffixes,
+    spool_stdin,
+)
 from ..features.formats import normal_suffix
 from ..plugin_manager import default_manager
-from ..types import FeatureFormat
 
 __all__ = [
     "binary_stdout",

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import CaufError, InputError, OptionError
-from ..features import atomic_output, read
+from ..bench.features import Subject
+from ..coders.side_files import content_id
+from ..errors import (
+    CaufError,
+    InputError,
+    OptionError,
+)
+from ..features import (
+    atomic_output,
+    read,
+)
 from ..options import layouts_for_structure
-from ..pipeline.profile import profile_id
 from .options import (
     align_option,
     arch_option,
@@ -27,8 +35,11 @@ from .options import (
 )
 from .progress import Bar
 from .report import as_json_text
-from .streams import check_free, input_file, plugin_formats
-from .subject import Subject
+from .streams import (
+    check_free,
+    input_file,
+    plugin_formats,
+)
 
 if TYPE_CHECKING:
     from ..train.model import Shape
@@ -113,7 +124,10 @@ def train(
     check_free(output, sources[0], force)
     _need_compressai()
     from ..train.model import Shape
-    from ..train.trainer import Schedule, Trainer
+    from ..train.trainer import (
+        Schedule,
+        Trainer,
+    )
 
     options = by_tensor(taps, layouts, aligns, truncates)
     shape = Shape(width, latents, _lambdas(lambdas), not plain)
@@ -198,7 +212,7 @@ def _export(trainer: Trainer, planes: list[Plane], sources: tuple[str, ...]) -> 
 
 
 def _report(output: str, data: bytes, trainer: Trainer, shape: Shape, seconds: float, as_json: bool) -> None:
-    name, last = profile_id(data).hex(), trainer.curve[-1] if trainer.curve else {}
+    name, last = content_id(data).hex(), trainer.curve[-1] if trainer.curve else {}
     if as_json:
         facts = {"weights": output, "id": name, "bytes": len(data), "steps": trainer.step, "rates": len(shape.lambdas)}
         click.echo(as_json_text({**facts, "last": last, "seconds": seconds}))

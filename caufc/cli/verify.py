@@ -9,8 +9,15 @@ import click
 from ..api import Verdict
 from ..api import verify as verify_file
 from ..limits import Limits
-from .each import for_each
-from .options import example, json_option, limits_option, profile_option, quiet_option, weights_option
+from .for_each import for_each
+from .options import (
+    example,
+    json_option,
+    limits_option,
+    profile_option,
+    quiet_option,
+    weights_option,
+)
 from .progress import Bar
 from .report import verify_line
 from .streams import stdin_bytes

@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MalformedError
+from ..octaves import EIGHTHS, OCTAVE_PARTS
 
 __all__ = ["TOTAL_BITS", "check_levels", "code_lengths", "frequencies_of", "levels_of"]
 
 TOTAL_BITS = 24
 TOTAL = 1 << TOTAL_BITS
-LEVEL_PARTS = 8
-MAX_LEVEL = 1 + LEVEL_PARTS * TOTAL_BITS
+MAX_LEVEL = 1 + OCTAVE_PARTS * TOTAL_BITS
 
-OCTAVE = np.array([4096, 4467, 4871, 5312, 5793, 6317, 6889, 7512], dtype=np.int64)
-"""round(2^12 * 2^(j/8)), normative [CAUF-0231]."""
+OCTAVE_BITS = 12
+OCTAVE = np.rint(np.ldexp(EIGHTHS.astype(np.float64), OCTAVE_BITS)).astype(np.int64)
+"""``2^(j/8)`` in units of 2^-12, rounded: 4096 to 7512 [CAUF-0231]."""
 
 Levels = NDArray[np.uint8]
 Frequencies = NDArray[np.int64]
@@ -27,7 +28,7 @@ def _weights(levels: NDArray[Any]) -> NDArray[np.int64]:
     """Weight of a level: 0 for level 0, else about ``2^((level - 1) / 8)``, in units of 2^-12."""
     steps = np.maximum(levels.astype(np.int64) - 1, 0)
     weights = np.zeros(levels.shape, np.int64)
-    weights[...] = np.where(levels > 0, OCTAVE[steps % LEVEL_PARTS] << (steps // LEVEL_PARTS), 0)
+    weights[...] = np.where(levels > 0, OCTAVE[steps % OCTAVE_PARTS] << (steps // OCTAVE_PARTS), 0)
     return weights
 
 
@@ -65,7 +66,7 @@ def levels_of(counts: NDArray[Any]) -> Levels:
     totals = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(totals, 1)
     with np.errstate(divide="ignore"):
-        levels = 1 + np.rint(LEVEL_PARTS * (TOTAL_BITS + np.log2(shares)))
+        levels = 1 + np.rint(OCTAVE_PARTS * (TOTAL_BITS + np.log2(shares)))
     levels = np.where(counts > 0, np.clip(levels, 1, MAX_LEVEL), 0)
     levels[totals[:, 0] == 0] = 1
     return levels.astype(np.uint8)

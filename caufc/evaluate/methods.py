@@ -8,10 +8,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import OptionError, UnknownNameError
-from ..types import Tap
-from .axis import Axis, Setting
-from .rivals import FAMILIES, Family, find_families
+from ..descriptors import Tap
+from ..errors import (
+    OptionError,
+    UnknownNameError,
+)
+from .rivals import (
+    FAMILIES,
+    Family,
+    find_families,
+)
+from .sweep import (
+    Axis,
+    Setting,
+)
 
 __all__ = ["CODECS", "Codec", "Method", "find_codecs", "find_methods", "hyperprior", "setting_text"]
 

@@ -11,9 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import StorageError
-from .methods import CODECS, Codec, hyperprior
-from .plan import OWN_TASKS
-from .taskdata import file_name
+from .experiment import OWN_TASKS
+from .methods import (
+    CODECS,
+    Codec,
+    hyperprior,
+)
+from .task_data import file_name
 
 __all__ = ["PAPER_FIT_SAMPLES", "PAPER_SAMPLES", "paper_anchor", "paper_codecs"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..features import atomic_output
 from .figure import figure
-from .page import html_page
+from .html_page import html_page
 from .tables import tables_of
 
 __all__ = ["Report"]
@@ -22,7 +22,7 @@ class Report:
 
     Args:
         title: of the pages.
-        results: of :func:`caufc.evaluate.results.summarise`.
+        results: of :func:`caufc.evaluate.summary.summarise`.
         facts: date, command, machine, settings.
         skipped: what was left out, and why.
     """

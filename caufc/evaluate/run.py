@@ -9,11 +9,23 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
-from .children import Children, StoppedError
-from .lane import Lane, LaneRun
-from .methods import Codec, Method
-from .taskdata import TaskData
-from .worker import Coded, Job
+from .curve_run import (
+    Lane,
+    LaneRun,
+)
+from .methods import (
+    Codec,
+    Method,
+)
+from .pool import (
+    Children,
+    StoppedError,
+)
+from .task_data import TaskData
+from .worker import (
+    Coded,
+    Job,
+)
 
 __all__ = ["Run", "Told"]
 

@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .feature_file import Stored
 from .rivals import find_families
 from .rivals.base import Rival
-from .stored import Stored
 
 __all__ = ["Coded", "Job"]
 

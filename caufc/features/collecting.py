@@ -12,9 +12,22 @@ from typing import IO, Any
 
 import numpy as np
 
-from ..errors import CaufError, InputError, PluginError
-from ..types import DTYPES, AnyArray, FeatureFormat, Framework, Structure
-from .formats import normal_suffix, plugin_name
+from ..descriptors import FeatureFormat
+from ..errors import (
+    CaufError,
+    InputError,
+    PluginError,
+)
+from ..types import (
+    DTYPES,
+    AnyArray,
+    Framework,
+    Structure,
+)
+from .formats import (
+    normal_suffix,
+    plugin_name,
+)
 from .leaf import storing
 from .npy import npy_format
 from .output import Output

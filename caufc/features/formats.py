@@ -8,11 +8,27 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ..errors import CaufError, PluginError, StorageError, UnknownNameError
-from ..limits import DEFAULT_LIMITS, Limits
-from ..types import FeatureFormat
-from . import npy, npz, pt, safetensors
-from .leaf import open_input, storing
+from ..descriptors import FeatureFormat
+from ..errors import (
+    CaufError,
+    PluginError,
+    StorageError,
+    UnknownNameError,
+)
+from ..limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
+from . import (
+    npy,
+    npz,
+    pt,
+    safetensors,
+)
+from .leaf import (
+    open_input,
+    storing,
+)
 
 __all__ = ["known_suffixes", "normal_suffix", "plugin_formats", "plugin_name", "read", "sniff"]
 

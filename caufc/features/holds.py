@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import InputError
-from ..types import Branch, Structure
+from ..types import (
+    Branch,
+    Structure,
+)
 from .safetensors import METADATA
 
 __all__ = ["check_holds"]

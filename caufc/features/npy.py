@@ -11,10 +11,23 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as _npy_format
 
-from ..errors import ForeignFormatError, TensorError
-from ..limits import DEFAULT_LIMITS, Limits
+from ..errors import (
+    ForeignFormatError,
+    TensorError,
+)
+from ..limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
 from ..types import Leaf
-from .leaf import FileLeaf, FileStamp, FortranLeaf, extent, open_input, storing
+from .leaf import (
+    FileLeaf,
+    FileStamp,
+    FortranLeaf,
+    extent,
+    open_input,
+    storing,
+)
 from .tensors import dtype_name
 
 __all__ = ["MAGIC", "ArrayHeader", "leaf_at", "npy_format", "read", "read_header"]

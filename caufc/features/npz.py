@@ -13,11 +13,34 @@ from io import FileIO
 from pathlib import Path
 from typing import IO
 
-from ..errors import CaufError, ForeignFormatError, StorageError
-from ..limits import DEFAULT_LIMITS, Limits
-from ..types import AnyArray, Framework, Leaf
-from .leaf import FileStamp, FortranLeaf, blank, fill, open_input, settle, storing
-from .npy import ArrayHeader, leaf_at, read_header
+from ..errors import (
+    CaufError,
+    ForeignFormatError,
+    StorageError,
+)
+from ..limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
+from ..types import (
+    AnyArray,
+    Framework,
+    Leaf,
+)
+from .leaf import (
+    FileStamp,
+    FortranLeaf,
+    blank,
+    fill,
+    open_input,
+    settle,
+    storing,
+)
+from .npy import (
+    ArrayHeader,
+    leaf_at,
+    read_header,
+)
 
 __all__ = ["members", "read", "unzipping"]
 

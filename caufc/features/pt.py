@@ -10,10 +10,25 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CaufError, ForeignFormatError, LimitError, TensorError
-from ..limits import DEFAULT_LIMITS, Limits
-from .leaf import FileStamp, open_input, storing
-from .npz import members, unzipping
+from ..errors import (
+    CaufError,
+    ForeignFormatError,
+    LimitError,
+    TensorError,
+)
+from ..limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
+from .leaf import (
+    FileStamp,
+    open_input,
+    storing,
+)
+from .npz import (
+    members,
+    unzipping,
+)
 from .tensors import as_leaf
 
 if TYPE_CHECKING:

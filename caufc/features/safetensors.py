@@ -11,10 +11,25 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from ..errors import ForeignFormatError, TensorError
-from ..limits import DEFAULT_LIMITS, Limits
-from ..types import DTYPES, Leaf
-from .leaf import FileLeaf, FileStamp, extent, open_input, storing
+from ..errors import (
+    ForeignFormatError,
+    TensorError,
+)
+from ..limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
+from ..types import (
+    DTYPES,
+    Leaf,
+)
+from .leaf import (
+    FileLeaf,
+    FileStamp,
+    extent,
+    open_input,
+    storing,
+)
 
 __all__ = ["CODES", "METADATA", "read"]
 

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..types import DTYPES, AnyArray
+from ..types import (
+    DTYPES,
+    AnyArray,
+)
 from .npy import npy_format
 from .output import Output
 from .safetensors import CODES

@@ -9,11 +9,34 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..errors import InputError, LayoutError, LimitError
-from ..limits import DEFAULT_LIMITS, Limits
-from ..pipeline.source import Source, SourceTensor, tensor_names
-from ..types import FLOATS, AnyArray, Branch, Framework, Layout, Leaf, Structure, Tree
-from .tensors import as_leaf, as_object
+from ..encoder.source import (
+    Source,
+    SourceTensor,
+)
+from ..errors import (
+    InputError,
+    LayoutError,
+    LimitError,
+)
+from ..layouts import Layout
+from ..limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
+from ..types import (
+    FLOATS,
+    AnyArray,
+    Branch,
+    Framework,
+    Leaf,
+    Structure,
+    Tree,
+    tensor_names,
+)
+from .tensors import (
+    as_leaf,
+    as_object,
+)
 
 __all__ = ["from_arrays", "to_source"]
 

@@ -8,9 +8,21 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..errors import LimitError, TensorError, UnsupportedError
-from ..limits import DEFAULT_LIMITS, Limits
-from ..types import DTYPES, AnyArray, Framework, Leaf
+from ..errors import (
+    LimitError,
+    TensorError,
+    UnsupportedError,
+)
+from ..limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
+from ..types import (
+    DTYPES,
+    AnyArray,
+    Framework,
+    Leaf,
+)
 from .leaf import ArrayLeaf
 
 __all__ = ["as_leaf", "as_object", "dtype_name"]

@@ -6,13 +6,37 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from ..errors import InputError, UnknownNameError
-from ..types import AnyArray, Branch, FeatureFormat, Framework, Structure
-from .collecting import CollectingWriter, Dump, dump_npz, dump_pt, dump_with
-from .formats import known_suffixes, normal_suffix, plugin_formats
+from ..descriptors import FeatureFormat
+from ..errors import (
+    InputError,
+    UnknownNameError,
+)
+from ..types import (
+    AnyArray,
+    Branch,
+    Framework,
+    Structure,
+)
+from .collecting import (
+    CollectingWriter,
+    Dump,
+    dump_npz,
+    dump_pt,
+    dump_with,
+)
+from .formats import (
+    known_suffixes,
+    normal_suffix,
+    plugin_formats,
+)
 from .holds import check_holds
 from .output import Output
-from .streaming import Place, StreamingWriter, npy_plan, safetensors_plan
+from .streaming import (
+    Place,
+    StreamingWriter,
+    npy_plan,
+    safetensors_plan,
+)
 
 __all__ = ["Writer", "open_writer"]
 

@@ -6,13 +6,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ..coders.side_files import read_profile
+from ..encoder.encoder import Encoder
 from ..features import to_source
 from ..limits import DEFAULT_LIMITS
-from ..options import layouts_for_structure, make_options
-from ..pipeline.encoder import Encoder
-from ..pipeline.profile import read_profile
-from .task import Resume, Task
-from .task_aware import fit_task, samples_of
+from ..options import (
+    layouts_for_structure,
+    make_options,
+)
+from .network_tail import (
+    Resume,
+    Task,
+)
+from .task_aware import (
+    fit_task,
+    samples_of,
+)
 
 __all__ = ["fit_profile"]
 
@@ -53,7 +62,7 @@ def fit_profile(
     if resume is None:
         return encoder.make_profile()
     samples = samples_of(features)
-    (first,) = encoder.setups()
+    (first,) = encoder.configs()
     fitted = fit_task(first, samples, Task(resume, outputs), told)
     told("tables")
     draft = read_profile(encoder.profile_of([fitted]), DEFAULT_LIMITS)

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..align import LayoutAligner
-from ..codec import BANDS, Geometry, forward_grid
-from ..types import Layout
-from .task import Task
+from ..codec.transform.dct import forward_grid
+from ..codec.transform.grids import Geometry
+from ..codec.transform.token_order import BANDS
+from ..layouts import Layout
+from .network_tail import Task
 
 __all__ = ["Metric", "Sensitivity", "measure_sensitivity", "second_moments"]
 

@@ -10,14 +10,28 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import LayoutAligner, Tokens
-from ..codec import GAIN_SHARE, Parameters, TransformCodec, plan
+from ..align import (
+    LayoutAligner,
+    Tokens,
+)
+from ..codec.buckets import zigzag
+from ..codec.transform.codec import TransformCodec
+from ..codec.transform.parameters import Parameters
+from ..coders.config import TensorConfig
+from ..coders.lossy import value_aligner
+from ..encoder.sample_plan import GAIN_SHARE, plan_sample
 from ..errors import InputError
-from ..pipeline.setup import TensorSetup
-from ..pipeline.token_coder import value_aligner
-from .draft import ALIKE, Draft, Drawn, Evidence, blind_draft, metric_draft, scaled_draft
+from .candidates import (
+    ALIKE,
+    Draft,
+    Drawn,
+    Evidence,
+    blind_draft,
+    metric_draft,
+    scaled_draft,
+)
+from .network_tail import Task
 from .sensitivity import measure_sensitivity
-from .task import Task
 
 __all__ = ["fit_task", "samples_of"]
 
@@ -85,7 +99,7 @@ def samples_of(features: Any) -> list[Values]:
     return [np.asarray(getattr(sample, "float", lambda kept=sample: kept)(), np.float32) for sample in features]
 
 
-def fit_task(base: TensorSetup, samples: Sequence[Values], task: Task, told: Told) -> TensorSetup:
+def fit_task(base: TensorConfig, samples: Sequence[Values], task: Task, told: Told) -> TensorConfig:
     """A setup whose transforms, steps and step at medium quality are the task's.
 
     Every draft is made from one half of the samples and judged on the other; the best is made anew from all.
@@ -115,10 +129,10 @@ def fit_task(base: TensorSetup, samples: Sequence[Values], task: Task, told: Tol
     found = judge.medium(ways[best](seen, 0.0), tried[best])
     everything = Evidence(_tokens(form, samples), seen.sensitivity + judged.sensitivity)
     step = math.exp2(found.step)
-    return ways[best](everything, step).setup(base, step, found.shift)
+    return ways[best](everything, step).config(base, step, found.shift)
 
 
-def _ways(base: TensorSetup) -> dict[str, Drawn]:
+def _ways(base: TensorConfig) -> dict[str, Drawn]:
     """What is tried, by name."""
     ways: dict[str, Drawn] = {f"metric {floor:g}": metric_draft(floor) for floor in FLOORS}
     ways |= {"bands": scaled_draft(True, ALIKE), "scaled, spectral": scaled_draft(True)}
@@ -134,7 +148,7 @@ class _Judge:
     """Codes samples with drafts and runs the rest of the network on what comes back."""
 
     def __init__(
-        self, base: TensorSetup, form: LayoutAligner, tokens: Tokens, task: Task, samples: Sequence[Values]
+        self, base: TensorConfig, form: LayoutAligner, tokens: Tokens, task: Task, samples: Sequence[Values]
     ) -> None:
         self.base, self.form, self.tokens, self.task = base, form, tokens, task
         self.before = task.run(samples)
@@ -180,18 +194,19 @@ class _Judge:
         return min(found, key=lambda trial: abs(_octaves(trial, allowed)))
 
     def _try(self, draft: Draft, share: float, step: float) -> _Trial:
-        setup = draft.setup(self.base, math.exp2(step))
+        config = draft.config(self.base, math.exp2(step))
         channels = self.tokens.matrix.shape[1]
-        aligner, parameters = value_aligner(setup, channels), Parameters.from_fields(setup.parameters)
+        aligner, parameters = value_aligner(config, channels), Parameters.from_fields(config.parameters)
         aligned = aligner.forward(np.ascontiguousarray(self.tokens.matrix))[0]
         plain = TransformCodec(parameters, draft.arrays, channels)
         geometry = plain.geometry(self.tokens.grids, self.tokens.special)
         coefficients = plain.transform(aligned, geometry)
         steps = plain.steps(1.0).astype(np.float64)
-        made = plan(coefficients, geometry, steps, parameters, 1.0, bounded=False, gain_share=share)
+        made = plan_sample(coefficients, geometry, steps, parameters, 1.0, bounded=False, gain_share=share)
         shift = made.parameters.shift
-        codec = TransformCodec(made.parameters, draft.arrays, channels, costs=made.costs)
-        symbols = codec.symbols(coefficients, geometry.bands, 1.0)
+        codec = TransformCodec(made.parameters, draft.arrays, channels)
+        steps = codec.steps(1.0).astype(np.float64)
+        symbols = zigzag(made.quantizer(coefficients, steps, geometry.bands))
         matrix = aligner.inverse(codec.reconstruct(symbols, geometry, 1.0, np.dtype(np.float32)), None)
         after = self.task.run(list(self.form.from_tokens(replace(self.tokens, matrix=matrix))))
         return _Trial(

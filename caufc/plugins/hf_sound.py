@@ -12,7 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caufc import InputError, PluginError, StorageError, UnsupportedError
+from caufc import (
+    InputError,
+    PluginError,
+    StorageError,
+    UnsupportedError,
+)
 
 from .hf_runtime import HiddenStateRuntime
 

@@ -13,22 +13,27 @@ from compressai.layers import GDN
 from numpy.typing import NDArray
 from torch import nn
 
-from ..codec import BUCKETS
-from ..codec.bucket import bucket_of, zigzag
-from ..codec.hyperprior import (
+from ..codec.buckets import (
+    BUCKETS,
+    bucket_of,
+    zigzag,
+)
+from ..codec.hyperprior.codec import HyperpriorCodec
+from ..codec.hyperprior.constants import (
     LARGEST_SCALE,
     MIDDLE,
     SCALES,
     SMALLEST_SCALE,
     SPREAD,
-    WEIGHTS_ELEMENTS,
-    HyperpriorCodec,
-    Weights,
 )
 from ..codec.hyperprior.integer_network import LARGEST_ACTIVATION
-from ..codec.hyperprior.tiles import TILE_COLUMNS, TILE_ROWS
+from ..codec.hyperprior.tiles import (
+    TILE_COLUMNS,
+    TILE_ROWS,
+)
 from ..codec.hyperprior.weights import (
     ANALYSIS,
+    FLOATS_OF,
     GAINS,
     HYPER_ANALYSIS,
     HYPER_SYNTHESIS,
@@ -39,10 +44,16 @@ from ..codec.hyperprior.weights import (
     LATENT_TABLES,
     NETWORK,
     SYNTHESIS,
+    Weights,
 )
 from ..codec.tables import levels_of
-from ..pipeline.weights import weights_bytes
-from .model import INDEX_UNIT, START_INDEX, ScaleHyperprior
+from ..coders.sections import ELEMENTS
+from ..coders.side_files import weights_bytes
+from .model import (
+    INDEX_UNIT,
+    START_INDEX,
+    ScaleHyperprior,
+)
 from .planes import Plane
 
 __all__ = ["export_weights"]
@@ -91,11 +102,11 @@ def _part(plane: Plane) -> Values:
     return np.concatenate([plane.values[start : start + TILE_ROWS] for start in np.unique(starts)])
 
 
-def _network_arrays(model: ScaleHyperprior) -> dict[int, Values]:
+def _network_arrays(model: ScaleHyperprior) -> dict[str, Values]:
     """Sections of sizes, gains and float networks."""
     shape = model.shape
     flags = int(model.linear_analysis is not None)
-    found: dict[int, Values] = {
+    found: dict[str, Values] = {
         NETWORK: np.array([shape.width, shape.latents, len(shape.lambdas), flags], "<u2"),
         GAINS: _bits(torch.exp(model.log_gains).numpy().ravel()),
         INVERSE_GAINS: _bits(torch.exp(model.log_inverse_gains).numpy().ravel()),
@@ -113,7 +124,7 @@ def _network_arrays(model: ScaleHyperprior) -> dict[int, Values]:
             layers = list(_uncentred(layers, blocks is not None))
         codes, scales = zip(*(_coded(kernels) for kernels, _ in layers), strict=True)
         found[kind] = np.concatenate([code.ravel() for code in codes])
-        found[kind + 1] = _bits(np.concatenate([*scales, *(second for _, second in layers)]))
+        found[FLOATS_OF[kind]] = _bits(np.concatenate([*scales, *(second for _, second in layers)]))
     return found
 
 
@@ -149,7 +160,7 @@ def _bits(values: Values) -> Values:
     return np.ascontiguousarray(values, "<f4").view("<i4")
 
 
-def _hyper_synthesis(model: ScaleHyperprior, parts: Sequence[Values]) -> dict[int, Values]:
+def _hyper_synthesis(model: ScaleHyperprior, parts: Sequence[Values]) -> dict[str, Values]:
     """Sections of the integer network."""
     layers = [_layer_numbers(layer) for layer in model.hyper_synthesis if not isinstance(layer, nn.ReLU)]
     kernels, biases = layers[-1]
@@ -206,7 +217,7 @@ class _Counts:
     hyper: Values
 
 
-def _prior_tables(model: ScaleHyperprior) -> dict[int, Values]:
+def _prior_tables(model: ScaleHyperprior) -> dict[str, Values]:
     """Tables as the model has them, before anything is counted."""
     counts = _prior_counts(model)
     return {LATENT_TABLES: levels_of(counts.latents).ravel(), HYPER_TABLES: levels_of(counts.hyper).ravel()}
@@ -233,9 +244,9 @@ def _by_bucket(shares: Values, buckets: Values) -> Values:
     return PRIOR_COUNTS * found
 
 
-def _counted_tables(model: ScaleHyperprior, arrays: dict[int, Values], parts: Sequence[Values]) -> dict[int, Values]:
+def _counted_tables(model: ScaleHyperprior, arrays: dict[str, Values], parts: Sequence[Values]) -> dict[str, Values]:
     """Tables that follow what the integer network and the model make of the planes."""
-    typed = {kind: np.asarray(array, WEIGHTS_ELEMENTS[kind]) for kind, array in arrays.items()}
+    typed = {kind: np.asarray(array, ELEMENTS[kind]) for kind, array in arrays.items()}
     weights, prior = Weights.from_arrays(typed), _prior_counts(model)
     latents = prior.latents.copy()
     hyper = prior.hyper.reshape(weights.rates, weights.width, BUCKETS).copy()

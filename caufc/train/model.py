@@ -18,7 +18,14 @@ from compressai.layers import GDN
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..codec.hyperprior import LARGEST_SCALE, MIDDLE, SCALES, SMALLEST_SCALE, SPREAD, STRIDE
+from ..codec.hyperprior.constants import (
+    LARGEST_SCALE,
+    MIDDLE,
+    SCALES,
+    SMALLEST_SCALE,
+    SPREAD,
+    STRIDE,
+)
 
 __all__ = ["Loss", "ScaleHyperprior", "Shape"]
 

@@ -9,16 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import LayoutAligner
+from ..align import LayoutAligner, truncate
+from ..coders.dtypes import to_floats
+from ..encoder.alignment import choose_range
+from ..encoder.drafting import lossless_config
+from ..encoder.layout import choose_layout
+from ..encoder.options import TensorOptions
+from ..encoder.source import (
+    Source,
+    SourceTensor,
+)
+from ..encoder.survey import (
+    chunks_of,
+    survey_tensor,
+)
 from ..errors import InputError
 from ..features import to_source
-from ..options import layouts_for_structure, make_options
-from ..pipeline.choose import choose_layout, lossless_setup
-from ..pipeline.hyperprior_choice import align, choose_range
-from ..pipeline.numeric import to_floats
-from ..pipeline.source import Source, SourceTensor
-from ..pipeline.survey import chunks_of, survey_tensor
-from ..pipeline.target import TensorOptions
+from ..options import (
+    layouts_for_structure,
+    make_options,
+)
 from ..types import FLOATS
 
 __all__ = ["Plane", "aligned_planes", "crops"]
@@ -80,13 +90,14 @@ def _aligned(source: Source, tensor: SourceTensor, options: TensorOptions) -> ND
         keep_nonfinite=False,
         progress=lambda _: None,
     )
-    base = lossless_setup(source, tensor, layout, options.tap)
+    base = lossless_config(source, tensor, layout, options.tap)
     _, aligner, limits = choose_range(base, survey, options.alignment)
-    aligned, tokens = align(aligner, limits), LayoutAligner(layout)
-    parts = [
-        aligned(tokens.to_tokens(_floats(tensor, start, stop)).matrix).astype(np.float32)
-        for start, stop in chunks_of(source.samples, CHUNK)
-    ]
+    tokens = LayoutAligner(layout)
+    parts = []
+    for start, stop in chunks_of(source.samples, CHUNK):
+        matrix = tokens.to_tokens(_floats(tensor, start, stop)).matrix
+        clipped = matrix if limits is None else truncate(matrix, *limits)[0]
+        parts.append(aligner.forward(clipped)[0].astype(np.float32))
     return np.concatenate(parts)
 
 

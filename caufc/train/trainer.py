@@ -14,9 +14,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import ForeignFormatError, InputError, StorageError
-from .model import ScaleHyperprior, Shape
-from .planes import Plane, crops
+from ..errors import (
+    ForeignFormatError,
+    InputError,
+    StorageError,
+)
+from .model import (
+    ScaleHyperprior,
+    Shape,
+)
+from .planes import (
+    Plane,
+    crops,
+)
 
 __all__ = ["Schedule", "Trainer"]
 

@@ -5,9 +5,20 @@ from container import varint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caufc.bitstream import Chunk, Shape, chunk_bytes, parse_chunk
-from caufc.errors import LimitError, MalformedError
-from caufc.limits import DEFAULT_LIMITS, Limits
+from caufc.bitstream import (
+    Chunk,
+    Shape,
+    chunk_bytes,
+    parse_chunk,
+)
+from caufc.errors import (
+    LimitError,
+    MalformedError,
+)
+from caufc.limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
 
 
 def parse(body: bytes, templates: list[Shape], limits: Limits = DEFAULT_LIMITS) -> Chunk:

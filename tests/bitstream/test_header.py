@@ -10,9 +10,23 @@ from container import SIGNATURE, header_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caufc.bitstream import AlignmentRecord, Header, HeaderParser, RecordBranch, TensorRecord
-from caufc.errors import DamagedError, LimitError, MalformedError, VersionError
-from caufc.limits import DEFAULT_LIMITS, Limits
+from caufc.bitstream import (
+    AlignmentRecord,
+    Header,
+    HeaderParser,
+    RecordBranch,
+    TensorRecord,
+)
+from caufc.errors import (
+    DamagedError,
+    LimitError,
+    MalformedError,
+    VersionError,
+)
+from caufc.limits import (
+    DEFAULT_LIMITS,
+    Limits,
+)
 
 RECORD = [0, 0, [4], "c", None, 0]
 BASE: list[Any] = [0, None, 0, None, None, [RECORD]]

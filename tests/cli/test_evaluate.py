@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import caufc
-from caufc.evaluate.axis import Axis
 from caufc.evaluate.methods import Codec
+from caufc.evaluate.sweep import Axis
 
 from .conftest import Run
 

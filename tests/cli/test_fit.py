@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import caufc
-from caufc.pipeline.profile import profile_id
+from caufc.coders.side_files import content_id
 
 from .conftest import Run
 
@@ -30,7 +30,7 @@ def test_a_profile_saves_bytes_and_is_named(run: Run, texts: list[Any]) -> None:
     report = json.loads(ran.out)
     data = Path("p.caufp").read_bytes()
     assert report["bytes"] == len(data)
-    assert report["id"] == profile_id(data).hex()
+    assert report["id"] == content_id(data).hex()
     assert report["samples"] == len(texts)
     with_profile = caufc.encode(texts[:1], profile="p.caufp", embed_profile=False)
     assert len(with_profile) < len(caufc.encode(texts[:1]))

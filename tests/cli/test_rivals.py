@@ -9,8 +9,18 @@ import pytest
 import zstandard
 from numpy.typing import NDArray
 
-from caufc.errors import OptionError, UnknownNameError
-from caufc.evaluate.rivals import RIVALS, HalfFloats, IntCodes, Rival, TensorPlan, find_rivals
+from caufc.errors import (
+    OptionError,
+    UnknownNameError,
+)
+from caufc.evaluate.rivals import (
+    RIVALS,
+    HalfFloats,
+    IntCodes,
+    Rival,
+    TensorPlan,
+    find_rivals,
+)
 from caufc.types import DTYPES
 
 LEVEL = 3

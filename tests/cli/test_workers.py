@@ -9,7 +9,10 @@ import time
 
 import pytest
 
-from caufc.cli.workers import THREADS, run_jobs
+from caufc.cli.workers import (
+    THREADS,
+    run_jobs,
+)
 
 
 def lost(job: int, reason: str) -> str:

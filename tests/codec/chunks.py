@@ -10,22 +10,22 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from caufc.codec import (
+from caufc.codec.buckets import BUCKETS
+from caufc.codec.transform.codec import TransformCodec
+from caufc.codec.transform.contexts import CONTEXTS
+from caufc.codec.transform.grids import Geometry
+from caufc.codec.transform.parameters import (
     ANALYSIS,
     ANALYSIS_SCALES,
     BAND_LEVELS,
     BAND_STEPS,
     BASIS,
     BASIS_SCALES,
-    BUCKETS,
     CHANNEL_LEVELS,
     CONTEXT_MAP,
     TABLES,
-    Geometry,
     Parameters,
-    TransformCodec,
 )
-from caufc.codec.context import CONTEXTS
 
 Grid = tuple[int, ...]
 MOST_TOKENS = 900

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from caufc.codec.bucket import (
+from caufc.codec.buckets import (
     BUCKETS,
     LIMIT,
     add_extra_bits,
@@ -17,7 +17,10 @@ from caufc.codec.bucket import (
     unzigzag,
     zigzag,
 )
-from caufc.codec.entropy import Decoder, Encoder
+from caufc.codec.entropy import (
+    Decoder,
+    Encoder,
+)
 
 
 def bucket_by_spec(symbol: int) -> int:

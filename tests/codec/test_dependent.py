@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from caufc.codec.bucket import zigzag
-from caufc.codec.dependent import MOST, dependent_quantize, halves_of
-from caufc.codec.quantize import dequantize
+from caufc.codec.buckets import zigzag
+from caufc.codec.transform.quantize import dequantize
+from caufc.codec.transform.trellis import (
+    MOST,
+    halves_of,
+)
+from caufc.encoder.trellis_search import dependent_quantize
 
 F4, F8 = np.dtype("f4"), np.dtype("f8")
 

@@ -12,13 +12,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from caufc.codec.hyperprior import HyperpriorCodec, Latents, Weights
-from caufc.codec.hyperprior.integer_network import LARGEST_ACTIVATION, HyperSynthesis
-from caufc.codec.hyperprior.layers import Layer, LayerNumbers, hyper_synthesis_layers
+from caufc.codec.hyperprior.codec import (
+    HyperpriorCodec,
+    Latents,
+)
+from caufc.codec.hyperprior.integer_network import (
+    LARGEST_ACTIVATION,
+    HyperSynthesis,
+)
+from caufc.codec.hyperprior.layers import (
+    Layer,
+    LayerNumbers,
+    hyper_synthesis_layers,
+)
 from caufc.codec.hyperprior.tiles import tiles
+from caufc.codec.hyperprior.weights import Weights
+from caufc.coders.side_files import (
+    read_weights,
+    weights_bytes,
+)
 from caufc.errors import MalformedError
 from caufc.limits import DEFAULT_LIMITS
-from caufc.pipeline.weights import read_weights, weights_bytes
 
 TINY = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "profiles" / "tiny.caufw"
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caufc.codec.lattice import Lattice
+from caufc.codec.lossless.grid import Lattice
 
 SIDES = st.integers(1, 20)
 

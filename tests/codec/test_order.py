@@ -9,8 +9,13 @@ import time
 import numpy as np
 import pytest
 
-from caufc.codec import BANDS, Geometry
-from caufc.codec.order import LARGEST_BLOCK, block_sizes, order_of
+from caufc.codec.transform.grids import Geometry
+from caufc.codec.transform.token_order import (
+    BANDS,
+    LARGEST_BLOCK,
+    block_sizes,
+    order_of,
+)
 
 GEOMETRIES = [
     Geometry(((7, 7),) * 3, 0),

@@ -11,30 +11,43 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from caufc.codec import (
-    BANDS,
-    BUCKETS,
+from caufc.codec.buckets import BUCKETS
+from caufc.codec.tables import frequencies_of
+from caufc.codec.transform.codec import TransformCodec
+from caufc.codec.transform.grids import Geometry
+from caufc.codec.transform.parameters import (
     CONTEXT_MAP,
     TABLES,
-    Geometry,
     Parameters,
-    TransformCodec,
-    TransformPlan,
+)
+from caufc.codec.transform.token_order import BANDS
+from caufc.encoder.importance import (
     blind_importance,
-    estimate,
     flat_importance,
+)
+from caufc.encoder.levels import (
+    index_costs,
+    levels_for,
+)
+from caufc.encoder.quantize import (
+    dead_zones,
+    quantize,
+)
+from caufc.encoder.sample_plan import (
+    SamplePlan,
+    estimate,
     plan,
     sample_bits,
 )
-from caufc.codec.clustering import choose_tables, table_bits
-from caufc.codec.levels import index_costs, levels_for
-from caufc.codec.quantize import dead_zones, quantize
-from caufc.codec.tables import frequencies_of
+from caufc.encoder.tables import (
+    choose_tables,
+    table_bits,
+)
 
 Matrix = NDArray[Any]
 
 
-def planned(values: Matrix, geometry: Geometry, step: float, **options: Any) -> tuple[TransformPlan, TransformCodec]:
+def planned(values: Matrix, geometry: Geometry, step: float, **options: Any) -> tuple[SamplePlan, TransformCodec]:
     """A plan for transformed values, and the codec that it makes."""
     base = TransformCodec(Parameters(step, spectral=geometry.spectral), {}, values.shape[1])
     coefficients = base.transform(values, geometry)

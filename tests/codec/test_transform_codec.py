@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caufc.codec import (
+from caufc.codec.buckets import zigzag
+from caufc.codec.transform.codec import TransformCodec
+from caufc.codec.transform.grids import Geometry
+from caufc.codec.transform.parameters import (
     ANALYSIS,
     ANALYSIS_SCALES,
     BAND_LEVELS,
@@ -19,11 +22,8 @@ from caufc.codec import (
     CHANNEL_LEVELS,
     CONTEXT_MAP,
     TABLES,
-    Geometry,
     Parameters,
-    TransformCodec,
 )
-from caufc.codec.bucket import zigzag
 from caufc.errors import MalformedError
 
 ONE, MAP = np.ones(64, np.uint8), np.zeros(40, np.uint8)

@@ -11,9 +11,21 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from caufc.align import value
-from caufc.codec import ChannelTransform, Geometry, forward_grid, inverse_grid, principal_basis, quantize_rows
-from caufc.codec.grid_transform import dct_matrix
-from caufc.codec.octaves import EIGHTHS, octaves
+from caufc.codec.transform.basis import (
+    ChannelTransform,
+    principal_basis,
+    quantize_rows,
+)
+from caufc.codec.transform.dct import (
+    dct_matrix,
+    forward_grid,
+    inverse_grid,
+)
+from caufc.codec.transform.grids import Geometry
+from caufc.octaves import (
+    EIGHTHS,
+    octaves,
+)
 
 from .chunks import GRIDS, Drawn, drawn
 

@@ -15,11 +15,17 @@ import numpy as np
 import pytest
 
 import caufc
-from caufc.codec import TABLES, Parameters
+from caufc.codec.transform.parameters import (
+    TABLES,
+    Parameters,
+)
+from caufc.coders.registry import TRANSFORM
+from caufc.decoder.file_decoder import FileDecoder
 from caufc.limits import DEFAULT_LIMITS
-from caufc.pipeline.decoder import FileDecoder
-from caufc.pipeline.setup import TRANSFORM
-from caufc.profiles import find_profile, profile_lookup
+from caufc.profiles import (
+    find_profile,
+    profile_lookup,
+)
 from caufc.types import FLOATS
 from caufc.weights import find_weights
 

@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caufc.evaluate.curves import Curve, bd_accuracy, bd_rate, bd_rate_at_snr, best_so_far, envelope, isotonic, rate_at
-from caufc.evaluate.results import _geometric as geometric
+from caufc.evaluate.curves import (
+    Curve,
+    bd_accuracy,
+    bd_rate,
+    bd_rate_at_snr,
+    best_so_far,
+    envelope,
+    isotonic,
+    rate_at,
+)
+from caufc.evaluate.summary import _geometric as geometric
 
 
 def shares(*values: float, samples: int = 1000) -> np.ndarray:

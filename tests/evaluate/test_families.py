@@ -5,10 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caufc.errors import OptionError, UnknownNameError
-from caufc.evaluate.rivals import FAMILIES, Family, find_families
+from caufc.errors import (
+    OptionError,
+    UnknownNameError,
+)
+from caufc.evaluate.feature_file import Stored
+from caufc.evaluate.rivals import (
+    FAMILIES,
+    Family,
+    find_families,
+)
 from caufc.evaluate.rivals.kvtc import allocate
-from caufc.evaluate.stored import Stored
 from caufc.evaluate.worker import snr_db
 
 GENERATOR = np.random.default_rng(0)

@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 
 import caufc
-from caufc.errors import CaufError, InputError, OptionError, StorageError, UnknownNameError
-from caufc.evaluate.folder import class_numbers, folder_task
+from caufc.errors import (
+    CaufError,
+    InputError,
+    OptionError,
+    StorageError,
+    UnknownNameError,
+)
+from caufc.evaluate.folder_task import (
+    class_numbers,
+    folder_task,
+)
 
 ARCH = "timm/test_resnet?pretrained=false"
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from caufc.evaluate.figure import figure
-from caufc.evaluate.page import html_page
+from caufc.evaluate.html_page import html_page
 from caufc.evaluate.tables import Table
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -8,8 +8,12 @@ import pytest
 
 import caufc
 from caufc.errors import StorageError
-from caufc.evaluate.paper import ABLATION, UNALIGNED, paper_codecs
-from caufc.evaluate.plan import OWN_TASKS
+from caufc.evaluate.experiment import OWN_TASKS
+from caufc.evaluate.paper import (
+    ABLATION,
+    UNALIGNED,
+    paper_codecs,
+)
 
 
 def test_weights_that_are_there_are_used(tmp_path: Path):

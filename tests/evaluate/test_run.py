@@ -11,14 +11,30 @@ import numpy as np
 import pytest
 
 import caufc
-from caufc.errors import CaufError, InputError
-from caufc.evaluate import children, turn
-from caufc.evaluate.axis import Axis
-from caufc.evaluate.methods import Codec, Method, find_methods, hyperprior
-from caufc.evaluate.plan import Wanted, make_plan
-from caufc.evaluate.results import summarise
+from caufc.errors import (
+    CaufError,
+    InputError,
+)
+from caufc.evaluate import (
+    fold as turn,
+)
+from caufc.evaluate import (
+    pool as children,
+)
+from caufc.evaluate.experiment import (
+    Wanted,
+    make_plan,
+)
+from caufc.evaluate.methods import (
+    Codec,
+    Method,
+    find_methods,
+    hyperprior,
+)
 from caufc.evaluate.rivals import find_families
 from caufc.evaluate.run import Run
+from caufc.evaluate.summary import summarise
+from caufc.evaluate.sweep import Axis
 
 MANAGER = caufc.PluginManager([metadata.EntryPoint("tiny", "evaluate.tiny_task", "caufc")])
 BLIND = Codec("blind", "caufc, blind", Axis("quality", (20.0, 60.0), divisible=True, low=0, high=100))
@@ -120,7 +136,7 @@ def test_a_worker_that_breaks_is_told(tmp_path: Path):
 
 
 def _job(folder: Path, family: str) -> children.Job:
-    from caufc.evaluate.stored import Stored
+    from caufc.evaluate.feature_file import Stored
 
     Stored.of(np.zeros((2, 3), np.float32), "b c").save(folder / "x.npy")
     return children.Job(str(folder / "x.npy"), str(folder / "y.npy"), family, {"bits": 4}, {})

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caufc.evaluate.stored import Stored
+from caufc.evaluate.feature_file import Stored
 
 GENERATOR = np.random.default_rng(0)
 

@@ -13,10 +13,10 @@ import pytest
 from caufc import encode
 from caufc.errors import InputError
 from caufc.evaluate import worker
+from caufc.evaluate.feature_file import Stored
 from caufc.evaluate.rivals import find_rivals
-from caufc.evaluate.stored import Stored
 from caufc.evaluate.worker import Job
-from caufc.fit import fit_profile
+from caufc.fit.profile import fit_profile
 
 MAPS = np.maximum(np.random.default_rng(0).standard_normal((12, 8, 6, 6)), 0).astype(np.float32)
 

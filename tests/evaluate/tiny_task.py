@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from caufc import InputError, Tap, Task, hookimpl
+from caufc import (
+    InputError,
+    Tap,
+    Task,
+    hookimpl,
+)
 
 CLASSES, CHANNELS, COUNT = 3, 8, 40
 

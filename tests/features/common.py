@@ -8,8 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from caufc.features import from_arrays, open_writer, read, to_source
-from caufc.pipeline.source import Source
+from caufc.encoder.source import Source
+from caufc.features import (
+    from_arrays,
+    open_writer,
+    read,
+    to_source,
+)
 
 TORCH_DTYPES = (
     torch.float32,

@@ -13,9 +13,21 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from caufc.errors import CaufError, ForeignFormatError, PluginError, StorageError, UnknownNameError
-from caufc.features import known_suffixes, read, sniff, spool_stdin, to_source
-from caufc.types import FeatureFormat
+from caufc.descriptors import FeatureFormat
+from caufc.errors import (
+    CaufError,
+    ForeignFormatError,
+    PluginError,
+    StorageError,
+    UnknownNameError,
+)
+from caufc.features import (
+    known_suffixes,
+    read,
+    sniff,
+    spool_stdin,
+    to_source,
+)
 
 from .common import assert_same, load, rebuild
 

@@ -8,8 +8,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from caufc.errors import CaufError, ForeignFormatError, LimitError, TensorError
-from caufc.features import FileLeaf, read
+from caufc.errors import (
+    CaufError,
+    ForeignFormatError,
+    LimitError,
+    TensorError,
+)
+from caufc.features import (
+    FileLeaf,
+    read,
+)
 
 from .common import TORCH_DTYPES, assert_same, load
 

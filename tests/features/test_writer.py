@@ -12,11 +12,24 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from caufc.errors import InputError, OutputExistsError, PluginError, StorageError, UnknownNameError
-from caufc.features import open_writer, to_source
+from caufc.descriptors import FeatureFormat
+from caufc.errors import (
+    InputError,
+    OutputExistsError,
+    PluginError,
+    StorageError,
+    UnknownNameError,
+)
+from caufc.features import (
+    open_writer,
+    to_source,
+)
 from caufc.features import read as read_features
 from caufc.features.collecting import dump_npz
-from caufc.types import DTYPES, FeatureFormat, Structure
+from caufc.types import (
+    DTYPES,
+    Structure,
+)
 
 from .common import TORCH_DTYPES, assert_same, load, rebuild, write
 

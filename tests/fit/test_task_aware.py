@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 import caufc
 from caufc.errors import InputError
-from caufc.fit import fit_profile, task_aware
+from caufc.fit import task_aware
+from caufc.fit.network_tail import Task
+from caufc.fit.profile import fit_profile
 from caufc.fit.sensitivity import measure_sensitivity
-from caufc.fit.task import Task
-from caufc.types import Layout
+from caufc.layouts import Layout
 
 torch = pytest.importorskip("torch")
 

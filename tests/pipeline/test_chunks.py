@@ -17,10 +17,10 @@ from features.common import assert_same
 
 import caufc
 from caufc.bitstream import Index
+from caufc.decoder.random_access import FileReader
+from caufc.encoder.survey import survey_tensor
 from caufc.features import to_source
-from caufc.pipeline.reader import FileReader
-from caufc.pipeline.survey import survey_tensor
-from caufc.types import Layout
+from caufc.layouts import Layout
 
 DIGESTS = """
 import hashlib, sys

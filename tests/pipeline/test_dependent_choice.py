@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 
 import caufc
-from caufc.codec import Parameters
-from caufc.fit import fit_profile
+from caufc.codec.transform.parameters import Parameters
+from caufc.decoder.file_decoder import FileDecoder
+from caufc.encoder.effort import (
+    EFFORTS,
+    Effort,
+)
+from caufc.fit.profile import fit_profile
 from caufc.limits import DEFAULT_LIMITS
-from caufc.pipeline.decoder import FileDecoder
-from caufc.pipeline.effort import EFFORTS, Effort
-from caufc.profiles import find_profile, profile_lookup
+from caufc.profiles import (
+    find_profile,
+    profile_lookup,
+)
 
 
 def snr(samples: Any, decoded: Any) -> float:

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 import caufc
-from caufc.codec import Geometry, Lattice
-from caufc.pipeline.lossless_coder import lattice_of, lattice_of_tokens
-from caufc.types import Layout
+from caufc.codec.lossless.grid import Lattice
+from caufc.codec.transform.grids import Geometry
+from caufc.coders.lossless import (
+    lattice_of,
+    lattice_of_tokens,
+)
+from caufc.layouts import Layout
 
 
 @pytest.mark.parametrize(

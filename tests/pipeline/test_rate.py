@@ -10,13 +10,21 @@ import pytest
 
 import caufc
 from caufc.api import encode_to
+from caufc.encoder import (
+    rate_control as control,
+)
+from caufc.encoder import (
+    tensor_draft as choose,
+)
+from caufc.encoder.file_writer import Pass
+from caufc.encoder.options import Target
+from caufc.encoder.rate import (
+    Search,
+    gain_of_quality,
+)
+from caufc.encoder.rate_control import RateControl
+from caufc.encoder.report import Report
 from caufc.errors import OptionError
-from caufc.pipeline import choose, control
-from caufc.pipeline.control import RateControl
-from caufc.pipeline.rate import Search, gain_of_quality
-from caufc.pipeline.report import Report
-from caufc.pipeline.target import Target
-from caufc.pipeline.writer import Pass
 
 
 class Pipe:

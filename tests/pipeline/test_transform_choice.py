@@ -9,11 +9,23 @@ import pytest
 from numpy.typing import NDArray
 
 import caufc
-from caufc.codec import BASIS, Geometry, Importance, Parameters, flat_importance, flat_steps
+from caufc.codec.transform.grids import Geometry
+from caufc.codec.transform.parameters import (
+    BASIS,
+    Parameters,
+)
+from caufc.encoder import transforms
+from caufc.encoder.effort import (
+    EFFORTS,
+    Effort,
+)
+from caufc.encoder.importance import (
+    Importance,
+    flat_importance,
+    flat_steps,
+)
+from caufc.encoder.transforms import choose_transforms
 from caufc.errors import OptionError
-from caufc.pipeline import transforms
-from caufc.pipeline.effort import EFFORTS, Effort
-from caufc.pipeline.transforms import choose_transforms
 
 from .test_rate import snr
 

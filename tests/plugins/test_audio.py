@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from caufc import default_manager
-from caufc.errors import InputError, StorageError
-from caufc.types import Layout
+from caufc.errors import (
+    InputError,
+    StorageError,
+)
+from caufc.layouts import Layout
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

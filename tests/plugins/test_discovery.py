@@ -13,7 +13,10 @@ import pytest
 
 from caufc import hookspecs
 from caufc.errors import PluginError
-from caufc.plugin_manager import BUILT_IN, PluginManager
+from caufc.plugin_manager import (
+    BUILT_IN,
+    PluginManager,
+)
 
 if TYPE_CHECKING:
     from conftest import Site

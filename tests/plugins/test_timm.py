@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 
 from caufc import default_manager
-from caufc.errors import InputError, OptionError, PluginError, StorageError, UnknownNameError
-from caufc.types import Layout
+from caufc.errors import (
+    InputError,
+    OptionError,
+    PluginError,
+    StorageError,
+    UnknownNameError,
+)
+from caufc.layouts import Layout
 
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")

@@ -1,6 +1,10 @@
 """A caufc plugin: a tiny network that sees any file as an image of 32 x 32 bytes."""
 
-from caufc import Backbone, Tap, hookimpl
+from caufc import (
+    Backbone,
+    Tap,
+    hookimpl,
+)
 
 
 class Tiny:

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 import caufc
 from caufc.cli.main import caufc as command
+from caufc.coders.side_files import read_weights
 from caufc.limits import DEFAULT_LIMITS
-from caufc.pipeline.weights import read_weights
 
 pytest.importorskip("compressai")
 
@@ -55,7 +55,10 @@ def test_the_same_seed_gives_the_same_weights_and_a_stop_does_not_matter(
     from caufc.train.export import export_weights
     from caufc.train.model import Shape
     from caufc.train.planes import aligned_planes
-    from caufc.train.trainer import Schedule, Trainer
+    from caufc.train.trainer import (
+        Schedule,
+        Trainer,
+    )
 
     planes = [plane for path in features for plane in aligned_planes(path.name, np.load(path))]
     shape, schedule = Shape(4, 32, (0.01, 1.0)), Schedule(4, 2, 5)
@@ -78,9 +81,12 @@ def test_the_same_seed_gives_the_same_weights_and_a_stop_does_not_matter(
 def test_the_integer_network_follows_the_float_one(features: tuple[Path, Path]) -> None:
     import torch
 
-    from caufc.codec.hyperprior import HyperpriorCodec
+    from caufc.codec.hyperprior.codec import HyperpriorCodec
     from caufc.train.export import export_weights
-    from caufc.train.model import ScaleHyperprior, Shape
+    from caufc.train.model import (
+        ScaleHyperprior,
+        Shape,
+    )
     from caufc.train.planes import aligned_planes
 
     torch.manual_seed(1)

@@ -12,12 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MalformedError
-from ..bucket import LIMIT, unzigzag, zigzag
-from ..entropy import Decoder, Encoder
+from ..buckets import (
+    LIMIT,
+    unzigzag,
+    zigzag,
+)
+from ..entropy import (
+    Decoder,
+    Encoder,
+)
 from .integer_network import LARGEST_HYPER_LATENT
 from .latent_coder import TableCoder
-from .tiles import Tile, tiles
-from .weights import HYPER_TABLES, LATENT_TABLES, Weights
+from .tiles import (
+    Tile,
+    tiles,
+)
+from .weights import (
+    HYPER_TABLES,
+    LATENT_TABLES,
+    Weights,
+)
 
 __all__ = ["HyperpriorCodec", "Latents"]
 

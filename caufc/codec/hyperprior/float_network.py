@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .constants import (
+    MIDDLE,
+    SPREAD,
+    STRIDE,
+)
 from .layers import LayerNumbers
-from .scales import MIDDLE, SPREAD, STRIDE
 
 if TYPE_CHECKING:
     from torch import Tensor

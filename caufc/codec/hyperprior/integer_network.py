@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MalformedError
+from .constants import SCALES
 from .layers import LayerNumbers
-from .scales import SCALES
 
 __all__ = ["LARGEST_ACTIVATION", "LARGEST_HYPER_LATENT", "HyperSynthesis"]
 

@@ -7,8 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bucket import add_extra_bits, bucket_of, push_extra_bits
-from ..entropy import Decoder, Encoder, table_model
+from ..buckets import (
+    add_extra_bits,
+    bucket_of,
+    push_extra_bits,
+)
+from ..entropy import (
+    Decoder,
+    Encoder,
+    table_model,
+)
 from ..tables import frequencies_of
 
 __all__ = ["TableCoder"]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from .scales import STRIDE
+from .constants import STRIDE
 
 __all__ = [
     "Layer",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .scales import STRIDE
+from .constants import STRIDE
 
 __all__ = ["HYPER_STRIDE", "Tile", "places_of", "tiles"]
 

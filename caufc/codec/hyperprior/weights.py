@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MalformedError
-from ..base import Arrays
-from ..bucket import BUCKETS
+from ...types import Arrays
+from ..buckets import BUCKETS
 from ..tables import frequencies_of
-from .float_network import Analysis, Synthesis
+from .constants import SCALES
+from .float_network import (
+    Analysis,
+    Synthesis,
+)
 from .integer_network import HyperSynthesis
 from .layers import (
     Layer,
@@ -26,37 +29,40 @@ from .layers import (
     split_layers,
     synthesis_layers,
 )
-from .scales import SCALES
 from .tiles import places_of
 
-__all__ = ["DECODER_SECTIONS", "WEIGHTS_ELEMENTS", "Weights"]
+__all__ = ["DECODER_SECTIONS", "WEIGHTS_SECTIONS", "Weights"]
 
-NETWORK, GAINS, INVERSE_GAINS, LATENT_TABLES, HYPER_TABLES = 12, 13, 14, 15, 16
-HYPER_SYNTHESIS, HYPER_SYNTHESIS_BIASES, HYPER_SYNTHESIS_SHIFTS = 17, 18, 19
-SYNTHESIS, SYNTHESIS_FLOATS, ANALYSIS, ANALYSIS_FLOATS, HYPER_ANALYSIS, HYPER_ANALYSIS_FLOATS = 20, 21, 22, 23, 24, 25
-"""Section types; see the registry."""
+NETWORK, GAINS, INVERSE_GAINS = "network", "gains", "inverse-gains"
+LATENT_TABLES, HYPER_TABLES = "latent-tables", "hyper-latent-tables"
+HYPER_SYNTHESIS = "hyper-synthesis"
+HYPER_SYNTHESIS_BIASES, HYPER_SYNTHESIS_SHIFTS = "hyper-synthesis-biases", "hyper-synthesis-shifts"
+SYNTHESIS, SYNTHESIS_FLOATS = "synthesis", "synthesis-floats"
+ANALYSIS, ANALYSIS_FLOATS = "model-analysis", "model-analysis-floats"
+HYPER_ANALYSIS, HYPER_ANALYSIS_FLOATS = "hyper-analysis", "hyper-analysis-floats"
+"""Names of sections, as the registry has them."""
 
-WEIGHTS_ELEMENTS: Mapping[int, str] = {
-    NETWORK: "<u2",
-    GAINS: "<i4",
-    INVERSE_GAINS: "<i4",
-    LATENT_TABLES: "u1",
-    HYPER_TABLES: "u1",
-    HYPER_SYNTHESIS: "<i2",
-    HYPER_SYNTHESIS_BIASES: "<i4",
-    HYPER_SYNTHESIS_SHIFTS: "u1",
-    SYNTHESIS: "<i2",
-    SYNTHESIS_FLOATS: "<i4",
-    ANALYSIS: "<i2",
-    ANALYSIS_FLOATS: "<i4",
-    HYPER_ANALYSIS: "<i2",
-    HYPER_ANALYSIS_FLOATS: "<i4",
-}
-"""Section type -> element type."""
+DECODER_SECTIONS = (
+    NETWORK,
+    INVERSE_GAINS,
+    LATENT_TABLES,
+    HYPER_TABLES,
+    HYPER_SYNTHESIS,
+    HYPER_SYNTHESIS_BIASES,
+    HYPER_SYNTHESIS_SHIFTS,
+    SYNTHESIS,
+    SYNTHESIS_FLOATS,
+)
+"""Sections that a decoder needs."""
 
 ENCODER_SECTIONS = (GAINS, ANALYSIS, ANALYSIS_FLOATS, HYPER_ANALYSIS, HYPER_ANALYSIS_FLOATS)
-DECODER_SECTIONS = tuple(kind for kind in WEIGHTS_ELEMENTS if kind not in ENCODER_SECTIONS)
-"""Sections that a decoder needs; the others are for encoders."""
+"""Sections that an encoder needs besides."""
+
+WEIGHTS_SECTIONS = (NETWORK, GAINS, *DECODER_SECTIONS[1:], *ENCODER_SECTIONS[1:])
+"""All sections of weights, in their order in a file."""
+
+FLOATS_OF = {SYNTHESIS: SYNTHESIS_FLOATS, ANALYSIS: ANALYSIS_FLOATS, HYPER_ANALYSIS: HYPER_ANALYSIS_FLOATS}
+"""Section of kernels -> section of the scales and biases of their outputs."""
 
 SHORTCUT = 1
 MOST_WIDTH, MOST_LATENTS, MOST_RATES = 512, 512, 64
@@ -107,17 +113,17 @@ class Weights:
         for kind in (*DECODER_SECTIONS, *there):
             size = 0 if kind not in self.arrays else self.arrays[kind].size
             if size != sizes[kind]:
-                raise MalformedError(f"section {kind} has {size} elements, not {sizes[kind]}", requirement=403)
+                raise MalformedError(f"section '{kind}' has {size} elements, not {sizes[kind]}", requirement=403)
         frequencies_of(self.tables(LATENT_TABLES))
         frequencies_of(self.tables(HYPER_TABLES))
         for kind in (INVERSE_GAINS, SYNTHESIS_FLOATS, *(there and (GAINS, ANALYSIS_FLOATS, HYPER_ANALYSIS_FLOATS))):
             if not np.isfinite(self._floats(kind)).all():
-                raise MalformedError(f"section {kind} has a number that is not finite", requirement=404)
+                raise MalformedError(f"section '{kind}' has a number that is not finite", requirement=404)
         for numbers in self.synthesis:
             if numbers.layer.kind == "gdn" and not _is_divisive(numbers):
                 raise MalformedError("a negative number where roots are taken", requirement=405)
 
-    def sizes(self) -> dict[int, int]:
+    def sizes(self) -> dict[str, int]:
         """Elements of every section."""
         n, m, rates = self.width, self.latents, self.rates
         hyper = hyper_synthesis_layers(n, m)
@@ -129,7 +135,7 @@ class Weights:
             (ANALYSIS, analysis_layers(n, m, self.shortcut)),
             (HYPER_ANALYSIS, hyper_analysis_layers(n, m)),
         ):
-            found |= {kind: kernels_of(layers), kind + 1: 2 * outputs_of(layers)}
+            found |= {kind: kernels_of(layers), FLOATS_OF[kind]: 2 * outputs_of(layers)}
         return found
 
     @property
@@ -137,7 +143,7 @@ class Weights:
         """Whether the encoder's half is there."""
         return ANALYSIS in self.arrays
 
-    def tables(self, kind: int) -> NDArray[np.uint8]:
+    def tables(self, kind: str) -> NDArray[np.uint8]:
         """Tables of a section as levels ``[T, 64]``."""
         return self.arrays[kind].reshape(-1, BUCKETS)
 
@@ -195,12 +201,12 @@ class Weights:
         found: NDArray[np.float32] = gains[rate].copy()
         return found
 
-    def _floats(self, kind: int) -> NDArray[np.float32]:
+    def _floats(self, kind: str) -> NDArray[np.float32]:
         return np.ascontiguousarray(self.arrays[kind], "<i4").view("<f4")
 
-    def _network(self, kind: int, layers: list[Layer]) -> list[LayerNumbers]:
+    def _network(self, kind: str, layers: list[Layer]) -> list[LayerNumbers]:
         """Kernels as floats: codes times the scale of their output [CAUF-0420]."""
-        first, second = self._floats(kind + 1).reshape(2, -1)
+        first, second = self._floats(FLOATS_OF[kind]).reshape(2, -1)
         return [_scaled(numbers) for numbers in split_layers(layers, self.arrays[kind], first, second)]
 
 

@@ -1,8 +1,20 @@
 """What people use instead: each rival a small adapter, most of them of a library that is imported when it runs."""
 
-from .base import Rival, TensorPlan
-from .families import FAMILIES, Family, find_families
-from .zstd_codes import RIVALS, HalfFloats, IntCodes, find_rivals
+from .base import (
+    Rival,
+    TensorPlan,
+)
+from .registry import (
+    FAMILIES,
+    Family,
+    find_families,
+)
+from .zstd_codes import (
+    RIVALS,
+    HalfFloats,
+    IntCodes,
+    find_rivals,
+)
 
 __all__ = [
     "FAMILIES",

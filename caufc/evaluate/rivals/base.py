@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...pipeline.numeric import cast_floats, to_floats, working_dtype
+from ...coders.dtypes import (
+    cast_floats,
+    to_floats,
+    working_dtype,
+)
 from ...types import AnyArray
 
 __all__ = ["FloatRival", "Floats", "Rival", "TensorPlan"]

@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .base import FloatRival, Floats, TensorPlan
+from .base import (
+    FloatRival,
+    Floats,
+    TensorPlan,
+)
 
 __all__ = ["SZ3", "Zfp"]
 

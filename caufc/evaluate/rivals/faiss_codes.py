@@ -11,7 +11,11 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from .base import FloatRival, Floats, TensorPlan
+from .base import (
+    FloatRival,
+    Floats,
+    TensorPlan,
+)
 
 __all__ = ["RotatedCodes", "ScalarCodes"]
 

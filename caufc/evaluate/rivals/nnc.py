@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from .base import FloatRival, Floats, TensorPlan
+from .base import (
+    FloatRival,
+    Floats,
+    TensorPlan,
+)
 
 __all__ = ["NNCodec"]
 

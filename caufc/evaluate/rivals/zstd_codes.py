@@ -11,10 +11,17 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from ...errors import OptionError, UnknownNameError
-from ...pipeline.numeric import to_floats
+from ...coders.dtypes import to_floats
+from ...errors import (
+    OptionError,
+    UnknownNameError,
+)
 from ...types import AnyArray
-from .base import FloatRival, Floats, TensorPlan
+from .base import (
+    FloatRival,
+    Floats,
+    TensorPlan,
+)
 
 __all__ = ["RIVALS", "HalfFloats", "IntCodes", "ZstdRival", "find_rivals"]
 

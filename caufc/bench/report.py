@@ -1,0 +1,113 @@
+"""Measured rows as a table, and what a bench found as text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..cli.report import (
+    FAST,
+    SHOWN_TENSORS,
+    count,
+    shape_text,
+    short_size,
+    shown,
+    table,
+)
+from .measure import Row
+from .tensor_facts import TensorFacts
+
+__all__ = ["BenchReport", "bench_text", "rows_table"]
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """What a bench found.
+
+    Args:
+        file: the input.
+        samples: how many were measured.
+        samples_in_file: how many there were.
+        numel: number of values.
+        bytes_in: bytes of the values.
+        dtype: of all tensors, or ``mixed``.
+        tensors: one entry a tensor.
+        repeat: the fastest of so many runs counts.
+        rows: one a method.
+        notes: what was left out, and how rivals treat what they cannot code.
+        warnings: what the user should know, a sentence each.
+    """
+
+    file: str
+    samples: int
+    samples_in_file: int
+    numel: int
+    bytes_in: int
+    dtype: str
+    tensors: tuple[TensorFacts, ...]
+    repeat: int
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, numbers unrounded; infinite numbers are null."""
+        return {**asdict(self), "rows": [row.to_json() for row in self.rows]}
+
+
+def bench_text(report: BenchReport) -> str:
+    """Input, table, and what its columns are."""
+    lines = [_head(report), *(f"  {_tensor(tensor)}" for tensor in report.tensors[:SHOWN_TENSORS])]
+    if len(report.tensors) > SHOWN_TENSORS:
+        lines.append(f"  ... and {count(len(report.tensors) - SHOWN_TENSORS, 'more tensor')}")
+    lines += [
+        rows_table(report.rows, largest=True),
+        "BPFP: bits a value, all bytes counted. SNR and largest error: over all floats, as decoded.",
+        _speeds(report),
+        *report.notes,
+    ]
+    return "\n".join(lines)
+
+
+def _head(report: BenchReport) -> str:
+    samples = count(report.samples, "sample")
+    if report.samples < report.samples_in_file:
+        samples = f"the first {report.samples:,} of {count(report.samples_in_file, 'sample')}"
+    dtype = "of several dtypes" if report.dtype == "mixed" else f"as {report.dtype}"
+    return f"{shown(report.file)}: {samples}, {report.numel:,} values, {short_size(report.bytes_in)} {dtype}"
+
+
+def _speeds(report: BenchReport) -> str:
+    runs = "one run" if report.repeat == 1 else f"the fastest of {report.repeat} runs"
+    threads = max(row.busy_threads for row in report.rows)
+    text = f"MB/s: of the input's values in memory; {runs}, in one process with up to {threads:.1f} threads busy."
+    return text if report.bytes_in >= FAST else f"{text} Less than 1 MB tells little of speed."
+
+
+def rows_table(rows: Sequence[Row], *, largest: bool = False) -> str:
+    """One line a row; ``largest`` adds the largest error."""
+    head = ("METHOD", "BYTES", "BPFP", "SNR dB", *(("MAX ERROR",) if largest else ()), "ENCODE MB/s", "DECODE MB/s")
+    lines = [
+        (
+            row.method,
+            f"{row.bytes:,}",
+            f"{row.bpfp:.3f}",
+            "exact" if row.snr_db is None else f"{row.snr_db:.2f}",
+            *((f"{row.max_abs_error:.3g}",) if largest else ()),
+            f"{row.encode_mb_s:.1f}",
+            f"{row.decode_mb_s:.1f}",
+        )
+        for row in rows
+    ]
+    return table([head, *lines], right=range(1, len(head)))
+
+
+def _tensor(tensor: TensorFacts) -> str:
+    name = f"tensor '{shown(tensor.name)}'" if tensor.name else "tensor"
+    text = f"{name}: {shape_text(tensor.shape)} a sample, {tensor.dtype}"
+    if tensor.layout is None:
+        return text
+    if tensor.guessed:
+        return f"{text}, layout guessed: '{tensor.layout}'; set it with --layout"
+    return f"{text}, layout '{tensor.layout}'"

@@ -1,0 +1,115 @@
+"""Buckets: unsigned integers as a bucket of a 64-symbol alphabet and extra bits (spec, section 9).
+
+0 to 15 are buckets of their own; above, an octave has two buckets, and the bits below the leading two are extra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .entropy import (
+    Decoder,
+    Encoder,
+    uniform_model,
+)
+
+__all__ = [
+    "BUCKETS",
+    "DIRECT",
+    "LIMIT",
+    "add_extra_bits",
+    "bucket_of",
+    "extra_bits",
+    "push_extra_bits",
+    "unzigzag",
+    "zigzag",
+]
+
+DIRECT = 16
+BUCKETS = 64
+LIMIT = 1 << 28
+"""Symbols lie below: the last bucket ends there."""
+PIECE_BITS = 16
+
+BLOCK = 1 << 16
+"""Symbols at a time, so that they stay in the processor's caches."""
+
+
+def zigzag(values: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Signed to unsigned: 0, -1, 1, -2, 2 ... to 0, 1, 2, 3, 4 ..."""
+    out = values >> 31
+    np.bitwise_xor(out, values << 1, out=out)
+    return out
+
+
+def unzigzag(symbols: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The inverse of :func:`zigzag`."""
+    out = symbols >> 1
+    np.bitwise_xor(out, -(symbols & 1), out=out)
+    return out
+
+
+def bucket_of(symbols: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """The bucket of every symbol, same shape."""
+    flat = symbols.ravel()
+    buckets = np.empty(len(flat), np.uint8)
+    for start in range(0, len(flat), BLOCK):
+        there = slice(start, start + BLOCK)
+        buckets[there] = np.minimum(flat[there], 255)
+    large = np.flatnonzero(buckets >= DIRECT)
+    if large.size:
+        values = flat[large]
+        octave = np.frexp(values.astype(np.float64))[1] - 1
+        buckets[large] = 2 * octave + (values >> (octave - 1) & 1) + (DIRECT - 8)
+    return buckets.reshape(symbols.shape)
+
+
+def extra_bits(bucket: int) -> tuple[int, int]:
+    """First symbol of a bucket, and its number of extra bits."""
+    if bucket < DIRECT:
+        return bucket, 0
+    octave = (bucket - DIRECT) // 2 + 4
+    return (2 + (bucket & 1)) << (octave - 1), octave - 1
+
+
+def _pieces(bits: int) -> Iterator[tuple[int, int]]:
+    """(shift, bits) of the parts in which extra bits are coded, the highest first."""
+    while bits > 0:
+        piece = min(bits, PIECE_BITS)
+        bits -= piece
+        yield bits, piece
+
+
+def _large_groups(buckets: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Buckets with extra bits that occur, ascending, and where."""
+    large = np.flatnonzero(buckets >= DIRECT)
+    kinds = buckets[large]
+    for bucket in np.unique(kinds):
+        yield int(bucket), large[kinds == bucket]
+
+
+def push_extra_bits(encoder: Encoder, symbols: NDArray[np.int32], buckets: NDArray[np.uint8]) -> None:
+    """Append the extra bits of flat symbols, bucket by bucket."""
+    for bucket, where in _large_groups(buckets):
+        first, bits = extra_bits(bucket)
+        rest = symbols[where] - first
+        for shift, piece in _pieces(bits):
+            encoder.push(rest >> shift & ((1 << piece) - 1), uniform_model(piece))
+
+
+def add_extra_bits(decoder: Decoder, buckets: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Flat symbols from their buckets and the extra bits that follow."""
+    symbols = buckets.astype(np.int32)
+    for bucket, where in _large_groups(buckets):
+        first, bits = extra_bits(bucket)
+        rest: NDArray[Any] = np.zeros(len(where), np.int32)
+        part = np.empty(len(where), np.int32)
+        for _, piece in _pieces(bits):
+            decoder.pull_into(part, uniform_model(piece))
+            rest = rest << piece | part
+        symbols[where] = first + rest
+    return symbols

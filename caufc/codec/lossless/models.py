@@ -1,0 +1,237 @@
+"""Byte planes of the lossless codec: how elements fall apart, and which model codes which byte (spec, section 11)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import MalformedError
+from ..entropy import (
+    Decoder,
+    Encoder,
+    table_model,
+)
+from ..tables import (
+    Frequencies,
+    code_lengths,
+    frequencies_of,
+    levels_of,
+)
+
+__all__ = ["PlaneModel", "RawBytes", "join_planes", "looked_up", "push_part", "read_part", "split_planes"]
+
+Bytes = NDArray[np.uint8]
+
+RAW, CONSTANT, TABLE = range(3)
+
+SEARCHED = 3
+"""Up to so many contexts are looked for one by one; more are sorted."""
+
+
+@dataclass(frozen=True)
+class ContextModel:
+    """How the bytes of one context are coded: raw, one constant byte, or a table of 256 levels."""
+
+    kind: int
+    constant: int = 0
+    levels: Bytes | None = None
+
+    def frequencies(self) -> Frequencies:
+        """The table's frequencies ``[256]``, absent bytes included."""
+        table: Frequencies = frequencies_of(np.asarray(self.levels)[None])[0]
+        return table
+
+    def favourite(self) -> int:
+        """The most frequent byte, -1 where bytes are raw."""
+        if self.kind == TABLE:
+            return int(np.argmax(self.frequencies()))
+        return self.constant if self.kind == CONSTANT else -1
+
+    def to_bytes(self) -> bytes:
+        if self.kind == TABLE:
+            levels = np.asarray(self.levels)
+            return bytes([TABLE]) + np.packbits(levels > 0).tobytes() + levels[levels > 0].tobytes()
+        return bytes([CONSTANT, self.constant]) if self.kind == CONSTANT else bytes([RAW])
+
+    @classmethod
+    def parse(cls, data: memoryview) -> tuple[ContextModel, memoryview]:
+        """Read a model; also the bytes behind it.
+
+        Raises:
+            MalformedError: if it breaks the specification.
+        """
+        kind = data[0] if len(data) else -1
+        if kind == RAW:
+            return cls(RAW), data[1:]
+        if kind == CONSTANT and len(data) >= 2:
+            return cls(CONSTANT, data[1]), data[2:]
+        if kind != TABLE or len(data) < 33:
+            raise MalformedError(f"context model {kind}", requirement=321)
+        present = np.unpackbits(np.frombuffer(data[1:33], np.uint8)).astype(bool)
+        end = 33 + int(present.sum())
+        levels = np.zeros(256, np.uint8)
+        if len(data) < end:
+            raise MalformedError("a table is cut", requirement=322)
+        levels[present] = np.frombuffer(data[33:end], np.uint8)
+        return cls(TABLE, levels=levels), data[end:]
+
+
+@dataclass(frozen=True)
+class PlaneModel:
+    """The models of one plane, one a context."""
+
+    models: tuple[ContextModel, ...]
+
+    @classmethod
+    def cheapest(cls, counts: NDArray[np.int64]) -> PlaneModel:
+        """The best models for histograms ``[contexts, 256]``."""
+        return cls(tuple(_cheapest(row) for row in counts))
+
+    @functools.cached_property
+    def kinds(self) -> Bytes:
+        """Kind of every context, filled up to 256."""
+        return np.array([model.kind for model in self.models] + [RAW] * (256 - len(self.models)), np.uint8)
+
+    @functools.cached_property
+    def tables(self) -> dict[int, Any]:
+        """The entropy coder's model of every context that has a table, in ascending order."""
+        return {n: table_model(model.frequencies()) for n, model in enumerate(self.models) if model.kind == TABLE}
+
+    @functools.cached_property
+    def favourites(self) -> Bytes:
+        """Favourite of every context, filled up to 256; what stands for raw contexts means nothing."""
+        found = [max(model.favourite(), 0) for model in self.models]
+        return np.array(found + [0] * (256 - len(found)), np.uint8)
+
+    def hits(self, plane: Bytes, context: Bytes) -> Bytes:
+        """1 where an element is its context's favourite [CAUF-0315]."""
+        if not self.kinds.any():
+            return np.zeros(len(plane), np.uint8)
+        there = looked_up((self.kinds != RAW).astype(np.uint8), context)
+        found: Bytes = (looked_up(self.favourites, context) == plane) & there
+        return found
+
+    def to_bytes(self) -> bytes:
+        return b"".join(model.to_bytes() for model in self.models)
+
+    @classmethod
+    def parse(cls, data: memoryview, contexts: int) -> tuple[PlaneModel, memoryview]:
+        models = []
+        for _ in range(contexts):
+            model, data = ContextModel.parse(data)
+            models.append(model)
+        return cls(tuple(models)), data
+
+
+def looked_up(table: Bytes, values: Bytes) -> Bytes:
+    """``table[values]`` for a table ``[256]``; several times faster than numpy's."""
+    return np.frombuffer(values.tobytes().translate(table.tobytes()), np.uint8).reshape(values.shape)
+
+
+def split_planes(values: NDArray[Any], rotate: bool) -> list[Bytes]:
+    """Unsigned integers to bytes, the most significant plane first.
+
+    The sign of floats goes behind the eight bits that follow it: it becomes the top bit of plane 1 [CAUF-0319].
+    """
+    width = values.dtype.itemsize
+    if rotate:
+        upper, sign, rest = _fields(values.dtype)
+        values = (values << 1 & upper) | (values >> 8 & sign) | (values & rest)
+    table = np.ascontiguousarray(values.astype(f"<u{width}", copy=False)).view(np.uint8).reshape(-1, width)
+    return [np.ascontiguousarray(table[:, column]) for column in reversed(range(width))]
+
+
+def join_planes(planes: Sequence[Bytes], rotate: bool) -> NDArray[Any]:
+    """The inverse of :func:`split_planes`."""
+    width = len(planes)
+    table = np.empty((len(planes[0]), width), np.uint8)
+    for column, plane in zip(reversed(range(width)), planes, strict=True):
+        table[:, column] = plane
+    values = table.view(f"<u{width}").ravel()
+    if not rotate:
+        return values
+    upper, sign, rest = _fields(values.dtype)
+    return np.asarray((values & upper) >> 1 | (values & sign) << 8 | (values & rest))
+
+
+def _fields(dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
+    """Masks of plane 0, of the bit behind it, and of all others."""
+    bits = 8 * dtype.itemsize
+    masks = (255 << bits - 8, 1 << bits - 9, (1 << bits - 9) - 1)
+    upper, sign, rest = (dtype.type(mask) for mask in masks)
+    return upper, sign, rest
+
+
+def _cheapest(counts: NDArray[np.int64]) -> ContextModel:
+    present = np.flatnonzero(counts)
+    if len(present) == 1:
+        return ContextModel(CONSTANT, int(present[0]))
+    if not len(present):
+        return ContextModel(RAW)
+    levels = levels_of(counts[None])
+    bits = float(counts @ code_lengths(frequencies_of(levels))[0]) + 8 * (32 + len(present))
+    return ContextModel(TABLE, levels=levels[0]) if bits < 8 * counts.sum() else ContextModel(RAW)
+
+
+class RawBytes:
+    """Bytes that are stored as they are, read from front to back."""
+
+    def __init__(self, data: memoryview) -> None:
+        self.rest = np.frombuffer(data, np.uint8)
+
+    def take(self, count: int) -> Bytes:
+        """The next bytes.
+
+        Raises:
+            MalformedError: if there are too few.
+        """
+        if count > len(self.rest):
+            raise MalformedError("raw bytes are cut", requirement=312)
+        taken, self.rest = self.rest[:count], self.rest[count:]
+        return taken
+
+
+def _by_context(context: Bytes, numbers: Sequence[int]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Positions of the elements of each of these contexts, in order."""
+    if len(numbers) <= SEARCHED:
+        yield from ((number, np.flatnonzero(context == number)) for number in numbers)
+        return
+    order = np.argsort(context, kind="stable")
+    ordered = context[order]
+    starts, stops = np.searchsorted(ordered, numbers), np.searchsorted(ordered, numbers, side="right")
+    for number, start, stop in zip(numbers, starts, stops, strict=True):
+        yield number, order[start:stop]
+
+
+def push_part(model: PlaneModel, part: Bytes, context: Bytes, encoder: Encoder, raw: bytearray) -> None:
+    """Code a pass of a plane: tables by context, then what is raw."""
+    for number, where in _by_context(context, list(model.tables)):
+        encoder.push(part[where], model.tables[number])
+    if not model.kinds.any():
+        raw += part.tobytes()
+    elif (model.kinds[: len(model.models)] == RAW).any():
+        raw += part[looked_up(model.kinds, context) == RAW].tobytes()
+
+
+def read_part(model: PlaneModel, context: Bytes, decoder: Decoder, raw: RawBytes) -> Bytes:
+    """The inverse of :func:`push_part`.
+
+    Raises:
+        MalformedError: if there are too few raw bytes.
+    """
+    if not model.kinds.any():
+        return raw.take(len(context))
+    part = np.array(looked_up(model.favourites, context))
+    for number, where in _by_context(context, list(model.tables)):
+        symbols = np.empty(len(where), np.uint8)
+        decoder.pull_into(symbols, model.tables[number])
+        part[where] = symbols
+    if (model.kinds[: len(model.models)] == RAW).any():
+        where = np.flatnonzero(looked_up(model.kinds, context) == RAW)
+        part[where] = raw.take(len(where))
+    return part

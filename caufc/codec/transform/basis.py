@@ -1,0 +1,107 @@
+"""The transform along channels: a basis of quantised vectors, orthogonal or not (spec, section 9.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import MalformedError
+from ...octaves import (
+    OCTAVE_PARTS,
+    octaves,
+)
+
+__all__ = ["ChannelTransform", "QuantizedRows", "principal_basis", "quantize_rows"]
+
+SCALE_LIMIT = 800
+
+Matrix = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class QuantizedRows:
+    """Rows ``[K, C]`` as integer codes, and a scale code a row: ``codes * 2^(scale / 8)``.
+
+    Raises:
+        MalformedError: for a scale code beyond 800 on either side.
+    """
+
+    codes: NDArray[Any]
+    scales: NDArray[np.int16]
+
+    def __post_init__(self) -> None:
+        if np.abs(self.scales.astype(np.int32)).max(initial=0) > SCALE_LIMIT:
+            raise MalformedError("a basis scale out of range", requirement=227)
+
+    def values(self) -> NDArray[np.float64]:
+        """The rows [CAUF-0227]."""
+        rows: NDArray[np.float64] = self.codes * octaves(self.scales)[:, None]
+        return rows
+
+
+def quantize_rows(rows: Matrix, bits: int | NDArray[np.int64] = 8) -> QuantizedRows:
+    """The nearest codes to rows ``[K, C]``, as fine as so many bits allow, of all rows or each ``[K]``."""
+    most = np.broadcast_to((1 << (np.asarray(bits) - 1)) - 1, len(rows))
+    largest = np.maximum(np.abs(rows).max(axis=1, initial=0), 2.0**-90)
+    scales = np.clip(np.ceil(OCTAVE_PARTS * np.log2(largest / most)), -SCALE_LIMIT, SCALE_LIMIT)
+    codes = np.rint(rows / octaves(scales)[:, None])
+    return QuantizedRows(codes.astype(np.int8 if np.max(bits) <= 8 else np.int16), scales.astype(np.int16))
+
+
+class ChannelTransform:
+    """Coefficients of every token in a basis.
+
+    Args:
+        synthesis: basis vectors ``[K, C]``: a token is the sum of its coefficients times these.
+        analysis: how to find coefficients, vectors ``[K, C]``; None for the least-squares solution.
+    """
+
+    def __init__(self, synthesis: QuantizedRows, analysis: QuantizedRows | None = None) -> None:
+        self.basis = synthesis.values()
+        self._given = analysis
+        self._casts: dict[tuple[bool, str], Matrix] = {}
+
+    @property
+    def coded(self) -> int:
+        """Number of coefficients a token, K."""
+        return len(self.basis)
+
+    def forward(self, values: Matrix) -> Matrix:
+        """Tokens ``[N, C]`` to coefficients ``[N, K]``."""
+        found: Matrix = np.matmul(values, self._matrix(True, values.dtype))
+        return found
+
+    def inverse(self, coefficients: Matrix) -> Matrix:
+        """Coefficients ``[N, K]`` to tokens ``[N, C]``."""
+        tokens: Matrix = np.matmul(coefficients, self._matrix(False, coefficients.dtype))
+        return tokens
+
+    def _matrix(self, analysis: bool, dtype: np.dtype[Any]) -> Matrix:
+        """The right factor, cast once: tokens come in many small runs."""
+        key = (analysis, dtype.str)
+        if key not in self._casts:
+            self._casts[key] = (self._finder() if analysis else self.basis).astype(dtype)
+        return self._casts[key]
+
+    def _finder(self) -> Matrix:
+        given = self._given
+        found: Matrix = _right_inverse(self.basis) if given is None else given.values().T
+        return found
+
+
+def _right_inverse(rows: Matrix) -> Matrix:
+    """``[C, K]`` that finds coefficients in rows ``[K, C]`` by least squares."""
+    try:
+        found: Matrix = np.linalg.solve(rows @ rows.T, rows).T
+    except np.linalg.LinAlgError:
+        found = np.linalg.pinv(rows)
+    return found
+
+
+def principal_basis(covariance: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
+    """The Karhunen-Loeve basis: orthonormal rows ``[C, C]`` by descending variance, and the variances."""
+    variances, vectors = np.linalg.eigh(covariance)
+    return vectors[:, ::-1].T, np.maximum(variances[::-1], 0)

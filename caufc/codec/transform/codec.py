@@ -1,0 +1,151 @@
+"""The transform codec: transforms, quantiser and coefficient coder behind one interface (spec, section 9)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import MalformedError
+from ...octaves import octaves
+from ...types import Arrays
+from ..buckets import BUCKETS, unzigzag
+from .basis import ChannelTransform, QuantizedRows
+from .coefficients import CoefficientCoder, Contexts
+from .contexts import CONTEXTS, classes_of
+from .dct import forward_grid, inverse_grid
+from .grids import Geometry
+from .parameters import (
+    ANALYSIS,
+    ANALYSIS_SCALES,
+    BAND_LEVELS,
+    BAND_STEPS,
+    BASIS,
+    BASIS_SCALES,
+    CHANNEL_LEVELS,
+    CONTEXT_MAP,
+    TABLES,
+    Parameters,
+)
+from .quantize import dequantize
+from .token_order import BANDS
+from .trellis import halves_of
+from .universal_tables import universal_tables
+
+__all__ = ["TransformCodec", "alike"]
+
+Bytes = NDArray[np.uint8]
+Values = NDArray[Any]
+
+
+class TransformCodec:
+    """Codes aligned values.
+
+    Args:
+        parameters: the scalars.
+        arrays: the sections; all may be missing.
+        channels: C.
+
+    Raises:
+        MalformedError: if parameters or sections break the specification.
+    """
+
+    def __init__(self, parameters: Parameters, arrays: Arrays, channels: int) -> None:
+        self.parameters = parameters
+        self.basis = _basis(arrays, channels)
+        self.coded = coded = channels if self.basis is None else self.basis.coded
+        self.band_steps = _levels(arrays, BAND_STEPS, BANDS)
+        classes = classes_of(
+            parameters.level, _levels(arrays, CHANNEL_LEVELS, coded), _levels(arrays, BAND_LEVELS, BANDS)
+        )
+        table_of, tables = _tables(arrays)
+        self.coder = CoefficientCoder(Contexts(classes, table_of, tables, parameters.extents))
+
+    def geometry(self, grids: tuple[tuple[int, ...], ...], special: int) -> Geometry:
+        """Where coefficients lie."""
+        return Geometry(grids, special, self.parameters.spectral)
+
+    def steps(self, gain: float) -> NDArray[np.float32]:
+        """The step of every band with the file's gain, rounded to float32 ``[16]`` [CAUF-0221].
+
+        Raises:
+            MalformedError: if one is 0 or infinite.
+        """
+        with np.errstate(over="ignore", under="ignore"):
+            steps = (self.parameters.step * gain * octaves(self.band_steps)).astype(np.float32)
+        if not (steps > 0).all() or not np.isfinite(steps).all():
+            raise MalformedError(f"step {self.parameters.step} with gain {gain}", requirement=221)
+        return steps
+
+    def transform(self, aligned: Values, geometry: Geometry) -> Values:
+        """Aligned values ``[N, C]`` to coefficients ``[N, K]``."""
+        coefficients = aligned if self.basis is None else self.basis.forward(aligned)
+        return forward_grid(coefficients, geometry) if geometry.spectral else coefficients
+
+    def encode(self, symbols: NDArray[np.int32], geometry: Geometry) -> bytes:
+        """Entropy-code symbols ``[N, K]``."""
+        return self.coder.encode(symbols, geometry)
+
+    def decode_symbols(self, payload: bytes | memoryview, geometry: Geometry) -> NDArray[np.int32]:
+        """Decode symbols ``[N, K]``.
+
+        Raises:
+            MalformedError: if the payload cannot be one of these tokens.
+        """
+        return self.coder.decode(payload, geometry)
+
+    def reconstruct(self, symbols: NDArray[np.int32], geometry: Geometry, gain: float, dtype: np.dtype[Any]) -> Values:
+        """NDArray[np.int32] ``[N, K]`` to aligned values ``[N, C]``."""
+        steps = self.steps(gain)
+        one_step = (steps == steps[0]).all() or alike(steps, geometry.bands)
+        of_token: Values | float = steps[0] if one_step else steps[geometry.bands][:, None]
+        halves = halves_of(symbols) if self.parameters.dependent else None
+        values = dequantize(unzigzag(symbols), of_token, self.parameters.shift, dtype, halves)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if geometry.spectral:
+                values = inverse_grid(values, geometry)
+            return values if self.basis is None else self.basis.inverse(values)
+
+
+def alike(steps: Values, bands: Bytes) -> bool:
+    """Whether all bands that occur have the first band's step."""
+    return bool((steps == steps[0]).all()) or not bands.any()
+
+
+def _levels(arrays: Arrays, kind: str, count: int) -> NDArray[np.int32]:
+    levels = arrays.get(kind)
+    if levels is None:
+        return np.zeros(count, np.int32)
+    if levels.shape != (count,):
+        raise MalformedError(f"section '{kind}' has {levels.size} elements, not {count}", requirement=204)
+    return levels.astype(np.int32)
+
+
+def _basis(arrays: Arrays, channels: int) -> ChannelTransform | None:
+    synthesis = _rows(arrays, BASIS, BASIS_SCALES, channels)
+    analysis = _rows(arrays, ANALYSIS, ANALYSIS_SCALES, channels)
+    if analysis is not None and (synthesis is None or analysis.codes.shape != synthesis.codes.shape):
+        raise MalformedError("an analysis of another shape than the basis", requirement=228)
+    return None if synthesis is None else ChannelTransform(synthesis, analysis)
+
+
+def _rows(arrays: Arrays, kind: str, scale_kind: str, channels: int) -> QuantizedRows | None:
+    codes, scales = arrays.get(kind), arrays.get(scale_kind)
+    if codes is None and scales is None:
+        return None
+    if codes is None or scales is None or not 0 < len(scales) <= channels or codes.size != len(scales) * channels:
+        raise MalformedError(f"a basis that does not fit {channels} channels", requirement=228)
+    return QuantizedRows(codes.reshape(len(scales), channels), scales)
+
+
+def _tables(arrays: Arrays) -> tuple[Bytes, Bytes]:
+    """The context map and the tables: the file's, or the universal ones."""
+    levels, table_of = arrays.get(TABLES), arrays.get(CONTEXT_MAP)
+    if levels is None and table_of is None:
+        return universal_tables()
+    if levels is None or not levels.size or levels.size % BUCKETS:
+        raise MalformedError("levels that are no tables of 64", requirement=203)
+    if table_of is None or not table_of.size or table_of.size % CONTEXTS:
+        raise MalformedError(f"a context map that is no rows of {CONTEXTS}", requirement=216)
+    return table_of.reshape(-1, CONTEXTS), levels.reshape(-1, BUCKETS)

@@ -1,0 +1,200 @@
+"""Entropy coding of coefficients: passes, contexts, tables and rANS (spec, section 9.1 to 9.3)."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import MalformedError
+from ..buckets import (
+    BUCKETS,
+    add_extra_bits,
+    bucket_of,
+    push_extra_bits,
+)
+from ..entropy import (
+    Decoder,
+    Encoder,
+    table_model,
+)
+from ..tables import (
+    check_levels,
+    frequencies_of,
+)
+from .contexts import (
+    CLASSES,
+    CONTEXT_OF,
+    CONTEXTS,
+    ContextKeys,
+    Part,
+    extents_of,
+    magnitude_of,
+)
+from .grids import Geometry
+
+__all__ = ["CoefficientCoder", "Contexts"]
+
+Bytes = NDArray[np.uint8]
+MAX_TABLES = 256
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """What decides a symbol's table.
+
+    Args:
+        classes: of every band and channel ``[16, C]``, below ``K``.
+        table_of: table of every context ``[K, 40]``.
+        levels: the tables ``[T, 64]``.
+        extents: whether blocks have extents.
+
+    Raises:
+        MalformedError: if the map or the tables break the specification.
+    """
+
+    classes: Bytes
+    table_of: Bytes
+    levels: Bytes
+    extents: bool
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.levels) <= MAX_TABLES:
+            raise MalformedError(f"{self.levels.size} levels are no tables of {BUCKETS}", requirement=203)
+        if not 0 < len(self.table_of) <= CLASSES or int(self.table_of.max()) >= len(self.levels):
+            raise MalformedError(
+                f"a context map of {self.table_of.size} for {len(self.levels)} tables", requirement=216
+            )
+
+
+class TableModels:
+    """The entropy coder's models of tables ``[T, 64]``, each made when it is first used.
+
+    Raises:
+        MalformedError: for tables that break the specification.
+    """
+
+    def __init__(self, levels: Bytes) -> None:
+        check_levels(levels)
+        self._levels = levels
+        self._made: dict[int, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._levels)
+
+    def of(self, table: int) -> Any:
+        """The model of a table."""
+        if table not in self._made:
+            self._made[table] = table_model(frequencies_of(self._levels[table : table + 1])[0])
+        return self._made[table]
+
+
+@functools.lru_cache(maxsize=64)
+def models_of(levels: bytes) -> TableModels:
+    """Models of tables as bytes: tensors share what is alike."""
+    return TableModels(np.frombuffer(levels, np.uint8).reshape(-1, BUCKETS))
+
+
+@functools.lru_cache(maxsize=64)
+def tables_by_key(table_of: bytes) -> Bytes:
+    """The table of every key of :class:`ContextKeys`, from those of contexts ``[K, 40]``."""
+    by_context = np.frombuffer(table_of, np.uint8).reshape(-1, CONTEXTS)
+    return by_context[:, CONTEXT_OF.ravel()].ravel()
+
+
+class CoefficientCoder:
+    """Codes symbols ``[N, C]``.
+
+    Raises:
+        MalformedError: for tables that break the specification.
+    """
+
+    def __init__(self, contexts: Contexts) -> None:
+        kinds = len(contexts.table_of)
+        self.classes = np.minimum(contexts.classes, np.uint8(kinds - 1))
+        self.extents, self.levels = contexts.extents, contexts.levels
+        self.channels = contexts.classes.shape[1]
+        self.models = models_of(contexts.levels.tobytes())
+        self.table_of = contexts.table_of.ravel()
+
+    def encode(self, symbols: NDArray[np.int32], geometry: Geometry) -> bytes:
+        """Entropy-code symbols; all zeros are no bytes at all [CAUF-0205]."""
+        if not symbols.any():
+            return b""
+        symbols = np.ascontiguousarray(symbols)
+        buckets = bucket_of(symbols)
+        magnitudes = magnitude_of(buckets)
+        keys = ContextKeys(self.classes, geometry, self.extents)
+        extents = extents_of(magnitudes, geometry) if keys.has_extents else None
+        encoder = Encoder()
+        for number, part in enumerate(keys.walk(magnitudes, extents)):
+            values = buckets[part.tokens]
+            self._push(encoder, values.ravel() if part.live is None else values[part.live], self._tables(part))
+            if number == 0 and extents is not None:
+                contexts = keys.extent_contexts(magnitudes).ravel()
+                self._push(encoder, extents.ravel(), self.table_of[contexts])
+        push_extra_bits(encoder, symbols.ravel(), buckets.ravel())
+        return encoder.finish()
+
+    def decode(self, payload: bytes | memoryview, geometry: Geometry) -> NDArray[np.int32]:
+        """Decode symbols ``[N, C]``.
+
+        Raises:
+            MalformedError: if the payload cannot be one of these tokens.
+        """
+        shape = (geometry.tokens, self.channels)
+        if not len(payload):
+            return np.zeros(shape, np.int32)
+        decoder = Decoder(payload)
+        if not shape[0] * shape[1]:
+            decoder.end()
+        buckets = np.zeros(shape, np.uint8)
+        known = np.zeros((len(buckets) + 1, self.channels), np.uint8)
+        keys = ContextKeys(self.classes, geometry, self.extents)
+        extents: Bytes | None = None
+        for number in range(len(geometry.passes)):
+            part = keys.part(number, known, extents)
+            run = self._pull(decoder, self._tables(part))
+            values = self._spread(run, part)
+            buckets[part.tokens] = values
+            known[part.tokens] = magnitude_of(values)
+            if number == 0 and keys.has_extents:
+                contexts = keys.extent_contexts(known)
+                extents = self._pull(decoder, self.table_of[contexts.ravel()]).reshape(contexts.shape)
+        symbols = add_extra_bits(decoder, buckets.ravel()).reshape(shape)
+        decoder.end()
+        return symbols
+
+    def _tables(self, part: Part) -> Bytes:
+        return np.take(tables_by_key(self.table_of.tobytes()), part.keys)
+
+    def _push(self, encoder: Encoder, run: Bytes, tables: Bytes) -> None:
+        order, bounds = self._sorted(tables)
+        run = run[order]
+        for number in np.flatnonzero(np.diff(bounds)):
+            encoder.push(run[bounds[number] : bounds[number + 1]], self.models.of(int(number)))
+
+    def _pull(self, decoder: Decoder, tables: Bytes) -> Bytes:
+        order, bounds = self._sorted(tables)
+        run = np.empty(len(tables), np.uint8)
+        for number in np.flatnonzero(np.diff(bounds)):
+            decoder.pull_into(run[bounds[number] : bounds[number + 1]], self.models.of(int(number)))
+        decoded = np.empty_like(run)
+        decoded[order] = run
+        return decoded
+
+    def _spread(self, run: Bytes, part: Part) -> Bytes:
+        """NDArray[np.int32] of a pass ``[n, C]`` from those that are coded."""
+        if part.live is None:
+            return run.reshape(len(part.tokens), self.channels)
+        values = np.zeros(part.live.shape, np.uint8)
+        values[part.live] = run
+        return values
+
+    def _sorted(self, tables: Bytes) -> tuple[NDArray[np.intp], NDArray[Any]]:
+        """The order that sorts symbols by table, and where each table's run starts."""
+        counts = np.bincount(tables, minlength=len(self.models))
+        return np.argsort(tables, kind="stable"), np.concatenate([[0], np.cumsum(counts)])

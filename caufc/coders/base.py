@@ -1,0 +1,171 @@
+"""The interface of coders: one tensor's samples to a payload and back, the integer half apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import AnyArray
+from .config import TensorConfig
+from .distortion import Distortion
+
+__all__ = [
+    "DecodedSymbols",
+    "EncodedPayload",
+    "FileShare",
+    "Quantizer",
+    "Samples",
+    "Shapes",
+    "TensorCoder",
+    "Terms",
+    "Work",
+    "split",
+]
+
+Samples = AnyArray | list[AnyArray]
+"""Samples of a chunk: one array ``[B, ...]``, or a list of arrays of several shapes."""
+
+Shapes = Sequence[tuple[int, ...]]
+"""Shape of every sample of a chunk."""
+
+Quantizer = Callable[[NDArray[Any], NDArray[np.float64], NDArray[np.uint8]], NDArray[np.int32]]
+"""Coefficients ``[N, K]``, the step of every band ``[16]`` and the bands of the tokens ``[N]`` -> indices ``[N, K]``."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms an encoder codes a tensor; a decoder never sees them.
+
+    Args:
+        max_error: largest absolute error after the cast to the output dtype; None for no bound.
+        truncate: range to which values are clipped.
+        nonfinite: whether NaN and Inf may come, to be kept exactly.
+        outliers: whether values beyond the range are stored exactly; else they are lost.
+        quantizer: of the transform codec; None for the others.
+    """
+
+    max_error: float | None = None
+    truncate: tuple[float, float] | None = None
+    nonfinite: bool = False
+    outliers: bool = False
+    quantizer: Quantizer | None = None
+
+
+@dataclass(frozen=True)
+class EncodedPayload:
+    """A coded chunk of one tensor: its payload, the bytes that the symbols' checksum covers, and its distortion."""
+
+    payload: bytes
+    covered: Sequence[bytes | memoryview]
+    distortion: Distortion = field(default_factory=Distortion)
+
+
+@dataclass(frozen=True)
+class DecodedSymbols:
+    """The integers of a decoded chunk of one tensor, and the bytes that their checksum covers."""
+
+    state: Any
+    covered: Sequence[bytes | memoryview]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What decoding samples costs besides their values.
+
+    Args:
+        tokens: rows of the matrix that is coded.
+        grids: different token grids.
+        products: multiplications by a basis, or by a network's kernels.
+        latents: symbols of the learned codec.
+    """
+
+    tokens: int = 0
+    grids: int = 0
+    products: int = 0
+    latents: int = 0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(
+            self.tokens + other.tokens,
+            self.grids + other.grids,
+            self.products + other.products,
+            self.latents + other.latents,
+        )
+
+
+@dataclass
+class FileShare:
+    """What the tensors of one file share.
+
+    Args:
+        gain: factor on all steps.
+        made: what coders make once for all tensors, such as the learned codec's networks.
+    """
+
+    gain: float = 1.0
+    made: dict[Any, Any] = field(default_factory=dict)
+
+    def once(self, key: object, make: Callable[[], Any]) -> Any:
+        """What ``make`` gives, made when it is first asked for."""
+        if key not in self.made:
+            self.made[key] = make()
+        return self.made[key]
+
+
+class TensorCoder(Protocol):
+    """Codes the chunks of one tensor.
+
+    Args:
+        config: of the tensor.
+        share: with the other tensors of its file.
+
+    Raises:
+        MalformedError: if parameters or sections break the specification.
+    """
+
+    def __init__(self, config: TensorConfig, share: FileShare) -> None: ...
+
+    @property
+    def channels(self) -> int:
+        """Channels of what is coded with loss, for limits; 0 for what is coded without."""
+        ...
+
+    def work(self, shapes: Shapes) -> Work:
+        """What decoding samples of these shapes costs.
+
+        Raises:
+            MalformedError: for shapes that the layout does not fit.
+        """
+        ...
+
+    def encode(self, samples: Samples, terms: Terms) -> EncodedPayload:
+        """Samples to a payload."""
+        ...
+
+    def decode_symbols(self, payload: memoryview, shapes: Shapes) -> DecodedSymbols:
+        """A payload to integers.
+
+        Raises:
+            MalformedError: if it cannot be one of these samples.
+        """
+        ...
+
+    def reconstruct(self, symbols: DecodedSymbols, shapes: Shapes) -> Samples:
+        """Integers to samples."""
+        ...
+
+
+def split(flat: AnyArray, shapes: Shapes, stacked: bool) -> Samples:
+    """Flat values of samples to one array ``[B, ...]`` or a list of arrays."""
+    if stacked and len(shapes):
+        return flat.reshape(len(shapes), *shapes[0])
+    out, start = [], 0
+    for shape in shapes:
+        stop = start + int(np.prod(shape, dtype=np.int64))
+        out.append(flat[start:stop].reshape(shape))
+        start = stop
+    return out

@@ -1,0 +1,106 @@
+"""Tensors that are coded without loss: integers, booleans, and floats where asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..codec.lossless.codec import (
+    decode_lossless,
+    encode_lossless,
+)
+from ..codec.lossless.grid import Lattice
+from ..codec.transform.grids import Geometry
+from ..errors import MalformedError
+from ..layouts import (
+    GRID_LETTERS,
+    Layout,
+)
+from ..types import (
+    DTYPES,
+    FLOATS,
+    AnyArray,
+)
+from .base import DecodedSymbols, EncodedPayload, FileShare, Samples, Shapes, Terms, Work, split
+from .config import TensorConfig
+from .distortion import Distortion
+from .dtypes import to_floats
+
+__all__ = ["LosslessCoder", "lattice_of", "lattice_of_tokens"]
+
+
+def lattice_of(layout: Layout | None, shapes: Sequence[tuple[int, ...]]) -> Lattice:
+    """Where the values of samples, one after the other, lie on token grids, as far as a lattice can say that.
+
+    The last token axis counts columns, and the axis before it rows if it is one of tokens. Samples of several lengths
+    are one long sequence if their tokens come first, else all their values are.
+    """
+    if layout is None or not shapes or not sum(map(math.prod, shapes)):
+        return Lattice()
+    grid = [axis for axis, term in enumerate(layout.sample_terms) if term[0] in GRID_LETTERS]
+    if not grid:
+        return Lattice()
+    last, shape = grid[-1], shapes[0]
+    if len(set(shapes)) > 1:
+        same = last == 0 and len({other[1:] for other in shapes}) == 1
+        inner = math.prod(shape[1:]) if same else 1
+        return Lattice(1, sum(map(math.prod, shapes)) // inner, inner)
+    rows = shape[last - 1] if last - 1 in grid else 1
+    return Lattice(rows, shape[last], math.prod(shape[last + 1 :]))
+
+
+def lattice_of_tokens(geometry: Geometry, channels: int) -> Lattice:
+    """The lattice of a matrix of tokens ``[N, C]``: much like that of the samples that it was made from."""
+    grids = set(geometry.grids)
+    if not geometry.tokens * channels:
+        return Lattice()
+    if len(grids) > 1:
+        return Lattice(1, geometry.tokens, channels)
+    (grid,) = grids
+    if geometry.special:
+        return Lattice(1, geometry.sizes[0], channels)
+    rows, columns = (1, 1, *grid)[-2:]
+    return Lattice(rows, columns, channels)
+
+
+class LosslessCoder:
+    """Codes any dtype without loss, as flat little-endian elements."""
+
+    def __init__(self, config: TensorConfig, share: FileShare) -> None:  # noqa: ARG002
+        self.config = config
+        self.rotate = config.dtype in FLOATS
+        self.dtype = np.dtype("u1") if config.dtype == "bool" else DTYPES[config.dtype]
+
+    @property
+    def channels(self) -> int:
+        """None are coded with loss."""
+        return 0
+
+    def work(self, shapes: Shapes) -> Work:  # noqa: ARG002
+        """Nothing besides its values."""
+        return Work()
+
+    def encode(self, samples: Samples, terms: Terms) -> EncodedPayload:  # noqa: ARG002
+        parts = samples if isinstance(samples, list) else [samples]
+        flat = np.concatenate([np.ascontiguousarray(part).ravel() for part in parts]).view(self.dtype)
+        distortion = Distortion()
+        if self.rotate:
+            floats = to_floats(flat, self.config.dtype)
+            finite = floats[np.isfinite(floats)]
+            distortion.add(finite, np.zeros_like(finite))
+        lattice = lattice_of(self.config.layout, [sample.shape for sample in samples])
+        payload = encode_lossless(flat, rotate=self.rotate, lattice=lattice)
+        return EncodedPayload(payload, [flat.tobytes()], distortion)
+
+    def decode_symbols(self, payload: memoryview, shapes: Shapes) -> DecodedSymbols:
+        total = sum(self.config.size(shape) for shape in shapes)
+        flat = decode_lossless(payload, total, self.dtype, rotate=self.rotate)
+        if self.config.dtype == "bool" and total and int(flat.max()) > 1:
+            raise MalformedError("a boolean that is neither 0 nor 1", requirement=303, tensor=self.config.name)
+        return DecodedSymbols(flat, [flat.view(np.uint8).data])
+
+    def reconstruct(self, symbols: DecodedSymbols, shapes: Shapes) -> Samples:
+        flat: AnyArray = symbols.state.view(DTYPES[self.config.dtype])
+        return split(flat, shapes, None not in self.config.template)

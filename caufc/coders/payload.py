@@ -1,0 +1,91 @@
+"""What a payload of a codec with loss is made of besides its words (spec, sections 9 and 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..align import (
+    SideArray,
+    check_scale_codes,
+)
+from ..bitstream import (
+    Cursor,
+    varint,
+)
+from ..codec.lossless.codec import (
+    decode_lossless,
+    encode_lossless,
+)
+from ..errors import MalformedError
+from .patches import Patches
+
+__all__ = ["Payload"]
+
+PATCHED = 1
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A payload.
+
+    Args:
+        words: of the entropy coder.
+        side: statistics of tokens, where alignment has them.
+        patches: values that are stored exactly.
+    """
+
+    words: bytes | memoryview
+    side: SideArray | None = None
+    patches: Patches | None = None
+
+    def to_bytes(self) -> bytes:
+        """Flags, side array, patches, words [CAUF-0206]."""
+        out = bytearray([PATCHED if self.patches is not None else 0])
+        if self.side is not None:
+            coded = encode_lossless(self.side.ravel(), rotate=False)
+            out += varint(len(coded)) + coded
+        if self.patches is not None:
+            coded = self.patches.to_bytes()
+            out += varint(len(coded)) + coded
+        return bytes(out) + self.words
+
+    @classmethod
+    def parse(cls, data: memoryview, dtype: str, tokens: int | None, values: int) -> Payload:
+        """Read a payload.
+
+        Args:
+            data: its bytes.
+            dtype: of the tensor.
+            tokens: how many have statistics; None where none has.
+            values: of all samples.
+
+        Raises:
+            MalformedError: if it breaks the specification.
+        """
+        cursor = Cursor(data)
+        flags = cursor.byte()
+        if flags > PATCHED:
+            raise MalformedError(f"payload flags {flags}", requirement=206)
+        side, patches = None, None
+        if tokens is not None:
+            coded = cursor.take(cursor.varint())
+            side = decode_lossless(coded, 2 * tokens, np.dtype("<i2"), rotate=False).reshape(2, tokens)
+            check_scale_codes(side[1])
+        if flags & PATCHED:
+            patches = Patches.parse(cursor.take(cursor.varint()), dtype, values)
+        return cls(cursor.take(cursor.left), side, patches)
+
+    def covered(self, symbols: Sequence[NDArray[Any]]) -> list[bytes | memoryview]:
+        """What the symbols' checksum covers, in order [CAUF-0118]."""
+        parts: list[bytes | memoryview] = []
+        if self.side is not None:
+            parts.append(self.side.astype("<i2").tobytes())
+        parts += [part.astype("<i4", copy=False).view(np.uint8).data for part in symbols]
+        if self.patches is not None:
+            parts += [self.patches.positions.astype("<u4").tobytes(), self.patches.values.tobytes()]
+        return parts

@@ -1,0 +1,114 @@
+"""The coder of the transform codec: tensors whose aligned tokens are transformed, quantised and entropy-coded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..align import SideArray
+from ..codec.buckets import zigzag
+from ..codec.transform.codec import TransformCodec
+from ..codec.transform.grids import Geometry
+from ..codec.transform.parameters import Parameters
+from ..errors import OptionError
+from .base import FileShare, Shapes, Terms, Work
+from .config import TensorConfig
+from .lossy import LossyCoder
+
+__all__ = ["TransformCoder"]
+
+BLOCK_VALUES, SEARCHED_VALUES = 1 << 17, 1 << 19
+"""Values that are coded at a time, so that they stay in the processor's caches; a search goes through many tokens side
+by side."""
+
+SAFE_INDEX = 1 << 23
+"""Below, float32 represents every index and its neighbours, so quantisation errors stay within steps."""
+
+SAFE_STEPS = 64
+"""Errors beyond so many steps are no quantisation errors."""
+
+Symbols = NDArray[np.int32]
+
+
+class TransformCoder(LossyCoder):
+    """Codes floats with the transform codec."""
+
+    def __init__(self, config: TensorConfig, share: FileShare) -> None:
+        super().__init__(config)
+        self.gain = share.gain
+        self.codec = TransformCodec(Parameters.from_fields(config.parameters), config.arrays, self.channels)
+        self.largest_step = float(self.codec.steps(self.gain).max())
+        self._block: Geometry | None = None
+
+    def work(self, shapes: Shapes) -> Work:
+        """Tokens, different grids, and products by the basis.
+
+        Raises:
+            MalformedError: for shapes that the layout does not fit.
+        """
+        samples = self._samples_by_shape(shapes)
+        tokens = self._count_all_tokens(samples)
+        grids = len({self.format.grid(shape) for shape in samples})
+        products = 0 if self.codec.basis is None else tokens * self.codec.coded * self.channels
+        return Work(tokens, grids, products)
+
+    def _geometry(self, grids: tuple[tuple[int, ...], ...], special: int) -> Geometry:
+        return self.codec.geometry(grids, special)
+
+    def _blocks(self, geometry: Geometry) -> Iterator[tuple[slice, Geometry]]:
+        """Runs of whole samples."""
+        values = SEARCHED_VALUES if self.codec.parameters.dependent else BLOCK_VALUES
+        most = max(1, values // max(1, self.channels))
+        first = row = size = 0
+        for number, tokens in enumerate(geometry.sizes):
+            if size and size + tokens > most:
+                yield slice(row, row + size), self._block_of(geometry, first, number)
+                first, row, size = number, row + size, 0
+            size += tokens
+        yield slice(row, row + size), self._block_of(geometry, first, len(geometry.grids))
+
+    def _block_of(self, geometry: Geometry, first: int, last: int) -> Geometry:
+        """The geometry of some samples; equal ones are made once."""
+        grids = geometry.grids[first:last]
+        block = self._block
+        if block is None or block.grids != grids:
+            block = self._block = Geometry(grids, geometry.special, geometry.spectral)
+        return block
+
+    def _symbols(self, aligned: NDArray[Any], block: Geometry, terms: Terms) -> Symbols:
+        if terms.quantizer is None:
+            raise OptionError("the transform codec needs a quantizer to encode")
+        coefficients = self.codec.transform(aligned, block)
+        steps = self.codec.steps(self.gain).astype(np.float64)
+        return zigzag(terms.quantizer(coefficients, steps, block.bands))
+
+    def _joined(self, blocks: Sequence[Symbols], geometry: Geometry) -> Symbols:
+        return np.concatenate(blocks, out=np.empty((geometry.tokens, self.codec.coded), np.int32))
+
+    def _part(self, symbols: Symbols, rows: slice) -> Symbols:
+        return symbols[rows]
+
+    def _restored(self, symbols: Symbols, block: Geometry) -> NDArray[Any]:
+        return self.codec.reconstruct(symbols, block, self.gain, self.working)
+
+    def _entropy_coded(self, symbols: Symbols, geometry: Geometry) -> bytes:
+        return self.codec.encode(symbols, geometry)
+
+    def _entropy_decoded(self, words: bytes | memoryview, geometry: Geometry) -> Symbols:
+        return self.codec.decode_symbols(words, geometry)
+
+    def _integers(self, symbols: Symbols) -> list[Symbols]:
+        return [symbols]
+
+    def _broken(
+        self, error: NDArray[Any], symbols: Symbols, side: SideArray | None, terms: Terms
+    ) -> NDArray[np.bool_] | None:
+        """Beyond the bound; or, without one, where indices were too large to be exact."""
+        if terms.max_error is None and symbols.size and int(symbols.max()) >= SAFE_INDEX:
+            bound = SAFE_STEPS * self.largest_step * self.value.scales(side)
+            beyond: NDArray[np.bool_] = ~(np.abs(error) <= bound)
+            return beyond
+        return super()._broken(error, symbols, side, terms)

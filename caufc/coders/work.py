@@ -1,0 +1,76 @@
+"""What decoding costs, counted from shapes alone: limits hold before anything is allocated (spec, section 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..limits import Limits
+from .base import (
+    Shapes,
+    TensorCoder,
+    Work,
+)
+from .config import TensorConfig
+
+__all__ = ["WorkMeter", "chunk_work"]
+
+ARRAY_BYTES = 128
+"""What an array takes besides its values, about."""
+
+
+def chunk_work(coders: Sequence[TensorCoder], shapes: Sequence[Shapes], limits: Limits) -> Work:
+    """What a chunk with these shapes, one list a tensor, costs.
+
+    Raises:
+        LimitError: if it is more than a chunk may cost.
+        MalformedError: for shapes that a layout does not fit.
+    """
+    total = Work()
+    for coder, of_tensor in zip(coders, shapes, strict=True):
+        total += coder.work(of_tensor)
+        limits.check("chunk_tokens", total.tokens)
+        limits.check("chunk_grids", total.grids)
+        limits.check("chunk_products", total.products)
+        limits.check("chunk_latents", total.latents)
+    return total
+
+
+@dataclass
+class WorkMeter:
+    """Adds up the chunks of a file.
+
+    Args:
+        configs: one a tensor.
+        batch: whether samples become rows of one array a tensor, and not arrays of their own.
+        limits: of files.
+    """
+
+    configs: Sequence[TensorConfig]
+    batch: bool
+    limits: Limits
+    samples: int = 0
+    values: int = 0
+    value_bytes: int = 0
+    products: int = 0
+    charged: int = field(default=0, repr=False)
+
+    def add(self, shapes: Sequence[Shapes], count: int, work: Work) -> None:
+        """Charge a chunk of ``count`` samples.
+
+        Raises:
+            LimitError: if the file is then over a limit.
+        """
+        sizes = [
+            sum(config.size(shape) for shape in of_tensor)
+            for config, of_tensor in zip(self.configs, shapes, strict=True)
+        ]
+        added = sum(size * config.item_size for size, config in zip(sizes, self.configs, strict=True))
+        self.samples += count
+        if not self.batch:
+            self.limits.check("list_samples", self.samples)
+            self.charged += ARRAY_BYTES * count * len(self.configs)
+        self.values = self.limits.check("file_elements", self.values + sum(sizes))
+        self.products = self.limits.check("file_products", self.products + work.products)
+        self.value_bytes += added
+        self.charged = self.limits.check("output_bytes", self.charged + added)

@@ -1,0 +1,244 @@
+"""Decoding: a container in, chunks of samples out, every checksum and count checked on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..bitstream import (
+    Block,
+    Chunk,
+    Header,
+    Index,
+    Section,
+    checksum,
+    parse_chunk,
+    parse_end,
+    parse_index,
+)
+from ..coders.base import (
+    DecodedSymbols,
+    Samples,
+    Work,
+)
+from ..coders.config import TensorConfig
+from ..coders.file_coders import coders_of
+from ..coders.prelude import (
+    Prelude,
+    read_prelude,
+)
+from ..coders.resolve import resolve
+from ..coders.work import (
+    WorkMeter,
+    chunk_work,
+)
+from ..errors import (
+    CaufError,
+    DamagedError,
+    MalformedError,
+)
+from ..limits import Limits
+from ..types import Structure
+from .lookup import Lookup
+
+__all__ = ["ChunkDecoder", "DecodedChunk", "FileDecoder"]
+
+
+@dataclass(frozen=True)
+class DecodedChunk:
+    """Samples ``[first, first + count)`` of every tensor, stacked or as lists."""
+
+    first: int
+    count: int
+    tensors: tuple[Samples, ...]
+
+
+class ChunkDecoder:
+    """Decodes chunks of one file, each on its own.
+
+    Args:
+        header: of the file.
+        sections: of the file.
+        lookup: finds the profile and the weights that the header names.
+        limits: checked before anything is allocated.
+
+    Raises:
+        MalformedError: if header or sections break the specification.
+        MissingProfileError: if the file needs a profile that is not here.
+        MissingWeightsError: if it needs weights that are not here.
+        UnsupportedError: for registry numbers that this version does not know.
+    """
+
+    def __init__(self, header: Header, sections: Sequence[Section], lookup: Lookup, limits: Limits) -> None:
+        if header.content in ("profile", "weights"):
+            raise MalformedError(f"{header.content} without samples", requirement=164)
+        profile = lookup(header.profile) if header.profile is not None else None
+        base = None if profile is None else (profile.header, profile.sections)
+        weights = () if header.weights is None else lookup.weights(header.weights).sections
+        self.limits = limits
+        self.structure: Structure
+        self.configs: tuple[TensorConfig, ...]
+        self.structure, self.configs, self.arch = resolve(header, sections, base, weights)
+        self.gain = 1.0 if header.gain is None else header.gain
+        self.templates = [config.template for config in self.configs]
+        self.coders = coders_of(self.configs, self.gain, limits)
+
+    def parse(self, block: Block) -> Chunk:
+        """Read a chunk block.
+
+        Raises:
+            LimitError: if it has too many values or arrays.
+            MalformedError: if it breaks the specification.
+        """
+        chunk = parse_chunk(block.body, self.templates, block.offset, self.limits)
+        if self.structure.kind == "single" and (chunk.first, chunk.count) != (0, 1):
+            raise MalformedError("more than one sample in a single", requirement=113, offset=block.offset)
+        return chunk
+
+    def work(self, chunk: Chunk) -> Work:
+        """What decoding a chunk costs.
+
+        Raises:
+            LimitError: if it is more than a chunk may cost.
+            MalformedError: for shapes that a layout does not fit.
+        """
+        return chunk_work(self.coders, chunk.shapes, self.limits)
+
+    def symbols(self, chunk: Chunk) -> list[DecodedSymbols]:
+        """Decode the integers of a chunk.
+
+        Raises:
+            DamagedError: if their checksum differs.
+            MalformedError: if a payload breaks the specification.
+        """
+        decoded, computed = [], 0
+        for config, coder, payload, shapes in zip(self.configs, self.coders, chunk.payloads, chunk.shapes, strict=True):
+            try:
+                symbols = coder.decode_symbols(memoryview(payload), shapes)
+            except CaufError as err:
+                raise err.locate(tensor=config.name) from err
+            for part in symbols.covered:
+                computed = checksum(part, computed)
+            decoded.append(symbols)
+        if computed != chunk.symbols_checksum:
+            raise DamagedError(f"checksum of the symbols from sample {chunk.first} differs")
+        return decoded
+
+    def samples(self, chunk: Chunk) -> DecodedChunk:
+        """Decode a chunk to samples."""
+        tensors = [
+            coder.reconstruct(symbols, shapes)
+            for coder, symbols, shapes in zip(self.coders, self.symbols(chunk), chunk.shapes, strict=True)
+        ]
+        return DecodedChunk(chunk.first, chunk.count, tuple(tensors))
+
+
+class FileDecoder:
+    """Decodes a file from front to back.
+
+    Args:
+        data: the file's bytes in parts of any size.
+        lookup: finds profiles.
+        limits: checked before anything is allocated.
+    """
+
+    def __init__(self, data: Iterator[bytes], lookup: Lookup, limits: Limits) -> None:
+        self.prelude: Prelude = read_prelude(data, limits)
+        self.limits = limits
+        self.chunks_decoder = ChunkDecoder(self.prelude.header, self.prelude.sections, lookup, limits)
+        self.meter = WorkMeter(self.configs, self.structure.kind == "batch", limits)
+        self.chunk_count = 0
+        self.bytes_in = 0
+
+    @property
+    def count(self) -> int:
+        """Samples so far."""
+        return self.meter.samples
+
+    @property
+    def numel(self) -> int:
+        """Values so far."""
+        return self.meter.values
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes of these values."""
+        return self.meter.value_bytes
+
+    @property
+    def structure(self) -> Structure:
+        return self.chunks_decoder.structure
+
+    @property
+    def configs(self) -> tuple[TensorConfig, ...]:
+        return self.chunks_decoder.configs
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The chunks, bytes and counts checked; the end of the file is checked behind the last.
+
+        Raises:
+            FormatError: for damage and for what breaks the specification.
+        """
+        block = self.prelude.first
+        lengths: list[tuple[int, int]] = []
+        start = block.offset
+        while block.tag == "C":
+            chunk = self.chunks_decoder.parse(block)
+            if chunk.first != self.count:
+                raise MalformedError(
+                    f"chunk from sample {chunk.first}, expected {self.count}", requirement=114, offset=block.offset
+                )
+            self.meter.add(chunk.shapes, chunk.count, self.chunks_decoder.work(chunk))
+            self.chunk_count += 1
+            lengths.append((block.length, chunk.count))
+            yield chunk
+            following = self.prelude.stream.block()
+            self._check_gap(block, following)
+            block = following
+        self._close(block, Index(start, tuple(lengths)))
+
+    def _check_gap(self, block: Block, following: Block) -> None:
+        """An index can only hold if nothing stands between chunks."""
+        if self.prelude.header.indexed and following.offset != block.offset + block.length:
+            raise MalformedError("a gap between chunks", requirement=142, offset=block.offset + block.length)
+
+    def _close(self, block: Block, index: Index) -> None:
+        indexed = self.prelude.header.indexed
+        distance = None
+        if indexed:
+            if block.tag != "I":
+                raise MalformedError("no index", requirement=142, offset=block.offset)
+            if parse_index(block.body, block.offset, self.limits) != index:
+                raise MalformedError("the index differs from the chunks", requirement=142, offset=block.offset)
+            begin = block.offset
+            block = self.prelude.stream.block()
+            distance = block.offset + block.length - begin
+        if block.tag != "E":
+            raise MalformedError(f"block '{block.tag}' out of place", requirement=22, offset=block.offset)
+        end = parse_end(block.body, indexed, block.offset)
+        if end.samples != self.count or end.index_distance != distance:
+            raise MalformedError(
+                f"the end announces {end.samples} samples, there are {self.count}", requirement=146, offset=block.offset
+            )
+        self._check_single()
+        self.prelude.stream.finish()
+        self.bytes_in = block.offset + block.length
+
+    def _check_single(self) -> None:
+        if self.structure.kind == "single" and self.count != 1:
+            raise MalformedError(f"{self.count} samples in a single", requirement=113)
+
+    def samples(self) -> Iterator[DecodedChunk]:
+        """The chunks, decoded to samples."""
+        for chunk in self.chunks():
+            yield self.chunks_decoder.samples(chunk)
+
+    def symbols_sha256(self) -> str:
+        """SHA-256 in hex over all symbols, in file order; decodes the integers of every chunk [CAUF-0119]."""
+        digest = hashlib.sha256()
+        for chunk in self.chunks():
+            for symbols in self.chunks_decoder.symbols(chunk):
+                for part in symbols.covered:
+                    digest.update(part)
+        return digest.hexdigest()

@@ -1,0 +1,153 @@
+"""Random access: any sample of a seekable file, by decoding its chunk alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..bitstream import (
+    TAIL_BYTES,
+    Block,
+    BlockParser,
+    Index,
+    parse_end,
+    parse_index,
+)
+from ..coders.prelude import (
+    Prelude,
+    read_prelude,
+)
+from ..errors import (
+    DamagedError,
+    LimitError,
+    MalformedError,
+)
+from ..limits import Limits
+from ..types import AnyArray
+from .file_decoder import (
+    ChunkDecoder,
+    DecodedChunk,
+)
+from .lookup import Lookup
+
+__all__ = ["FileReader", "ReadAt", "stored_index"]
+
+ReadAt = Callable[[int, int], bytes]
+"""(offset, length) -> that many bytes, fewer only at the end of the file."""
+
+PART = 1 << 16
+
+
+class FileReader:
+    """Reads samples of one file in any order; the chunk that was decoded last is kept.
+
+    Args:
+        read_at: reads bytes of the file.
+        size: of the file, in bytes.
+        lookup: finds profiles.
+        limits: checked before anything is allocated.
+
+    Raises:
+        FormatError: if header, sections or index are damaged or malformed.
+    """
+
+    def __init__(self, read_at: ReadAt, size: int, lookup: Lookup, limits: Limits) -> None:
+        self.read_at, self.size, self.limits = read_at, size, limits
+        self.prelude: Prelude = read_prelude(self._parts(0), limits)
+        self.chunks = ChunkDecoder(self.prelude.header, self.prelude.sections, lookup, limits)
+        self.index = self._stored_index() if self.prelude.header.indexed else self._scanned_index()
+        self.kept: DecodedChunk | None = None
+
+    def __len__(self) -> int:
+        return self.index.samples
+
+    def _parts(self, offset: int) -> Iterator[bytes]:
+        while part := self.read_at(offset, PART):
+            offset += len(part)
+            yield part
+
+    def _block(self, offset: int, length: int) -> Block:
+        parser = BlockParser(self.prelude.stream.started().seed, offset, self.limits)
+        parser.feed(self.read_at(offset, length))
+        block = parser.next()
+        if block is None or block.length != length:
+            raise DamagedError(f"no block of {length} bytes", offset=offset)
+        return block
+
+    def _stored_index(self) -> Index:
+        seed = self.prelude.stream.started().seed
+        index = stored_index(self.read_at, self.size, self.prelude.length, seed, self.limits)
+        if index.first != self.prelude.first.offset:
+            raise MalformedError("the index differs from the chunks", requirement=142, offset=index.end)
+        return index
+
+    def _scanned_index(self) -> Index:
+        """Without an index, block after block is read."""
+        first = block = self.prelude.first
+        chunks: list[tuple[int, int]] = []
+        starts: list[int] = []
+        while block.tag == "C":
+            chunks.append((block.length, self.chunks.parse(block).count))
+            starts.append(block.offset)
+            block = self.prelude.stream.block()
+        if block.tag != "E" or parse_end(block.body, False, block.offset).samples != sum(n for _, n in chunks):
+            raise MalformedError("the end differs from the chunks", requirement=146, offset=block.offset)
+        self.prelude.stream.finish()
+        return Index(first.offset, tuple(chunks), tuple(starts))
+
+    def sample(self, number: int) -> list[AnyArray]:
+        """One sample, an array a tensor.
+
+        Raises:
+            FormatError: if its chunk is damaged or malformed.
+            IndexError: if there is no such sample.
+        """
+        kept = self.kept
+        if kept is None or not kept.first <= number < kept.first + kept.count:
+            kept = self.kept = self._decode(number)
+        return [np.array(samples[number - kept.first]) for samples in kept.tensors]
+
+    def _decode(self, number: int) -> DecodedChunk:
+        offset, length, first = self.index.find(number)
+        block = self._block(offset, length)
+        chunk = self.chunks.parse(block)
+        if block.tag != "C" or chunk.first != first or number >= first + chunk.count:
+            raise MalformedError("the index differs from the chunks", requirement=142, offset=offset)
+        self.chunks.work(chunk)
+        return self.chunks.samples(chunk)
+
+
+def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limits) -> Index:
+    """The index to which the last bytes of a file lead.
+
+    Args:
+        read_at: reads bytes of the file.
+        size: of the file, in bytes.
+        begin: length of the header, in bytes.
+        seed: the header's checksum.
+        limits: checked before anything is read.
+
+    Raises:
+        FormatError: if index or end are damaged or malformed, or the index cannot be one of these bytes.
+    """
+    tail = read_at(max(0, size - TAIL_BYTES), TAIL_BYTES)
+    distance = int.from_bytes(tail[:4], "little")
+    start = size - distance
+    if len(tail) < TAIL_BYTES or start < begin:
+        raise DamagedError("the end does not lead to the index", offset=size)
+    parser = BlockParser(seed, start, limits)
+    parser.feed(read_at(start, limits.check("index_bytes", distance)))
+    try:
+        index_block, end_block = parser.next(), parser.next()
+    except LimitError as err:  # longer than all that is there
+        raise DamagedError("no index where the last bytes point", offset=start) from err
+    if index_block is None or end_block is None or (index_block.tag, end_block.tag) != ("I", "E"):
+        raise DamagedError("no index and end where the last bytes point", offset=start)
+    index = parse_index(index_block.body, start, limits)
+    end = parse_end(end_block.body, True, end_block.offset)
+    if end.samples != index.samples or parser.pending:
+        raise MalformedError("index and end differ", requirement=146, offset=start)
+    if index.end != start:
+        raise MalformedError("the index differs from the chunks", requirement=142, offset=start)
+    return index

@@ -1,0 +1,217 @@
+"""Descriptors: what plugins and users say of features, taps, backbones, tasks and formats, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from .errors import OptionError
+from .layouts import Layout
+
+__all__ = [
+    "ALIGNMENT_KINDS",
+    "ALIGNMENT_SCOPES",
+    "READS",
+    "Alignment",
+    "Backbone",
+    "FeatureFormat",
+    "Half",
+    "Profile",
+    "Runtime",
+    "Tap",
+    "Task",
+    "TaskRuntime",
+]
+
+AlignmentKind = Literal["none", "min-max", "mean-deviation", "percentile", "robust"]
+AlignmentScope = Literal["global", "channel", "token"]
+ALIGNMENT_KINDS: tuple[AlignmentKind, ...] = ("none", "min-max", "mean-deviation", "percentile", "robust")
+ALIGNMENT_SCOPES: tuple[AlignmentScope, ...] = ("global", "channel", "token")
+LARGEST = 2.0**100
+"""Statistics and ranges of an alignment are at most this: float32 holds them, and their inverses."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Value alignment (CAUFC, section 3): truncation to a range, then normalisation ``(x - offset) / scale``.
+
+    Args:
+        kind: what the statistics are: ``min-max`` (offset = minimum, scale = range), ``mean-deviation``,
+            ``percentile`` (offset = 1st percentile, scale = distance to the 99th), ``robust`` (offset = median,
+            scale = interquartile range), or ``none``.
+        scope: one pair of statistics for all values, per channel, or per token.
+        statistics: (offset, scale) of a global alignment; measured from the features when None.
+        truncate: range to which values are clipped first; None clips nothing.
+        strength: how far channels get scales of their own: 1 fully, 0 the common one, in between the geometric mean
+            of that weight.
+
+    Raises:
+        OptionError: for unknown kinds or scopes, and for statistics or ranges that make no sense.
+    """
+
+    kind: AlignmentKind = "mean-deviation"
+    scope: AlignmentScope = "global"
+    statistics: tuple[float, float] | None = None
+    truncate: tuple[float, float] | None = None
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1:
+            raise OptionError(f"alignment strength {self.strength}", remedy="0 to 1")
+        if self.kind not in ALIGNMENT_KINDS:
+            raise OptionError(f"unknown alignment '{self.kind}'", remedy=f"one of {', '.join(ALIGNMENT_KINDS)}")
+        if self.scope not in ALIGNMENT_SCOPES:
+            raise OptionError(f"unknown alignment scope '{self.scope}'", remedy=f"one of {', '.join(ALIGNMENT_SCOPES)}")
+        if self.statistics is not None:
+            offset, scale = self.statistics
+            if self.scope != "global" or not (abs(offset) <= LARGEST and 1 / LARGEST <= scale <= LARGEST):
+                raise OptionError("alignment statistics are an offset and a scale above 0, for scope 'global'")
+        if self.truncate is not None and not -LARGEST <= self.truncate[0] < self.truncate[1] <= LARGEST:
+            raise OptionError("a truncation range is two finite numbers, the lower first")
+
+    @classmethod
+    def parse(cls, text: str, truncate: tuple[float, float] | None = None) -> Alignment:
+        """Read ``KIND[/SCOPE][:OFFSET,SCALE]``: ``mean-deviation/channel``, ``min-max:0,6``.
+
+        Raises:
+            OptionError: for what is no such text.
+        """
+        head, _, numbers = text.partition(":")
+        kind, _, scope = head.partition("/")
+        try:
+            statistics = tuple(float(number) for number in numbers.split(",")) if numbers else None
+        except ValueError:
+            statistics = ()
+        if statistics is not None and len(statistics) != 2:
+            raise OptionError(f"alignment '{text}'", remedy="KIND[/SCOPE][:OFFSET,SCALE], as in 'min-max:0,6'")
+        wanted: Any = (kind, scope or "global", statistics, truncate)
+        return cls(*wanted)
+
+
+Reads = Literal["tokens", "mean", "first"]
+READS: tuple[Reads, ...] = ("tokens", "mean", "first")
+"""What may be read of features: every token, their mean alone, or the first token alone."""
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A place in a backbone where features are taken.
+
+    Args:
+        name: as the backbone's community knows it (``layer4``, ``block3``, ``hidden6``).
+        layout: the expression of the tensor that the tap yields.
+        channels: number of channels; None if it depends on the model.
+        alignment: value alignment that suits the tap; None leaves the choice to the codec.
+        reads: all that anything behind the tap reads of it: ``tokens``, every one; ``mean``, their mean alone;
+            ``first``, the first special token alone. Qualities keep little else.
+
+    Raises:
+        LayoutError: for what is no layout.
+        OptionError: for an unknown part that is read.
+    """
+
+    name: str
+    layout: str
+    channels: int | None = None
+    alignment: Alignment | None = None
+    reads: Reads = "tokens"
+
+    def __post_init__(self) -> None:
+        Layout(self.layout)
+        if self.reads not in READS:
+            raise OptionError(f"unknown part that is read '{self.reads}'", remedy=f"one of {', '.join(READS)}")
+
+
+class Runtime(Protocol):
+    """A loaded backbone."""
+
+    def prepare(self, paths: Sequence[Path]) -> Any:
+        """Files (images, texts, sounds) -> the model's inputs, batched on the first axis."""
+        ...
+
+    def extract(self, inputs: Any, taps: Sequence[str]) -> dict[str, Any]:
+        """Inputs -> features by tap name, each a tensor in the tap's layout."""
+        ...
+
+    def resume(self, features: Any, tap: str) -> Any:
+        """Features of a tap -> the backbone's output; differentiable."""
+        ...
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A backbone family, as a plugin describes it.
+
+    Args:
+        id: the architecture ID (``timm/resnet50``) or an ``fnmatch`` pattern (``timm/vit_*``).
+        taps: the taps, or a function from an architecture ID to them.
+        load: makes the :class:`Runtime` of an architecture ID; imports what it needs itself.
+        requires: packages that ``load`` needs.
+    """
+
+    id: str
+    taps: Sequence[Tap] | Callable[[str], Sequence[Tap]]
+    load: Callable[[str], Runtime] | None = None
+    requires: Sequence[str] = ()
+
+
+Half = Literal["fit", "test"]
+"""What is fitted uses one half of a task's samples, what is reported the other."""
+
+
+class TaskRuntime(Protocol):
+    """A task's data and network."""
+
+    def labels(self, half: Half) -> Sequence[int]:
+        """The right class of every sample of a half; -1 where it is not known."""
+        ...
+
+    def extract(self, half: Half, start: int, stop: int, taps: Sequence[str]) -> dict[str, Any]:
+        """Features of samples ``[start, stop)`` by tap: ``[B, ...]``, or a list of ragged samples ``[T, C]``."""
+        ...
+
+    def resume(self, features: Any, tap: str) -> Any:
+        """Features ``[B, ...]`` of a tap, a torch tensor -> scores ``[B, K]``; differentiable."""
+        ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """Labelled data and a network that is cut at taps, to measure what coding its features does to its predictions.
+
+    Args:
+        id: ``cifar10/resnet56``.
+        taps: where features are taken.
+        load: data folder (``--data``, None if none is given) -> :class:`TaskRuntime`; imports what it needs itself.
+        requires: packages that ``load`` needs.
+    """
+
+    id: str
+    taps: Sequence[Tap]
+    load: Callable[[Path | None], TaskRuntime]
+    requires: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named profile that a plugin brings: the bytes of a ``.caufp`` file, read when needed."""
+
+    name: str
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class FeatureFormat:
+    """A feature file format that a plugin brings.
+
+    Args:
+        suffix: the file suffix with its dot (``.h5``).
+        read: path -> features (tensor, nested dict, or list of samples).
+        write: (path, features) -> None.
+    """
+
+    suffix: str
+    read: Callable[[Path], Any]
+    write: Callable[[Path, Any], None]

@@ -1,0 +1,119 @@
+"""Which value alignment a tensor gets: what was asked for, or what suits its values (CAUFC, section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..align import GlobalAligner, TokenAligner, ValueAligner, align_channels, align_globally
+from ..bitstream import AlignmentRecord
+from ..coders.config import TensorConfig
+from ..coders.sections import OFFSETS, SCALES
+from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, Alignment
+from .options import Target
+from .survey import TensorSurvey
+
+__all__ = ["choose_alignment", "choose_range", "is_sparse", "typical_range"]
+
+CHANNEL_TOKENS = 48
+"""With fewer tokens, a channel's statistics take more bytes than they save."""
+
+SPARSE_SHARE = 0.2
+"""Share of exact zeros from which features count as sparse: zero must then stay a reconstruction point."""
+
+OUTSIDE_PERCENT = 0.01
+"""Share of values at either end, in percent, that may lie outside of the learned codec's range."""
+
+WHOLE_RANGE = 4 / 3
+"""Where all values lie within a range so much wider, none is outside."""
+
+
+def is_sparse(matrix: NDArray[Any]) -> bool:
+    """Whether zero must stay a reconstruction point."""
+    return int(np.count_nonzero(matrix)) < (1 - SPARSE_SHARE) * matrix.size
+
+
+def _automatic(survey: TensorSurvey) -> Alignment:
+    """The alignment of features that nothing is known of: per channel, zeros kept as zeros where there are many."""
+    if is_sparse(survey.sample):
+        return Alignment("none")
+    return Alignment("mean-deviation", "channel", strength=0.5)
+
+
+def _settled(alignment: Alignment, tokens: int) -> Alignment:
+    """A default alignment for so many tokens: per channel only where statistics pay for their bytes."""
+    if alignment.scope == "channel" and alignment.strength < 1 and tokens < CHANNEL_TOKENS:
+        return replace(alignment, scope="global")
+    return alignment
+
+
+def choose_alignment(
+    base: TensorConfig, survey: TensorSurvey, wanted: Alignment | None, target: Target
+) -> tuple[TensorConfig, ValueAligner]:
+    """Add value alignment to a configuration.
+
+    Args:
+        base: the configuration so far.
+        survey: of the tensor.
+        wanted: what option, plugin or profile say; None leaves the choice.
+        target: under an error bound there is no alignment; for an SNR, channels get equal scales.
+    """
+    if target.kind == "max_error":
+        return base, GlobalAligner(0.0, 1.0)
+    alignment = _settled(wanted or _automatic(survey), survey.total)
+    kind, scope = ALIGNMENT_KINDS.index(alignment.kind), ALIGNMENT_SCOPES.index(alignment.scope)
+    if alignment.scope == "token" and alignment.kind != "none":
+        record = AlignmentRecord(kind, scope, truncate=alignment.truncate)
+        return replace(base, alignment=record), TokenAligner(alignment.kind)
+    if alignment.scope == "channel" and alignment.kind != "none":
+        strength = 0.0 if target.kind == "snr" else alignment.strength
+        aligner = align_channels(alignment.kind, survey.statistics, survey.sample, strength)
+        arrays = {OFFSETS: aligner.offset_codes, SCALES: aligner.scale_codes}
+        record = AlignmentRecord(kind, scope, truncate=alignment.truncate)
+        return replace(base, alignment=record, arrays=arrays), aligner
+    if alignment.statistics is not None:
+        globally = GlobalAligner(*alignment.statistics)
+    else:
+        globally = align_globally(alignment.kind, survey.statistics, survey.sample)
+    if alignment.kind == "none" and alignment.truncate is None:
+        return base, globally
+    record = AlignmentRecord(kind, 0, globally.offset, globally.scale, alignment.truncate)
+    return replace(base, alignment=record), globally
+
+
+def typical_range(sample: NDArray[Any]) -> tuple[float, float]:
+    """The range of nearly all values of a sample ``[M, C]``, or of all if that is not much wider; never empty."""
+    if not sample.size:
+        return 0.0, 1.0
+    lowest, low, high, highest = np.percentile(sample, [0, OUTSIDE_PERCENT, 100 - OUTSIDE_PERCENT, 100])
+    if highest - lowest <= WHOLE_RANGE * (high - low) or high <= low:
+        low, high = lowest, highest
+    low, high = float(np.float32(low)), float(np.float32(high))
+    return (low, high) if high > low else (low, low + max(1.0, abs(low)))
+
+
+def choose_range(
+    base: TensorConfig, survey: TensorSurvey, wanted: Alignment | None
+) -> tuple[TensorConfig, ValueAligner, tuple[float, float] | None]:
+    """Value alignment as the paper has it: truncation to a range, whose values become [0, 1] (CAUFC, section 3).
+
+    Args:
+        base: the configuration so far.
+        survey: of the tensor.
+        wanted: what options say; None chooses a range. Without a kind, its truncation is the range; an alignment
+            that is ``none`` altogether leaves values as they are.
+
+    Returns:
+        the configuration with its alignment, the aligner, and the range to which values are truncated before.
+    """
+    if wanted is None or (wanted.kind == "none" and wanted.truncate is not None):
+        low, high = typical_range(survey.sample) if wanted is None or wanted.truncate is None else wanted.truncate
+        aligner = GlobalAligner(low, high - low)
+        kind = ALIGNMENT_KINDS.index("min-max")
+        record = AlignmentRecord(kind, 0, aligner.offset, aligner.scale, (low, high))
+        return replace(base, alignment=record), aligner, (low, high)
+    config, chosen = choose_alignment(base, survey, wanted, Target())
+    return config, chosen, wanted.truncate

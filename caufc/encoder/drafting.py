@@ -1,0 +1,188 @@
+"""Drafting: every tensor is read once, and how it will be coded is settled, but for what rate control leaves open."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ..coders.base import Terms
+from ..coders.config import TensorConfig
+from ..coders.dtypes import to_floats
+from ..coders.registry import LOSSLESS
+from ..coders.resolve import resolve
+from ..coders.side_files import ProfileFile
+from ..errors import InputError, OptionError
+from ..layouts import Layout
+from ..types import FLOATS
+from .layout import choose_layout, template_of
+from .options import EncodeOptions, TensorOptions
+from .source import Source, SourceTensor
+from .survey import TensorSurvey, check_finite, chunks_of, survey_tensor
+from .tensor_draft import TensorDraft
+
+__all__ = ["Drafting", "draft_tensors", "lossless_config"]
+
+Advance = Callable[[int], None]
+
+
+def draft_tensors(
+    source: Source,
+    options: EncodeOptions,
+    profile: ProfileFile | None,
+    chunk: int,
+    advance: Advance,
+    *,
+    embedded: bool,
+) -> list[TensorDraft]:
+    """Read every tensor once and settle how it will be coded.
+
+    Args:
+        source: what is coded.
+        options: what the user wants.
+        profile: that supplies what options leave open.
+        chunk: samples that are read at a time.
+        advance: called with the number of values that were read.
+        embedded: whether a file holds what is chosen, rather than a profile for many files.
+
+    Raises:
+        InputError: for input that cannot be encoded as asked.
+    """
+    defaults = _defaults(source, profile)
+    total = max(1, sum(tensor.numel for tensor in source.tensors))
+    values = options.effort.sample_of(total, profiled=profile is not None)
+    drafting = options.codec.load("drafting")
+    return [
+        drafting(source, tensor, options, default, chunk, embedded).draft(
+            max(1, values * tensor.numel // total), advance
+        )
+        for tensor, default in zip(source.tensors, defaults, strict=True)
+    ]
+
+
+def _defaults(source: Source, profile: ProfileFile | None) -> Sequence[TensorConfig | None]:
+    """What a profile says of each tensor."""
+    if profile is None:
+        return [None] * len(source.tensors)
+    configs = resolve(profile.header, profile.sections, None)[1]
+    if len(configs) != len(source.tensors):
+        tensors = "1 tensor" if len(configs) == 1 else f"{len(configs)} tensors"
+        there = f"there {'is' if len(source.tensors) == 1 else 'are'} {len(source.tensors)}"
+        raise InputError(f"the profile is for {tensors}, {there}", remedy="use another profile, or none")
+    return configs
+
+
+def lossless_config(
+    source: Source, tensor: SourceTensor, layout: Layout | None, tap: str | None = None
+) -> TensorConfig:
+    """The configuration of a tensor that is coded without loss."""
+    template = template_of(source, tensor)
+    meaning = None if layout is None else layout.unbatched()
+    return TensorConfig(tensor.name, tensor.dtype, tensor.framework, template, LOSSLESS, meaning, tap=tap)
+
+
+class Drafting(ABC):
+    """One tensor's way from values to a draft; subclasses choose for their codec.
+
+    Args:
+        source: of the tensor.
+        tensor: one of its tensors.
+        options: what the user wants.
+        default: what a profile says of the tensor.
+        chunk: samples that are read at a time.
+        embedded: whether a file holds what is chosen, rather than a profile for many files.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        tensor: SourceTensor,
+        options: EncodeOptions,
+        default: TensorConfig | None,
+        chunk: int,
+        embedded: bool,
+    ) -> None:
+        self.source, self.tensor, self.chunk, self.embedded = source, tensor, chunk, embedded
+        self.file, self.target, self.default = options, options.target, default
+        own: TensorOptions = options.of(tensor.name)
+        if default is not None:
+            own = replace(own, layout=own.layout or default.layout, tap=own.tap or default.tap)
+        self.options = own
+
+    def draft(self, budget: int, advance: Advance) -> TensorDraft:
+        """Read the tensor and choose.
+
+        Args:
+            budget: most values of the sample on which choices are made.
+            advance: called with the number of values that were read.
+        """
+        layout, guessed = choose_layout(self.source, self.tensor, self.options)
+        base = lossless_config(self.source, self.tensor, layout, self.options.tap)
+        terms = self._terms()
+        if layout is None or self.target.kind == "lossless" or not self.tensor.numel:
+            self._check_finite(advance)
+            return TensorDraft(base, guessed)
+        survey = survey_tensor(
+            self.source,
+            self.tensor,
+            layout,
+            terms.truncate,
+            chunk=self.chunk,
+            budget=budget,
+            keep_nonfinite=self.file.keep_nonfinite,
+            progress=advance,
+        )
+        if self.target.kind != "max_error" and not survey.statistics.moderate:
+            wide = f"{self._name()}kept without loss: its values are beyond 2^48 or all below 2^-48"
+            return TensorDraft(base, guessed, warning="" if survey.constant else wide)
+        return replace(self._with_loss(base, survey, terms), guessed=guessed)
+
+    @abstractmethod
+    def _with_loss(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TensorDraft:
+        """The draft of a tensor that may lose something.
+
+        Args:
+            base: the configuration without loss.
+            survey: of the tensor.
+            terms: that were asked for.
+        """
+
+    def _profiled(self) -> TensorConfig | None:
+        """The profile's configuration, where neither option nor target stand against it."""
+        default = self.default
+        bounded = self.target.kind in ("max_error", "lossless")
+        if default is None or not default.codec.lossy or self.options.alignment or bounded:
+            return None
+        return default
+
+    def _terms(self) -> Terms:
+        default = self._profiled()
+        alignment = self.options.alignment
+        truncate = None if alignment is None else alignment.truncate
+        if default is not None and default.alignment is not None:
+            truncate = default.alignment.truncate
+        if self.target.kind in ("max_error", "lossless") and truncate is not None:
+            raise OptionError("truncation and an error bound contradict each other", remedy="leave one out")
+        bound = self.target.value if self.target.kind == "max_error" else None
+        return Terms(bound, truncate, self.file.keep_nonfinite)
+
+    def _name(self) -> str:
+        return f"tensor '{self.tensor.name}' " if self.tensor.name else ""
+
+    def _doubt(self, channels: int) -> str:
+        """What the plugin says of the tap, if the features do not look like that."""
+        declared = self.options.channels
+        if declared in (None, channels):
+            return ""
+        return f"{self._name()}has {channels} channels, tap '{self.options.tap}' has {declared}: is the tap right?"
+
+    def _check_finite(self, advance: Advance) -> None:
+        """What is coded without loss carries NaN and Inf, but only if that was asked for."""
+        if self.target.kind == "lossless" or self.file.keep_nonfinite or self.tensor.dtype not in FLOATS:
+            advance(self.tensor.numel)
+            return
+        for start, stop in chunks_of(self.source.samples, self.chunk):
+            block = self.tensor.block(start, stop)
+            for part in block if isinstance(block, list) else [block]:
+                check_finite(to_floats(part, self.tensor.dtype), self.tensor, start)
+                advance(part.size)

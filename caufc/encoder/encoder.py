@@ -1,0 +1,115 @@
+"""Encoding: drafts of all tensors, then passes over the chunks until the rate control is met."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ..coders.config import TensorConfig
+from ..coders.side_files import ProfileFile, side_file_bytes
+from .drafting import draft_tensors
+from .file_writer import FileWriter
+from .options import EncodeOptions
+from .prelude import container_prelude
+from .rate_control import RateControl, RestartableSink, first_gain
+from .report import Report, report_of
+from .source import Source
+from .tensor_draft import TensorDraft
+from .threads import one_blas_thread
+
+__all__ = ["Encoder", "Progress"]
+
+CHUNK_VALUES = 1 << 22
+CHUNK_SAMPLES = 4096
+CHUNK_ARRAYS = 1 << 16
+"""A chunk holds as many samples as make four million values, at most 4,096, and fewer of many tensors."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many values are through, and how many there are."""
+
+
+class Encoder:
+    """Encodes one source into one container.
+
+    Args:
+        source: the samples.
+        options: what was asked for.
+        profile: supplies what options leave open.
+        progress: called as work goes on.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        options: EncodeOptions,
+        profile: ProfileFile | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.source, self.options, self.profile = source, options, profile
+        self.progress = progress
+        self.numel = sum(tensor.numel for tensor in source.tensors)
+        self.chunk = options.chunk or _chunk_samples(source, self.numel)
+        self.arch = options.arch or (profile.header.arch if profile else None)
+
+    def encode(self, sink: RestartableSink) -> Report:
+        """Write the container.
+
+        Raises:
+            InputError: for input that cannot be encoded as asked.
+        """
+        started = time.perf_counter()
+        with one_blas_thread():
+            drafts = self._drafts()
+            control = self._control()
+            done = control.run(drafts, sink)
+        return report_of(self.source, self.arch, done, control, time.perf_counter() - started)
+
+    def _control(self) -> RateControl:
+        writer = FileWriter(
+            self.source, self.options, self.chunk, self.arch, self.profile, lambda: self._advance("encode")
+        )
+        control: RateControl = self.options.codec.load("rate_control")(self.options, self.numel, writer)
+        return control
+
+    @one_blas_thread()
+    def make_profile(self) -> bytes:
+        """The bytes of a profile with the decisions for this source, instead of a container with its samples."""
+        target = self.options.target
+        gain = first_gain(target)
+        return self.profile_of([draft.plan(gain, target).config for draft in self._drafts(embedded=False)])
+
+    @one_blas_thread()
+    def configs(self) -> list[TensorConfig]:
+        """How each tensor would be coded by a profile, but for tables."""
+        return [draft.config for draft in self._drafts(embedded=False)]
+
+    def profile_of(self, configs: Sequence[TensorConfig]) -> bytes:
+        """The bytes of a profile of these configurations."""
+        header, sections = container_prelude(
+            self.source.structure, configs, gain=None, arch=self.arch, indexed=False, profile=None
+        )
+        return side_file_bytes(replace(header, content="profile"), sections)
+
+    def _drafts(self, *, embedded: bool = True) -> list[TensorDraft]:
+        return draft_tensors(
+            self.source, self.options, self.profile, self.chunk, self._advance("survey"), embedded=embedded
+        )
+
+    def _advance(self, what: str) -> Callable[[int], None]:
+        """Counts values of one pass for the progress."""
+        done = 0
+
+        def advance(values: int) -> None:
+            nonlocal done
+            done += values
+            if self.progress is not None:
+                self.progress(what, done, self.numel)
+
+        return advance
+
+
+def _chunk_samples(source: Source, numel: int) -> int:
+    by_values = CHUNK_VALUES * source.samples // max(1, numel)
+    by_arrays = CHUNK_ARRAYS // max(1, len(source.tensors))
+    return max(1, min(CHUNK_SAMPLES, by_values, by_arrays))

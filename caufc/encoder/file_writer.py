@@ -1,0 +1,201 @@
+"""One pass over the samples: chunks in, a container out, nothing held but the chunk at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..bitstream import (
+    Chunk,
+    End,
+    Header,
+    Index,
+    Section,
+    block_bytes,
+    checksum,
+    chunk_bytes,
+    end_bytes,
+    index_bytes,
+    section_bytes,
+    work_of,
+)
+from ..coders.base import FileShare, TensorCoder
+from ..coders.distortion import Distortion
+from ..coders.side_files import ProfileFile
+from ..coders.work import WorkMeter, chunk_work
+from ..errors import LimitError
+from .options import EncodeOptions
+from .plan import TensorPlan
+from .prelude import container_prelude
+from .source import Source
+from .survey import chunks_of
+
+__all__ = ["FilePass", "FileWriter", "Sink"]
+
+
+class Sink(Protocol):
+    """Where a container goes, in order."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+@dataclass
+class FilePass:
+    """One pass: with what it was written, and what came of it.
+
+    Args:
+        plans: of the tensors.
+        gain: factor on all steps.
+        bytes_out: of the file.
+        chunks: how many.
+        distortion: of all tensors.
+    """
+
+    plans: Sequence[TensorPlan]
+    gain: float
+    bytes_out: int = 0
+    chunks: int = 0
+    distortion: Distortion = field(default_factory=Distortion)
+
+
+class FileWriter:
+    """Writes whole containers, as often as rate control wants.
+
+    Args:
+        source: the samples.
+        options: what was asked for.
+        chunk: samples a chunk.
+        arch: architecture ID.
+        profile: that the file relies on.
+        advance: makes what is called with the number of values that a pass has written.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        options: EncodeOptions,
+        chunk: int,
+        arch: str | None = None,
+        profile: ProfileFile | None = None,
+        advance: Callable[[], Callable[[int], None]] = lambda: lambda values: None,
+    ) -> None:
+        self.source, self.options, self.chunk = source, options, chunk
+        self.arch, self.profile, self.advance = arch, profile, advance
+
+    def write(self, plans: Sequence[TensorPlan], gain: float, sink: Sink) -> FilePass:
+        """Write a container.
+
+        Args:
+            plans: one per tensor.
+            gain: factor on all steps.
+            sink: takes the bytes.
+
+        Raises:
+            LimitError: if the file would be over a limit of the decoders that are to read it; nothing is coded then.
+        """
+        header, sections = self._prelude(plans, gain)
+        result, limits = FilePass(plans, gain), self.options.limits
+
+        def put(data: bytes) -> int:
+            sink.write(data)
+            result.bytes_out += len(data)
+            return len(data)
+
+        head = header.to_bytes()
+        share = FileShare(gain)
+        coders: list[TensorCoder] = [plan.config.codec.load("coder")(plan.config, share) for plan in plans]
+        with _keeping_within():
+            limits.check("header_bytes", len(head))
+            limits.check("section_bytes", sum(len(section.data) for section in sections))
+            limits.check("channels", sum(coder.channels for coder in coders))
+            self._check_chunks(plans, coders)
+        seed = int.from_bytes(head[-4:], "little")
+        put(head)
+        for section in sections:
+            put(block_bytes("S", section_bytes(section), seed))
+        lengths, first, advance = [], result.bytes_out, self.advance()
+        for start, stop in chunks_of(self.source.samples, self.chunk):
+            body = self._chunk(plans, coders, start, stop, result.distortion, advance)
+            lengths.append((put(block_bytes("C", body, seed)), stop - start))
+        result.chunks = len(lengths)
+        self._close(header, lengths, first, seed, put)
+        return result
+
+    def _prelude(self, plans: Sequence[TensorPlan], gain: float) -> tuple[Header, list[Section]]:
+        options, profile, weights = self.options, self.profile, self.options.weights
+        return container_prelude(
+            self.source.structure,
+            [plan.config for plan in plans],
+            gain=gain if any(plan.config.codec.lossy for plan in plans) else None,
+            arch=self.arch,
+            indexed=options.index if options.index is not None else self.source.samples > self.chunk,
+            profile=profile if profile and (profile.shipped or not options.embed_profile) else None,
+            weights=weights if any(plan.config.codec.weighted for plan in plans) else None,
+            embed_weights=weights is not None and options.embed_weights and not weights.shipped,
+        )
+
+    def _check_chunks(self, plans: Sequence[TensorPlan], coders: Sequence[TensorCoder]) -> None:
+        """What decoding all chunks will cost, from shapes alone."""
+        limits = self.options.limits
+        meter = WorkMeter([plan.config for plan in plans], self.source.structure.kind == "batch", limits)
+        for start, stop in chunks_of(self.source.samples, self.chunk):
+            shapes = self._shapes(start, stop)
+            limits.check("chunk_arrays", len(shapes) * (stop - start))
+            limits.check("chunk_elements", sum(work_of(shape) for by_sample in shapes for shape in by_sample))
+            meter.add(shapes, stop - start, chunk_work(coders, shapes, limits))
+
+    def _shapes(self, start: int, stop: int) -> list[tuple[tuple[int, ...], ...]]:
+        """Shapes of samples ``[start, stop)`` of every tensor."""
+        return [
+            (tensor.shape(start),) * (stop - start)
+            if tensor.stacked
+            else tuple(tensor.shape(sample) for sample in range(start, stop))
+            for tensor in self.source.tensors
+        ]
+
+    def _chunk(
+        self,
+        plans: Sequence[TensorPlan],
+        coders: Sequence[TensorCoder],
+        start: int,
+        stop: int,
+        distortion: Distortion,
+        advance: Callable[[int], None],
+    ) -> bytes:
+        """The body of one chunk; what it loses is added to the distortion."""
+        payloads, symbols = [], 0
+        shapes = self._shapes(start, stop)
+        for tensor, plan, coder, of_tensor in zip(self.source.tensors, plans, coders, shapes, strict=True):
+            encoded = coder.encode(tensor.block(start, stop), plan.terms)
+            payloads.append(encoded.payload)
+            for part in encoded.covered:
+                symbols = checksum(part, symbols)
+            distortion.merge(encoded.distortion)
+            advance(sum(plan.config.size(shape) for shape in of_tensor))
+        chunk = Chunk(start, stop - start, tuple(shapes), tuple(payloads), symbols)
+        return chunk_bytes(chunk, [plan.config.template for plan in plans])
+
+    def _close(
+        self, header: Header, lengths: list[tuple[int, int]], first: int, seed: int, put: Callable[[bytes], int]
+    ) -> None:
+        samples = self.source.samples
+        if not header.indexed:
+            put(block_bytes("E", end_bytes(End(samples, None)), seed))
+            return
+        index = block_bytes("I", index_bytes(Index(first, tuple(lengths))), seed)
+        end = block_bytes("E", end_bytes(End(samples, 0)), seed)
+        put(index)
+        put(block_bytes("E", end_bytes(End(samples, len(index) + len(end))), seed))
+
+
+@contextmanager
+def _keeping_within() -> Iterator[None]:
+    """Refuse to write what a decoder would refuse to read (spec, section 12)."""
+    try:
+        yield
+    except LimitError as err:
+        smaller = "fewer samples a chunk" if err.limit.startswith("chunk_") else "smaller files"
+        err.remedy = f"split the input into smaller samples or {smaller}"
+        raise

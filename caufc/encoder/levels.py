@@ -1,0 +1,93 @@
+"""Levels: how large indices are by channel and band, and what follows from it: classes, and what indices cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codec.transform.contexts import (
+    CLASSES,
+    classes_of,
+)
+from ..codec.transform.parameters import (
+    BAND_LEVELS,
+    CHANNEL_LEVELS,
+)
+from ..codec.transform.token_order import BANDS
+from ..types import Arrays
+
+__all__ = ["Levels", "index_costs", "levels_for"]
+
+RATE_WEIGHT = 0.085
+"""Squared steps that a bit is worth: about 2 ln 2 / 12, what uniform quantisation pays for a bit at high rate."""
+
+MEAN_CLASS = 20
+"""Class of a mean magnitude of 1."""
+
+LEVEL_LIMIT = 60
+PRIOR_EVENTS = 1.5
+"""Magnitude that a channel or band is taken to have of its own accord: rare ones are seen too seldom in a sample."""
+
+Bytes = NDArray[np.uint8]
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What makes up a symbol's class: one part for all, one a channel ``[K]``, one a band ``[16]``."""
+
+    level: int
+    channels: NDArray[np.int8]
+    bands: NDArray[np.int8]
+
+    def classes(self) -> Bytes:
+        """Classes ``[16, K]``."""
+        return classes_of(self.level, self.channels, self.bands)
+
+    def sections(self) -> Arrays:
+        """As sections."""
+        return {CHANNEL_LEVELS: self.channels, BAND_LEVELS: self.bands}
+
+
+def levels_for(indices: NDArray[np.int32], bands: Bytes) -> Levels:
+    """Levels from quantised coefficients ``[N, K]``: half-octaves of mean magnitudes, by band times by channel."""
+    magnitudes = np.abs(indices)
+    by_band, counts = np.zeros(BANDS), np.bincount(bands, minlength=BANDS) * max(1, indices.shape[1])
+    np.add.at(by_band, bands, magnitudes.sum(axis=1, dtype=np.float64))
+    by_channel = magnitudes.sum(axis=0, dtype=np.float64)
+    mean = max(float(by_channel.sum()), 0.5) / max(1, indices.size)
+    channel = (by_channel + PRIOR_EVENTS) / (len(indices) * mean + PRIOR_EVENTS)
+    band = (by_band + PRIOR_EVENTS) / (counts * mean + PRIOR_EVENTS)
+    return Levels(
+        int(_half_octaves(np.array(mean)) + MEAN_CLASS),
+        _half_octaves(channel),
+        _half_octaves(band),
+    )
+
+
+def _half_octaves(ratios: NDArray[np.float64]) -> Any:
+    return np.clip(np.rint(2 * np.log2(ratios)), -LEVEL_LIMIT, LEVEL_LIMIT).astype(np.int8)
+
+
+def index_costs(indices: NDArray[np.int32], classes: Bytes, bands: Bytes) -> Values:
+    """What indices cost, in squared steps ``[2, 16, K]``: where zeros are likely, ones are dear.
+
+    Bits by class, of a magnitude of 1 beyond those of 0 and of every further one, times what a bit is worth.
+    """
+    counts, sums = np.zeros((CLASSES, 3), np.int64), np.zeros(CLASSES)
+    magnitudes = np.abs(indices)
+    for band in np.unique(bands):
+        there = magnitudes[bands == band]
+        keys = np.minimum(there, 2).astype(np.uint8)
+        keys += 3 * classes[band]
+        counts += np.bincount(keys.ravel(), minlength=3 * CLASSES).reshape(CLASSES, 3)
+        large = there > 1
+        sums += np.bincount(keys[large] // 3, there[large], minlength=CLASSES)
+    zero, one, coded = counts[:, 0] + 0.5, (counts[:, 1] + 0.25) / 2, counts[:, 1] + counts[:, 2]
+    first = np.clip(np.log2(zero / one), 0, 24)
+    excess = (sums - counts[:, 2] + 0.25) / (coded + 1)
+    costs: Values = RATE_WEIGHT * np.stack([first, np.log2(1 + 1 / excess)])
+    return costs[:, classes]

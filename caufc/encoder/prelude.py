@@ -1,0 +1,92 @@
+"""Header and sections of a file: what decoders need, without what its profile says already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..bitstream import AlignmentRecord, Header, Section, TensorRecord
+from ..codec.hyperprior.weights import DECODER_SECTIONS, WEIGHTS_SECTIONS
+from ..coders.config import TensorConfig, record_of
+from ..coders.resolve import record_tree, resolve
+from ..coders.sections import ELEMENTS, NUMBERS, OFFSETS, SCALES, name_of, section_of
+from ..coders.side_files import ProfileFile, WeightsFile
+from ..types import Structure
+
+__all__ = ["container_prelude"]
+
+
+def container_prelude(
+    structure: Structure,
+    configs: Sequence[TensorConfig],
+    *,
+    gain: float | None,
+    arch: str | None,
+    indexed: bool,
+    profile: ProfileFile | None,
+    weights: WeightsFile | None = None,
+    embed_weights: bool = False,
+) -> tuple[Header, list[Section]]:
+    """Header and sections of a file; what its profile says is left out, what only the profile has is emptied.
+
+    Args:
+        structure: of the samples.
+        configs: of the tensors.
+        gain: factor on all steps.
+        arch: architecture ID.
+        indexed: whether an index will follow.
+        profile: that the file relies on.
+        weights: that its tensors of the learned codec need.
+        embed_weights: copy the decoder's part of them into the file, instead of naming them.
+    """
+    records: tuple[TensorRecord, ...] | None = tuple(record_of(config) for config in configs)
+    sections = [
+        section_of(number, name, array)
+        for number, config in enumerate(configs)
+        for name, array in config.arrays.items()
+        if name not in WEIGHTS_SECTIONS
+    ]
+    if weights is not None and embed_weights:
+        sections += [section for section in weights.sections if name_of(section) in DECODER_SECTIONS]
+    tree = None if structure.tree == 0 else record_tree(structure.tree)
+    header = Header(
+        content=structure.kind,
+        indexed=indexed,
+        gain=None if gain == 1 else gain,
+        tree=tree,
+        tensors=records,
+        arch=arch,
+        weights=None if weights is None or embed_weights else weights.id,
+    )
+    return (header, sections) if profile is None else _relying(header, sections, configs, profile)
+
+
+def _relying(
+    header: Header, sections: list[Section], configs: Sequence[TensorConfig], profile: ProfileFile
+) -> tuple[Header, list[Section]]:
+    """The same, for decoders that have the profile."""
+    defaults = [record_of(config) for config in resolve(profile.header, profile.sections, None)[1]]
+    own_tree, known_tree = (0 if tree is None else tree for tree in (header.tree, profile.header.tree))
+    shorter = tuple(_difference(record_of(config), default) for config, default in zip(configs, defaults, strict=True))
+    header = replace(
+        header,
+        profile=profile.id,
+        tree=None if own_tree == known_tree else own_tree,
+        tensors=None if all(record == TensorRecord() for record in shorter) else shorter,
+        arch=None if header.arch == profile.header.arch else header.arch,
+    )
+    there = {(name_of(s), s.tensor): s.data for s in profile.sections}
+    absent = [
+        Section(NUMBERS[name], number, ELEMENTS[name], b"")
+        for name, number in there
+        if configs[number].codec.lossy and name not in (OFFSETS, SCALES, *configs[number].arrays)
+    ]
+    return header, [*absent, *(s for s in sections if there.get((name_of(s), s.tensor)) != s.data)]
+
+
+def _difference(record: TensorRecord, default: TensorRecord) -> TensorRecord:
+    """Only the fields in which a record differs from the profile's."""
+    differing = {name: value for name, value in vars(record).items() if value != getattr(default, name)}
+    if "alignment" in differing and differing["alignment"] is None:
+        differing["alignment"] = AlignmentRecord(0, 0)
+    return TensorRecord(**differing)

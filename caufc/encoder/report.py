@@ -1,0 +1,141 @@
+"""What an encode did, in numbers with their units."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..coders.registry import codec_of_all
+from ..types import DTYPES, Structure
+from .file_writer import FilePass
+from .plan import TensorPlan
+from .rate_control import RateControl
+from .source import Source
+from .tensor_draft import TransformDraft
+
+__all__ = ["Report", "TensorReport", "report_of"]
+
+
+@dataclass(frozen=True)
+class TensorReport:
+    """One tensor of a report.
+
+    Args:
+        name: dotted path; empty for a lone tensor.
+        dtype: as it came in.
+        shape: of a sample, None where it varies.
+        layout: expression, None where the tensor is coded without loss.
+        guessed: whether the layout was a guess.
+        codec: ``transform``, ``hyperprior`` or ``lossless``.
+        alignment: ``kind/scope``.
+        step: quantiser step in aligned units, gain included; None without quantiser.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+    layout: str | None
+    guessed: bool
+    codec: str
+    alignment: str
+    step: float | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an encode did.
+
+    Args:
+        bytes_in: bytes of the tensors' values.
+        bytes_out: bytes of the file, all counted.
+        numel: number of values.
+        samples: number of samples.
+        snr_db: 10 log10 of energy over squared error, over all floats; None if nothing was lost.
+        nmse: squared error over energy.
+        max_abs_error: largest absolute error.
+        clipped: values that truncation changed.
+        exact: values stored exactly because the quantiser could not keep the promise.
+        chunks: number of chunks.
+        passes: passes over the samples, the survey not counted.
+        seconds: wall-clock time.
+        arch: architecture ID.
+        codec: the codec that was asked for.
+        tensors: one entry a tensor.
+        warnings: what the user should know, a sentence each.
+    """
+
+    bytes_in: int
+    bytes_out: int
+    numel: int
+    samples: int
+    snr_db: float | None
+    nmse: float
+    max_abs_error: float
+    clipped: int
+    exact: int
+    chunks: int
+    passes: int
+    seconds: float
+    arch: str | None
+    codec: str
+    tensors: tuple[TensorReport, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def bpfp(self) -> float:
+        """Bits per feature point: 8 bytes_out / numel."""
+        return 8 * self.bytes_out / self.numel if self.numel else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, numbers unrounded; infinite numbers are null."""
+        data: dict[str, Any] = {"bpfp": self.bpfp, **asdict(self)}
+        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in data.items()}
+
+
+def report_of(source: Source, arch: str | None, done: FilePass, control: RateControl, seconds: float) -> Report:
+    """The report of an encode.
+
+    Args:
+        source: what was coded.
+        arch: architecture ID.
+        done: the pass that stands in the file.
+        control: that ended with it.
+        seconds: wall-clock time.
+    """
+    distortion = done.distortion
+    return Report(
+        bytes_in=sum(tensor.numel * DTYPES[tensor.dtype].itemsize for tensor in source.tensors),
+        bytes_out=done.bytes_out,
+        numel=control.numel,
+        samples=source.samples,
+        snr_db=distortion.snr_db,
+        nmse=distortion.nmse,
+        max_abs_error=distortion.largest,
+        clipped=distortion.clipped,
+        exact=distortion.patched,
+        chunks=done.chunks,
+        passes=control.passes,
+        seconds=seconds,
+        arch=arch,
+        codec=codec_of_all(plan.config.codec for plan in done.plans).name,
+        tensors=tuple(_tensor_report(plan, source.structure, done.gain) for plan in done.plans),
+        warnings=(*(plan.draft.warning for plan in done.plans if plan.draft.warning), *control.warnings),
+    )
+
+
+def _tensor_report(plan: TensorPlan, structure: Structure, gain: float) -> TensorReport:
+    config = plan.config
+    stepped = isinstance(plan.draft, TransformDraft)
+    return TensorReport(
+        name=config.name,
+        dtype=config.dtype,
+        shape=config.template,
+        layout=config.layout_text(structure) if config.codec.lossy else None,
+        guessed=plan.draft.guessed and config.codec.lossy,
+        codec=config.codec.name,
+        alignment=config.alignment_text,
+        step=float(np.float32(float(config.parameters[0]) * gain)) if stepped else None,
+    )

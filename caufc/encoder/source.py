@@ -1,0 +1,64 @@
+"""What the encoder reads: tensors of numbered samples, in parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..types import (
+    AnyArray,
+    Framework,
+    Leaf,
+    Structure,
+)
+
+__all__ = ["Source", "SourceTensor"]
+
+
+@dataclass(frozen=True)
+class SourceTensor:
+    """One named tensor over all samples.
+
+    Args:
+        name: the path in the structure, joined with dots; empty for a lone tensor.
+        dtype: a name of :data:`caufc.types.DTYPES`.
+        framework: where arrays came from, and go back to.
+        leaves: one leaf whose first axis counts samples (``stacked``), or one leaf a sample.
+        stacked: which of the two.
+    """
+
+    name: str
+    dtype: str
+    framework: Framework
+    leaves: Sequence[Leaf]
+    stacked: bool
+
+    @property
+    def numel(self) -> int:
+        """Values over all samples."""
+        return sum(math.prod(leaf.shape) for leaf in self.leaves)
+
+    def shape(self, sample: int) -> tuple[int, ...]:
+        """Shape of one sample, without a sample axis."""
+        return tuple(self.leaves[0].shape[1:]) if self.stacked else tuple(self.leaves[sample].shape)
+
+    def block(self, start: int, stop: int) -> AnyArray | list[AnyArray]:
+        """Samples ``[start, stop)``: one array ``[stop - start, ...]`` if stacked, else a list of arrays."""
+        if self.stacked:
+            return self.leaves[0].rows(start, stop)
+        return [leaf.read() for leaf in self.leaves[start:stop]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """An input as a structure and its tensors; ``samples`` counts them."""
+
+    structure: Structure
+    tensors: tuple[SourceTensor, ...]
+    samples: int
+
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """Axes of one sample, by tensor name."""
+        return {t.name: len(t.leaves[0].shape) - t.stacked if t.leaves else 0 for t in self.tensors}

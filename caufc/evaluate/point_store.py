@@ -1,0 +1,94 @@
+"""Measured points, kept in the work folder: a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .methods import setting_text
+from .sweep import Setting
+
+__all__ = ["Point", "PointStore"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One tap, coded in one way at one setting.
+
+    Args:
+        setting: of the method.
+        bytes: all that decoding needs.
+        bpfp: bits per feature point, 8 bytes / values.
+        snr_db: 10 log10 of energy over squared error; None if nothing was lost.
+        encode_mb_s, decode_mb_s: 10^6 bytes of fp32 values a second of CPU time, one thread.
+        encode_mib, decode_mib: peak memory above what stood before.
+        variant: the full name of what made it.
+        top1: predictions of all samples.
+    """
+
+    setting: Setting
+    bytes: int
+    bpfp: float
+    snr_db: float | None
+    encode_mb_s: float
+    decode_mb_s: float
+    encode_mib: float
+    decode_mib: float
+    variant: str
+    top1: Sequence[int]
+
+    def agrees(self, reference: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """By sample, whether the prediction is that from unquantised features ``[B]``."""
+        same: NDArray[np.bool_] = np.asarray(self.top1, np.int64) == reference
+        return same
+
+
+class PointStore:
+    """The points of one method on one tap, in a file.
+
+    Args:
+        path: of the file.
+        fingerprint: of features, options and versions; points of another one do not count.
+    """
+
+    def __init__(self, path: Path, fingerprint: Mapping[str, Any]) -> None:
+        self.path, self.fingerprint = path, dict(fingerprint)
+        self._found: dict[str, Point] = {}
+        self._failed: dict[str, str] = {}
+        if path.exists():
+            kept = json.loads(path.read_text("utf-8"))
+            if kept["fingerprint"] == self.fingerprint:
+                self._found = {name: Point(**point) for name, point in kept["points"].items()}
+                self._failed = kept["failed"]
+
+    def get(self, setting: Setting) -> Point | None:
+        """The point of a setting, if it was measured."""
+        return self._found.get(setting_text(setting))
+
+    def failure(self, setting: Setting) -> str | None:
+        """Why the setting cannot be coded, if it was tried in vain."""
+        return self._failed.get(setting_text(setting))
+
+    def add(self, point: Point) -> None:
+        """Keep a point."""
+        self._found[setting_text(point.setting)] = point
+        self._write()
+
+    def fail(self, setting: Setting, reason: str) -> None:
+        """Keep the reason why there is no point."""
+        self._failed[setting_text(setting)] = reason
+        self._write()
+
+    def _write(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        points = {name: asdict(point) for name, point in self._found.items()}
+        kept = {"fingerprint": self.fingerprint, "points": points, "failed": self._failed}
+        partial = self.path.with_suffix(".part")
+        partial.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+        partial.replace(self.path)

@@ -1,0 +1,157 @@
+"""A task's features, labels and predictions, kept in the work folder so that an interrupted run finds them again."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..descriptors import (
+    Half,
+    Tap,
+    Task,
+    TaskRuntime,
+)
+from ..errors import (
+    InputError,
+    NonFiniteError,
+)
+from ..fit.network_tail import Task as Rest
+from .feature_file import Stored
+
+__all__ = ["TaskData", "file_name"]
+
+EXTRACTED = 50
+"""Samples that are extracted at a time."""
+
+Told = Callable[[str, float], None]
+"""Called with what is being done, and how far it is, 0 to 1."""
+
+
+def file_name(name: str) -> str:
+    """A name as part of a path."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name)
+
+
+class TaskData:
+    """What an evaluation needs of a task; the network is loaded when it is first used.
+
+    Args:
+        task: its descriptor.
+        taps: those that are measured.
+        load: makes the runtime.
+        folder: where features are kept.
+        samples: of the test half at most; None for all.
+        fit_samples: of the fit half at most.
+        origin: tells data and options apart: features of another origin are extracted anew.
+        tested: the halves that are coded, one after the other; the other one fits.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        taps: Sequence[Tap],
+        load: Callable[[], TaskRuntime],
+        folder: Path,
+        samples: int | None,
+        fit_samples: int,
+        origin: str,
+        tested: Sequence[Half] = ("test",),
+    ) -> None:
+        self.task, self.taps, self.folder, self.origin = task, {tap.name: tap for tap in taps}, folder, origin
+        self._load, self.tested = load, tested
+        self._limits: dict[Half, int | None] = {"fit": fit_samples, "test": samples}
+        self._runtime: TaskRuntime | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def runtime(self) -> TaskRuntime:
+        """The loaded task."""
+        with self._lock:
+            if self._runtime is None:
+                self._runtime = self._load()
+            return self._runtime
+
+    def count(self, half: Half) -> int:
+        """Samples of a half that are used."""
+        there, limit = len(self.runtime.labels(half)), self._limits[half]
+        return there if limit is None else min(there, limit)
+
+    def labels(self, half: Half) -> NDArray[np.int64]:
+        """Right classes ``[B]``; -1 where they are not known."""
+        return np.asarray(self.runtime.labels(half)[: self.count(half)], np.int64)
+
+    def features(self, tap: str, half: Half, told: Told = lambda text, share: None) -> Path:
+        """The file of a tap's :class:`Stored` features; all taps are extracted at once, the first time."""
+        with self._lock:
+            if not self._extracted(half):
+                self._extract(half, told)
+            return self._path(tap, half)
+
+    def rest(self, tap: str) -> Callable[[Any], Any]:
+        """The network behind a tap: features ``[B, ...]`` to scores."""
+
+        def resume(features: Any) -> Any:
+            with self._lock:
+                return self.runtime.resume(features, tap)
+
+        return resume
+
+    def predict(self, tap: str, features: Stored) -> NDArray[np.int64]:
+        """Top-1 classes ``[B]`` of features, decoded ones for instance."""
+        with self._lock:
+            scores = Rest(self.rest(tap), "logits").run(list(features.samples))
+        if scores[0].ndim != 1:
+            raise InputError(
+                f"'{self.task.id}' gives outputs of shape {list(scores[0].shape)} a sample, not scores [K]"
+            )
+        return np.array([int(row.argmax()) for row in scores], np.int64)
+
+    def reference(self, tap: str, half: Half = "test") -> NDArray[np.int64]:
+        """Predictions from unquantised features ``[B]`` of a half, kept in a file."""
+        path = self._path(tap, half).with_suffix(".top1.npy")
+        features = self.features(tap, half)
+        with self._lock:
+            if not path.exists():
+                np.save(path, self.predict(tap, Stored.load(features)))
+            found: NDArray[np.int64] = np.load(path)
+        return found
+
+    def _path(self, tap: str, half: Half) -> Path:
+        return self.folder / file_name(self.task.id) / f"{file_name(tap)}.{half}.npy"
+
+    def _facts(self, half: Half) -> dict[str, Any]:
+        return {"task": self.task.id, "origin": self.origin, "samples": self.count(half), "taps": sorted(self.taps)}
+
+    def _extracted(self, half: Half) -> bool:
+        kept = self._path("taps", half).with_suffix(".json")
+        if not kept.exists():
+            return False
+        facts, wanted = json.loads(kept.read_text("utf-8")), self._facts(half)
+        same = all(facts[key] == wanted[key] for key in ("task", "origin", "samples"))
+        return same and set(wanted["taps"]) <= set(facts["taps"])
+
+    def _extract(self, half: Half, told: Told) -> None:
+        count, names = self.count(half), list(self.taps)
+        if not count:
+            raise InputError(f"'{self.task.id}' has no samples in its {half} half")
+        parts: dict[str, list[Any]] = {name: [] for name in names}
+        for start in range(0, count, EXTRACTED):
+            told(f"{self.task.id}: features of the {half} half", start / count)
+            stop = min(start + EXTRACTED, count)
+            for name, features in self.runtime.extract(half, start, stop, names).items():
+                parts[name] += list(features)
+        for name in names:
+            stored = Stored.of(parts.pop(name), self.taps[name].layout)
+            if not all(bool(np.isfinite(part).all()) for part in stored.arrays):
+                raise NonFiniteError(f"features of '{self.task.id}' hold NaN or Inf", tensor=name)
+            path = self._path(name, half)
+            stored.save(path)
+            path.with_suffix(".top1.npy").unlink(missing_ok=True)
+        self._path("taps", half).with_suffix(".json").write_text(json.dumps(self._facts(half)) + "\n", "utf-8")
