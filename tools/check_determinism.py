@@ -58,7 +58,7 @@ for path in sorted((vectors / "valid").glob("*.cauf")):
         found[path.stem] = [symbols == facts["symbols_sha256"], 0.0]
         continue
     decoder = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS)
-    parts = [[] for _ in decoder.setups]
+    parts = [[] for _ in decoder.configs]
     for chunk in decoder.samples():
         for listed, samples in zip(parts, chunk.tensors):
             listed += [np.ascontiguousarray(sample).tobytes() for sample in samples]

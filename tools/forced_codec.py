@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,16 +33,15 @@ from caufc.coders.dtypes import to_floats
 from caufc.coders.lossy import value_aligner
 from caufc.coders.registry import TRANSFORM
 from caufc.coders.side_files import side_file_bytes
-from caufc.encoder.file_writer import (
-    container_prelude,
-    write_pass,
-)
+from caufc.encoder.file_writer import FileWriter
 from caufc.encoder.layout import template_of
-from caufc.encoder.sample_plan import plan
-from caufc.encoder.source import (
-    Source,
-    SourceTensor,
-)
+from caufc.encoder.options import EncodeOptions
+from caufc.encoder.plan import TensorPlan
+from caufc.encoder.prelude import container_prelude
+from caufc.encoder.quantize import IndexQuantizer
+from caufc.encoder.sample_plan import plan_sample
+from caufc.encoder.source import Source, SourceTensor
+from caufc.encoder.tensor_draft import TensorDraft
 from caufc.features import to_source
 from caufc.layouts import Layout
 from caufc.options import layouts_for_structure
@@ -87,7 +86,6 @@ class Forced:
     per_token: bool = False
     chunk: int = 100
     gain: float = 1.0
-    also: dict[int, NDArray[Any]] = field(default_factory=dict)
 
 
 def _samples(tensor: SourceTensor, samples: int) -> Any:
@@ -109,7 +107,7 @@ def _basis(matrix: NDArray[Any], wanted: Forced) -> Arrays:
     return found
 
 
-def _setup(source: Source, wanted: Forced) -> TensorConfig:
+def _config(source: Source, wanted: Forced) -> TensorConfig:
     tensor, layout = source.tensors[0], Layout(wanted.layout).unbatched()
     base = TensorConfig(
         tensor.name, tensor.dtype, tensor.framework, template_of(source, tensor), TRANSFORM, layout,
@@ -127,12 +125,12 @@ def _setup(source: Source, wanted: Forced) -> TensorConfig:
     steps = codec.steps(wanted.gain).astype(np.float64)
     scale = LARGER if wanted.own_tables else 0.0
     coefficients = codec.transform(aligned, geometry)
-    made = plan(coefficients, geometry, steps, parameters, scale, bounded=False, dependent_from=math.inf)
+    made = plan_sample(coefficients, geometry, steps, parameters, scale, bounded=False, dependent_from=math.inf)
     sections = dict(made.sections)
     if not wanted.levels:
         sections = {kind: array for kind, array in sections.items() if kind not in (CHANNEL_LEVELS, BAND_LEVELS)}
     chosen = replace(made.parameters, extents=wanted.extents, dependent=wanted.dependent)
-    return replace(base, parameters=chosen.to_fields(), arrays={**arrays, **sections, **wanted.also})
+    return replace(base, parameters=chosen.to_fields(), arrays={**arrays, **sections})
 
 
 def _source(features: Any, wanted: Forced) -> Source:
@@ -142,13 +140,11 @@ def _source(features: Any, wanted: Forced) -> Source:
 def forced_file(features: Any, wanted: Forced) -> bytes:
     """The bytes of a file."""
     source = _source(features, wanted)
-    setup = _setup(source, wanted)
-    prelude = container_prelude(source.structure, [setup], gain=wanted.gain, arch=None, indexed=False, profile=None)
+    config = _config(source, wanted)
+    terms = Terms(quantizer=IndexQuantizer(dependent=wanted.dependent))
     sink = io.BytesIO()
-    write_pass(
-        source, [setup], prelude, sink, promises=[Terms()], costs=[None], gain=wanted.gain, chunk=wanted.chunk,
-        progress=lambda values: None,
-    )  # fmt: skip
+    writer = FileWriter(source, EncodeOptions(index=False), wanted.chunk)
+    writer.write([TensorPlan(TensorDraft(config), config, terms)], wanted.gain, sink)
     return sink.getvalue()
 
 
@@ -156,6 +152,6 @@ def forced_profile(features: Any, wanted: Forced) -> bytes:
     """The bytes of a profile with the same decisions."""
     source = _source(features, wanted)
     header, sections = container_prelude(
-        source.structure, [_setup(source, wanted)], gain=None, arch=None, indexed=False, profile=None
+        source.structure, [_config(source, wanted)], gain=None, arch=None, indexed=False, profile=None
     )
     return side_file_bytes(replace(header, content="profile"), sections)

@@ -147,13 +147,13 @@ def with_right_symbols(parts: Parts) -> Parts:
 def read_all(data: bytes) -> tuple[int, int]:
     """Samples and values that decoding gives; all its arrays are as their tensors say."""
     decoder = FileDecoder(iter([data]), lookup, LIMITS)
-    collector = Collector(decoder.setups, decoder.structure)
+    collector = Collector(decoder.configs, decoder.structure)
     for chunk in decoder.samples():
         collector.add(chunk)
     found = collector.arrays()
-    for setup, arrays in zip(decoder.setups, found, strict=True):
+    for config, arrays in zip(decoder.configs, found, strict=True):
         for array in arrays if isinstance(arrays, list) else [arrays]:
-            template = (None, *setup.template) if decoder.structure.kind == "batch" else setup.template
+            template = (None, *config.template) if decoder.structure.kind == "batch" else config.template
             if array.ndim != len(template) or any(
                 n not in (None, m) for n, m in zip(template, array.shape, strict=True)
             ):

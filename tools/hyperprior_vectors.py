@@ -14,7 +14,6 @@ from tiny_weights import tiny_arrays
 import caufc
 from caufc.bitstream import (
     Header,
-    Section,
     block_bytes,
     chunk_bytes,
     parse_chunk,
@@ -26,10 +25,18 @@ from caufc.codec.hyperprior.codec import (
 )
 from caufc.codec.hyperprior.weights import (
     DECODER_SECTIONS,
+    GAINS,
+    HYPER_SYNTHESIS,
+    HYPER_SYNTHESIS_SHIFTS,
+    INVERSE_GAINS,
+    LATENT_TABLES,
+    NETWORK,
+    SYNTHESIS,
+    SYNTHESIS_FLOATS,
     Weights,
 )
 from caufc.coders.prelude import read_prelude
-from caufc.coders.sections import ELEMENTS
+from caufc.coders.sections import section_of
 from caufc.coders.side_files import side_file_bytes
 from caufc.limits import DEFAULT_LIMITS
 
@@ -101,7 +108,7 @@ class Pieces:
     """A file in pieces that can be replaced one by one."""
 
     header: Header
-    arrays: Mapping[int, NDArray[Any]]
+    arrays: Mapping[str, NDArray[Any]]
     chunks: tuple[bytes, ...]
     end: bytes
 
@@ -111,36 +118,32 @@ class Pieces:
         data = Learned("", "", sparse(2, 9, 11), False, {"layout": "b n c"}).encode(weights)
         prelude = read_prelude(iter([data]), DEFAULT_LIMITS)
         end = prelude.stream.block()
-        arrays = {kind: array for kind, array in tiny_arrays(SEED).items() if kind in DECODER_SECTIONS}
-        return cls(prelude.header, arrays, (prelude.first.body,), bytes(end.body))
+        arrays = {name: array for name, array in tiny_arrays(SEED).items() if name in DECODER_SECTIONS}
+        return cls(prelude.header, arrays, (bytes(prelude.first.body),), bytes(end.body))
 
     def to_bytes(self) -> bytes:
         """The file."""
         head = self.header.to_bytes()
         seed = int.from_bytes(head[-4:], "little")
-        sections = (
-            Section(kind, 0, ELEMENTS[kind], array.astype(ELEMENTS[kind]).tobytes())
-            for kind, array in self.arrays.items()
-        )
-        blocks = [("S", section_bytes(section)) for section in sections]
+        blocks = [("S", section_bytes(section_of(0, name, array))) for name, array in self.arrays.items()]
         blocks += [("C", body) for body in self.chunks] + [("E", self.end)]
-        return head + b"".join(block_bytes(tag, bytes(body), seed) for tag, body in blocks)
+        return head + b"".join(block_bytes(tag, body, seed) for tag, body in blocks)
 
     def with_parameters(self, *parameters: int | float) -> Pieces:
         """With other parameters of the codec."""
         (record,) = self.header.tensors or ()
         return replace(self, header=replace(self.header, tensors=(replace(record, parameters=parameters or None),)))
 
-    def with_array(self, kind: int, array: Any) -> Pieces:
+    def with_array(self, name: str, array: Any) -> Pieces:
         """With another section; None leaves it out."""
-        rest = {number: other for number, other in self.arrays.items() if number != kind}
-        return replace(self, arrays=rest if array is None else {**rest, kind: np.asarray(array)})
+        rest = {kept: other for kept, other in self.arrays.items() if kept != name}
+        return replace(self, arrays=rest if array is None else {**rest, name: np.asarray(array)})
 
-    def changed(self, kind: int, position: int, value: int) -> Pieces:
+    def changed(self, name: str, position: int, value: int) -> Pieces:
         """With one element of a section changed."""
-        array = self.arrays[kind].copy()
+        array = self.arrays[name].copy()
         array[position] = value
-        return self.with_array(kind, array)
+        return self.with_array(name, array)
 
     def with_words(self, words: bytes) -> Pieces:
         """With other words in the payload."""
@@ -155,21 +158,21 @@ def invalid(weights: Path) -> Iterator[tuple[str, int, str, bytes]]:
     caufc.decode(base.to_bytes())
     not_finite = int(np.float32(np.inf).view("<i4"))
     below_zero = int(np.float32(-1).view("<i4"))
-    bias_of_norm = len(base.arrays[21]) // 2 + 3
+    bias_of_norm = len(base.arrays[SYNTHESIS_FLOATS]) // 2 + 3
     malformed = {
         "hyperprior-no-rate": (400, base.with_parameters()),
         "hyperprior-float-rate": (400, base.with_parameters(1.0)),
         "hyperprior-rate-too-high": (400, base.with_parameters(2)),
-        "hyperprior-no-weights": (401, base.with_array(12, None)),
-        "hyperprior-no-width": (402, base.changed(12, 0, 0)),
-        "hyperprior-network-flags": (402, base.changed(12, 3, 2)),
-        "hyperprior-no-synthesis": (403, base.with_array(20, None)),
-        "hyperprior-short-kernels": (403, base.with_array(17, base.arrays[17][:-1])),
-        "hyperprior-part-of-encoder": (403, base.with_array(13, base.arrays[14])),
-        "hyperprior-infinite-gain": (404, base.changed(14, 1, not_finite)),
-        "hyperprior-negative-norm": (405, base.changed(21, bias_of_norm, below_zero)),
-        "hyperprior-no-shift": (406, base.changed(19, 2, 0)),
-        "hyperprior-table-level": (230, base.changed(15, 70, 194)),
+        "hyperprior-no-weights": (401, base.with_array(NETWORK, None)),
+        "hyperprior-no-width": (402, base.changed(NETWORK, 0, 0)),
+        "hyperprior-network-flags": (402, base.changed(NETWORK, 3, 2)),
+        "hyperprior-no-synthesis": (403, base.with_array(SYNTHESIS, None)),
+        "hyperprior-short-kernels": (403, base.with_array(HYPER_SYNTHESIS, base.arrays[HYPER_SYNTHESIS][:-1])),
+        "hyperprior-part-of-encoder": (403, base.with_array(GAINS, base.arrays[INVERSE_GAINS])),
+        "hyperprior-infinite-gain": (404, base.changed(INVERSE_GAINS, 1, not_finite)),
+        "hyperprior-negative-norm": (405, base.changed(SYNTHESIS_FLOATS, bias_of_norm, below_zero)),
+        "hyperprior-no-shift": (406, base.changed(HYPER_SYNTHESIS_SHIFTS, 2, 0)),
+        "hyperprior-table-level": (230, base.changed(LATENT_TABLES, 70, 194)),
         "hyperprior-far-hyper-latent": (413, base.with_words(_far_words())),
         "hyperprior-words-left": (251, base.with_words(bytes([1, 2, 3, 4] * 900))),
     }

@@ -244,7 +244,7 @@ def expected(data: bytes, profile: Path | None = None, weights: Path | None = No
     model = None if weights is None else find_weights(weights)
     lookup = profile_lookup(given, weights=model)
     decoder = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS)
-    parts: list[list[bytes]] = [[] for _ in decoder.setups]
+    parts: list[list[bytes]] = [[] for _ in decoder.configs]
     for chunk in decoder.samples():
         for found, samples in zip(parts, chunk.tensors, strict=True):
             found += [np.ascontiguousarray(sample).tobytes() for sample in samples]
@@ -253,8 +253,8 @@ def expected(data: bytes, profile: Path | None = None, weights: Path | None = No
         known[model.id] = weights.read_bytes()
     reference = refdecoder.decode(data, known)
     tensors = [
-        {"name": setup.name, "dtype": setup.dtype, "shape": list(setup.template), **values(tensor, b"".join(found))}
-        for setup, tensor, found in zip(decoder.setups, reference.tensors, parts, strict=True)
+        {"name": config.name, "dtype": config.dtype, "shape": list(config.template), **values(tensor, b"".join(found))}
+        for config, tensor, found in zip(decoder.configs, reference.tensors, parts, strict=True)
     ]
     again = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS)
     symbols = again.symbols_sha256()

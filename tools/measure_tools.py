@@ -15,7 +15,6 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -47,6 +46,7 @@ from caufc.codec.transform.trellis import (
     halves_of,
 )
 from caufc.codec.transform.universal_tables import universal_tables
+from caufc.encoder import sample_plan
 from caufc.encoder.importance import blind_importance
 from caufc.encoder.levels import (
     Levels,
@@ -74,7 +74,6 @@ from caufc.encoder.tables import (
 from caufc.encoder.trellis_search import dependent_quantize
 from caufc.layouts import Layout
 
-codec_plan = import_module("caufc.encoder.plan")
 OCTAVES = (-0.75, -0.25, 0.25, 0.75)
 LOW_QUALITY = 16.0
 COARSER = {"medium quality": 0, "steps eight times as large": 3}
@@ -209,7 +208,7 @@ def extents_speed(folder: Path, taps: Sequence[str]) -> Iterator[dict[str, Any]]
         batch = load_features(folder, tap, "test")[:64]
         size = sum(np.asarray(part).nbytes for part in batch) / 1e6
         for on in (True, False):
-            with mock.patch.object(codec_plan, "_extents_pay", codec_plan._extents_pay if on else lambda *_: False):
+            with mock.patch.object(sample_plan, "_extents_pay", sample_plan._extents_pay if on else lambda *_: False):
                 data = caufc.encode(batch, layout=TAPS[tap].layout, quality=LOW_QUALITY)
                 encode = fastest(lambda b=batch, t=tap: caufc.encode(b, layout=TAPS[t].layout, quality=LOW_QUALITY))
                 decode = fastest(lambda d=data: caufc.decode(d))

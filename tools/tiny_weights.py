@@ -20,6 +20,21 @@ from caufc.codec.hyperprior.layers import (
     hyper_synthesis_layers,
     synthesis_layers,
 )
+from caufc.codec.hyperprior.weights import (
+    ANALYSIS,
+    FLOATS_OF,
+    GAINS,
+    HYPER_ANALYSIS,
+    HYPER_SYNTHESIS,
+    HYPER_SYNTHESIS_BIASES,
+    HYPER_SYNTHESIS_SHIFTS,
+    HYPER_TABLES,
+    INVERSE_GAINS,
+    LATENT_TABLES,
+    NETWORK,
+    SYNTHESIS,
+    WEIGHTS_SECTIONS,
+)
 from caufc.codec.tables import levels_of
 from caufc.coders.sections import ELEMENTS
 from caufc.coders.side_files import weights_bytes
@@ -38,34 +53,36 @@ def tiny_weights(seed: int = 0, **options: Any) -> bytes:
 
 def tiny_arrays(
     seed: int = 0, *, width: int = 3, latents: int = 5, rates: int = 2, shortcut: bool = True
-) -> dict[int, NDArray[Any]]:
+) -> dict[str, NDArray[Any]]:
     """Sections."""
     random = np.random.default_rng(seed)
     gains = np.exp2(np.arange(rates))[:, None] * random.uniform(2, 4, (1, latents))
-    found: dict[int, NDArray[Any]] = {
-        12: np.array([width, latents, rates, shortcut]),
-        13: _bits(gains),
-        14: _bits(1 / gains),
-        15: _tables(np.exp2(np.linspace(-3, 8, SCALES))),
-        16: _tables(random.uniform(0.5, 3, rates * width)),
+    found: dict[str, NDArray[Any]] = {
+        NETWORK: np.array([width, latents, rates, shortcut]),
+        GAINS: _bits(gains),
+        INVERSE_GAINS: _bits(1 / gains),
+        LATENT_TABLES: _tables(np.exp2(np.linspace(-3, 8, SCALES))),
+        HYPER_TABLES: _tables(random.uniform(0.5, 3, rates * width)),
     }
     networks = {
-        22: analysis_layers(width, latents, shortcut),
-        20: synthesis_layers(width, latents, shortcut),
-        24: hyper_analysis_layers(width, latents),
+        ANALYSIS: analysis_layers(width, latents, shortcut),
+        SYNTHESIS: synthesis_layers(width, latents, shortcut),
+        HYPER_ANALYSIS: hyper_analysis_layers(width, latents),
     }
     for kind, layers in networks.items():
         codes, scales, biases = zip(*(_floats(layer, random) for layer in layers), strict=True)
-        if kind == 20:  # aligned values lie around a half
+        if kind == SYNTHESIS:  # aligned values lie around a half
             scales = (*scales[:6], *(OUTPUT * scale for scale in scales[6:]))
             biases = (*biases[:6], biases[6] + 0.5, *biases[7:])
-        found |= {kind: np.concatenate(codes), kind + 1: _bits(np.concatenate([*scales, *biases]))}
+        found |= {kind: np.concatenate(codes), FLOATS_OF[kind]: _bits(np.concatenate([*scales, *biases]))}
     hyper = hyper_synthesis_layers(width, latents)
     outputs = sum(layer.outputs for layer in hyper)
-    found[17] = np.concatenate([random.integers(-3000, 3000, layer.size) for layer in hyper])
-    found[18] = np.concatenate([random.integers(0, 20, outputs - latents) << SHIFT, np.full(latents, 25 << SHIFT)])
-    found[19] = np.full(outputs, SHIFT)
-    return {kind: np.asarray(found[kind]).ravel().astype(element) for kind, element in ELEMENTS.items()}
+    found[HYPER_SYNTHESIS] = np.concatenate([random.integers(-3000, 3000, layer.size) for layer in hyper])
+    found[HYPER_SYNTHESIS_BIASES] = np.concatenate(
+        [random.integers(0, 20, outputs - latents) << SHIFT, np.full(latents, 25 << SHIFT)]
+    )
+    found[HYPER_SYNTHESIS_SHIFTS] = np.full(outputs, SHIFT)
+    return {name: np.asarray(found[name]).ravel().astype(ELEMENTS[name]) for name in WEIGHTS_SECTIONS}
 
 
 def _floats(layer: Layer, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

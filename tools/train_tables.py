@@ -46,12 +46,7 @@ from caufc.codec.transform.contexts import (
 from caufc.codec.transform.dct import forward_grid
 from caufc.codec.transform.grids import Geometry
 from caufc.codec.transform.parameters import Parameters
-from caufc.encoder.quantize import (
-    DEAD_ZONE_ROUNDING,
-    dead_zones,
-    quantize,
-)
-from caufc.encoder.sample_plan import context_counts, plan
+from caufc.encoder.sample_plan import context_counts, plan_sample
 from caufc.encoder.tables import choose_tables
 from caufc.layouts import Layout
 
@@ -103,9 +98,8 @@ def runs(aligned: NDArray[Any], geometry: Geometry) -> Iterator[Counts]:
 
 def _counts(coefficients: NDArray[Any], geometry: Geometry, step: float) -> Counts:
     steps = np.full(16, step)
-    made = plan(coefficients, geometry, steps, Parameters(step), 0.0, bounded=False, dependent_from=math.inf)
-    thresholds = None if made.costs is None else dead_zones(made.costs)[geometry.bands]
-    indices = quantize(coefficients, 1 / step, DEAD_ZONE_ROUNDING, thresholds)
+    made = plan_sample(coefficients, geometry, steps, Parameters(step), 0.0, bounded=False, dependent_from=math.inf)
+    indices = made.quantizer(coefficients, steps, geometry.bands)
     buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
     counts = context_counts(buckets, made.levels.classes(), geometry, made.parameters.extents)
     return counts * (RUN_WEIGHT / max(1, counts.sum()))
