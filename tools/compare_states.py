@@ -10,18 +10,20 @@ It stands here only while the code is rearranged, to show that bytes stay what t
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
-import numpy as np
+import numpy as np  # noqa: E402
 
 LEFT_OUT = ("seconds", "encode_seconds", "decode_seconds", "encode_mb_s", "decode_mb_s", "busy_threads")
 """What differs from run to run."""
@@ -224,5 +226,9 @@ def compare(first: Path, second: Path) -> int:
 
 
 if __name__ == "__main__":
-    verb, *folders = sys.argv[1:]
-    sys.exit({"prepare": prepare, "record": record, "compare": compare}[verb](*map(Path, folders)))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("verb", choices=("prepare", "record", "compare"))
+    parser.add_argument("folders", type=Path, nargs="+")
+    options = parser.parse_args()
+    verbs: dict[str, Callable[..., int | None]] = {"prepare": prepare, "record": record, "compare": compare}
+    sys.exit(verbs[options.verb](*options.folders))

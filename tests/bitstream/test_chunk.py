@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from container import varint
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from caufc.limits import (
     DEFAULT_LIMITS,
     Limits,
 )
+from tools.attack.container import varint
 
 
 def parse(body: bytes, templates: list[Shape], limits: Limits = DEFAULT_LIMITS) -> Chunk:

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgpack
 import pytest
-from container import SIGNATURE, header_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +26,7 @@ from caufc.limits import (
     DEFAULT_LIMITS,
     Limits,
 )
+from tools.attack.container import SIGNATURE, header_bytes
 
 RECORD = [0, 0, [4], "c", None, 0]
 BASE: list[Any] = [0, None, 0, None, None, [RECORD]]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from container import varint
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from caufc.limits import (
     DEFAULT_LIMITS,
     Limits,
 )
+from tools.attack.container import varint
 
 pairs = st.lists(st.tuples(st.integers(1, 1 << 40), st.integers(0, 1000)), max_size=20).map(tuple)
 

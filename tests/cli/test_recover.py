@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from container import assemble, split
 
 import caufc
+from tools.attack.container import assemble, split
 
 from .conftest import Run, names
 

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
-import pytest
 from codec.chunks import Drawn, drawn
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
-SPEC = Path(__file__).resolve().parents[2] / "spec"
-
-
-@pytest.fixture(scope="module")
-def reference() -> ModuleType:
-    sys.path.insert(0, str(SPEC))
-    try:
-        return importlib.import_module("reftransform")
-    finally:
-        sys.path.remove(str(SPEC))
+from spec.reference import transform as reference
 
 
-@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=120)
 @given(drawn())
-def test_both_decode_the_same(reference: ModuleType, case: Drawn) -> None:
+def test_both_decode_the_same(case: Drawn) -> None:
     codec, geometry = case.codec, case.geometry
     sections = {(kind, 0): array for kind, array in case.arrays.items()}
     other = reference.read_codec(codec.parameters.to_fields(), sections, 0, case.channels, 1.5)

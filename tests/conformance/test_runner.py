@@ -13,7 +13,8 @@ import caufc
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = [
     sys.executable,
-    str(ROOT / "spec" / "refdecoder.py"),
+    "-m",
+    "spec.reference",
     "--json",
     "--profile",
     "{profile}",
@@ -27,7 +28,7 @@ CAUFC = [sys.executable, "-m", "caufc.cli.main", "verify", "--deep", "--json", "
 def run(*arguments: str, root: Path = ROOT) -> tuple[int, str]:
     environment = {**os.environ, "PYTHONPATH": str(Path(caufc.__file__).parents[1])}
     command = [sys.executable, str(root / "spec" / "run_vectors.py"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
     return done.returncode, done.stdout
 
 
@@ -65,7 +66,7 @@ def test_other_expectations_turn_red(tmp_path: Path) -> None:
 
 
 def test_every_requirement_is_tested() -> None:
-    command = [sys.executable, str(ROOT / "tools" / "make_requirements_table.py"), "--check"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "tools.make.requirements_table", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     wanted = "up to date: True; every requirement tested: True; vectors that are not there: []\n"
     assert (done.returncode, done.stdout) == (0, wanted)

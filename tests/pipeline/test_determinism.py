@@ -11,9 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_vectors_decode_alike_in_other_environments() -> None:
-    command = [sys.executable, str(ROOT / "tools" / "check_determinism.py"), "--quick"]
+    command = [sys.executable, "-m", "tools.measure.determinism", "--quick"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("without constriction", "NPY_DISABLE_CPU_FEATURES, all", "OPENBLAS_CORETYPE=Prescott", "4 threads"):
         assert f"| {name} | Python " in done.stdout

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(program: str, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, str(TOOLS / program), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    command = [sys.executable, "-m", f"tools.attack.{program}", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert not done.stderr, done.stderr[-2000:]
     return done.returncode, done.stdout
 
@@ -23,8 +23,8 @@ def run(program: str, *arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("program", "arguments"),
     [
-        ("fuzz_structure.py", ("--count", "4000", "--seed", "11", "--second", "60")),
-        ("fuzz_flips.py", ("--count", "9000", "--stride", "33")),
+        ("structure", ("--count", "4000", "--seed", "11", "--second", "60")),
+        ("flips", ("--count", "9000", "--stride", "33")),
     ],
 )
 def test_fuzzing(program: str, arguments: tuple[str, ...]) -> None:
@@ -37,8 +37,8 @@ def test_fuzzing(program: str, arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("target", ["header", "sections", "payload", "index", "pt"])
 def test_coverage_guided(target: str) -> None:
     """libFuzzer ends at once on anything but success and CaufError, without the summary."""
-    command = [sys.executable, str(TOOLS / "fuzz_coverage.py"), target, "--most", "2000"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    command = [sys.executable, "-m", "tools.attack.coverage", target, "--most", "2000"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout.splitlines()[-1])["inputs"] == 2000
 
@@ -47,9 +47,9 @@ def test_failures_are_found() -> None:
     """A decoder that takes blocks as they are, one that raises what is not ours, and one that kills the process."""
     for fault, words in (
         ("unchecked", "accepted"),
-        ("foreign", "KeyError in fuzz_flips.py"),
+        ("foreign", "KeyError in flips.py"),
         ("abort", "killed by signal 6"),
     ):
-        code, text = run("fuzz_flips.py", "--count", "6", "--stride", "50021", "--fault", fault)
+        code, text = run("flips", "--count", "6", "--stride", "50021", "--fault", fault)
         assert code == 1, text
         assert words in text

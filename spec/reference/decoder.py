@@ -1,0 +1,446 @@
+"""A second decoder of CAUF 1.0, written from cauf-1.0.md alone, to be read beside it.
+
+`decode` turns the bytes of a file into arrays. The container is read by container.py beside it, the transform codec by
+transform.py and what that imports. Numbers in calls of `require`, and in docstrings, are those of the specification's
+requirements.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from .container import (
+    BATCH,
+    CHANNEL,
+    CODEC,
+    CONTENT,
+    DTYPE,
+    GLOBAL,
+    MAX_ARRAYS,
+    MAX_CHANNELS,
+    MAX_CHUNK_PRODUCTS,
+    MAX_CHUNK_VALUES,
+    MAX_FILE_PRODUCTS,
+    MAX_FILE_VALUES,
+    MAX_GRIDS,
+    MAX_LISTED,
+    MAX_OUT,
+    MAX_TOKENS,
+    PROFILE,
+    SINGLE,
+    STORAGE,
+    TOKEN,
+    WEIGHTS,
+    Array,
+    Block,
+    Damaged,
+    Header,
+    LimitExceeded,
+    Reader,
+    Sections,
+    Unsupported,
+    inflate,
+    leaves,
+    limit,
+    parse_layout,
+    read_file,
+    read_sections,
+    require,
+    supply,
+    supply_weights,
+)
+from .entropy import Rans, Table, expand
+from .hyperprior import Model, aligned_plane, decode_latents, read_model
+from .lattice import Lattice
+from .order import grid_of
+from .transform import EIGHTHS, Codec, aligned_values, decode_symbols, read_codec
+
+
+# --- The lossless codec: section 11
+def decode_lossless(data: bytes, count: int, storage: str, rotated: bool) -> Array:
+    """`count` elements of the numpy type `storage`; only planes are rotated: [CAUF-0300] to [CAUF-0322]."""
+    r = Reader(data)
+    method, width = r.take(1)[0], np.dtype(storage).itemsize
+    bits = np.dtype(f"<u{width}")
+    if method == 3:
+        elements = decode_planes(r, count, width).astype(bits)
+        if rotated:
+            upper, low = elements >> bits.type(8 * width - 9), elements & bits.type((1 << 8 * width - 9) - 1)
+            elements = (upper >> bits.type(1) | (upper & bits.type(1)) << bits.type(8)) << bits.type(
+                8 * width - 9
+            ) | low
+        return elements.view(storage)
+    require(method <= 2, 300, f"method {method}")
+    size = width if method == 1 else count * width
+    content = inflate(r.rest(), size, 302) if method == 2 else r.rest()
+    require(len(content) == size, 300 + method, f"not {size} bytes of elements")
+    elements = np.frombuffer(content, storage)
+    return np.repeat(elements, count) if method == 1 else elements
+
+
+def read_context(r: Reader) -> tuple[Table | None, int]:
+    """Table and favourite of a context's model; raw is (None, -1): [CAUF-0321], [CAUF-0322]."""
+    kind = r.take(1)[0]
+    require(kind <= 2, 321, f"model {kind}")
+    if kind < 2:
+        return None, r.take(1)[0] if kind else -1
+    where = np.flatnonzero(np.unpackbits(np.frombuffer(r.take(32, 322), np.uint8)))
+    levels = np.zeros(256, np.uint8)
+    levels[where] = np.frombuffer(r.take(len(where), 322), np.uint8)
+    require(np.count_nonzero(levels) == len(where), 322, "a level that is announced is 0")
+    table = expand(levels.tolist())
+    return table, table[0].index(max(table[0]))
+
+
+def read_intervals(r: Reader) -> list[int]:
+    starts = list(r.take(r.take(1, 314)[0], 314))
+    require(len(starts) <= 15 and 0 not in starts and starts == sorted(set(starts)), 314, "starts of intervals")
+    return starts
+
+
+def decode_planes(r: Reader, count: int, width: int) -> Array:
+    """Elements, as u64: [CAUF-0310] to [CAUF-0320]."""
+    models_size, words_size = struct.unpack("<II", r.take(8, 310))
+    models, rans, raw = Reader(r.take(models_size, 310), 321), Rans(r.take(words_size, 310)), Reader(r.rest(), 312)
+    grid = models.take(1, 316)[0]
+    require(grid <= 1, 316, f"grid {grid}")
+    rows, columns, inner = struct.unpack("<III", models.take(12, 316)) if grid else (1, 1, 1)
+    size = rows * columns * inner
+    valid = 0 < size <= count and count % size == 0 and (rows * columns > 1 or not grid)
+    require(valid, 317, f"a grid of {rows} x {columns} x {inner} for {count} elements")
+    lattice = Lattice(count, rows, columns, inner)
+    near = read_intervals(models) if grid else []
+    groups = read_intervals(models)
+    signs, of_groups = 3 if grid else 1, len(groups) + 1
+    numbers = [len(near) + 2 if grid else 1, signs * of_groups, *[2 * of_groups] * 6]
+    contexts = [[read_context(models) for _ in range(number)] for number in numbers[:width]]
+    models.close(311)
+    planes, hit = np.zeros((width, count), np.uint8), np.zeros(count, np.int64)
+    for p, plane in enumerate(planes):
+        favourite_of = np.zeros(count, np.int64)
+        for where, before, behind in lattice.passes() if p < 2 else [(lattice.all(), None, None)]:
+            group = np.searchsorted(groups, planes[0, where], side="right")
+            if p >= 2:
+                context = 2 * group + hit[where]
+            elif before is None:
+                context = signs // 2 + signs * group if p else np.zeros(len(where), np.int64)
+            elif p == 1:
+                context = 3 * group + (plane[before] >> 7) + (plane[behind] >> 7)
+            else:
+                mean = (plane[before].astype(np.int64) + plane[behind] + 1) // 2
+                context = 1 + np.searchsorted(near, mean, side="right")
+            is_raw = np.zeros(len(where), bool)
+            for c, (table, favourite) in enumerate(contexts[p]):
+                here = where[context == c]
+                plane[here] = rans.decode(table, len(here)) if table else max(favourite, 0)
+                is_raw |= (context == c) & (favourite < 0)
+                favourite_of[here] = favourite
+            plane[where[is_raw]] = np.frombuffer(raw.take(int(is_raw.sum())), np.uint8)
+        hit = (plane == favourite_of).astype(np.int64)
+    rans.close()
+    raw.close(311)
+    elements = np.zeros(count, np.uint64)
+    for plane in planes:
+        elements = elements << np.uint64(8) | plane
+    return elements
+
+
+# --- Tensors: sections 6, 7, 10
+@dataclass
+class Tensor:
+    """A tensor of the file; `samples` are its arrays, bf16 as u16 bits, bool as u8.
+
+    Unless `exact`, decoders may differ; `sums` then has what the tolerance of [CAUF-0222] depends on.
+    """
+
+    name: str
+    dtype: str
+    storage: str  # numpy's type
+    framework: str
+    shape: list[int | None]
+    layout: str | None
+    codec: int
+    samples: list[Array] = field(default_factory=list)
+    sums: list[Array] = field(default_factory=list)
+    values: int = 0  # in all samples
+    products: int = 0  # by the basis, in all samples
+    letters: list[int] = field(default_factory=list)  # of the grid, that an axis joins
+    specials: int = 0
+    scope: int = GLOBAL
+    offset: Any = 0.0  # of the tensor, or of channels
+    scale: Any = 1.0
+    ends: tuple[float, float] | None = None  # of the truncation
+    transform: Codec | None = None
+    model: Model | None = None
+
+    @property
+    def exact(self) -> bool:
+        return self.model is None and (self.transform is None or self.transform.exact)
+
+
+def make_tensor(name: str, record: list[Any], number: int, sections: Sections, header: Header) -> Tensor:
+    """What a record and its sections say: [CAUF-0061] to [CAUF-0066], [CAUF-0200], [CAUF-0351]."""
+    dtype, framework, shape, layout, _tap, codec, alignment, parameters = record
+    require(None not in (dtype, framework, shape, codec), 61, f"tensor {number} lacks a field")
+    t = Tensor(name, DTYPE[dtype], STORAGE[dtype], ("numpy", "torch")[framework], shape, layout, codec)
+    if layout is not None:
+        t.letters, t.specials = parse_layout(layout)
+        require(len(t.letters) == len(shape), 65, f"layout {layout!r} for {len(shape)} axes")
+    if codec == 0:
+        return t
+    require(dtype < 4 and layout is not None, 200, "a codec with loss for integers, or without a layout")
+    channel_sizes = [n for n, count in zip(shape, t.letters, strict=True) if not count]
+    require(None not in channel_sizes, 66, "the size of a channel axis is nil")
+    channels = math.prod(channel_sizes)
+    require(channels <= 1 << 24, 66, f"{channels} channels")
+    _, t.scope, t.offset, t.scale = alignment[:4] if alignment else (0, GLOBAL, 0.0, 1.0)
+    if t.scope == CHANNEL:
+        codes = [sections.get((kind, number), np.zeros(0, "<i2")) for kind in (1, 2)]
+        require(all(len(c) == channels for c in codes), 351, f"not {channels} offsets and scales")
+        t.offset, t.scale = statistics(codes[0], codes[1])
+    if codec == 2:
+        t.ends = tuple(alignment[4:6]) if alignment and len(alignment) == 6 else None
+        t.model = read_model(parameters, sections, number)
+        return t
+    t.transform = read_codec(parameters, sections, number, channels, header.gain or 1.0)
+    return t
+
+
+def statistics(offsets: Any, scales: Any) -> tuple[Array, Array]:
+    """Offsets and scales that codes stand for, as f32: [CAUF-0354] to [CAUF-0356]."""
+    require(bool((np.abs(scales) <= 800).all()), 356, "a scale code out of range")
+    with np.errstate(all="ignore"):
+        scale = np.ldexp(np.array(EIGHTHS, np.uint32).view(np.float32)[scales & 7], (scales >> 3).astype(np.int32))
+        return offsets.astype(np.float32) * (scale / np.float32(16)), scale
+
+
+def reconstruct(t: Tensor, aligned: Array, sums: Array, side: Array) -> tuple[Array, Array]:
+    """Features [N, C] in the tensor's dtype, and the sums of section 9.6: [CAUF-0350], [CAUF-0360]."""
+    work: Any = aligned.dtype.type
+    most = np.uint32(0x7F7F0000).view(np.float32) if t.dtype == "bf16" else np.finfo(t.storage).max
+    offset, scale = (x[:, None] for x in statistics(*np.split(side, 2))) if t.scope == TOKEN else (t.offset, t.scale)
+    with np.errstate(all="ignore"):
+        matrix = aligned * np.asarray(scale, work) + np.asarray(offset, work)
+        if t.ends is not None:
+            matrix = np.clip(matrix, work(t.ends[0]), work(t.ends[1]))
+        matrix = np.clip(matrix, -work(most), work(most))
+        sums = sums * np.asarray(scale, np.float64) + np.abs(np.asarray(offset, np.float64))
+    if t.dtype == "bf16":
+        bits: Array = matrix.astype(np.float32).view(np.uint32)
+        matrix = (bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))) >> np.uint32(16)
+    return np.asarray(matrix, t.storage), sums
+
+
+def as_floats(dtype: str, values: Array) -> Array:
+    """Stored floats as f64."""
+    bits = values.astype(np.uint32) << np.uint32(16) if dtype == "bf16" else values
+    return np.asarray((bits.view(np.float32) if dtype == "bf16" else bits).astype(np.float64))
+
+
+def tolerance(dtype: str, values: Array, sums: Array) -> Array:
+    """How far another decoder may be from values of an inexact tensor: [CAUF-0222]."""
+    digits, least = {"fp32": (24, -126), "fp16": (11, -14), "bf16": (8, -126), "fp64": (53, -1022)}[dtype]
+    exponent = np.maximum(np.frexp(np.abs(as_floats(dtype, values)))[1] - 1, least)
+    share = 2.0**-47 if dtype == "fp64" else 2.0**-18
+    return np.where(sums == 0, 0, np.ldexp(1.0, exponent - digits + 1) + share * sums)
+
+
+def decode_patches(data: bytes, t: Tensor, count: int) -> tuple[Array, Array]:
+    """Positions and values: [CAUF-0330] to [CAUF-0332]."""
+    r = Reader(data)
+    patches = r.varint()
+    require(1 <= patches <= count, 331, f"{patches} patches for {count} values")
+    gaps = decode_lossless(r.take(r.varint()), patches, "<u4", rotated=False)
+    positions = np.cumsum(gaps.astype(np.int64) + 1) - 1
+    require(int(positions[-1]) < count, 332, "a patch lies behind the last value")
+    return positions.astype("<u4"), decode_lossless(r.rest(), patches, t.storage, rotated=True)
+
+
+def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[Array, Array, list[Array]]:
+    """Values of a chunk's samples, one after the other, their sums, and the arrays that are its symbols."""
+    sizes = [math.prod(shape) for shape in shapes]
+    if t.codec == 0:
+        elements = decode_lossless(payload, sum(sizes), t.storage, t.dtype in DTYPE[:4])
+        require(t.dtype != "bool" or not np.any(elements > 1), 303, "a boolean is neither 0 nor 1")
+        return elements, np.zeros(len(elements)), [elements]
+    r = Reader(payload)
+    flags = r.take(1)[0]
+    require(flags <= 1, 206, f"payload flags {flags}")
+    extents = [math.prod(n for n, count in zip(shape, t.letters, strict=True) if count) for shape in shapes]
+    require(min(extents) >= t.specials, 171, "fewer tokens than special tokens")
+    side, positions, patches = np.zeros(0, "<i2"), np.zeros(0, "<u4"), np.zeros(0, t.storage)
+    if t.scope == TOKEN:
+        side = decode_lossless(r.take(r.varint()), 2 * sum(extents), "<i2", rotated=False)
+    if flags:
+        positions, patches = decode_patches(r.take(r.varint()), t, sum(sizes))
+    work = np.float64 if t.dtype == "fp64" else np.float32
+    if t.model is not None:
+        shape = sum(extents), math.prod(n or 0 for n, count in zip(t.shape, t.letters, strict=True) if not count)
+        hyper, latents = decode_latents(t.model, r.rest(), *shape)
+        plane, tops = aligned_plane(t.model, latents, *shape)
+        aligned, sums = plane.astype(np.float32).astype(work), tops * 2.0 ** (37 if work is np.float64 else 8)
+        symbols = [side, hyper, latents, positions, patches]
+    else:
+        aligned, sums, coded = transformed(t, r.rest(), shapes, work)
+        symbols = [side, coded, positions, patches]
+    values, sums = (in_samples(t, matrix, shapes) for matrix in reconstruct(t, aligned, sums, side))
+    values[positions], sums[positions] = patches, 0
+    return values, sums, symbols
+
+
+def transformed(t: Tensor, words: bytes, shapes: list[list[int]], work: Any) -> tuple[Array, Array, Array]:
+    """Aligned values of the transform codec, their sums, and symbols."""
+    require(t.transform is not None, 0, "no codec")
+    codec: Any = t.transform
+    axes = [axis for axis, count in enumerate(t.letters) if count]
+    letters = [t.letters[axis] for axis in axes]
+    grids = [grid_of([shape[axis] for axis in axes], letters, t.specials) for shape in shapes]
+    symbols, tokens = decode_symbols(codec, words, grids, t.specials)
+    aligned, sums = aligned_values(codec, symbols, tokens, grids, t.specials, work)
+    return aligned, sums, symbols.astype("<i4")
+
+
+def in_samples(t: Tensor, matrix: Array, shapes: list[list[int]]) -> Array:
+    """A matrix [N, C] in the samples' own order: [CAUF-0170]."""
+    order = sorted(range(len(t.shape)), key=lambda axis: not t.letters[axis])  # token axes, then channel axes
+    counts = [math.prod(n for n, count in zip(shape, t.letters, strict=True) if count) for shape in shapes]
+    rows = np.split(matrix, np.cumsum(counts)[:-1])
+    samples = (part.reshape([shape[axis] for axis in order]) for part, shape in zip(rows, shapes, strict=True))
+    return np.concatenate([sample.transpose(np.argsort(order)).reshape(-1) for sample in samples])
+
+
+# --- Chunks, index, end: section 8
+@dataclass
+class Decoded:
+    header: Header
+    samples: int
+    tensors: list[Tensor]
+    symbols_sha256: str
+
+
+def check_work(tensors: list[Tensor], shapes: list[list[list[int]]]) -> None:
+    """What decoding a chunk costs, and the file so far: [CAUF-0370]."""
+    work = sum(math.prod(max(n, 1) for n in shape) for of_tensor in shapes for shape in of_tensor)
+    limit(work, MAX_CHUNK_VALUES, "values a chunk, an empty axis counted as 1")
+    tokens = grids = products = 0
+    for t, of_tensor in zip(tensors, shapes, strict=True):
+        t.values += sum(math.prod(shape) for shape in of_tensor)
+        if t.transform is None:
+            continue
+        by_sample = [[n for n, count in zip(shape, t.letters, strict=True) if count] for shape in of_tensor]
+        added = sum(math.prod(sizes) for sizes in by_sample)
+        tokens, grids = tokens + added, grids + len({tuple(sizes) for sizes in by_sample})
+        cost = 0 if t.transform.basis is None else added * t.transform.basis.size
+        products, t.products = products + cost, t.products + cost
+    limit(tokens, MAX_TOKENS, "tokens a chunk")
+    limit(grids, MAX_GRIDS, "different grids a chunk")
+    limit(products, MAX_CHUNK_PRODUCTS, "products by bases a chunk")
+    limit(sum(t.products for t in tensors), MAX_FILE_PRODUCTS, "products by bases a file")
+    limit(sum(t.values for t in tensors), MAX_FILE_VALUES, "values a file")
+    limit(sum(t.values * np.dtype(t.storage).itemsize for t in tensors), MAX_OUT, "bytes out")
+
+
+def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sha: Any) -> int:
+    """Adds a chunk's samples to the tensors; returns their number: [CAUF-0110] to [CAUF-0119]."""
+    r = Reader(body)
+    first, count = r.varint(), r.varint()
+    require(1 <= count <= 65536, 111, f"chunk of {count} samples")
+    require(content != SINGLE or (count == 1 and not done), 113, f"a single of {done + count} samples")
+    require(first == done, 114, f"chunk starts at sample {first} instead of {done}")
+    limit(count * len(tensors), MAX_ARRAYS, "samples times tensors in a chunk")
+    require(count * sum(t.shape.count(None) for t in tensors) <= r.left(), 112, f"{count} samples do not fit")
+    shapes = [[[r.varint() if n is None else n for n in t.shape] for _ in range(count)] for t in tensors]
+    check_work(tensors, shapes)
+    require(content == BATCH or done + count <= MAX_LISTED, 370, "too many samples", LimitExceeded)
+    lengths = [r.varint() for _ in tensors]
+    expected, actual = r.number("<I"), 0
+    require(sum(lengths) <= r.left(), 112, "payloads do not fit")
+    for t, length, of_tensor in zip(tensors, lengths, shapes, strict=True):
+        values, sums, symbols = decode_payload(t, r.take(length), of_tensor)
+        for array in symbols:
+            actual = zlib.crc32(array.tobytes(), actual)
+            sha.update(array.tobytes())
+        ends = np.cumsum([math.prod(shape) for shape in of_tensor])[:-1]
+        for array, listed in ((values, t.samples), (sums, t.sums)):
+            listed += [part.reshape(shape) for part, shape in zip(np.split(array, ends), of_tensor, strict=True)]
+    r.close()
+    require(actual == expected, 118, "symbols differ from their checksum", Damaged)
+    return count
+
+
+def check_index(index: Block, chunks: list[Block], counts: list[int]) -> None:
+    """[CAUF-0140] to [CAUF-0142]"""
+    r = Reader(index.body)
+    start, number = r.varint(), r.varint()
+    require(2 * number <= r.left(), 141, f"index announces {number} chunks")
+    entries = [(r.varint(), r.varint()) for _ in range(number)]
+    r.close()
+    agrees = entries == [(chunk.end - chunk.start, count) for chunk, count in zip(chunks, counts, strict=True)]
+    end = chunks[-1].end if chunks else start
+    gapless = start == [*chunks, index][0].start and end - start == sum(length for length, _ in entries)
+    require(agrees and gapless, 142, "index does not agree with the chunks")
+
+
+def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) -> Decoded:
+    """Decodes a file; `profiles` maps content hashes to profiles and weights."""
+    header, blocks = read_file(data)
+    require(header.content not in (PROFILE, WEIGHTS), 164, "neither profiles nor weights are decoded on their own")
+    sections: Sections = {}
+    if header.profile is not None:
+        known = header.profile in profiles
+        require(known, 162, f"the file needs the profile {header.profile.hex()}", Unsupported)
+        header, sections = supply(header, profiles[header.profile])
+    records = header.records or []
+    if header.weights is not None:
+        known = header.weights in profiles
+        require(known, 167, f"the file needs the weights {header.weights.hex()}", Unsupported)
+        if any(record[5] == 2 for record in records):
+            sections = supply_weights(header, profiles[header.weights]) | sections
+    sections |= read_sections(blocks, len(records))
+    sections = {key: array for key, array in sections.items() if len(array)}  # [CAUF-0095]
+    paths = list(leaves(0 if header.tree is None else header.tree))
+    require([n for n, _ in paths] == list(range(len(records))), 52, "leaves are not the tensors in their order")
+    channels, tensors = 0, list[Tensor]()
+    for n, name in paths:
+        tensors.append(make_tensor(name, records[n], n, sections, header))
+        transform = tensors[-1].transform
+        channels += transform.channels if transform is not None else 0
+        limit(channels, MAX_CHANNELS, "channels of all tensors")
+    require(header.content != BATCH or all(None not in t.shape for t in tensors), 67, "sizes vary within a batch")
+
+    chunks, counts, sha = [block for block in blocks if block.tag == "C"], list[int](), hashlib.sha256()
+    for chunk in chunks:
+        counts.append(decode_chunk(chunk.body, tensors, sum(counts), header.content, sha))
+    require(header.content != SINGLE or len(chunks) == 1, 113, "a single without a chunk")
+    r = Reader(blocks[-1].body)  # [CAUF-0145], [CAUF-0146]
+    samples = r.varint()
+    require(samples == sum(counts), 146, f"end announces {samples} samples, there are {sum(counts)}")
+    if header.flags:
+        index = next(block for block in blocks if block.tag == "I")
+        check_index(index, chunks, counts)
+        require(r.number("<I") == len(data) - index.start, 146, "end has another distance of the index")
+    r.close()
+    return Decoded(header, samples, tensors, sha.hexdigest())
+
+
+# --- What the program prints
+def summary(decoded: Decoded) -> dict[str, Any]:
+    """What the program prints."""
+    header, tensors = decoded.header, []
+    for t in decoded.tensors:
+        values = hashlib.sha256()
+        for sample in t.samples:
+            values.update(sample.tobytes())
+        tensor = {"name": t.name, "dtype": t.dtype, "shape": t.shape, "layout": t.layout, "codec": CODEC[t.codec]}
+        tensors.append({**tensor, "values_sha256": values.hexdigest()})
+    about = {"version": "{}.{}".format(*header.version), "content": CONTENT[header.content], "arch": header.arch}
+    return {**about, "samples": decoded.samples, "tensors": tensors, "symbols_sha256": decoded.symbols_sha256}

@@ -1,0 +1,1 @@
+"""Programs that make, measure and attack caufc; README.md lists them."""

@@ -1,0 +1,1 @@
+"""Programs that measure: rates, speed, memory, determinism."""
