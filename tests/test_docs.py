@@ -18,7 +18,9 @@ from click.testing import CliRunner
 
 from caufc import hookspecs
 from caufc.cli.main import caufc as group
-from caufc.coders import config as setup
+from caufc.coders import sections
+from caufc.coders.config import DTYPE_CODES
+from caufc.coders.registry import CODECS
 from caufc.descriptors import (
     ALIGNMENT_KINDS,
     ALIGNMENT_SCOPES,
@@ -109,10 +111,10 @@ def test_the_universal_tables_are_those_of_the_specification() -> None:
 
 def test_the_registry_has_the_numbers_of_the_code() -> None:
     registry = tomllib.loads((ROOT / "spec" / "registry.toml").read_text("utf-8"))
-    assert list(registry["dtype"]) == list(setup.DTYPE_CODES)
+    assert list(registry["dtype"]) == list(DTYPE_CODES)
     assert tuple(registry["alignment"]["kind"]) == ALIGNMENT_KINDS
     assert tuple(registry["alignment"]["scope"]) == ALIGNMENT_SCOPES
     elements = {"i8": "i1", "i16": "<i2", "i32": "<i4", "u8": "u1", "u16": "<u2"}
-    sections = {section["type"]: elements[section["element"]] for section in registry["section"].values()}
-    assert sections == setup.SECTION_ELEMENTS
-    assert (registry["codec"]["lossless"], registry["codec"]["transform"]) == (setup.LOSSLESS, setup.TRANSFORM)
+    assert {name: section["type"] for name, section in registry["section"].items()} == sections.NUMBERS
+    assert {name: elements[section["element"]] for name, section in registry["section"].items()} == sections.ELEMENTS
+    assert registry["codec"] == {codec.name: codec.id for codec in CODECS}

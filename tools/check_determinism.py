@@ -53,11 +53,11 @@ for path in sorted((vectors / "valid").glob("*.cauf")):
     weights = find_weights(vectors / "profiles" / facts["weights"]) if "weights" in facts else None
     lookup = profile_lookup(find_profile(vectors / "profiles" / profile) if profile else None, weights=weights)
     data = path.read_bytes()
-    symbols = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS).symbols_sha256()
+    symbols = FileDecoder.of(iter([data]), lookup, DEFAULT_LIMITS).symbols_sha256()
     if path.stem.startswith("hyperprior") and not importlib.util.find_spec("torch"):
         found[path.stem] = [symbols == facts["symbols_sha256"], 0.0]
         continue
-    decoder = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS)
+    decoder = FileDecoder.of(iter([data]), lookup, DEFAULT_LIMITS)
     parts = [[] for _ in decoder.setups]
     for chunk in decoder.samples():
         for listed, samples in zip(parts, chunk.tensors):

@@ -24,6 +24,7 @@ from machine import plain_command, write_results
 from numpy.typing import NDArray
 
 import caufc
+from caufc.catalog import find_weights
 from caufc.codec.buckets import (
     bucket_of,
     extra_bits,
@@ -47,7 +48,6 @@ from caufc.train.model import (
     shape_of,
 )
 from caufc.train.planes import aligned_planes
-from caufc.weights import find_weights
 
 TILES = 4
 SAMPLES = 16

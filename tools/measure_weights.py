@@ -25,8 +25,8 @@ from machine import plain_command, write_results
 from numpy.typing import NDArray
 
 import caufc
+from caufc.catalog import find_weights
 from caufc.evaluate.curves import bd_rate_at_snr
-from caufc.weights import find_weights
 
 QUALITY = 43.0
 """Of the transform codec, beside them: about where 99 % of predictions stand on interior taps."""

@@ -15,6 +15,10 @@ import numpy as np
 import pytest
 
 import caufc
+from caufc.catalog import (
+    find_profile,
+    lookup_of,
+)
 from caufc.codec.transform.parameters import (
     TABLES,
     Parameters,
@@ -22,12 +26,7 @@ from caufc.codec.transform.parameters import (
 from caufc.coders.registry import TRANSFORM
 from caufc.decoder.file_decoder import FileDecoder
 from caufc.limits import DEFAULT_LIMITS
-from caufc.profiles import (
-    find_profile,
-    profile_lookup,
-)
 from caufc.types import FLOATS
-from caufc.weights import find_weights
 
 SPEC = Path(__file__).resolve().parents[2] / "spec"
 VALID = sorted((SPEC / "vectors" / "valid").glob("*.cauf"))
@@ -64,8 +63,8 @@ def decoder(path: Path) -> FileDecoder:
     profile = profile_of(path)
     given = None if profile is None else find_profile(profile)
     weights = weights_of(path)
-    lookup = profile_lookup(given, weights=None if weights is None else find_weights(weights))
-    return FileDecoder(iter([path.read_bytes()]), lookup, DEFAULT_LIMITS)
+    lookup = lookup_of(given, weights)
+    return FileDecoder.of(iter([path.read_bytes()]), lookup, DEFAULT_LIMITS)
 
 
 def test_there_are_vectors() -> None:
@@ -75,7 +74,7 @@ def test_there_are_vectors() -> None:
 def values(path: Path) -> list[bytes]:
     """Bytes of every tensor's values, sample after sample."""
     found = decoder(path)
-    parts: list[list[bytes]] = [[] for _ in found.setups]
+    parts: list[list[bytes]] = [[] for _ in found.configs]
     for chunk in found.samples():
         for listed, samples in zip(parts, chunk.tensors, strict=True):
             listed += [np.ascontiguousarray(sample).tobytes() for sample in samples]
@@ -131,13 +130,13 @@ def agree(reference: ModuleType, tensor: Any, found: bytes) -> None:
 def test_vectors_use_every_tool() -> None:
     tools = set()
     for path in VALID:
-        for setup in decoder(path).setups:
-            if setup.codec != TRANSFORM:
+        for config in decoder(path).configs:
+            if config.codec != TRANSFORM:
                 continue
-            parameters = Parameters.from_fields(setup.parameters)
-            tools |= {(kind, parameters.spectral) for kind in setup.arrays}
-            tools |= {("tables", parameters.spectral, parameters.extents, TABLES in setup.arrays)}
-            tools |= {("scope", setup.alignment.scope if setup.alignment else 0), ("dtype", setup.dtype)}
+            parameters = Parameters.from_fields(config.parameters)
+            tools |= {(kind, parameters.spectral) for kind in config.arrays}
+            tools |= {("tables", parameters.spectral, parameters.extents, TABLES in config.arrays)}
+            tools |= {("scope", config.alignment.scope if config.alignment else 0), ("dtype", config.dtype)}
     assert {(kind, spectral) for kind in range(3, 10) for spectral in (False, True)} <= tools
     assert {(kind, True) for kind in (10, 11)} <= tools
     choices = [(False, True)] * 3
