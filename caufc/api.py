@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
-import os
-import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .catalog import (
+    find_profile,
+    lookup_of,
+)
+from .coders.side_files import ProfileFile
+from .container_files import FileSink, located, name_of, open_binary, parts_of
 from .decoder.collector import Collector
 from .decoder.file_decoder import FileDecoder
 from .encoder.encoder import (
@@ -24,7 +28,6 @@ from .features import (
     from_arrays,
     to_source,
 )
-from .features.output import can_seek
 from .limits import (
     DEFAULT_LIMITS,
     Limits,
@@ -33,44 +36,38 @@ from .options import (
     layouts_for_structure,
     make_options,
 )
-from .profiles import (
-    find_profile,
-    profile_lookup,
-)
-from .reader import (
-    Info,
-    Located,
-    Reader,
-    given_profile,
-    given_weights,
-    open_file,
-)
+from .reader import Info, Reader
 
-__all__ = ["Info", "Reader", "Verdict", "decode", "encode", "encode_to", "inspect", "load", "open", "save", "verify"]
+__all__ = [
+    "Info",
+    "Reader",
+    "Verdict",
+    "decode",
+    "encode",
+    "encode_to",
+    "inspect",
+    "load",
+    "make_encoder",
+    "open",
+    "save",
+    "verify",
+]
 
-PART = 1 << 20
 
-
-class FileSink:
-    """A binary file as a place for a container; it restarts where bytes can be taken back.
-
-    Args:
-        file: open for writing, at the place where the container starts.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.start = file.tell() if can_seek(file) and _can_truncate(file) else None
-
-    def write(self, data: bytes, /) -> object:
-        return self.file.write(data)
-
-    def restart(self) -> bool:
-        if self.start is None:
-            return False
-        self.file.seek(self.start)
-        self.file.truncate()
-        return True
+def make_encoder(
+    features: Any,
+    *,
+    layout: Any = None,
+    profile: str | Path | ProfileFile | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Encoder:
+    """The encoder of features; the options are those of :func:`encode`."""
+    source = to_source(features, layouts_for_structure(layout))
+    chosen = None if profile is None else find_profile(profile)
+    names = [tensor.name for tensor in source.tensors]
+    settings = make_options(names, source.dimensions, layout=layout, profile=chosen, **options)
+    return Encoder(source, settings, chosen, progress)
 
 
 def encode_to(
@@ -78,7 +75,7 @@ def encode_to(
     features: Any,
     *,
     layout: Any = None,
-    profile: str | Path | None = None,
+    profile: str | Path | ProfileFile | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Report:
@@ -86,11 +83,7 @@ def encode_to(
 
     A file that cannot seek (a pipe) gets bytes in order, as they are made.
     """
-    source = to_source(features, layouts_for_structure(layout))
-    chosen = None if profile is None else find_profile(profile)
-    names = [tensor.name for tensor in source.tensors]
-    settings = make_options(names, source.dimensions, layout=layout, profile=chosen, **options)
-    return Encoder(source, settings, chosen, progress).encode(FileSink(file))
+    return make_encoder(features, layout=layout, profile=profile, progress=progress, **options).encode(FileSink(file))
 
 
 def encode(
@@ -202,7 +195,7 @@ def decode(
     """
     if isinstance(data, str | Path):
         raise OptionError("decode takes the bytes of a file", file=str(data), remedy="caufc.load(path)")
-    return _collect(_decoder(iter([data]), profile, weights, limits))
+    return _collect(FileDecoder.of(iter([data]), lookup_of(profile, weights, limits), limits))
 
 
 def save(path: str | Path, features: Any, *, force: bool = False, **options: Any) -> Report:
@@ -224,8 +217,8 @@ def load(
     limits: Limits = DEFAULT_LIMITS,
 ) -> Any:
     """Decode a file; see :func:`decode`."""
-    with Located(path), open_file(path) as file:
-        return _collect(_decoder(_parts(file), profile, weights, limits))
+    with located(path), open_binary(path) as file:
+        return _collect(FileDecoder.of(parts_of(file), lookup_of(profile, weights, limits), limits))
 
 
 def open(
@@ -300,9 +293,8 @@ def verify(
         UnsupportedError: for newer versions, missing profiles, and over limits.
     """
     started = time.perf_counter()
-    name = "-" if isinstance(source, bytes) else str(source)
-    with Located(name), io.BytesIO(source) if isinstance(source, bytes) else open_file(source) as file:
-        decoder = _decoder(_parts(file, progress), profile, weights, limits)
+    with located(name_of(source)), open_binary(source) as file:
+        decoder = FileDecoder.of(parts_of(file, progress), lookup_of(profile, weights, limits), limits)
         digest = decoder.symbols_sha256() if deep else None
         if not deep:
             for _ in decoder.chunks():
@@ -318,21 +310,6 @@ def verify(
     )
 
 
-def _can_truncate(file: BinaryIO) -> bool:
-    """A buffer can, and a regular file; a device such as ``/dev/null`` seeks, but keeps no length."""
-    try:
-        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-    except OSError:
-        return True
-
-
-def _decoder(
-    data: Iterator[bytes], profile: str | Path | None, weights: str | Path | None, limits: Limits
-) -> FileDecoder:
-    lookup = profile_lookup(given_profile(profile, limits), limits, given_weights(weights, limits))
-    return FileDecoder(data, lookup, limits)
-
-
 def _collect(decoder: FileDecoder) -> Any:
     """All samples of a file as the object that was encoded."""
     collector = Collector(decoder.configs, decoder.structure)
@@ -341,12 +318,3 @@ def _collect(decoder: FileDecoder) -> Any:
     frameworks = [config.framework for config in decoder.configs]
     dtypes = [config.dtype for config in decoder.configs]
     return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, collector.arrays())
-
-
-def _parts(file: BinaryIO, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
-    done = 0
-    while part := file.read(PART):
-        done += len(part)
-        yield part
-        if progress is not None:
-            progress(done)

@@ -1,4 +1,4 @@
-"""Powers of two in eighths of an octave, from one normative table, the same on every machine (spec, sections 7 and 9)."""
+"""Powers of two in eighths of an octave, from one normative table (spec, sections 7 and 9)."""
 
 from __future__ import annotations
 

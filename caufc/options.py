@@ -7,6 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .catalog import (
+    UNIVERSAL,
+    find_profile,
+    find_weights,
+)
 from .coders.registry import CODECS, Codec, codec_named
 from .coders.side_files import ProfileFile, WeightsFile
 from .descriptors import (
@@ -31,12 +36,8 @@ from .limits import (
     Limits,
 )
 from .plugin_manager import default_manager
-from .weights import (
-    UNIVERSAL,
-    find_weights,
-)
 
-__all__ = ["layouts_for_structure", "make_options", "per_tensor"]
+__all__ = ["check_options", "layouts_for_structure", "make_options", "per_tensor"]
 
 MAX_CHUNK = 65_536
 
@@ -125,7 +126,7 @@ def make_options(
     embed_profile: bool = True,
     limits: Limits = DEFAULT_LIMITS,
     profile: ProfileFile | None = None,
-    weights: str | Path | None = None,
+    weights: str | Path | WeightsFile | None = None,
     embed_weights: bool = True,
     outliers: str | None = None,
 ) -> EncodeOptions:
@@ -185,7 +186,11 @@ def make_options(
 
 
 def _weights(
-    codec: Codec, weights: str | Path | None, target: Target, outliers: str | None, profile: ProfileFile | None
+    codec: Codec,
+    weights: str | Path | WeightsFile | None,
+    target: Target,
+    outliers: str | None,
+    profile: ProfileFile | None,
 ) -> WeightsFile | None:
     """The weights of a learned codec; None for a codec without.
 
@@ -217,3 +222,23 @@ def _check_names(names: list[str], *options: Any) -> None:
             if names == [""]:
                 raise OptionError(f"no tensor '{name}': there is one, without a name", remedy="give the value alone")
             raise UnknownNameError("tensor", name, names)
+
+
+def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Check what can be checked without an input, so that many inputs do not fail one by one.
+
+    Args:
+        options: of :func:`caufc.encode`.
+
+    Returns:
+        the same, with the profile and the weights that they name: so each is read once.
+
+    Raises:
+        CaufError: as :func:`caufc.encode` does.
+    """
+    profile = None if options.get("profile") is None else find_profile(options["profile"])
+    named = (options.get(key) or {} for key in ("tap", "layout", "align", "truncate", "reads"))
+    names = sorted({"*"}.union(*named))
+    rest = {name: value for name, value in options.items() if name != "profile"}
+    made = make_options(names, dict.fromkeys(names, 0), profile=profile, **rest)
+    return {**options, "profile": profile, "weights": made.weights}

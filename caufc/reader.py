@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import io
 import operator
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, SupportsIndex
+from typing import Any, SupportsIndex
 
+from .catalog import (
+    lookup_of,
+)
 from .coders.config import TensorConfig
 from .coders.registry import codec_of_all
-from .coders.side_files import ProfileFile, WeightsFile
+from .container_files import located, name_of, open_binary, read_at_of
 from .decoder.random_access import FileReader
 from .errors import (
-    CaufError,
     InputError,
-    StorageError,
 )
 from .features import from_arrays
 from .limits import (
     DEFAULT_LIMITS,
     Limits,
 )
-from .profiles import (
-    find_profile,
-    profile_lookup,
-)
 from .types import Structure
-from .weights import find_weights
 
-__all__ = ["Info", "Located", "Reader", "given_profile", "given_weights", "open_file"]
+__all__ = ["Info", "Reader", "info_of", "sample_object"]
 
 
 class Reader:
@@ -57,19 +52,15 @@ class Reader:
         weights: str | Path | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self.name = "-" if isinstance(source, bytes) else str(source)
-        self._file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else open_file(source)
+        self.name = name_of(source)
+        self._file = open_binary(source)
         try:
-            with Located(self.name):
-                lookup = profile_lookup(given_profile(profile, limits), limits, given_weights(weights, limits))
-                self._reader = FileReader(self._read_at, self._file.seek(0, os.SEEK_END), lookup, limits)
+            with located(self.name):
+                lookup = lookup_of(profile, weights, limits)
+                self._reader = FileReader(read_at_of(self._file), self._file.seek(0, os.SEEK_END), lookup, limits)
         except BaseException:
             self._file.close()
             raise
-
-    def _read_at(self, offset: int, length: int) -> bytes:
-        self._file.seek(offset)
-        return self._file.read(length)
 
     def __len__(self) -> int:
         return len(self._reader)
@@ -93,7 +84,7 @@ class Reader:
         number = operator.index(number)
         if not -count <= number < count:
             raise IndexError(f"sample {number} of {count}")
-        with Located(self.name):
+        with located(self.name):
             arrays = self._reader.sample(number % count)
         return sample_object(self._reader.chunks.configs, self._reader.chunks.structure.tree, arrays)
 
@@ -115,7 +106,7 @@ class Reader:
     @property
     def info(self) -> Info:
         """What the file says of itself."""
-        with Located(self.name):
+        with located(self.name):
             return info_of(self._reader)
 
 
@@ -154,14 +145,6 @@ class Info:
         return asdict(self)
 
 
-def given_profile(profile: str | Path | None, limits: Limits) -> ProfileFile | None:
-    return None if profile is None else find_profile(profile, limits)
-
-
-def given_weights(weights: str | Path | None, limits: Limits) -> WeightsFile | None:
-    return None if weights is None else find_weights(weights, limits)
-
-
 def sample_object(configs: tuple[TensorConfig, ...], tree: Any, arrays: list[Any]) -> Any:
     """One sample as an object."""
     frameworks = [config.framework for config in configs]
@@ -195,28 +178,3 @@ def info_of(reader: FileReader) -> Info:
         indexed=header.indexed,
         weights=None if header.weights is None else header.weights.hex(),
     )
-
-
-def open_file(path: str | Path) -> BinaryIO:
-    try:
-        return Path(path).open("rb")
-    except FileNotFoundError as err:
-        raise StorageError("no such file", file=str(path)) from err
-    except OSError as err:
-        raise StorageError(err.strerror or str(err), file=str(path)) from err
-
-
-class Located:
-    """Adds the file's name to errors that pass."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = str(path)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, CaufError):
-            error.locate(file=self.path)

@@ -2,9 +2,9 @@
 
     python spec/run_vectors.py [--mutations 8] COMMAND ...
 
-COMMAND is run for every vector with {file} replaced by its path; {profile} by the path of the profile that it needs,
-and if there is none, the argument is left out together with the one before it. {values}, if there, is the path of an
-.npz file to write, one array NAME/NUMBER a sample. The command must
+COMMAND is run for every vector with {file} replaced by its path; {profile} and {weights} by the paths of the profile
+and the weights that it names, and if it names none, the argument is left out together with the one before it. {values},
+if there, is the path of an .npz file to write, one array NAME/NUMBER a sample. The command must
 
 - exit 0 for a valid file, and print a JSON object with at least `samples` and `symbols_sha256` [CAUF-0119]; if it has
   `tensors`, their `values_sha256` are compared where values are exact;
@@ -13,8 +13,8 @@ and if there is none, the argument is left out together with the one before it. 
 Then one bit at each of so many places of every valid vector is flipped, and the command must refuse what results.
 Examples:
 
-    python spec/run_vectors.py python -m spec.reference --json --profile {profile} -o {values} {file}
-    python spec/run_vectors.py caufc verify --deep --json --profile {profile} {file}
+    python spec/run_vectors.py python -m spec.reference --profile {profile} --profile {weights} -o {values} {file}
+    python spec/run_vectors.py caufc verify --deep --json --profile {profile} --weights {weights} {file}
 """
 
 from __future__ import annotations
@@ -32,31 +32,36 @@ from typing import Any
 import numpy as np
 
 VECTORS = Path(__file__).resolve().parent / "vectors"
-UNSUPPORTED = ("UnsupportedError", "VersionError", "MissingProfileError", "LimitError")
+UNSUPPORTED = ("UnsupportedError", "VersionError", "MissingProfileError", "MissingWeightsError", "LimitError")
+NEEDED = ("profile", "weights")
 FORMS = {"fp32": "<f4", "fp16": "<f2", "fp64": "<f8"}
 
 
-def command_for(command: list[str], file: Path, profile: str | None, values: Path) -> list[str]:
+def command_for(command: list[str], file: Path, facts: dict[str, Any], values: Path) -> list[str]:
     """The command line for one file."""
+    known = {"{file}": str(file), "{values}": str(values)}
+    known |= {f"{{{kind}}}": str(VECTORS / "profiles" / facts[kind]) for kind in NEEDED if kind in facts}
+    unknown = {f"{{{kind}}}" for kind in NEEDED} - known.keys()
     out: list[str] = []
     for word in command:
-        if "{profile}" in word and profile is None:
-            out = out[:-1] if word == "{profile}" and out else out
+        if any(mark in word for mark in unknown):
+            out = out[:-1] if word in unknown else out
             continue
-        known = "" if profile is None else str(VECTORS / "profiles" / profile)
-        out.append(word.replace("{file}", str(file)).replace("{profile}", known).replace("{values}", str(values)))
+        for mark, path in known.items():
+            word = word.replace(mark, path)
+        out.append(word)
     return out
 
 
-def run(command: list[str], file: Path, profile: str | None, values: Path) -> tuple[int, str]:
-    done = subprocess.run(command_for(command, file, profile, values), capture_output=True, text=True, check=False)
+def run(command: list[str], file: Path, facts: dict[str, Any], values: Path) -> tuple[int, str]:
+    done = subprocess.run(command_for(command, file, facts, values), capture_output=True, text=True, check=False)
     return done.returncode, done.stdout
 
 
 def check_valid(command: list[str], path: Path, values: Path) -> Iterator[str]:
     """What is wrong with how a valid vector is decoded."""
     facts = json.loads(path.with_suffix(".json").read_text())
-    code, text = run(command, path, facts.get("profile"), values)
+    code, text = run(command, path, facts, values)
     if code != 0:
         yield f"exit code {code}"
         return
@@ -103,20 +108,20 @@ def check_invalid(command: list[str], path: Path, values: Path) -> Iterator[str]
     """What is wrong with how an invalid vector is refused."""
     facts = json.loads(path.with_suffix(".json").read_text())
     wanted = 4 if facts["error"] in UNSUPPORTED else 3
-    code, _ = run(command, path, facts.get("profile"), values)
+    code, _ = run(command, path, facts, values)
     if code != wanted:
         yield f"exit code {code}, not {wanted} [CAUF-{facts['requirement']:04d}]"
 
 
 def check_mutations(command: list[str], path: Path, values: Path, places: int, folder: Path) -> Iterator[str]:
     """Flipped bits that are accepted."""
-    data, profile = path.read_bytes(), json.loads(path.with_suffix(".json").read_text()).get("profile")
+    data, facts = path.read_bytes(), json.loads(path.with_suffix(".json").read_text())
     for place in sorted({len(data) * n // places + (n * 7) % max(1, len(data) // places) for n in range(places)}):
         mutated = bytearray(data)
         mutated[place % len(data)] ^= 1 << place % 8
         file = folder / "mutated.cauf"
         file.write_bytes(mutated)
-        code, _ = run(command, file, profile, values)
+        code, _ = run(command, file, facts, values)
         if code not in (3, 4):
             yield f"bit {place % 8} of byte {place % len(data)} flipped: exit code {code}"
 
@@ -125,7 +130,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--mutations", type=int, default=8, help="places of every valid vector where a bit is flipped")
     parser.add_argument("--only", default="*", help="pattern of the names of vectors")
-    parser.add_argument("command", nargs=argparse.REMAINDER, help="with {file}, and {profile} and {values} if it can")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="with {file}, {profile}, {weights}, {values}")
     options = parser.parse_args()
     if not any("{file}" in word for word in options.command):
         parser.error("the command has no {file}")

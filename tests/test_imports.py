@@ -18,50 +18,83 @@ ROOT = Path(caufc.__file__).parent
 HEAVY = ("torch", "torchvision", "timm", "transformers", "compressai", "constriction")
 IMPORT_SECONDS = 0.06
 
-GROUND = {"errors", "limits", "types"}
+GROUND = {"errors", "limits", "octaves", "layouts", "types", "descriptors"}
 PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec"}
-BELOW_API = GROUND | CORE | PLUGGED | {"pipeline", "features", "options", "profiles", "weights"}
+ROOMS = CORE | {"coders", "encoder", "decoder"}
+BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files"}
+PUBLIC = {"api", "reader", "files"}
 
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "limits": {"errors"},
-    "types": {"errors", "limits"},
+    "octaves": set(),
+    "layouts": {"errors"},
+    "types": set(),
+    "descriptors": {"errors", "layouts", "types"},
     "bitstream": GROUND,
     "align": GROUND,
     "codec": GROUND,
-    "pipeline": GROUND | CORE,
-    "features": GROUND | PLUGGED | {"pipeline"},
+    "coders": GROUND | CORE,
+    "encoder": GROUND | CORE | {"coders"},
+    "decoder": GROUND | CORE | {"coders"},
+    "features": GROUND | PLUGGED | {"encoder"},
     "hookspecs": GROUND,
     "plugin_loader": GROUND | PLUGGED,
     "plugin_runtime": GROUND | PLUGGED,
     "plugin_manager": GROUND | PLUGGED,
-    "weights": GROUND | {"pipeline"},
-    "options": GROUND | PLUGGED | {"codec", "pipeline", "weights"},
-    "profiles": GROUND | PLUGGED | {"pipeline", "weights"},
+    "catalog": GROUND | PLUGGED | {"coders", "decoder"},
+    "options": GROUND | PLUGGED | {"coders", "encoder", "catalog"},
+    "container_files": GROUND | {"decoder", "features"},
     "reader": BELOW_API,
     "api": BELOW_API | {"reader"},
-    "fit": BELOW_API | {"api", "reader"},
-    "train": BELOW_API | {"api", "reader"},
-    "evaluate": BELOW_API | {"api", "reader", "fit", "caufc"},
-    "cli": BELOW_API | {"api", "reader", "fit", "train", "evaluate", "caufc"},
+    "files": BELOW_API | {"api"},
+    "fit": BELOW_API | PUBLIC,
+    "train": BELOW_API | PUBLIC,
+    "evaluate": BELOW_API | PUBLIC | {"fit", "caufc"},
+    "bench": BELOW_API | PUBLIC | {"evaluate"},
+    "cli": BELOW_API | PUBLIC | {"fit", "train", "evaluate", "bench", "caufc"},
     "plugins": {"caufc"},
     "testing": {"caufc"},
-    "caufc": BELOW_API | {"api", "reader"},
+    "caufc": BELOW_API | PUBLIC,
 }
 """Layer -> what it may import; ``caufc`` is the package's own public names, which it loads when they are used. A new
 layer needs a line here."""
 
 THIRD_PARTY: dict[str, set[str]] = {
+    "errors": set(),
+    "limits": set(),
+    "layouts": set(),
+    "descriptors": set(),
+    "octaves": {"numpy"},
+    "types": {"numpy"},
     "bitstream": {"msgpack"},
     "align": {"numpy"},
     "codec": {"numpy", "constriction", "torch"},
-    "pipeline": {"numpy", "threadpoolctl"},
-    "errors": set(),
-    "limits": set(),
-    "types": {"numpy"},
+    "coders": {"numpy"},
+    "encoder": {"numpy", "threadpoolctl"},
+    "decoder": {"numpy"},
 }
 """What the core may import beyond the standard library."""
+
+DECODER_LOADS = (
+    *("align", "align.base", "align.format", "align.statistics", "align.value"),
+    *("bitstream", "bitstream.block", "bitstream.chunk", "bitstream.header", "bitstream.index"),
+    *("bitstream.msgpack_array", "bitstream.record", "bitstream.section", "bitstream.varint"),
+    *("codec", "codec.buckets", "codec.entropy", "codec.rans", "codec.tables"),
+    *("codec.hyperprior", "codec.hyperprior.constants", "codec.hyperprior.float_network"),
+    *("codec.hyperprior.integer_network", "codec.hyperprior.layers", "codec.hyperprior.tiles"),
+    *("codec.hyperprior.weights", "codec.lossless", "codec.lossless.codec", "codec.lossless.grid"),
+    *("codec.lossless.intervals", "codec.lossless.models", "codec.lossless.planes", "codec.transform"),
+    *("codec.transform.grids", "codec.transform.token_order"),
+    *("coders", "coders.base", "coders.config", "coders.distortion", "coders.dtypes", "coders.file_coders"),
+    *("coders.lossy", "coders.patches", "coders.payload", "coders.prelude", "coders.registry", "coders.resolve"),
+    *("coders.sections", "coders.side_files", "coders.work"),
+    *("decoder", "decoder.collector", "decoder.file_decoder", "decoder.lookup", "decoder.random_access"),
+    "decoder.recovery",
+    *("descriptors", "errors", "layouts", "limits", "octaves", "types"),
+)
+"""What importing all of the decoder loads of caufc; coders follow when a file names their codec."""
 
 
 def modules() -> dict[str, Path]:
@@ -92,7 +125,7 @@ def imports_of(name: str) -> Iterator[tuple[str, int]]:
 
 
 def layer(module: str) -> str:
-    """``caufc.decoder.random_access`` -> ``pipeline``; the package itself is ``caufc``."""
+    """``caufc.decoder.random_access`` -> ``decoder``; the package itself is ``caufc``."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else parts[0]
 
@@ -143,6 +176,28 @@ def test_numpy_goes_in_and_out_without_torch() -> None:
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     assert python(code) == "['constriction']"
+
+
+def test_what_importing_the_decoder_loads() -> None:
+    code = (
+        "import sys; from caufc.decoder import collector, file_decoder, lookup, random_access, recovery;"
+        "print(*sorted(name for name in sys.modules if name.startswith('caufc.')))"
+    )
+    assert python(code).split() == sorted(f"caufc.{name}" for name in DECODER_LOADS)
+
+
+def test_decoding_loads_no_encoder() -> None:
+    """Whatever codec a file names."""
+    vectors = ROOT.parent / "spec" / "vectors"
+    code = (
+        "import sys; from pathlib import Path; from caufc.decoder.file_decoder import FileDecoder;"
+        "from caufc.limits import DEFAULT_LIMITS;"
+        "[list(FileDecoder.of(iter([Path(path).read_bytes()]), None, DEFAULT_LIMITS).chunks()) for path in sys.argv[1:]];"
+        "print([name for name in sys.modules if name.startswith('caufc.encoder')])"
+    )
+    files = [vectors / "valid" / "tiny.cauf"]
+    command = [sys.executable, "-c", code, *map(str, files)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
 def test_importing_is_quick() -> None:

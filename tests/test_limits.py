@@ -17,7 +17,7 @@ from caufc.codec.hyperprior.weights import (
     DECODER_SECTIONS,
     Weights,
 )
-from caufc.coders.sections import ELEMENTS
+from caufc.coders import sections
 from caufc.errors import LimitError
 from caufc.limits import Limits
 
@@ -60,16 +60,20 @@ def weights_of(width: int, latents: int, rates: int = 1) -> tuple[bytes, ...]:
     found = []
     for kind in DECODER_SECTIONS:
         size = empty.sizes()[kind]
-        if kind == 12:
+        if kind == "network":
             array = np.array([width, latents, rates, 1])
-        elif kind in (15, 16):
+        elif kind in ("latent-tables", "hyper-latent-tables"):
             array = np.tile([1, *[0] * 63], size // 64)
         else:
-            array = np.full(size, 1 if kind == 19 else 0)
-        element = ELEMENTS[kind]
+            array = np.full(size, 1 if kind == "hyper-synthesis-shifts" else 0)
+        element = sections.ELEMENTS[kind]
         code = ELEMENTS.index(element)
         packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-        found.append(bytes([kind, 0, code, 1]) + packer.compress(array.astype(element).tobytes()) + packer.flush())
+        found.append(
+            bytes([sections.NUMBERS[kind], 0, code, 1])
+            + packer.compress(array.astype(element).tobytes())
+            + packer.flush()
+        )
     return tuple(found)
 
 

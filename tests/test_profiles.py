@@ -205,9 +205,9 @@ def test_a_prelude_leaves_out_what_the_profile_says(profile: Path, tokens: Any) 
     read = read_profile(profile.read_bytes(), DEFAULT_LIMITS)
     from caufc.coders.resolve import resolve
 
-    setups = resolve(read.header, read.sections, None)[1]
+    configs = resolve(read.header, read.sections, None)[1]
     header, sections = container_prelude(
-        to_source(tokens).structure, setups, gain=1.0, arch=None, indexed=False, profile=read
+        to_source(tokens).structure, configs, gain=1.0, arch=None, indexed=False, profile=read
     )
     assert (header.tensors, header.tree, header.arch, header.gain, header.profile) == (None, None, None, None, read.id)
     assert sections == []

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import click
 
+from ..encoder.report import Report
 from ..errors import StorageError
 from ..features import (
     parse_shard,
     remove_stale,
     shard,
 )
-from .encoding import (
-    EncodeJob,
-    Outcome,
-    attempt,
-)
-from .failure import (
-    failure,
-    say,
-)
+from ..files import check_container, check_free, encode_file
+from .failure import EXPECTED, failure, say
 from .output_paths import (
     expand,
     make_folder,
@@ -37,9 +32,107 @@ from .report import (
     batch_summary,
     totals,
 )
+from .streams import binary_stdout, input_file
 from .workers import run_jobs
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "EncodeJob", "Outcome", "run_job"]
+
+
+@dataclass(frozen=True)
+class EncodeJob:
+    """One file to encode.
+
+    Args:
+        source: a feature file, or ``-``.
+        output: a ``.cauf`` file, or ``-``.
+        suffix: the input's format, if its name does not tell.
+        force: replace the output if it exists.
+        options: of :func:`caufc.encode`.
+    """
+
+    source: str
+    output: str
+    suffix: str | None
+    force: bool
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job.
+
+    Args:
+        source, output: as in the job.
+        status: ``done``, ``skipped`` (the output was there) or ``failed``.
+        report: of an encode that is done.
+        waste: bytes of the input that belong to no tensor.
+        message: of a failure, one line.
+        exit_code: 0 unless it failed.
+    """
+
+    source: str
+    output: str
+    status: Literal["done", "skipped", "failed"]
+    report: Report | None = None
+    waste: int = 0
+    message: str | None = None
+    exit_code: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        data: dict[str, Any] = {"input": self.source, "output": self.output, "status": self.status}
+        if self.message is not None:
+            data |= {"error": self.message, "exit_code": self.exit_code}
+        return data if self.report is None else {**data, **self.report.to_json(), "waste_bytes": self.waste}
+
+
+def run_job(job: EncodeJob, *, quiet: bool = True) -> Outcome:
+    """Encode one file; the output appears whole or not at all.
+
+    Raises:
+        CaufError: about the file that it names.
+    """
+    stdout = binary_stdout("a .cauf file") if job.output == "-" else None
+    if job.source == "-":
+        _check_output(job)
+    with input_file(job.source, job.suffix) as path, _EncodeBar(path, quiet) as progress:
+        suffix = path.suffix if job.source == "-" else job.suffix
+        output = job.output if stdout is None else stdout
+        done = encode_file(path, output, format=suffix, force=job.force, progress=progress, **job.options)
+    return Outcome(job.source, job.output, "done", done.report, done.waste)
+
+
+def _check_output(job: EncodeJob) -> None:
+    if job.output != "-":
+        check_container(job.output)
+    check_free(job.output, job.source, job.force)
+
+
+def attempt(job: EncodeJob, *, quiet: bool = True) -> Outcome:
+    """Encode one file of many: a failure is a result."""
+    try:
+        return run_job(job, quiet=quiet)
+    except EXPECTED as err:
+        told = failure(err, job.source)
+        return Outcome(job.source, job.output, "failed", message=told.message, exit_code=told.exit_code)
+
+
+class _EncodeBar(Bar):
+    """A bar that the encoder can call; every pass over the samples begins it again."""
+
+    def __init__(self, path: Path, quiet: bool) -> None:
+        super().__init__("encode", _bytes_of(path), quiet=quiet)
+        self.doing, self.done, self.passes = "", 0, 0
+
+    def __enter__(self) -> _EncodeBar:
+        return self
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what != self.doing or done < self.done:
+            self.passes = self.passes + 1 if what == self.doing else 1
+            self.stage(what if self.passes == 1 else f"{what}, pass {self.passes}")
+        self.doing, self.done = what, done
+        self.update(done / max(1, total))
 
 
 @dataclass
@@ -77,12 +170,12 @@ class Batch:
         jobs = self._plan()
         if self.output is not None:
             make_folder(Path(self.output))
-        with Bar("encode", sum(map(_size, jobs)), quiet=self.quiet) as bar:
+        with Bar("encode", sum(_bytes_of(job.source) for job in jobs), quiet=self.quiet) as bar:
             done = 0
             with closing(self._outcomes(jobs)) as outcomes:
                 for number, (job, outcome) in enumerate(zip(jobs, outcomes, strict=True), 1):
                     self._take(outcome, bar)
-                    done += _size(job)
+                    done += _bytes_of(job.source)
                     bar.label = f"encode {number}/{len(jobs)}"
                     bar.update(done / bar.size if bar.size else number / len(jobs))
         seconds = time.perf_counter() - started
@@ -138,9 +231,10 @@ class Batch:
             say(f"warning: {outcome.source}: {warning}")
 
 
-def _size(job: EncodeJob) -> int:
+def _bytes_of(path: str | Path) -> int:
+    """The length of a file; 0 if it cannot be told."""
     try:
-        return Path(job.source).stat().st_size
+        return Path(path).stat().st_size
     except (OSError, ValueError):
         return 0
 

@@ -38,8 +38,8 @@ from ..evaluate.rivals import (
     find_rivals,
 )
 from ..features import read
-from ..options import layouts_for_structure
-from .encoding import check_options
+from ..files import plugin_formats
+from ..options import check_options, layouts_for_structure
 from .failure import say
 from .options import (
     align_option,
@@ -63,10 +63,7 @@ from .report import (
     count,
     shown,
 )
-from .streams import (
-    input_file,
-    plugin_formats,
-)
+from .streams import input_file
 
 __all__ = ["command"]
 

@@ -2,60 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import (
-    FormatError,
-    OptionError,
-    UnknownNameError,
-)
+from ..catalog import find_profile, find_weights
+from ..coders.side_files import ProfileFile, WeightsFile
+from ..errors import FormatError, OptionError, UnknownNameError
 from ..features import known_suffixes
 from ..features.formats import normal_suffix
+from ..files import DEFAULT_SUFFIX, DecodedFile, decode_file, plugin_formats
 from ..limits import Limits
-from .decoding import (
-    Decoded,
-    DecodeJob,
-    decode_file,
-)
-from .failure import (
-    EXPECTED,
-    failure,
-    say,
-)
-from .options import (
-    example,
-    force_option,
-    json_option,
-    limits_option,
-    profile_option,
-    quiet_option,
-    weights_option,
-)
-from .output_paths import (
-    Entry,
-    is_folder,
-    make_folder,
-    targets,
-)
-from .report import (
-    as_json_text,
-    count,
-    shown,
-    size,
-    speed,
-)
-from .streams import (
-    plugin_formats,
-    with_suffix,
-)
+from .failure import EXPECTED, failure, say
+from .options import example, force_option, json_option, limits_option, profile_option, quiet_option, weights_option
+from .output_paths import Entry, is_folder, make_folder, targets
+from .progress import Bar
+from .report import as_json_text, count, shown, size, speed
+from .streams import binary_stdout, input_file
 
 __all__ = ["command"]
 
-DEFAULT = ".pt"
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """What is the same for all files of one command line.
+
+    Args:
+        profile: that files need.
+        weights: that files need.
+        force: replace outputs that exist.
+        limits: what files may ask for.
+        recover: write what whole chunks hold, if a file is damaged.
+    """
+
+    profile: ProfileFile | None
+    weights: WeightsFile | None
+    force: bool
+    limits: Limits
+    recover: bool
 
 
 @click.command(
@@ -96,12 +82,21 @@ def decode(
     Structure, names, shapes, dtypes and the order of samples are those of the input; a format that cannot hold them is
     refused. SRC may be - for stdin.
     """
-    job = DecodeJob("", "", normal_suffix(suffix or DEFAULT), profile, weights, force, limits, recover)
-    if len(sources) > 1 or is_folder(output):
-        return _decode_many(sources, output, job, quiet, as_json)
-    source = sources[0]
-    output = output or ("-" if source == "-" else with_suffix(source, normal_suffix(suffix or DEFAULT)))
-    decoded = decode_file(replace(job, source=source, output=output, suffix=_suffix(output, suffix)), quiet=quiet)
+    many = len(sources) > 1 or is_folder(output)
+    if not many:
+        output = output or ("-" if sources[0] == "-" else None)
+        if suffix is not None or output is not None:
+            suffix = _suffix(output or "-", suffix)
+    options = DecodeOptions(
+        None if profile is None else find_profile(profile, limits),
+        None if weights is None else find_weights(weights, limits),
+        force,
+        limits,
+        recover,
+    )
+    if many:
+        return _decode_many(sources, output, normal_suffix(suffix or DEFAULT_SUFFIX), options, quiet, as_json)
+    decoded = _decode_one(sources[0], output, suffix, options, quiet)
     if as_json:
         click.echo(as_json_text(decoded.to_json()), err=output == "-")
     elif not quiet:
@@ -109,7 +104,31 @@ def decode(
     return _tell_lost(decoded)
 
 
-def _tell_lost(decoded: Decoded) -> int:
+def _decode_one(
+    source: str, output: str | None, suffix: str | None, options: DecodeOptions, quiet: bool
+) -> DecodedFile:
+    stdout = binary_stdout(f"a {suffix or DEFAULT_SUFFIX} file") if output == "-" else None
+    with input_file(source, ".cauf") as path, Bar("decode", quiet=quiet) as bar:
+
+        def progress(what: str, share: float, size: int) -> None:
+            bar.label, bar.size = what, size
+            bar.update(share)
+
+        decoded = decode_file(
+            path,
+            output if stdout is None else stdout,
+            format=suffix,
+            profile=options.profile,
+            weights=options.weights,
+            force=options.force,
+            limits=options.limits,
+            recover=options.recover,
+            progress=progress,
+        )
+    return replace(decoded, input=source)
+
+
+def _tell_lost(decoded: DecodedFile) -> int:
     """Say which samples damage took; the exit code."""
     if not decoded.lost:
         return 0
@@ -129,7 +148,7 @@ def _suffix(output: str, given: str | None) -> str:
     """The output's format, known to exist."""
     if given is None and output != "-" and not Path(output).suffix:
         raise OptionError("has no suffix that tells the format", file=output, remedy="give --format .pt")
-    found = normal_suffix(given or (DEFAULT if output == "-" else Path(output).suffix))
+    found = normal_suffix(given or (DEFAULT_SUFFIX if output == "-" else Path(output).suffix))
     formats = plugin_formats(found)
     if found not in known_suffixes(formats):
         raise UnknownNameError("format", found, known_suffixes(formats), file=output)
@@ -137,20 +156,16 @@ def _suffix(output: str, given: str | None) -> str:
 
 
 def _decode_many(
-    sources: tuple[str, ...],
-    output: str | None,
-    job: DecodeJob,
-    quiet: bool,
-    as_json: bool,
+    sources: tuple[str, ...], output: str | None, suffix: str, options: DecodeOptions, quiet: bool, as_json: bool
 ) -> int:
-    outputs = targets([Entry(source, source) for source in sources], output, job.suffix)
-    _suffix(outputs[0], job.suffix)
+    outputs = targets([Entry(source, source) for source in sources], output, suffix)
+    _suffix(outputs[0], suffix)
     files: list[dict[str, Any]] = []
     worst = 0
     for source, target in zip(sources, outputs, strict=True):
         try:
             make_folder(Path(target).parent)
-            decoded = decode_file(replace(job, source=source, output=target), quiet=quiet)
+            decoded = _decode_one(source, target, suffix, options, quiet)
         except EXPECTED as err:
             told = failure(err, source)
             say(told.message)
@@ -166,7 +181,7 @@ def _decode_many(
     return worst
 
 
-def _line(decoded: Decoded) -> str:
+def _line(decoded: DecodedFile) -> str:
     held = f"{count(decoded.samples, 'sample')} of {count(decoded.tensors, 'tensor')}"
     return (
         f"{shown(decoded.input)} -> {shown(decoded.output)}: {held}, {size(decoded.bytes_in)} -> "

@@ -12,12 +12,13 @@ from ..errors import (
     CaufError,
     OptionError,
 )
-from .batch import Batch
-from .encoding import (
+from ..files import with_suffix
+from ..options import check_options
+from .batch import (
+    Batch,
     EncodeJob,
     Outcome,
-    check_options,
-    encode_file,
+    run_job,
 )
 from .failure import say
 from .options import (
@@ -47,7 +48,6 @@ from .report import (
     as_json_text,
     encode_text,
 )
-from .streams import with_suffix
 
 __all__ = ["command"]
 
@@ -135,7 +135,7 @@ def encode(
             "embed_profile": not no_embed_profile,
             "embed_weights": not no_embed_weights,
         }
-        check_options(options)
+        options = check_options(options)
     except CaufError as err:
         raise err.locate(file=sources[0] if len(sources) == 1 else None) from err.__cause__
     if force and skip_existing:
@@ -146,24 +146,24 @@ def encode(
         return Batch(sources, output, job, shard, skip_existing, jobs, as_json, quiet).run()
     if shard is not None:
         raise OptionError("there is one input, and no list", file=sources[0], remedy="leave --shard out")
-    return _encode_one(job, skip_existing, as_json, quiet)
-
-
-def _encode_one(job: EncodeJob, skip_existing: bool, as_json: bool, quiet: bool) -> int:
     job = replace(job, output=job.output or _default_output(job.source))
     if skip_existing and job.output != "-" and Path(job.output).exists():
         outcome = Outcome(job.source, job.output, "skipped")
     else:
-        outcome = encode_file(job, quiet=quiet)
-    to_stderr = job.output == "-"
+        outcome = run_job(job, quiet=quiet)
+    _tell(outcome, as_json, quiet)
+    return 0
+
+
+def _tell(outcome: Outcome, as_json: bool, quiet: bool) -> None:
+    to_stderr = outcome.output == "-"
     if as_json:
         click.echo(as_json_text(outcome.to_json()), err=to_stderr)
     elif not quiet:
         click.echo(encode_text(outcome), err=to_stderr)
     if not quiet:
         for warning in outcome.report.warnings if outcome.report else ():
-            say(f"warning: {job.source}: {warning}")
-    return 0
+            say(f"warning: {outcome.source}: {warning}")
 
 
 def _default_output(source: str) -> str:

@@ -23,6 +23,7 @@ from ..features import (
     atomic_output,
     read,
 )
+from ..files import plugin_formats
 from ..fit.profile import fit_profile
 from ..limits import DEFAULT_LIMITS
 from ..options import layouts_for_structure
@@ -42,10 +43,7 @@ from .options import (
     tap_option,
 )
 from .report import as_json_text
-from .streams import (
-    input_file,
-    plugin_formats,
-)
+from .streams import input_file
 
 __all__ = ["command"]
 

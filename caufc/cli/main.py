@@ -78,7 +78,7 @@ class Commands(click.Group):
     ) -> Any:
         """Run a command line and exit: errors become one line on stderr and an exit code."""
         run = functools.partial(super().main, windows_expand_args=windows_expand_args, **extra)
-        sys.exit(_guarded(lambda: run(args, prog_name or "caufc", complete_var, standalone_mode=False)))
+        sys.exit(_guarded(functools.partial(run, args, prog_name or "caufc", complete_var, standalone_mode=False)))
 
 
 def _guarded(run: Callable[[], object]) -> int:

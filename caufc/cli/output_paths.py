@@ -12,8 +12,8 @@ from ..errors import (
     StorageError,
 )
 from ..features import read_entries
+from ..files import with_suffix
 from .failure import say
-from .streams import with_suffix
 
 __all__ = ["LIST_SUFFIX", "Entry", "expand", "is_folder", "make_folder", "targets"]
 

@@ -16,7 +16,7 @@ from ..encoder.report import (
 )
 
 if TYPE_CHECKING:
-    from .encoding import Outcome
+    from .batch import Outcome
 
 __all__ = [
     "FAST",

@@ -20,6 +20,10 @@ from ..features import (
     atomic_output,
     read,
 )
+from ..files import (
+    check_free,
+    plugin_formats,
+)
 from ..options import layouts_for_structure
 from .options import (
     align_option,
@@ -35,11 +39,7 @@ from .options import (
 )
 from .progress import Bar
 from .report import as_json_text
-from .streams import (
-    check_free,
-    input_file,
-    plugin_formats,
-)
+from .streams import input_file
 
 if TYPE_CHECKING:
     from ..train.model import Shape

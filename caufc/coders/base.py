@@ -33,7 +33,7 @@ Shapes = Sequence[tuple[int, ...]]
 """Shape of every sample of a chunk."""
 
 Quantizer = Callable[[NDArray[Any], NDArray[np.float64], NDArray[np.uint8]], NDArray[np.int32]]
-"""Coefficients ``[N, K]``, the step of every band ``[16]`` and the bands of the tokens ``[N]`` -> indices ``[N, K]``."""
+"""Coefficients ``[N, K]``, steps by band ``[16]`` and bands of the tokens ``[N]`` -> indices ``[N, K]``."""
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..align import SideArray
 from ..codec.hyperprior.codec import HyperpriorCodec, Latents
 from ..codec.hyperprior.weights import Weights
 from ..codec.transform.grids import Geometry
 from ..errors import MalformedError
 from .base import FileShare, Shapes, Terms, Work
 from .config import TensorConfig
-from .lossy import LossyCoder
+from .lossy import LossyCoder, Mask
 
 __all__ = ["HyperpriorCoder", "rate_of"]
 
@@ -87,3 +88,7 @@ class HyperpriorCoder(LossyCoder):
 
     def _integers(self, symbols: Latents) -> list[NDArray[np.int32]]:
         return [symbols.hyper, symbols.latents]
+
+    def _broken(self, error: NDArray[Any], symbols: Latents, side: SideArray | None, terms: Terms) -> Mask:  # noqa: ARG002
+        """Nowhere: a model promises no error."""
+        return None

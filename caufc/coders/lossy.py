@@ -1,4 +1,4 @@
-"""What all coders with loss share: format alignment, value alignment, a codec in between, and exact values as patches."""
+"""What all coders with loss share: format and value alignment, a codec behind them, and exact values as patches."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .patches import Patches
 from .payload import Payload
 from .sections import OFFSETS, SCALES
 
-__all__ = ["LossyCoder", "channels_of", "value_aligner"]
+__all__ = ["LossyCoder", "Mask", "channels_of", "value_aligner"]
 
 
 def value_aligner(config: TensorConfig, channels: int) -> ValueAligner:
@@ -67,6 +67,10 @@ def channels_of(config: TensorConfig) -> int:
     if product > MAX_CHANNELS:
         raise MalformedError(f"{product} channels", requirement=66, tensor=config.name)
     return product
+
+
+Mask = NDArray[np.bool_] | None
+"""Where values ``[n, C]`` are stored exactly; None for nowhere."""
 
 
 @dataclass(frozen=True)
@@ -142,11 +146,9 @@ class LossyCoder(ABC):
     def _integers(self, symbols: Any) -> list[NDArray[np.int32]]:
         """Symbols as arrays, in the order in which their checksum covers them."""
 
-    def _broken(
-        self, error: NDArray[Any], symbols: Any, side: SideArray | None, terms: Terms
-    ) -> NDArray[np.bool_] | None:
+    @abstractmethod
+    def _broken(self, error: NDArray[Any], symbols: Any, side: SideArray | None, terms: Terms) -> Mask:
         """Where the errors of a block break the terms; None for nowhere."""
-        return None if terms.max_error is None else ~(np.abs(error.astype(np.float64)) <= terms.max_error)
 
     def encode(self, samples: Samples, terms: Terms) -> EncodedPayload:
         """Samples to a payload; what the codec would not keep as the terms say is stored exactly."""
@@ -162,7 +164,7 @@ class LossyCoder(ABC):
                 distortion.clipped = 0
         geometry = self._geometry(tokens.grids, tokens.special)
         blocks, sides = [], []
-        patched: NDArray[np.bool_] | None = None
+        patched: Mask = None
         for rows, block in self._blocks(geometry):
             aligned, side = self.value.forward(matrix[rows])
             symbols = self._symbols(aligned, block, terms)
@@ -275,13 +277,13 @@ class LossyCoder(ABC):
         return split(flat, shapes, stacked)
 
 
-def _either(one: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+def _either(one: Mask, other: Mask) -> Mask:
     """Where either mask is set; None for nowhere."""
     both = one if other is None else other if one is None else one | other
     return both if both is not None and both.any() else None
 
 
-def _cleaned(matrix: NDArray[Any], nonfinite: bool) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def _cleaned(matrix: NDArray[Any], nonfinite: bool) -> tuple[NDArray[Any], Mask]:
     """Values with zeros where they are not finite, and where that is; None if none may be."""
     if not nonfinite:
         return matrix, None

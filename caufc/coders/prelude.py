@@ -25,11 +25,11 @@ class BlockStream:
     Args:
         data: the file's bytes in parts of any size.
         limits: lengths are checked against them.
+        parser: where the data begin behind the header; None where they begin with it.
     """
 
-    def __init__(self, data: Iterator[bytes], limits: Limits) -> None:
-        self.data, self.limits = data, limits
-        self.parser: BlockParser | None = None
+    def __init__(self, data: Iterator[bytes], limits: Limits, parser: BlockParser | None = None) -> None:
+        self.data, self.limits, self.parser = data, limits, parser
 
     def header(self) -> tuple[Header, int]:
         """The header, and its length in bytes.

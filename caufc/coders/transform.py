@@ -16,7 +16,7 @@ from ..codec.transform.parameters import Parameters
 from ..errors import OptionError
 from .base import FileShare, Shapes, Terms, Work
 from .config import TensorConfig
-from .lossy import LossyCoder
+from .lossy import LossyCoder, Mask
 
 __all__ = ["TransformCoder"]
 
@@ -103,12 +103,12 @@ class TransformCoder(LossyCoder):
     def _integers(self, symbols: Symbols) -> list[Symbols]:
         return [symbols]
 
-    def _broken(
-        self, error: NDArray[Any], symbols: Symbols, side: SideArray | None, terms: Terms
-    ) -> NDArray[np.bool_] | None:
+    def _broken(self, error: NDArray[Any], symbols: Symbols, side: SideArray | None, terms: Terms) -> Mask:
         """Beyond the bound; or, without one, where indices were too large to be exact."""
-        if terms.max_error is None and symbols.size and int(symbols.max()) >= SAFE_INDEX:
-            bound = SAFE_STEPS * self.largest_step * self.value.scales(side)
-            beyond: NDArray[np.bool_] = ~(np.abs(error) <= bound)
-            return beyond
-        return super()._broken(error, symbols, side, terms)
+        if terms.max_error is not None:
+            return ~(np.abs(error.astype(np.float64)) <= terms.max_error)
+        if not symbols.size or int(symbols.max()) < SAFE_INDEX:
+            return None
+        bound = SAFE_STEPS * self.largest_step * self.value.scales(side)
+        beyond: NDArray[np.bool_] = ~(np.abs(error) <= bound)
+        return beyond

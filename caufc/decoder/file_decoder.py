@@ -138,15 +138,13 @@ class FileDecoder:
     """Decodes a file from front to back.
 
     Args:
-        data: the file's bytes in parts of any size.
-        lookup: finds profiles.
+        prelude: header and sections, and the blocks behind them.
+        chunks: decodes the chunks of such a file.
         limits: checked before anything is allocated.
     """
 
-    def __init__(self, data: Iterator[bytes], lookup: Lookup, limits: Limits) -> None:
-        self.prelude: Prelude = read_prelude(data, limits)
-        self.limits = limits
-        self.chunks_decoder = ChunkDecoder(self.prelude.header, self.prelude.sections, lookup, limits)
+    def __init__(self, prelude: Prelude, chunks: ChunkDecoder, limits: Limits) -> None:
+        self.prelude, self.chunks_decoder, self.limits = prelude, chunks, limits
         self.meter = WorkMeter(self.configs, self.structure.kind == "batch", limits)
         self.chunk_count = 0
         self.bytes_in = 0
@@ -160,6 +158,22 @@ class FileDecoder:
     def numel(self) -> int:
         """Values so far."""
         return self.meter.values
+
+    @classmethod
+    def of(cls, data: Iterator[bytes], lookup: Lookup, limits: Limits) -> FileDecoder:
+        """The decoder of a file's bytes.
+
+        Args:
+            data: the bytes, in parts of any size.
+            lookup: finds profiles and weights.
+            limits: checked before anything is allocated.
+
+        Raises:
+            FormatError: if header or sections are damaged or malformed.
+            UnsupportedError: for what this version does not know, missing profiles, and over limits.
+        """
+        prelude = read_prelude(data, limits)
+        return cls(prelude, ChunkDecoder(prelude.header, prelude.sections, lookup, limits), limits)
 
     @property
     def bytes_out(self) -> int:

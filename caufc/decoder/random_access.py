@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ..bitstream import (
     parse_index,
 )
 from ..coders.prelude import (
+    BlockStream,
     Prelude,
     read_prelude,
 )
@@ -28,6 +30,7 @@ from ..types import AnyArray
 from .file_decoder import (
     ChunkDecoder,
     DecodedChunk,
+    FileDecoder,
 )
 from .lookup import Lookup
 
@@ -61,6 +64,12 @@ class FileReader:
 
     def __len__(self) -> int:
         return self.index.samples
+
+    def in_order(self) -> FileDecoder:
+        """A decoder of the whole file, from its first chunk on; header and sections are not read again."""
+        seed, offset = self.prelude.stream.started().seed, self.prelude.first.offset
+        stream = BlockStream(self._parts(offset), self.limits, BlockParser(seed, offset, self.limits))
+        return FileDecoder(replace(self.prelude, first=stream.block(), stream=stream), self.chunks, self.limits)
 
     def _parts(self, offset: int) -> Iterator[bytes]:
         while part := self.read_at(offset, PART):

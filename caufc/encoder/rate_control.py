@@ -56,8 +56,9 @@ class RateControl(ABC):
         self.warnings: list[str] = []
 
     @staticmethod
+    @abstractmethod
     def check(target: Target) -> None:
-        """Refuse a target that cannot be promised; there is none.
+        """Refuse a target that cannot be promised.
 
         Raises:
             OptionError: if it cannot.
@@ -79,6 +80,10 @@ def first_gain(target: Target) -> float:
 
 class GainControl(RateControl):
     """Finds the gain on the steps of all tensors that meets a target."""
+
+    @staticmethod
+    def check(target: Target) -> None:
+        """Any target can be promised, or a warning tells how near it came."""
 
     def run(self, drafts: Sequence[TensorDraft], sink: RestartableSink) -> FilePass:
         lossy = [draft for draft in drafts if isinstance(draft, TransformDraft)]
@@ -115,7 +120,7 @@ class GainControl(RateControl):
         sink: RestartableSink,
         fixed: Sequence[TensorPlan] | None,
     ) -> tuple[FilePass, FilePass]:
-        """Passes until a search is over, with tables for each gain or those of ``fixed``: the best one, and the last."""
+        """Passes until a search is over, with tables for each gain or ``fixed`` ones: the best one, and the last."""
         best: FilePass | None = None
         while True:
             sink.restart()

@@ -66,9 +66,9 @@ __all__ = [
     "context_counts",
     "estimate",
     "plan_sample",
-    "section_cost",
     "quantization_error",
     "sample_bits",
+    "section_cost",
 ]
 
 GAIN_SHARE = 0.5

@@ -1,4 +1,4 @@
-"""The step of a tensor's quantiser at gain 1, and its transforms; medium quality keeps predictions, from statistics alone."""
+"""Transforms and the step at gain 1: at medium quality what keeps predictions, from statistics alone."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class TensorDraft:
 
     config: TensorConfig
     guessed: bool = False
-    terms: Terms = Terms()
+    terms: Terms = field(default_factory=Terms)
     warning: str = ""
 
     def plan(self, setting: float, target: Target) -> TensorPlan:  # noqa: ARG002
@@ -174,7 +174,7 @@ class TransformDraft(TensorDraft):
         return replace(self.config, parameters=parameters.to_fields(), arrays=arrays)
 
     def _with_profile(self, made: SamplePlan, gain: float) -> TensorConfig:
-        """A profile's classes and tables, unless own ones save more than they take; always its reconstruction points."""
+        """A profile's classes and tables, unless own ones save more than they take; always its points."""
         profiled = Parameters.from_fields(self.config.parameters).with_quantizer(made.parameters.dependent)
         codec = TransformCodec(profiled, self.config.arrays, self.survey.channels)
         kept = sample_bits(codec, made.quantizer, self.coefficients, self.geometry, gain)

@@ -18,11 +18,14 @@ REFERENCE = [
     "--json",
     "--profile",
     "{profile}",
+    "--profile",
+    "{weights}",
     "-o",
     "{values}",
     "{file}",
 ]
-CAUFC = [sys.executable, "-m", "caufc.cli.main", "verify", "--deep", "--json", "--profile", "{profile}", "{file}"]
+CAUFC = [sys.executable, "-m", "caufc.cli.main", "verify", "--deep", "--json", "--profile", "{profile}"]
+CAUFC += ["--weights", "{weights}", "{file}"]
 
 
 def run(*arguments: str, root: Path = ROOT) -> tuple[int, str]:
@@ -36,6 +39,8 @@ def test_both_decoders_pass() -> None:
     for command in (REFERENCE, CAUFC):
         code, text = run("--only", "profile-[lo]*", "--mutations", "2", *command)
         assert (code, text) == (0, "7 checks, 0 failures\n"), text
+        code, text = run("--only", "hyperprior-[nu]*[ds]", "--mutations", "1", *command)
+        assert (code, text) == (0, "6 checks, 0 failures\n"), text
 
 
 def test_a_decoder_that_takes_everything_fails() -> None:

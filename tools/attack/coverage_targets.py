@@ -22,11 +22,10 @@ import caufc.features.npz  # noqa: F401
 from caufc.bitstream import Cursor, Header, Section, parse_chunk, parse_end, parse_index
 from caufc.bitstream.header import parse_header
 from caufc.bitstream.section import parse_section
+from caufc.catalog import lookup_of
 from caufc.decoder.file_decoder import ChunkDecoder
 from caufc.features.pt import _check_archive
 from caufc.limits import Limits
-from caufc.profiles import profile_lookup
-from caufc.weights import find_weights
 from tools.attack.container import read_varint, split
 
 __all__ = ["FILE", "TARGETS", "seeds"]
@@ -35,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIMITS = Limits(chunk_elements=1 << 14, chunk_tokens=1 << 12, section_bytes=1 << 16, channels=1 << 14,
                 chunk_products=1 << 20, chunk_latents=1 << 12, chunk_arrays=1 << 10, chunk_grids=1 << 6)  # fmt: skip
 VALID = sorted((ROOT / "spec" / "vectors" / "valid").glob("*.cauf"))
-LOOKUP = profile_lookup(None, LIMITS, find_weights(ROOT / "spec" / "vectors" / "profiles" / "tiny.caufw"))
+LOOKUP = lookup_of(weights=ROOT / "spec" / "vectors" / "profiles" / "tiny.caufw", limits=LIMITS)
 SMALL = [path.read_bytes() for path in VALID if path.stat().st_size < 1600]
 
 Target = Callable[[bytes], object]

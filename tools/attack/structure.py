@@ -27,6 +27,7 @@ import numpy as np
 
 import caufc
 from caufc.bitstream import Chunk
+from caufc.catalog import lookup_of
 from caufc.coders.side_files import (
     ProfileFile,
     WeightsFile,
@@ -40,7 +41,6 @@ from caufc.decoder.file_decoder import (
 )
 from caufc.decoder.random_access import FileReader
 from caufc.limits import Limits
-from caufc.profiles import profile_lookup
 from spec.reference import decoder as reference
 from spec.reference.container import CaufError as Refusal
 from tools.attack.container_mutations import mutate
@@ -94,7 +94,7 @@ class VectorLookup:
     """Finds what vectors need, and what ships with caufc."""
 
     def __init__(self) -> None:
-        self.shipped = profile_lookup(None, LIMITS)
+        self.shipped = lookup_of(limits=LIMITS)
 
     def __call__(self, digest: bytes) -> ProfileFile:
         data = profiles().get(digest)
@@ -127,7 +127,7 @@ def trusting() -> Iterator[None]:
 def with_right_symbols(parts: Parts) -> Parts:
     """The checksum of the symbols made right in every chunk whose symbols decode."""
     try:
-        decoder = FileDecoder(iter([parts.to_bytes()]), lookup, LIMITS)
+        decoder = FileDecoder.of(iter([parts.to_bytes()]), lookup, LIMITS)
         sums = []
         with trusting():
             for chunk in decoder.chunks():
@@ -143,7 +143,7 @@ def with_right_symbols(parts: Parts) -> Parts:
 
 def read_all(data: bytes) -> tuple[int, int]:
     """Samples and values that decoding gives; all its arrays are as their tensors say."""
-    decoder = FileDecoder(iter([data]), lookup, LIMITS)
+    decoder = FileDecoder.of(iter([data]), lookup, LIMITS)
     collector = Collector(decoder.configs, decoder.structure)
     for chunk in decoder.samples():
         collector.add(chunk)
@@ -169,7 +169,7 @@ def read_samples(data: bytes) -> tuple[int, int]:
 
 
 def read_symbols(data: bytes) -> tuple[int, int]:
-    decoder = FileDecoder(iter([data]), lookup, LIMITS)
+    decoder = FileDecoder.of(iter([data]), lookup, LIMITS)
     decoder.symbols_sha256()
     return decoder.count, decoder.numel
 

@@ -30,12 +30,11 @@ from caufc.bitstream import (
     HeaderParser,
     block_bytes,
 )
+from caufc.catalog import find_weights, lookup_of
 from caufc.coders.side_files import read_profile
 from caufc.decoder.file_decoder import FileDecoder
 from caufc.fit.profile import fit_profile
 from caufc.limits import DEFAULT_LIMITS
-from caufc.profiles import profile_lookup
-from caufc.weights import find_weights
 from spec.reference import decoder as reference
 from tools.make.forced_codec import Forced, forced_file, forced_profile
 from tools.make.hyperprior_vectors import SEED, learned, without_shortcut
@@ -240,8 +239,8 @@ def expected(data: bytes, profile: Path | None = None, weights: Path | None = No
     """What a decoder must find in a file; both decoders have found it."""
     given = None if profile is None else read_profile(profile.read_bytes(), DEFAULT_LIMITS)
     model = None if weights is None else find_weights(weights)
-    lookup = profile_lookup(given, weights=model)
-    decoder = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS)
+    lookup = lookup_of(given, weights=model)
+    decoder = FileDecoder.of(iter([data]), lookup, DEFAULT_LIMITS)
     parts: list[list[bytes]] = [[] for _ in decoder.configs]
     for chunk in decoder.samples():
         for found, samples in zip(parts, chunk.tensors, strict=True):
@@ -254,7 +253,7 @@ def expected(data: bytes, profile: Path | None = None, weights: Path | None = No
         {"name": config.name, "dtype": config.dtype, "shape": list(config.template), **values(tensor, b"".join(found))}
         for config, tensor, found in zip(decoder.configs, second.tensors, parts, strict=True)
     ]
-    again = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS)
+    again = FileDecoder.of(iter([data]), lookup, DEFAULT_LIMITS)
     symbols = again.symbols_sha256()
     if symbols != second.symbols_sha256:
         raise SystemExit("the decoders find other symbols")

@@ -23,73 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.measure.machine import plain_command, write_results
+from tools.measure.machine import ROOT, plain_command, write_results
 
-ROOT = Path(__file__).resolve().parents[2]
-VECTORS = ROOT / "spec" / "vectors"
 CORES = ("Prescott", "Nehalem", "Sandybridge", "Haswell", "SkylakeX", "Cooperlake", "Sapphirerapids", "Zen")
 CAPABILITIES = ("default", "avx2", "avx512")
 QUICK = ("without constriction", "NPY_DISABLE_CPU_FEATURES, all", "OPENBLAS_CORETYPE=Prescott", "4 threads")
 
-READ = """
-import importlib.util, json, os, platform, sys
-from pathlib import Path
-if sys.argv[2] == "without":
-    sys.modules["constriction"] = None
-import numpy as np
-from caufc.limits import DEFAULT_LIMITS
-from caufc.decoder.file_decoder import FileDecoder
-from caufc.profiles import find_profile, profile_lookup
-from caufc.weights import find_weights
-vectors, found = Path(sys.argv[1]), {}
-FORMS = {"fp32": "<f4", "fp16": "<f2", "fp64": "<f8"}
-def floats(dtype, data):
-    if dtype == "bf16":
-        return (np.frombuffer(data, "<u2").astype("u4") << 16).view("f4").astype("f8")
-    return np.frombuffer(data, FORMS[dtype]).astype("f8")
-for path in sorted((vectors / "valid").glob("*.cauf")):
-    facts = json.loads(path.with_suffix(".json").read_text())
-    profile = facts.get("profile")
-    weights = find_weights(vectors / "profiles" / facts["weights"]) if "weights" in facts else None
-    lookup = profile_lookup(find_profile(vectors / "profiles" / profile) if profile else None, weights=weights)
-    data = path.read_bytes()
-    symbols = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS).symbols_sha256()
-    if path.stem.startswith("hyperprior") and not importlib.util.find_spec("torch"):
-        found[path.stem] = [symbols == facts["symbols_sha256"], 0.0]
-        continue
-    decoder = FileDecoder(iter([data]), lookup, DEFAULT_LIMITS)
-    parts = [[] for _ in decoder.configs]
-    for chunk in decoder.samples():
-        for listed, samples in zip(parts, chunk.tensors):
-            listed += [np.ascontiguousarray(sample).tobytes() for sample in samples]
-    share = 0.0
-    for tensor, listed in zip(facts["tensors"], parts):
-        if "values" in tensor:
-            values = floats(tensor["dtype"], b"".join(listed))
-            share = max([share] + [abs(values[p] - v) / allowed for p, v, allowed in tensor["values"] if allowed])
-    found[path.stem] = [symbols == facts["symbols_sha256"], share]
-version = f"Python {platform.python_version()}, numpy {np.__version__}"
-if importlib.util.find_spec("torch") and ("ATEN_CPU_CAPABILITY" in os.environ or sys.argv[2] == "with torch"):
-    import torch
-    version += f", torch {torch.__version__} ({torch.backends.cpu.get_cpu_capability()})"
-print(json.dumps([version, found]))
-"""
-
-WRITE = """
-import hashlib, sys
-import numpy as np, caufc
-from caufc.features import read
-from importlib import resources
-demo = resources.files("caufc") / "data" / "demo"
-features = read(str(demo / "efficientnet_lite0_last.safetensors"))
-tokens = read(str(demo / "minilm_hidden3.pt")) if sys.argv[1] == "torch" else None
-digest = hashlib.sha256()
-for options in ({}, {"snr": 20}, {"quality": "high"}, {"max_error": 0.01}, {"lossless": True}):
-    for value in (features, tokens):
-        if value is not None:
-            digest.update(caufc.encode(value, **options))
-print(digest.hexdigest())
-"""
+CHILD = "tools.measure.determinism_child"
 
 
 @dataclass(frozen=True)
@@ -101,9 +41,11 @@ class Environment:
     variables: dict[str, str]
     without: bool = False
 
-    def run(self, code: str, *arguments: str) -> str:
+    def run(self, *arguments: str) -> str:
+        """What the child prints."""
         variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **self.variables}
-        command = [self.python, "-c", code, *arguments]
+        command = [self.python, "-m", CHILD, *arguments]
+        command += ["--without-constriction"] if self.without else []
         return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
 
 
@@ -143,17 +85,12 @@ def environments(pythons: list[str]) -> Iterator[Environment]:
 
 def same_bytes(python: str) -> dict[str, bool]:
     """Whether encoding gives the same bytes for several numbers of threads, and of processes."""
-    torch = (
-        "torch"
-        if subprocess.run([python, "-c", "import torch"], capture_output=True, check=False).returncode == 0
-        else ""
-    )
-    digests = {
-        threads: Environment("", python, {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}).run(
-            WRITE, torch
-        )
-        for threads in ("1", "2", "4")
-    }
+    found = subprocess.run([python, "-c", "import torch"], capture_output=True, check=False).returncode == 0
+    torch = ["--torch"] if found else []
+    digests = set()
+    for threads in ("1", "2", "4"):
+        variables = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        digests.add(Environment("", python, variables).run("write", *torch))
     demo = ROOT / "caufc" / "data" / "demo" / "efficientnet_lite0_last.safetensors"
     files = []
     with tempfile.TemporaryDirectory() as folder:
@@ -163,21 +100,11 @@ def same_bytes(python: str) -> dict[str, bool]:
             inputs[-1].write_bytes(demo.read_bytes())
         for jobs in ("1", "3"):
             out = Path(folder) / f"out{jobs}"
-            command = [
-                python,
-                "-m",
-                "caufc.cli.main",
-                "encode",
-                *map(str, inputs),
-                "-o",
-                str(out),
-                "--jobs",
-                jobs,
-                "--quiet",
-            ]
+            command = [python, "-m", "caufc.cli.main", "encode", *map(str, inputs)]
+            command += ["-o", str(out), "--jobs", jobs, "--quiet"]
             subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
             files.append([path.read_bytes() for path in sorted(out.iterdir())])
-    return {"threads": len(set(digests.values())) == 1, "processes": files[0] == files[1]}
+    return {"threads": len(digests) == 1, "processes": files[0] == files[1]}
 
 
 def _failure(error: subprocess.CalledProcessError) -> list[str]:
@@ -196,7 +123,7 @@ def main() -> int:
     tried = environments(options.python)
     for environment in tried if not options.quick else [found for found in tried if found.name in QUICK]:
         try:
-            text = environment.run(READ, str(VECTORS), "without" if environment.without else "with")
+            text = environment.run("read")
         except subprocess.CalledProcessError as err:
             rows.append({"name": environment.name, "version": "", "failed": _failure(err)})
             print(rows[-1], flush=True)

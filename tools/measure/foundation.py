@@ -181,26 +181,26 @@ def measure_overhead() -> dict[str, Any]:
         parse_chunk,
         section_bytes,
     )
+    from caufc.catalog import (
+        lookup_of,
+        shipped_profiles,
+    )
     from caufc.decoder.file_decoder import FileDecoder
     from caufc.limits import DEFAULT_LIMITS
-    from caufc.profiles import (
-        profile_lookup,
-        shipped_names,
-    )
 
     demo = resources.files("caufc") / "data" / "demo"
     tokens = features.read(str(demo / "minilm_hidden3.pt"))
     many = [sample for sample in tokens for _ in range(40)]
-    decoder = FileDecoder(iter([caufc.encode(many, index=False)]), profile_lookup(), DEFAULT_LIMITS)
+    decoder = FileDecoder.of(iter([caufc.encode(many, index=False)]), lookup_of(), DEFAULT_LIMITS)
     block = decoder.prelude.first
     chunk = parse_chunk(block.body, decoder.chunks_decoder.templates, 0, DEFAULT_LIMITS)
     a_sample = (block.length - sum(len(payload) for payload in chunk.payloads)) / chunk.count
     last = features.read(str(demo / "efficientnet_lite0_last.safetensors"))["last"]
     singles = {}
     for name, value in (("efficientnet_lite0-last", last), ("minilm-hidden3", tokens[:1])):
-        if name in shipped_names():
+        if name in shipped_profiles():
             data = caufc.encode(value, profile=name)
-            decoder = FileDecoder(iter([data]), profile_lookup(), DEFAULT_LIMITS)
+            decoder = FileDecoder.of(iter([data]), lookup_of(), DEFAULT_LIMITS)
             payload = sum(len(p) for c in decoder.chunks() for p in c.payloads)
             tables = sum(len(section_bytes(section)) for section in decoder.prelude.sections)
             singles[name] = {"bytes": len(data), "tables": tables, "overhead": len(data) - payload - tables}

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import caufc
+from caufc.catalog import find_weights
 from caufc.codec.buckets import (
     bucket_of,
     extra_bits,
@@ -40,7 +41,6 @@ from caufc.codec.tables import (
     frequencies_of,
 )
 from caufc.features import read
-from caufc.weights import find_weights
 from tools.measure.machine import plain_command, write_results
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import caufc
+from caufc.catalog import find_weights
 from caufc.evaluate.curves import bd_rate_at_snr
-from caufc.weights import find_weights
 from tools.measure.machine import plain_command, write_results
 
 QUALITY = 43.0

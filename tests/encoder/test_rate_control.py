@@ -10,20 +10,16 @@ import pytest
 
 import caufc
 from caufc.api import encode_to
-from caufc.encoder import (
-    rate_control as control,
-)
-from caufc.encoder import (
-    tensor_draft as choose,
-)
-from caufc.encoder.file_writer import Pass
-from caufc.encoder.options import Target
+from caufc.encoder import tensor_draft
+from caufc.encoder.file_writer import FilePass
+from caufc.encoder.options import EncodeOptions, Target
 from caufc.encoder.rate import (
     Search,
     gain_of_quality,
 )
-from caufc.encoder.rate_control import RateControl
+from caufc.encoder.rate_control import GainControl
 from caufc.encoder.report import Report
+from caufc.encoder.tensor_draft import TransformDraft
 from caufc.errors import OptionError
 
 
@@ -215,35 +211,35 @@ def test_a_refined_search_that_fails_does_not_lose_what_was_found(monkeypatch: p
     within: set[float] = set()
     free = False
 
-    def with_tables(tensors: Any, *_: Any) -> list[Any]:
-        nonlocal free
-        free = True
-        return list(tensors)
+    class Open(TransformDraft):
+        def __init__(self) -> None:
+            pass
 
-    def write(_: Any, gain: float, sink: Any) -> Pass:
+        def plan(self, setting: float, target: Target) -> Any:  # noqa: ARG002
+            nonlocal free
+            free = True
+
+    def write(plans: Any, gain: float, sink: Any) -> FilePass:
         nonlocal free
         if free and gain > 1.3:
             within.add(gain)
         size = 900 if gain in within else 1200 if free else 2000
         free = False
         sink.write(bytes(size))
-        return Pass(bytes_out=size)
+        return FilePass(plans, gain, bytes_out=size)
 
-    monkeypatch.setattr(control, "with_tables", with_tables)
-    monkeypatch.setattr(
-        RateControl, "_search", lambda *_: Search(8000, 160, -4000, above=False, log_gain=0.0), raising=True
-    )
-    tensor: Any = SimpleNamespace(choice=object())
-    sink = Bytes()
-    done = RateControl(Target("bpfp", 1.0), 8000, write).run([tensor], sink)
-    assert done.result.bytes_out == len(sink.data) == 900
+    monkeypatch.setattr(GainControl, "_search", lambda *_: Search(8000, 160, -4000, above=False, log_gain=0.0))
+    options, sink = EncodeOptions(Target("bpfp", 1.0)), Bytes()
+    writer: Any = SimpleNamespace(write=write)
+    done = GainControl(options, 8000, writer).run([Open()], sink)
+    assert done.bytes_out == len(sink.data) == 900
 
 
 def test_an_snr_asks_for_the_smallest_error(minilm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Points that keep energy are for networks; they cost error."""
     targets: list[dict[str, Any]] = [{"snr": 6}, {"bpfp": 0.8}]
     before = [caufc.encode(minilm, layout="n c", **target) for target in targets]
-    monkeypatch.setattr(choose, "GAIN_SHARE", 1.0)
+    monkeypatch.setattr(tensor_draft, "GAIN_SHARE", 1.0)
     after = [caufc.encode(minilm, layout="n c", **target) for target in targets]
     assert before[0] == after[0]
     assert len(before[1]) == len(after[1])

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 
 import caufc
+from caufc.catalog import (
+    find_profile,
+    lookup_of,
+)
 from caufc.codec.transform.parameters import Parameters
 from caufc.decoder.file_decoder import FileDecoder
 from caufc.encoder.effort import (
@@ -17,10 +21,6 @@ from caufc.encoder.effort import (
 )
 from caufc.fit.profile import fit_profile
 from caufc.limits import DEFAULT_LIMITS
-from caufc.profiles import (
-    find_profile,
-    profile_lookup,
-)
 
 
 def snr(samples: Any, decoded: Any) -> float:
@@ -32,8 +32,8 @@ def snr(samples: Any, decoded: Any) -> float:
 def parameters(data: bytes, profile: Path | None = None) -> Parameters:
     """Of a file's only tensor."""
     given = None if profile is None else find_profile(profile)
-    (setup,) = FileDecoder(iter([data]), profile_lookup(given), DEFAULT_LIMITS).setups
-    return Parameters.from_fields(setup.parameters)
+    (config,) = FileDecoder.of(iter([data]), lookup_of(given), DEFAULT_LIMITS).configs
+    return Parameters.from_fields(config.parameters)
 
 
 @pytest.mark.parametrize(

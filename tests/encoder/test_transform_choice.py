@@ -27,7 +27,7 @@ from caufc.encoder.importance import (
 from caufc.encoder.transforms import choose_transforms
 from caufc.errors import OptionError
 
-from .test_rate import snr
+from .test_rate_control import snr
 
 
 def mixed(tokens: int, channels: int, rank: int) -> NDArray[np.float32]:

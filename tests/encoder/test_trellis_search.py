@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from caufc.codec.buckets import zigzag
 from caufc.codec.transform.quantize import dequantize
 from caufc.codec.transform.trellis import (
-    MOST,
     halves_of,
 )
-from caufc.encoder.trellis_search import dependent_quantize
+from caufc.encoder.trellis_search import MOST, dependent_quantize
 
 F4, F8 = np.dtype("f4"), np.dtype("f8")
 

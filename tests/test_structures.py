@@ -10,11 +10,10 @@ import torch
 from features.common import assert_same
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from strategies import NUMPY_DTYPES, TORCH_DTYPES, item_size, of_bits, ragged, trees
 
 import caufc
 from caufc.errors import LayoutError
-
-from .strategies import NUMPY_DTYPES, TORCH_DTYPES, item_size, of_bits, ragged, trees
 
 
 def assert_alike(found: Any, wanted: Any) -> None:

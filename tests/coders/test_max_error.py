@@ -10,10 +10,9 @@ import torch
 from features.common import assert_same
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import as_float64, floats
 
 import caufc
-
-from .strategies import as_float64, floats
 
 
 @settings(deadline=None, max_examples=200)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from caufc.codec.buckets import BUCKETS
+from caufc.codec.buckets import BUCKETS, zigzag
 from caufc.codec.tables import frequencies_of
 from caufc.codec.transform.codec import TransformCodec
 from caufc.codec.transform.grids import Geometry
@@ -36,7 +36,7 @@ from caufc.encoder.quantize import (
 from caufc.encoder.sample_plan import (
     SamplePlan,
     estimate,
-    plan,
+    plan_sample,
     sample_bits,
 )
 from caufc.encoder.tables import (
@@ -53,8 +53,13 @@ def planned(values: Matrix, geometry: Geometry, step: float, **options: Any) -> 
     coefficients = base.transform(values, geometry)
     bounded = options.pop("bounded", False)
     steps = base.steps(1.0).astype(np.float64)
-    made = plan(coefficients, geometry, steps, base.parameters, 1.0, bounded=bounded, **options)
-    return made, TransformCodec(made.parameters, made.sections, values.shape[1], bounded=bounded, costs=made.costs)
+    made = plan_sample(coefficients, geometry, steps, base.parameters, 1.0, bounded=bounded, **options)
+    return made, TransformCodec(made.parameters, made.sections, values.shape[1])
+
+
+def symbols_of(made: SamplePlan, codec: TransformCodec, coefficients: Matrix, bands: NDArray[np.uint8]) -> Any:
+    """What the plan's quantiser makes of coefficients."""
+    return zigzag(made.quantizer(coefficients, codec.steps(1.0).astype(np.float64), bands))
 
 
 def real(name: str, request: pytest.FixtureRequest) -> tuple[Matrix, tuple[tuple[int, ...], ...]]:
@@ -73,11 +78,13 @@ def test_real_features(features: str, step: float, spectral: bool, request: pyte
     geometry = Geometry(grids, 0, spectral)
     made, codec = planned(values, geometry, step)
     coefficients = codec.transform(values, geometry)
-    symbols = codec.symbols(coefficients, geometry.bands, 1.0)
+    symbols = symbols_of(made, codec, coefficients, geometry.bands)
     payload = codec.encode(symbols, geometry)
     np.testing.assert_array_equal(codec.decode_symbols(payload, geometry), symbols)
     assert 8 * len(payload) == pytest.approx(made.bits, rel=0.01, abs=64)
-    assert 8 * len(payload) == pytest.approx(sample_bits(codec, coefficients, geometry, 1.0), rel=0.01, abs=64)
+    assert 8 * len(payload) == pytest.approx(
+        sample_bits(codec, made.quantizer, coefficients, geometry, 1.0), rel=0.01, abs=64
+    )
     decoded = codec.transform(codec.reconstruct(symbols, geometry, 1.0, np.dtype("f4")), geometry)
     assert (np.abs(decoded - coefficients) <= 1.6 * step + 1e-4).all()
 
@@ -108,10 +115,10 @@ def test_own_tables_come_only_where_they_pay() -> None:
 def test_bounded_plans_have_no_dead_zones() -> None:
     values = np.random.default_rng(1).standard_normal((50, 6)).astype(np.float32)
     made, codec = planned(values, Geometry(((50,),), 0), 0.25, bounded=True)
-    assert made.costs is None
+    assert made.quantizer.costs is None
     assert not made.parameters.dependent
     assert made.parameters.shift == 0
-    symbols = codec.symbols(values, np.zeros(50, np.uint8), 1.0)
+    symbols = symbols_of(made, codec, values, np.zeros(50, np.uint8))
     found = codec.reconstruct(symbols, Geometry(((50,),), 0), 1.0, np.dtype("f4"))
     assert np.abs(found - values).max() <= 0.125 * (1 + 1e-6)
 
@@ -146,7 +153,7 @@ def test_dependent_indices_take_fewer_bits_at_equal_error(step: float, minilm: l
     for least in (2.0, 6.0):
         made, codec = planned(values, geometry, step, dependent_from=least)
         assert made.parameters.dependent == (least == 2)
-        found = codec.reconstruct(codec.symbols(values, geometry.bands, 1.0), geometry, 1.0, np.dtype("f4"))
+        found = codec.reconstruct(symbols_of(made, codec, values, geometry.bands), geometry, 1.0, np.dtype("f4"))
         bits.append(made.bits / values.size + 0.5 * np.log2(np.square(found - values).mean()))
     assert bits[0] < bits[1] - 0.07
 

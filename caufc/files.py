@@ -1,0 +1,344 @@
+"""Files to files: a feature file to a container, and a container to a feature file, chunk by chunk."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from .api import make_encoder
+from .catalog import lookup_of
+from .coders.config import TensorConfig
+from .coders.side_files import ProfileFile, WeightsFile
+from .container_files import FileSink, located, open_binary, read_at_of
+from .decoder.file_decoder import DecodedChunk
+from .decoder.lookup import Lookup
+from .decoder.random_access import FileReader
+from .decoder.recovery import Recovery
+from .descriptors import FeatureFormat
+from .encoder.encoder import Progress
+from .encoder.report import Report
+from .errors import CaufError, FormatError, OptionError, OutputExistsError, StorageError, UnknownNameError
+from .features import Writer, atomic_output, known_suffixes, open_writer, read, remove_stale, waste
+from .features.formats import normal_suffix
+from .limits import DEFAULT_LIMITS, Limits
+from .plugin_manager import default_manager
+from .types import Structure
+
+__all__ = [
+    "DecodedFile",
+    "EncodedFile",
+    "check_container",
+    "check_free",
+    "decode_file",
+    "encode_file",
+    "plugin_formats",
+    "with_suffix",
+]
+
+DEFAULT_SUFFIX = ".pt"
+
+
+@dataclass(frozen=True)
+class EncodedFile:
+    """A feature file that was encoded.
+
+    Args:
+        source: the feature file.
+        output: the container; ``-`` for a stream.
+        report: what the encode did.
+        waste: bytes of the source that belong to no tensor.
+    """
+
+    source: str
+    output: str
+    report: Report
+    waste: int
+
+
+@dataclass(frozen=True)
+class DecodedFile:
+    """A container that was decoded.
+
+    Args:
+        input: the container.
+        output: the feature file; ``-`` for a stream.
+        format: suffix of the output.
+        samples, tensors, numel: how many.
+        bytes_in: of the container.
+        bytes_out: of the values.
+        seconds: wall-clock time.
+        lost: ranges ``[first, stop)`` of samples that damage took; no stop where their number is not known.
+    """
+
+    input: str
+    output: str
+    format: str
+    samples: int
+    tensors: int
+    numel: int
+    bytes_in: int
+    bytes_out: int
+    seconds: float
+    lost: tuple[tuple[int, int | None], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def encode_file(
+    source: str | Path,
+    output: str | Path | BinaryIO,
+    *,
+    format: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> EncodedFile:
+    """Encode a feature file to a container, which appears whole or not at all.
+
+    Args:
+        source: a feature file.
+        output: path of the container, or a binary stream, which gets bytes in order.
+        format: suffix of the source's format, if its name does not tell.
+        force: replace the output if it exists.
+        progress: called as work goes on.
+        options: of :func:`caufc.encode`.
+
+    Raises:
+        CaufError: about the file that it names.
+    """
+    suffix = format or Path(source).suffix
+    stream = None if isinstance(output, str | Path) else output
+    name = "-" if stream is not None else str(output)
+    features = read(source, suffix, plugin_formats(suffix), limits=options.get("limits", DEFAULT_LIMITS))
+    if stream is None:
+        check_container(name)
+    check_free(name, str(source), force)
+    try:
+        with located(source):
+            encoder = make_encoder(features, progress=progress, **options)
+            if stream is not None:
+                report = encoder.encode(FileSink(stream))
+                stream.flush()
+            else:
+                remove_stale(Path(name))
+                with atomic_output(Path(name), force) as file:
+                    report = encoder.encode(FileSink(file))
+        return EncodedFile(str(source), name, report, waste(features))
+    except MemoryError as err:
+        raise StorageError("not enough memory", file=str(source), remedy="try a smaller --chunk") from err
+
+
+def decode_file(
+    source: str | Path,
+    output: str | Path | BinaryIO | None = None,
+    *,
+    format: str | None = None,
+    profile: str | Path | ProfileFile | None = None,
+    weights: str | Path | WeightsFile | None = None,
+    force: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+    recover: bool = False,
+    progress: Callable[[str, float, int], None] = lambda what, share, size: None,
+) -> DecodedFile:
+    """Decode a container to a feature file, which appears whole or not at all; the container is read once.
+
+    Args:
+        source: path of the container.
+        output: path of the feature file, or a binary stream; None for a file beside the source.
+        format: suffix of the output's format, if its name does not tell.
+        profile: name or file of a profile that the container needs.
+        weights: name or file of weights that the container needs.
+        force: replace the output if it exists.
+        limits: what the container may ask for.
+        recover: write what whole chunks hold, if the container is damaged.
+        progress: called with what is done, the share of it that is, 0 to 1, and the bytes that all of it makes.
+
+    Raises:
+        CaufError: about the file that it names.
+    """
+    decoding = _Decoding(str(source), output, format, lookup_of(profile, weights, limits), force, limits, progress)
+    if recover and not isinstance(output, str | Path | None):  # a stream is written once
+        return decoding.recover()
+    try:
+        return decoding.decode()
+    except FormatError:
+        if not recover:
+            raise
+    return decoding.recover()
+
+
+@dataclass
+class _Decoding:
+    """One container on its way to a feature file."""
+
+    source: str
+    output: str | Path | BinaryIO | None
+    format: str | None
+    lookup: Lookup
+    force: bool
+    limits: Limits
+    progress: Callable[[str, float, int], None]
+
+    def __post_init__(self) -> None:
+        self.started = time.perf_counter()
+        self.stream = None if self.output is None or isinstance(self.output, str | Path) else self.output
+        self.suffix = self._suffix()
+        if self.stream is None and self.output is None:
+            self.output = with_suffix(self.source, self.suffix)
+        self.name = "-" if self.stream is not None else str(self.output)
+
+    def _suffix(self) -> str:
+        """The output's format, known to exist."""
+        path = None if self.stream is not None or self.output is None else str(self.output)
+        given = self.format or (DEFAULT_SUFFIX if path is None else Path(path).suffix)
+        if not given:
+            raise OptionError("has no suffix that tells the format", file=path, remedy="give --format .pt")
+        found = normal_suffix(given)
+        known = known_suffixes(plugin_formats(found))
+        if found not in known:
+            raise UnknownNameError("format", found, known, file=path or "-")
+        return found
+
+    def decode(self) -> DecodedFile:
+        """Decode all chunks, or fail."""
+        check_free(self.name, self.source, self.force)
+        try:
+            with located(self.source), open_binary(self.source) as file:
+                reader = FileReader(read_at_of(file), file.seek(0, 2), self.lookup, self.limits)
+                decoder, samples = reader.in_order(), len(reader)
+                writer = self._writer(decoder.structure, decoder.configs, samples)
+                with _closing(writer):
+                    for chunk in decoder.samples():
+                        _put(writer, decoder.structure, chunk)
+                        size = decoder.bytes_out * samples // max(1, decoder.count)
+                        self.progress("decode", decoder.count / max(1, samples), size)
+        except MemoryError as err:
+            remedy = "decode to .npy or .safetensors"
+            raise StorageError("not enough memory", file=self.source, remedy=remedy) from err
+        return self._decoded(samples, len(decoder.configs), decoder.numel, decoder.bytes_in, decoder.bytes_out)
+
+    def recover(self) -> DecodedFile:
+        """Decode what the whole chunks of a damaged file hold.
+
+        Raises:
+            CaufError: if header or sections are damaged, or no chunk is whole.
+        """
+        with located(self.source), open_binary(self.source) as file:
+            whole = file.seek(0, 2)
+            found = Recovery(read_at_of(file), whole, self.lookup, self.limits)
+            structure, configs = found.chunks.structure, found.chunks.configs
+            writer = self._writer(structure, configs, found.samples)
+            numel = size = 0
+            with _closing(writer):
+                for chunk in found.decode():
+                    _put(writer, structure, chunk)
+                    numel += sum(np.size(sample) for tensor in chunk.tensors for sample in tensor)
+                    size += sum(sample.nbytes for tensor in chunk.tensors for sample in tensor)
+                    self.progress("recover", (chunk.first + chunk.count) / found.samples, 0)
+        return self._decoded(found.samples, len(configs), numel, whole, size, lost=tuple(found.lost))
+
+    def _decoded(self, *counts: int, lost: tuple[tuple[int, int | None], ...] = ()) -> DecodedFile:
+        samples, tensors, numel, bytes_in, bytes_out = counts
+        seconds = time.perf_counter() - self.started
+        return DecodedFile(
+            self.source, self.name, self.suffix, samples, tensors, numel, bytes_in, bytes_out, seconds, lost
+        )
+
+    def _writer(self, structure: Structure, configs: Sequence[TensorConfig], samples: int) -> Writer:
+        path = None if self.stream is not None else Path(self.name)
+        if path is not None:
+            remove_stale(path)
+        try:
+            return open_writer(
+                path,
+                self.stream,
+                self.suffix,
+                structure,
+                [config.name for config in configs],
+                [config.dtype for config in configs],
+                [config.framework for config in configs],
+                [
+                    None if None in config.template else tuple(size or 0 for size in config.template)
+                    for config in configs
+                ],
+                samples,
+                plugin_formats(self.suffix),
+                force=self.force,
+            )
+        except CaufError as err:
+            raise err.locate(file=self.name) from err.__cause__
+
+
+@contextmanager
+def _closing(writer: Writer) -> Iterator[None]:
+    """Make the writer's file whole when the body ends, and drop it if the body fails."""
+    try:
+        yield
+    except BaseException:
+        writer.abort()
+        raise
+    writer.close()
+
+
+def _put(writer: Writer, structure: Structure, chunk: DecodedChunk) -> None:
+    for number, block in enumerate(chunk.tensors):
+        if structure.kind != "batch":
+            writer.put(number, chunk.first, list(block))
+        else:
+            writer.put(number, chunk.first, block if isinstance(block, np.ndarray) else np.stack(block))
+
+
+def check_free(output: str, source: str, force: bool) -> None:
+    """Check early that an output may be written.
+
+    Raises:
+        OptionError: if it is the input.
+        OutputExistsError: if it exists and ``force`` is False.
+    """
+    if output == "-" or not Path(output).is_file():
+        return
+    if source != "-" and Path(source).exists() and Path(output).samefile(source):
+        raise OptionError("is both input and output", file=output, remedy="give another -o OUT")
+    if not force:
+        raise OutputExistsError("exists already", file=output, remedy="use --force")
+
+
+def check_container(output: str) -> None:
+    """Check that an output has not the name of a feature file, which a ``.cauf`` file would not be.
+
+    Raises:
+        OptionError: if it has.
+    """
+    suffix = Path(output).suffix
+    if suffix in ("", ".cauf"):
+        return
+    if normal_suffix(suffix) in known_suffixes(plugin_formats(suffix)):
+        raise OptionError(f"a .cauf file under a name that ends in {suffix}", file=output, remedy="name it .cauf")
+
+
+def plugin_formats(suffix: str) -> list[FeatureFormat]:
+    """Formats of plugins, which are asked only for suffixes that caufc does not know."""
+    if normal_suffix(suffix) in known_suffixes():
+        return []
+    return [item for _, item in default_manager().feature_formats()]
+
+
+def with_suffix(source: str, suffix: str) -> str:
+    """A path with its suffix replaced.
+
+    Raises:
+        StorageError: if it is no path of a file.
+    """
+    path = Path(source)
+    if not path.name or source.endswith(("/", os.sep)):
+        raise StorageError("is a directory", file=source or ".")
+    return str(path.with_suffix(suffix))
