@@ -1,0 +1,53 @@
+"""Every program of tools/ and spec/ starts: in a fresh interpreter it prints its help, and what it shares imports."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = sorted(path for folder in ("tools", "spec") for path in (ROOT / folder).rglob("*.py") if path.stem[:2] != "__")
+PROGRAMS = [path for path in FILES if '__name__ == "__main__"' in path.read_text("utf-8")]
+LIBRARIES = sorted({*FILES} - {*PROGRAMS})
+
+
+def module(path: Path) -> str:
+    """A file's name as a module, from the root."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def run(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_they_are_found() -> None:
+    assert len(PROGRAMS) > 25 and len(LIBRARIES) > 10
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=module)
+def test_a_program_prints_its_help(path: Path) -> None:
+    assert run("-m", module(path), "--help").startswith("usage: ")
+
+
+def test_what_programs_share_imports() -> None:
+    run("-c", f"import importlib; [importlib.import_module(name) for name in {[module(p) for p in LIBRARIES]}]")
+
+
+def test_the_readme_lists_every_file() -> None:
+    page = (ROOT / "tools" / "README.md").read_text("utf-8")
+    missing = {module(path) for path in FILES if path.parent.parent == ROOT / "tools" and f"`{path.stem}`" not in page}
+    assert not missing, "tools/README.md says what each program makes, how, and how long it takes"
