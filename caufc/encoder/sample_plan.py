@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -96,6 +95,7 @@ CONTEXT_OF_KEY = (np.arange(CLASSES)[:, None] * CONTEXTS + CONTEXT_OF.ravel()).r
 Bytes = NDArray[np.uint8]
 Values = NDArray[Any]
 Counts = NDArray[np.int64]
+Indices = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -150,70 +150,40 @@ def plan_sample(
         gain_share: of reconstruction points: 0 for the smallest error, 1 for no loss of energy.
         dependent_from: bits a coefficient from which the dependent quantiser is taken.
     """
-    quantizer = _Quantizer(coefficients, geometry.bands, steps, gain_share)
+    bands, inverse = geometry.bands, (1 / steps)[geometry.bands][:, None]
+
+    def plan(indices: Indices, points: Values, quantizer: IndexQuantizer, inverse: Values) -> SamplePlan:
+        scaled = coefficients * inverse.astype(coefficients.dtype)
+        shift = 0 if bounded else best_shift(scaled, points, gain_share)
+        return _modelled(indices, quantizer, replace(parameters, shift=shift), geometry, scale)
+
     if bounded:
-        return _modelled(quantizer.nearest(), geometry, parameters, scale)
-    plain = _modelled(quantizer.plain(), geometry, parameters, scale)
-    few = coefficients.shape[1] < FEW_CHANNELS or plain.bits < dependent_from * coefficients.size
-    return plain if few else _modelled(quantizer.dependent(), geometry, parameters, scale)
+        indices = quantize(coefficients, inverse, NEAREST_ROUNDING)
+        return plan(indices, indices, IndexQuantizer(bounded=True), inverse)
+    rough = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING)
+    costs = index_costs(rough, levels_for(rough, bands).classes(), bands)
+    indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, dead_zones(costs)[bands])
+    plain = plan(indices, indices, IndexQuantizer(costs=costs), inverse)
+    if coefficients.shape[1] < FEW_CHANNELS or plain.bits < dependent_from * coefficients.size:
+        return plain
+    inverse, costs = inverse / STEP_RATIO, costs / STEP_RATIO**2
+    indices = dependent_quantize(coefficients, inverse, bands, costs)
+    return plan(indices, dependent_points(indices), IndexQuantizer(dependent=True, costs=costs), inverse)
 
 
-@dataclass(frozen=True)
-class _Quantized:
-    """Indices of a sample ``[N, K]``, and how they came about."""
-
-    indices: NDArray[np.int32]
-    quantizer: IndexQuantizer
-    shift: int = 0
-
-
-class _Quantizer:
-    """Quantises a sample as :func:`plan_sample` is told to."""
-
-    def __init__(self, coefficients: Values, bands: Bytes, steps: Values, gain_share: float) -> None:
-        self.coefficients, self.bands, self.gain_share = coefficients, bands, gain_share
-        self.inverse = (1 / steps)[bands][:, None]
-
-    def nearest(self) -> _Quantized:
-        """With no error beyond half a step."""
-        indices = quantize(self.coefficients, self.inverse, NEAREST_ROUNDING)
-        return _Quantized(indices, IndexQuantizer(bounded=True))
-
-    @functools.cached_property
-    def costs(self) -> Values:
-        """What indices cost, as far as roughly quantised ones tell."""
-        rough = quantize(self.coefficients, self.inverse, DEAD_ZONE_ROUNDING)
-        return index_costs(rough, levels_for(rough, self.bands).classes(), self.bands)
-
-    def plain(self) -> _Quantized:
-        """With dead zones."""
-        zones = dead_zones(self.costs)[self.bands]
-        indices = quantize(self.coefficients, self.inverse, DEAD_ZONE_ROUNDING, zones)
-        return _Quantized(indices, IndexQuantizer(costs=self.costs), self._shift(self.inverse, indices))
-
-    def dependent(self) -> _Quantized:
-        """With indices that depend on each other."""
-        inverse, costs = self.inverse / STEP_RATIO, self.costs / STEP_RATIO**2
-        indices = dependent_quantize(self.coefficients, inverse, self.bands, costs)
-        quantizer = IndexQuantizer(dependent=True, costs=costs)
-        return _Quantized(indices, quantizer, self._shift(inverse, dependent_points(indices)))
-
-    def _shift(self, inverse: Values, points: Values) -> int:
-        scaled = self.coefficients * inverse.astype(self.coefficients.dtype)
-        return best_shift(scaled, points, self.gain_share)
-
-
-def _modelled(made: _Quantized, geometry: Geometry, parameters: Parameters, scale: float) -> SamplePlan:
-    """Classes, extents, contexts and tables for quantised coefficients."""
-    levels = levels_for(made.indices, geometry.bands)
-    buckets = bucket_of(np.ascontiguousarray(zigzag(made.indices)))
+def _modelled(
+    indices: Indices, quantizer: IndexQuantizer, parameters: Parameters, geometry: Geometry, scale: float
+) -> SamplePlan:
+    """Classes, extents, contexts and tables for indices ``[N, K]``."""
+    levels = levels_for(indices, geometry.bands)
+    buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
     magnitudes = magnitude_of(buckets)
     reach = extents_of(magnitudes, geometry) if len(geometry.heads) else None
     extents = reach is not None and _extents_pay(reach, geometry)
     counts = _context_counts(buckets, magnitudes, reach if extents else None, levels.classes(), geometry)
     sections, level, bits = _tables(counts, levels, scale)
-    chosen = Parameters(parameters.step, made.shift, parameters.spectral, extents, level)
-    return SamplePlan(chosen.with_quantizer(made.quantizer.dependent), levels, sections, made.quantizer, bits)
+    chosen = replace(parameters, extents=extents, level=level).with_quantizer(quantizer.dependent)
+    return SamplePlan(chosen, levels, sections, quantizer, bits)
 
 
 def dependent_points(indices: NDArray[np.int32]) -> Values:
