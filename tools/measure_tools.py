@@ -59,10 +59,8 @@ from caufc.encoder.quantize import (
     dead_zones,
     quantize,
 )
-from caufc.encoder.sample_plan import (
-    DEPENDENT_BITS,
-    context_counts,
-)
+from caufc.encoder.sample_plan import DEPENDENT_BITS
+from caufc.encoder.tables import context_counts
 from caufc.encoder.step import (
     MEDIUM_STEP,
     NARROW_CHANNELS,

@@ -51,7 +51,8 @@ from caufc.encoder.quantize import (
     dead_zones,
     quantize,
 )
-from caufc.encoder.sample_plan import context_counts, plan
+from caufc.encoder.tables import context_counts
+from caufc.encoder.sample_plan import plan
 from caufc.encoder.tables import choose_tables
 from caufc.layouts import Layout
 

@@ -17,16 +17,11 @@ from ..codec.buckets import (
 from ..codec.transform.codec import TransformCodec
 from ..codec.transform.contexts import (
     CLASSES,
-    CONTEXT_OF,
-    CONTEXTS,
-    ContextKeys,
     extents_of,
     magnitude_of,
 )
 from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import (
-    CONTEXT_MAP,
-    TABLES,
     Parameters,
 )
 from ..codec.transform.quantize import dequantize
@@ -34,11 +29,10 @@ from ..codec.transform.trellis import (
     STEP_RATIO,
     halves_of,
 )
-from ..codec.transform.universal_tables import universal_tables
 from ..coders.sections import section_of
 from ..types import Arrays
 from .levels import (
-    Levels,
+    ClassLevels,
     index_costs,
     levels_for,
 )
@@ -50,10 +44,7 @@ from .quantize import (
     dead_zones,
     quantize,
 )
-from .tables import (
-    choose_tables,
-    table_bits,
-)
+from .tables import choose_tables, context_counts, counts_by_context, file_tables, table_bits
 from .trellis_search import dependent_quantize
 
 __all__ = [
@@ -62,7 +53,6 @@ __all__ = [
     "GAIN_SHARE",
     "SamplePlan",
     "bounded_values",
-    "context_counts",
     "estimate",
     "plan_sample",
     "quantization_error",
@@ -85,13 +75,6 @@ EXTENT_SHARE = 0.9
 SECTION_FRAME = 6
 """Bytes of a section's frame: tag, length, checksum."""
 
-SECTION_BITS = 8 * 20
-"""Frames of the two sections that own tables need."""
-
-
-CONTEXT_OF_KEY = (np.arange(CLASSES)[:, None] * CONTEXTS + CONTEXT_OF.ravel()).ravel().astype(np.int32)
-"""``class * 40 + context`` of every key."""
-
 Bytes = NDArray[np.uint8]
 Values = NDArray[Any]
 Counts = NDArray[np.int64]
@@ -111,7 +94,7 @@ class SamplePlan:
     """
 
     parameters: Parameters
-    levels: Levels
+    levels: ClassLevels
     tables: Arrays
     quantizer: IndexQuantizer
     bits: float
@@ -180,8 +163,8 @@ def _modelled(
     magnitudes = magnitude_of(buckets)
     reach = extents_of(magnitudes, geometry) if len(geometry.heads) else None
     extents = reach is not None and _extents_pay(reach, geometry)
-    counts = _context_counts(buckets, magnitudes, reach if extents else None, levels.classes(), geometry)
-    sections, level, bits = _tables(counts, levels, scale)
+    counts = counts_by_context(buckets, magnitudes, reach if extents else None, levels.classes(), geometry)
+    sections, level, bits = file_tables(counts, levels, scale)
     chosen = replace(parameters, extents=extents, level=level).with_quantizer(quantizer.dependent)
     return SamplePlan(chosen, levels, sections, quantizer, bits)
 
@@ -197,44 +180,6 @@ def _extents_pay(reach: Bytes, geometry: Geometry) -> bool:
         live += int(np.count_nonzero(reach[part.blocks] >= part.rank))
         total += len(part.tokens) * reach.shape[1]
     return live < EXTENT_SHARE * total
-
-
-def context_counts(buckets: Bytes, classes: Bytes, geometry: Geometry, extents: bool) -> Counts:
-    """Counts of buckets and extents by context ``[48, 40, 64]`` of buckets ``[N, K]``."""
-    magnitudes = magnitude_of(buckets)
-    reach = extents_of(magnitudes, geometry) if extents and len(geometry.heads) else None
-    return _context_counts(buckets, magnitudes, reach, classes, geometry)
-
-
-def _context_counts(
-    buckets: Bytes, magnitudes: Bytes, reach: Bytes | None, classes: Bytes, geometry: Geometry
-) -> Counts:
-    keys = ContextKeys(classes, geometry, reach is not None)
-    found = []
-    for part in keys.walk(magnitudes, reach):
-        values = buckets[part.tokens]
-        values = values.ravel() if part.live is None else values[part.live]
-        found.append(CONTEXT_OF_KEY[part.keys] * np.int32(BUCKETS) + values)
-    if reach is not None:
-        found.append((keys.extent_contexts(magnitudes) * BUCKETS + reach).ravel())
-    counts = np.bincount(np.concatenate([np.empty(0, np.int32), *found]), minlength=CLASSES * CONTEXTS * BUCKETS)
-    return counts.reshape(CLASSES, CONTEXTS, BUCKETS)
-
-
-def _tables(counts: Counts, levels: Levels, scale: float) -> tuple[Arrays, int, float]:
-    """The cheaper of own and universal tables: sections, level, bits of the sample."""
-    table_of, tables = universal_tables()
-    universal = table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), tables)
-    if not counts.any():
-        return {}, levels.level, universal
-    used = np.flatnonzero(counts.any(axis=(1, 2)))
-    low, high = int(used[0]), int(used[-1]) + 1
-    own_of, own_tables = choose_tables(counts[low:high].reshape(-1, CONTEXTS, BUCKETS), scale)
-    bits = table_bits(counts[low:high].reshape(-1, BUCKETS), own_of.ravel(), own_tables)
-    spent = 8 * own_tables[own_tables > 0].size + SECTION_BITS + 2 * np.count_nonzero(counts.any(axis=2))
-    if (universal - bits) * scale <= spent:
-        return {}, levels.level, universal
-    return {TABLES: own_tables.ravel(), CONTEXT_MAP: own_of.ravel()}, levels.level - low, bits
 
 
 def estimate(coefficients: Values, bands: Bytes, steps: Values, scale: float) -> float:
