@@ -1,6 +1,7 @@
 """Buckets: unsigned integers as a bucket of a 64-symbol alphabet and extra bits (spec, section 9).
 
-0 to 15 are buckets of their own; above, an octave has two buckets, and the bits below the leading two are extra.
+0 to 15 are buckets of their own; above, an octave has two buckets, and the bits below the leading two are extra. Prior
+art: the hybrid integers of JPEG XL (ISO/IEC 18181-1), Elias gamma codes before them.
 """
 
 from __future__ import annotations

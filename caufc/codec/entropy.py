@@ -1,7 +1,8 @@
 """rANS with exact integer frequencies; the only module that imports constriction (spec, section 9.3).
 
 Where constriction is not installed, :mod:`caufc.codec.rans` does the same slowly. Coding is last in, first out:
-:class:`RansEncoder` gathers runs of symbols in decoding order and codes them backwards.
+:class:`RansEncoder` gathers runs of symbols in decoding order and codes them backwards. Prior art: asymmetric numeral
+systems (Duda 2013).
 """
 
 from __future__ import annotations

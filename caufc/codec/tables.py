@@ -1,4 +1,7 @@
-"""Integer frequency tables: levels of an eighth of an octave, expanded by integer arithmetic (spec, section 9.2)."""
+"""Integer frequency tables: levels of an eighth of an octave, expanded by integer arithmetic (spec, section 9.2).
+
+No float decides a model, so that symbols are the same on every machine.
+"""
 
 from __future__ import annotations
 

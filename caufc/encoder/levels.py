@@ -22,7 +22,11 @@ from ..types import Arrays
 __all__ = ["ClassLevels", "index_costs", "levels_for"]
 
 RATE_WEIGHT = 0.085
-"""Squared steps that a bit is worth: about 2 ln 2 / 12, what uniform quantisation pays for a bit at high rate."""
+"""Squared steps that a bit is worth: about 2 ln 2 / 12, what uniform quantisation pays for a bit at high rate.
+
+A little less, chosen by hand; what decisions by cost buy: *costs* in ``tools/results/tools.md``
+(``tools/measure/tools.py``).
+"""
 
 MEAN_CLASS = 20
 """Class of a mean magnitude of 1."""

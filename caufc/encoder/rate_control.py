@@ -19,8 +19,13 @@ from .tensor_draft import HyperpriorDraft, TensorDraft, TransformDraft
 __all__ = ["GainControl", "ModelRateControl", "RateControl", "RestartableSink", "first_gain"]
 
 SNR_TOLERANCE = 0.1
+"""dB above the wanted SNR that are near enough."""
+
 BPFP_TOLERANCE = 0.02
+"""Share below the wanted rate that is near enough."""
+
 BPFP_PROMISED_FROM = 100_000
+"""Values from which a rate is promised: tables make those of smaller files jump."""
 
 
 class RestartableSink(Sink, Protocol):

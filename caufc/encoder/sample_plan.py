@@ -61,16 +61,24 @@ __all__ = [
 ]
 
 GAIN_SHARE = 0.5
-"""How far reconstruction points lie from centroids towards those that keep the features' energy."""
+"""How far reconstruction points lie from centroids towards those that keep the features' energy; half-way, by trials.
+
+What centroids alone would take: *reconstruction points* in ``tools/results/tools.md`` (``tools/measure/tools.py``).
+"""
 
 DEPENDENT_BITS, DEPENDENT_BITS_OF_ERROR = 1.5, 0.75
-"""Bits a coefficient from which dependent quantisation pays: where networks read features, and where errors count."""
+"""Bits per coefficient from which dependent quantisation pays: where networks read features, and where errors count.
+
+Set by trials at equal divergence of scores; what it buys: *dependence* in ``tools/results/tools.md``
+(``tools/measure/tools.py``).
+"""
 
 FEW_CHANNELS = 8
 """With fewer, the first ones of a token, whose half is always 0, are too many for dependent quantisation."""
 
 EXTENT_SHARE = 0.9
-"""Extents pay where they rule out more than a tenth of the symbols."""
+"""Extents pay where they rule out more than a tenth of the symbols: mostly in speed, as *what extents do for speed* in
+``tools/results/tools.md`` shows (``tools/measure/tools.py``)."""
 
 SECTION_FRAME = 6
 """Bytes of a section's frame: tag, length, checksum."""

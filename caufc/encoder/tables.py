@@ -29,12 +29,17 @@ from .levels import ClassLevels
 __all__ = ["choose_tables", "context_counts", "counts_by_context", "file_tables", "table_bits"]
 
 MAX_TABLES = 48
+"""Most tables of symbols, and as many of extents; chosen by hand. What universal tables cost instead:
+``tools/results/tables.md`` (``tools/measure/tables.py``)."""
+
 SEEDS = 96
+"""Groups of contexts with which merging starts."""
+
 TABLE_BITS = 8 * 14
 """What one more table costs, about."""
 
 UNSEEN = 0.3
-"""Count of a symbol that a sample did not hold."""
+"""Count of a symbol that a sample did not hold, chosen by hand."""
 
 LOG_MAGNITUDE = np.log2(1 + np.array([extra_bits(bucket)[0] for bucket in range(BUCKETS)]))
 

@@ -3,7 +3,7 @@
 Plane 0 is coded in contexts of the neighbours' bytes: exponents near each other are alike. Plane 1 is coded in contexts
 of the element's byte in plane 0 and of the neighbours' signs; later planes in contexts of the byte in plane 0, and of
 whether the plane before had its context's most frequent byte. Exact zeros and saturated values then cost next to
-nothing, while noise stays raw.
+nothing, while noise stays raw. Prior art: byte shuffling (HDF5, Blosc), and exponents coded apart (ZipNN 2024).
 """
 
 from __future__ import annotations

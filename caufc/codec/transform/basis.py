@@ -1,4 +1,7 @@
-"""The transform along channels: a basis of quantised vectors, orthogonal or not (spec, section 9.5)."""
+"""The transform along channels: a basis of quantised vectors, orthogonal or not (spec, section 9.5).
+
+Prior art: transform coding by the Karhunen-Loeve basis (Hotelling 1933; Huang and Schultheiss 1963).
+"""
 
 from __future__ import annotations
 

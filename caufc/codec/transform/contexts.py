@@ -1,4 +1,8 @@
-"""Contexts: which table codes a symbol, from its class and its neighbours' magnitudes (spec, section 9.1)."""
+"""Contexts: which table codes a symbol, from its class and its neighbours' magnitudes (spec, section 9.1).
+
+Prior art: contexts from the significance of neighbours in JPEG 2000 (EBCOT, Taubman 2000) and from their magnitudes in
+HEVC and VVC; extents are the last significant coefficient of those codecs, per block and channel.
+"""
 
 from __future__ import annotations
 
