@@ -66,7 +66,7 @@ class FileWriter:
     Args:
         source: the samples.
         options: what was asked for.
-        chunk: samples a chunk.
+        chunk: samples per chunk.
         arch: architecture ID.
         profile: that the file relies on.
         advance: makes what is called with the number of values that a pass has written.

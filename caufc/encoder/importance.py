@@ -45,7 +45,7 @@ LOWEST = 0.12
 MEAN_WEIGHT = 8.0
 FIRST_TOKEN_WEIGHT = 6.0
 OTHER_TOKENS_WEIGHT = 2.0
-"""How much finer steps are of a grid's mean, of the first special token, and of other special tokens; chosen by hand."""
+"""How much finer steps are of a grid's mean, of the first special token, of other special tokens; chosen by hand."""
 
 UNREAD = 64.0
 """Steps of what is not read, in steps of what is: coarse, but not nothing."""

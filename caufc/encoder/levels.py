@@ -41,7 +41,7 @@ Values = NDArray[Any]
 
 @dataclass(frozen=True)
 class ClassLevels:
-    """What makes up a symbol's class: one part for all, one a channel ``[K]``, one a band ``[16]``."""
+    """What makes up a symbol's class: one part for all, one per channel ``[K]``, one per band ``[16]``."""
 
     level: int
     channels: NDArray[np.int8]

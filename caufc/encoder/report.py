@@ -63,7 +63,7 @@ class Report:
         seconds: wall-clock time.
         arch: architecture ID.
         codec: the codec that was asked for.
-        tensors: one entry a tensor.
+        tensors: one entry per tensor.
         warnings: what the user should know, a sentence each.
     """
 

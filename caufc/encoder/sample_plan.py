@@ -139,7 +139,7 @@ def plan_sample(
         scale: how many times more values the file has than the sample.
         bounded: round to the nearest and reconstruct in the middle, so that no error exceeds half a step.
         gain_share: of reconstruction points: 0 for the smallest error, 1 for no loss of energy.
-        dependent_from: bits a coefficient from which the dependent quantiser is taken.
+        dependent_from: bits per coefficient from which the dependent quantiser is taken.
     """
     bands, inverse = geometry.bands, (1 / steps)[geometry.bands][:, None]
 

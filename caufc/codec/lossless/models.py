@@ -83,7 +83,7 @@ class ContextModel:
 
 @dataclass(frozen=True)
 class PlaneModel:
-    """The models of one plane, one a context."""
+    """The models of one plane, one per context."""
 
     models: tuple[ContextModel, ...]
 

@@ -26,7 +26,7 @@ Matrix = NDArray[Any]
 
 @dataclass(frozen=True)
 class QuantizedRows:
-    """Rows ``[K, C]`` as integer codes, and a scale code a row: ``codes * 2^(scale / 8)``.
+    """Rows ``[K, C]`` as integer codes, and a scale code per row: ``codes * 2^(scale / 8)``.
 
     Raises:
         MalformedError: for a scale code beyond 800 on either side.
@@ -69,7 +69,7 @@ class ChannelTransform:
 
     @property
     def coded(self) -> int:
-        """Number of coefficients a token, K."""
+        """Number of coefficients per token, K."""
         return len(self.basis)
 
     def forward(self, values: Matrix) -> Matrix:
