@@ -133,7 +133,7 @@ def encode(
             None takes what the tap tells, or all tokens.
         truncate: (low, high) to which values are clipped before, one or by tensor name.
         nonfinite: ``error`` refuses NaN and Inf, ``keep`` carries them exactly.
-        chunk: samples a chunk.
+        chunk: samples per chunk.
         effort: ``fast``, ``default`` or ``best``: how long to look for a smaller file.
         index: write an index for random access; None for files of several chunks.
         embed_profile: copy a profile that does not ship with caufc into the file.

@@ -16,7 +16,7 @@ CHANNEL_LETTERS = "gcd"
 class Layout:
     """What the axes of a tensor mean, as data.
 
-    One term an axis, from fixed letters: ``b`` sample; ``t h w n`` token grid; ``c d`` channels; ``g`` groups (heads)
+    One term per axis, from fixed letters: ``b`` sample; ``t h w n`` token grid; ``c d`` channels; ``g`` groups (heads)
     that join the channels. A term in parentheses joins grid letters in one axis, and a leading count marks special
     tokens: ``b c h w``, ``b h w c``, ``b (1 + h w) c``, ``b n c``, ``b g t d``, ``b c``.
 

@@ -92,7 +92,7 @@ def check_scale_codes(codes: NDArray[Any]) -> None:
 
 
 class ChannelAligner:
-    """An offset and a scale a channel, as codes ``[C]`` that travel in sections.
+    """An offset and a scale per channel, as codes ``[C]`` that travel in sections.
 
     Raises:
         MalformedError: for a scale code out of range.
@@ -105,7 +105,7 @@ class ChannelAligner:
 
     @classmethod
     def of(cls, offset: NDArray[np.float64], scale: NDArray[np.float64]) -> ChannelAligner:
-        """The aligner nearest to an offset and a scale a channel ``[C]``."""
+        """The aligner nearest to an offset and a scale per channel ``[C]``."""
         return cls(*_codes(offset, scale))
 
     def forward(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], None]:
@@ -123,7 +123,7 @@ class ChannelAligner:
 
 
 class TokenAligner:
-    """An offset and a scale a token, measured on each token and sent with its chunk."""
+    """An offset and a scale per token, measured on each token and sent with its chunk."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind

@@ -58,7 +58,7 @@ class Header:
         indexed: whether an index stands before the end.
         gain: factor on the steps of all tensors, a float32; None is 1.
         tree: structure of a sample; None for a lone tensor, or as in the profile.
-        tensors: one record a tensor; None for all as in the profile.
+        tensors: one record per tensor; None for all as in the profile.
         arch: architecture ID.
         weights: content hash of the weights that its tensors of the learned codec need.
     """

@@ -1,6 +1,7 @@
 """Buckets: unsigned integers as a bucket of a 64-symbol alphabet and extra bits (spec, section 9).
 
-0 to 15 are buckets of their own; above, an octave has two buckets, and the bits below the leading two are extra.
+0 to 15 are buckets of their own; above, an octave has two buckets, and the bits below the leading two are extra. Prior
+art: the hybrid integers of JPEG XL (ISO/IEC 18181-1), Elias gamma codes before them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .entropy import (
-    Decoder,
-    Encoder,
+    RansDecoder,
+    RansEncoder,
     uniform_model,
 )
 
@@ -92,7 +93,7 @@ def _large_groups(buckets: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.
         yield int(bucket), large[kinds == bucket]
 
 
-def push_extra_bits(encoder: Encoder, symbols: NDArray[np.int32], buckets: NDArray[np.uint8]) -> None:
+def push_extra_bits(encoder: RansEncoder, symbols: NDArray[np.int32], buckets: NDArray[np.uint8]) -> None:
     """Append the extra bits of flat symbols, bucket by bucket."""
     for bucket, where in _large_groups(buckets):
         first, bits = extra_bits(bucket)
@@ -101,7 +102,7 @@ def push_extra_bits(encoder: Encoder, symbols: NDArray[np.int32], buckets: NDArr
             encoder.push(rest >> shift & ((1 << piece) - 1), uniform_model(piece))
 
 
-def add_extra_bits(decoder: Decoder, buckets: NDArray[np.uint8]) -> NDArray[np.int32]:
+def add_extra_bits(decoder: RansDecoder, buckets: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Flat symbols from their buckets and the extra bits that follow."""
     symbols = buckets.astype(np.int32)
     for bucket, where in _large_groups(buckets):

@@ -1,7 +1,8 @@
 """rANS with exact integer frequencies; the only module that imports constriction (spec, section 9.3).
 
 Where constriction is not installed, :mod:`caufc.codec.rans` does the same slowly. Coding is last in, first out:
-:class:`Encoder` gathers runs of symbols in decoding order and codes them backwards.
+:class:`RansEncoder` gathers runs of symbols in decoding order and codes them backwards. Prior art: asymmetric numeral
+systems (Duda 2013).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from . import rans
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["PRECISION", "Decoder", "Encoder", "table_model", "uniform_model"]
+__all__ = ["PRECISION", "RansDecoder", "RansEncoder", "table_model", "uniform_model"]
 
 PRECISION = 24
 BLOCK = 1 << 20
@@ -58,7 +59,7 @@ def _coder(words: NDArray[np.uint32] | None = None) -> Any:
     return stream.stack.AnsCoder() if words is None else stream.stack.AnsCoder(words)
 
 
-class Encoder:
+class RansEncoder:
     """Gathers runs of symbols, each with its model, in decoding order."""
 
     def __init__(self) -> None:
@@ -78,7 +79,7 @@ class Encoder:
         return cast(bytes, coder.get_compressed().astype(WORD).tobytes())
 
 
-class Decoder:
+class RansDecoder:
     """Decodes runs in the order in which they were pushed.
 
     Raises:

@@ -1,4 +1,7 @@
-"""Integer frequency tables: levels of an eighth of an octave, expanded by integer arithmetic (spec, section 9.2)."""
+"""Integer frequency tables: levels of an eighth of an octave, expanded by integer arithmetic (spec, section 9.2).
+
+No float decides a model, so that symbols are the same on every machine.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ OCTAVE_BITS = 12
 OCTAVE = np.rint(np.ldexp(EIGHTHS.astype(np.float64), OCTAVE_BITS)).astype(np.int64)
 """``2^(j/8)`` in units of 2^-12, rounded: 4096 to 7512 [CAUF-0231]."""
 
-Levels = NDArray[np.uint8]
+TableLevels = NDArray[np.uint8]
 Frequencies = NDArray[np.int64]
 
 
@@ -32,7 +35,7 @@ def _weights(levels: NDArray[Any]) -> NDArray[np.int64]:
     return weights
 
 
-def check_levels(levels: Levels) -> None:
+def check_levels(levels: TableLevels) -> None:
     """Check that levels ``[K, A]`` are tables.
 
     Raises:
@@ -44,7 +47,7 @@ def check_levels(levels: Levels) -> None:
         raise MalformedError("a table without levels", requirement=230)
 
 
-def frequencies_of(levels: Levels) -> Frequencies:
+def frequencies_of(levels: TableLevels) -> Frequencies:
     """Expand levels ``[K, A]`` to frequencies ``[K, A]``: every one at least 1, every row's sum 2^24 [CAUF-0232].
 
     Raises:
@@ -61,7 +64,7 @@ def frequencies_of(levels: Levels) -> Frequencies:
     return frequencies
 
 
-def levels_of(counts: NDArray[Any]) -> Levels:
+def levels_of(counts: NDArray[Any]) -> TableLevels:
     """The levels ``[K, A]`` nearest to the shares in ``counts`` ``[K, A]``; an empty row becomes a flat table."""
     totals = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(totals, 1)

@@ -20,7 +20,7 @@ ARRAY_BYTES = 128
 
 
 def chunk_work(coders: Sequence[TensorCoder], shapes: Sequence[Shapes], limits: Limits) -> Work:
-    """What a chunk with these shapes, one list a tensor, costs.
+    """What a chunk with these shapes, one list per tensor, costs.
 
     Raises:
         LimitError: if it is more than a chunk may cost.
@@ -41,8 +41,8 @@ class WorkMeter:
     """Adds up the chunks of a file.
 
     Args:
-        configs: one a tensor.
-        batch: whether samples become rows of one array a tensor, and not arrays of their own.
+        configs: one per tensor.
+        batch: whether samples become rows of one array per tensor, and not arrays of their own.
         limits: of files.
     """
 

@@ -18,7 +18,7 @@ __all__ = ["Collector"]
 
 
 class Collector:
-    """Gathers chunks; gives one array a tensor for batches and singles, one a sample for lists."""
+    """Gathers chunks; gives one array per tensor for batches and singles, one per sample for lists."""
 
     def __init__(self, configs: Sequence[TensorConfig], structure: Structure) -> None:
         self.configs, self.structure = configs, structure

@@ -106,7 +106,7 @@ class FileReader:
         return Index(first.offset, tuple(chunks), tuple(starts))
 
     def sample(self, number: int) -> list[AnyArray]:
-        """One sample, an array a tensor.
+        """One sample, an array per tensor.
 
         Raises:
             FormatError: if its chunk is damaged or malformed.

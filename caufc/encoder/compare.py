@@ -18,7 +18,7 @@ SMALL_VALUES = 4096
 """Tensors of at most so many values are coded both ways to see which is smaller."""
 
 TINY_BYTES = 64
-"""Tensors of so few bytes are smaller without tables and steps."""
+"""Tensors of at most so many bytes are smaller without tables and steps."""
 
 
 def prefers_lossless(draft: TransformDraft, target: Target) -> bool:

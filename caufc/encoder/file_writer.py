@@ -61,12 +61,12 @@ class FilePass:
 
 
 class FileWriter:
-    """Writes whole containers, as often as rate control wants.
+    """Writes whole containers, as often as rate control wants, and counts the passes.
 
     Args:
         source: the samples.
         options: what was asked for.
-        chunk: samples a chunk.
+        chunk: samples per chunk.
         arch: architecture ID.
         profile: that the file relies on.
         advance: makes what is called with the number of values that a pass has written.
@@ -83,6 +83,7 @@ class FileWriter:
     ) -> None:
         self.source, self.options, self.chunk = source, options, chunk
         self.arch, self.profile, self.advance = arch, profile, advance
+        self.passes = 0
 
     def write(self, plans: Sequence[TensorPlan], gain: float, sink: Sink) -> FilePass:
         """Write a container.
@@ -95,6 +96,7 @@ class FileWriter:
         Raises:
             LimitError: if the file would be over a limit of the decoders that are to read it; nothing is coded then.
         """
+        self.passes += 1
         header, sections = self._prelude(plans, gain)
         result, limits = FilePass(plans, gain), self.options.limits
 

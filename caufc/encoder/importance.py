@@ -25,21 +25,30 @@ from ..octaves import OCTAVE_PARTS
 __all__ = ["Importance", "blind_importance", "flat_importance", "flat_steps", "read_bands"]
 
 CONVOLUTION_EXPONENT, ATTENTION_EXPONENT = 0.5, 0.25
-"""How steps grow with frequency: in planes without special tokens, and in what only attention reads."""
+"""How steps grow with frequency: in planes without special tokens, and in what only attention reads.
+
+``tools/measure/importance.py``, row *frequencies of the other kind* in ``tools/results/importance.md``.
+"""
 
 VARIANCE_EXPONENT = 0.4
-"""How the weight of errors in a direction grows with the variance of features in it."""
+"""How the weight of errors in a direction grows with the variance of features in it.
+
+``tools/measure/importance.py``, rows *variance^0* and *variance^0.6* in ``tools/results/importance.md``.
+"""
 
 SMALLEST_VARIANCE = 2.0**-20
 """Variances below this share of their mean count as much."""
 
 LOWEST = 0.12
+"""Added to normalised frequencies, so that the lowest have a step."""
+
 MEAN_WEIGHT = 8.0
 FIRST_TOKEN_WEIGHT = 6.0
 OTHER_TOKENS_WEIGHT = 2.0
+"""How much finer steps are of a grid's mean, of the first special token, of other special tokens; chosen by hand."""
 
 UNREAD = 64.0
-"""Steps of what is not read, in steps of what is."""
+"""Steps of what is not read, in steps of what is: coarse, but not nothing."""
 
 Codes = NDArray[np.int8]
 

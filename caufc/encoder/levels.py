@@ -1,4 +1,4 @@
-"""Levels: how large indices are by channel and band, and what follows from it: classes, and what indices cost."""
+"""ClassLevels: how large indices are by channel and band, and what follows from it: classes, and what indices cost."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ from ..codec.transform.parameters import (
 from ..codec.transform.token_order import BANDS
 from ..types import Arrays
 
-__all__ = ["Levels", "index_costs", "levels_for"]
+__all__ = ["ClassLevels", "index_costs", "levels_for"]
 
 RATE_WEIGHT = 0.085
-"""Squared steps that a bit is worth: about 2 ln 2 / 12, what uniform quantisation pays for a bit at high rate."""
+"""Squared steps that a bit is worth: about 2 ln 2 / 12, what uniform quantisation pays for a bit at high rate.
+
+A little less, chosen by hand; what decisions by cost buy: *costs* in ``tools/results/tools.md``
+(``tools/measure/tools.py``).
+"""
 
 MEAN_CLASS = 20
 """Class of a mean magnitude of 1."""
@@ -36,8 +40,8 @@ Values = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Levels:
-    """What makes up a symbol's class: one part for all, one a channel ``[K]``, one a band ``[16]``."""
+class ClassLevels:
+    """What makes up a symbol's class: one part for all, one per channel ``[K]``, one per band ``[16]``."""
 
     level: int
     channels: NDArray[np.int8]
@@ -52,8 +56,8 @@ class Levels:
         return {CHANNEL_LEVELS: self.channels, BAND_LEVELS: self.bands}
 
 
-def levels_for(indices: NDArray[np.int32], bands: Bytes) -> Levels:
-    """Levels from quantised coefficients ``[N, K]``: half-octaves of mean magnitudes, by band times by channel."""
+def levels_for(indices: NDArray[np.int32], bands: Bytes) -> ClassLevels:
+    """ClassLevels from quantised coefficients ``[N, K]``: half-octaves of mean magnitudes, by band times by channel."""
     magnitudes = np.abs(indices)
     by_band, counts = np.zeros(BANDS), np.bincount(bands, minlength=BANDS) * max(1, indices.shape[1])
     np.add.at(by_band, bands, magnitudes.sum(axis=1, dtype=np.float64))
@@ -61,7 +65,7 @@ def levels_for(indices: NDArray[np.int32], bands: Bytes) -> Levels:
     mean = max(float(by_channel.sum()), 0.5) / max(1, indices.size)
     channel = (by_channel + PRIOR_EVENTS) / (len(indices) * mean + PRIOR_EVENTS)
     band = (by_band + PRIOR_EVENTS) / (counts * mean + PRIOR_EVENTS)
-    return Levels(
+    return ClassLevels(
         int(_half_octaves(np.array(mean)) + MEAN_CLASS),
         _half_octaves(channel),
         _half_octaves(band),

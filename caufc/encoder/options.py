@@ -128,7 +128,7 @@ class EncodeOptions:
         arch: architecture ID.
         tensors: options by tensor name; ``*`` for all others.
         keep_nonfinite: carry NaN and Inf exactly instead of refusing them.
-        chunk: samples a chunk; None for as many as make a few million values.
+        chunk: samples per chunk; None for as many as make a few million values.
         index: whether to write an index; None writes one when there are several chunks.
         effort: how much time to take.
         embed_profile: copy a profile that does not ship with the package into the file.

@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 DEAD_ZONE_ROUNDING = 0.45
+"""Where magnitudes are rounded down to the next index: a little beyond the middle between two; chosen by hand."""
+
 NEAREST_ROUNDING = 0.5
 
 Values = NDArray[Any]

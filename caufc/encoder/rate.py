@@ -22,9 +22,14 @@ __all__ = ["RateModel", "Search", "bits_model", "gain_of_quality", "provisional_
 
 MODEL_VALUES = 1 << 18
 PROVISIONAL_VALUES = 1 << 15
+"""Values of a sample from which rates and errors are estimated, about."""
+
 MIN_LOG_GAIN, MAX_LOG_GAIN = -40.0, 30.0
+"""log2 of gains among which a target is looked for."""
+
 QUALITY_OCTAVE = 8.0
 MEDIUM = 50.0
+"""Steps double every 8 qualities below medium, and halve above."""
 
 
 def gain_of_quality(quality: float) -> float:

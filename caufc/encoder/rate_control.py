@@ -19,8 +19,13 @@ from .tensor_draft import HyperpriorDraft, TensorDraft, TransformDraft
 __all__ = ["GainControl", "ModelRateControl", "RateControl", "RestartableSink", "first_gain"]
 
 SNR_TOLERANCE = 0.1
+"""dB above the wanted SNR that are near enough."""
+
 BPFP_TOLERANCE = 0.02
+"""Share below the wanted rate that is near enough."""
+
 BPFP_PROMISED_FROM = 100_000
+"""Values from which a rate is promised: tables make those of smaller files jump."""
 
 
 class RestartableSink(Sink, Protocol):
@@ -52,7 +57,6 @@ class RateControl(ABC):
 
     def __init__(self, options: EncodeOptions, numel: int, writer: FileWriter) -> None:
         self.options, self.target, self.numel, self.writer = options, options.target, numel, writer
-        self.passes = 0
         self.warnings: list[str] = []
 
     @staticmethod
@@ -67,10 +71,6 @@ class RateControl(ABC):
     @abstractmethod
     def run(self, drafts: Sequence[TensorDraft], sink: RestartableSink) -> FilePass:
         """Write passes until the target is met; the sink holds the last one, which is returned."""
-
-    def _write(self, plans: Sequence[TensorPlan], gain: float, sink: Sink) -> FilePass:
-        self.passes += 1
-        return self.writer.write(plans, gain, sink)
 
 
 def first_gain(target: Target) -> float:
@@ -89,7 +89,7 @@ class GainControl(RateControl):
         lossy = [draft for draft in drafts if isinstance(draft, TransformDraft)]
         if self.target.kind not in ("snr", "bpfp") or not lossy:
             gain = first_gain(self.target) if lossy else 1.0
-            done = self._write(self._plans(drafts, gain), gain, sink)
+            done = self.writer.write(self._plans(drafts, gain), gain, sink)
             reached = self.target.kind != "bpfp" or self._measured(done) <= self.target.value * self.numel
             self._warn(self._measured(done), reached)
             return done
@@ -108,7 +108,7 @@ class GainControl(RateControl):
         if best is last and measuring is sink:
             return last
         sink.restart()
-        return self._write(best.plans, best.gain, sink)
+        return self.writer.write(best.plans, best.gain, sink)
 
     def _plans(self, drafts: Sequence[TensorDraft], gain: float) -> list[TensorPlan]:
         return [draft.plan(gain, self.target) for draft in drafts]
@@ -125,7 +125,7 @@ class GainControl(RateControl):
         while True:
             sink.restart()
             gain = _gain(search.log_gain)
-            last = self._write(fixed if fixed is not None else self._plans(drafts, gain), gain, sink)
+            last = self.writer.write(fixed if fixed is not None else self._plans(drafts, gain), gain, sink)
             over = search.record(self._measured(last))
             if best is None or search.settled == search.seen[-1]:
                 best = last
@@ -214,4 +214,4 @@ class ModelRateControl(RateControl):
         return done
 
     def _pass(self, drafts: Sequence[TensorDraft], rate: int, sink: Sink) -> FilePass:
-        return self._write([draft.plan(rate, self.target) for draft in drafts], 1.0, sink)
+        return self.writer.write([draft.plan(rate, self.target) for draft in drafts], 1.0, sink)

@@ -63,7 +63,7 @@ class Report:
         seconds: wall-clock time.
         arch: architecture ID.
         codec: the codec that was asked for.
-        tensors: one entry a tensor.
+        tensors: one entry per tensor.
         warnings: what the user should know, a sentence each.
     """
 
@@ -117,7 +117,7 @@ def report_of(source: Source, arch: str | None, done: FilePass, control: RateCon
         clipped=distortion.clipped,
         exact=distortion.patched,
         chunks=done.chunks,
-        passes=control.passes,
+        passes=control.writer.passes,
         seconds=seconds,
         arch=arch,
         codec=codec_of_all(plan.config.codec for plan in done.plans).name,

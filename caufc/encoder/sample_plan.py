@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,16 +17,11 @@ from ..codec.buckets import (
 from ..codec.transform.codec import TransformCodec
 from ..codec.transform.contexts import (
     CLASSES,
-    CONTEXT_OF,
-    CONTEXTS,
-    ContextKeys,
     extents_of,
     magnitude_of,
 )
 from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import (
-    CONTEXT_MAP,
-    TABLES,
     Parameters,
 )
 from ..codec.transform.quantize import dequantize
@@ -35,11 +29,10 @@ from ..codec.transform.trellis import (
     STEP_RATIO,
     halves_of,
 )
-from ..codec.transform.universal_tables import universal_tables
 from ..coders.sections import section_of
 from ..types import Arrays
 from .levels import (
-    Levels,
+    ClassLevels,
     index_costs,
     levels_for,
 )
@@ -51,10 +44,7 @@ from .quantize import (
     dead_zones,
     quantize,
 )
-from .tables import (
-    choose_tables,
-    table_bits,
-)
+from .tables import choose_tables, context_counts, counts_by_context, file_tables, table_bits
 from .trellis_search import dependent_quantize
 
 __all__ = [
@@ -63,7 +53,6 @@ __all__ = [
     "GAIN_SHARE",
     "SamplePlan",
     "bounded_values",
-    "context_counts",
     "estimate",
     "plan_sample",
     "quantization_error",
@@ -72,30 +61,32 @@ __all__ = [
 ]
 
 GAIN_SHARE = 0.5
-"""How far reconstruction points lie from centroids towards those that keep the features' energy."""
+"""How far reconstruction points lie from centroids towards those that keep the features' energy; half-way, by trials.
+
+What centroids alone would take: *reconstruction points* in ``tools/results/tools.md`` (``tools/measure/tools.py``).
+"""
 
 DEPENDENT_BITS, DEPENDENT_BITS_OF_ERROR = 1.5, 0.75
-"""Bits a coefficient from which dependent quantisation pays: where networks read features, and where errors count."""
+"""Bits per coefficient from which dependent quantisation pays: where networks read features, and where errors count.
+
+Set by trials at equal divergence of scores; what it buys: *dependence* in ``tools/results/tools.md``
+(``tools/measure/tools.py``).
+"""
 
 FEW_CHANNELS = 8
 """With fewer, the first ones of a token, whose half is always 0, are too many for dependent quantisation."""
 
 EXTENT_SHARE = 0.9
-"""Extents pay where they rule out more than a tenth of the symbols."""
+"""Extents pay where they rule out more than a tenth of the symbols: mostly in speed, as *what extents do for speed* in
+``tools/results/tools.md`` shows (``tools/measure/tools.py``)."""
 
 SECTION_FRAME = 6
 """Bytes of a section's frame: tag, length, checksum."""
 
-SECTION_BITS = 8 * 20
-"""Frames of the two sections that own tables need."""
-
-
-CONTEXT_OF_KEY = (np.arange(CLASSES)[:, None] * CONTEXTS + CONTEXT_OF.ravel()).ravel().astype(np.int32)
-"""``class * 40 + context`` of every key."""
-
 Bytes = NDArray[np.uint8]
 Values = NDArray[Any]
 Counts = NDArray[np.int64]
+Indices = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -111,7 +102,7 @@ class SamplePlan:
     """
 
     parameters: Parameters
-    levels: Levels
+    levels: ClassLevels
     tables: Arrays
     quantizer: IndexQuantizer
     bits: float
@@ -148,72 +139,42 @@ def plan_sample(
         scale: how many times more values the file has than the sample.
         bounded: round to the nearest and reconstruct in the middle, so that no error exceeds half a step.
         gain_share: of reconstruction points: 0 for the smallest error, 1 for no loss of energy.
-        dependent_from: bits a coefficient from which the dependent quantiser is taken.
+        dependent_from: bits per coefficient from which the dependent quantiser is taken.
     """
-    quantizer = _Quantizer(coefficients, geometry.bands, steps, gain_share)
+    bands, inverse = geometry.bands, (1 / steps)[geometry.bands][:, None]
+
+    def plan(indices: Indices, points: Values, quantizer: IndexQuantizer, inverse: Values) -> SamplePlan:
+        scaled = coefficients * inverse.astype(coefficients.dtype)
+        shift = 0 if bounded else best_shift(scaled, points, gain_share)
+        return _modelled(indices, quantizer, replace(parameters, shift=shift), geometry, scale)
+
     if bounded:
-        return _modelled(quantizer.nearest(), geometry, parameters, scale)
-    plain = _modelled(quantizer.plain(), geometry, parameters, scale)
-    few = coefficients.shape[1] < FEW_CHANNELS or plain.bits < dependent_from * coefficients.size
-    return plain if few else _modelled(quantizer.dependent(), geometry, parameters, scale)
+        indices = quantize(coefficients, inverse, NEAREST_ROUNDING)
+        return plan(indices, indices, IndexQuantizer(bounded=True), inverse)
+    rough = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING)
+    costs = index_costs(rough, levels_for(rough, bands).classes(), bands)
+    indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, dead_zones(costs)[bands])
+    plain = plan(indices, indices, IndexQuantizer(costs=costs), inverse)
+    if coefficients.shape[1] < FEW_CHANNELS or plain.bits < dependent_from * coefficients.size:
+        return plain
+    inverse, costs = inverse / STEP_RATIO, costs / STEP_RATIO**2
+    indices = dependent_quantize(coefficients, inverse, bands, costs)
+    return plan(indices, dependent_points(indices), IndexQuantizer(dependent=True, costs=costs), inverse)
 
 
-@dataclass(frozen=True)
-class _Quantized:
-    """Indices of a sample ``[N, K]``, and how they came about."""
-
-    indices: NDArray[np.int32]
-    quantizer: IndexQuantizer
-    shift: int = 0
-
-
-class _Quantizer:
-    """Quantises a sample as :func:`plan_sample` is told to."""
-
-    def __init__(self, coefficients: Values, bands: Bytes, steps: Values, gain_share: float) -> None:
-        self.coefficients, self.bands, self.gain_share = coefficients, bands, gain_share
-        self.inverse = (1 / steps)[bands][:, None]
-
-    def nearest(self) -> _Quantized:
-        """With no error beyond half a step."""
-        indices = quantize(self.coefficients, self.inverse, NEAREST_ROUNDING)
-        return _Quantized(indices, IndexQuantizer(bounded=True))
-
-    @functools.cached_property
-    def costs(self) -> Values:
-        """What indices cost, as far as roughly quantised ones tell."""
-        rough = quantize(self.coefficients, self.inverse, DEAD_ZONE_ROUNDING)
-        return index_costs(rough, levels_for(rough, self.bands).classes(), self.bands)
-
-    def plain(self) -> _Quantized:
-        """With dead zones."""
-        zones = dead_zones(self.costs)[self.bands]
-        indices = quantize(self.coefficients, self.inverse, DEAD_ZONE_ROUNDING, zones)
-        return _Quantized(indices, IndexQuantizer(costs=self.costs), self._shift(self.inverse, indices))
-
-    def dependent(self) -> _Quantized:
-        """With indices that depend on each other."""
-        inverse, costs = self.inverse / STEP_RATIO, self.costs / STEP_RATIO**2
-        indices = dependent_quantize(self.coefficients, inverse, self.bands, costs)
-        quantizer = IndexQuantizer(dependent=True, costs=costs)
-        return _Quantized(indices, quantizer, self._shift(inverse, dependent_points(indices)))
-
-    def _shift(self, inverse: Values, points: Values) -> int:
-        scaled = self.coefficients * inverse.astype(self.coefficients.dtype)
-        return best_shift(scaled, points, self.gain_share)
-
-
-def _modelled(made: _Quantized, geometry: Geometry, parameters: Parameters, scale: float) -> SamplePlan:
-    """Classes, extents, contexts and tables for quantised coefficients."""
-    levels = levels_for(made.indices, geometry.bands)
-    buckets = bucket_of(np.ascontiguousarray(zigzag(made.indices)))
+def _modelled(
+    indices: Indices, quantizer: IndexQuantizer, parameters: Parameters, geometry: Geometry, scale: float
+) -> SamplePlan:
+    """Classes, extents, contexts and tables for indices ``[N, K]``."""
+    levels = levels_for(indices, geometry.bands)
+    buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
     magnitudes = magnitude_of(buckets)
     reach = extents_of(magnitudes, geometry) if len(geometry.heads) else None
     extents = reach is not None and _extents_pay(reach, geometry)
-    counts = _context_counts(buckets, magnitudes, reach if extents else None, levels.classes(), geometry)
-    sections, level, bits = _tables(counts, levels, scale)
-    chosen = Parameters(parameters.step, made.shift, parameters.spectral, extents, level)
-    return SamplePlan(chosen.with_quantizer(made.quantizer.dependent), levels, sections, made.quantizer, bits)
+    counts = counts_by_context(buckets, magnitudes, reach if extents else None, levels.classes(), geometry)
+    sections, level, bits = file_tables(counts, levels, scale)
+    chosen = replace(parameters, extents=extents, level=level).with_quantizer(quantizer.dependent)
+    return SamplePlan(chosen, levels, sections, quantizer, bits)
 
 
 def dependent_points(indices: NDArray[np.int32]) -> Values:
@@ -227,44 +188,6 @@ def _extents_pay(reach: Bytes, geometry: Geometry) -> bool:
         live += int(np.count_nonzero(reach[part.blocks] >= part.rank))
         total += len(part.tokens) * reach.shape[1]
     return live < EXTENT_SHARE * total
-
-
-def context_counts(buckets: Bytes, classes: Bytes, geometry: Geometry, extents: bool) -> Counts:
-    """Counts of buckets and extents by context ``[48, 40, 64]`` of buckets ``[N, K]``."""
-    magnitudes = magnitude_of(buckets)
-    reach = extents_of(magnitudes, geometry) if extents and len(geometry.heads) else None
-    return _context_counts(buckets, magnitudes, reach, classes, geometry)
-
-
-def _context_counts(
-    buckets: Bytes, magnitudes: Bytes, reach: Bytes | None, classes: Bytes, geometry: Geometry
-) -> Counts:
-    keys = ContextKeys(classes, geometry, reach is not None)
-    found = []
-    for part in keys.walk(magnitudes, reach):
-        values = buckets[part.tokens]
-        values = values.ravel() if part.live is None else values[part.live]
-        found.append(CONTEXT_OF_KEY[part.keys] * np.int32(BUCKETS) + values)
-    if reach is not None:
-        found.append((keys.extent_contexts(magnitudes) * BUCKETS + reach).ravel())
-    counts = np.bincount(np.concatenate([np.empty(0, np.int32), *found]), minlength=CLASSES * CONTEXTS * BUCKETS)
-    return counts.reshape(CLASSES, CONTEXTS, BUCKETS)
-
-
-def _tables(counts: Counts, levels: Levels, scale: float) -> tuple[Arrays, int, float]:
-    """The cheaper of own and universal tables: sections, level, bits of the sample."""
-    table_of, tables = universal_tables()
-    universal = table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), tables)
-    if not counts.any():
-        return {}, levels.level, universal
-    used = np.flatnonzero(counts.any(axis=(1, 2)))
-    low, high = int(used[0]), int(used[-1]) + 1
-    own_of, own_tables = choose_tables(counts[low:high].reshape(-1, CONTEXTS, BUCKETS), scale)
-    bits = table_bits(counts[low:high].reshape(-1, BUCKETS), own_of.ravel(), own_tables)
-    spent = 8 * own_tables[own_tables > 0].size + SECTION_BITS + 2 * np.count_nonzero(counts.any(axis=2))
-    if (universal - bits) * scale <= spent:
-        return {}, levels.level, universal
-    return {TABLES: own_tables.ravel(), CONTEXT_MAP: own_of.ravel()}, levels.level - low, bits
 
 
 def estimate(coefficients: Values, bands: Bytes, steps: Values, scale: float) -> float:

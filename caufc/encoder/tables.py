@@ -1,4 +1,4 @@
-"""How many tables pay for themselves, and which contexts share one: an encoder's choice."""
+"""Which tables a file gets: how many pay for themselves, which contexts share one, or the universal ones."""
 
 from __future__ import annotations
 
@@ -8,39 +8,53 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codec.buckets import (
-    BUCKETS,
-    extra_bits,
-)
-from ..codec.tables import (
-    Levels,
-    code_lengths,
-    frequencies_of,
-    levels_of,
-)
+from ..codec.buckets import BUCKETS, extra_bits
+from ..codec.tables import TableLevels, code_lengths, frequencies_of, levels_of
 from ..codec.transform.contexts import (
+    CLASSES,
+    CONTEXT_OF,
     CONTEXTS,
     EXTENT,
     EXTRA_BITS,
+    ContextKeys,
+    extents_of,
+    magnitude_of,
 )
+from ..codec.transform.grids import Geometry
+from ..codec.transform.parameters import CONTEXT_MAP, TABLES
+from ..codec.transform.universal_tables import universal_tables
+from ..types import Arrays
+from .levels import ClassLevels
 
-__all__ = ["choose_tables", "table_bits"]
+__all__ = ["choose_tables", "context_counts", "counts_by_context", "file_tables", "table_bits"]
 
 MAX_TABLES = 48
+"""Most tables of symbols, and as many of extents; chosen by hand. What universal tables cost instead:
+``tools/results/tables.md`` (``tools/measure/tables.py``)."""
+
 SEEDS = 96
+"""Groups of contexts with which merging starts."""
+
 TABLE_BITS = 8 * 14
 """What one more table costs, about."""
 
 UNSEEN = 0.3
-"""Count of a symbol that a sample did not hold."""
+"""Count of a symbol that a sample did not hold, chosen by hand."""
 
 LOG_MAGNITUDE = np.log2(1 + np.array([extra_bits(bucket)[0] for bucket in range(BUCKETS)]))
 
+SECTION_BITS = 8 * 20
+"""Frames of the two sections that own tables need."""
+
+CONTEXT_OF_KEY = (np.arange(CLASSES)[:, None] * CONTEXTS + CONTEXT_OF.ravel()).ravel().astype(np.int32)
+"""``class * 40 + context`` of every key."""
+
+Bytes = NDArray[np.uint8]
 Counts = NDArray[np.int64]
 Map = NDArray[np.uint8]
 
 
-def choose_tables(counts: Counts, scale: float, most: int = MAX_TABLES) -> tuple[Map, Levels]:
+def choose_tables(counts: Counts, scale: float, most: int = MAX_TABLES) -> tuple[Map, TableLevels]:
     """The table of every context ``[K, contexts]``, and tables as levels ``[T, 64]``, as many as pay.
 
     Args:
@@ -53,7 +67,7 @@ def choose_tables(counts: Counts, scale: float, most: int = MAX_TABLES) -> tuple
     if not flat.any():
         return table_of.reshape(counts.shape[:2]), levels_of(np.zeros((1, BUCKETS)))
     for_extents = np.arange(len(flat)) % counts.shape[1] >= EXTENT if counts.shape[1] == CONTEXTS else flat[:, 0] < 0
-    levels: list[Levels] = []
+    levels: list[TableLevels] = []
     for kind in (~for_extents, for_extents):
         groups = _grouped(flat, np.flatnonzero(kind & flat.any(axis=1)), scale, most)
         for group in groups:
@@ -71,7 +85,7 @@ def _widened(row: Counts, scale: float) -> NDArray[np.float64]:
     return counts
 
 
-def table_bits(counts: Counts, table_of: NDArray[Any], levels: Levels) -> float:
+def table_bits(counts: Counts, table_of: NDArray[Any], levels: TableLevels) -> float:
     """Bits that symbols of such counts ``[K, 64]`` take with these tables, extra bits included."""
     by_table = np.zeros(levels.shape, np.int64)
     np.add.at(by_table, table_of, counts)
@@ -121,3 +135,42 @@ def _merge(groups: list[NDArray[Any]], counts: Counts, scale: float, most: int) 
             both = float(_entropy_bits(sums[pair] + sums[pair + 1]))
             losses[pair] = both - costs[pair] - costs[pair + 1]
     return groups
+
+
+def context_counts(buckets: Bytes, classes: Bytes, geometry: Geometry, extents: bool) -> Counts:
+    """Counts of buckets and extents by context ``[48, 40, 64]`` of buckets ``[N, K]``."""
+    magnitudes = magnitude_of(buckets)
+    reach = extents_of(magnitudes, geometry) if extents and len(geometry.heads) else None
+    return counts_by_context(buckets, magnitudes, reach, classes, geometry)
+
+
+def counts_by_context(
+    buckets: Bytes, magnitudes: Bytes, reach: Bytes | None, classes: Bytes, geometry: Geometry
+) -> Counts:
+    """The same, where magnitudes ``[N, K]`` and the extents of blocks, None for none, are known."""
+    keys = ContextKeys(classes, geometry, reach is not None)
+    found = []
+    for part in keys.walk(magnitudes, reach):
+        values = buckets[part.tokens]
+        values = values.ravel() if part.live is None else values[part.live]
+        found.append(CONTEXT_OF_KEY[part.keys] * np.int32(BUCKETS) + values)
+    if reach is not None:
+        found.append((keys.extent_contexts(magnitudes) * BUCKETS + reach).ravel())
+    counts = np.bincount(np.concatenate([np.empty(0, np.int32), *found]), minlength=CLASSES * CONTEXTS * BUCKETS)
+    return counts.reshape(CLASSES, CONTEXTS, BUCKETS)
+
+
+def file_tables(counts: Counts, levels: ClassLevels, scale: float) -> tuple[Arrays, int, float]:
+    """The cheaper of own and universal tables: sections, level, bits of the sample."""
+    table_of, tables = universal_tables()
+    universal = table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), tables)
+    if not counts.any():
+        return {}, levels.level, universal
+    used = np.flatnonzero(counts.any(axis=(1, 2)))
+    low, high = int(used[0]), int(used[-1]) + 1
+    own_of, own_tables = choose_tables(counts[low:high].reshape(-1, CONTEXTS, BUCKETS), scale)
+    bits = table_bits(counts[low:high].reshape(-1, BUCKETS), own_of.ravel(), own_tables)
+    spent = 8 * own_tables[own_tables > 0].size + SECTION_BITS + 2 * np.count_nonzero(counts.any(axis=2))
+    if (universal - bits) * scale <= spent:
+        return {}, levels.level, universal
+    return {TABLES: own_tables.ravel(), CONTEXT_MAP: own_of.ravel()}, levels.level - low, bits

@@ -47,7 +47,7 @@ BIT_WEIGHT = 2 * math.log(2) / 12
 
 THIN_VALUES = 1 << 16
 BASIS_TOKENS = 5
-"""Tokens a channel that a basis must be made from."""
+"""Tokens per channel that a basis must be made from, or it would follow noise; chosen by hand."""
 
 MAX_BASIS_CHANNELS = 2048
 FINER_OCTAVES = (0, 1, 2)
@@ -64,7 +64,8 @@ FEW_VALUES = 512
 """Values below which a comparison says nothing."""
 
 PLAIN_MARGIN = 1.02
-"""A transform must save more than this."""
+"""A transform must save more than this share of cost: samples are small. What transforms buy: *grid transform* and
+*basis* in ``tools/results/tools.md`` (``tools/measure/tools.py``)."""
 
 
 @dataclass(frozen=True)

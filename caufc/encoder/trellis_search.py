@@ -15,7 +15,7 @@ from ..codec.transform.quantize import MAX_INDEX
 __all__ = ["dependent_quantize"]
 
 LOT, MOST = 1 << 18, 2048
-"""Values and tokens that are searched at a time, at most, so that they stay in the processor's caches."""
+"""Values and tokens that are searched at a time, at most, so that they stay in the processor's caches; by timing."""
 
 SLAB = 8192
 """Values whose errors are found at a time."""

@@ -18,8 +18,8 @@ from caufc.codec.buckets import (
     zigzag,
 )
 from caufc.codec.entropy import (
-    Decoder,
-    Encoder,
+    RansDecoder,
+    RansEncoder,
 )
 
 
@@ -57,9 +57,9 @@ def test_bucket_of(values: NDArray[np.int32]) -> None:
 @given(arrays)
 def test_extra_bits_round_trip(values: NDArray[np.int32]) -> None:
     buckets = bucket_of(values)
-    encoder = Encoder()
+    encoder = RansEncoder()
     push_extra_bits(encoder, values, buckets)
-    decoder = Decoder(encoder.finish())
+    decoder = RansDecoder(encoder.finish())
     np.testing.assert_array_equal(add_extra_bits(decoder, buckets), values)
     decoder.end()
 

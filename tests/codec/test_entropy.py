@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from caufc.codec.entropy import (
     BLOCK,
-    Decoder,
-    Encoder,
+    RansDecoder,
+    RansEncoder,
     table_model,
     uniform_model,
 )
@@ -39,7 +39,7 @@ def runs(draw: st.DrawFn) -> list[tuple[list[int] | int, list[int]]]:
 @settings(deadline=None, max_examples=200)
 @given(runs())
 def test_both_directions(made: list[tuple[list[int] | int, list[int]]]) -> None:
-    encoder, plain = Encoder(), []
+    encoder, plain = RansEncoder(), []
     for table, symbols in made:
         model = uniform_model(table) if isinstance(table, int) else table_model(np.array(table))
         encoder.push(np.array(symbols, np.int32), model)
@@ -52,7 +52,7 @@ def test_both_directions(made: list[tuple[list[int] | int, list[int]]]) -> None:
     assert words == encode(plain)
 
     reader = PlainDecoder(words)
-    decoder = Decoder(words)
+    decoder = RansDecoder(words)
     for table, symbols in made:
         out = np.empty(len(symbols), np.int32)
         if isinstance(table, int):
@@ -77,7 +77,7 @@ def test_any_words_decode_alike(data: bytes, count: int, level: int) -> None:
     levels = np.arange(64, dtype=np.uint8)[None] % level
     levels[0, 0] = level
     table = frequencies_of(levels)[0]
-    decoder, reader, starts = Decoder(words), PlainDecoder(words), cumulative(table.tolist())
+    decoder, reader, starts = RansDecoder(words), PlainDecoder(words), cumulative(table.tolist())
     out = np.empty(count, np.int32)
     decoder.pull_into(out, table_model(table))
     assert out.tolist() == [reader.table(table.tolist(), starts) for _ in range(count)]
@@ -85,7 +85,7 @@ def test_any_words_decode_alike(data: bytes, count: int, level: int) -> None:
 
 
 def test_golden() -> None:
-    encoder = Encoder()
+    encoder = RansEncoder()
     table = frequencies_of(np.array([[193, 185, 185, 177] + [0] * 60], np.uint8))[0]
     encoder.push(np.array([0, 1, 2, 3, 0, 0, 1], np.int32), table_model(table))
     encoder.push(np.array([5, 0xABCD], np.int32), uniform_model(16))
@@ -95,18 +95,18 @@ def test_golden() -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7])
 def test_bytes_that_are_no_words(size: int) -> None:
     with pytest.raises(MalformedError) as caught:
-        Decoder(b"\1" * size)
+        RansDecoder(b"\1" * size)
     assert caught.value.requirement == 250
 
 
 def test_a_last_word_of_zero() -> None:
     with pytest.raises(MalformedError) as caught:
-        Decoder(b"\1\0\0\0" + bytes(4))
+        RansDecoder(b"\1\0\0\0" + bytes(4))
     assert caught.value.requirement == 250
 
 
 def test_words_left_behind() -> None:
-    decoder = Decoder(b"\1\0\0\0")
+    decoder = RansDecoder(b"\1\0\0\0")
     with pytest.raises(MalformedError) as caught:
         decoder.end()
     assert caught.value.requirement == 251
@@ -115,10 +115,10 @@ def test_words_left_behind() -> None:
 def test_long_runs_are_coded_in_blocks() -> None:
     symbols = (np.arange(BLOCK + 1000) * 7 % 4).astype(np.uint8)
     table = frequencies_of(np.array([[9, 9, 9, 9] + [0] * 60], np.uint8))[0]
-    encoder = Encoder()
+    encoder = RansEncoder()
     encoder.push(symbols, table_model(table))
     out = np.empty(len(symbols), np.uint8)
-    decoder = Decoder(encoder.finish())
+    decoder = RansDecoder(encoder.finish())
     decoder.pull_into(out, table_model(table))
     decoder.end()
     np.testing.assert_array_equal(out, symbols)

@@ -46,8 +46,8 @@ from caufc.codec.transform.contexts import (
 from caufc.codec.transform.dct import forward_grid
 from caufc.codec.transform.grids import Geometry
 from caufc.codec.transform.parameters import Parameters
-from caufc.encoder.sample_plan import context_counts, plan_sample
-from caufc.encoder.tables import choose_tables
+from caufc.encoder.sample_plan import plan_sample
+from caufc.encoder.tables import choose_tables, context_counts
 from caufc.layouts import Layout
 from tools.measure.tap_features import TAPS, load_features
 

@@ -46,7 +46,7 @@ from caufc.codec.transform.universal_tables import universal_tables
 from caufc.encoder import sample_plan
 from caufc.encoder.importance import blind_importance
 from caufc.encoder.levels import (
-    Levels,
+    ClassLevels,
     index_costs,
     levels_for,
 )
@@ -56,16 +56,14 @@ from caufc.encoder.quantize import (
     dead_zones,
     quantize,
 )
-from caufc.encoder.sample_plan import (
-    DEPENDENT_BITS,
-    context_counts,
-)
+from caufc.encoder.sample_plan import DEPENDENT_BITS
 from caufc.encoder.step import (
     MEDIUM_STEP,
     NARROW_CHANNELS,
 )
 from caufc.encoder.tables import (
     choose_tables,
+    context_counts,
     table_bits,
 )
 from caufc.encoder.trellis_search import dependent_quantize
@@ -152,7 +150,7 @@ class Bench:
 
     def _bits(self, indices: NDArray[np.int32], geometry: Geometry, tools: Tools) -> float:
         levels = levels_for(indices, geometry.bands)
-        levels = Levels(
+        levels = ClassLevels(
             levels.level,
             levels.channels if tools.channel_levels else np.zeros_like(levels.channels),
             levels.bands if tools.band_levels else np.zeros_like(levels.bands),

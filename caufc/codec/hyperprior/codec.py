@@ -18,8 +18,8 @@ from ..buckets import (
     zigzag,
 )
 from ..entropy import (
-    Decoder,
-    Encoder,
+    RansDecoder,
+    RansEncoder,
 )
 from .integer_network import LARGEST_HYPER_LATENT
 from .latent_coder import TableCoder
@@ -78,7 +78,7 @@ class HyperpriorCodec:
 
     def symbols(self, plane: NDArray[Any]) -> Latents:
         """Aligned values ``[N, C]`` to symbols."""
-        layout = _Layout(plane.shape[0], plane.shape[1], self.weights)
+        layout = _PlanePlaces(plane.shape[0], plane.shape[1], self.weights)
         hyper, latents = np.empty(layout.hyper_size, np.int32), np.empty(layout.latent_size, np.int32)
         gains = self.weights.gains(self.rate)
         for batch in layout.batches:
@@ -91,8 +91,8 @@ class HyperpriorCodec:
 
     def encode(self, symbols: Latents, rows: int, columns: int) -> bytes:
         """Entropy-code the symbols of a plane ``[rows, columns]``."""
-        layout = _Layout(rows, columns, self.weights)
-        encoder = Encoder()
+        layout = _PlanePlaces(rows, columns, self.weights)
+        encoder = RansEncoder()
         self.hyper_coder.push(encoder, symbols.hyper, layout.hyper_tables)
         self.latent_coder.push(encoder, symbols.latents, self._indexes(symbols.hyper, layout))
         return encoder.finish()
@@ -103,8 +103,8 @@ class HyperpriorCodec:
         Raises:
             MalformedError: if the payload cannot be one of this plane.
         """
-        layout = _Layout(rows, columns, self.weights)
-        decoder = Decoder(payload)
+        layout = _PlanePlaces(rows, columns, self.weights)
+        decoder = RansDecoder(payload)
         hyper = self.hyper_coder.pull(decoder, layout.hyper_tables)
         if hyper.size and int(hyper.max()) > 2 * LARGEST_HYPER_LATENT:
             raise MalformedError("a hyper-latent out of range", requirement=413)
@@ -114,7 +114,7 @@ class HyperpriorCodec:
 
     def reconstruct(self, symbols: Latents, rows: int, columns: int) -> NDArray[np.float32]:
         """Symbols to aligned values ``[rows, columns]``."""
-        layout = _Layout(rows, columns, self.weights)
+        layout = _PlanePlaces(rows, columns, self.weights)
         plane = np.empty((rows, columns), np.float32)
         gains = self.weights.gains(self.rate, inverse=True)
         values = unzigzag(symbols.latents)
@@ -129,13 +129,13 @@ class HyperpriorCodec:
 
     def scale_indexes(self, hyper: Symbols, rows: int, columns: int) -> NDArray[np.uint8]:
         """Tables of the latents of a plane ``[rows, columns]``, flat, from its hyper-latents' symbols."""
-        return self._indexes(hyper, _Layout(rows, columns, self.weights))
+        return self._indexes(hyper, _PlanePlaces(rows, columns, self.weights))
 
     def hyper_tables(self, rows: int, columns: int) -> NDArray[np.int32]:
         """Tables of the hyper-latents of a plane ``[rows, columns]``, flat."""
-        return _Layout(rows, columns, self.weights).hyper_tables
+        return _PlanePlaces(rows, columns, self.weights).hyper_tables
 
-    def _indexes(self, hyper: Symbols, layout: _Layout) -> NDArray[np.uint8]:
+    def _indexes(self, hyper: Symbols, layout: _PlanePlaces) -> NDArray[np.uint8]:
         """Scale indexes of all latents, flat."""
         indexes = np.empty(layout.latent_size, np.uint8)
         values = unzigzag(hyper)
@@ -156,7 +156,7 @@ class _Placed:
     latents: slice
 
 
-class _Layout:
+class _PlanePlaces:
     """Where the symbols of a plane stand."""
 
     def __init__(self, rows: int, columns: int, weights: Weights) -> None:

@@ -13,8 +13,8 @@ from ..buckets import (
     push_extra_bits,
 )
 from ..entropy import (
-    Decoder,
-    Encoder,
+    RansDecoder,
+    RansEncoder,
     table_model,
 )
 from ..tables import frequencies_of
@@ -35,7 +35,7 @@ class TableCoder:
     def __init__(self, levels: NDArray[np.uint8]) -> None:
         self.models = [table_model(row) for row in frequencies_of(levels)]
 
-    def push(self, encoder: Encoder, symbols: Symbols, tables: Tables) -> None:
+    def push(self, encoder: RansEncoder, symbols: Symbols, tables: Tables) -> None:
         """Append flat symbols ``[n]`` with tables ``[n]``: a run, then their extra bits [CAUF-0412]."""
         buckets = bucket_of(symbols)
         order, bounds = self._sorted(tables)
@@ -44,7 +44,7 @@ class TableCoder:
             encoder.push(run[bounds[number] : bounds[number + 1]], self.models[number])
         push_extra_bits(encoder, symbols, buckets)
 
-    def pull(self, decoder: Decoder, tables: Tables) -> Symbols:
+    def pull(self, decoder: RansDecoder, tables: Tables) -> Symbols:
         """The symbols of tables ``[n]``."""
         order, bounds = self._sorted(tables)
         run = np.empty(len(tables), np.uint8)

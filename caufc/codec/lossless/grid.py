@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...errors import MalformedError
 
-__all__ = ["Lattice", "Pass"]
+__all__ = ["Lattice", "LatticePass"]
 
 Bytes = NDArray[np.uint8]
 
@@ -24,7 +24,7 @@ SIZE_BYTES = 4
 
 
 @dataclass(frozen=True)
-class Pass:
+class LatticePass:
     """Elements that are coded together: tokens ``first, first + step, ...`` of rows and columns.
 
     Args:
@@ -82,16 +82,16 @@ class Lattice:
         apart = table.reshape(self.rows, self.columns, -1, self.inner)
         return np.ascontiguousarray(apart.transpose(2, 0, 1, 3)).reshape(-1)
 
-    def passes(self) -> Iterator[Pass]:
+    def passes(self) -> Iterator[LatticePass]:
         """The passes, in order [CAUF-0318]."""
-        yield Pass(slice(0, 1), slice(0, 1))
+        yield LatticePass(slice(0, 1), slice(0, 1))
         step = 1 << (max(self.rows, self.columns) - 1).bit_length()
         while step > 1:
             half = step // 2
             if half < self.columns:
-                yield Pass(slice(0, None, step), slice(half, None, step), 1, half)
+                yield LatticePass(slice(0, None, step), slice(half, None, step), 1, half)
             if half < self.rows:
-                yield Pass(slice(half, None, step), slice(0, None, half), 0, half)
+                yield LatticePass(slice(half, None, step), slice(0, None, half), 0, half)
             step = half
 
     def to_bytes(self) -> bytes:

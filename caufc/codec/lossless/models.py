@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ...errors import MalformedError
 from ..entropy import (
-    Decoder,
-    Encoder,
+    RansDecoder,
+    RansEncoder,
     table_model,
 )
 from ..tables import (
@@ -83,7 +83,7 @@ class ContextModel:
 
 @dataclass(frozen=True)
 class PlaneModel:
-    """The models of one plane, one a context."""
+    """The models of one plane, one per context."""
 
     models: tuple[ContextModel, ...]
 
@@ -208,7 +208,7 @@ def _by_context(context: Bytes, numbers: Sequence[int]) -> Iterator[tuple[int, N
         yield number, order[start:stop]
 
 
-def push_part(model: PlaneModel, part: Bytes, context: Bytes, encoder: Encoder, raw: bytearray) -> None:
+def push_part(model: PlaneModel, part: Bytes, context: Bytes, encoder: RansEncoder, raw: bytearray) -> None:
     """Code a pass of a plane: tables by context, then what is raw."""
     for number, where in _by_context(context, list(model.tables)):
         encoder.push(part[where], model.tables[number])
@@ -218,7 +218,7 @@ def push_part(model: PlaneModel, part: Bytes, context: Bytes, encoder: Encoder, 
         raw += part[looked_up(model.kinds, context) == RAW].tobytes()
 
 
-def read_part(model: PlaneModel, context: Bytes, decoder: Decoder, raw: RawBytes) -> Bytes:
+def read_part(model: PlaneModel, context: Bytes, decoder: RansDecoder, raw: RawBytes) -> Bytes:
     """The inverse of :func:`push_part`.
 
     Raises:

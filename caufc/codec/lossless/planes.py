@@ -3,7 +3,7 @@
 Plane 0 is coded in contexts of the neighbours' bytes: exponents near each other are alike. Plane 1 is coded in contexts
 of the element's byte in plane 0 and of the neighbours' signs; later planes in contexts of the byte in plane 0, and of
 whether the plane before had its context's most frequent byte. Exact zeros and saturated values then cost next to
-nothing, while noise stays raw.
+nothing, while noise stays raw. Prior art: byte shuffling (HDF5, Blosc), and exponents coded apart (ZipNN 2024).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from ...errors import MalformedError
 from ..entropy import (
-    Decoder,
-    Encoder,
+    RansDecoder,
+    RansEncoder,
 )
 from .grid import (
     Lattice,
-    Pass,
+    LatticePass,
 )
 from .intervals import (
     choose_intervals,
@@ -62,7 +62,7 @@ def _signs(before: Bytes, behind: Bytes) -> Bytes:
 
 
 @dataclass(frozen=True)
-class Contexts:
+class PlaneContexts:
     """Contexts of a plane: those that the planes before give, plus one from the neighbours in the plane itself.
 
     Args:
@@ -77,7 +77,7 @@ class Contexts:
     alone: int = 0
     table: Bytes | None = None
 
-    def of(self, step: Pass, plane: Bytes) -> Bytes:
+    def of(self, step: LatticePass, plane: Bytes) -> Bytes:
         """Of a pass's elements ``[n]``, when earlier passes of the plane are known."""
         base = step.of(self.base)
         if self.summary is None:
@@ -100,7 +100,7 @@ def encode_planes(values: NDArray[Any], rotate: bool, lattice: Lattice) -> bytes
     planes = [plane.reshape(table.shape) for plane in split_planes(table.ravel(), rotate)]
     near, groups = _choose_near(planes[0], lattice), _choose_groups(planes, lattice)
     head = lattice.to_bytes() + (b"" if lattice.flat else bytes([len(near), *near])) + bytes([len(groups), *groups])
-    encoder, models, raw = Encoder(), bytearray(head), bytearray()
+    encoder, models, raw = RansEncoder(), bytearray(head), bytearray()
     group = looked_up(interval_of(groups), planes[0])
     hits = np.zeros(table.shape, np.uint8)
     for number, plane in enumerate(planes):
@@ -129,7 +129,7 @@ def decode_planes(data: memoryview, count: int, width: int, rotate: bool) -> NDA
     if not 0 < model_bytes <= len(data) - 8 - word_bytes:
         raise MalformedError("planes are cut", requirement=310)
     models, rest = data[8:][:model_bytes], data[8 + model_bytes :]
-    decoder, raw = Decoder(rest[:word_bytes]), RawBytes(rest[word_bytes:])
+    decoder, raw = RansDecoder(rest[:word_bytes]), RawBytes(rest[word_bytes:])
     lattice, models = Lattice.parse(models, count)
     near, models = (np.empty(0, np.uint8), models) if lattice.flat else parse_intervals(models)
     groups, models = parse_intervals(models)
@@ -153,19 +153,23 @@ def decode_planes(data: memoryview, count: int, width: int, rotate: bool) -> NDA
     return lattice.gather(join_planes(planes, rotate))
 
 
-def _passes(number: int, lattice: Lattice) -> list[Pass]:
+def _passes(number: int, lattice: Lattice) -> list[LatticePass]:
     """Planes 0 and 1 are coded in the lattice's passes, the others in one [CAUF-0318]."""
-    return list(lattice.passes()) if number < 2 else [Pass(slice(None), slice(None))]
+    return list(lattice.passes()) if number < 2 else [LatticePass(slice(None), slice(None))]
 
 
-def _contexts(number: int, near: Bytes, group: Bytes, hits: Bytes, lattice: Lattice) -> Contexts:
+def _contexts(number: int, near: Bytes, group: Bytes, hits: Bytes, lattice: Lattice) -> PlaneContexts:
     """How contexts of plane ``number`` are found [CAUF-0315]."""
     if number > 1:
-        return Contexts(np.uint8(2) * group + hits)
+        return PlaneContexts(np.uint8(2) * group + hits)
     if number == 0:
         nothing = np.zeros_like(group)
-        return Contexts(nothing) if lattice.flat else Contexts(nothing, _mean, 0, interval_of(near) + np.uint8(1))
-    return Contexts(group) if lattice.flat else Contexts(np.uint8(SIGNS) * group, _signs, NEIGHBOURLESS)
+        return (
+            PlaneContexts(nothing)
+            if lattice.flat
+            else PlaneContexts(nothing, _mean, 0, interval_of(near) + np.uint8(1))
+        )
+    return PlaneContexts(group) if lattice.flat else PlaneContexts(np.uint8(SIGNS) * group, _signs, NEIGHBOURLESS)
 
 
 def _count(number: int, near: Bytes, groups: Bytes, lattice: Lattice) -> int:
@@ -175,7 +179,7 @@ def _count(number: int, near: Bytes, groups: Bytes, lattice: Lattice) -> int:
     return (len(groups) + 1) * (2 if number > 1 else 1 if lattice.flat else SIGNS)
 
 
-def _hits(model: PlaneModel, number: int, plane: Bytes, contexts: Contexts, lattice: Lattice) -> Bytes:
+def _hits(model: PlaneModel, number: int, plane: Bytes, contexts: PlaneContexts, lattice: Lattice) -> Bytes:
     """1 where an element of the plane is its context's favourite."""
     out = np.zeros(plane.shape, np.uint8)
     if model.kinds.any():
@@ -189,7 +193,7 @@ def _choose_near(plane: Bytes, lattice: Lattice) -> Bytes:
     """Intervals of the mean of neighbours' bytes."""
     if lattice.flat:
         return np.empty(0, np.uint8)
-    means = Contexts(np.zeros_like(plane), _mean)
+    means = PlaneContexts(np.zeros_like(plane), _mean)
     _, *steps = lattice.passes()
     counts = sum(_histograms(means.of(step, plane), step.of(plane).ravel(), 256) for step in steps)
     return choose_intervals(np.asarray(counts)[:, None])
@@ -199,7 +203,7 @@ def _choose_groups(planes: list[Bytes], lattice: Lattice) -> Bytes:
     """Intervals of the byte in plane 0, behind which bytes in plane 1 are alike."""
     if len(planes) < 2:
         return np.empty(0, np.uint8)
-    signs = Contexts(np.zeros_like(planes[0]), None if lattice.flat else _signs, NEIGHBOURLESS)
+    signs = PlaneContexts(np.zeros_like(planes[0]), None if lattice.flat else _signs, NEIGHBOURLESS)
     counts = np.zeros((256, SIGNS, 256), np.int64)
     for step in lattice.passes():
         key = step.of(planes[0]).ravel().astype(np.int32) * SIGNS + signs.of(step, planes[1])

@@ -1,4 +1,7 @@
-"""The transform along channels: a basis of quantised vectors, orthogonal or not (spec, section 9.5)."""
+"""The transform along channels: a basis of quantised vectors, orthogonal or not (spec, section 9.5).
+
+Prior art: transform coding by the Karhunen-Loeve basis (Hotelling 1933; Huang and Schultheiss 1963).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ Matrix = NDArray[Any]
 
 @dataclass(frozen=True)
 class QuantizedRows:
-    """Rows ``[K, C]`` as integer codes, and a scale code a row: ``codes * 2^(scale / 8)``.
+    """Rows ``[K, C]`` as integer codes, and a scale code per row: ``codes * 2^(scale / 8)``.
 
     Raises:
         MalformedError: for a scale code beyond 800 on either side.
@@ -66,7 +69,7 @@ class ChannelTransform:
 
     @property
     def coded(self) -> int:
-        """Number of coefficients a token, K."""
+        """Number of coefficients per token, K."""
         return len(self.basis)
 
     def forward(self, values: Matrix) -> Matrix:

@@ -12,7 +12,7 @@ from ...octaves import octaves
 from ...types import Arrays
 from ..buckets import BUCKETS, unzigzag
 from .basis import ChannelTransform, QuantizedRows
-from .coefficients import CoefficientCoder, Contexts
+from .coefficients import CoefficientCoder, ContextTables
 from .contexts import CONTEXTS, classes_of
 from .dct import forward_grid, inverse_grid
 from .grids import Geometry
@@ -60,7 +60,7 @@ class TransformCodec:
             parameters.level, _levels(arrays, CHANNEL_LEVELS, coded), _levels(arrays, BAND_LEVELS, BANDS)
         )
         table_of, tables = _tables(arrays)
-        self.coder = CoefficientCoder(Contexts(classes, table_of, tables, parameters.extents))
+        self.coder = CoefficientCoder(ContextTables(classes, table_of, tables, parameters.extents))
 
     def geometry(self, grids: tuple[tuple[int, ...], ...], special: int) -> Geometry:
         """Where coefficients lie."""

@@ -17,8 +17,8 @@ from ..buckets import (
     push_extra_bits,
 )
 from ..entropy import (
-    Decoder,
-    Encoder,
+    RansDecoder,
+    RansEncoder,
     table_model,
 )
 from ..tables import (
@@ -30,20 +30,20 @@ from .contexts import (
     CONTEXT_OF,
     CONTEXTS,
     ContextKeys,
-    Part,
+    PassKeys,
     extents_of,
     magnitude_of,
 )
 from .grids import Geometry
 
-__all__ = ["CoefficientCoder", "Contexts"]
+__all__ = ["CoefficientCoder", "ContextTables"]
 
 Bytes = NDArray[np.uint8]
 MAX_TABLES = 256
 
 
 @dataclass(frozen=True)
-class Contexts:
+class ContextTables:
     """What decides a symbol's table.
 
     Args:
@@ -112,7 +112,7 @@ class CoefficientCoder:
         MalformedError: for tables that break the specification.
     """
 
-    def __init__(self, contexts: Contexts) -> None:
+    def __init__(self, contexts: ContextTables) -> None:
         kinds = len(contexts.table_of)
         self.classes = np.minimum(contexts.classes, np.uint8(kinds - 1))
         self.extents, self.levels = contexts.extents, contexts.levels
@@ -129,7 +129,7 @@ class CoefficientCoder:
         magnitudes = magnitude_of(buckets)
         keys = ContextKeys(self.classes, geometry, self.extents)
         extents = extents_of(magnitudes, geometry) if keys.has_extents else None
-        encoder = Encoder()
+        encoder = RansEncoder()
         for number, part in enumerate(keys.walk(magnitudes, extents)):
             values = buckets[part.tokens]
             self._push(encoder, values.ravel() if part.live is None else values[part.live], self._tables(part))
@@ -148,7 +148,7 @@ class CoefficientCoder:
         shape = (geometry.tokens, self.channels)
         if not len(payload):
             return np.zeros(shape, np.int32)
-        decoder = Decoder(payload)
+        decoder = RansDecoder(payload)
         if not shape[0] * shape[1]:
             decoder.end()
         buckets = np.zeros(shape, np.uint8)
@@ -168,16 +168,16 @@ class CoefficientCoder:
         decoder.end()
         return symbols
 
-    def _tables(self, part: Part) -> Bytes:
+    def _tables(self, part: PassKeys) -> Bytes:
         return np.take(tables_by_key(self.table_of.tobytes()), part.keys)
 
-    def _push(self, encoder: Encoder, run: Bytes, tables: Bytes) -> None:
+    def _push(self, encoder: RansEncoder, run: Bytes, tables: Bytes) -> None:
         order, bounds = self._sorted(tables)
         run = run[order]
         for number in np.flatnonzero(np.diff(bounds)):
             encoder.push(run[bounds[number] : bounds[number + 1]], self.models.of(int(number)))
 
-    def _pull(self, decoder: Decoder, tables: Bytes) -> Bytes:
+    def _pull(self, decoder: RansDecoder, tables: Bytes) -> Bytes:
         order, bounds = self._sorted(tables)
         run = np.empty(len(tables), np.uint8)
         for number in np.flatnonzero(np.diff(bounds)):
@@ -186,7 +186,7 @@ class CoefficientCoder:
         decoded[order] = run
         return decoded
 
-    def _spread(self, run: Bytes, part: Part) -> Bytes:
+    def _spread(self, run: Bytes, part: PassKeys) -> Bytes:
         """NDArray[np.int32] of a pass ``[n, C]`` from those that are coded."""
         if part.live is None:
             return run.reshape(len(part.tokens), self.channels)

@@ -1,4 +1,8 @@
-"""Contexts: which table codes a symbol, from its class and its neighbours' magnitudes (spec, section 9.1)."""
+"""Contexts: which table codes a symbol, from its class and its neighbours' magnitudes (spec, section 9.1).
+
+Prior art: contexts from the significance of neighbours in JPEG 2000 (EBCOT, Taubman 2000) and from their magnitudes in
+HEVC and VVC; extents are the last significant coefficient of those codecs, per block and channel.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,8 @@ from ..buckets import (
     extra_bits,
 )
 from .grids import (
+    ChunkPass,
     Geometry,
-    Pass,
 )
 from .token_order import BANDS
 
@@ -26,7 +30,7 @@ __all__ = [
     "EXTENT",
     "EXTRA_BITS",
     "ContextKeys",
-    "Part",
+    "PassKeys",
     "classes_of",
     "extents_of",
     "magnitude_of",
@@ -93,7 +97,7 @@ def extents_of(magnitudes: Bytes, geometry: Geometry) -> Bytes:
 
 
 @dataclass(frozen=True)
-class Part:
+class PassKeys:
     """Symbols of one pass that are coded.
 
     Args:
@@ -128,7 +132,7 @@ class ContextKeys:
         contexts: NDArray[np.intp] = classes * CONTEXTS + EXTENT_CONTEXT[known[heads]]
         return contexts
 
-    def part(self, number: int, known: Bytes, extents: Bytes | None) -> Part:
+    def part(self, number: int, known: Bytes, extents: Bytes | None) -> PassKeys:
         """Keys of a pass.
 
         Args:
@@ -139,15 +143,15 @@ class ContextKeys:
         pass_ = self.geometry.passes[number]
         keys = self._keys(pass_, known)
         if extents is None or not pass_.rank:
-            return Part(pass_.tokens, None, keys.ravel())
+            return PassKeys(pass_.tokens, None, keys.ravel())
         reach = extents[pass_.blocks]
         live = reach >= pass_.rank
         chosen = keys[live]
         if self.geometry.spectral:
             chosen -= np.where(reach[live] == pass_.rank, np.uint16(SURROUNDINGS), np.uint16(0))
-        return Part(pass_.tokens, live, chosen)
+        return PassKeys(pass_.tokens, live, chosen)
 
-    def _keys(self, pass_: Pass, known: Bytes) -> Keys:
+    def _keys(self, pass_: ChunkPass, known: Bytes) -> Keys:
         keys: Keys = self.bases[pass_.bands]
         if not pass_.counts.any():
             return keys
@@ -159,7 +163,7 @@ class ContextKeys:
         keys += shift.astype(np.uint16)[:, None]
         return keys
 
-    def walk(self, magnitudes: Bytes, extents: Bytes | None) -> Iterator[Part]:
+    def walk(self, magnitudes: Bytes, extents: Bytes | None) -> Iterator[PassKeys]:
         """All passes over magnitudes ``[N, C]`` that are known."""
         known = np.concatenate([magnitudes, np.zeros((1, magnitudes.shape[1]), np.uint8)])
         for number in range(len(self.geometry.passes)):

@@ -1,4 +1,7 @@
-"""The transform along the token grid: an orthonormal DCT of every block (spec, section 9.4)."""
+"""The transform along the token grid: an orthonormal DCT of every block (spec, section 9.4).
+
+Prior art: the discrete cosine transform (Ahmed, Natarajan and Rao 1974).
+"""
 
 from __future__ import annotations
 

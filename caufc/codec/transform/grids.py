@@ -15,14 +15,14 @@ from .token_order import (
     order_of,
 )
 
-__all__ = ["Geometry", "Pass"]
+__all__ = ["ChunkPass", "Geometry"]
 
 Indices = NDArray[np.intp]
 Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Pass:
+class ChunkPass:
     """Tokens that are coded together.
 
     Args:
@@ -96,7 +96,7 @@ class Geometry:
         return [(grid, starts[samples]) for grid, samples in found.items()]
 
     @functools.cached_property
-    def passes(self) -> tuple[Pass, ...]:
+    def passes(self) -> tuple[ChunkPass, ...]:
         """The passes, in order; those without tokens are left out."""
         blocks = np.cumsum([0, *(len(order.heads) for order in self.orders)])
         numbers: dict[tuple[int, ...], list[int]] = {}
@@ -169,10 +169,10 @@ class _Placed:
             blocks[order],
         )
 
-    def cut(self, there: slice, near: bool, outside: int) -> Pass:
+    def cut(self, there: slice, near: bool, outside: int) -> ChunkPass:
         """One pass."""
         neighbours, blocks = self.neighbours[:, there], self.blocks[there]
-        return Pass(
+        return ChunkPass(
             self.tokens[there],
             neighbours,
             (neighbours < outside).sum(axis=0),

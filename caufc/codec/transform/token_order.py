@@ -3,7 +3,8 @@
 Two orders. *Interlaced* refines a lattice: first every eighth token of a grid along both axes, then the middles of its
 squares, then those of its edges, and so on with 4, 2 and 1 tokens of distance. *Spectral* is for grids that a DCT has
 transformed block by block: from the lowest frequencies to the highest, one diagonal of every block a pass. Either way
-all tokens of a pass have their neighbours in earlier passes, so that a pass is a few array operations.
+all tokens of a pass have their neighbours in earlier passes, so that a pass is a few array operations. Prior art: the
+Adam7 passes of PNG, interlaced and wavelet image coders.
 """
 
 from __future__ import annotations
