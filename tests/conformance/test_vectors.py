@@ -21,6 +21,7 @@ from caufc.codec.transform.parameters import (
     Parameters,
 )
 from caufc.coders.registry import TRANSFORM
+from caufc.coders.sections import NUMBERS
 from caufc.decoder.file_decoder import FileDecoder
 from caufc.limits import DEFAULT_LIMITS
 from caufc.types import FLOATS
@@ -124,7 +125,7 @@ def test_vectors_use_every_tool() -> None:
             if config.codec != TRANSFORM:
                 continue
             parameters = Parameters.from_fields(config.parameters)
-            tools |= {(kind, parameters.spectral) for kind in config.arrays}
+            tools |= {(NUMBERS[name], parameters.spectral) for name in config.arrays}
             tools |= {("tables", parameters.spectral, parameters.extents, TABLES in config.arrays)}
             tools |= {("scope", config.alignment.scope if config.alignment else 0), ("dtype", config.dtype)}
     assert {(kind, spectral) for kind in range(3, 10) for spectral in (False, True)} <= tools
