@@ -25,7 +25,7 @@ from caufc.features import (
     to_source,
 )
 from caufc.features import read as read_features
-from caufc.features.collecting import dump_npz
+from caufc.features.npz import FORMAT as NPZ
 from caufc.types import (
     DTYPES,
     Structure,
@@ -282,4 +282,4 @@ def test_an_interrupt_while_a_member_of_a_zip_is_opened_stays_an_interrupt(monke
 
     monkeypatch.setattr(zipfile.ZipFile, "_open_to_write", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        dump_npz({"x": np.zeros(3)}, io.BytesIO())
+        NPZ.dump({"x": np.zeros(3)}, io.BytesIO())
