@@ -82,7 +82,7 @@ from caufc.features import read
 from importlib import resources
 demo = resources.files("caufc") / "data" / "demo"
 features = read(str(demo / "efficientnet_lite0_last.safetensors"))
-tokens = read(str(demo / "minilm_hidden3.pt")) if sys.argv[1] == "torch" else None
+tokens = list(read(str(demo / "minilm_hidden3.safetensors")).values()) if sys.argv[1] == "torch" else None
 digest = hashlib.sha256()
 for options in ({}, {"snr": 20}, {"quality": "high"}, {"max_error": 0.01}, {"lossless": True}):
     for value in (features, tokens):

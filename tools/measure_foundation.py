@@ -185,7 +185,7 @@ def measure_overhead() -> dict[str, Any]:
     )
 
     demo = resources.files("caufc") / "data" / "demo"
-    tokens = features.read(str(demo / "minilm_hidden3.pt"))
+    tokens = list(features.read(str(demo / "minilm_hidden3.safetensors")).values())
     many = [sample for sample in tokens for _ in range(40)]
     decoder = FileDecoder(iter([caufc.encode(many, index=False)]), profile_lookup(), DEFAULT_LIMITS)
     block = decoder.prelude.first

@@ -16,6 +16,7 @@ from ..errors import (
 from ..features import known_suffixes
 from ..features.formats import normal_suffix
 from ..limits import Limits
+from ..packages import is_installed
 from .decoding import (
     Decoded,
     DecodeJob,
@@ -55,22 +56,28 @@ from .streams import (
 
 __all__ = ["command"]
 
-DEFAULT = ".pt"
+TO_STDOUT = ".pt"
+"""What stdout gets where no format is named and torch is there."""
 
 
 @click.command(
     "decode",
     **example(
-        "caufc decode feats.cauf                     # to feats.pt",
+        "caufc decode feats.cauf                     # to feats.pt, or .npy or .npz if arrays went in",
         "caufc decode feats.cauf -o feats.npz",
         "caufc decode a.cauf b.cauf -o back/ --format safetensors",
         "caufc decode - -o - --format npy < feats.cauf > feats.npy",
     ),
 )
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="OUT", help="Output file, folder (for several SRC), or -.  [SRC with .pt]")
 @click.option(
-    "--format", "suffix", metavar="SUFFIX", help="Output format: .pt, .npy, .npz, .safetensors.  [that of OUT, or .pt]"
+    "-o", "--output", metavar="OUT", help="Output file, folder (for several SRC), or -.  [SRC with its format]"
+)
+@click.option(
+    "--format",
+    "suffix",
+    metavar="SUFFIX",
+    help="Output format: .pt, .npy, .npz, .safetensors.  [that of OUT; .pt for torch tensors, .npy or .npz for arrays]",
 )
 @profile_option
 @weights_option
@@ -96,12 +103,16 @@ def decode(
     Structure, names, shapes, dtypes and the order of samples are those of the input; a format that cannot hold them is
     refused. SRC may be - for stdin.
     """
-    job = DecodeJob("", "", normal_suffix(suffix or DEFAULT), profile, weights, force, limits, recover)
+    given = None if suffix is None else normal_suffix(suffix)
+    job = DecodeJob("", "", given, profile, weights, force, limits, recover)
     if len(sources) > 1 or is_folder(output):
         return _decode_many(sources, output, job, quiet, as_json)
     source = sources[0]
-    output = output or ("-" if source == "-" else with_suffix(source, normal_suffix(suffix or DEFAULT)))
-    decoded = decode_file(replace(job, source=source, output=output, suffix=_suffix(output, suffix)), quiet=quiet)
+    if output is not None or given is not None or source == "-":
+        output = output or ("-" if source == "-" else with_suffix(source, str(given)))
+        job = replace(job, suffix=_suffix(output, suffix))
+    output = output or with_suffix(source, "")
+    decoded = decode_file(replace(job, source=source, output=output), quiet=quiet)
     if as_json:
         click.echo(as_json_text(decoded.to_json()), err=output == "-")
     elif not quiet:
@@ -125,11 +136,13 @@ def _range(first: int, stop: int | None) -> str:
     return f"sample {first}" if stop == first + 1 else f"samples {first} to {stop - 1}"
 
 
-def _suffix(output: str, given: str | None) -> str:
-    """The output's format, known to exist."""
+def _suffix(output: str, given: str | None) -> str | None:
+    """The output's format, known to exist; None for stdout where what is decoded must tell."""
     if given is None and output != "-" and not Path(output).suffix:
         raise OptionError("has no suffix that tells the format", file=output, remedy="give --format .pt")
-    found = normal_suffix(given or (DEFAULT if output == "-" else Path(output).suffix))
+    if given is None and output == "-" and not is_installed("torch"):
+        return None
+    found = normal_suffix(given or (TO_STDOUT if output == "-" else Path(output).suffix))
     formats = plugin_formats(found)
     if found not in known_suffixes(formats):
         raise UnknownNameError("format", found, known_suffixes(formats), file=output)
@@ -143,8 +156,9 @@ def _decode_many(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    outputs = targets([Entry(source, source) for source in sources], output, job.suffix)
-    _suffix(outputs[0], job.suffix)
+    outputs = targets([Entry(source, source) for source in sources], output, job.suffix or "")
+    if job.suffix is not None:
+        _suffix(outputs[0], job.suffix)
     files: list[dict[str, Any]] = []
     worst = 0
     for source, target in zip(sources, outputs, strict=True):
@@ -154,7 +168,8 @@ def _decode_many(
         except EXPECTED as err:
             told = failure(err, source)
             say(told.message)
-            files.append({"input": source, "output": target, "error": told.message, "exit_code": told.exit_code})
+            named = None if job.suffix is None else target
+            files.append({"input": source, "output": named, "error": told.message, "exit_code": told.exit_code})
             worst = max(worst, told.exit_code)
             continue
         files.append(decoded.to_json())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,16 +29,19 @@ from ..features import (
     open_writer,
     remove_stale,
 )
+from ..features.formats import default_suffix
 from ..limits import (
     DEFAULT_LIMITS,
     Limits,
 )
+from ..packages import is_installed
 from ..profiles import (
     find_profile,
     profile_lookup,
 )
 from ..types import Structure
 from ..weights import find_weights
+from .failure import say
 from .progress import Bar
 from .streams import (
     binary_stdout,
@@ -60,7 +63,7 @@ class DecodeJob:
     Args:
         source: a ``.cauf`` file, or ``-``.
         output: a feature file, or ``-``.
-        suffix: the output's format.
+        suffix: the output's format. None for the format that suits what is decoded, whose suffix the output then gets.
         profile: name or file of a profile that the file needs.
         weights: name or file of weights that the file needs.
         force: replace the output if it exists.
@@ -70,7 +73,7 @@ class DecodeJob:
 
     source: str
     output: str
-    suffix: str
+    suffix: str | None
     profile: str | None
     weights: str | None
     force: bool
@@ -131,9 +134,10 @@ def _recover(job: DecodeJob, quiet: bool) -> Decoded:
         CaufError: if header or sections are damaged, or no chunk is whole.
     """
     started = time.perf_counter()
-    stdout = binary_stdout(f"a {job.suffix} file") if job.output == "-" else None
+    stdout = binary_stdout(f"a {job.suffix or 'feature'} file") if job.output == "-" else None
     with input_file(job.source, ".cauf") as path, path.open("rb") as file, Bar("recover", quiet=quiet) as bar:
         found = Recovery(_reader(file), path.stat().st_size, _lookup(job), job.limits)
+        job, suffix = _settled(job, found.chunks.structure, found.chunks.configs, quiet)
         writer = _writer(found.chunks.structure, found.chunks.configs, found.samples, job, stdout)
         numel = size = 0
         try:
@@ -149,7 +153,30 @@ def _recover(job: DecodeJob, quiet: bool) -> Decoded:
         configs, lost = found.chunks.configs, tuple(found.lost)
         whole = path.stat().st_size
     seconds = time.perf_counter() - started
-    return Decoded(job.source, job.output, job.suffix, found.samples, len(configs), numel, whole, size, seconds, lost)
+    return Decoded(job.source, job.output, suffix, found.samples, len(configs), numel, whole, size, seconds, lost)
+
+
+def _settled(
+    job: DecodeJob, structure: Structure, configs: Sequence[TensorConfig], quiet: bool
+) -> tuple[DecodeJob, str]:
+    """The job with its output's format, and that format: what is decoded decides where nothing else does.
+
+    Raises:
+        OutputExistsError: if the output exists and may not be replaced.
+        MissingPackageError: if only a format can hold it that needs a package.
+    """
+    if job.suffix is not None:
+        return job, job.suffix
+    frameworks = [config.framework for config in configs]
+    suffix = default_suffix(
+        structure, [config.name for config in configs], [config.dtype for config in configs], frameworks
+    )
+    if "torch" in frameworks and not is_installed("torch") and not quiet:
+        say(f"warning: {job.source}: torch is not installed: its tensors are written as {suffix}")
+    if job.output != "-":
+        job = replace(job, output=job.output + suffix)
+        check_free(job.output, job.source, job.force)
+    return replace(job, suffix=suffix), suffix
 
 
 def _lookup(job: DecodeJob) -> Lookup:
@@ -169,21 +196,23 @@ def _reader(file: BinaryIO) -> ReadAt:
 
 def _decode(job: DecodeJob, quiet: bool) -> Decoded:
     started = time.perf_counter()
-    stdout = binary_stdout(f"a {job.suffix} file") if job.output == "-" else None
-    check_free(job.output, job.source, job.force)
+    stdout = binary_stdout(f"a {job.suffix or 'feature'} file") if job.output == "-" else None
+    if job.suffix is not None:
+        check_free(job.output, job.source, job.force)
     try:
         with input_file(job.source, ".cauf") as path:
             with Reader(path, profile=job.profile, weights=job.weights, limits=job.limits) as reader:
                 samples = len(reader)
             with path.open("rb") as file, Bar("decode", quiet=quiet) as bar:
                 decoder = FileDecoder(_parts(file), _lookup(job), job.limits)
+                job, suffix = _settled(job, decoder.structure, decoder.configs, quiet)
                 _write(decoder, samples, job, stdout, bar)
     except MemoryError as err:
         raise StorageError("not enough memory", file=job.source, remedy="decode to .npy or .safetensors") from err
     return Decoded(
         job.source,
         job.output,
-        job.suffix,
+        suffix,
         samples,
         len(decoder.configs),
         decoder.numel,
@@ -220,14 +249,14 @@ def _writer(
         return open_writer(
             None if stdout is not None else Path(job.output),
             stdout,
-            job.suffix,
+            str(job.suffix),
             structure,
             [config.name for config in configs],
             [config.dtype for config in configs],
             [config.framework for config in configs],
             [None if None in config.template else tuple(size or 0 for size in config.template) for config in configs],
             samples,
-            plugin_formats(job.suffix),
+            plugin_formats(str(job.suffix)),
             force=job.force,
         )
     except CaufError as err:

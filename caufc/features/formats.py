@@ -12,6 +12,7 @@ from ..descriptors import FeatureFormat
 from ..errors import (
     CaufError,
     InputError,
+    MissingPackageError,
     PluginError,
     StorageError,
     UnknownNameError,
@@ -21,7 +22,11 @@ from ..limits import (
     DEFAULT_LIMITS,
     Limits,
 )
-from ..types import Structure
+from ..packages import is_installed
+from ..types import (
+    Framework,
+    Structure,
+)
 from . import (
     npy,
     npz,
@@ -38,6 +43,8 @@ __all__ = [
     "BUILT_IN",
     "caufc_feature_formats",
     "check_holds",
+    "check_installed",
+    "default_suffix",
     "find_format",
     "holds",
     "known_suffixes",
@@ -143,6 +150,46 @@ def holds(item: FeatureFormat, structure: Structure, names: Sequence[str], dtype
     return item.problem is not None and item.problem(structure, names, dtypes) is None
 
 
+def check_installed(item: FeatureFormat) -> None:
+    """Check that the packages are there that reading and writing a format need.
+
+    Raises:
+        MissingPackageError: if one is not.
+    """
+    for package in item.requires:
+        if not is_installed(package):
+            raise MissingPackageError(package, f"a {normal_suffix(item.suffix)} file")
+
+
+def default_suffix(
+    structure: Structure, names: Sequence[str], dtypes: Sequence[str], frameworks: Sequence[Framework]
+) -> str:
+    """The format to write an object in where nobody names one: that of its tensors, as far as they can be written.
+
+    ``.pt`` for torch tensors; for numpy arrays ``.npy`` or ``.npz``, or ``.pt`` for what neither can hold. Where torch
+    is not installed ``.safetensors`` takes its place.
+
+    Args:
+        structure: of the object.
+        names, dtypes, frameworks: of its tensors, by tensor number.
+
+    Raises:
+        MissingPackageError: if nothing can hold the object but ``.pt``, and torch is not installed.
+    """
+    arrays = bool(frameworks) and "torch" not in frameworks
+    if is_installed("torch"):
+        choices = (npy.FORMAT, npz.FORMAT, pt.FORMAT) if arrays else (pt.FORMAT,)
+    elif arrays:
+        choices = (npy.FORMAT, npz.FORMAT, safetensors.FORMAT)
+    else:
+        choices = (safetensors.FORMAT, npz.FORMAT, npy.FORMAT)
+    for item in choices:
+        if holds(item, structure, names, dtypes):
+            return item.suffix
+    message, tensor = safetensors.problem(structure, names, dtypes) or ("such features", None)
+    raise MissingPackageError("torch", f"{message}, which only .pt can hold,").locate(tensor=tensor)
+
+
 def read(
     path: Path | str,
     suffix: str | None = None,
@@ -167,6 +214,7 @@ def read(
         TensorError: for tensors that caufc does not code.
         LimitError: if the file asks for too much.
         PluginError: if a plugin's reader fails.
+        MissingPackageError: if the format needs a package that is not installed.
     """
     path, extra = Path(path), tuple(extra)
     if "\0" in str(path):
@@ -180,6 +228,7 @@ def read(
     wanted = normal_suffix(path.suffix if suffix is None else suffix)
     try:
         item = find_format(wanted, extra)
+        check_installed(item)
         if wanted not in _BUILT_IN:
             return _read_with(item, path, limits)
         return item.read(path) if item.read_within is None else item.read_within(path, limits)

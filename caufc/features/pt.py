@@ -21,6 +21,7 @@ from ..limits import (
     DEFAULT_LIMITS,
     Limits,
 )
+from ..packages import needing
 from .archive import (
     members,
     unzipping,
@@ -78,6 +79,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
             larger than what it stores.
         TensorError: for tensors without plain values (sparse, quantised, meta).
         LimitError: for too many tensors, levels or bytes.
+        MissingPackageError: if torch is not installed.
     """
     file = str(path)
     with open_input(path) as stream, storing(file):
@@ -97,7 +99,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
 
 def waste(features: object) -> int:
     """Bytes of torch storages that no tensor of ``features`` covers, as when a view was saved with its whole base."""
-    if "torch" not in sys.modules:
+    if sys.modules.get("torch") is None:
         return 0
     covered: dict[int, int] = {}
     sizes: dict[int, int] = {}
@@ -131,7 +133,8 @@ def _check_archive(stream: Any, file: str, limits: Limits) -> int:
 
 
 def _load(path: Path, *, mmap: bool) -> Any:
-    import torch
+    with needing("torch", "a .pt file"):
+        import torch
 
     file = str(path)
     try:
@@ -259,7 +262,8 @@ class _Sink:
 
 def _dump(features: Any, stream: IO[bytes]) -> None:
     """Save as ``torch.save`` does."""
-    import torch
+    with needing("torch", "a .pt file"):
+        import torch
 
     sink = _Sink(stream)
     torch.save(features, sink)  # type: ignore[arg-type]

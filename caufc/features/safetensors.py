@@ -43,7 +43,7 @@ from .output import saving
 from .structure import dict_problem
 from .tensors import as_leaf
 
-__all__ = ["FORMAT", "read"]
+__all__ = ["FORMAT", "problem", "read"]
 
 CODES = {
     "F32": "fp32",
@@ -187,7 +187,8 @@ def _dump(features: Mapping[str, Any], stream: IO[bytes]) -> None:
         stream.write(leaf.read().tobytes())
 
 
-def _problem(structure: Structure, names: Sequence[str], _dtypes: Sequence[str]) -> Problem | None:
+def problem(structure: Structure, names: Sequence[str], _dtypes: Sequence[str]) -> Problem | None:
+    """What the format cannot hold: anything but a dict of tensors."""
     return dict_problem(structure, names, lambda name: name != METADATA)
 
 
@@ -197,7 +198,7 @@ FORMAT = FeatureFormat(
     saving(_dump),
     read_within=read,
     recognise=lambda head, _names: head[8:9] == b"{",
-    problem=_problem,
+    problem=problem,
     plan=_plan,
     dump=_dump,
 )

@@ -37,6 +37,7 @@ from ..types import (
 from .tensors import (
     as_leaf,
     as_object,
+    at_hand,
 )
 
 __all__ = ["dict_problem", "from_arrays", "samples_problem", "to_source"]
@@ -85,6 +86,8 @@ def from_arrays(
 ) -> Any:
     """The object that a structure and decoded arrays stand for: the inverse of :func:`to_source`.
 
+    Without torch, numpy arrays stand for its tensors, with a :class:`~caufc.packages.MissingPackageWarning`.
+
     Args:
         structure: of the object.
         samples: number of samples.
@@ -96,6 +99,7 @@ def from_arrays(
     Raises:
         UnsupportedError: if the installed torch lacks a dtype.
     """
+    frameworks = at_hand(frameworks, dtypes)
     if structure.kind in ("batch", "single"):
         return _grow(structure.tree, lambda tensor: as_object(_one(arrays[tensor]), dtypes[tensor], frameworks[tensor]))
     grown = [

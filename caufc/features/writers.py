@@ -20,6 +20,7 @@ from ..types import (
 )
 from .formats import (
     check_holds,
+    check_installed,
     find_format,
 )
 from .leaf import storing
@@ -220,11 +221,13 @@ def open_writer(
     Raises:
         InputError: if the format cannot hold the object; names the tensor, and the formats that can.
         UnknownNameError: for an unknown suffix.
+        MissingPackageError: if the format needs a package that is not installed.
         StorageError: if the file cannot be made.
         OutputExistsError: if it exists and ``force`` is False.
     """
     item = find_format(suffix, extra)
     check_holds(item, structure, names, dtypes)
+    check_installed(item)
     if item.plan is not None:
         batch = structure.kind == "batch"
         head, places = item.plan(structure.tree, _whole(shapes, names, samples if batch else None), dtypes)
