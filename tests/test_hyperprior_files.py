@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import caufc
 from caufc import weights as weights_module
@@ -22,6 +21,8 @@ from caufc.errors import (
     StorageError,
     UnknownNameError,
 )
+
+torch = pytest.importorskip("torch")
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors"
 TINY, PLAIN = VECTORS / "profiles" / "tiny.caufw", VECTORS / "profiles" / "plain.caufw"
