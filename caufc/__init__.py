@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .errors import LayoutError as LayoutError
     from .errors import LimitError as LimitError
     from .errors import MalformedError as MalformedError
+    from .errors import MissingPackageError as MissingPackageError
     from .errors import MissingProfileError as MissingProfileError
     from .errors import MissingWeightsError as MissingWeightsError
     from .errors import NonFiniteError as NonFiniteError
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from .hookspecs import hookimpl as hookimpl
     from .layouts import Layout as Layout
     from .limits import Limits as Limits
+    from .packages import MissingPackageWarning as MissingPackageWarning
     from .plugin_manager import PluginManager as PluginManager
     from .plugin_manager import default_manager as default_manager
     from .reader import Info as Info
@@ -62,6 +64,7 @@ _HOMES = {
         "LayoutError",
         "LimitError",
         "MalformedError",
+        "MissingPackageError",
         "MissingProfileError",
         "MissingWeightsError",
         "NonFiniteError",
@@ -76,6 +79,7 @@ _HOMES = {
     ],
     "hookspecs": ["hookimpl"],
     "limits": ["Limits"],
+    "packages": ["MissingPackageWarning"],
     "plugin_manager": ["PluginManager", "default_manager"],
     "reader": ["Info", "Reader"],
     "layouts": ["Layout"],

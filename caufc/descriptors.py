@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 from .errors import OptionError
 from .layouts import Layout
+
+if TYPE_CHECKING:
+    from .limits import Limits
+    from .types import (
+        Framework,
+        Place,
+        Structure,
+        Tree,
+    )
 
 __all__ = [
     "ALIGNMENT_KINDS",
@@ -18,6 +27,7 @@ __all__ = [
     "Backbone",
     "FeatureFormat",
     "Half",
+    "Problem",
     "Profile",
     "Runtime",
     "Tap",
@@ -202,16 +212,46 @@ class Profile:
     read: Callable[[], bytes]
 
 
+Problem = tuple[str, str | None]
+"""What a format cannot hold, to stand behind "cannot hold", and the name of the tensor that it is about, if one is."""
+
+
 @dataclass(frozen=True)
 class FeatureFormat:
-    """A feature file format that a plugin brings.
+    """A feature file format. The first three fields make one; the others, by keyword, tell caufc more about it.
 
     Args:
         suffix: the file suffix with its dot (``.h5``).
         read: path -> features (tensor, nested dict, or list of samples).
         write: (path, features) -> None.
+        aliases: further suffixes of the same format, with their dots.
+        requires: packages that reading and writing need besides caufc's own.
+        read_within: as ``read``, with the limits that a file may ask for, where the format checks them.
+        recognise: (first 16 bytes, names of the members if the file is a zip archive, else None) -> whether the file
+            is of this format, for files whose name does not tell.
+        problem: (structure, names, dtypes by tensor number) -> what of such an object the format cannot hold; None if
+            it holds all of it as it is. Without this function ``write`` finds out.
+        plan: (tree, shapes, dtypes by tensor number) -> the bytes before the values, and the place of each tensor by
+            number: a format with a plan is written while samples come, any other when all of them are there.
+        dump: as ``write``, to a binary stream, which may not be able to seek. Without it ``write`` makes a temporary
+            file, which is then copied.
+        framework: what ``write`` and ``dump`` take; None for tensors of either framework.
     """
 
     suffix: str
     read: Callable[[Path], Any]
     write: Callable[[Path, Any], None]
+    _: KW_ONLY
+    aliases: Sequence[str] = ()
+    requires: Sequence[str] = ()
+    read_within: Callable[[Path, Limits], Any] | None = None
+    recognise: Callable[[bytes, Sequence[str] | None], bool] | None = None
+    problem: Callable[[Structure, Sequence[str], Sequence[str]], Problem | None] | None = None
+    plan: Callable[[Tree, Sequence[tuple[int, ...]], Sequence[str]], tuple[bytes, Sequence[Place]]] | None = None
+    dump: Callable[[Any, IO[bytes]], None] | None = None
+    framework: Framework | None = None
+
+    @property
+    def origin(self) -> str:
+        """The module that the format comes from, to name it in errors."""
+        return str(getattr(self.read, "__module__", None) or self.suffix)

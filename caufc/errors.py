@@ -14,8 +14,9 @@
     │   ├── MalformedError                  breaks a numbered requirement of the specification
     │   ├── DamagedError                    a checksum differs, or the file is cut
     │   └── ForeignFormatError              not a feature file, or one that needs code to be read
-    └── UnsupportedError                    exit 4: valid, but not for this version or these limits
+    └── UnsupportedError                    exit 4: valid, but not for this version, these limits, or what is installed
         ├── VersionError
+        ├── MissingPackageError (LookupError)
         ├── MissingProfileError (LookupError)
         ├── MissingWeightsError (LookupError)
         └── LimitError
@@ -37,6 +38,7 @@ __all__ = [
     "LayoutError",
     "LimitError",
     "MalformedError",
+    "MissingPackageError",
     "MissingProfileError",
     "MissingWeightsError",
     "NonFiniteError",
@@ -204,6 +206,21 @@ class VersionError(UnsupportedError):
             file=file,
             remedy="upgrade caufc",
         )
+
+
+class MissingPackageError(UnsupportedError, LookupError):
+    """A package is missing, or cannot be imported.
+
+    Args:
+        package: as pip knows it.
+        what: needs it; a noun.
+        reason: why it cannot be imported, if it is there.
+    """
+
+    def __init__(self, package: str, what: str, reason: str | None = None) -> None:
+        self.package = package
+        fault = "is not installed" if reason is None else f"cannot be imported ({reason})"
+        super().__init__(f"{what} needs {package}, which {fault}", remedy=f"pip install {package}")
 
 
 class MissingProfileError(UnsupportedError, LookupError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,28 +20,26 @@ from .decoder.file_decoder import DecodedChunk
 from .decoder.lookup import Lookup
 from .decoder.random_access import FileReader
 from .decoder.recovery import Recovery
-from .descriptors import FeatureFormat
 from .encoder.encoder import Progress
 from .encoder.report import Report
-from .errors import CaufError, FormatError, OptionError, OutputExistsError, StorageError, UnknownNameError
-from .features import Writer, atomic_output, known_suffixes, open_writer, read, remove_stale, waste
-from .features.formats import normal_suffix
+from .errors import CaufError, FormatError, OptionError, StorageError
+from .features import Writer, atomic_output, open_writer, read, remove_stale, waste
+from .features.formats import default_suffix, find_format, normal_suffix
 from .limits import DEFAULT_LIMITS, Limits
-from .plugin_manager import default_manager
+from .output_names import check_container, check_free, plugin_formats, with_suffix
+from .packages import is_installed
 from .types import Structure
 
 __all__ = [
     "DecodedFile",
     "EncodedFile",
-    "check_container",
-    "check_free",
     "decode_file",
     "encode_file",
-    "plugin_formats",
-    "with_suffix",
 ]
 
-DEFAULT_SUFFIX = ".pt"
+
+AUTO = "auto"
+"""The format that suits what is decoded."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +72,7 @@ class DecodedFile:
         bytes_out: of the values.
         seconds: wall-clock time.
         lost: ranges ``[first, stop)`` of samples that damage took; no stop where their number is not known.
+        warnings: what the user should know, a sentence each.
     """
 
     input: str
@@ -87,10 +85,12 @@ class DecodedFile:
     bytes_out: int
     seconds: float
     lost: tuple[tuple[int, int | None], ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
+        """As plain data; warnings only where there are some."""
+        found = asdict(self)
+        return found if self.warnings else {key: value for key, value in found.items() if key != "warnings"}
 
 
 def encode_file(
@@ -154,7 +154,9 @@ def decode_file(
     Args:
         source: path of the container.
         output: path of the feature file, or a binary stream; None for a file beside the source.
-        format: suffix of the output's format, if its name does not tell.
+        format: suffix of the output's format, if its name does not tell. Where there is no output, and for ``auto``,
+            which adds it to the output's name, it is the one that suits what is decoded: ``.pt`` for torch tensors,
+            ``.npy`` or ``.npz`` for arrays.
         profile: name or file of a profile that the container needs.
         weights: name or file of weights that the container needs.
         force: replace the output if it exists.
@@ -191,26 +193,46 @@ class _Decoding:
     def __post_init__(self) -> None:
         self.started = time.perf_counter()
         self.stream = None if self.output is None or isinstance(self.output, str | Path) else self.output
-        self.suffix = self._suffix()
-        if self.stream is None and self.output is None:
-            self.output = with_suffix(self.source, self.suffix)
-        self.name = "-" if self.stream is not None else str(self.output)
+        self.path = None if self.output is None or self.stream is not None else str(self.output)
+        self.name = "-" if self.stream is not None else self.path or with_suffix(self.source, "")
+        self.suffix = self._given_suffix()
+        if self.suffix is not None and self.name != "-":
+            self.path = self.name = self.path or self.name + self.suffix
+        self.warnings: list[str] = []
 
-    def _suffix(self) -> str:
-        """The output's format, known to exist."""
-        path = None if self.stream is not None or self.output is None else str(self.output)
-        given = self.format or (DEFAULT_SUFFIX if path is None else Path(path).suffix)
+    def _given_suffix(self) -> str | None:
+        """The output's format, known to exist; None where what is decoded decides."""
+        given = self.format or (None if self.path is None else Path(self.path).suffix)
+        if given in (None, AUTO):
+            return None
         if not given:
-            raise OptionError("has no suffix that tells the format", file=path, remedy="give --format .pt")
+            raise OptionError("has no suffix that tells the format", file=self.path, remedy="give --format .pt")
         found = normal_suffix(given)
-        known = known_suffixes(plugin_formats(found))
-        if found not in known:
-            raise UnknownNameError("format", found, known, file=path or "-")
+        find_format(found, plugin_formats(found))
         return found
+
+    def _settle(self, structure: Structure, configs: Sequence[TensorConfig]) -> str:
+        """The output's format, and its name where only the format was missing.
+
+        Raises:
+            MissingPackageError: if only a format can hold what is decoded that needs a package.
+            OutputExistsError: if the output exists and may not be replaced.
+        """
+        if self.suffix is None:
+            frameworks = [config.framework for config in configs]
+            names, dtypes = [config.name for config in configs], [config.dtype for config in configs]
+            self.suffix = default_suffix(structure, names, dtypes, frameworks)
+            if "torch" in frameworks and not is_installed("torch"):
+                self.warnings.append(f"torch is not installed: its tensors are written as {self.suffix}")
+            if self.stream is None:
+                self.path = self.name = self.name + self.suffix
+                check_free(self.name, self.source, self.force)
+        return self.suffix
 
     def decode(self) -> DecodedFile:
         """Decode all chunks, or fail."""
-        check_free(self.name, self.source, self.force)
+        if self.suffix is not None:
+            check_free(self.name, self.source, self.force)
         try:
             with located(self.source), open_binary(self.source) as file:
                 reader = FileReader(read_at_of(file), file.seek(0, 2), self.lookup, self.limits)
@@ -250,18 +272,29 @@ class _Decoding:
         samples, tensors, numel, bytes_in, bytes_out = counts
         seconds = time.perf_counter() - self.started
         return DecodedFile(
-            self.source, self.name, self.suffix, samples, tensors, numel, bytes_in, bytes_out, seconds, lost
+            input=self.source,
+            output=self.name,
+            format=str(self.suffix),
+            samples=samples,
+            tensors=tensors,
+            numel=numel,
+            bytes_in=bytes_in,
+            bytes_out=bytes_out,
+            seconds=seconds,
+            lost=lost,
+            warnings=tuple(self.warnings),
         )
 
     def _writer(self, structure: Structure, configs: Sequence[TensorConfig], samples: int) -> Writer:
-        path = None if self.stream is not None else Path(self.name)
+        suffix = self._settle(structure, configs)
+        path = None if self.path is None else Path(self.path)
         if path is not None:
             remove_stale(path)
         try:
             return open_writer(
                 path,
                 self.stream,
-                self.suffix,
+                suffix,
                 structure,
                 [config.name for config in configs],
                 [config.dtype for config in configs],
@@ -271,7 +304,7 @@ class _Decoding:
                     for config in configs
                 ],
                 samples,
-                plugin_formats(self.suffix),
+                plugin_formats(suffix),
                 force=self.force,
             )
         except CaufError as err:
@@ -295,50 +328,3 @@ def _put(writer: Writer, structure: Structure, chunk: DecodedChunk) -> None:
             writer.put(number, chunk.first, list(block))
         else:
             writer.put(number, chunk.first, block if isinstance(block, np.ndarray) else np.stack(block))
-
-
-def check_free(output: str, source: str, force: bool) -> None:
-    """Check early that an output may be written.
-
-    Raises:
-        OptionError: if it is the input.
-        OutputExistsError: if it exists and ``force`` is False.
-    """
-    if output == "-" or not Path(output).is_file():
-        return
-    if source != "-" and Path(source).exists() and Path(output).samefile(source):
-        raise OptionError("is both input and output", file=output, remedy="give another -o OUT")
-    if not force:
-        raise OutputExistsError("exists already", file=output, remedy="use --force")
-
-
-def check_container(output: str) -> None:
-    """Check that an output has not the name of a feature file, which a ``.cauf`` file would not be.
-
-    Raises:
-        OptionError: if it has.
-    """
-    suffix = Path(output).suffix
-    if suffix in ("", ".cauf"):
-        return
-    if normal_suffix(suffix) in known_suffixes(plugin_formats(suffix)):
-        raise OptionError(f"a .cauf file under a name that ends in {suffix}", file=output, remedy="name it .cauf")
-
-
-def plugin_formats(suffix: str) -> list[FeatureFormat]:
-    """Formats of plugins, which are asked only for suffixes that caufc does not know."""
-    if normal_suffix(suffix) in known_suffixes():
-        return []
-    return [item for _, item in default_manager().feature_formats()]
-
-
-def with_suffix(source: str, suffix: str) -> str:
-    """A path with its suffix replaced.
-
-    Raises:
-        StorageError: if it is no path of a file.
-    """
-    path = Path(source)
-    if not path.name or source.endswith(("/", os.sep)):
-        raise StorageError("is a directory", file=source or ".")
-    return str(path.with_suffix(suffix))

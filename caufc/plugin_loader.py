@@ -195,8 +195,12 @@ def _check_profile(profile: Profile) -> str:
 
 def _check_format(feature_format: FeatureFormat) -> str:
     suffix = _check_name("the suffix of a feature format", feature_format.suffix)
-    if not suffix.startswith(".") or not suffix[1:]:
-        raise FaultError(f"feature format '{suffix}': a suffix starts with a dot")
+    _check_requires(f"feature format '{suffix}'", feature_format.requires)
+    if isinstance(feature_format.aliases, str):
+        raise FaultError(f"feature format '{suffix}': aliases are not a sequence of suffixes")
+    for name in (suffix, *feature_format.aliases):
+        if not _check_name(f"feature format '{suffix}': an alias", name).startswith(".") or not name[1:]:
+            raise FaultError(f"feature format '{suffix}': a suffix starts with a dot")
     if not callable(feature_format.read) or not callable(feature_format.write):
         raise FaultError(f"feature format '{suffix}': read and write must be functions")
     return suffix

@@ -45,6 +45,7 @@ from .plugin_runtime import (
 __all__ = ["PluginManager", "default_manager"]
 
 BUILT_IN = {
+    "formats": "caufc.features.formats",
     "generic": "caufc.plugins.generic",
     "hf-audio": "caufc.plugins.hf_audio",
     "hf-language": "caufc.plugins.hf_language",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -17,6 +18,7 @@ __all__ = [
     "Branch",
     "Framework",
     "Leaf",
+    "Place",
     "Structure",
     "Tree",
     "tensor_names",
@@ -93,6 +95,26 @@ class Structure:
 
     kind: Literal["batch", "list", "tuple", "single"]
     tree: Tree
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tensor's values lie in a file, in C order.
+
+    Args:
+        offset: of the first value, in bytes.
+        shape: of the whole tensor.
+        dtype: a name of :data:`DTYPES`.
+    """
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the values."""
+        return math.prod(self.shape) * DTYPES[self.dtype].itemsize
 
 
 def tensor_names(tree: Tree) -> list[str]:

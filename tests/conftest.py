@@ -27,8 +27,8 @@ def efficientnet() -> NDArray[np.float32]:
 @pytest.fixture(scope="session")
 def minilm() -> list[NDArray[np.float32]]:
     """Dense hidden states of 14 texts, ``[T, 384]`` each."""
-    features: Any = read(DEMO / "minilm_hidden3.pt")
-    arrays = [tensor.numpy() for tensor in features]
+    features: Any = read(DEMO / "minilm_hidden3.safetensors")
+    arrays = [leaf.read() for leaf in features.values()]
     for array in arrays:
         array.setflags(write=False)
     return arrays

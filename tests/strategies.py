@@ -6,22 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
+from features.common import TORCH_DTYPES, is_torch, torch
 from hypothesis import strategies as st
 
 NUMPY_DTYPES = ("f4", "f2", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")
-TORCH_DTYPES = (
-    torch.float32,
-    torch.float16,
-    torch.bfloat16,
-    torch.float64,
-    torch.int8,
-    torch.int16,
-    torch.int32,
-    torch.int64,
-    torch.uint8,
-    torch.bool,
-)
+BF16 = TORCH_DTYPES[2:3]
+"""bfloat16, where torch is installed."""
 
 Shape = tuple[int, ...]
 
@@ -30,7 +20,7 @@ shapes = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 
 def of_bits(raw: bytes, shape: Shape, dtype: Any) -> Any:
     """An array or tensor with these bits, NaNs and all."""
-    if isinstance(dtype, torch.dtype):
+    if dtype in TORCH_DTYPES:
         flat = torch.tensor(list(raw), dtype=torch.uint8)
         tensor = (flat % 2).to(torch.bool) if dtype == torch.bool else flat.view(dtype) if raw else flat.to(dtype)
         return tensor.reshape(shape)
@@ -40,7 +30,7 @@ def of_bits(raw: bytes, shape: Shape, dtype: Any) -> Any:
 
 
 def item_size(dtype: Any) -> int:
-    return torch.empty(0, dtype=dtype).element_size() if isinstance(dtype, torch.dtype) else np.dtype(dtype).itemsize
+    return torch.empty(0, dtype=dtype).element_size() if dtype in TORCH_DTYPES else np.dtype(dtype).itemsize
 
 
 @st.composite
@@ -66,19 +56,19 @@ trees = st.recursive(
 @st.composite
 def ragged(draw: st.DrawFn) -> Any:
     """A list or tuple of samples that agree in their channels."""
-    channels, dtype = draw(st.integers(1, 4)), draw(st.sampled_from(["f4", "f2", "f8", torch.bfloat16]))
+    channels, dtype = draw(st.integers(1, 4)), draw(st.sampled_from(["f4", "f2", "f8", *BF16]))
     samples = []
     for tokens in draw(st.lists(st.integers(0, 5), min_size=1, max_size=6)):
         values = draw(st.lists(st.integers(-9, 9), min_size=tokens * channels, max_size=tokens * channels))
         floats = np.array(values, "f4").reshape(tokens, channels) / 4
-        samples.append(torch.tensor(floats).to(dtype) if isinstance(dtype, torch.dtype) else floats.astype(dtype))
+        samples.append(torch.tensor(floats).to(dtype) if dtype in TORCH_DTYPES else floats.astype(dtype))
     return draw(st.sampled_from([list, tuple]))(samples)
 
 
 @st.composite
 def floats(draw: st.DrawFn) -> tuple[Any, float]:
     """Finite floats of any float dtype, and the scale of their values."""
-    dtype = draw(st.sampled_from(["f4", "f2", "f8", torch.bfloat16]))
+    dtype = draw(st.sampled_from(["f4", "f2", "f8", *BF16]))
     scale = 10.0 ** draw(st.integers(-6, 4))
     shape = draw(st.sampled_from([(6, 5), (3, 4, 6), (2, 5, 3, 4), (1, 40), (30, 1)]))
     rng = np.random.default_rng(draw(st.integers(0, 1 << 32)))
@@ -93,8 +83,8 @@ def floats(draw: st.DrawFn) -> tuple[Any, float]:
     elif kind == "constant":
         values = np.full(shape, 1 / 3)
     scaled = np.clip(values * scale, -60_000, 60_000)
-    return (torch.tensor(scaled).to(dtype) if isinstance(dtype, torch.dtype) else scaled.astype(dtype)), scale
+    return (torch.tensor(scaled).to(dtype) if dtype in TORCH_DTYPES else scaled.astype(dtype)), scale
 
 
 def as_float64(tensor: Any) -> Any:
-    return tensor.double().numpy() if isinstance(tensor, torch.Tensor) else tensor.astype("f8")
+    return tensor.double().numpy() if is_torch(tensor) else tensor.astype("f8")

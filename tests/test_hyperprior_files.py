@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import caufc
 from caufc import catalog
@@ -23,6 +22,8 @@ from caufc.errors import (
     StorageError,
     UnknownNameError,
 )
+
+torch = pytest.importorskip("torch")
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors"
 TINY, PLAIN = VECTORS / "profiles" / "tiny.caufw", VECTORS / "profiles" / "plain.caufw"

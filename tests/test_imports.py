@@ -18,11 +18,11 @@ ROOT = Path(caufc.__file__).parent
 HEAVY = ("torch", "torchvision", "timm", "transformers", "compressai", "constriction")
 IMPORT_SECONDS = 0.06
 
-GROUND = {"errors", "limits", "octaves", "layouts", "types", "descriptors"}
+GROUND = {"errors", "limits", "octaves", "layouts", "types", "descriptors", "packages"}
 PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
-BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files"}
+BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files", "output_names", "packages"}
 PUBLIC = {"api", "reader", "files"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -46,6 +46,8 @@ ALLOWED: dict[str, set[str]] = {
     "catalog": GROUND | PLUGGED | {"coders", "decoder"},
     "options": GROUND | PLUGGED | {"coders", "encoder", "catalog"},
     "container_files": GROUND | {"decoder", "features"},
+    "output_names": GROUND | PLUGGED | {"features"},
+    "packages": {"errors"},
     "reader": BELOW_API,
     "api": BELOW_API | {"reader"},
     "files": BELOW_API | {"api"},

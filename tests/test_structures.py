@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from features.common import assert_same
+from features.common import assert_same, needs_torch, torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import NUMPY_DTYPES, TORCH_DTYPES, item_size, of_bits, ragged, trees
@@ -111,6 +110,7 @@ def test_arrays_of_other_memory_orders(efficientnet: Any) -> None:
         assert np.abs(decoded - array).max() <= 1e-3
 
 
+@needs_torch
 def test_torch_in_torch_out_in_one_dict() -> None:
     features = {"t": torch.ones(3, 4, dtype=torch.bfloat16), "n": np.ones((3, 4), "f2")}
     decoded = caufc.decode(caufc.encode(features))

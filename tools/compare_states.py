@@ -67,12 +67,14 @@ def prepare(folder: Path) -> None:
     torch.manual_seed(0)
     torch.save(keys, folder / "kv.pt")
     torch.save({"cls": torch.randn(6, 17, 32), "pooled": torch.randn(6, 32)}, folder / "vit.pt")
+    from safetensors.torch import load_file
+
     import caufc
 
     demo = Path(caufc.__file__).parent / "data" / "demo"
-    for name in ("efficientnet_lite0_last.safetensors", "minilm_hidden3.pt"):
-        if (demo / name).is_file():
-            shutil.copy(demo / name, folder / name)
+    shutil.copy(demo / "efficientnet_lite0_last.safetensors", folder)
+    texts = load_file(demo / "minilm_hidden3.safetensors")
+    torch.save([texts[name] for name in sorted(texts)], folder / "minilm_hidden3.pt")
 
 
 CONTROLS = ["", "--quality low", "--quality high", "--quality 0", "--quality 100", "--snr 12", "--snr 45", "--bpfp 0.3",

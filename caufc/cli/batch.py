@@ -18,7 +18,11 @@ from ..features import (
     remove_stale,
     shard,
 )
-from ..files import check_container, check_free, encode_file
+from ..files import encode_file
+from ..output_names import (
+    check_container,
+    check_free,
+)
 from .failure import EXPECTED, failure, say
 from .output_paths import (
     expand,

@@ -38,8 +38,8 @@ from ..evaluate.rivals import (
     find_rivals,
 )
 from ..features import read
-from ..files import plugin_formats
 from ..options import check_options, layouts_for_structure
+from ..output_names import plugin_formats
 from .failure import say
 from .options import (
     align_option,

@@ -13,8 +13,14 @@ from ..coders.side_files import ProfileFile, WeightsFile
 from ..errors import FormatError, OptionError, UnknownNameError
 from ..features import known_suffixes
 from ..features.formats import normal_suffix
-from ..files import DEFAULT_SUFFIX, DecodedFile, decode_file, plugin_formats
+from ..files import (
+    AUTO,
+    DecodedFile,
+    decode_file,
+)
 from ..limits import Limits
+from ..output_names import plugin_formats
+from ..packages import is_installed
 from .failure import EXPECTED, failure, say
 from .options import example, force_option, json_option, limits_option, profile_option, quiet_option, weights_option
 from .output_paths import Entry, is_folder, make_folder, targets
@@ -23,6 +29,9 @@ from .report import as_json_text, count, shown, size, speed
 from .streams import binary_stdout, input_file
 
 __all__ = ["command"]
+
+TO_STDOUT = ".pt"
+"""What stdout gets where no format is named and torch is there."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +56,21 @@ class DecodeOptions:
 @click.command(
     "decode",
     **example(
-        "caufc decode feats.cauf                     # to feats.pt",
+        "caufc decode feats.cauf                     # to feats.pt, or .npy or .npz if arrays went in",
         "caufc decode feats.cauf -o feats.npz",
         "caufc decode a.cauf b.cauf -o back/ --format safetensors",
         "caufc decode - -o - --format npy < feats.cauf > feats.npy",
     ),
 )
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="OUT", help="Output file, folder (for several SRC), or -.  [SRC with .pt]")
 @click.option(
-    "--format", "suffix", metavar="SUFFIX", help="Output format: .pt, .npy, .npz, .safetensors.  [that of OUT, or .pt]"
+    "-o", "--output", metavar="OUT", help="Output file, folder (for several SRC), or -.  [SRC with its format]"
+)
+@click.option(
+    "--format",
+    "suffix",
+    metavar="SUFFIX",
+    help="Output format: .pt, .npy, .npz, .safetensors.  [that of OUT; .pt for torch tensors, .npy or .npz for arrays]",
 )
 @profile_option
 @weights_option
@@ -85,8 +99,7 @@ def decode(
     many = len(sources) > 1 or is_folder(output)
     if not many:
         output = output or ("-" if sources[0] == "-" else None)
-        if suffix is not None or output is not None:
-            suffix = _suffix(output or "-", suffix)
+    suffix = _suffix(None if many else output, suffix)
     options = DecodeOptions(
         None if profile is None else find_profile(profile, limits),
         None if weights is None else find_weights(weights, limits),
@@ -95,19 +108,19 @@ def decode(
         recover,
     )
     if many:
-        return _decode_many(sources, output, normal_suffix(suffix or DEFAULT_SUFFIX), options, quiet, as_json)
+        return _decode_many(sources, output, suffix, options, quiet, as_json)
     decoded = _decode_one(sources[0], output, suffix, options, quiet)
     if as_json:
         click.echo(as_json_text(decoded.to_json()), err=output == "-")
     elif not quiet:
         click.echo(_line(decoded), err=output == "-")
-    return _tell_lost(decoded)
+    return _tell(decoded, quiet)
 
 
 def _decode_one(
     source: str, output: str | None, suffix: str | None, options: DecodeOptions, quiet: bool
 ) -> DecodedFile:
-    stdout = binary_stdout(f"a {suffix or DEFAULT_SUFFIX} file") if output == "-" else None
+    stdout = binary_stdout(f"a {suffix or 'feature'} file") if output == "-" else None
     with input_file(source, ".cauf") as path, Bar("decode", quiet=quiet) as bar:
 
         def progress(what: str, share: float, size: int) -> None:
@@ -128,8 +141,10 @@ def _decode_one(
     return replace(decoded, input=source)
 
 
-def _tell_lost(decoded: DecodedFile) -> int:
-    """Say which samples damage took; the exit code."""
+def _tell(decoded: DecodedFile, quiet: bool) -> int:
+    """Say what the user should know, and which samples damage took; the exit code."""
+    for warning in () if quiet else decoded.warnings:
+        say(f"warning: {shown(decoded.input)}: {warning}")
     if not decoded.lost:
         return 0
     ranges = [_range(first, stop) for first, stop in decoded.lost]
@@ -144,38 +159,47 @@ def _range(first: int, stop: int | None) -> str:
     return f"sample {first}" if stop == first + 1 else f"samples {first} to {stop - 1}"
 
 
-def _suffix(output: str, given: str | None) -> str:
-    """The output's format, known to exist."""
-    if given is None and output != "-" and not Path(output).suffix:
+def _suffix(output: str | None, given: str | None) -> str | None:
+    """The output's format, known to exist; None where what is decoded decides."""
+    if given is None and output not in (None, "-") and not Path(str(output)).suffix:
         raise OptionError("has no suffix that tells the format", file=output, remedy="give --format .pt")
-    found = normal_suffix(given or (DEFAULT_SUFFIX if output == "-" else Path(output).suffix))
-    formats = plugin_formats(found)
-    if found not in known_suffixes(formats):
-        raise UnknownNameError("format", found, known_suffixes(formats), file=output)
+    if given is None and output == "-" and is_installed("torch"):
+        return TO_STDOUT
+    if given is None and output in (None, "-"):
+        return None
+    found = normal_suffix(given or Path(str(output)).suffix)
+    known = known_suffixes(plugin_formats(found))
+    if found not in known:
+        raise UnknownNameError("format", found, known, file=output)
     return found
 
 
 def _decode_many(
-    sources: tuple[str, ...], output: str | None, suffix: str, options: DecodeOptions, quiet: bool, as_json: bool
+    sources: tuple[str, ...],
+    output: str | None,
+    suffix: str | None,
+    options: DecodeOptions,
+    quiet: bool,
+    as_json: bool,
 ) -> int:
-    outputs = targets([Entry(source, source) for source in sources], output, suffix)
-    _suffix(outputs[0], suffix)
+    outputs = targets([Entry(source, source) for source in sources], output, suffix or "")
     files: list[dict[str, Any]] = []
     worst = 0
     for source, target in zip(sources, outputs, strict=True):
         try:
             make_folder(Path(target).parent)
-            decoded = _decode_one(source, target, suffix, options, quiet)
+            decoded = _decode_one(source, target, suffix or AUTO, options, quiet)
         except EXPECTED as err:
             told = failure(err, source)
             say(told.message)
-            files.append({"input": source, "output": target, "error": told.message, "exit_code": told.exit_code})
+            named = None if suffix is None else target
+            files.append({"input": source, "output": named, "error": told.message, "exit_code": told.exit_code})
             worst = max(worst, told.exit_code)
             continue
         files.append(decoded.to_json())
         if not quiet and not as_json:
             click.echo(_line(decoded))
-        worst = max(worst, _tell_lost(decoded))
+        worst = max(worst, _tell(decoded, quiet))
     if as_json:
         click.echo(as_json_text({"files": files, "exit_code": worst}))
     return worst

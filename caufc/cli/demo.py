@@ -60,15 +60,17 @@ class DemoFile:
     Args:
         name: in ``caufc/data/demo``.
         what: where they come from.
+        listed: whether the file's tensors are the samples of one list, in the order of their names.
     """
 
     name: str
     what: str
+    listed: bool = False
 
 
 FILES = (
     DemoFile("efficientnet_lite0_last.safetensors", "EfficientNet-Lite0, last feature map, a CNN"),
-    DemoFile("minilm_hidden3.pt", "MiniLM, hidden states behind layer 3, a transformer"),
+    DemoFile("minilm_hidden3.safetensors", "MiniLM, hidden states behind layer 3, a transformer", listed=True),
 )
 
 
@@ -83,7 +85,7 @@ def demo(as_json: bool) -> None:
     warm_up()
     for file in FILES:
         with resources.as_file(resources.files("caufc") / "data" / "demo" / file.name) as path:
-            subject = _read(path)
+            subject = _read(file, path)
         rows = _rows(subject)
         numel = subject.numel
         if as_json:
@@ -101,9 +103,11 @@ def demo(as_json: bool) -> None:
         click.echo("Everything that came back has the structure, names, shapes and dtypes of what went in.")
 
 
-def _read(path: Path) -> Subject:
+def _read(file: DemoFile, path: Path) -> Subject:
+    """The features as numpy arrays: the demo needs no torch."""
     try:
-        return Subject.load(read(path), {})
+        arrays = {name: leaf.read() for name, leaf in read(path).items()}
+        return Subject.load([arrays[name] for name in sorted(arrays)] if file.listed else arrays, {})
     except StorageError as err:
         err.remedy = "install caufc again: its demo features are missing"
         raise

@@ -12,8 +12,8 @@ from ..errors import (
     CaufError,
     OptionError,
 )
-from ..files import with_suffix
 from ..options import check_options
+from ..output_names import with_suffix
 from .batch import (
     Batch,
     EncodeJob,

@@ -39,6 +39,7 @@ from ..evaluate.summary import (
     at_mark,
     summarise,
 )
+from ..packages import needing
 from ..plugin_manager import default_manager
 from .failure import say
 from .options import example
@@ -237,7 +238,8 @@ def _stopwatch(work: Path, started: float) -> Iterator[Callable[[], float]]:
 @contextmanager
 def _threads(jobs: int) -> Iterator[None]:
     """Cores that workers leave to the networks in this process."""
-    import torch
+    with needing("torch", "caufc evaluate"):
+        import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))

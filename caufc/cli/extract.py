@@ -32,8 +32,12 @@ from ..features import (
     open_writer,
     to_source,
 )
-from ..features.formats import normal_suffix
-from ..features.holds import check_holds
+from ..features.formats import (
+    check_holds,
+    find_format,
+    holds,
+    normal_suffix,
+)
 from ..features.leaf import storing
 from ..plugin_manager import default_manager
 from ..types import (
@@ -41,13 +45,11 @@ from ..types import (
     Branch,
     Framework,
     Structure,
+    Tree,
 )
 from .options import example
 
 __all__ = ["command"]
-
-STREAMED = (".npy", ".safetensors")
-"""Formats that are written while the backbone runs."""
 
 
 @click.command(
@@ -159,6 +161,7 @@ class _Sink:
     _frameworks: list[Framework] = field(default_factory=list)
     _kept: list[list[AnyArray]] = field(default_factory=list)
     _writer: Writer | None = None
+    _format: FeatureFormat = field(init=False)
 
     def __post_init__(self) -> None:
         if self.output == "-" and self.suffix is None:
@@ -169,8 +172,8 @@ class _Sink:
         known = known_suffixes(self.formats)
         if self.suffix not in known:
             raise UnknownNameError("format", self.suffix, known, file=self.output)
-        if self.suffix in known_suffixes():
-            check_holds(self.suffix, self._structure(), self.taps, ["fp32"] * len(self.taps))
+        self._format = find_format(self.suffix, self.formats)
+        check_holds(self._format, self._structure(), self.taps, ["fp32"] * len(self.taps))
         if self.output != "-" and Path(self.output).exists() and not self.force:
             raise OutputExistsError("exists already", file=self.output, remedy="use --force")
 
@@ -185,14 +188,14 @@ class _Sink:
             self._frameworks = [tensor.framework for tensor in tensors]
         for number, (tap, shape) in enumerate(zip(self.taps, shapes, strict=True)):
             if shape != self.shapes[number]:
-                if self.suffix not in (".pt", ".pth"):
+                if not self._holds(Structure("list", self._tree())):
                     raise InputError(
                         f"features of input {start + 1} have the shape {list(shape)}, those before them another",
                         tensor=tap,
                         remedy="write .pt, which holds samples of different shapes",
                     )
                 self.shapes[number] = None
-        if self.suffix not in STREAMED:
+        if self._format.plan is None:
             self._kept.append(blocks)
             return
         self._writer = self._writer or self._open()
@@ -220,10 +223,16 @@ class _Sink:
         return None in self.shapes
 
     def _structure(self) -> Structure:
-        """A lone tensor for one tap where the format has such, else a dict; a list of samples if they are ragged."""
-        lone = len(self.taps) == 1 and self.suffix in (".pt", ".pth", ".npy")
-        tree = 0 if lone else Branch("dict", tuple(self.taps), tuple(range(len(self.taps))))
-        return Structure("list" if self._ragged else "batch", tree)
+        """A batch, or a list of samples if they are ragged."""
+        return Structure("list" if self._ragged else "batch", self._tree())
+
+    def _tree(self) -> Tree:
+        """A lone tensor for one tap where the format has such, else a dict."""
+        lone = len(self.taps) == 1 and self._holds(Structure("batch", 0))
+        return 0 if lone else Branch("dict", tuple(self.taps), tuple(range(len(self.taps))))
+
+    def _holds(self, structure: Structure) -> bool:
+        return holds(self._format, structure, self.taps, ["fp32"] * len(self.taps))
 
     def _open(self) -> Writer:
         to_stdout = self.output == "-"

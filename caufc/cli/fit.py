@@ -23,10 +23,10 @@ from ..features import (
     atomic_output,
     read,
 )
-from ..files import plugin_formats
 from ..fit.profile import fit_profile
 from ..limits import DEFAULT_LIMITS
 from ..options import layouts_for_structure
+from ..output_names import plugin_formats
 from ..plugin_manager import default_manager
 from .options import (
     align_option,
@@ -142,16 +142,17 @@ def _joined(parts: list[Any], sources: tuple[str, ...]) -> Any:
         InputError: for files that cannot be joined.
     """
     import numpy as np
-    import torch
 
+    torch = sys.modules.get("torch")  # whoever made a torch tensor has imported it
     if len(parts) == 1:
         return parts[0]
     if all(isinstance(part, list) for part in parts):
         return [sample for part in parts for sample in part]
-    if all(isinstance(part, torch.Tensor) for part in parts) and len({part.shape[1:] for part in parts}) == 1:
-        return torch.cat(parts)
-    if all(isinstance(part, np.ndarray) for part in parts) and len({part.shape[1:] for part in parts}) == 1:
-        return np.concatenate(parts)
+    if all(hasattr(part, "shape") for part in parts) and len({part.shape[1:] for part in parts}) == 1:
+        if all(isinstance(part, np.ndarray) for part in parts):
+            return np.concatenate(parts)
+        if torch is not None and all(isinstance(part, torch.Tensor) for part in parts):
+            return torch.cat(parts)
     raise InputError(
         "files differ in structure or shape, or hold named tensors: they cannot be joined",
         file=sources[1],

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from ..packages import MissingPackageWarning
 from .failure import (
     EXPECTED,
     failure,
@@ -161,6 +162,8 @@ def main() -> None:
     """Entry point of the console script."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of torch about its own internals: stderr is for what the user can act on
+        warnings.simplefilter("once", MissingPackageWarning)
+        warnings.showwarning = lambda message, *_: say(f"warning: {message}")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

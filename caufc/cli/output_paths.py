@@ -12,7 +12,7 @@ from ..errors import (
     StorageError,
 )
 from ..features import read_entries
-from ..files import with_suffix
+from ..output_names import with_suffix
 from .failure import say
 
 __all__ = ["LIST_SUFFIX", "Entry", "expand", "is_folder", "make_folder", "targets"]

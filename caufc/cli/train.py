@@ -20,11 +20,11 @@ from ..features import (
     atomic_output,
     read,
 )
-from ..files import (
+from ..options import layouts_for_structure
+from ..output_names import (
     check_free,
     plugin_formats,
 )
-from ..options import layouts_for_structure
 from .options import (
     align_option,
     arch_option,

@@ -28,7 +28,7 @@ from .structure import (
     from_arrays,
     to_source,
 )
-from .writer import (
+from .writers import (
     Writer,
     open_writer,
 )

@@ -1,23 +1,31 @@
-"""The registry of feature file formats, and reading by suffix."""
+"""The table of feature file formats, and reading by suffix."""
 
 from __future__ import annotations
 
 import stat
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..descriptors import FeatureFormat
 from ..errors import (
     CaufError,
+    InputError,
+    MissingPackageError,
     PluginError,
     StorageError,
     UnknownNameError,
 )
+from ..hookspecs import hookimpl
 from ..limits import (
     DEFAULT_LIMITS,
     Limits,
+)
+from ..packages import is_installed
+from ..types import (
+    Framework,
+    Structure,
 )
 from . import (
     npy,
@@ -25,53 +33,161 @@ from . import (
     pt,
     safetensors,
 )
+from .archive import unzipping
 from .leaf import (
     open_input,
     storing,
 )
 
-__all__ = ["known_suffixes", "normal_suffix", "plugin_formats", "plugin_name", "read", "sniff"]
+__all__ = [
+    "BUILT_IN",
+    "caufc_feature_formats",
+    "check_holds",
+    "check_installed",
+    "default_suffix",
+    "find_format",
+    "holds",
+    "known_suffixes",
+    "normal_suffix",
+    "plugin_formats",
+    "read",
+    "sniff",
+]
 
 ENCODED = ".cauf"
 """The suffix of what features are encoded to."""
 
-_READERS: dict[str, Callable[[Path, Limits], Any]] = {
-    ".npy": npy.read,
-    ".npz": npz.read,
-    ".pt": pt.read,
-    ".pth": pt.read,
-    ".safetensors": safetensors.read,
-}
+BUILT_IN = (npy.FORMAT, npz.FORMAT, pt.FORMAT, safetensors.FORMAT)
+"""The formats that come with caufc."""
+
+
+@hookimpl
+def caufc_feature_formats() -> Iterable[FeatureFormat]:
+    """The formats that come with caufc."""
+    return BUILT_IN
+
+
+def _suffixes(item: FeatureFormat) -> list[str]:
+    return [normal_suffix(suffix) for suffix in (item.suffix, *item.aliases)]
+
+
+def normal_suffix(suffix: str) -> str:
+    """A suffix in lower case, with its dot."""
+    return "." + suffix.lower().removeprefix(".")
+
+
+_BUILT_IN = {suffix: item for item in BUILT_IN for suffix in _suffixes(item)}
+"""The built-in formats by suffix: looking one up discovers no plugin."""
 
 
 def known_suffixes(extra: Iterable[FeatureFormat] = ()) -> tuple[str, ...]:
     """Suffixes that can be read and written, with their dots: the built-in ones, then those of plugins."""
-    return (*_READERS, *plugin_formats(extra))
+    return (*_BUILT_IN, *plugin_formats(extra))
 
 
 def plugin_formats(extra: Iterable[FeatureFormat]) -> dict[str, FeatureFormat]:
-    """Plugins' formats by suffix.
+    """Plugins' formats by suffix; the built-in ones, which come through the same hook, are left out.
 
     Raises:
         PluginError: if two formats have one suffix.
     """
     found: dict[str, FeatureFormat] = {}
     for item in extra:
-        suffix = normal_suffix(item.suffix)
-        if suffix in _READERS or suffix in found:
-            raise PluginError(f"the suffix '{suffix}' is taken", plugin=plugin_name(item))
-        found[suffix] = item
+        if any(item is own for own in BUILT_IN):
+            continue
+        for suffix in _suffixes(item):
+            if suffix in _BUILT_IN or suffix in found:
+                raise PluginError(f"the suffix '{suffix}' is taken", plugin=item.origin)
+            found[suffix] = item
     return found
 
 
-def plugin_name(item: FeatureFormat) -> str:
-    """The module that a format comes from, to name it in errors."""
-    return str(getattr(item.read, "__module__", None) or item.suffix)
+def find_format(suffix: str, extra: Iterable[FeatureFormat] = ()) -> FeatureFormat:
+    """The format of a suffix.
+
+    Args:
+        suffix: with or without its dot, in any case.
+        extra: formats of plugins.
+
+    Raises:
+        UnknownNameError: if there is none.
+        PluginError: if two formats have one suffix.
+    """
+    extra = tuple(extra)
+    wanted = normal_suffix(suffix)
+    found = (_BUILT_IN | plugin_formats(extra)).get(wanted)
+    if found is None:
+        raise UnknownNameError("format", wanted.removesuffix("."), known_suffixes(extra))
+    return found
 
 
-def normal_suffix(suffix: str) -> str:
-    """A suffix in lower case, with its dot."""
-    return "." + suffix.lower().removeprefix(".")
+def check_holds(item: FeatureFormat, structure: Structure, names: Sequence[str], dtypes: Sequence[str]) -> None:
+    """Check that a format can hold an object as it is.
+
+    Args:
+        item: the format.
+        structure: of the object.
+        names: of its tensors, by tensor number.
+        dtypes: of its tensors, by tensor number.
+
+    Raises:
+        InputError: if it cannot; names the tensor, and the built-in formats that can.
+    """
+    problem = None if item.problem is None else item.problem(structure, names, dtypes)
+    if problem is None:
+        return
+    message, tensor = problem
+    # Those that need no other package stand first.
+    able = [
+        other for other in sorted(BUILT_IN, key=lambda own: len(own.requires)) if holds(other, structure, names, dtypes)
+    ]
+    remedy = f"write {' or '.join(other.suffix for other in able)}"
+    raise InputError(f"{normal_suffix(item.suffix)} cannot hold {message}", tensor=tensor, remedy=remedy)
+
+
+def holds(item: FeatureFormat, structure: Structure, names: Sequence[str], dtypes: Sequence[str]) -> bool:
+    """Whether a format says that it can hold an object as it is."""
+    return item.problem is not None and item.problem(structure, names, dtypes) is None
+
+
+def check_installed(item: FeatureFormat) -> None:
+    """Check that the packages are there that reading and writing a format need.
+
+    Raises:
+        MissingPackageError: if one is not.
+    """
+    for package in item.requires:
+        if not is_installed(package):
+            raise MissingPackageError(package, f"a {normal_suffix(item.suffix)} file")
+
+
+def default_suffix(
+    structure: Structure, names: Sequence[str], dtypes: Sequence[str], frameworks: Sequence[Framework]
+) -> str:
+    """The format to write an object in where nobody names one: that of its tensors, as far as they can be written.
+
+    ``.pt`` for torch tensors; for numpy arrays ``.npy`` or ``.npz``, or ``.pt`` for what neither can hold. Where torch
+    is not installed ``.safetensors`` takes its place.
+
+    Args:
+        structure: of the object.
+        names, dtypes, frameworks: of its tensors, by tensor number.
+
+    Raises:
+        MissingPackageError: if nothing can hold the object but ``.pt``, and torch is not installed.
+    """
+    arrays = bool(frameworks) and "torch" not in frameworks
+    if is_installed("torch"):
+        choices = (npy.FORMAT, npz.FORMAT, pt.FORMAT) if arrays else (pt.FORMAT,)
+    elif arrays:
+        choices = (npy.FORMAT, npz.FORMAT, safetensors.FORMAT)
+    else:
+        choices = (safetensors.FORMAT, npz.FORMAT, npy.FORMAT)
+    for item in choices:
+        if holds(item, structure, names, dtypes):
+            return item.suffix
+    message, tensor = safetensors.problem(structure, names, dtypes) or ("such features", None)
+    raise MissingPackageError("torch", f"{message}, which only .pt can hold,").locate(tensor=tensor)
 
 
 def read(
@@ -98,6 +214,7 @@ def read(
         TensorError: for tensors that caufc does not code.
         LimitError: if the file asks for too much.
         PluginError: if a plugin's reader fails.
+        MissingPackageError: if the format needs a package that is not installed.
     """
     path, extra = Path(path), tuple(extra)
     if "\0" in str(path):
@@ -109,33 +226,26 @@ def read(
     if not stat.S_ISREG(mode):
         raise StorageError("is not a regular file", file=str(path), remedy="pipe it to '-' instead")
     wanted = normal_suffix(path.suffix if suffix is None else suffix)
-    formats = plugin_formats(extra)
     try:
-        if wanted in _READERS:
-            return _READERS[wanted](path, limits)
-        if wanted not in formats:
-            if wanted == ENCODED:
-                raise _encoded(known_suffixes(extra))
-            raise UnknownNameError("format", wanted.removesuffix(".") or "", known_suffixes(extra))
-        return _read_with(formats[wanted], path)
+        item = find_format(wanted, extra)
+        check_installed(item)
+        if wanted not in _BUILT_IN:
+            return _read_with(item, path, limits)
+        return item.read(path) if item.read_within is None else item.read_within(path, limits)
     except CaufError as err:
+        if isinstance(err, UnknownNameError) and wanted == ENCODED:
+            err.remedy = "it is encoded already: caufc decode gives its features"
         raise err.locate(file=str(path)) from err.__cause__
 
 
-def _encoded(known: Iterable[str]) -> UnknownNameError:
-    error = UnknownNameError("format", ENCODED, known)
-    error.remedy = "it is encoded already: caufc decode gives its features"
-    return error
-
-
-def _read_with(item: FeatureFormat, path: Path) -> Any:
+def _read_with(item: FeatureFormat, path: Path, limits: Limits) -> Any:
     try:
         with storing(str(path)):
-            return item.read(path)
+            return item.read(path) if item.read_within is None else item.read_within(path, limits)
     except CaufError:
         raise
     except Exception as err:  # a plugin may raise anything; the error names it
-        raise PluginError(f"cannot read {path}: {err}", plugin=plugin_name(item)) from err
+        raise PluginError(f"cannot read {path}: {err}", plugin=item.origin) from err
 
 
 def sniff(path: Path) -> str | None:
@@ -146,19 +256,16 @@ def sniff(path: Path) -> str | None:
     """
     with open_input(path) as stream, storing(str(path)):
         head = stream.read(16)
-        if head.startswith(npy.MAGIC):
-            return ".npy"
-        if head.startswith(pt.LEGACY_MAGIC):
-            return ".pt"
-        if head[8:9] == b"{":
-            return ".safetensors"
-        if not head.startswith(b"PK"):
-            return None
+        found = _recognised(head, None)
+        if found is not None or not head.startswith(b"PK"):
+            return found
         try:
-            with npz.unzipping(str(path)), zipfile.ZipFile(stream) as archive:
+            with unzipping(str(path)), zipfile.ZipFile(stream) as archive:
                 names = archive.namelist()
         except CaufError:
             return None
-    if any(name.rpartition("/")[2] == "data.pkl" for name in names):
-        return ".pt"
-    return ".npz" if all(name.endswith(".npy") for name in names) else None
+    return _recognised(head, names)
+
+
+def _recognised(head: bytes, names: Sequence[str] | None) -> str | None:
+    return next((item.suffix for item in BUILT_IN if item.recognise is not None and item.recognise(head, names)), None)

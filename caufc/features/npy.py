@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tokenize
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -11,6 +12,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as _npy_format
 
+from ..descriptors import (
+    FeatureFormat,
+    Problem,
+)
 from ..errors import (
     ForeignFormatError,
     TensorError,
@@ -19,7 +24,13 @@ from ..limits import (
     DEFAULT_LIMITS,
     Limits,
 )
-from ..types import Leaf
+from ..types import (
+    DTYPES,
+    Leaf,
+    Place,
+    Structure,
+    Tree,
+)
 from .leaf import (
     FileLeaf,
     FileStamp,
@@ -28,9 +39,11 @@ from .leaf import (
     open_input,
     storing,
 )
+from .output import saving
+from .structure import samples_problem
 from .tensors import dtype_name
 
-__all__ = ["MAGIC", "ArrayHeader", "leaf_at", "npy_format", "read", "read_header"]
+__all__ = ["FORMAT", "ArrayHeader", "leaf_at", "npy_format", "read", "read_header"]
 
 npy_format: Any = _npy_format
 """``numpy.lib.format``, whose functions have no types in every version of numpy."""
@@ -142,3 +155,37 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Leaf:
             remedy="the file is cut, or holds more than one array",
         )
     return leaf_at(path, stamp, offset, header)
+
+
+def _plan(_tree: Tree, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[str]) -> tuple[bytes, list[Place]]:
+    """Header and place of the one array."""
+    head = io.BytesIO()
+    descr = npy_format.dtype_to_descr(DTYPES[dtypes[0]])
+    npy_format.write_array_header_1_0(head, {"descr": descr, "fortran_order": False, "shape": shapes[0]})
+    return head.getvalue(), [Place(head.tell(), shapes[0], dtypes[0])]
+
+
+def _dump(features: Any, stream: IO[bytes]) -> None:
+    npy_format.write_array(stream, np.asarray(features), allow_pickle=False)
+
+
+def _problem(structure: Structure, names: Sequence[str], dtypes: Sequence[str]) -> Problem | None:
+    if structure.kind in ("list", "tuple"):
+        return samples_problem(structure, names)
+    if "bf16" in dtypes:
+        return "bf16", names[dtypes.index("bf16")]
+    tree = structure.tree
+    return None if isinstance(tree, int) else (f"a {tree.kind} of tensors", names[0] if names else None)
+
+
+FORMAT = FeatureFormat(
+    ".npy",
+    read,
+    saving(_dump),
+    read_within=read,
+    recognise=lambda head, _names: head.startswith(MAGIC),
+    problem=_problem,
+    plan=_plan,
+    dump=_dump,
+    framework="numpy",
+)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import struct
 import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from ..descriptors import (
+    FeatureFormat,
+    Problem,
+)
 from ..errors import (
-    CaufError,
     ForeignFormatError,
     StorageError,
 )
@@ -26,6 +27,11 @@ from ..types import (
     AnyArray,
     Framework,
     Leaf,
+    Structure,
+)
+from .archive import (
+    members,
+    unzipping,
 )
 from .leaf import (
     FileStamp,
@@ -39,70 +45,18 @@ from .leaf import (
 from .npy import (
     ArrayHeader,
     leaf_at,
+    npy_format,
     read_header,
 )
+from .output import saving
+from .structure import dict_problem
 
-__all__ = ["members", "read", "unzipping"]
+__all__ = ["FORMAT", "read"]
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
-_ENCRYPTED = 1
 _BLOCK = 1 << 20
-
-
-@contextmanager
-def unzipping(file: str, member: str | None = None) -> Iterator[None]:
-    """Turn what ``zipfile`` raises on bad archives into :class:`~caufc.errors.ForeignFormatError`."""
-    try:
-        yield
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError) as err:
-        reason = " ".join(str(err).split())[:120] or type(err).__name__
-        raise ForeignFormatError(f"damaged zip archive: {reason}", file=file, tensor=member) from err
-    except CaufError:
-        raise
-    except (OverflowError, ValueError) as err:
-        raise ForeignFormatError("damaged zip archive", file=file, tensor=member) from err
-    except OSError as err:
-        # zipfile seeks to wherever a damaged directory points.
-        if err.errno != errno.EINVAL:
-            raise
-        raise ForeignFormatError("damaged zip archive", file=file, tensor=member) from err
-
-
-def members(archive: zipfile.ZipFile, file: str, size: int, limits: Limits) -> list[zipfile.ZipInfo]:
-    """The members of an archive, once their names and sizes make sense.
-
-    Args:
-        archive: the open archive.
-        file: its path, for errors.
-        size: its length in bytes.
-        limits: the most members, and the most bytes that they may unpack to.
-
-    Raises:
-        ForeignFormatError: for duplicate names, encryption, compression other than deflate, and members that overlap.
-        LimitError: for too many members or bytes.
-    """
-    found = archive.infolist()
-    limits.check("tensors", len(found))
-    names = set[str]()
-    for info in found:
-        if info.filename in names:
-            raise ForeignFormatError("two members of the archive have this name", file=file, tensor=info.filename)
-        names.add(info.filename)
-        if info.flag_bits & _ENCRYPTED:
-            raise ForeignFormatError("is encrypted", file=file, tensor=info.filename)
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ForeignFormatError(
-                f"uses compression method {info.compress_type}",
-                file=file,
-                tensor=info.filename,
-                remedy="write it with numpy.savez or numpy.savez_compressed",
-            )
-        if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
-            raise ForeignFormatError("is stored with two different sizes", file=file, tensor=info.filename)
-    if sum(info.compress_size for info in found) > size:
-        raise ForeignFormatError("its members are larger than the archive", file=file)
-    limits.check("output_bytes", sum(info.file_size for info in found))
-    return found
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_NAME_BYTES = 60_000
 
 
 def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Leaf]:
@@ -237,3 +191,48 @@ class DeflatedLeaf:
             if stream is not None:
                 stream.close()
         self._stream = self._file = None
+
+
+def _dump(features: Mapping[str, Any], stream: IO[bytes]) -> None:
+    """Save as ``numpy.savez`` does, which cannot take names such as ``file``; the same input gives the same bytes."""
+    with _archive(stream) as archive:
+        for name, array in features.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True) as member:
+                npy_format.write_array(member, array, allow_pickle=False)
+
+
+@contextmanager
+def _archive(stream: IO[bytes]) -> Iterator[zipfile.ZipFile]:
+    """An archive that is finished when its body ends, and dropped if it raises.
+
+    A ``ZipFile`` that is closed while a member is being opened raises an error of its own, in place of an interrupt.
+    """
+    archive = zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True)
+    try:
+        yield archive
+    except BaseException:
+        archive.fp = None
+        raise
+    archive.close()
+
+
+def _problem(structure: Structure, names: Sequence[str], dtypes: Sequence[str]) -> Problem | None:
+    if structure.kind not in ("list", "tuple") and "bf16" in dtypes:
+        return "bf16", names[dtypes.index("bf16")]
+    return dict_problem(structure, names, _is_name)
+
+
+def _is_name(name: str) -> bool:
+    return not ("\0" in name or "\\" in name or len(name.encode()) > _NAME_BYTES)
+
+
+FORMAT = FeatureFormat(
+    ".npz",
+    read,
+    saving(_dump),
+    read_within=read,
+    recognise=lambda _head, names: names is not None and all(name.endswith(".npy") for name in names),
+    problem=_problem,
+    dump=_dump,
+    framework="numpy",
+)

@@ -4,19 +4,58 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
-from ..errors import InputError
+from ..descriptors import FeatureFormat
+from ..errors import (
+    CaufError,
+    InputError,
+    PluginError,
+)
 from ..types import AnyArray
-from .atomic import AtomicFile
+from .atomic import AtomicFile, atomic_output
 from .leaf import storing
 
-__all__ = ["Output", "can_seek"]
+__all__ = ["Dump", "Output", "can_seek", "copying", "saving"]
 
 _COPY = 1 << 20
+
+Dump = Callable[[Any, IO[bytes]], None]
+"""(features, binary stream) -> None: saves them."""
+
+
+def saving(dump: Dump) -> Callable[[Path, Any], None]:
+    """(path, features) -> None: saves to a file, which appears whole or not at all, in place of one that is there."""
+
+    def write(path: Path, features: Any) -> None:
+        with atomic_output(path, force=True) as file:
+            dump(features, file)
+
+    return write
+
+
+def copying(item: FeatureFormat) -> Dump:
+    """Saving with a format that writes files only."""
+
+    def dump(features: Any, stream: IO[bytes]) -> None:
+        with tempfile.TemporaryDirectory(prefix="caufc-") as folder:
+            path = Path(folder) / f"features{item.suffix.lower()}"
+            try:
+                item.write(path, features)
+            except (CaufError, OSError):
+                raise
+            except Exception as err:  # a plugin may raise anything; the error names it
+                raise PluginError(f"cannot write: {err}", plugin=item.origin) from err
+            if not path.is_file():
+                raise PluginError("wrote no file", plugin=item.origin)
+            with path.open("rb") as written:
+                shutil.copyfileobj(written, stream)
+
+    return dump
 
 
 class Output:

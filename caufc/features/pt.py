@@ -8,8 +8,9 @@ import struct
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from ..descriptors import FeatureFormat
 from ..errors import (
     CaufError,
     ForeignFormatError,
@@ -20,21 +21,23 @@ from ..limits import (
     DEFAULT_LIMITS,
     Limits,
 )
+from ..packages import needing
+from .archive import (
+    members,
+    unzipping,
+)
 from .leaf import (
     FileStamp,
     open_input,
     storing,
 )
-from .npz import (
-    members,
-    unzipping,
-)
+from .output import saving
 from .tensors import as_leaf
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["LEGACY_MAGIC", "read", "waste"]
+__all__ = ["FORMAT", "read", "waste"]
 
 LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 """How a file of torch before 1.6 begins: a pickle of its magic number."""
@@ -76,6 +79,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
             larger than what it stores.
         TensorError: for tensors without plain values (sparse, quantised, meta).
         LimitError: for too many tensors, levels or bytes.
+        MissingPackageError: if torch is not installed.
     """
     file = str(path)
     with open_input(path) as stream, storing(file):
@@ -95,7 +99,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
 
 def waste(features: object) -> int:
     """Bytes of torch storages that no tensor of ``features`` covers, as when a view was saved with its whole base."""
-    if "torch" not in sys.modules:
+    if sys.modules.get("torch") is None:
         return 0
     covered: dict[int, int] = {}
     sizes: dict[int, int] = {}
@@ -129,7 +133,8 @@ def _check_archive(stream: Any, file: str, limits: Limits) -> int:
 
 
 def _load(path: Path, *, mmap: bool) -> Any:
-    import torch
+    with needing("torch", "a .pt file"):
+        import torch
 
     file = str(path)
     try:
@@ -232,3 +237,51 @@ def _is_plain(tensor: torch.Tensor) -> bool:
     import torch
 
     return tensor.layout == torch.strided and not (tensor.is_nested or tensor.is_quantized or tensor.is_meta)
+
+
+class _Sink:
+    """A stream that keeps its first error: torch's zip writer aborts the process if writing raises inside it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        view = memoryview(data)
+        size = len(view)
+        try:
+            while self.error is None and len(view):
+                view = view[self._stream.write(view) :]
+        except OSError as err:
+            self.error = err
+        return size
+
+    def flush(self) -> None:
+        """Nothing: whoever owns the stream flushes it."""
+
+
+def _dump(features: Any, stream: IO[bytes]) -> None:
+    """Save as ``torch.save`` does."""
+    with needing("torch", "a .pt file"):
+        import torch
+
+    sink = _Sink(stream)
+    torch.save(features, sink)  # type: ignore[arg-type]
+    if sink.error is not None:
+        raise sink.error
+
+
+FORMAT = FeatureFormat(
+    ".pt",
+    read,
+    saving(_dump),
+    aliases=(".pth",),
+    requires=("torch",),
+    read_within=read,
+    recognise=lambda head, names: (
+        head.startswith(LEGACY_MAGIC) or any(name.rpartition("/")[2] == "data.pkl" for name in names or ())
+    ),
+    problem=lambda _structure, _names, _dtypes: None,
+    dump=_dump,
+    framework="torch",
+)

@@ -7,10 +7,15 @@ be checked (duplicate names, holes, overflow) before anything is read, and the v
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
+from ..descriptors import (
+    FeatureFormat,
+    Problem,
+)
 from ..errors import (
     ForeignFormatError,
     TensorError,
@@ -21,7 +26,11 @@ from ..limits import (
 )
 from ..types import (
     DTYPES,
+    Branch,
     Leaf,
+    Place,
+    Structure,
+    Tree,
 )
 from .leaf import (
     FileLeaf,
@@ -30,8 +39,11 @@ from .leaf import (
     open_input,
     storing,
 )
+from .output import saving
+from .structure import dict_problem
+from .tensors import as_leaf
 
-__all__ = ["CODES", "METADATA", "read"]
+__all__ = ["FORMAT", "problem", "read"]
 
 CODES = {
     "F32": "fp32",
@@ -49,6 +61,8 @@ CODES = {
     "BOOL": "bool",
 }
 """dtype code of the format -> name in :data:`caufc.types.DTYPES`."""
+
+_CODE_OF = {name: code for code, name in CODES.items()}
 
 METADATA = "__metadata__"
 HEADER_BYTES = 1 << 24
@@ -135,3 +149,56 @@ def _entry(name: str, entry: object, file: str) -> tuple[tuple[int, ...], str, i
             remedy="convert it to BF16, F16 or F32",
         )
     return tuple(shape), CODES[code], offsets[0], offsets[1]
+
+
+def _plan(tree: Tree, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[str]) -> tuple[bytes, list[Place]]:
+    """Header, which names tensors in the dict's order, and places by tensor number.
+
+    Values lie by falling item size, so that each tensor is aligned, as the reference implementation lays them.
+    """
+    branch = cast(Branch, tree)
+    order = [cast(int, child) for child in branch.children]
+    offsets = [0] * len(shapes)
+    end = 0
+    for number in sorted(order, key=lambda number: -DTYPES[dtypes[number]].itemsize):
+        offsets[number] = end
+        end += Place(0, shapes[number], dtypes[number]).size
+    places = [Place(*found) for found in zip(offsets, shapes, dtypes, strict=True)]
+    entries = {
+        str(name): {
+            "dtype": _CODE_OF[place.dtype],
+            "shape": list(place.shape),
+            "data_offsets": [place.offset, place.offset + place.size],
+        }
+        for name, place in zip(branch.names, (places[number] for number in order), strict=True)
+    }
+    text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    head = len(text).to_bytes(8, "little") + text
+    return head, [Place(len(head) + place.offset, place.shape, place.dtype) for place in places]
+
+
+def _dump(features: Mapping[str, Any], stream: IO[bytes]) -> None:
+    leaves = [as_leaf(tensor, name) for name, tensor in features.items()]
+    tree = Branch("dict", tuple(features), tuple(range(len(leaves))))
+    head, places = _plan(tree, [leaf.shape for leaf in leaves], [leaf.dtype for leaf in leaves])
+    stream.write(head)
+    for _, leaf in sorted(zip(places, leaves, strict=True), key=lambda pair: pair[0].offset):
+        stream.write(leaf.read().tobytes())
+
+
+def problem(structure: Structure, names: Sequence[str], _dtypes: Sequence[str]) -> Problem | None:
+    """What the format cannot hold: anything but a dict of tensors."""
+    return dict_problem(structure, names, lambda name: name != METADATA)
+
+
+FORMAT = FeatureFormat(
+    ".safetensors",
+    read,
+    saving(_dump),
+    read_within=read,
+    recognise=lambda head, _names: head[8:9] == b"{",
+    problem=problem,
+    plan=_plan,
+    dump=_dump,
+)

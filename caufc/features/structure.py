@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..descriptors import Problem
 from ..encoder.source import (
     Source,
     SourceTensor,
@@ -36,9 +37,10 @@ from ..types import (
 from .tensors import (
     as_leaf,
     as_object,
+    at_hand,
 )
 
-__all__ = ["from_arrays", "to_source"]
+__all__ = ["dict_problem", "from_arrays", "samples_problem", "to_source"]
 
 
 def to_source(features: object, layouts: Mapping[str, str] | None = None, *, limits: Limits = DEFAULT_LIMITS) -> Source:
@@ -84,6 +86,8 @@ def from_arrays(
 ) -> Any:
     """The object that a structure and decoded arrays stand for: the inverse of :func:`to_source`.
 
+    Without torch, numpy arrays stand for its tensors, with a :class:`~caufc.packages.MissingPackageWarning`.
+
     Args:
         structure: of the object.
         samples: number of samples.
@@ -95,6 +99,7 @@ def from_arrays(
     Raises:
         UnsupportedError: if the installed torch lacks a dtype.
     """
+    frameworks = at_hand(frameworks, dtypes)
     if structure.kind in ("batch", "single"):
         return _grow(structure.tree, lambda tensor: as_object(_one(arrays[tensor]), dtypes[tensor], frameworks[tensor]))
     grown = [
@@ -102,6 +107,38 @@ def from_arrays(
         for index in range(samples)
     ]
     return tuple(grown) if structure.kind == "tuple" else grown
+
+
+def dict_problem(structure: Structure, names: Sequence[str], allowed: Callable[[str], bool]) -> Problem | None:
+    """What a format cannot hold that stores tensors by name, none below another.
+
+    Args:
+        structure: of the object.
+        names: of its tensors, by tensor number.
+        allowed: whether the format can hold a name.
+    """
+    tree = structure.tree
+    if structure.kind in ("list", "tuple"):
+        return samples_problem(structure, names)
+    if isinstance(tree, int):
+        return "a tensor without a name", None
+    if tree.kind != "dict":
+        return f"a {tree.kind} of tensors", names[0] if names else None
+    for name, child in zip(tree.names, tree.children, strict=True):
+        if isinstance(child, Branch):
+            return f"a {child.kind} inside a dict", str(name)
+        if not isinstance(name, str):
+            return "an integer as a name", str(name)
+        if not allowed(name):
+            return "this name", name
+    return None
+
+
+def samples_problem(structure: Structure, names: Sequence[str]) -> Problem | None:
+    """What a format cannot hold that has no lists of samples."""
+    if structure.kind not in ("list", "tuple"):
+        return None
+    return f"a {structure.kind} of samples", names[0] if names else None
 
 
 def _one(array: AnyArray | list[AnyArray]) -> AnyArray:

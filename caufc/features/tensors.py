@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +19,11 @@ from ..limits import (
     DEFAULT_LIMITS,
     Limits,
 )
+from ..packages import (
+    MissingPackageWarning,
+    is_installed,
+    needing,
+)
 from ..types import (
     DTYPES,
     AnyArray,
@@ -25,7 +32,7 @@ from ..types import (
 )
 from .leaf import ArrayLeaf
 
-__all__ = ["as_leaf", "as_object", "dtype_name"]
+__all__ = ["as_leaf", "as_object", "at_hand", "dtype_name"]
 
 _NUMPY_NAMES = {(dtype.kind, dtype.itemsize): name for name, dtype in DTYPES.items() if name != "bf16"}
 _TORCH_NAMES = {
@@ -158,10 +165,11 @@ def as_object(array: AnyArray, dtype: str, framework: Framework) -> Any:
         array: values in the numpy form of ``dtype``.
         dtype: a name of :data:`caufc.types.DTYPES`.
         framework: ``numpy`` or ``torch``. A numpy ``bf16`` is an ``ml_dtypes.bfloat16`` array where that package is
-            installed, else a torch tensor.
+            installed, else a torch tensor, else an array of ``uint16`` bits.
 
     Raises:
         UnsupportedError: if the installed torch lacks the dtype.
+        MissingPackageError: for ``torch`` where it is not installed.
     """
     form = DTYPES[dtype].newbyteorder("=")
     base = array.base
@@ -170,13 +178,12 @@ def as_object(array: AnyArray, dtype: str, framework: Framework) -> Any:
     if framework == "numpy":
         if dtype != "bf16":
             return owned
-        try:
-            ml_dtypes = importlib.import_module("ml_dtypes")
-        except ImportError:
-            pass
-        else:
-            return owned.view(ml_dtypes.bfloat16)
-    import torch
+        if is_installed("ml_dtypes"):
+            return owned.view(importlib.import_module("ml_dtypes").bfloat16)
+        if not is_installed("torch"):
+            return owned
+    with needing("torch", "a torch tensor"):
+        import torch
 
     try:
         tensor = torch.from_numpy(owned.view(np.int16) if dtype == "bf16" else owned)
@@ -185,3 +192,16 @@ def as_object(array: AnyArray, dtype: str, framework: Framework) -> Any:
     if not owned.size:  # whose strides from_numpy makes 0, and view(dtype) then refuses
         tensor = torch.empty(owned.shape, dtype=tensor.dtype)
     return tensor.view(torch.bfloat16) if dtype == "bf16" else tensor
+
+
+def at_hand(frameworks: Sequence[Framework], dtypes: Sequence[str]) -> Sequence[Framework]:
+    """The frameworks that tensors can come back in here; says where they are not their own."""
+    missing: list[str] = []
+    if "torch" in frameworks:
+        missing.append("torch tensors come back as numpy arrays")
+    if "bf16" in dtypes and ("torch" in frameworks or not is_installed("ml_dtypes")):
+        missing.append(f"bf16 as {'ml_dtypes.bfloat16' if is_installed('ml_dtypes') else 'its bits, uint16'}")
+    if not missing or is_installed("torch"):
+        return frameworks
+    warnings.warn(f"torch is not installed: {', '.join(missing)}", MissingPackageWarning, stacklevel=3)
+    return ["numpy"] * len(frameworks)

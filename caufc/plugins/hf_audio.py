@@ -35,4 +35,4 @@ def load(arch: str) -> Runtime:
 
 @hookimpl
 def caufc_backbones() -> Iterable[Backbone]:
-    return [Backbone("hf-audio/*", taps, load, requires=("transformers",))]
+    return [Backbone("hf-audio/*", taps, load, requires=("transformers", "torch"))]

@@ -42,4 +42,4 @@ def load(arch: str) -> Runtime:
 
 @hookimpl
 def caufc_backbones() -> Iterable[Backbone]:
-    return [Backbone("hf/*", taps, load, requires=("transformers",))]
+    return [Backbone("hf/*", taps, load, requires=("transformers", "torch"))]

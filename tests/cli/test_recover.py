@@ -129,6 +129,7 @@ def test_wrong_symbols_are_lost_too(run: Run):
 
 
 def test_structures_and_pipes(run: Run):
+    pytest.importorskip("torch")
     samples = [{"a": VALUES[n, : 1 + n % 3], "ids": np.arange(n)} for n in range(10)]
     data = caufc.encode(samples, chunk=2, lossless=True)
     damaged = flipped(data, chunk_places(data)[2] + 20)

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn import functional
 
 from caufc.codec.hyperprior.codec import (
     HyperpriorCodec,
@@ -33,6 +31,9 @@ from caufc.coders.side_files import (
 )
 from caufc.errors import MalformedError
 from caufc.limits import DEFAULT_LIMITS
+
+torch = pytest.importorskip("torch")
+functional = torch.nn.functional
 
 TINY = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "profiles" / "tiny.caufw"
 

@@ -29,7 +29,7 @@ import numpy as np
 import caufc
 from caufc.features import read
 map = read(Path(sys.argv[1]) / "efficientnet_lite0_last.safetensors")["last"].read()
-texts = [tensor.numpy() for tensor in read(Path(sys.argv[1]) / "minilm_hidden3.pt")]
+texts = [leaf.read() for leaf in read(Path(sys.argv[1]) / "minilm_hidden3.safetensors").values()]
 tall = np.tile(np.concatenate(texts), (4, 1))
 for features, options in [
     (map, {"snr": 30}), (texts, {"bpfp": 1}), (tall, {}), (tall, {"snr": 25}), (tall, {"align": "robust/token"}),

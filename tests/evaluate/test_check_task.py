@@ -11,6 +11,8 @@ import caufc
 from caufc.errors import PluginError
 from caufc.testing import check_task
 
+pytest.importorskip("torch")
+
 from .tiny_task import Tiny
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+import pytest
 
 from caufc.encoder.source import Source
 from caufc.features import (
@@ -16,24 +16,35 @@ from caufc.features import (
     to_source,
 )
 
-TORCH_DTYPES = (
-    torch.float32,
-    torch.float16,
-    torch.bfloat16,
-    torch.float64,
-    torch.int8,
-    torch.int16,
-    torch.int32,
-    torch.int64,
-    torch.uint8,
-    torch.bool,
-)
+try:
+    import torch
+except ImportError:
+    torch = None  # type: ignore[assignment]
+
+needs_torch = pytest.mark.skipif(torch is None, reason="torch is not installed")
+TORCH_NAMES = ("float32", "float16", "bfloat16", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
+TORCH_DTYPES: tuple[Any, ...] = tuple(getattr(torch, name) for name in TORCH_NAMES if torch is not None)
 NUMPY_DTYPES = ("f4", "f2", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")
+
+
+def is_torch(tensor: Any) -> bool:
+    """Whether it is a torch tensor."""
+    return torch is not None and isinstance(tensor, torch.Tensor)
+
+
+def to_torch(features: Any) -> Any:
+    """Nested features with torch tensors in place of their arrays."""
+    if isinstance(features, dict):
+        return {name: to_torch(value) for name, value in features.items()}
+    if isinstance(features, list | tuple):
+        return type(features)(map(to_torch, features))
+    tensor = torch.tensor(features)
+    return tensor if tensor.numel() else torch.empty(features.shape, dtype=tensor.dtype)  # strides are 0 else
 
 
 def bits(tensor: Any) -> bytes:
     """The bytes of a tensor, so that NaNs compare."""
-    if isinstance(tensor, torch.Tensor):
+    if is_torch(tensor):
         return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
     return np.asarray(tensor).tobytes()
 
@@ -50,7 +61,7 @@ def assert_same(found: Any, wanted: Any) -> None:
         for one, other in zip(found, wanted, strict=True):
             assert_same(one, other)
     else:
-        assert isinstance(found, torch.Tensor) == isinstance(wanted, torch.Tensor)
+        assert is_torch(found) == is_torch(wanted)
         assert found.dtype == wanted.dtype
         assert tuple(found.shape) == tuple(wanted.shape)
         assert bits(found) == bits(wanted)

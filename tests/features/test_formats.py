@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 
 from caufc.descriptors import FeatureFormat
 from caufc.errors import (
     CaufError,
     ForeignFormatError,
+    InputError,
     PluginError,
     StorageError,
     UnknownNameError,
@@ -28,11 +28,13 @@ from caufc.features import (
     spool_stdin,
     to_source,
 )
+from caufc.features.formats import BUILT_IN, find_format
+from caufc.limits import Limits
+from caufc.plugin_manager import default_manager
 
-from .common import assert_same, load, rebuild
+from .common import assert_same, load, needs_torch, rebuild, to_torch, torch, write
 
-FEATURES = {"a": torch.arange(6.0).reshape(3, 2), "b": torch.arange(3)}
-ARRAYS = {name: tensor.numpy() for name, tensor in FEATURES.items()}
+ARRAYS = {"a": np.arange(6, dtype="f4").reshape(3, 2), "b": np.arange(3)}
 
 
 def save(kind: str, folder: Path) -> Path:
@@ -44,13 +46,14 @@ def save(kind: str, folder: Path) -> Path:
     elif kind == "deflated-npz":
         np.savez_compressed(path, **ARRAYS)
     elif kind == "safetensors":
-        save_file(FEATURES, path)
+        save_file(ARRAYS, path)
     else:
-        torch.save(FEATURES, path, _use_new_zipfile_serialization=kind == "pt")
+        torch.save(to_torch(ARRAYS), path, _use_new_zipfile_serialization=kind == "pt")
     return path
 
 
-KINDS = ["npy", "npz", "deflated-npz", "safetensors", "pt", "legacy-pt"]
+TORCH_KINDS = [pytest.param(kind, marks=needs_torch) for kind in ("pt", "legacy-pt")]
+KINDS = ["npy", "npz", "deflated-npz", "safetensors", *TORCH_KINDS]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -156,6 +159,52 @@ def test_plugin_formats(tmp_path: Path) -> None:
     for twice in ([good, good], [FeatureFormat(".npy", broken, bad.write)]):
         with pytest.raises(PluginError, match="is taken"):
             read(tmp_path / "x.raw", extra=twice)
+
+
+def test_built_in_formats_come_through_the_hook_and_are_found_without_plugins(tmp_path: Path) -> None:
+    brought = {item.suffix: item for plugin, item in default_manager().feature_formats() if plugin == "formats"}
+    assert list(brought) == [".npy", ".npz", ".pt", ".safetensors"]
+    assert all(find_format(suffix.upper()) is item for suffix, item in brought.items())
+    assert find_format("pth") is brought[".pt"]
+    path = save("npy", tmp_path)
+    code = (
+        "import sys; import caufc.features; from caufc import plugin_manager as m\n"
+        "m._installed = None  # so that discovery would fail\n"
+        f"caufc.features.read({str(path)!r}); caufc.features.sniff(__import__('pathlib').Path({str(path)!r}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "item", [pytest.param(item, marks=needs_torch) if item.framework != "numpy" else item for item in BUILT_IN]
+)
+def test_a_built_in_format_writes_and_reads_like_a_plugin_s(item: FeatureFormat, tmp_path: Path) -> None:
+    features: Any = ARRAYS if item.framework == "numpy" else to_torch(ARRAYS)
+    features = features["a"] if item.suffix == ".npy" else features
+    path = tmp_path / f"x{item.suffix}"
+    item.write(path, features)
+    assert_same(rebuild(to_source(item.read(path))), features)
+    assert sniff(path) == item.suffix
+
+
+def test_what_a_plugin_s_format_tells_is_used(tmp_path: Path) -> None:
+    """Aliases, limits, and a stream to write to."""
+    item = FeatureFormat(
+        ".raw",
+        lambda _path: None,
+        lambda _path, _features: None,
+        aliases=(".bin",),
+        read_within=lambda path, limits: np.frombuffer(path.read_bytes()[: limits.tensors], "u1"),
+        problem=lambda _structure, names, _dtypes: None if names == [""] else ("names", names[0]),
+        dump=lambda features, stream: stream.write(features.tobytes()),
+        framework="numpy",
+    )
+    path = tmp_path / "x.bin"
+    write(np.arange(6, dtype="u1"), path, ".bin", extra=[item])
+    assert path.read_bytes() == bytes(range(6))
+    assert read(path, extra=[item], limits=Limits(tensors=3)).tolist() == [0, 1, 2]
+    with pytest.raises(InputError, match=r"tensor 'a': \.raw cannot hold names; write \.npz or"):
+        write(ARRAYS, path, ".raw", extra=[item], force=True)
 
 
 def test_importing_loads_no_framework() -> None:

@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from children import run_limited
 from click.testing import CliRunner
 from container import SIGNATURE, varint
 
 import caufc
 from caufc.cli.main import caufc as console
+
+from .common import needs_torch, torch
 
 MEMORY = 2 << 30
 SECONDS_EACH = 20
@@ -219,7 +220,7 @@ PT: dict[str, Make] = {
     "itself": torch_file(lambda: (lambda loop: loop.append(loop) or loop)([])),
 }  # fmt: skip
 
-FORMATS = {".npz": NPZ, ".safetensors": SAFETENSORS, ".pt": PT}
+FORMATS = {".npz": NPZ, ".safetensors": SAFETENSORS} | ({} if torch is None else {".pt": PT})
 CASES = [(suffix, name) for suffix, attacks in FORMATS.items() for name in attacks]
 
 
@@ -248,13 +249,14 @@ def test_attack(found: dict[tuple[str, str], str], suffix: str, name: str) -> No
     assert f"{name}{suffix}" in said
 
 
+@needs_torch
 def test_nothing_is_run(found: dict[tuple[str, str], str]) -> None:
     assert "needs code to be read" in found[".pt", "code"]
     assert not Path("trapped").exists()
 
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "..", "a\\b", "nul\0l", "C:evil"])
-@pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".pt"])
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors", pytest.param(".pt", marks=needs_torch)])
 def test_names_are_never_paths(tmp_path: Path, name: str, suffix: str) -> None:
     """What stands in a file stays a name, wherever the file is decoded to."""
     folder = tmp_path / "deep" / "deeper"

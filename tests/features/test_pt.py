@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from caufc.errors import (
     CaufError,
@@ -30,6 +29,8 @@ from caufc.features.pt import read as read_pt
 from caufc.limits import Limits
 
 from .common import TORCH_DTYPES, assert_same, load
+
+torch = pytest.importorskip("torch")
 
 
 @pytest.fixture

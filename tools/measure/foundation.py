@@ -189,7 +189,7 @@ def measure_overhead() -> dict[str, Any]:
     from caufc.limits import DEFAULT_LIMITS
 
     demo = resources.files("caufc") / "data" / "demo"
-    tokens = features.read(str(demo / "minilm_hidden3.pt"))
+    tokens = list(features.read(str(demo / "minilm_hidden3.safetensors")).values())
     many = [sample for sample in tokens for _ in range(40)]
     decoder = FileDecoder.of(iter([caufc.encode(many, index=False)]), lookup_of(), DEFAULT_LIMITS)
     block = decoder.prelude.first

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...packages import needing
 from .constants import (
     MIDDLE,
     SPREAD,
@@ -83,10 +84,15 @@ def _run(layers: Sequence[_Layer], values: Tensor, *, inverse: bool) -> Tensor:
 
 
 class _Layer:
-    """A layer with its numbers as tensors."""
+    """A layer with its numbers as tensors; the first that an encoder or decoder needs of torch.
+
+    Raises:
+        MissingPackageError: if torch is not installed.
+    """
 
     def __init__(self, numbers: LayerNumbers) -> None:
-        import torch
+        with needing("torch", "the learned codec"):
+            import torch
 
         self.kind, self.layer = numbers.layer.kind, numbers.layer
         kernels = torch.from_numpy(np.array(numbers.kernels, np.float32))
