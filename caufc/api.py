@@ -13,10 +13,7 @@ from typing import Any, BinaryIO
 
 from .decoder.collector import Collector
 from .decoder.file_decoder import FileDecoder
-from .encoder.encoder import (
-    Encoder,
-    Progress,
-)
+from .encoder.encoder import Encoder
 from .encoder.report import Report
 from .errors import OptionError
 from .features import (
@@ -45,6 +42,7 @@ from .reader import (
     given_weights,
     open_file,
 )
+from .types import Progress
 
 __all__ = ["Info", "Reader", "Verdict", "decode", "encode", "encode_to", "inspect", "load", "open", "save", "verify"]
 
