@@ -203,8 +203,11 @@ def _hyper_latents(model: ScaleHyperprior, parts: Sequence[Values]) -> Iterator[
 
 
 def _integers(kernels: Values, biases: Values, before: int, behind: int) -> tuple[Values, Values, Values]:
-    """Codes, biases and shifts of a layer whose inputs and outputs have so many bits behind the point."""
-    flat = kernels.reshape(len(kernels), -1).astype(np.float64)
+    """Codes, biases and shifts of a layer whose inputs and outputs have so many bits behind the point.
+
+    All of it in float64: in float32 the largest bias would round up to 2^31, which no i32 holds.
+    """
+    flat, biases = kernels.reshape(len(kernels), -1).astype(np.float64), biases.astype(np.float64)
     largest = np.maximum(np.abs(flat).max(axis=1), 2.0**-60)
     by_kernel = np.floor(np.log2(LARGEST_CODE / largest))
     by_bias = np.floor(np.log2(LARGEST_BIAS / np.maximum(np.abs(biases), 2.0**-60))) - before
