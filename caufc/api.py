@@ -17,10 +17,7 @@ from .coders.side_files import ProfileFile
 from .container_files import FileSink, located, name_of, open_binary, parts_of
 from .decoder.collector import Collector
 from .decoder.file_decoder import FileDecoder
-from .encoder.encoder import (
-    Encoder,
-    Progress,
-)
+from .encoder.encoder import Encoder
 from .encoder.report import Report
 from .errors import OptionError
 from .features import (
@@ -37,6 +34,7 @@ from .options import (
     make_options,
 )
 from .reader import Info, Reader
+from .types import Progress
 
 __all__ = [
     "Info",

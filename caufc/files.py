@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,6 @@ from .decoder.file_decoder import DecodedChunk
 from .decoder.lookup import Lookup
 from .decoder.random_access import FileReader
 from .decoder.recovery import Recovery
-from .encoder.encoder import Progress
 from .encoder.report import Report
 from .errors import CaufError, FormatError, OptionError, StorageError
 from .features import Writer, atomic_output, open_writer, read, remove_stale, waste
@@ -28,7 +27,7 @@ from .features.formats import default_suffix, find_format, normal_suffix
 from .limits import DEFAULT_LIMITS, Limits
 from .output_names import check_container, check_free, plugin_formats, with_suffix
 from .packages import is_installed
-from .types import Structure
+from .types import Progress, Structure, no_progress
 
 __all__ = [
     "DecodedFile",
@@ -147,7 +146,7 @@ def decode_file(
     force: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     recover: bool = False,
-    progress: Callable[[str, float, int], None] = lambda what, share, size: None,
+    progress: Progress = no_progress,
 ) -> DecodedFile:
     """Decode a container to a feature file, which appears whole or not at all; the container is read once.
 
@@ -162,7 +161,7 @@ def decode_file(
         force: replace the output if it exists.
         limits: what the container may ask for.
         recover: write what whole chunks hold, if the container is damaged.
-        progress: called with what is done, the share of it that is, 0 to 1, and the bytes that all of it makes.
+        progress: called as work goes on, with bytes of values; with samples where a damaged file is recovered.
 
     Raises:
         CaufError: about the file that it names.
@@ -188,7 +187,7 @@ class _Decoding:
     lookup: Lookup
     force: bool
     limits: Limits
-    progress: Callable[[str, float, int], None]
+    progress: Progress
 
     def __post_init__(self) -> None:
         self.started = time.perf_counter()
@@ -242,7 +241,7 @@ class _Decoding:
                     for chunk in decoder.samples():
                         _put(writer, decoder.structure, chunk)
                         size = decoder.bytes_out * samples // max(1, decoder.count)
-                        self.progress("decode", decoder.count / max(1, samples), size)
+                        self.progress("decode", decoder.bytes_out, size)
         except MemoryError as err:
             remedy = "decode to .npy or .safetensors"
             raise StorageError("not enough memory", file=self.source, remedy=remedy) from err
@@ -265,7 +264,7 @@ class _Decoding:
                     _put(writer, structure, chunk)
                     numel += sum(np.size(sample) for tensor in chunk.tensors for sample in tensor)
                     size += sum(sample.nbytes for tensor in chunk.tensors for sample in tensor)
-                    self.progress("recover", (chunk.first + chunk.count) / found.samples, 0)
+                    self.progress("recover", chunk.first + chunk.count, found.samples)
         return self._decoded(found.samples, len(configs), numel, whole, size, lost=tuple(found.lost))
 
     def _decoded(self, *counts: int, lost: tuple[tuple[int, int | None], ...] = ()) -> DecodedFile:

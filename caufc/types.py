@@ -1,4 +1,4 @@
-"""The nouns that every part of caufc shares: dtypes, tensors that can be read in parts, and nested structures."""
+"""The nouns that every part of caufc shares: dtypes, tensors that are read in parts, nested structures, progress."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ __all__ = [
     "Framework",
     "Leaf",
     "Place",
+    "Progress",
     "Structure",
     "Tree",
+    "no_progress",
     "tensor_names",
 ]
 
@@ -115,6 +117,24 @@ class Place:
     def size(self) -> int:
         """Bytes of the values."""
         return math.prod(self.shape) * DTYPES[self.dtype].itemsize
+
+
+class Progress(Protocol):
+    """A callback that long work calls now and then, to say how far it is."""
+
+    def __call__(self, what: str, done: int, total: int, /) -> None:
+        """Take note of progress, without delay: the work waits.
+
+        Args:
+            what: what is being done, as a person reads it.
+            done: how much of it is done, in the work's own unit: values, steps, methods, milliseconds.
+            total: how much there is, in that unit; 1 or more where ``done`` is.
+        """
+        ...
+
+
+def no_progress(what: str, done: int, total: int, /) -> None:
+    """The :class:`Progress` that nobody watches."""
 
 
 def tensor_names(tree: Tree) -> list[str]:

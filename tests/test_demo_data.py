@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-Floats = NDArray[np.float32]
-
 from tools.make import demo_features
+
+Floats = NDArray[np.float32]
 
 DEMO = Path(str(resources.files("caufc"))) / "data" / "demo"
 MAX_BYTES = 1_000_000

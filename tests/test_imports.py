@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "octaves": set(),
     "layouts": {"errors"},
     "types": set(),
-    "descriptors": {"errors", "layouts", "types"},
+    "descriptors": {"errors", "layouts", "types", "limits"},
     "bitstream": GROUND,
     "align": GROUND,
     "codec": GROUND,
@@ -54,8 +54,9 @@ ALLOWED: dict[str, set[str]] = {
     "fit": BELOW_API | PUBLIC,
     "train": BELOW_API | PUBLIC,
     "evaluate": BELOW_API | PUBLIC | {"fit", "caufc"},
-    "bench": BELOW_API | PUBLIC | {"evaluate"},
-    "cli": BELOW_API | PUBLIC | {"fit", "train", "evaluate", "bench", "caufc"},
+    "text": set(),
+    "bench": BELOW_API | PUBLIC | {"evaluate", "text"},
+    "cli": BELOW_API | PUBLIC | {"fit", "train", "evaluate", "bench", "text", "caufc"},
     "plugins": {"caufc"},
     "testing": {"caufc"},
     "caufc": BELOW_API | PUBLIC,
@@ -194,10 +195,12 @@ def test_decoding_loads_no_encoder() -> None:
     code = (
         "import sys; from pathlib import Path; from caufc.decoder.file_decoder import FileDecoder;"
         "from caufc.limits import DEFAULT_LIMITS;"
-        "[list(FileDecoder.of(iter([Path(path).read_bytes()]), None, DEFAULT_LIMITS).chunks()) for path in sys.argv[1:]];"
+        "[list(FileDecoder.of(iter([Path(p).read_bytes()]), None, DEFAULT_LIMITS).samples()) for p in sys.argv[1:]];"
         "print([name for name in sys.modules if name.startswith('caufc.encoder')])"
     )
-    files = [vectors / "valid" / "tiny.cauf"]
+    names = ("tiny", "tokens", "maps", "integers")
+    files = [path for path in (vectors / "valid").glob("*.cauf") if path.stem in names]
+    assert files
     command = [sys.executable, "-c", code, *map(str, files)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
 

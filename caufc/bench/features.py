@@ -1,4 +1,4 @@
-"""Features to measure with, held in memory: the disk is not what is measured."""
+"""Features held in memory: what ``caufc bench`` measures, where the disk must not count."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..encoder.source import (
-    Source,
-    SourceTensor,
-)
+from ..encoder.source import Source
 from ..errors import InputError
 from ..features import (
     from_arrays,
@@ -22,18 +19,18 @@ from ..types import (
     AnyArray,
 )
 
-__all__ = ["Subject", "stored_arrays"]
+__all__ = ["LoadedFeatures", "arrays_of"]
 
 
 @dataclass(frozen=True)
-class Subject:
-    """Samples in memory.
+class LoadedFeatures:
+    """The samples of a file in memory, as Python gives them and as tensors.
 
     Args:
         features: as :func:`caufc.encode` takes them.
         source: the same, as tensors.
-        arrays: by tensor, in the numpy form of its dtype.
-        available: samples that there were to choose from.
+        arrays: per tensor, in the numpy form of its dtype.
+        available: number of samples that there were to choose from.
     """
 
     features: Any
@@ -42,7 +39,7 @@ class Subject:
     available: int
 
     @classmethod
-    def load(cls, features: Any, layouts: Mapping[str, str], samples: int | None = None) -> Subject:
+    def load(cls, features: Any, layouts: Mapping[str, str], samples: int | None = None) -> LoadedFeatures:
         """Read the first ``samples`` samples; all of them if None.
 
         Raises:
@@ -60,32 +57,28 @@ class Subject:
         source = to_source(held, layouts)
         if not sum(tensor.numel for tensor in source.tensors):
             raise InputError("there is nothing to measure: no tensor has a value", remedy="give a file with samples")
-        return cls(held, source, stored_arrays(source), whole.samples)
+        return cls(held, source, arrays_of(source), whole.samples)
 
     @property
     def numel(self) -> int:
-        """Number of values."""
+        """Number of values in all tensors."""
         return sum(tensor.numel for tensor in self.source.tensors)
 
     @property
     def bytes_in(self) -> int:
-        """Bytes of the values."""
+        """Bytes of all values in their dtypes."""
         return sum(tensor.numel * DTYPES[tensor.dtype].itemsize for tensor in self.source.tensors)
 
     @property
     def dtype(self) -> str:
-        """That of all tensors, or ``mixed``."""
+        """The dtype of all tensors, or ``mixed``."""
         dtypes = {tensor.dtype for tensor in self.source.tensors}
         return dtypes.pop() if len(dtypes) == 1 else "mixed"
 
 
-def stored_arrays(source: Source) -> list[list[AnyArray]]:
-    """All values of a source, by tensor."""
-    return [_arrays(tensor) for tensor in source.tensors]
-
-
-def _arrays(tensor: SourceTensor) -> list[AnyArray]:
-    return [leaf.read() for leaf in tensor.leaves]
+def arrays_of(source: Source) -> list[list[AnyArray]]:
+    """All arrays of a source, per tensor."""
+    return [[leaf.read() for leaf in tensor.leaves] for tensor in source.tensors]
 
 
 def _own(block: AnyArray | list[AnyArray]) -> AnyArray | list[AnyArray]:

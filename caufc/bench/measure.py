@@ -1,204 +1,184 @@
-"""Measuring one way to code features: bytes, the error of what came back, and the time of both directions."""
+"""Measures caufc on one's own features, over a sweep of settings and beside what is in use today.
+
+.. code-block:: python
+
+    from caufc.bench.measure import measure
+
+    report = measure(features, qualities=(20, 50, 80), rivals=("fp16", "int8"), layout="b c h w")
+    print(report.text())
+"""
 
 from __future__ import annotations
 
-import io
-import math
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
-import numpy as np
-
-from .. import api
-from ..coders.distortion import Distortion
-from ..coders.dtypes import to_floats
-from ..encoder.encoder import Progress
 from ..encoder.report import Report
-from ..encoder.source import Source
-from ..errors import CaufError
-from ..evaluate.rivals import (
+from ..errors import OptionError
+from ..evaluate.rivals.base import (
+    ZSTD_LEVEL,
     Rival,
-    TensorPlan,
+    TensorSpec,
 )
-from ..features import to_source
+from ..evaluate.rivals.registry import (
+    RIVAL_NAMES,
+    find_rivals,
+)
 from ..options import layouts_for_structure
+from ..text import (
+    SHOWN_TENSORS,
+    count,
+    shown,
+)
 from ..types import (
-    DTYPES,
-    FLOATS,
-    AnyArray,
+    Progress,
+    no_progress,
 )
-from .features import (
-    Subject,
-    stored_arrays,
+from .features import LoadedFeatures
+from .methods import (
+    QUALITIES,
+    EncodeSetting,
+    encode_settings,
+)
+from .report import BenchReport
+from .row import (
+    BenchRow,
+    measure_rival,
+    measure_setting,
+    warm_up,
+)
+from .tensor_facts import (
+    TensorFacts,
+    rival_specs,
+    tensor_facts,
 )
 
-__all__ = ["Row", "measure_codec", "measure_rival", "warm_up"]
-
-Found = TypeVar("Found")
-
-BLOCK = 1 << 20
-"""Values whose error is taken at a time."""
+__all__ = ["measure", "measure_methods"]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One method on some features.
-
-    Args:
-        method: its name.
-        options: what makes it different from the other methods.
-        bytes: all that decoding needs.
-        bpfp: bits per feature point, 8 bytes / numel.
-        snr_db: 10 log10 of energy over squared error, over all floats; None if nothing was lost.
-        max_abs_error: largest absolute error.
-        encode_seconds, decode_seconds: of the fastest runs.
-        encode_mb_s, decode_mb_s: 10^6 bytes of the input's values a second.
-        busy_threads: CPU seconds a second of the busier of both.
-    """
-
-    method: str
-    options: Mapping[str, Any]
-    bytes: int
-    bpfp: float
-    snr_db: float | None
-    max_abs_error: float
-    encode_seconds: float
-    decode_seconds: float
-    encode_mb_s: float
-    decode_mb_s: float
-    busy_threads: float
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data; infinite numbers are null."""
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(self).items()}
-
-
-@dataclass(frozen=True)
-class Timing:
-    """The fastest of several runs: wall-clock time, and CPU time of all threads."""
-
-    seconds: float
-    cpu_seconds: float
-
-
-def warm_up() -> None:
-    """Code a little of anything, so that no method pays for imports and tables."""
-    values = np.random.default_rng(0).standard_normal((64, 64), dtype=np.float32)
-    api.decode(api.encode(values, snr=20))
-    api.decode(api.encode(values, lossless=True))
-
-
-def measure_codec(
-    subject: Subject,
-    name: str,
-    options: Mapping[str, Any],
+def measure(
+    features: Any,
     *,
-    common: Mapping[str, Any],
-    repeat: int,
-    progress: Progress | None = None,
-) -> tuple[Row, Report]:
-    """Encode and decode with caufc.
+    qualities: Sequence[float | str] = QUALITIES,
+    efforts: Sequence[str] = ("default",),
+    lossless: bool = True,
+    rivals: Sequence[str] | None = None,
+    zstd_level: int = ZSTD_LEVEL,
+    samples: int | None = None,
+    repeat: int = 1,
+    name: str = "features",
+    progress: Progress = no_progress,
+    **options: Any,
+) -> BenchReport:
+    """Measure rate, error and speed on features, at several settings of caufc and beside rivals.
 
     Args:
-        subject: the features.
-        name: of the row.
-        options: of :func:`caufc.encode`, which the row names.
-        common: those that all rows share.
-        repeat: the fastest of so many runs counts.
-        progress: told how far an encode is.
+        features: as for :func:`caufc.encode`; they are held in memory.
+        qualities: 0 to 100 each, or ``low``, ``medium``, ``high``.
+        efforts: ``fast``, ``default``, ``best``; every quality is measured at each.
+        lossless: whether coding without loss is measured too.
+        rivals: names of :data:`~caufc.evaluate.rivals.registry.RIVAL_NAMES`; None for all, empty for none.
+        zstd_level: of the rivals' zstd.
+        samples: measure only the first so many; None for all.
+        repeat: run everything so many times; the fastest run counts.
+        name: what the report calls the features.
+        progress: called with the method at work, how many methods are done, and how many there are.
+        options: others of :func:`caufc.encode`, which all settings share: ``arch``, ``layout``, ``profile``...
+
+    Raises:
+        InputError: for features that cannot be encoded as asked, or hold no values.
+        OptionError: for options that contradict each other or do not exist.
+        UnknownNameError: for an unknown rival.
+    """
+    settings = encode_settings(qualities, efforts, lossless=lossless)
+    against = find_rivals(RIVAL_NAMES if rivals is None else rivals, zstd_level)
+    loaded = LoadedFeatures.load(features, layouts_for_structure(options.get("layout")), samples)
+    return measure_methods(loaded, settings, against, options=options, repeat=repeat, name=name, progress=progress)
+
+
+def measure_methods(
+    features: LoadedFeatures,
+    settings: Sequence[EncodeSetting],
+    rivals: Sequence[Sequence[Rival]],
+    *,
+    options: Mapping[str, Any],
+    repeat: int = 1,
+    name: str = "features",
+    progress: Progress = no_progress,
+) -> BenchReport:
+    """Measure features that are loaded, with settings and rivals that are chosen.
+
+    Args:
+        features: what is coded.
+        settings: of caufc.
+        rivals: each as its variants, of which the smallest counts.
+        options: of :func:`caufc.encode`, which all settings share.
+        repeat, name, progress: as for :func:`measure`.
 
     Raises:
         InputError: for features that cannot be encoded as asked.
-        CaufError: if what came back is not built like what went in.
+        OptionError: if there is nothing to measure.
     """
+    if not settings and not rivals:
+        raise OptionError("there is nothing to measure", remedy="give a quality, lossless or a rival")
+    rows: list[BenchRow] = []
+    reports: list[Report] = []
 
-    def encode() -> tuple[bytes, Report]:
-        buffer = io.BytesIO()
-        report = api.encode_to(buffer, subject.features, progress=progress, **common, **options)
-        return buffer.getvalue(), report
+    def at_work(method: str, *_: object) -> None:
+        progress(method, len(rows), len(settings) + len(rivals))
 
-    (data, report), encoding = _best(repeat, encode)
-    back, decoding = _best(repeat, lambda: api.decode(data))
-    returned = to_source(back, layouts_for_structure(common.get("layout")))
-    _check_build(subject.source, returned)
-    return _row(name, options, subject, len(data), stored_arrays(returned), encoding, decoding), report
-
-
-def measure_rival(subject: Subject, rival: Rival, plans: Sequence[TensorPlan], *, repeat: int) -> Row:
-    """Encode and decode with a rival that takes all tensors."""
-    forms = [DTYPES[plan.dtype] for plan in plans]
-    parts, encoding = _best(repeat, lambda: [rival.encode(*pair) for pair in zip(subject.arrays, plans, strict=True)])
-    back, decoding = _best(repeat, lambda: [rival.decode(*each) for each in zip(parts, plans, forms, strict=True)])
-    return _row(rival.name, rival.options, subject, sum(map(len, parts)), back, encoding, decoding)
-
-
-def _best(repeat: int, run: Callable[[], Found]) -> tuple[Found, Timing]:
-    timings = []
-    for _ in range(repeat):
-        started, cpu = time.perf_counter(), time.process_time()
-        found = run()
-        timings.append(Timing(max(time.perf_counter() - started, 1e-9), time.process_time() - cpu))
-    return found, min(timings, key=lambda timing: timing.seconds)
-
-
-def _row(
-    name: str,
-    options: Mapping[str, Any],
-    subject: Subject,
-    size: int,
-    back: Sequence[Sequence[AnyArray]],
-    encoding: Timing,
-    decoding: Timing,
-) -> Row:
-    error = _distortion(subject, back)
-    return Row(
-        method=name,
-        options=dict(options),
-        bytes=size,
-        bpfp=8 * size / subject.numel,
-        snr_db=error.snr_db,
-        max_abs_error=error.largest,
-        encode_seconds=encoding.seconds,
-        decode_seconds=decoding.seconds,
-        encode_mb_s=subject.bytes_in / encoding.seconds / 1e6,
-        decode_mb_s=subject.bytes_in / decoding.seconds / 1e6,
-        busy_threads=max(timing.cpu_seconds / timing.seconds for timing in (encoding, decoding)),
+    warm_up()
+    for setting in settings:
+        at_work(setting.name)
+        encode_progress = partial(at_work, setting.name)
+        row, report = measure_setting(features, setting, options=options, repeat=repeat, progress=encode_progress)
+        rows.append(row)
+        reports.append(report)
+    facts = tensor_facts(features, options, reports)
+    specs = rival_specs(features, facts)
+    left_out: dict[str, list[str]] = {}
+    for variants in rivals:
+        refusal = _refusal(features, variants[0], specs)
+        if refusal is not None:
+            left_out.setdefault(refusal, []).append(variants[0].kind)
+            continue
+        found = []
+        for variant in variants:
+            at_work(variant.name)
+            found.append(measure_rival(features, variant, specs, repeat=repeat))
+        rows.append(min(found, key=lambda row: row.bytes))
+    notes = [f"Left out: {', '.join(kinds)}; {refusal}." for refusal, kinds in left_out.items()]
+    return BenchReport(
+        file=name,
+        samples=features.source.samples,
+        samples_in_file=features.available,
+        numel=features.numel,
+        bytes_in=features.bytes_in,
+        dtype=features.dtype,
+        tensors=tuple(facts),
+        repeat=repeat,
+        rows=tuple(rows),
+        notes=(*notes, *(_kept(facts, specs) if rivals else ())),
+        warnings=tuple(dict.fromkeys(warning for report in reports for warning in report.warnings)),
     )
 
 
-def _distortion(subject: Subject, back: Sequence[Sequence[AnyArray]]) -> Distortion:
-    """The error of the floats that came back; other values must be what they were."""
-    total = Distortion()
-    for tensor, before, after in zip(subject.source.tensors, subject.arrays, back, strict=True):
-        for original, copy in zip(before, after, strict=True):
-            if tensor.dtype in FLOATS:
-                _add(total, original, copy, tensor.dtype)
-            elif not np.array_equal(original, copy):
-                raise _defect("came back with other values", tensor.name)
-    return total
+def _refusal(features: LoadedFeatures, rival: Rival, specs: Sequence[TensorSpec]) -> str | None:
+    """Why a rival cannot take the features; None if it can."""
+    if all(spec.channels is None for spec in specs):
+        return "there are no floats with channels"
+    for tensor, arrays, spec in zip(features.source.tensors, features.arrays, specs, strict=True):
+        refusal = None if spec.channels is None else rival.refusal(arrays, spec)
+        if refusal:
+            return f"tensor '{tensor.name}' {refusal}" if tensor.name else f"the tensor {refusal}"
+    return None
 
 
-def _add(total: Distortion, original: AnyArray, copy: AnyArray, dtype: str) -> None:
-    x, y = original.reshape(-1), copy.reshape(-1)
-    for start in range(0, x.size, BLOCK):
-        a, b = (to_floats(values[start : start + BLOCK], dtype) for values in (x, y))
-        finite = np.isfinite(a)
-        with np.errstate(over="ignore", invalid="ignore"):
-            total.add(np.where(finite, a, 0), np.where(finite, b - a, 0))
-
-
-def _check_build(before: Source, after: Source) -> None:
-    """What came back is built like what went in."""
-
-    def build(source: Source) -> Any:
-        tensors = [(t.name, t.dtype, [leaf.shape for leaf in t.leaves]) for t in source.tensors]
-        return source.structure, source.samples, tensors
-
-    if build(before) != build(after):
-        raise _defect("what was decoded is built otherwise than what was encoded")
-
-
-def _defect(message: str, tensor: str | None = None) -> CaufError:
-    return CaufError(message, tensor=tensor, remedy="this is a defect of caufc: please report it")
+def _kept(facts: Sequence[TensorFacts], specs: Sequence[TensorSpec]) -> list[str]:
+    """A sentence on the tensors that rivals keep as they are, where others are left to them."""
+    kept = [f"'{shown(f.name)}' ({f.dtype})" for f, spec in zip(facts, specs, strict=True) if spec.channels is None]
+    if not kept or len(kept) == len(specs):
+        return []
+    more = f" and {count(len(kept) - SHOWN_TENSORS, 'more tensor')}" if len(kept) > SHOWN_TENSORS else ""
+    return [f"Kept as they are by rivals, with zstd: {', '.join(kept[:SHOWN_TENSORS])}{more}."]

@@ -1,107 +1,62 @@
-"""Several ways to code the same features, one after the other."""
+"""The settings of caufc that a bench compares: qualities times efforts, and coding without loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..encoder.effort import Effort
 from ..encoder.options import Target
-from ..encoder.report import Report
 from ..errors import OptionError
-from ..evaluate.rivals import (
-    Rival,
-    TensorPlan,
-)
-from .features import Subject
-from .measure import (
-    Row,
-    measure_codec,
-    measure_rival,
-)
 
-__all__ = ["Contest", "Setting", "settings"]
+__all__ = ["QUALITIES", "EncodeSetting", "encode_settings"]
 
-Told = Callable[[str], None]
-"""Called with the name of the method that is at work, now and then."""
+QUALITIES = (20, 35, 50, 65, 80)
+"""The qualities of the sweep by default: evenly spaced around medium, chosen by hand."""
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One way in which caufc codes: the name of its row, and options of :func:`caufc.encode`."""
+class EncodeSetting:
+    """One way in which caufc encodes.
+
+    Args:
+        name: of its row.
+        options: of :func:`caufc.encode`.
+    """
 
     name: str
     options: Mapping[str, Any]
 
 
-def settings(qualities: str, efforts: str, *, lossless: bool) -> list[Setting]:
-    """One setting a quality of a list (``20,medium,80``) and effort (``fast,best``), and one without loss if wanted.
+def encode_settings(
+    qualities: Sequence[float | str] = QUALITIES, efforts: Sequence[str] = ("default",), *, lossless: bool = True
+) -> list[EncodeSetting]:
+    """One setting per quality and effort, and one without loss if wanted; what is named twice counts once.
+
+    Args:
+        qualities: 0 to 100 each, or ``low``, ``medium``, ``high``.
+        efforts: ``fast``, ``default``, ``best``; rows name them where there are several.
+        lossless: whether coding without loss is one of the settings.
 
     Raises:
         OptionError: for what is no quality or no effort.
     """
-    wanted = [_quality(text) for text in qualities.split(",")]
-    levels = list(dict.fromkeys(text.strip() for text in efforts.split(",")))
+    numbers = [_quality(quality) for quality in qualities]
+    levels = list(dict.fromkeys(effort.strip() for effort in efforts))
     for level in levels:
         Effort.named(level)
-    found = [_setting(quality, level, len(levels) > 1) for quality in dict.fromkeys(wanted) for level in levels]
-    return [*found, Setting("caufc lossless", {"lossless": True})] if lossless else found
+    found = [_setting(number, level, len(levels) > 1) for number in dict.fromkeys(numbers) for level in levels]
+    return [*found, EncodeSetting("caufc lossless", {"lossless": True})] if lossless else found
 
 
-def _setting(quality: float, effort: str, named: bool) -> Setting:
+def _setting(quality: float, effort: str, named: bool) -> EncodeSetting:
     name = f"caufc quality {quality:g}" + (f" {effort}" if named else "")
-    return Setting(name, {"quality": quality, "effort": effort})
+    return EncodeSetting(name, {"quality": quality, "effort": effort})
 
 
-def _quality(text: str) -> float:
-    if not text.strip():
+def _quality(quality: float | str) -> float:
+    asked = quality.strip() if isinstance(quality, str) else quality
+    if asked == "":
         raise OptionError("a quality is missing", remedy="numbers from 0 to 100 with commas, as in --quality 20,50,80")
-    return Target.choose(quality=text.strip()).value
-
-
-class Contest:
-    """Measures ways to code the same features.
-
-    Args:
-        subject: the features.
-        repeat: the fastest of so many runs counts.
-        told: called while work goes on.
-    """
-
-    def __init__(self, subject: Subject, repeat: int, told: Told = lambda name: None) -> None:
-        self.subject, self.repeat, self.told = subject, repeat, told
-
-    def codec(self, setting: Setting, common: Mapping[str, Any]) -> tuple[Row, Report]:
-        """Measure caufc in one setting.
-
-        Raises:
-            InputError: for features that cannot be encoded as asked.
-        """
-        self.told(setting.name)
-        return measure_codec(
-            self.subject,
-            setting.name,
-            setting.options,
-            common=common,
-            repeat=self.repeat,
-            progress=lambda *_: self.told(setting.name),
-        )
-
-    def rival(self, variants: Sequence[Rival], plans: Sequence[TensorPlan]) -> Row:
-        """Measure a rival; of its variants, the smallest counts."""
-        rows = []
-        for variant in variants:
-            self.told(variant.name)
-            rows.append(measure_rival(self.subject, variant, plans, repeat=self.repeat))
-        return min(rows, key=lambda row: row.bytes)
-
-    def refusal(self, rival: Rival, plans: Sequence[TensorPlan]) -> str | None:
-        """Why a rival cannot take the features; None if it can."""
-        if all(plan.channels is None for plan in plans):
-            return "there are no floats with channels"
-        for tensor, arrays, plan in zip(self.subject.source.tensors, self.subject.arrays, plans, strict=True):
-            told = None if plan.channels is None else rival.refusal(arrays, plan)
-            if told:
-                return f"tensor '{tensor.name}' {told}" if tensor.name else f"the tensor {told}"
-        return None
+    return Target.choose(quality=asked).value

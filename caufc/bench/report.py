@@ -1,4 +1,4 @@
-"""Measured rows as a table, and what a bench found as text and JSON."""
+"""The report of a bench, as data, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..cli.report import (
+from ..text import (
     FAST,
     SHOWN_TENSORS,
     count,
@@ -15,26 +15,26 @@ from ..cli.report import (
     shown,
     table,
 )
-from .measure import Row
+from .row import BenchRow
 from .tensor_facts import TensorFacts
 
-__all__ = ["BenchReport", "bench_text", "rows_table"]
+__all__ = ["BenchReport", "rows_table"]
 
 
 @dataclass(frozen=True)
 class BenchReport:
-    """What a bench found.
+    """The report of a bench: the features, a row per method, and what is to be said of them.
 
     Args:
-        file: the input.
+        file: the name of the features.
         samples: how many were measured.
-        samples_in_file: how many there were.
+        samples_in_file: how many there were to choose from.
         numel: number of values.
         bytes_in: bytes of the values.
         dtype: of all tensors, or ``mixed``.
-        tensors: one entry a tensor.
+        tensors: one entry per tensor.
         repeat: the fastest of so many runs counts.
-        rows: one a method.
+        rows: one per method.
         notes: what was left out, and how rivals treat what they cannot code.
         warnings: what the user should know, a sentence each.
     """
@@ -47,27 +47,26 @@ class BenchReport:
     dtype: str
     tensors: tuple[TensorFacts, ...]
     repeat: int
-    rows: tuple[Row, ...]
+    rows: tuple[BenchRow, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, numbers unrounded; infinite numbers are null."""
+        """The report as plain data, numbers unrounded; infinite numbers are null."""
         return {**asdict(self), "rows": [row.to_json() for row in self.rows]}
 
-
-def bench_text(report: BenchReport) -> str:
-    """Input, table, and what its columns are."""
-    lines = [_head(report), *(f"  {_tensor(tensor)}" for tensor in report.tensors[:SHOWN_TENSORS])]
-    if len(report.tensors) > SHOWN_TENSORS:
-        lines.append(f"  ... and {count(len(report.tensors) - SHOWN_TENSORS, 'more tensor')}")
-    lines += [
-        rows_table(report.rows, largest=True),
-        "BPFP: bits a value, all bytes counted. SNR and largest error: over all floats, as decoded.",
-        _speeds(report),
-        *report.notes,
-    ]
-    return "\n".join(lines)
+    def text(self) -> str:
+        """The report as a few lines: input, table of rows, and what its columns mean."""
+        lines = [_head(self), *(f"  {_tensor(tensor)}" for tensor in self.tensors[:SHOWN_TENSORS])]
+        if len(self.tensors) > SHOWN_TENSORS:
+            lines.append(f"  ... and {count(len(self.tensors) - SHOWN_TENSORS, 'more tensor')}")
+        lines += [
+            rows_table(self.rows, largest=True),
+            "BPFP: bits a value, all bytes counted. SNR and largest error: over all floats, as decoded.",
+            _speeds(self),
+            *self.notes,
+        ]
+        return "\n".join(lines)
 
 
 def _head(report: BenchReport) -> str:
@@ -85,8 +84,8 @@ def _speeds(report: BenchReport) -> str:
     return text if report.bytes_in >= FAST else f"{text} Less than 1 MB tells little of speed."
 
 
-def rows_table(rows: Sequence[Row], *, largest: bool = False) -> str:
-    """One line a row; ``largest`` adds the largest error."""
+def rows_table(rows: Sequence[BenchRow], *, largest: bool = False) -> str:
+    """A table with one line per row; ``largest`` adds the largest error."""
     head = ("METHOD", "BYTES", "BPFP", "SNR dB", *(("MAX ERROR",) if largest else ()), "ENCODE MB/s", "DECODE MB/s")
     lines = [
         (

@@ -1,4 +1,4 @@
-"""What a bench knows of each tensor, and what rivals need of it."""
+"""The facts that a bench reports of each tensor, and the specs that rivals get."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..encoder.layout import (
 )
 from ..encoder.report import Report
 from ..encoder.source import SourceTensor
-from ..evaluate.rivals import TensorPlan
+from ..evaluate.rivals.base import TensorSpec
 from ..layouts import Layout
 from ..options import make_options
 from ..types import FLOATS
-from .features import Subject
+from .features import LoadedFeatures
 
-__all__ = ["TensorFacts", "rival_plans", "tensor_facts"]
+__all__ = ["TensorFacts", "rival_specs", "tensor_facts"]
 
 
 @dataclass(frozen=True)
 class TensorFacts:
-    """A tensor of the input.
+    """A tensor of the input, as a bench reports it.
 
     Args:
         name: dotted path; empty for a lone tensor.
@@ -41,15 +41,17 @@ class TensorFacts:
     guessed: bool
 
 
-def tensor_facts(subject: Subject, options: Mapping[str, Any], reports: Sequence[Report]) -> list[TensorFacts]:
-    """Layouts as caufc chose them; reports tell those of profiles, but none for what was cheaper without loss.
+def tensor_facts(features: LoadedFeatures, options: Mapping[str, Any], reports: Sequence[Report]) -> list[TensorFacts]:
+    """The facts of every tensor, with the layout that caufc chose.
+
+    Reports know layouts that came from a profile, but none of a tensor that was cheaper without loss.
 
     Args:
-        subject: the features.
+        features: the input.
         options: of :func:`caufc.encode`, as all reports had them.
-        reports: of encoding the subject.
+        reports: of encoding the features.
     """
-    source, arch = subject.source, options.get("arch")
+    source, arch = features.source, options.get("arch")
     settled = make_options(
         [tensor.name for tensor in source.tensors],
         source.dimensions,
@@ -59,9 +61,9 @@ def tensor_facts(subject: Subject, options: Mapping[str, Any], reports: Sequence
     )
     found = []
     for number, tensor in enumerate(source.tensors):
-        told = next((report.tensors[number] for report in reports if report.tensors[number].layout), None)
-        if told is not None:
-            text, guessed = told.layout, told.guessed
+        coded = next((report.tensors[number] for report in reports if report.tensors[number].layout), None)
+        if coded is not None:
+            text, guessed = coded.layout, coded.guessed
         else:
             layout, guessed = choose_layout(source, tensor, settled.of(tensor.name))
             text = None if layout is None else (layout.of_batch() if tensor.stacked else layout).expression
@@ -69,11 +71,11 @@ def tensor_facts(subject: Subject, options: Mapping[str, Any], reports: Sequence
     return found
 
 
-def rival_plans(subject: Subject, facts: Sequence[TensorFacts]) -> list[TensorPlan]:
-    """What rivals need of each tensor."""
+def rival_specs(features: LoadedFeatures, facts: Sequence[TensorFacts]) -> list[TensorSpec]:
+    """The spec of each tensor, as rivals need it."""
     return [
-        TensorPlan(tensor.dtype, [array.shape for array in arrays], _channels(tensor, known.layout))
-        for tensor, arrays, known in zip(subject.source.tensors, subject.arrays, facts, strict=True)
+        TensorSpec(tensor.dtype, [array.shape for array in arrays], _channels(tensor, known.layout))
+        for tensor, arrays, known in zip(features.source.tensors, features.arrays, facts, strict=True)
     ]
 
 

@@ -248,5 +248,5 @@ def _lost(job: EncodeJob, reason: str) -> Outcome:
     error = StorageError(
         f"its worker process died ({reason})", file=job.source, remedy="if memory ran out, try fewer --jobs"
     )
-    told = failure(error)
-    return Outcome(job.source, job.output, "failed", message=told.message, exit_code=told.exit_code)
+    failed = failure(error)
+    return Outcome(job.source, job.output, "failed", message=failed.message, exit_code=failed.exit_code)

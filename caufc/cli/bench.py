@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from ..bench.features import Subject
-from ..bench.measure import (
-    Row,
-    warm_up,
-)
+from ..bench.measure import measure
 from ..bench.methods import (
-    Contest,
-    Setting,
-    settings,
-)
-from ..bench.report import (
-    BenchReport,
-    bench_text,
-)
-from ..bench.tensor_facts import (
-    TensorFacts,
-    rival_plans,
-    tensor_facts,
+    QUALITIES,
+    encode_settings,
 )
 from ..errors import (
     CaufError,
     OptionError,
     StorageError,
 )
-from ..evaluate.rivals import (
-    RIVALS,
-    Rival,
-    TensorPlan,
+from ..evaluate.rivals.base import ZSTD_LEVEL
+from ..evaluate.rivals.registry import (
+    RIVAL_NAMES,
     find_rivals,
 )
 from ..features import read
-from ..options import check_options, layouts_for_structure
+from ..options import check_options
 from ..output_names import plugin_formats
 from .failure import say
 from .options import (
@@ -57,17 +41,10 @@ from .options import (
     tap_option,
 )
 from .progress import Bar
-from .report import (
-    SHOWN_TENSORS,
-    as_json_text,
-    count,
-    shown,
-)
+from .report import as_json_text
 from .streams import input_file
 
 __all__ = ["command"]
-
-QUALITIES = "20,35,50,65,80"
 
 
 @click.command(
@@ -79,7 +56,14 @@ QUALITIES = "20,35,50,65,80"
     ),
 )
 @click.argument("source", metavar="SRC")
-@click.option("--quality", "qualities", default=QUALITIES, show_default=True, metavar="Q,Q,...", help="0 to 100 each.")
+@click.option(
+    "--quality",
+    "qualities",
+    default=",".join(map(str, QUALITIES)),
+    show_default=True,
+    metavar="Q,Q,...",
+    help="0 to 100 each.",
+)
 @click.option(
     "--effort", "efforts", default="default", show_default=True, metavar="NAME,...", help="fast, default, best."
 )
@@ -93,10 +77,15 @@ QUALITIES = "20,35,50,65,80"
     metavar="N",
     help="Run everything N times; the fastest run counts.",
 )
-@click.option("--rivals", metavar="NAME,...", help=f"Rivals to measure, of {', '.join(RIVALS)}.  [all]")
+@click.option("--rivals", metavar="NAME,...", help=f"Rivals to measure, of {', '.join(RIVAL_NAMES)}.  [all]")
 @click.option("--no-rivals", is_flag=True, help="Measure no rivals.")
 @click.option(
-    "--zstd-level", type=click.IntRange(1, 22), default=19, show_default=True, metavar="N", help="Of the rivals' zstd."
+    "--zstd-level",
+    type=click.IntRange(1, 22),
+    default=ZSTD_LEVEL,
+    show_default=True,
+    metavar="N",
+    help="Of the rivals' zstd.",
 )
 @arch_option
 @tap_option
@@ -137,97 +126,44 @@ def bench(
     be repeated.
     """
     try:
-        common = {**rest, **by_tensor(taps, layouts, aligns, reads=reads)}
-        sweep = settings(qualities, efforts, lossless=lossless)
-        for setting in sweep:
-            check_options({**common, **setting.options})
-        against = _rivals(rivals, no_rivals, zstd_level)
+        options = {**rest, **by_tensor(taps, layouts, aligns, reads=reads)}
+        sweep: dict[str, Any] = {"qualities": qualities.split(","), "efforts": efforts.split(","), "lossless": lossless}
+        for setting in encode_settings(**sweep):
+            check_options({**options, **setting.options})
+        names = _rival_names(rivals, no_rivals)
+        find_rivals(names, zstd_level)
     except CaufError as err:
         raise err.locate(file=source) from err.__cause__
     try:
         with input_file(source, suffix) as path:
             form = path.suffix if source == "-" or suffix is None else suffix
             features = read(path, form, plugin_formats(form))
-            subject = Subject.load(features, layouts_for_structure(common["layout"]), samples)
-            report = _measure(source, subject, sweep, common, against, repeat, quiet)
+            with Bar("bench", quiet=quiet) as bar:
+                report = measure(
+                    features,
+                    **sweep,
+                    rivals=names,
+                    zstd_level=zstd_level,
+                    samples=samples,
+                    repeat=repeat,
+                    name=source,
+                    progress=bar.progress,
+                    **options,
+                )
     except MemoryError as err:
         raise StorageError("not enough memory", file=source, remedy="measure less of it with --samples N") from err
-    click.echo(as_json_text(report.to_json()) if as_json else bench_text(report))
+    click.echo(as_json_text(report.to_json()) if as_json else report.text())
     if not quiet:
         for warning in report.warnings:
             say(f"warning: {source}: {warning}")
 
 
-def _rivals(names: str | None, none: bool, level: int) -> Sequence[tuple[Rival, ...]]:
+def _rival_names(names: str | None, none: bool) -> tuple[str, ...]:
     if none and names is not None:
         raise OptionError("--rivals and --no-rivals contradict each other", remedy="give one")
     if none:
-        return []
-    return find_rivals(RIVALS if names is None else [name.strip() for name in names.split(",")], level)
-
-
-def _measure(
-    file: str,
-    subject: Subject,
-    sweep: Sequence[Setting],
-    common: Mapping[str, Any],
-    against: Sequence[tuple[Rival, ...]],
-    repeat: int,
-    quiet: bool,
-) -> BenchReport:
-    rows: list[Row] = []
-    with Bar("bench", quiet=quiet) as bar:
-
-        def told(name: str) -> None:
-            bar.label = name
-            bar.update(len(rows) / (len(sweep) + len(against)))
-
-        contest = Contest(subject, repeat, told)
-        warm_up()
-        reports = []
-        for setting in sweep:
-            row, report = contest.codec(setting, common)
-            rows.append(row)
-            reports.append(report)
-        facts = tensor_facts(subject, common, reports)
-        plans = rival_plans(subject, facts)
-        notes = [*_run_rivals(contest, against, plans, rows), *_kept(facts, plans, against)]
-    return BenchReport(
-        file=file,
-        samples=subject.source.samples,
-        samples_in_file=subject.available,
-        numel=subject.numel,
-        bytes_in=subject.bytes_in,
-        dtype=subject.dtype,
-        tensors=tuple(facts),
-        repeat=repeat,
-        rows=tuple(rows),
-        notes=tuple(notes),
-        warnings=tuple(dict.fromkeys(warning for report in reports for warning in report.warnings)),
-    )
-
-
-def _run_rivals(
-    contest: Contest, against: Sequence[tuple[Rival, ...]], plans: Sequence[TensorPlan], rows: list[Row]
-) -> list[str]:
-    """Add a row for each rival that takes the features; returns a sentence for each that does not."""
-    left_out: dict[str, list[str]] = {}
-    for variants in against:
-        refusal = contest.refusal(variants[0], plans)
-        if refusal is None:
-            rows.append(contest.rival(variants, plans))
-        else:
-            left_out.setdefault(refusal, []).append(variants[0].kind)
-    return [f"Left out: {', '.join(kinds)}; {refusal}." for refusal, kinds in left_out.items()]
-
-
-def _kept(facts: Sequence[TensorFacts], plans: Sequence[TensorPlan], against: Sequence[object]) -> list[str]:
-    """A sentence on tensors that rivals keep as they are, where others are left to them."""
-    kept = [f"'{shown(f.name)}' ({f.dtype})" for f, p in zip(facts, plans, strict=True) if p.channels is None]
-    if not against or not kept or len(kept) == len(plans):
-        return []
-    more = f" and {count(len(kept) - SHOWN_TENSORS, 'more tensor')}" if len(kept) > SHOWN_TENSORS else ""
-    return [f"Kept as they are by rivals, with zstd: {', '.join(kept[:SHOWN_TENSORS])}{more}."]
+        return ()
+    return RIVAL_NAMES if names is None else tuple(name.strip() for name in names.split(","))
 
 
 command = bench

@@ -123,9 +123,9 @@ def _decode_one(
     stdout = binary_stdout(f"a {suffix or 'feature'} file") if output == "-" else None
     with input_file(source, ".cauf") as path, Bar("decode", quiet=quiet) as bar:
 
-        def progress(what: str, share: float, size: int) -> None:
-            bar.label, bar.size = what, size
-            bar.update(share)
+        def progress(what: str, done: int, total: int) -> None:
+            bar.label, bar.size = what, total if what == "decode" else 0
+            bar.update(done / max(1, total))
 
         decoded = decode_file(
             path,

@@ -9,45 +9,38 @@ from typing import Any
 
 import click
 
-from ..bench.features import Subject
-from ..bench.measure import (
-    Row,
-    warm_up,
-)
-from ..bench.methods import (
-    Contest,
-    Setting,
-)
-from ..bench.report import rows_table
-from ..bench.tensor_facts import (
-    rival_plans,
-    tensor_facts,
+from ..bench.features import LoadedFeatures
+from ..bench.measure import measure_methods
+from ..bench.methods import EncodeSetting
+from ..bench.report import (
+    BenchReport,
+    rows_table,
 )
 from ..errors import StorageError
-from ..evaluate.rivals import find_rivals
+from ..evaluate.rivals.registry import find_rivals
 from ..features import read
+from ..text import (
+    count,
+    short_size,
+)
 from .options import (
     example,
     json_option,
 )
-from .report import (
-    as_json_text,
-    count,
-    short_size,
-)
+from .report import as_json_text
 
 __all__ = ["command"]
 
 SETTINGS = (
-    Setting("caufc low", {"quality": "low"}),
-    Setting("caufc medium", {"quality": "medium"}),
-    Setting("caufc high", {"quality": "high"}),
-    Setting("caufc lossless", {"lossless": True}),
+    EncodeSetting("caufc low", {"quality": "low"}),
+    EncodeSetting("caufc medium", {"quality": "medium"}),
+    EncodeSetting("caufc high", {"quality": "high"}),
+    EncodeSetting("caufc lossless", {"lossless": True}),
 )
 
 RIVALS = ("fp16", "int8")
 ZSTD_LEVEL = 3
-"""zstd's own default."""
+"""The level of the rivals' zstd: its own default."""
 
 REPEATS = 3
 """The fastest of so many runs counts: the features are small."""
@@ -55,11 +48,11 @@ REPEATS = 3
 
 @dataclass(frozen=True)
 class DemoFile:
-    """Features that ship with caufc.
+    """A file of features that ships with caufc.
 
     Args:
         name: in ``caufc/data/demo``.
-        what: where they come from.
+        what: where the features come from.
         listed: whether the file's tensors are the samples of one list, in the order of their names.
     """
 
@@ -82,42 +75,33 @@ def demo(as_json: bool) -> None:
     Size in bytes, BPFP (bits a value), SNR, and speed in MB of fp32 a second, the fastest of three runs.
     """
     found: list[dict[str, Any]] = []
-    warm_up()
     for file in FILES:
         with resources.as_file(resources.files("caufc") / "data" / "demo" / file.name) as path:
-            subject = _read(file, path)
-        rows = _rows(subject)
-        numel = subject.numel
+            report = _measure(file, path)
         if as_json:
-            data = [row.to_json() for row in rows]
-            found.append({"file": file.name, "features": file.what, "numel": numel, "rows": data})
+            rows = [row.to_json() for row in report.rows]
+            found.append({"file": file.name, "features": file.what, "numel": report.numel, "rows": rows})
             continue
         click.echo(
-            f"{file.name}: {file.what}; {count(subject.source.samples, 'sample')}, {numel:,} values, "
-            f"{short_size(subject.bytes_in)} as fp32"
+            f"{file.name}: {file.what}; {count(report.samples, 'sample')}, {report.numel:,} values, "
+            f"{short_size(report.bytes_in)} as fp32"
         )
-        click.echo(rows_table(rows) + "\n")
+        click.echo(rows_table(report.rows) + "\n")
     if as_json:
         click.echo(as_json_text({"files": found}))
     else:
         click.echo("Everything that came back has the structure, names, shapes and dtypes of what went in.")
 
 
-def _read(file: DemoFile, path: Path) -> Subject:
+def _measure(file: DemoFile, path: Path) -> BenchReport:
     """The features as numpy arrays: the demo needs no torch."""
     try:
         arrays = {name: leaf.read() for name, leaf in read(path).items()}
-        return Subject.load([arrays[name] for name in sorted(arrays)] if file.listed else arrays, {})
+        features = LoadedFeatures.load([arrays[name] for name in sorted(arrays)] if file.listed else arrays, {})
     except StorageError as err:
         err.remedy = "install caufc again: its demo features are missing"
         raise
-
-
-def _rows(subject: Subject) -> list[Row]:
-    contest = Contest(subject, REPEATS)
-    ours = [contest.codec(setting, {}) for setting in SETTINGS]
-    plans = rival_plans(subject, tensor_facts(subject, {}, [report for _, report in ours]))
-    return [*(row for row, _ in ours), *(contest.rival(r, plans) for r in find_rivals(RIVALS, ZSTD_LEVEL))]
+    return measure_methods(features, SETTINGS, find_rivals(RIVALS, ZSTD_LEVEL), options={}, repeat=REPEATS)
 
 
 command = demo

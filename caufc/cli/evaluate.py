@@ -20,39 +20,37 @@ from ..errors import (
     StorageError,
 )
 from ..evaluate.experiment import (
-    Plan,
-    Wanted,
-    make_plan,
+    FIT_SAMPLES,
+    Experiment,
+    ExperimentOptions,
+    make_experiment,
 )
 from ..evaluate.machine import describe_machine
-from ..evaluate.methods import CODECS
+from ..evaluate.methods import CODEC_METHODS
 from ..evaluate.paper import (
-    PAPER_FIT_SAMPLES,
     PAPER_SAMPLES,
     paper_anchor,
     paper_codecs,
 )
-from ..evaluate.report import Report
-from ..evaluate.rivals import FAMILIES
-from ..evaluate.run import Run
+from ..evaluate.report import EvaluationReport
+from ..evaluate.rivals.registry import FAMILIES
+from ..evaluate.run import EvaluationRun
 from ..evaluate.summary import (
     at_mark,
     summarise,
 )
 from ..packages import needing
 from ..plugin_manager import default_manager
+from ..text import table
+from ..types import Progress
 from .failure import say
 from .options import example
 from .progress import Bar
-from .report import (
-    as_json_text,
-    table,
-)
+from .report import as_json_text
 
 __all__ = ["command"]
 
 PACKAGES = ("caufc", "numpy", "torch", "constriction", "zstandard", "blosc2", "faiss-cpu", "nncodec", "pysz", "zfpy")
-FIT_SAMPLES = 800
 
 
 @click.command(
@@ -81,7 +79,7 @@ FIT_SAMPLES = 800
     metavar="FILE",
     help="With --arch: folder names in the order of the network's outputs.",
 )
-@click.option("--codecs", metavar="NAME,...", help=f"Codecs, of {', '.join(codec.key for codec in CODECS)}.  [all]")
+@click.option("--codecs", metavar="NAME,...", help=f"Codecs, of {', '.join(own.key for own in CODEC_METHODS)}.  [all]")
 @click.option("--rivals", metavar="NAME,...", help=f"Rivals, of {', '.join(family.key for family in FAMILIES)}.  [all]")
 @click.option("--no-rivals", is_flag=True, help="Measure no rivals.")
 @click.option("--anchor", metavar="NAME", help="What the others are compared with.  [int]")
@@ -139,15 +137,15 @@ def evaluate(
     DIR gets results.html, .md, .json and .svg. A run that was stopped goes on where it was.
     """
     started = time.perf_counter()
-    known = list(CODECS) if preset is None else paper_codecs(weights)
+    known = list(CODEC_METHODS) if preset is None else paper_codecs(weights)
     if weights is not None and preset is None:
         raise OptionError("--weights belongs to a preset", remedy="caufc evaluate paper --weights DIR")
     if preset is not None:
         if chosen["both_halves"]:
             raise OptionError("the fit half has trained the paper's weights", remedy="leave --both-halves out")
         anchor = anchor or paper_anchor(known)
-        samples, fit_samples = samples or PAPER_SAMPLES, fit_samples or PAPER_FIT_SAMPLES
-    wanted = Wanted(
+        samples, fit_samples = samples or PAPER_SAMPLES, fit_samples or FIT_SAMPLES
+    options = ExperimentOptions(
         data=data,
         codecs=_names(codecs),
         rivals=_rivals(rivals, no_rivals),
@@ -157,9 +155,9 @@ def evaluate(
         fit_samples=fit_samples or FIT_SAMPLES,
         **chosen,
     )
-    plan = make_plan(wanted, default_manager(), output / "work")
+    experiment = make_experiment(options, default_manager(), output / "work")
     jobs = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or os.cpu_count() or 1
-    report = _measure(plan, preset, output, jobs, force, quiet, started)
+    report = _measure(experiment, preset, output, jobs, force, quiet, started)
     paths = report.write(output)
     if quiet and not as_json:
         return
@@ -177,21 +175,23 @@ def _rivals(names: str | None, none: bool) -> list[str] | None:
 
 
 def _measure(
-    plan: Plan, preset: str | None, output: Path, jobs: int, force: bool, quiet: bool, started: float
-) -> Report:
+    experiment: Experiment, preset: str | None, output: Path, jobs: int, force: bool, quiet: bool, started: float
+) -> EvaluationReport:
     work = output / "work"
     _prepare(work, force)
     if not quiet:
-        for name, reason in plan.skipped.items():
+        for name, reason in experiment.skipped.items():
             say(f"note: {name} is left out: {reason}")
     with _stopwatch(work, started) as seconds, _threads(jobs), Bar("evaluate", quiet=quiet) as bar:
-        run = Run(plan.tasks, plan.methods, work, jobs, _teller(bar, quiet))
-        lanes = run.measure()
+        run = EvaluationRun(experiment.tasks, experiment.methods, work, jobs, _progress(bar, quiet))
+        curves = run.measure()
     if not quiet:
         for name, reason in run.skipped.items():
             say(f"note: {name} is left out: {reason}")
     failed = {
-        f"{lane.method.key} on {lane.task} {lane.tap}, {s}": why for lane in lanes for s, why in lane.failures.items()
+        f"{curve.method.key} on {curve.task} {curve.tap}, {setting}": reason
+        for curve in curves
+        for setting, reason in curve.failures.items()
     }
     facts = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -201,8 +201,8 @@ def _measure(
         "machine": describe_machine(PACKAGES),
     }
     title = "Rate against accuracy" if preset is None else "The paper's experiment: rate against accuracy"
-    results = summarise(lanes, plan.anchor, plan.read_outs)
-    return Report(title, results, facts, {**plan.skipped, **run.skipped, **failed})
+    results = summarise(curves, experiment.anchor, experiment.read_outs)
+    return EvaluationReport(title, results, facts, {**experiment.skipped, **run.skipped, **failed})
 
 
 def _prepare(work: Path, force: bool) -> None:
@@ -218,7 +218,7 @@ def _prepare(work: Path, force: bool) -> None:
 
 @contextmanager
 def _stopwatch(work: Path, started: float) -> Iterator[Callable[[], float]]:
-    """Seconds spent on a folder of work, those of runs that were stopped included."""
+    """A clock of the seconds spent on a folder of work, those of runs that were stopped included."""
     file = work / "seconds"
     try:
         before = float(file.read_text())
@@ -237,7 +237,7 @@ def _stopwatch(work: Path, started: float) -> Iterator[Callable[[], float]]:
 
 @contextmanager
 def _threads(jobs: int) -> Iterator[None]:
-    """Cores that workers leave to the networks in this process."""
+    """Give the networks in this process the cores that workers leave."""
     with needing("torch", "caufc evaluate"):
         import torch
 
@@ -249,21 +249,20 @@ def _threads(jobs: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _teller(bar: Bar, quiet: bool) -> Callable[[str, float], None]:
-    """Progress: a line that is drawn anew on a terminal, else one line a point."""
+def _progress(bar: Bar, quiet: bool) -> Progress:
+    """Progress as a line that is drawn anew on a terminal, else as one line per point."""
 
     said = ""
 
-    def told(text: str, share: float) -> None:
+    def progress(what: str, done: int, total: int, /) -> None:
         nonlocal said
         if bar.shown:
-            bar.label = text
-            bar.update(share)
-        elif not quiet and text != said:
-            said, bar.fraction = text, share
-            say(f"{bar.ahead(bar.clock())}  {text}")
+            bar.progress(what, done, total)
+        elif not quiet and what != said:
+            said, bar.fraction = what, done / total
+            say(f"{bar.ahead(bar.clock())}  {what}")
 
-    return told
+    return progress
 
 
 def _command() -> str:
@@ -272,7 +271,7 @@ def _command() -> str:
     return shlex.join(["caufc", *words])
 
 
-def _text(report: Report, paths: list[Path]) -> str:
+def _text(report: EvaluationReport, paths: list[Path]) -> str:
     """Rates at equal agreement, and where the rest is."""
     results = report.results
     mark = f"{results['marks'][0]:g}"

@@ -1,4 +1,4 @@
-"""``caufc fit``: makes profiles from samples of features."""
+"""``caufc fit``: profiles from samples of features."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..bench.features import Subject
+from ..bench.features import LoadedFeatures
 from ..coders.side_files import (
     content_id,
     read_profile,
@@ -23,11 +23,16 @@ from ..features import (
     atomic_output,
     read,
 )
+from ..fit.network_tail import Resume
 from ..fit.profile import fit_profile
 from ..limits import DEFAULT_LIMITS
 from ..options import layouts_for_structure
 from ..output_names import plugin_formats
 from ..plugin_manager import default_manager
+from ..types import (
+    Progress,
+    no_progress,
+)
 from .options import (
     align_option,
     arch_option,
@@ -118,9 +123,9 @@ def fit(
             reads=options["reads"],
             quality=quality,
             nonfinite=nonfinite,
-            resume=_rest(arch, taps) if sensitivity else None,
+            resume=_resume(arch, taps) if sensitivity else None,
             outputs=outputs,
-            told=_teller(quiet),
+            progress=_progress(quiet),
         )
     except CaufError as err:
         raise err.locate(file=sources[0]) from err.__cause__
@@ -132,11 +137,11 @@ def fit(
 def _read(source: str, suffix: str | None, layouts: dict[str, str], samples: int | None) -> Any:
     with input_file(source, suffix) as path:
         form = path.suffix if source == "-" or suffix is None else suffix
-        return Subject.load(read(path, form, plugin_formats(form)), layouts, samples).features
+        return LoadedFeatures.load(read(path, form, plugin_formats(form)), layouts, samples).features
 
 
 def _joined(parts: list[Any], sources: tuple[str, ...]) -> Any:
-    """Files of one structure as one.
+    """The features of several files of one structure as one object.
 
     Raises:
         InputError: for files that cannot be joined.
@@ -160,8 +165,8 @@ def _joined(parts: list[Any], sources: tuple[str, ...]) -> Any:
     )
 
 
-def _rest(arch: str | None, taps: tuple[str, ...]) -> Any:
-    """The network behind the tap.
+def _resume(arch: str | None, taps: tuple[str, ...]) -> Resume:
+    """The network behind the tap as a function.
 
     Raises:
         OptionError: without an architecture and one tap.
@@ -174,11 +179,11 @@ def _rest(arch: str | None, taps: tuple[str, ...]) -> Any:
     return lambda features: runtime.resume(features, tap.name)
 
 
-def _teller(quiet: bool) -> Any:
-    """Progress on stderr, on one line."""
+def _progress(quiet: bool) -> Progress:
+    """Progress as one line on stderr, which the report follows."""
     if quiet or not sys.stderr.isatty():
-        return lambda _text: None
-    return lambda text: click.echo(f"\r\x1b[Kfit: {text}", err=True, nl=False)
+        return no_progress
+    return lambda what, *_: click.echo(f"\r\x1b[Kfit: {what}", err=True, nl=False)
 
 
 def _write(output: str, data: bytes, force: bool) -> None:

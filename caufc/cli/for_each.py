@@ -28,7 +28,7 @@ def for_each(
     as_json: bool,
     quiet: bool = False,
 ) -> int:
-    """Look at each file and print what was found; returns the worst exit code.
+    """Look at each file and print what was found; the result is the worst exit code.
 
     JSON is one object: that of the file, or for several files their list under ``files``.
 
@@ -45,10 +45,10 @@ def for_each(
         try:
             result = look(file)
         except EXPECTED as err:
-            told = failure(err, file)
-            say(told.message)
-            found.append({"file": file, "error": told.message, "exit_code": told.exit_code})
-            worst = max(worst, told.exit_code)
+            failed = failure(err, file)
+            say(failed.message)
+            found.append({"file": file, "error": failed.message, "exit_code": failed.exit_code})
+            worst = max(worst, failed.exit_code)
             continue
         found.append({"file": file, **as_data(result)})
         if not as_json and not quiet:

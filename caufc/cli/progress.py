@@ -1,4 +1,4 @@
-"""A line on stderr that tells how far long work is; there is none where stderr is not a terminal."""
+"""The progress bar: a line on stderr that says how far long work is; none where stderr is not a terminal."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import TextIO
 __all__ = ["Bar"]
 
 REDRAW = 0.1
-"""Seconds between two drawings."""
+"""Seconds between two drawings at least."""
 
 WIDTH = 24
 
 
 class Bar:
-    """Shows percent, MB/s and time left while its body runs; then it leaves no trace.
+    """A progress bar with percent, MB/s and time left, drawn while its body runs; then it leaves no trace.
 
     Args:
         label: what is being done.
@@ -52,12 +52,17 @@ class Bar:
         self.clear()
 
     def stage(self, label: str) -> None:
-        """Begin again under another label."""
+        """Begin again under another label: time left is that of the new stage."""
         self.label, self.fraction = label, 0.0
         self.started = self.clock()
 
+    def progress(self, what: str, done: int, total: int, /) -> None:
+        """A :class:`caufc.types.Progress` that the bar shows, with what is being done as its label."""
+        self.label = what
+        self.update(done / max(1, total))
+
     def update(self, fraction: float) -> None:
-        """Tell how much is done, 0 to 1."""
+        """Show how much is done, 0 to 1."""
         self.fraction = min(max(fraction, 0.0), 1.0)
         now = self.clock()
         if self.shown and now - self.drawn >= REDRAW:
@@ -73,12 +78,12 @@ class Bar:
             self.stream.flush()
 
     def text(self, now: float) -> str:
-        """The line."""
+        """The bar as it is drawn at a time of its clock."""
         filled = round(WIDTH * self.fraction)
         return f"{self.label} [{'#' * filled}{'-' * (WIDTH - filled)}] {self.ahead(now)}"
 
     def ahead(self, now: float) -> str:
-        """Percent, MB/s and time left."""
+        """Percent, MB/s and time left at a time of its clock."""
         seconds = max(now - self.started, 1e-9)
         parts = [f"{self.fraction:4.0%}"]
         if self.size:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..bench.features import Subject
+from ..bench.features import LoadedFeatures
 from ..coders.side_files import content_id
 from ..errors import (
     CaufError,
@@ -42,7 +42,7 @@ from .report import as_json_text
 from .streams import input_file
 
 if TYPE_CHECKING:
-    from ..train.model import Shape
+    from ..train.model import ModelShape
     from ..train.planes import Plane
     from ..train.trainer import Trainer
 
@@ -123,14 +123,14 @@ def train(
         raise OptionError(f"'{output}' is no name of weights", remedy=f"end it in {SUFFIX}")
     check_free(output, sources[0], force)
     _need_compressai()
-    from ..train.model import Shape
+    from ..train.model import ModelShape
     from ..train.trainer import (
         Schedule,
         Trainer,
     )
 
     options = by_tensor(taps, layouts, aligns, truncates)
-    shape = Shape(width, latents, _lambdas(lambdas), not plain)
+    shape = ModelShape(width, latents, _lambdas(lambdas), not plain)
     planes = [plane for source in sources for plane in _planes(source, suffix, samples, {**options, "arch": arch})]
     trainer = Trainer(planes, shape, Schedule(steps, batch, seed), _device(device))
     checkpoint = Path(output + CHECKPOINT_SUFFIX)
@@ -186,7 +186,7 @@ def _planes(source: str, suffix: str | None, samples: int | None, options: dict[
     layouts = layouts_for_structure(options["layout"])
     with input_file(source, suffix) as path:
         form = path.suffix if source == "-" or suffix is None else suffix
-        features = Subject.load(read(path, form, plugin_formats(form)), layouts, samples).features
+        features = LoadedFeatures.load(read(path, form, plugin_formats(form)), layouts, samples).features
         try:
             return aligned_planes(source, features, **options)
         except CaufError as err:
@@ -194,12 +194,11 @@ def _planes(source: str, suffix: str | None, samples: int | None, options: dict[
 
 
 def _run(trainer: Trainer, checkpoint: Path, quiet: bool) -> None:
-    first, steps = trainer.step, trainer.schedule.steps
+    first = trainer.step
     with Bar("train", quiet=quiet) as bar:
 
-        def progress(step: int, told: str) -> None:
-            bar.label = f"train, step {step:,} of {steps:,}, {told}".rstrip(", ")
-            bar.update((step - first) / max(1, steps - first))
+        def progress(what: str, done: int, total: int, /) -> None:
+            bar.progress(what, done - first, total - first)
 
         trainer.train(checkpoint, progress)
 
@@ -211,7 +210,7 @@ def _export(trainer: Trainer, planes: list[Plane], sources: tuple[str, ...]) -> 
     return export_weights(trainer.model, planes, name[:4096])
 
 
-def _report(output: str, data: bytes, trainer: Trainer, shape: Shape, seconds: float, as_json: bool) -> None:
+def _report(output: str, data: bytes, trainer: Trainer, shape: ModelShape, seconds: float, as_json: bool) -> None:
     name, last = content_id(data).hex(), trainer.curve[-1] if trainer.curve else {}
     if as_json:
         facts = {"weights": output, "id": name, "bytes": len(data), "steps": trainer.step, "rates": len(shape.lambdas)}

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ..coders.config import TensorConfig
 from ..coders.side_files import ProfileFile, side_file_bytes
+from ..types import Progress
 from .drafting import draft_tensors
 from .file_writer import FileWriter
 from .options import EncodeOptions
@@ -18,15 +19,12 @@ from .source import Source
 from .tensor_draft import TensorDraft
 from .threads import one_blas_thread
 
-__all__ = ["Encoder", "Progress"]
+__all__ = ["Encoder"]
 
 CHUNK_VALUES = 1 << 22
 CHUNK_SAMPLES = 4096
 CHUNK_ARRAYS = 1 << 16
 """A chunk holds as many samples as make four million values, at most 4,096, and fewer of many tensors."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many values are through, and how many there are."""
 
 
 class Encoder:
@@ -36,7 +34,7 @@ class Encoder:
         source: the samples.
         options: what was asked for.
         profile: supplies what options leave open.
-        progress: called as work goes on.
+        progress: called with what is being done, how many values are through, and how many there are.
     """
 
     def __init__(

@@ -33,7 +33,8 @@ from .source import (
 
 __all__ = ["TensorSurvey", "check_finite", "chunks_of", "survey_tensor"]
 
-Progress = Callable[[int], None]
+Advance = Callable[[int], None]
+"""Called with how many values were read since the last call."""
 
 
 @dataclass
@@ -87,7 +88,7 @@ def survey_tensor(
     chunk: int,
     budget: int,
     keep_nonfinite: bool,
-    progress: Progress,
+    progress: Advance,
 ) -> TensorSurvey:
     """Read a tensor once.
 
@@ -99,7 +100,7 @@ def survey_tensor(
         chunk: samples to read at a time.
         budget: most values of the sample.
         keep_nonfinite: whether NaN and Inf may come; they count as zeros.
-        progress: told how many values have been read.
+        progress: called for every chunk.
 
     Raises:
         LayoutError: if the layout does not fit, or makes too many channels.

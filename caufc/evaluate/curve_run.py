@@ -1,4 +1,4 @@
-"""One method on one tap: its points, and more of them where the curve needs them."""
+"""The curve of one method on one tap: points of its sweep, and more where the curve needs them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from ..errors import CaufError
 from .fold import (
-    Coder,
-    Turn,
-    point_of,
+    Fold,
+    Runner,
+    measure_point,
 )
 from .methods import (
-    Codec,
+    CodecMethod,
     Method,
     setting_text,
 )
@@ -32,30 +32,34 @@ from .task_data import (
     file_name,
 )
 
-__all__ = ["Lane", "LaneRun"]
+__all__ = ["CurveRun", "MeasuredCurve"]
 
 MARK = 0.99
-"""Agreement around which points lie closest."""
+"""Agreement around which points lie closest: the first of those that reports compare rates at."""
 
 LOW_MARK = 0.95
-"""Curves go on downwards until agreement is below."""
+"""Curves go on downwards until agreement is below: the other of those."""
 
 MOST_BEYOND = 4
+"""Points beyond either end of the sweep at most; chosen by hand."""
+
 MIDPOINTS = 3
-"""Each halves the step between the settings around the mark."""
+"""Points between the two settings around the mark, each of which halves the step there. Chosen by hand: with three,
+sizes around the mark lie 2 to 6 % apart on most taps of tools/results/paper.json."""
 
 
 @dataclass(frozen=True)
-class Lane:
-    """One method on one tap, as measured.
+class MeasuredCurve:
+    """The curve of one method on one tap, as measured.
 
     Args:
-        task, tap: where.
+        task, tap: where the features come from.
         layout: of the features.
-        method: its descriptor.
-        samples, numel: of the features.
-        labels, reference: right classes and predictions from unquantised features ``[B]``.
-        points: by BPFP; of points of one size, the first.
+        method: what coded them.
+        samples, numel: how many samples and values there are.
+        labels: the right class of every sample ``[B]``, -1 where it is not known.
+        reference: predictions from unquantised features ``[B]``.
+        points: by ascending BPFP; of points of one size, the first.
         failures: what could not be coded: setting -> reason.
     """
 
@@ -71,34 +75,42 @@ class Lane:
     failures: dict[str, str]
 
 
-class LaneRun:
-    """The work on one lane."""
+class CurveRun:
+    """The measuring of one curve.
 
-    def __init__(self, coder: Coder, data: TaskData, tap: str, method: Method, scratch: Path, step: float) -> None:
-        self.coder, self.data, self.tap, self.method, self.step = coder, data, tap, method, step
+    Args:
+        runner: the run that it is part of.
+        data: the task's.
+        tap, method: what is coded, and how.
+        scratch: folder for decoded features.
+        step: about how many seconds a point takes.
+    """
+
+    def __init__(self, runner: Runner, data: TaskData, tap: str, method: Method, scratch: Path, step: float) -> None:
+        self.runner, self.data, self.tap, self.method, self.step = runner, data, tap, method, step
         self.advanced = 0.0
-        self.turns = [Turn(coder, data, tap, method, scratch, half) for half in data.tested]
-        self.stored = self.turns[0].stored
-        self.reference = np.concatenate([turn.reference for turn in self.turns])
-        place = coder.work / "points" / file_name(data.task.id) / file_name(tap) / f"{method.key}.json"
+        self.folds = [Fold(runner, data, tap, method, scratch, half) for half in data.tested]
+        self.layout = self.folds[0].features.layout
+        self.reference = np.concatenate([fold.reference for fold in self.folds])
+        place = runner.work / "points" / file_name(data.task.id) / file_name(tap) / f"{method.key}.json"
         self.store = PointStore(place, self._fingerprint())
         self.points: list[Point] = []
         self.failures: dict[str, str] = {}
 
-    def measure(self) -> Lane:
-        """All points."""
-        for setting in self.method.axis.settings():
+    def measure(self) -> MeasuredCurve:
+        """The curve, with all its points."""
+        for setting in self.method.sweep.settings():
             self._point(setting)
         self._extend()
         self._refine()
-        return Lane(
+        return MeasuredCurve(
             task=self.data.task.id,
             tap=self.tap,
-            layout=self.stored.layout,
+            layout=self.layout,
             method=self.method,
             samples=len(self.reference),
-            numel=sum(turn.stored.numel for turn in self.turns),
-            labels=np.concatenate([turn.labels for turn in self.turns]),
+            numel=sum(fold.features.numel for fold in self.folds),
+            labels=np.concatenate([fold.labels for fold in self.folds]),
             reference=self.reference,
             points=tuple(self._by_rate()),
             failures=self.failures,
@@ -112,81 +124,82 @@ class LaneRun:
         return float(point.agrees(self.reference).mean())
 
     def _extend(self) -> None:
-        """More points below while predictions stand, and above while they do not."""
+        """Measure points below the sweep while predictions stand, and above it while they do not."""
         for _ in range(MOST_BEYOND):
             found = self._by_rate()
             if len(found) < 2 or self._agreement(found[0]) < LOW_MARK:
                 break
-            below = self.method.axis.below(found[0].setting) or self._smaller(found[0])
+            below = self.method.sweep.below(found[0].setting) or self._smaller(found[0])
             if below is None or self._point(below) is None:
                 break
         for _ in range(MOST_BEYOND):
             found = self._by_rate()
             if len(found) < 2 or self._agreement(found[-1]) >= MARK:
                 break
-            above = self.method.axis.above(found[-1].setting)
+            above = self.method.sweep.above(found[-1].setting)
             if above is None or self._point(above) is None:
                 break
 
     def _smaller(self, lowest: Point) -> Setting | None:
-        """Of caufc's own, half the rate, where quality has come to its end."""
-        own = isinstance(self.method, Codec) and self.method.options.get("codec", "transform") == "transform"
+        """Half the rate, for the transform codec, whose quality has come to its end there."""
+        own = isinstance(self.method, CodecMethod) and self.method.options.get("codec", "transform") == "transform"
         return {"bpfp": lowest.bpfp / 2} if own else None
 
     def _refine(self) -> None:
-        """Points in the middle of the two between which agreement reaches the mark."""
+        """Measure points in the middle of the two between which agreement reaches the mark."""
         for _ in range(MIDPOINTS):
             found = self._by_rate()
             below = [number for number, point in enumerate(found) if self._agreement(point) < MARK]
             if not below or below[-1] + 1 == len(found):
                 return
-            middle = self.method.axis.between(found[below[-1]].setting, found[below[-1] + 1].setting)
+            middle = self.method.sweep.between(found[below[-1]].setting, found[below[-1] + 1].setting)
             if middle is None or self._point(middle) is None:
                 return
 
     def _point(self, setting: Setting) -> Point | None:
-        """A point, from the store or measured; None if it cannot be."""
+        """The point of a setting, from the store or measured; None if it cannot be coded."""
         point, reason = self.store.get(setting), self.store.failure(setting)
         stored = point is not None or reason is not None
         if not stored:
             try:
-                point = point_of(setting, self.turns)
+                point = measure_point(setting, self.folds)
                 self.store.add(point)
             except StoppedError:
                 raise
             except CaufError as err:
                 reason = err.message
                 self.store.fail(setting, reason)
-        self._tell(setting, point, reason, stored)
+        self._report(setting, point, reason, stored=stored)
         if point is None:
             self.failures[setting_text(setting)] = reason or ""
             return None
         self.points.append(point)
         return point
 
-    def _tell(self, setting: Setting, point: Point | None, reason: str | None, stored: bool) -> None:
+    def _report(self, setting: Setting, point: Point | None, reason: str | None, *, stored: bool) -> None:
         name = f"{self.data.task.id} {self.tap} {self.method.key} {setting_text(setting)}"
-        share = min(self.step, self.step * len(self.method.axis.values) - self.advanced)
+        share = min(self.step, self.step * len(self.method.sweep.values) - self.advanced)
         self.advanced += share
         if point is None:
-            self.coder.advance(f"{name}: {reason}", share, stored)
+            self.runner.advance(f"{name}: {reason}", share, stored=stored)
             return
         what = f"{name}: {point.bpfp:.4f} BPFP, agreement {100 * self._agreement(point):.2f} %"
-        self.coder.advance(what, share, stored)
+        self.runner.advance(what, share, stored=stored)
 
     def _fingerprint(self) -> dict[str, str]:
+        """The facts that stored points depend on: features, method, options, versions, and what it is fitted on."""
         method = self.method
-        if isinstance(method, Codec):
-            options = dict(sorted((method.options_for(self.data.task.id) or {}).items()))
-            options |= method.told(self.data.taps[self.tap])
-            layout = method.layouts.get(self.stored.layout, "")
+        if isinstance(method, CodecMethod):
+            options = dict(sorted((method.options_for_task(self.data.task.id) or {}).items()))
+            options |= method.options_for_tap(self.data.taps[self.tap])
+            layout = method.layouts.get(self.layout, "")
             if "weights" in options:
                 options["weights"] = hashlib.sha256(Path(options["weights"]).read_bytes()).hexdigest()[:16]
             made = f"caufc {_version('caufc')} {options} {method.fitted} {layout}".rstrip()
         else:
             made = f"{method.package} {_version(method.package)}" if method.package else f"caufc {_version('caufc')}"
-        fit = ", ".join(f"{self.data.count(turn.fitting)} samples" if turn.fitted else "none" for turn in self.turns)
-        features = ", ".join(turn.stored.digest() for turn in self.turns)
+        fit = ", ".join(f"{self.data.count(fold.fitting)} samples" if fold.fitted else "none" for fold in self.folds)
+        features = ", ".join(fold.features.digest() for fold in self.folds)
         return {"features": features, "method": method.key, "made": made, "fit": fit}
 
 

@@ -1,4 +1,9 @@
-"""Rate-accuracy curves: rates at equal agreement, Bjontegaard deltas, and bootstrap intervals of all of them."""
+"""Rate-accuracy curves: rates at equal agreement, Bjontegaard deltas, and bootstrap intervals of all of them.
+
+Bjontegaard deltas are those of VCEG-M33 (2001), by the package ``bjontegaard`` with the piecewise cubic interpolation
+that video coding's common test conditions have taken up since. Intervals are percentiles of a bootstrap over samples
+(Efron 1979); rates at an agreement come from isotonic regression (pool adjacent violators, Ayer et al. 1955).
+"""
 
 from __future__ import annotations
 
@@ -29,18 +34,20 @@ Floats = NDArray[np.float64]
 Bound = Literal["", "<", ">"]
 
 REPLICATES = 1000
+"""Bootstrap draws for points and rates at an agreement; chosen by hand."""
+
 BD_REPLICATES = 200
-"""Of the bootstrap: points and rates at an agreement; Bjontegaard deltas, which take longer."""
+"""Bootstrap draws for Bjontegaard deltas, which take longer; chosen by hand."""
 
 FLOOR = 0.8
-"""Bjontegaard deltas begin at this share of the unquantised quality: nobody runs a network below."""
+"""Bjontegaard deltas begin at this share of the unquantised quality: nobody runs a network below. Chosen by hand."""
 
 INTERPOLATION = "pchip"
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and its 95 % interval; None where it does not exist."""
+    """A value and its 95 % interval; None where there is no such value."""
 
     value: float | None
     low: float | None = None
@@ -49,7 +56,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class RateAt:
-    """BPFP at an agreement; ``bound`` tells that the true rate is below or above all points."""
+    """The BPFP at a mark, with its 95 % interval; by ``bound`` the true rate is below or above all points."""
 
     bpfp: float
     bound: Bound
@@ -59,17 +66,17 @@ class RateAt:
 
 @functools.cache
 def resamples(samples: int, replicates: int, seed: int = 0) -> Floats:
-    """Bootstrap weights ``[replicates, samples]``: how often a sample was drawn, over their number."""
+    """Bootstrap weights ``[replicates, samples]``: how often each sample was drawn, over the number of samples."""
     drawn = np.random.default_rng(seed).integers(0, samples, (replicates, samples))
     return np.stack([np.bincount(row, minlength=samples) for row in drawn]) / samples
 
 
 class Curve:
-    """Rates and, by sample, whether the output was right at each.
+    """The share of right outputs over the rate.
 
     Args:
-        rates: BPFP ``[P]``, ascending.
-        right: whether it was ``[P, B]``.
+        rates: BPFP of the points ``[P]``, ascending.
+        right: whether the output of each sample was right at each point ``[P, B]``.
     """
 
     def __init__(self, rates: Sequence[float], right: NDArray[np.bool_]) -> None:
@@ -78,11 +85,11 @@ class Curve:
 
     @functools.cached_property
     def replicates(self) -> Floats:
-        """Shares in resampled data ``[R, P]``: the same samples are drawn for every curve of a task."""
+        """The shares in resampled data ``[R, P]``; the same samples are drawn for every curve of a task."""
         return resamples(self.right.shape[1], REPLICATES) @ self.right.T.astype(np.float64)
 
     def intervals(self) -> list[Interval]:
-        """95 % intervals of the shares."""
+        """The share at every point, with its 95 % interval."""
         low, high = np.percentile(self.replicates, [2.5, 97.5], axis=0)
         return [Interval(*map(float, each)) for each in zip(self.shares, low, high, strict=True)]
 
@@ -95,7 +102,7 @@ class Curve:
 
 
 def rate_at(rates: Floats, shares: Floats, mark: float) -> tuple[float, Bound]:
-    """BPFP at which the isotonic regression of shares over rates reaches a mark.
+    """The BPFP at which the isotonic regression of shares over rates reaches a mark.
 
     Shares that fall from one rate to a higher one are chance: they count as their mean. Between points, log bytes are
     linear in the share.
@@ -128,21 +135,21 @@ def bd_available() -> bool:
 
 
 def bd_rate(anchor: Curve, curve: Curve, floor: float) -> Interval:
-    """BD-rate in %: mean change of bytes at equal shares, from ``floor`` on."""
+    """The BD-rate in %: mean change of bytes at equal shares, from ``floor`` on."""
     import bjontegaard
 
     return _delta(bjontegaard.bd_rate, envelope, anchor, curve, floor, 1.0)
 
 
 def bd_accuracy(anchor: Curve, curve: Curve, floor: float) -> Interval:
-    """Mean change of the share, in percentage points, at equal bytes (BD-PSNR's construction)."""
+    """The mean change of the share at equal bytes, in percentage points (BD-PSNR's construction)."""
     import bjontegaard
 
     return _delta(bjontegaard.bd_psnr, best_so_far, anchor, curve, floor, 100.0)
 
 
 def bd_rate_at_snr(anchor: Sequence[tuple[float, float]], curve: Sequence[tuple[float, float]]) -> Interval:
-    """BD-rate in %: mean change of bytes at equal signal-to-noise ratio of the features.
+    """The BD-rate in %: mean change of bytes at equal signal-to-noise ratio of the features.
 
     Args:
         anchor, curve: BPFP and dB of points, by ascending BPFP.
@@ -154,18 +161,18 @@ def bd_rate_at_snr(anchor: Sequence[tuple[float, float]], curve: Sequence[tuple[
     return Interval(value, value, value)
 
 
-Shape = Callable[[Floats, Floats, float], tuple[Floats, Floats]]
-"""What of a curve is compared: rates, shares and a floor -> rates and shares."""
+Reduction = Callable[[Floats, Floats, float], tuple[Floats, Floats]]
+"""The part of a curve that is compared: rates, shares and a floor -> rates and shares."""
 
 
 def _delta(
-    metric: Callable[..., float], shape: Shape, anchor: Curve, curve: Curve, floor: float, unit: float
+    metric: Callable[..., float], reduce: Reduction, anchor: Curve, curve: Curve, floor: float, unit: float
 ) -> Interval:
     if not len(anchor.rates) or not len(curve.rates):
         return Interval(None)
 
     def of(ours: Floats, theirs: Floats) -> float | None:
-        found = _measured(metric, shape(anchor.rates, theirs, floor), shape(curve.rates, ours, floor))
+        found = _measured(metric, reduce(anchor.rates, theirs, floor), reduce(curve.rates, ours, floor))
         return None if found is None else unit * found
 
     value = of(curve.shares, anchor.shares)
@@ -180,7 +187,7 @@ def _delta(
 def _measured(
     metric: Callable[..., float], first: tuple[Floats, Floats], second: tuple[Floats, Floats]
 ) -> float | None:
-    """The library's figure; None where curves do not overlap."""
+    """The value of the library's metric; None where curves do not overlap."""
     if min(len(first[0]), len(second[0])) < 2:
         return None
     with warnings.catch_warnings():
@@ -191,7 +198,7 @@ def _measured(
 
 
 def envelope(rates: Floats, shares: Floats, floor: float = -math.inf) -> tuple[Floats, Floats]:
-    """Points that no cheaper one reaches, from ``floor`` on; a point at the floor itself is interpolated."""
+    """The points that no cheaper one reaches, from ``floor`` on; a point at the floor itself is interpolated."""
     kept: list[int] = []
     for number, share in enumerate(shares):
         if not kept or share > shares[kept[-1]]:
@@ -200,7 +207,7 @@ def envelope(rates: Floats, shares: Floats, floor: float = -math.inf) -> tuple[F
 
 
 def best_so_far(rates: Floats, shares: Floats, floor: float) -> tuple[Floats, Floats]:
-    """At every rate the best share up to it, from ``floor`` on."""
+    """The best share up to each rate, from ``floor`` on."""
     return _from_floor(rates, np.maximum.accumulate(shares), floor)
 
 

@@ -1,4 +1,4 @@
-"""Features kept in files: values in one flat array, shapes beside it, so that ragged samples are held like others."""
+"""The feature files of an evaluation: values in one flat array, shapes beside it, ragged samples like all others."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 
 from ..align import LayoutAligner
 from ..layouts import Layout
-from .rivals.base import TensorPlan
+from .rivals.base import TensorSpec
 
-__all__ = ["Stored"]
+__all__ = ["FeatureFile"]
 
 Samples = Any
 """A batch ``[B, ...]``, or a list of arrays of one sample each."""
 
 
 @dataclass(frozen=True)
-class Stored:
-    """Features of samples, fp32.
+class FeatureFile:
+    """Features of one tap in fp32, as a run keeps them in a file.
 
     Args:
         samples: a batch ``[B, ...]``, or a list of ragged samples.
@@ -36,8 +36,8 @@ class Stored:
     layout: str
 
     @classmethod
-    def of(cls, features: Any, layout: str) -> Stored:
-        """Features as numpy holds them; torch tensors go in too. Samples of one shape become a batch."""
+    def of(cls, features: Any, layout: str) -> FeatureFile:
+        """The features of a batch or a list, numpy or torch; samples of one shape become a batch."""
         known = Layout(layout)
         if not isinstance(features, list):
             return cls(_singles(features), known.of_batch().expression)
@@ -47,8 +47,8 @@ class Stored:
         return cls(samples, known.unbatched().expression)
 
     @classmethod
-    def load(cls, path: Path) -> Stored:
-        """Read what :meth:`save` wrote."""
+    def load(cls, path: Path) -> FeatureFile:
+        """Features that :meth:`save` wrote."""
         facts = json.loads(path.with_suffix(".json").read_text("utf-8"))
         flat, shapes = np.load(path), [tuple(shape) for shape in facts["shapes"]]
         if facts["batch"]:
@@ -64,12 +64,12 @@ class Stored:
 
     @property
     def batch(self) -> bool:
-        """Whether samples share a shape, and an array."""
+        """Whether samples share a shape, and so an array."""
         return not isinstance(self.samples, list)
 
     @property
     def arrays(self) -> list[NDArray[np.float32]]:
-        """The batch, or every sample."""
+        """The batch as the one array, or every sample."""
         return [self.samples] if self.batch else self.samples
 
     @property
@@ -83,24 +83,26 @@ class Stored:
         return 4 * self.numel
 
     @property
-    def plan(self) -> TensorPlan:
-        """What rivals know of the features."""
+    def spec(self) -> TensorSpec:
+        """The form of the features, as rivals know it."""
         layout = Layout(self.layout)
         shift = 1 if layout.batched else 0
         channels = tuple(axis + shift for axis in LayoutAligner(layout).channel_axes)
-        return TensorPlan("fp32", [part.shape for part in self.arrays], channels)
+        return TensorSpec("fp32", [part.shape for part in self.arrays], channels)
 
     def tokens(self) -> NDArray[np.float32]:
         """All tokens as rows ``[N, C]``."""
-        matrix: NDArray[np.float32] = self.plan.matrix(self.arrays)
+        matrix: NDArray[np.float32] = self.spec.matrix(self.arrays)
         return matrix
 
-    def like(self, samples: Samples) -> Stored:
-        """Other values in the same form, as a decoder gives them."""
-        return Stored([_singles(s) for s in samples] if isinstance(samples, list) else _singles(samples), self.layout)
+    def like(self, samples: Samples) -> FeatureFile:
+        """Features of other values in the same form, as a decoder gives them."""
+        return FeatureFile(
+            [_singles(s) for s in samples] if isinstance(samples, list) else _singles(samples), self.layout
+        )
 
     def digest(self) -> str:
-        """Of all values and shapes, in hex."""
+        """A digest of all values and shapes, in hex."""
         sha = hashlib.sha256(repr((self.layout, [part.shape for part in self.arrays])).encode())
         for part in self.arrays:
             sha.update(np.ascontiguousarray(part).data)

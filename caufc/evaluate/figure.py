@@ -1,4 +1,4 @@
-"""Rate-accuracy curves as SVG: one panel a tap, drawn once for the page, for print and for a README."""
+"""Rate-accuracy curves as SVG: one panel per tap, drawn once for the page, for print and for a README."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ WIDTH, HEIGHT = 460, 330
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 28, 42
 
 AGREEMENT_TICKS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+
 LOWEST_AGREEMENT = 0.5
+"""Agreements are drawn down to this one; chosen by hand."""
+
 ACCURACY_BELOW = 0.25
 """Accuracies are drawn down to so much below the unquantised one."""
 
@@ -32,21 +35,21 @@ COLOURS = {
         *("#e6ee9c", "#b0bec5", "#d8638f", "#3f8fd2", "#4f9e56", "#d9832b", "#9d62b8"),
     ),
 }
-"""By number of the method, round and round; of rivals the lines are dashed."""
+"""Colours by the number of the method, round and round; the lines of rivals are dashed."""
 
 MARKERS = ("circle", "square", "diamond", "triangle", "cross")
 
 
 @dataclass(frozen=True)
-class _Scale:
-    """Figures to pixels, and the figures at which a line stands."""
+class _Axis:
+    """An axis: values to pixels, and the values at which a line stands."""
 
     place: Callable[[float], float]
     ticks: Sequence[tuple[float, str]]
 
 
 def style(theme: str) -> str:
-    """CSS rules of the figure's colours in one theme."""
+    """The CSS rules of the figure's colours in one theme."""
     ink, paper, grid = ("#1b1b1f", "#ffffff", "#d9d9e0") if theme == "light" else ("#e6e6ea", "#17171b", "#3a3a42")
     rules = [f".rd{{--ink:{ink};--paper:{paper};--grid:{grid}}}"]
     rules += [f".rd .m{number}{{--c:{colour}}}" for number, colour in enumerate(COLOURS[theme])]
@@ -68,7 +71,7 @@ SHAPES = """
 
 
 def panel(tap: Result, methods: Sequence[Result], measure: Measure) -> str:
-    """One tap's curves, an ``<svg>``; empty if there is no such measure.
+    """The curves of one tap as an ``<svg>``; empty if there is no such measure.
 
     Args:
         tap: of the results.
@@ -101,7 +104,7 @@ def panel(tap: Result, methods: Sequence[Result], measure: Measure) -> str:
 
 
 def figure(results: Result, measure: Measure = "agreement", columns: int = 2) -> str:
-    """All panels and a legend in one SVG file, which follows the reader's light or dark theme."""
+    """All panels and a legend as one SVG file, which follows the reader's light or dark theme."""
     panels = [text for tap in results["taps"] if (text := panel(tap, results["methods"], measure))]
     rows = -(-len(panels) // columns)
     shown = [
@@ -129,13 +132,13 @@ def figure(results: Result, measure: Measure = "agreement", columns: int = 2) ->
 
 
 def legend_mark(number: int, method: Result) -> str:
-    """Line and marker of a method, 26 pixels wide around the height 0."""
+    """The line and marker of a method, 26 pixels wide around the height 0."""
     kind = "curve rival" if method["kind"] == "rival" else "curve"
     colour = f"m{number % len(COLOURS['light'])}"
     return f'<g class="{kind} {colour}"><path d="M0 0H26"/>{_marker(number, 13, 0)}</g>'
 
 
-def _curve(number: int, method: Result, points: Sequence[Result], measure: Measure, x: _Scale, y: _Scale) -> str:
+def _curve(number: int, method: Result, points: Sequence[Result], measure: Measure, x: _Axis, y: _Axis) -> str:
     kind = "curve rival" if method["kind"] == "rival" else "curve"
     places = [(x.place(point["bpfp"]), y.place(point[measure]["value"])) for point in points]
     line = "L".join(f"{left:.1f} {top:.1f}" for left, top in places)
@@ -163,7 +166,7 @@ def _tip(method: Result, point: Result) -> str:
 
 
 def _marker(number: int, x: float, y: float) -> str:
-    """A shape of the method's own, so that curves can be told apart without colour."""
+    """The marker of a method, a shape of its own, so that curves can be told apart without colour."""
     shape = MARKERS[number % len(MARKERS)]
     if shape == "circle":
         return f'<circle class="mark" cx="{x:.1f}" cy="{y:.1f}" r="3.6"/>'
@@ -180,7 +183,7 @@ def _marker(number: int, x: float, y: float) -> str:
     return f'<polygon class="mark" points="{corners}"/>'
 
 
-def _frame(name: str, measure: Measure, x: _Scale, y: _Scale, tap: Result) -> list[str]:
+def _frame(name: str, measure: Measure, x: _Axis, y: _Axis, tap: Result) -> list[str]:
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     parts = [f'<text class="title" x="{LEFT}" y="17">{escape(name)}</text>']
     for value, text in x.ticks:
@@ -201,7 +204,7 @@ def _frame(name: str, measure: Measure, x: _Scale, y: _Scale, tap: Result) -> li
     return parts
 
 
-def _rates(rates: Sequence[float]) -> _Scale:
+def _rates(rates: Sequence[float]) -> _Axis:
     low, high = math.log10(min(rates)) - 0.08, math.log10(max(rates)) + 0.08
     span = max(high - low, 0.5)
 
@@ -211,10 +214,10 @@ def _rates(rates: Sequence[float]) -> _Scale:
     decades = [10.0**power for power in range(math.ceil(low), math.floor(low + span) + 1)]
     ticks = decades if len(decades) > 2 else sorted({d * f for d in (*decades, 0.1 * min(rates)) for f in (1, 2, 5)})
     inside = [tick for tick in ticks if low <= math.log10(tick) <= low + span]
-    return _Scale(place, [(tick, f"{tick:g}") for tick in inside])
+    return _Axis(place, [(tick, f"{tick:g}") for tick in inside])
 
 
-def _agreements(samples: int) -> _Scale:
+def _agreements(samples: int) -> _Axis:
     """The share of changed predictions on a logarithmic scale; none is drawn as half a sample."""
     best = 0.5 / samples
     low, high = math.log10(1 - LOWEST_AGREEMENT), math.log10(best)
@@ -224,14 +227,14 @@ def _agreements(samples: int) -> _Scale:
         return HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM)
 
     ticks = [tick for tick in AGREEMENT_TICKS if 1 - tick > 1.5 * best]
-    return _Scale(place, [*((tick, f"{100 * tick:g}") for tick in ticks), (1.0, "100")])
+    return _Axis(place, [*((tick, f"{100 * tick:g}") for tick in ticks), (1.0, "100")])
 
 
-def _accuracies(low: float, accuracy: float) -> _Scale:
+def _accuracies(low: float, accuracy: float) -> _Axis:
     high = min(1.0, accuracy + 0.04)
 
     def place(share: float) -> float:
         return HEIGHT - BOTTOM - (share - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
     ticks = [number / 100 for number in range(0, 101, 5) if low <= number / 100 <= high]
-    return _Scale(place, [(tick, f"{100 * tick:g}") for tick in ticks])
+    return _Axis(place, [(tick, f"{100 * tick:g}") for tick in ticks])

@@ -1,4 +1,4 @@
-"""A task out of a folder of labelled images, one folder a class, and any backbone that a plugin knows."""
+"""A task made of labelled images, one folder per class, and any backbone that a plugin knows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Sample = tuple[Path, str]
 
 
 def folder_task(manager: PluginManager, arch: str, taps: Sequence[str], data: Path, classes: Path | None) -> Task:
-    """The task of telling the classes of a folder apart; nothing is loaded yet.
+    """The task of classifying a folder's images; no network is loaded yet.
 
     In every class files at even positions fit, those at odd ones test.
 
@@ -36,8 +36,9 @@ def folder_task(manager: PluginManager, arch: str, taps: Sequence[str], data: Pa
         manager: knows the backbone.
         arch: architecture ID.
         taps: names; at least one.
-        data: folder with one folder a class.
-        classes: text file with the folders' names in the order of the network's outputs, one a line; None to find out.
+        data: folder with one folder per class.
+        classes: text file with the folders' names in the order of the network's outputs, one per line; None to find
+            out.
 
     Raises:
         StorageError: if a folder or file is missing.
@@ -54,7 +55,7 @@ def folder_task(manager: PluginManager, arch: str, taps: Sequence[str], data: Pa
 
 
 class FolderRuntime:
-    """Files of labelled folders before a backbone.
+    """The runtime of a folder task: labelled files, and the backbone that sees them.
 
     Args:
         runtime: the backbone.
@@ -80,16 +81,16 @@ class FolderRuntime:
         return self._runtime.resume(features, tap)
 
     def _outputs(self) -> int:
-        """How many scores the network gives."""
+        """How many scores the network gives; 0 if it does not say."""
         model = getattr(getattr(self._runtime, "_runtime", None), "model", None)
         return int(getattr(model, "num_classes", 0) or 0)
 
 
 def class_numbers(names: Sequence[str], order: Sequence[str] | None, outputs: int) -> dict[str, int]:
-    """Class name -> number of its output; empty if that cannot be known.
+    """The number of each class's output by its name; empty if that cannot be known.
 
-    By a given order; else numbers as names are taken as they are, WordNet IDs as ImageNet-1k orders them, and as many
-    folders as outputs in the order of their names.
+    A given order counts; else numbers as names are taken as they are, WordNet IDs as ImageNet-1k orders them, and as
+    many folders as outputs in the order of their names.
     """
     if order is not None:
         return {name: number for number, name in enumerate(order)}
@@ -132,7 +133,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _mixed(files: dict[str, list[Path]], start: int) -> list[Sample]:
-    """Every second file of all classes in turn, so that the first samples hold all classes."""
+    """Every second file of every class, the classes taking turns, so that the first samples hold all of them."""
     rounds = zip_longest(*([(path, name) for path in paths[start::2]] for name, paths in files.items()))
     return [sample for each in rounds for sample in each if sample is not None]
 

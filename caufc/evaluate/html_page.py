@@ -13,7 +13,7 @@ from .figure import (
     panel,
     style,
 )
-from .tables import Table
+from .tables import ReportTable
 
 __all__ = ["html_page"]
 
@@ -26,8 +26,8 @@ USE = (
 )
 
 
-def html_page(title: str, results: Result, tables: Sequence[Table], facts: Mapping[str, Any]) -> str:
-    """The page.
+def html_page(title: str, results: Result, tables: Sequence[ReportTable], facts: Mapping[str, Any]) -> str:
+    """The page, as HTML.
 
     Args:
         title: of the page.
@@ -77,7 +77,7 @@ def _both(tap: Result, methods: Sequence[Result]) -> str:
     return "".join(f'<div class="{measure}">{svg}</div>' for measure, svg in drawn.items() if svg)
 
 
-def _table(table: Table) -> str:
+def _table(table: ReportTable) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
     note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""

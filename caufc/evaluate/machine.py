@@ -1,4 +1,4 @@
-"""What results say of the machine they were made on: no host names, user names or paths."""
+"""The description of the machine that results were made on: no host names, user names or paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The experiment of the paper that caufc is named after (arXiv 2506.12737), as choices of tasks and codecs.
+"""The experiment of the paper that caufc is named after (arXiv 2506.12737): its codecs, anchor and sample counts.
 
 The paper compares one codec for all architectures with one trained for each, after aligning what they see. Here both
 are the learned codec, beside the transform codec and the rivals, and the ablation leaves alignment steps out.
@@ -13,23 +13,22 @@ from pathlib import Path
 from ..errors import StorageError
 from .experiment import OWN_TASKS
 from .methods import (
-    CODECS,
-    Codec,
+    CODEC_METHODS,
+    CodecMethod,
     hyperprior,
 )
 from .task_data import file_name
 
-__all__ = ["PAPER_FIT_SAMPLES", "PAPER_SAMPLES", "paper_anchor", "paper_codecs"]
+__all__ = ["PAPER_SAMPLES", "paper_anchor", "paper_codecs"]
 
 PAPER_SAMPLES = 1000
-PAPER_FIT_SAMPLES = 800
-"""So that eight taps take less than three hours on two cores."""
+"""Samples of the test half at most: eight taps then take less than three hours (tools/results/paper.md)."""
 
 PER_ARCHITECTURE = "hyperprior-arch"
 UNIVERSAL = "hyperprior"
 
 UNALIGNED = {"b c h w": "b n c d"}
-"""A map as it is: channels as rows of the plane, positions as columns."""
+"""The layout of maps -> that of maps as they are: channels as rows of the plane, positions as columns."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class _Ablated:
     Args:
         name: as tables show it.
         options: of :func:`caufc.encode`; its weights were trained under the same.
-        layouts: told instead of the features' own.
+        layouts: the features' own layout -> the layout that is given instead.
     """
 
     name: str
@@ -51,11 +50,11 @@ ABLATION = {
     "none": _Ablated("hyperprior, no alignment", {"align": "none"}, UNALIGNED),
     "format": _Ablated("hyperprior, format alignment only", {"align": "none"}),
 }
-"""Part of a weights file's name -> what it was trained for. The universal codec has both steps."""
+"""Part of a weights file's name -> the codec it was trained for. The universal codec has both alignment steps."""
 
 
-def paper_codecs(weights: Path | None) -> list[Codec]:
-    """All codecs of the experiment; those whose weights are not there are left out with a note.
+def paper_codecs(weights: Path | None) -> list[CodecMethod]:
+    """The codecs of the experiment; those whose weights are not there are left out of the run with a note.
 
     Args:
         weights: folder with ``TASK.caufw``, trained for one architecture each (``cifar10_resnet56.caufw``), and
@@ -66,20 +65,20 @@ def paper_codecs(weights: Path | None) -> list[Codec]:
     """
     if weights is not None and not weights.is_dir():
         raise StorageError("no such folder", file=str(weights), remedy="'caufc train' makes weights")
-    own = [codec for codec in CODECS if codec.key != UNIVERSAL]
+    own = [codec for codec in CODEC_METHODS if codec.key != UNIVERSAL]
     universal = hyperprior(UNIVERSAL, "hyperprior, universal", None)
     single = hyperprior(PER_ARCHITECTURE, "hyperprior, per architecture", _by_task(weights))
     ablation = [_ablated(f"ablation-{part}", each, weights) for part, each in ABLATION.items()]
     return [*own, universal, single, *ablation]
 
 
-def paper_anchor(codecs: list[Codec]) -> str | None:
-    """The paper's baseline, the codec trained for one architecture; what stands in for it where it is not there."""
+def paper_anchor(codecs: list[CodecMethod]) -> str | None:
+    """The key of the paper's baseline, the codec trained for one architecture, or of what stands in for it."""
     there = [codec.key for codec in codecs if codec.missing() is None and (codec.weights is None or codec.weights)]
     return next((key for key in (PER_ARCHITECTURE, UNIVERSAL) if key in there), None)
 
 
-def _ablated(key: str, ablated: _Ablated, weights: Path | None) -> Codec:
+def _ablated(key: str, ablated: _Ablated, weights: Path | None) -> CodecMethod:
     found = hyperprior(key, ablated.name, _for_all(weights, key), **ablated.options)
     return replace(found, layouts=ablated.layouts)
 

@@ -19,17 +19,17 @@ __all__ = ["Point", "PointStore"]
 
 @dataclass(frozen=True)
 class Point:
-    """One tap, coded in one way at one setting.
+    """A measured point: one tap, coded by one method at one setting. Its fields are the keys of stored JSON.
 
     Args:
-        setting: of the method.
+        setting: the method's.
         bytes: all that decoding needs.
         bpfp: bits per feature point, 8 bytes / values.
         snr_db: 10 log10 of energy over squared error; None if nothing was lost.
-        encode_mb_s, decode_mb_s: 10^6 bytes of fp32 values a second of CPU time, one thread.
+        encode_mb_s, decode_mb_s: 10^6 bytes of fp32 values per second of CPU time, one thread.
         encode_mib, decode_mib: peak memory above what stood before.
-        variant: the full name of what made it.
-        top1: predictions of all samples.
+        variant: the full name of the variant that made it.
+        top1: the top-1 class of every sample.
     """
 
     setting: Setting
@@ -44,7 +44,7 @@ class Point:
     top1: Sequence[int]
 
     def agrees(self, reference: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """By sample, whether the prediction is that from unquantised features ``[B]``."""
+        """Whether each prediction is that of ``reference``, the classes ``[B]`` from unquantised features."""
         same: NDArray[np.bool_] = np.asarray(self.top1, np.int64) == reference
         return same
 
@@ -54,7 +54,7 @@ class PointStore:
 
     Args:
         path: of the file.
-        fingerprint: of features, options and versions; points of another one do not count.
+        fingerprint: what tells features, options and versions apart; points of another one do not count.
     """
 
     def __init__(self, path: Path, fingerprint: Mapping[str, Any]) -> None:
@@ -76,12 +76,12 @@ class PointStore:
         return self._failed.get(setting_text(setting))
 
     def add(self, point: Point) -> None:
-        """Keep a point."""
+        """Keep a point, in the file too."""
         self._found[setting_text(point.setting)] = point
         self._write()
 
     def fail(self, setting: Setting, reason: str) -> None:
-        """Keep the reason why there is no point."""
+        """Keep the reason why a setting has no point."""
         self._failed[setting_text(setting)] = reason
         self._write()
 

@@ -1,4 +1,4 @@
-"""Runs workers, one process a point, on one thread each; all end when the run does."""
+"""The worker processes of a run: one per point, each on one thread; all end when the run does."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from ..errors import (
     InputError,
 )
 from .worker import (
-    Coded,
-    Job,
+    CodingJob,
+    CodingResult,
 )
 
-__all__ = ["Children", "StoppedError"]
+__all__ = ["StoppedError", "WorkerPool"]
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "BLOSC_NTHREADS")
 
 
 class StoppedError(Exception):
-    """The run ends: what a worker was doing does not count."""
+    """The run was stopped: what a worker was doing does not count."""
 
 
-class Children:
-    """The worker processes of a run."""
+class WorkerPool:
+    """The worker processes of a run, which can be stopped together."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
         self.stopped = False
 
-    def code(self, job: Job) -> Coded:
-        """Do a job in a process of its own.
+    def code(self, job: CodingJob) -> CodingResult:
+        """The result of a job, done in a process of its own.
 
         Raises:
             InputError: if the features cannot be coded so.
@@ -50,26 +50,26 @@ class Children:
         with self._lock:
             if self.stopped:
                 raise StoppedError
-            child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
-            self._running.add(child)
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
+            self._running.add(process)
         try:
-            out, err = child.communicate(json.dumps(asdict(job)))
+            out, err = process.communicate(json.dumps(asdict(job)))
         finally:
             with self._lock:
-                self._running.discard(child)
+                self._running.discard(process)
         if self.stopped:
             raise StoppedError
-        return _answer(child.returncode, out, err)
+        return _answer(process.returncode, out, err)
 
     def stop(self) -> None:
         """End all workers."""
         with self._lock:
             self.stopped = True
-            for child in self._running:
-                child.kill()
+            for process in self._running:
+                process.kill()
 
 
-def _answer(code: int, out: str, err: str) -> Coded:
+def _answer(code: int, out: str, err: str) -> CodingResult:
     lines = out.splitlines()
     if code or not lines:
         last = err.strip().splitlines()[-1:] or [f"it ended with exit code {code}"]
@@ -77,10 +77,10 @@ def _answer(code: int, out: str, err: str) -> Coded:
     answer = json.loads(lines[-1])
     if "error" in answer:
         raise InputError(answer["error"], remedy=answer["remedy"])
-    return Coded(**answer)
+    return CodingResult(**answer)
 
 
 def _search_path() -> str:
-    """Where this caufc is, before what was there: workers run the same."""
+    """A PYTHONPATH that begins with this caufc, so that workers run the same."""
     here = str(Path(__file__).resolve().parents[2])
     return os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -1,4 +1,4 @@
-"""Writes what an evaluation found: JSON, Markdown, one HTML page, and the figure."""
+"""The report of an evaluation, as JSON, Markdown, one HTML page, and a figure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .figure import figure
 from .html_page import html_page
 from .tables import tables_of
 
-__all__ = ["Report"]
+__all__ = ["EvaluationReport"]
 
 
 @dataclass(frozen=True)
-class Report:
-    """A finished evaluation.
+class EvaluationReport:
+    """The report of an evaluation: its results, and how the run was made.
 
     Args:
         title: of the pages.
@@ -33,11 +33,11 @@ class Report:
     skipped: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, numbers unrounded."""
+        """The report as plain data, numbers unrounded."""
         return {"title": self.title, **self.facts, "skipped": dict(self.skipped), **self.results}
 
     def markdown(self) -> str:
-        """All tables."""
+        """The report as Markdown: all tables, and what the run was made with."""
         lines = [f"# {self.title}", ""]
         lines += [text for table in tables_of(self.results) for text in (table.markdown(), "")]
         if self.skipped:

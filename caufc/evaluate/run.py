@@ -1,53 +1,54 @@
-"""Runs an evaluation: every method on every tap, and more points where the curve needs them."""
+"""The run of an evaluation: every method on every tap, several points side by side."""
 
 from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..types import (
+    Progress,
+    no_progress,
+)
 from .curve_run import (
-    Lane,
-    LaneRun,
+    CurveRun,
+    MeasuredCurve,
 )
 from .methods import (
-    Codec,
+    CodecMethod,
     Method,
 )
 from .pool import (
-    Children,
     StoppedError,
+    WorkerPool,
 )
 from .task_data import TaskData
 from .worker import (
-    Coded,
-    Job,
+    CodingJob,
+    CodingResult,
 )
 
-__all__ = ["Run", "Told"]
+__all__ = ["EvaluationRun"]
 
 SHORT_SECONDS = 1e-6
-"""Less is left of sums that were rounded, not work."""
+"""Seconds below which what is left is a rounded sum, not work."""
 
 OVERHEAD_SECONDS = 3.0
-"""Of a point, beside its values: a process, and the rest of the network."""
-
-Told = Callable[[str, float], None]
-"""Called with what was done or is being done, and the share of all work that is done, 0 to 1."""
+"""Seconds that a point takes beside its values, about: a process, and the network behind the tap; set by hand."""
 
 
-class Run:
-    """An evaluation.
+class EvaluationRun:
+    """One run of an evaluation, which goes on where an earlier one on the same folder was stopped.
 
     Args:
-        tasks: their data.
+        tasks: the data of each task.
         methods: what is measured.
         work: folder for features, profiles and points.
-        jobs: points that are measured side by side, a core each.
-        told: progress.
+        jobs: points that are measured side by side, on one core each.
+        progress: called with what was done, and how many milliseconds of all work that is, as estimated.
     """
 
     def __init__(
@@ -56,27 +57,27 @@ class Run:
         methods: Sequence[Method],
         work: Path,
         jobs: int = 1,
-        told: Told = lambda text, share: None,
+        progress: Progress = no_progress,
     ) -> None:
-        self.tasks, self.methods, self.work, self.jobs, self.told = tasks, methods, work, jobs, told
-        self._children, self._lock = Children(), threading.Lock()
-        self._done = self._all = 0.0
+        self.tasks, self.methods, self.work, self.jobs, self.progress = tasks, methods, work, jobs, progress
+        self._pool, self._lock = WorkerPool(), threading.Lock()
+        self._done_seconds = self._all_seconds = 0.0
         self.skipped: dict[str, str] = {}
 
-    def measure(self) -> list[Lane]:
-        """Measure what is not there yet.
+    def measure(self) -> list[MeasuredCurve]:
+        """The curves of all methods on all taps; points that are stored are not measured again.
 
         Raises:
-            CaufError: for a task that cannot be run; points that cannot be coded are failures of their lane.
+            CaufError: for a task that cannot be run; points that cannot be coded are failures of their curve.
         """
-        plan = [
+        wanted = [
             (data, tap, method) for data in self.tasks for tap in data.taps for method in self._methods_of(data, tap)
         ]
-        weights = {(data.task.id, tap, method.key): self._weight(data, tap, method) for data, tap, method in plan}
-        self._all = sum(weights.values())
-        with self._scratch() as scratch, ThreadPoolExecutor(self.jobs) as pool:
+        seconds = [self._seconds(data, tap, method) for data, tap, method in wanted]
+        self._all_seconds = sum(seconds)
+        with self._scratch() as scratch, ThreadPoolExecutor(self.jobs) as executor:
             futures = [
-                pool.submit(self._lane, *job, scratch, weights[job[0].task.id, job[1], job[2].key]) for job in plan
+                executor.submit(self._curve, *each, scratch, share) for each, share in zip(wanted, seconds, strict=True)
             ]
             try:
                 wait(futures, return_when=FIRST_EXCEPTION)
@@ -84,14 +85,14 @@ class Run:
                     if future.done():
                         future.result()
             except BaseException:
-                self._children.stop()
-                pool.shutdown(cancel_futures=True)
+                self._pool.stop()
+                executor.shutdown(cancel_futures=True)
                 raise
             return [future.result() for future in futures]
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
-        """A folder for what lives no longer than the run; one that was killed may have left its own."""
+        """A folder for what lives no longer than the run; a run that was killed may have left its own."""
         folder = self.work / "scratch"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -101,45 +102,47 @@ class Run:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _methods_of(self, data: TaskData, tap: str) -> list[Method]:
+        """The methods that can run on a tap; those without weights for the task are noted as skipped."""
         found = []
         for method in self.methods:
-            if isinstance(method, Codec) and not method.suits(data.taps[tap]):
+            if isinstance(method, CodecMethod) and not method.suits(data.taps[tap]):
                 continue
-            if isinstance(method, Codec) and method.options_for(data.task.id) is None:
+            if isinstance(method, CodecMethod) and method.options_for_task(data.task.id) is None:
                 self.skipped[f"{method.key} on {data.task.id}"] = "there are no weights for it"
             else:
                 found.append(method)
         return found
 
-    def _weight(self, data: TaskData, tap: str, method: Method) -> float:
-        """About how many seconds a lane takes; features are extracted on the way."""
-        path = data.features(tap, "test", lambda text, share: self.told(text, 0.0))
+    def _seconds(self, data: TaskData, tap: str, method: Method) -> float:
+        """About how many seconds a curve takes; features are extracted on the way."""
+        path = data.features(tap, "test", lambda what, *_: self.progress(what, 0, 1))
         data.reference(tap)
         mb = path.stat().st_size / 1e6 * len(data.tested)
-        return len(method.axis.values) * (method.cost * mb + OVERHEAD_SECONDS)
+        return len(method.sweep.values) * (method.cost * mb + OVERHEAD_SECONDS)
 
-    def _lane(self, data: TaskData, tap: str, method: Method, scratch: Path, weight: float) -> Lane:
-        lane = LaneRun(self, data, tap, method, scratch, weight / len(method.axis.values))
-        found = lane.measure()
-        self.advance(f"{data.task.id} {tap} {method.key}: done", weight - lane.advanced)
-        return found
+    def _curve(self, data: TaskData, tap: str, method: Method, scratch: Path, seconds: float) -> MeasuredCurve:
+        curve_run = CurveRun(self, data, tap, method, scratch, seconds / len(method.sweep.values))
+        curve = curve_run.measure()
+        self.advance(f"{data.task.id} {tap} {method.key}: done", seconds - curve_run.advanced)
+        return curve
 
-    def advance(self, text: str, weight: float, stored: bool = False) -> None:
-        """Tell what was done, as a share of what was not stored from before.
+    def advance(self, what: str, seconds: float, *, stored: bool = False) -> None:
+        """Report what was done, and the seconds it was estimated at; stored work is none of this run's.
 
         Raises:
             StoppedError: if the run was stopped.
         """
-        if self._children.stopped:
+        if self._pool.stopped:
             raise StoppedError
         with self._lock:
             if stored:
-                self._all -= weight
+                self._all_seconds -= seconds
             else:
-                self._done += weight
-            left = self._all - self._done
-            self.told(text, self._done / self._all if left > SHORT_SECONDS else 1.0)
+                self._done_seconds += seconds
+            total = max(1, round(1000 * self._all_seconds))
+            left = self._all_seconds - self._done_seconds
+            self.progress(what, round(1000 * self._done_seconds) if left > SHORT_SECONDS else total, total)
 
-    def code(self, job: Job) -> Coded:
+    def code(self, job: CodingJob) -> CodingResult:
         """Code in a process of its own."""
-        return self._children.code(job)
+        return self._pool.code(job)

@@ -1,4 +1,4 @@
-"""What an evaluation found, as plain data: points with intervals, rates at equal agreement, Bjontegaard deltas."""
+"""The summary of an evaluation as plain data: points with intervals, rates at equal agreement, Bjontegaard deltas."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .curve_run import Lane
+from .curve_run import MeasuredCurve
 from .curves import (
     FLOOR,
     Curve,
@@ -20,30 +20,32 @@ from .curves import (
     bd_rate_at_snr,
 )
 from .methods import (
-    Codec,
+    CodecMethod,
     Method,
 )
-from .rivals import FAMILIES
+from .rivals.registry import FAMILIES
 
 __all__ = ["MARKS", "at_mark", "summarise"]
 
 MARKS = (0.99, 0.95)
+"""Agreements at which rates are compared: what a user hardly notices, and what some put up with; chosen by hand."""
 
 Result = dict[str, Any]
 
 
-def summarise(lanes: Sequence[Lane], anchor: str, read_outs: Mapping[str, Collection[str]]) -> Result:
-    """All figures of a run.
+def summarise(curves: Sequence[MeasuredCurve], anchor: str, read_outs: Mapping[str, Collection[str]]) -> Result:
+    """All results of a run; their keys are those of ``results.json``.
 
     Args:
-        lanes: as measured, those of one tap side by side.
+        curves: as measured, those of one tap side by side.
         anchor: key of the method that Bjontegaard deltas and ratios compare with.
         read_outs: task ID -> the taps behind which its network only reads out; the others are interior.
     """
-    taps = [_tap(list(group), anchor, read_outs) for _, group in groupby(lanes, key=lambda lane: (lane.task, lane.tap))]
+    groups = groupby(curves, key=lambda measured: (measured.task, measured.tap))
+    taps = [_tap(list(group), anchor, read_outs) for _, group in groups]
     methods: dict[str, Result] = {}
-    for lane in lanes:
-        methods.setdefault(lane.method.key, _facts(lane.method))
+    for measured in curves:
+        methods.setdefault(measured.method.key, _facts(measured.method))
     return {
         "marks": list(MARKS),
         "anchor": anchor,
@@ -54,17 +56,17 @@ def summarise(lanes: Sequence[Lane], anchor: str, read_outs: Mapping[str, Collec
 
 
 def _facts(method: Method) -> Result:
-    own = isinstance(method, Codec)
-    fitted = method.fitted if isinstance(method, Codec) else ("calibration" if method.calibrated else "none")
+    own = isinstance(method, CodecMethod)
+    fitted = method.fitted if isinstance(method, CodecMethod) else ("calibration" if method.calibrated else "none")
     return {"key": method.key, "name": method.name, "kind": "codec" if own else "rival", "fitted": fitted}
 
 
-def _tap(lanes: Sequence[Lane], anchor: str, read_outs: Mapping[str, Collection[str]]) -> Result:
-    first = lanes[0]
+def _tap(group: Sequence[MeasuredCurve], anchor: str, read_outs: Mapping[str, Collection[str]]) -> Result:
+    first = group[0]
     known = first.labels >= 0
     accuracy = float((first.reference == first.labels)[known].mean()) if known.any() else None
-    curves = {lane.method.key: (_agreement(lane), _accuracy(lane)) for lane in lanes if lane.points}
-    decibels = {lane.method.key: _decibels(lane) for lane in lanes}
+    curves = {measured.method.key: (_agreement(measured), _accuracy(measured)) for measured in group if measured.points}
+    decibels = {measured.method.key: _decibels(measured) for measured in group}
     return {
         "task": first.task,
         "tap": first.tap,
@@ -73,53 +75,53 @@ def _tap(lanes: Sequence[Lane], anchor: str, read_outs: Mapping[str, Collection[
         "samples": first.samples,
         "numel": first.numel,
         "accuracy": accuracy,
-        "methods": [_method(lane, curves, decibels, anchor, accuracy) for lane in lanes],
+        "methods": [_method(measured, curves, decibels, anchor, accuracy) for measured in group],
     }
 
 
-def _agreement(lane: Lane) -> Curve:
-    right = np.stack([point.agrees(lane.reference) for point in lane.points])
-    return Curve([point.bpfp for point in lane.points], right)
+def _agreement(measured: MeasuredCurve) -> Curve:
+    right = np.stack([point.agrees(measured.reference) for point in measured.points])
+    return Curve([point.bpfp for point in measured.points], right)
 
 
-def _accuracy(lane: Lane) -> Curve | None:
-    known = lane.labels >= 0
+def _accuracy(measured: MeasuredCurve) -> Curve | None:
+    known = measured.labels >= 0
     if not known.any():
         return None
-    right = np.stack([point.agrees(lane.labels)[known] for point in lane.points])
-    return Curve([point.bpfp for point in lane.points], right)
+    right = np.stack([point.agrees(measured.labels)[known] for point in measured.points])
+    return Curve([point.bpfp for point in measured.points], right)
 
 
-def _decibels(lane: Lane) -> list[tuple[float, float]]:
-    """BPFP and SNR of the points that are not exact."""
-    return [(point.bpfp, point.snr_db) for point in lane.points if point.snr_db is not None]
+def _decibels(measured: MeasuredCurve) -> list[tuple[float, float]]:
+    """BPFP and SNR in dB of the points that are not exact."""
+    return [(point.bpfp, point.snr_db) for point in measured.points if point.snr_db is not None]
 
 
 def _method(
-    lane: Lane,
+    measured: MeasuredCurve,
     curves: Mapping[str, tuple[Curve, Curve | None]],
     decibels: Mapping[str, Sequence[tuple[float, float]]],
     anchor: str,
     accuracy: float | None,
 ) -> Result:
-    found: Result = {"key": lane.method.key, "points": [], "at": {}, "bd": {}, "failures": lane.failures}
-    if not lane.points:
+    found: Result = {"key": measured.method.key, "points": [], "at": {}, "bd": {}, "failures": measured.failures}
+    if not measured.points:
         return found
-    agreement, right = curves[lane.method.key]
+    agreement, right = curves[measured.method.key]
     intervals = agreement.intervals()
     accuracies = None if right is None else right.intervals()
-    for number, point in enumerate(lane.points):
+    for number, point in enumerate(measured.points):
         facts = {key: value for key, value in asdict(point).items() if key != "top1"}
         facts["agreement"] = asdict(intervals[number])
         facts["accuracy"] = None if accuracies is None else asdict(accuracies[number])
         found["points"].append(facts)
     found["at"] = {f"{mark:g}": asdict(agreement.at(mark)) for mark in MARKS}
-    if anchor in curves and anchor != lane.method.key and bd_available():
+    if anchor in curves and anchor != measured.method.key and bd_available():
         base, base_right = curves[anchor]
         found["bd"] = {
             "rate_at_agreement": asdict(bd_rate(base, agreement, FLOOR)),
             "agreement_at_rate": asdict(bd_accuracy(base, agreement, FLOOR)),
-            "rate_at_snr": asdict(bd_rate_at_snr(decibels[anchor], decibels[lane.method.key])),
+            "rate_at_snr": asdict(bd_rate_at_snr(decibels[anchor], decibels[measured.method.key])),
         }
         if right is not None and base_right is not None and accuracy is not None:
             floor = FLOOR * accuracy
@@ -129,7 +131,7 @@ def _method(
 
 
 def _summary(method: Result, taps: Sequence[Result], anchor: str) -> Result:
-    """Means of one method over taps: how many times fewer bytes than the anchor and than the best rival, and speed.
+    """The means of one method over taps: how many times fewer bytes than the anchor and the best rival, and speed.
 
     Bjontegaard deltas have two means: that of the percentages, as is the custom, and that of the ratios of bytes that
     they stand for, the geometric one.
@@ -159,7 +161,7 @@ def _known_deltas(chosen: Sequence[tuple[Result, Result]], name: str) -> list[fl
 
 
 def _geometric(deltas: Sequence[float]) -> float | None:
-    """The mean of changes in %, as ratios."""
+    """The geometric mean of changes in %."""
     logs = [math.log1p(max(delta, -99.999) / 100) for delta in deltas]
     return 100 * math.expm1(sum(logs) / len(logs)) if logs else None
 
@@ -177,14 +179,14 @@ def _best_rival(tap: Result, mark: str, fitted: str) -> Result | None:
 
 
 def _ratio(other: Result | None, own: Result, mark: str) -> float | None:
-    """Times fewer bytes than another method; None where either does not reach the mark."""
+    """How many times fewer bytes than another method; None where either does not reach the mark."""
     if other is None or ">" in (own["at"][mark]["bound"], other["at"][mark]["bound"]):
         return None
     return float(other["at"][mark]["bpfp"]) / float(own["at"][mark]["bpfp"])
 
 
 def _mean(ratios: Sequence[float | None]) -> Result:
-    """Geometric mean, least, and over how many taps."""
+    """The geometric mean of ratios, the least, and over how many taps."""
     known = [ratio for ratio in ratios if ratio is not None]
     if not known:
         return {"mean": None, "least": None, "taps": 0, "of": len(ratios)}
@@ -198,7 +200,7 @@ def at_mark(points: Sequence[Result]) -> Result:
 
 
 def _speed(rows: Sequence[Result]) -> Result:
-    """At the first point from the mark on, or the last there is: geometric means of speeds, largest memory."""
+    """Geometric means of speeds, and the largest memory, at the first point from the mark on or the last there is."""
     points = [at_mark(own["points"]) for own in rows]
     if not points:
         return {}

@@ -1,4 +1,4 @@
-"""The knob of a way to code: which option is turned, and how far."""
+"""A sweep: the option of a method that is varied to draw its curve, and its values."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Axis", "Setting"]
+__all__ = ["Setting", "Sweep"]
 
 Setting = Mapping[str, Any]
-"""Options of one point, as JSON holds them: ``{"quality": 20.0}``."""
+"""The options of one point, as JSON holds them: ``{"quality": 20.0}``."""
 
 
 @dataclass(frozen=True)
-class Axis:
+class Sweep:
     """An option and its values, from few bytes to many.
 
     Args:
         option: its name.
         values: where points are measured first.
         divisible: whether there are settings between the values, and beyond them.
-        low, high: where a divisible axis ends.
+        low, high: where a divisible sweep ends.
         grain: settings that lie closer than this are the same.
     """
 
@@ -32,7 +32,7 @@ class Axis:
     grain: float = 0.0
 
     def settings(self) -> list[Setting]:
-        """One a value."""
+        """The settings that are measured first, one per value."""
         return [{self.option: value} for value in self.values]
 
     def between(self, first: Setting, second: Setting) -> Setting | None:
@@ -44,11 +44,11 @@ class Axis:
         return {self.option: (first[self.option] + second[self.option]) / 2}
 
     def below(self, lowest: Setting) -> Setting | None:
-        """A setting that needs fewer bytes than the lowest; None where the axis ends."""
+        """A setting that needs fewer bytes than the lowest; None where the sweep ends."""
         return self._beyond(lowest, self.values[0] - self.values[1], lambda value: value >= self.low)
 
     def above(self, highest: Setting) -> Setting | None:
-        """A setting that needs more bytes than the highest; None where the axis ends."""
+        """A setting that needs more bytes than the highest; None where the sweep ends."""
         return self._beyond(highest, self.values[-1] - self.values[-2], lambda value: value <= self.high)
 
     def _beyond(self, setting: Setting, stride: float, inside: Any) -> Setting | None:

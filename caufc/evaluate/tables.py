@@ -1,4 +1,4 @@
-"""The tables of a report, made once and shown as Markdown, as HTML, or on a terminal."""
+"""The tables of an evaluation's report, made once and shown as Markdown or HTML."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Table", "tables_of"]
+__all__ = ["ReportTable", "tables_of"]
 
 Result = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows of text under a title.
+class ReportTable:
+    """A table of an evaluation's report: rows of text under a title.
 
     Args:
         title: what it shows.
@@ -29,7 +29,7 @@ class Table:
     folded: bool = False
 
     def markdown(self) -> str:
-        """A section with a pipe table."""
+        """The table as a Markdown section."""
         lines = [f"## {self.title}", ""]
         lines += [self.note, ""] if self.note else []
         lines += [_pipes(self.head), "|---" * len(self.head) + "|", *map(_pipes, self.rows)]
@@ -40,8 +40,8 @@ def _pipes(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
 
 
-def tables_of(results: Result) -> list[Table]:
-    """All tables of a report."""
+def tables_of(results: Result) -> list[ReportTable]:
+    """All tables of an evaluation's report."""
     tables = [_taps(results)]
     tables += [_rates(results, f"{mark:g}") for mark in results["marks"]]
     tables += [_ratios(results)]
@@ -62,7 +62,7 @@ def _percent(mark: str) -> str:
     return f"{100 * float(mark):g} %"
 
 
-def _taps(results: Result) -> Table:
+def _taps(results: Result) -> ReportTable:
     rows = [
         (
             f"{tap['task']} {tap['tap']}",
@@ -75,10 +75,10 @@ def _taps(results: Result) -> Table:
         for tap in results["taps"]
     ]
     head = ("tap", "place", "layout", "samples", "MB as fp32", "accuracy unquantised %")
-    return Table("Taps", "Read-out: the last tap of a task; all others are interior.", head, rows)
+    return ReportTable("Taps", "Read-out: the last tap of a task; all others are interior.", head, rows)
 
 
-def _rates(results: Result, mark: str) -> Table:
+def _rates(results: Result, mark: str) -> ReportTable:
     rows = []
     for method in results["methods"]:
         cells = []
@@ -92,14 +92,14 @@ def _rates(results: Result, mark: str) -> Table:
         "other data. In brackets the 95 % interval of a bootstrap over samples. <: the cheapest point is above "
         "already; >: no point reaches it."
     )
-    return Table(f"BPFP at {_percent(mark)} agreement", note, ("method", *_tap_names(results)), rows)
+    return ReportTable(f"BPFP at {_percent(mark)} agreement", note, ("method", *_tap_names(results)), rows)
 
 
 def _rate(at: Result) -> str:
     return f"{at['bound']} {at['bpfp']:.4g} [{at['low']:.3g}, {at['high']:.3g}]".strip()
 
 
-def _ratios(results: Result) -> Table:
+def _ratios(results: Result) -> ReportTable:
     anchor = _name(results, results["anchor"])
     places = ("all", "interior", "read-out")
     marks = [f"{mark:g}" for mark in results["marks"]]
@@ -115,7 +115,7 @@ def _ratios(results: Result) -> Table:
         "Geometric means over taps; in brackets over how many of them, where some do not reach the agreement. A codec "
         "without a profile is compared with rivals that are not calibrated either."
     )
-    return Table("How many times fewer bytes", note, head, rows)
+    return ReportTable("How many times fewer bytes", note, head, rows)
 
 
 def _mean(found: Result) -> str:
@@ -133,7 +133,7 @@ def _name(results: Result, key: str) -> str:
     return next((str(method["name"]) for method in results["methods"] if method["key"] == key), key)
 
 
-def _deltas(results: Result) -> Table:
+def _deltas(results: Result) -> ReportTable:
     anchor = _name(results, results["anchor"])
     columns = {
         "BD-rate at equal agreement %": "rate_at_agreement",
@@ -159,7 +159,7 @@ def _deltas(results: Result) -> Table:
         "reaches (at equal rates, of the best up to each), from 80 % of the unquantised quality on; -: the curves do "
         "not overlap. The geometric mean is that of the ratios of bytes."
     )
-    return Table("Bjontegaard deltas", note, ("tap", "method", *columns), rows)
+    return ReportTable("Bjontegaard deltas", note, ("tap", "method", *columns), rows)
 
 
 def _places(means: Result) -> str:
@@ -174,7 +174,7 @@ def _interval(found: Result | None) -> str:
     return f"{found['value']:.1f} [{found['low']:.1f}, {found['high']:.1f}]"
 
 
-def _speeds(results: Result) -> Table:
+def _speeds(results: Result) -> ReportTable:
     rows = []
     for own in results["summary"]:
         speed = own["speed"]
@@ -187,10 +187,12 @@ def _speeds(results: Result) -> Table:
         "over taps at the first point from 99 % agreement on. Peak memory above what stood before, the result "
         "included: the largest."
     )
-    return Table("Speed and memory", note, ("method", "encode MB/s", "decode MB/s", "encode MiB", "decode MiB"), rows)
+    return ReportTable(
+        "Speed and memory", note, ("method", "encode MB/s", "decode MB/s", "encode MiB", "decode MiB"), rows
+    )
 
 
-def _points(results: Result) -> Table:
+def _points(results: Result) -> ReportTable:
     rows = []
     for tap in results["taps"]:
         for own in tap["methods"]:
@@ -206,7 +208,7 @@ def _points(results: Result) -> Table:
                     )
                 )
     head = ("tap", "method", "setting", "bytes", "BPFP", "SNR dB", "agreement %", "accuracy %")
-    return Table("Points", "", (*head, "encode MB/s", "decode MB/s"), rows, folded=True)
+    return ReportTable("Points", "", (*head, "encode MB/s", "decode MB/s"), rows, folded=True)
 
 
 def _share(found: Result | None) -> str:

@@ -1,4 +1,4 @@
-"""A task's features, labels and predictions, kept in the work folder so that an interrupted run finds them again."""
+"""The data of a task: features, labels and predictions, kept in files so that a stopped run finds them again."""
 
 from __future__ import annotations
 
@@ -22,34 +22,35 @@ from ..errors import (
     InputError,
     NonFiniteError,
 )
-from ..fit.network_tail import Task as Rest
-from .feature_file import Stored
+from ..fit.network_tail import NetworkTail
+from ..types import (
+    Progress,
+    no_progress,
+)
+from .feature_file import FeatureFile
 
 __all__ = ["TaskData", "file_name"]
 
-EXTRACTED = 50
-"""Samples that are extracted at a time."""
-
-Told = Callable[[str, float], None]
-"""Called with what is being done, and how far it is, 0 to 1."""
+BATCH_SAMPLES = 50
+"""Samples that are extracted at a time, so that a batch fits small memories; chosen by hand."""
 
 
 def file_name(name: str) -> str:
-    """A name as part of a path."""
+    """A name with only what a path may hold."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name)
 
 
 class TaskData:
-    """What an evaluation needs of a task; the network is loaded when it is first used.
+    """The features, labels and predictions of a task; its network is loaded when it is first used.
 
     Args:
         task: its descriptor.
         taps: those that are measured.
-        load: makes the runtime.
+        load: loads the task's runtime.
         folder: where features are kept.
         samples: of the test half at most; None for all.
         fit_samples: of the fit half at most.
-        origin: tells data and options apart: features of another origin are extracted anew.
+        origin: where the features come from; those of another origin are extracted anew.
         tested: the halves that are coded, one after the other; the other one fits.
     """
 
@@ -72,14 +73,14 @@ class TaskData:
 
     @property
     def runtime(self) -> TaskRuntime:
-        """The loaded task."""
+        """The task's network and data, loaded."""
         with self._lock:
             if self._runtime is None:
                 self._runtime = self._load()
             return self._runtime
 
     def count(self, half: Half) -> int:
-        """Samples of a half that are used."""
+        """How many samples of a half are used."""
         there, limit = len(self.runtime.labels(half)), self._limits[half]
         return there if limit is None else min(there, limit)
 
@@ -87,15 +88,15 @@ class TaskData:
         """Right classes ``[B]``; -1 where they are not known."""
         return np.asarray(self.runtime.labels(half)[: self.count(half)], np.int64)
 
-    def features(self, tap: str, half: Half, told: Told = lambda text, share: None) -> Path:
-        """The file of a tap's :class:`Stored` features; all taps are extracted at once, the first time."""
+    def features(self, tap: str, half: Half, progress: Progress = no_progress) -> Path:
+        """The path of a tap's :class:`FeatureFile`; all taps are extracted at once, the first time."""
         with self._lock:
             if not self._extracted(half):
-                self._extract(half, told)
+                self._extract(half, progress)
             return self._path(tap, half)
 
-    def rest(self, tap: str) -> Callable[[Any], Any]:
-        """The network behind a tap: features ``[B, ...]`` to scores."""
+    def resume_of(self, tap: str) -> Callable[[Any], Any]:
+        """The network behind a tap as a function: features ``[B, ...]`` to scores."""
 
         def resume(features: Any) -> Any:
             with self._lock:
@@ -103,10 +104,10 @@ class TaskData:
 
         return resume
 
-    def predict(self, tap: str, features: Stored) -> NDArray[np.int64]:
-        """Top-1 classes ``[B]`` of features, decoded ones for instance."""
+    def predict(self, tap: str, features: FeatureFile) -> NDArray[np.int64]:
+        """The top-1 classes ``[B]`` that the network predicts from features, decoded ones for instance."""
         with self._lock:
-            scores = Rest(self.rest(tap), "logits").run(list(features.samples))
+            scores = NetworkTail(self.resume_of(tap), "logits").run(list(features.samples))
         if scores[0].ndim != 1:
             raise InputError(
                 f"'{self.task.id}' gives outputs of shape {list(scores[0].shape)} a sample, not scores [K]"
@@ -114,12 +115,12 @@ class TaskData:
         return np.array([int(row.argmax()) for row in scores], np.int64)
 
     def reference(self, tap: str, half: Half = "test") -> NDArray[np.int64]:
-        """Predictions from unquantised features ``[B]`` of a half, kept in a file."""
+        """Top-1 classes ``[B]`` from unquantised features of a half, kept in a file."""
         path = self._path(tap, half).with_suffix(".top1.npy")
         features = self.features(tap, half)
         with self._lock:
             if not path.exists():
-                np.save(path, self.predict(tap, Stored.load(features)))
+                np.save(path, self.predict(tap, FeatureFile.load(features)))
             found: NDArray[np.int64] = np.load(path)
         return found
 
@@ -137,21 +138,21 @@ class TaskData:
         same = all(facts[key] == wanted[key] for key in ("task", "origin", "samples"))
         return same and set(wanted["taps"]) <= set(facts["taps"])
 
-    def _extract(self, half: Half, told: Told) -> None:
+    def _extract(self, half: Half, progress: Progress) -> None:
         count, names = self.count(half), list(self.taps)
         if not count:
             raise InputError(f"'{self.task.id}' has no samples in its {half} half")
         parts: dict[str, list[Any]] = {name: [] for name in names}
-        for start in range(0, count, EXTRACTED):
-            told(f"{self.task.id}: features of the {half} half", start / count)
-            stop = min(start + EXTRACTED, count)
+        for start in range(0, count, BATCH_SAMPLES):
+            progress(f"{self.task.id}: features of the {half} half", start, count)
+            stop = min(start + BATCH_SAMPLES, count)
             for name, features in self.runtime.extract(half, start, stop, names).items():
                 parts[name] += list(features)
         for name in names:
-            stored = Stored.of(parts.pop(name), self.taps[name].layout)
-            if not all(bool(np.isfinite(part).all()) for part in stored.arrays):
+            features_of_tap = FeatureFile.of(parts.pop(name), self.taps[name].layout)
+            if not all(bool(np.isfinite(part).all()) for part in features_of_tap.arrays):
                 raise NonFiniteError(f"features of '{self.task.id}' hold NaN or Inf", tensor=name)
             path = self._path(name, half)
-            stored.save(path)
+            features_of_tap.save(path)
             path.with_suffix(".top1.npy").unlink(missing_ok=True)
         self._path("taps", half).with_suffix(".json").write_text(json.dumps(self._facts(half)) + "\n", "utf-8")

@@ -1,6 +1,6 @@
-"""One point, coded in a process of its own: bytes, error, time of both directions, and peak memory of each.
+"""The process that codes one point: bytes, error, time of both directions, and peak memory of each.
 
-The process reads one JSON object from stdin (:class:`Job`) and prints one (:class:`Coded`). It runs on one thread.
+It reads one JSON object from stdin (:class:`CodingJob`), prints one (:class:`CodingResult`), and runs on one thread.
 """
 
 from __future__ import annotations
@@ -18,34 +18,38 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .feature_file import Stored
-from .rivals import find_families
-from .rivals.base import Rival
+from .feature_file import FeatureFile
+from .rivals.base import (
+    Rival,
+    RivalInputs,
+)
+from .rivals.registry import find_families
 
-__all__ = ["Coded", "Job"]
+__all__ = ["CodingJob", "CodingResult"]
 
 Found = TypeVar("Found")
 MIB = 1 << 20
 SMALLEST = 1e-300
+"""Stands for an energy of 0, whose logarithm there is not."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """What to code.
+class CodingJob:
+    """A job for the process: what to code, and how.
 
     Args:
-        features: file of :class:`Stored` features.
-        decoded: file to write what came back to.
-        family: key of a rival; None for caufc.
+        features: a :class:`FeatureFile`.
+        decoded: the one to write decoded features to.
+        rival: key of a family of rivals; None for caufc.
         setting: options of the point.
-        options: of :func:`caufc.encode`.
+        options: of :func:`caufc.encode`, at all settings.
         profile: file of a profile that is not embedded; None for none.
-        calibration: file of the fit half's features, for rivals that are fitted on them.
+        calibration: a :class:`FeatureFile` of the fit half, for rivals that are fitted on it.
     """
 
     features: str
     decoded: str
-    family: str | None
+    rival: str | None
     setting: Mapping[str, Any]
     options: Mapping[str, Any]
     profile: str | None = None
@@ -53,15 +57,15 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Coded:
-    """What a point cost.
+class CodingResult:
+    """The result of a job: size, error, time and memory.
 
     Args:
         bytes: all that decoding needs.
         snr_db: 10 log10 of energy over squared error; None if nothing was lost.
         encode_seconds, decode_seconds: CPU time, which is the wall-clock time of one thread that is alone.
         encode_mib, decode_mib: peak memory above what stood before, the result included.
-        method: the variant's full name.
+        variant: the full name of the variant that was smallest.
     """
 
     bytes: int
@@ -70,34 +74,34 @@ class Coded:
     decode_seconds: float
     encode_mib: float
     decode_mib: float
-    method: str
+    variant: str
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Of one call."""
+class CallCost:
+    """CPU time and peak memory of one call."""
 
     seconds: float
     mib: float
 
 
-def code(job: Job) -> Coded:
-    """Code and decode, write what came back, and measure.
+def code(job: CodingJob) -> CodingResult:
+    """Code and decode, write the decoded features, and measure.
 
     Raises:
         CaufError: for features that cannot be coded so.
     """
-    features = Stored.load(Path(job.features))
+    features = FeatureFile.load(Path(job.features))
     _warm_up(job)
-    if job.family is None:
-        coded, back = _with_caufc(job, features)
+    if job.rival is None:
+        result, back = _with_caufc(job, features)
     else:
-        coded, back = min((_with_rival(each, features) for each in _variants(job)), key=lambda found: found[0].bytes)
+        result, back = min((_with_rival(each, features) for each in _variants(job)), key=lambda found: found[0].bytes)
     back.save(Path(job.decoded))
-    return coded
+    return result
 
 
-def _with_caufc(job: Job, features: Stored) -> tuple[Coded, Stored]:
+def _with_caufc(job: CodingJob, features: FeatureFile) -> tuple[CodingResult, FeatureFile]:
     from .. import api
 
     shared: dict[str, Any] = {key: job.options[key] for key in ("weights",) if key in job.options}
@@ -106,31 +110,29 @@ def _with_caufc(job: Job, features: Stored) -> tuple[Coded, Stored]:
     options = {"layout": features.layout, **job.options, **job.setting, **shared, **apart}
     data, encoding = measured(lambda: api.encode(features.samples, **options))
     samples, decoding = measured(lambda: api.decode(data, **shared))
-    return _coded(features, features.like(samples), len(data), encoding, decoding, "caufc"), features.like(samples)
+    back = features.like(samples)
+    return _result(features, back, len(data), encoding, decoding, "caufc"), back
 
 
-def _with_rival(rival: Rival, features: Stored) -> tuple[Coded, Stored]:
-    plan, form = features.plan, np.dtype("<f4")
-    data, encoding = measured(lambda: rival.encode(features.arrays, plan))
-    arrays, decoding = measured(lambda: rival.decode(data, plan, form))
+def _with_rival(rival: Rival, features: FeatureFile) -> tuple[CodingResult, FeatureFile]:
+    spec, form = features.spec, np.dtype("<f4")
+    data, encoding = measured(lambda: rival.encode(features.arrays, spec))
+    arrays, decoding = measured(lambda: rival.decode(data, spec, form))
     back = features.like(arrays[0] if features.batch else arrays)
-    return _coded(features, back, len(data), encoding, decoding, rival.name), back
+    return _result(features, back, len(data), encoding, decoding, rival.name), back
 
 
-def _variants(job: Job) -> list[Rival]:
-    (family,) = find_families([job.family or ""])
+def _variants(job: CodingJob) -> list[Rival]:
+    (family,) = find_families([job.rival or ""])
     path = job.calibration
-
-    def calibration() -> Any:
-        return Stored.load(Path(path or "")).tokens()
-
-    return list(family.make(job.setting, calibration))
+    calibration = None if path is None else (lambda: FeatureFile.load(Path(path)).tokens())
+    return list(family.make(job.setting, RivalInputs(calibration)))
 
 
-def _warm_up(job: Job) -> None:
+def _warm_up(job: CodingJob) -> None:
     """Code a little of anything, so that no point pays for imports and tables."""
-    values = Stored.of(np.random.default_rng(0).standard_normal((8, 64, 16), dtype=np.float32), "b n c")
-    if job.family is None:
+    values = FeatureFile.of(np.random.default_rng(0).standard_normal((8, 64, 16), dtype=np.float32), "b n c")
+    if job.rival is None:
         from .. import api
 
         learned: dict[str, Any] = {key: job.options[key] for key in ("codec", "weights") if key in job.options}
@@ -138,21 +140,21 @@ def _warm_up(job: Job) -> None:
         api.decode(api.encode(values.samples, **target, **learned), weights=learned.get("weights"))
     elif job.calibration is None:
         for rival in _variants(job):
-            rival.decode(rival.encode(values.arrays, values.plan), values.plan, np.dtype("<f4"))
+            rival.decode(rival.encode(values.arrays, values.spec), values.spec, np.dtype("<f4"))
 
 
-def measured(run: Callable[[], Found]) -> tuple[Found, Cost]:
-    """A call's result, its CPU time, which others on the machine do not change, and its memory at its peak."""
+def measured(run: Callable[[], Found]) -> tuple[Found, CallCost]:
+    """The result of a call, and its cost: CPU time, which others on the machine do not change, and peak memory."""
     gc.collect()
     before = _reset_peak()
     started = time.process_time()
     found = run()
     seconds = time.process_time() - started
-    return found, Cost(max(seconds, 1e-9), max(0.0, _peak() - before))
+    return found, CallCost(max(seconds, 1e-9), max(0.0, _peak() - before))
 
 
 def _reset_peak() -> float:
-    """Resident MiB now; Linux starts its peak anew, elsewhere the process's own peak stands."""
+    """MiB resident now. Linux starts the peak anew; elsewhere the peak of the process so far stands."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / MIB
@@ -169,13 +171,21 @@ def _peak() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
 
 
-def _coded(features: Stored, back: Stored, size: int, encoding: Cost, decoding: Cost, name: str) -> Coded:
-    seconds = {"encode_seconds": encoding.seconds, "decode_seconds": decoding.seconds}
-    snr = snr_db(features, back)
-    return Coded(size, snr, **seconds, encode_mib=encoding.mib, decode_mib=decoding.mib, method=name)
+def _result(
+    features: FeatureFile, back: FeatureFile, size: int, encoding: CallCost, decoding: CallCost, variant: str
+) -> CodingResult:
+    return CodingResult(
+        bytes=size,
+        snr_db=snr_db(features, back),
+        encode_seconds=encoding.seconds,
+        decode_seconds=decoding.seconds,
+        encode_mib=encoding.mib,
+        decode_mib=decoding.mib,
+        variant=variant,
+    )
 
 
-def snr_db(features: Stored, back: Stored) -> float | None:
+def snr_db(features: FeatureFile, back: FeatureFile) -> float | None:
     """Signal-to-noise ratio over all values; None where nothing was lost."""
     signal = noise = 0.0
     for original, copy in zip(features.arrays, back.arrays, strict=True):
@@ -186,10 +196,10 @@ def snr_db(features: Stored, back: Stored) -> float | None:
 
 
 def main() -> None:
-    """Serve one job; an error of caufc becomes one too for whoever asked."""
+    """Do the job that stdin holds; an error of caufc is the answer then."""
     from ..errors import CaufError
 
-    job = Job(**json.load(sys.stdin))
+    job = CodingJob(**json.load(sys.stdin))
     try:
         answer: dict[str, Any] = asdict(code(job))
     except CaufError as err:

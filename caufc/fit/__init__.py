@@ -1,4 +1,4 @@
-"""Profiles from samples."""
+"""Makes profiles from samples: blind ones from statistics, task-aware ones from gradients through a network too."""
 
 from .profile import fit_profile
 

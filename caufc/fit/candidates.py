@@ -1,4 +1,4 @@
-"""Drafts: ways to code a tap, made from features and what a network reacts to; a task-aware profile takes the best."""
+"""The candidates for a task-aware profile: ways to code a tap, made from features and what a network reacts to."""
 
 from __future__ import annotations
 
@@ -48,19 +48,32 @@ from .sensitivity import (
     second_moments,
 )
 
-__all__ = ["ALIKE", "Draft", "Drawn", "Evidence", "blind_draft", "metric_draft", "scaled_draft"]
+__all__ = [
+    "ALIKE",
+    "Candidate",
+    "CandidateMaker",
+    "Evidence",
+    "blind_candidate",
+    "metric_candidate",
+    "scaled_candidate",
+]
 
 SMALLEST_WEIGHT = 2.0**-20
+"""The weight of a band that does no harm, so that its step is a number."""
+
 ALIKE = 1e6
-"""A floor under which all channels count alike."""
+"""A floor so far above 1 that all channels count alike."""
 
 SCALED_FLOOR = 0.3
-"""What channels without sensitivity count, against the mean of all."""
+"""Weight of channels without sensitivity, against the mean of all; chosen by hand."""
 
 DROPPED_SHARE = 1 / 32
-"""Coordinates whose deviation is below this share of medium quality's step are never coded."""
+"""Coordinates whose deviation is below this share of medium quality's step are never coded; chosen by hand, so low
+that no quality would code them."""
 
 ANALYSIS_BITS = 16
+"""Bits of an analysis basis: it serves the encoder alone, and does not follow from a cut synthesis basis."""
+
 PER_CHANNEL = AlignmentRecord(ALIGNMENT_KINDS.index("mean-deviation"), 1)
 
 Values = NDArray[Any]
@@ -69,11 +82,11 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of a tap.
+    """The evidence that candidates are made from: features of a tap, and the network's sensitivity to them.
 
     Args:
-        tokens: features.
-        sensitivity: of the rest of the network to them.
+        tokens: the features.
+        sensitivity: of the network behind the tap.
     """
 
     tokens: Tokens
@@ -81,24 +94,24 @@ class Evidence:
 
     @cached_property
     def statistics(self) -> ChannelStatistics:
-        """Of the features."""
+        """The statistics of every channel."""
         found = ChannelStatistics(self.tokens.matrix.shape[1])
         found.add(self.tokens.matrix)
         return found
 
     @cached_property
     def centred(self) -> ChannelAligner:
-        """Channels without their means, all scaled alike."""
+        """The aligner that takes away the means of channels and scales all alike."""
         return align_channels("mean-deviation", self.statistics, self.tokens.matrix, 0.0)
 
     @cached_property
     def covariances(self) -> Matrix:
-        """Of the centred coefficients of every band ``[16, C, C]``."""
+        """The covariances of the centred coefficients of every band ``[16, C, C]``."""
         return second_moments(self.align(self.centred), self.geometry).covariances()
 
     @property
     def geometry(self) -> Geometry:
-        """Where coefficients lie once grids are transformed."""
+        """The places of coefficients once grids are transformed."""
         return Geometry(self.tokens.grids, self.tokens.special, spectral=True)
 
     def align(self, aligner: ValueAligner) -> Values:
@@ -107,14 +120,14 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Draft:
-    """One way to code a tap, but for its step.
+class Candidate:
+    """A candidate: one way to code a tap, but for its step.
 
     Args:
         alignment: value alignment; None for identity.
         arrays: sections of alignment and transforms.
         spectral: whether grids are transformed.
-        unit: deviation of a typical coordinate, where the search for a step begins.
+        unit: deviation of a typical coordinate: the search for a step begins near it.
     """
 
     alignment: AlignmentRecord | None
@@ -123,42 +136,42 @@ class Draft:
     unit: float
 
     def config(self, base: TensorConfig, step: float, shift: int = 0) -> TensorConfig:
-        """The configuration of a tensor that is coded so, with this step and reconstruction shift."""
+        """The configuration of a tensor that is coded so, with a step and a reconstruction shift."""
         parameters = Parameters(float(np.float32(step)), shift, self.spectral).to_fields()
         return replace(base, codec=TRANSFORM, alignment=self.alignment, parameters=parameters, arrays=self.arrays)
 
 
-Drawn = Callable[[Evidence, float], Draft]
-"""Evidence, and the step at medium quality or 0 while it is unknown -> a draft."""
+CandidateMaker = Callable[[Evidence, float], Candidate]
+"""Makes a candidate from evidence and the step at medium quality, 0 while that is unknown."""
 
 
-def metric_draft(floor: float) -> Drawn:
-    """Channels in the basis that decorrelates what the network reacts to, grids transformed.
+def metric_candidate(floor: float) -> CandidateMaker:
+    """The candidate with channels in the basis that decorrelates what the network reacts to, and transformed grids.
 
     Args:
         floor: what a direction without sensitivity counts, against the mean of all.
     """
 
-    def draw(evidence: Evidence, step: float) -> Draft:
+    def make(evidence: Evidence, step: float) -> Candidate:
         metric = evidence.sensitivity.metric(evidence.covariances, floor)
         whole = len(metric.variances)
         kept = max(1, int(np.count_nonzero(metric.variances > (DROPPED_SHARE * step) ** 2)))
         arrays = {**_alignment_arrays(evidence.centred), **_basis_arrays(metric, kept if 2 * kept < whole else whole)}
         arrays[BAND_STEPS] = _band_steps(metric.weights)
-        return Draft(PER_CHANNEL, arrays, True, _typical(np.sqrt(metric.variances)))
+        return Candidate(PER_CHANNEL, arrays, True, _typical(np.sqrt(metric.variances)))
 
-    return draw
+    return make
 
 
-def scaled_draft(spectral: bool, floor: float = SCALED_FLOOR) -> Drawn:
-    """Channels as they are, scaled by what the network reacts to; bands or kinds of token by it too.
+def scaled_candidate(spectral: bool, floor: float = SCALED_FLOOR) -> CandidateMaker:
+    """The candidate with channels as they are; the network's reaction scales them, and bands or kinds of token.
 
     Args:
         spectral: whether grids are transformed.
         floor: what channels without sensitivity count, against the mean of all; far above 1, all count alike.
     """
 
-    def draw(evidence: Evidence, step: float) -> Draft:  # noqa: ARG001
+    def make(evidence: Evidence, step: float) -> Candidate:  # noqa: ARG001
         moments, tokens = evidence.sensitivity.moments, evidence.sensitivity.tokens
         of_channel = np.einsum("bcc->bc", moments).astype(np.float64)
         total = of_channel.sum(axis=0)
@@ -169,20 +182,20 @@ def scaled_draft(spectral: bool, floor: float = SCALED_FLOOR) -> Drawn:
             harm, tokens = _pooled(harm), _pooled(tokens)
         aligner = ChannelAligner.of(offset, scale)
         arrays = {**_alignment_arrays(aligner), BAND_STEPS: _band_steps(harm / np.maximum(tokens, 1))}
-        return Draft(PER_CHANNEL, arrays, spectral, _typical(evidence.statistics.deviation / scale))
+        return Candidate(PER_CHANNEL, arrays, spectral, _typical(evidence.statistics.deviation / scale))
 
-    return draw
+    return make
 
 
-def blind_draft(config: TensorConfig) -> Drawn:
-    """As features alone would have it."""
+def blind_candidate(config: TensorConfig) -> CandidateMaker:
+    """The candidate that features alone lead to: that of a blind profile."""
 
-    def draw(evidence: Evidence, step: float) -> Draft:  # noqa: ARG001
+    def make(evidence: Evidence, step: float) -> Candidate:  # noqa: ARG001
         deviations = np.std(evidence.align(value_aligner(config, evidence.tokens.matrix.shape[1])), axis=0)
         spectral = Parameters.from_fields(config.parameters).spectral
-        return Draft(config.alignment, dict(config.arrays), spectral, _typical(deviations))
+        return Candidate(config.alignment, dict(config.arrays), spectral, _typical(deviations))
 
-    return draw
+    return make
 
 
 def _alignment_arrays(aligner: ChannelAligner) -> dict[str, Values]:
@@ -190,7 +203,7 @@ def _alignment_arrays(aligner: ChannelAligner) -> dict[str, Values]:
 
 
 def _basis_arrays(metric: Metric, kept: int) -> dict[str, Values]:
-    """Sections of a metric's first coordinates; a whole basis is inverted, a cut one needs its analysis."""
+    """The sections of a metric's first coordinates; a whole basis can be inverted, a cut one needs its analysis."""
     synthesis = quantize_rows(metric.synthesis[:kept])
     arrays: dict[str, Values] = {BASIS: synthesis.codes.ravel(), BASIS_SCALES: synthesis.scales}
     if kept < len(metric.synthesis):
@@ -200,7 +213,7 @@ def _basis_arrays(metric: Metric, kept: int) -> dict[str, Values]:
 
 
 def _band_steps(weights: Matrix) -> NDArray[np.int8]:
-    """Step codes ``[16]``: steps go with the root of the harm that errors do."""
+    """The step codes of bands ``[16]``: steps go with the root of the harm that errors do."""
     shares = weights / max(float(weights.max(initial=0)), 1e-300)
     codes = np.rint(-4 * np.log2(np.maximum(shares, SMALLEST_WEIGHT)))
     steps: NDArray[np.int8] = np.clip(codes[:BANDS], -127, 127).astype(np.int8)
@@ -208,12 +221,13 @@ def _band_steps(weights: Matrix) -> NDArray[np.int8]:
 
 
 def _pooled(by_band: Values) -> Values:
-    """Every band of frequencies with the sum of all."""
+    """Values per band where every band of frequencies has the sum of all."""
     pooled = by_band.copy()
     pooled[:FREQUENCY_BANDS] = by_band[:FREQUENCY_BANDS].sum()
     return pooled
 
 
 def _typical(deviations: Matrix) -> float:
+    """The median of those deviations that are not 0."""
     present = deviations[deviations > 0]
     return float(np.median(present)) if present.size else 1.0

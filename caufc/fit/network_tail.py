@@ -1,4 +1,4 @@
-"""What comes behind a tap: the rest of a network, its outputs, and how much of them a change of features leaves."""
+"""The network behind a tap: its outputs, their gradients, and how much a change of features changes them."""
 
 from __future__ import annotations
 
@@ -13,30 +13,33 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Resume", "Task"]
+__all__ = ["NetworkTail", "Resume"]
 
 Resume = Callable[[Any], Any]
-"""Features ``[B, ...]`` of a tap, a torch tensor -> the network's output, differentiable."""
+"""The network behind a tap as a function: features ``[B, ...]``, a torch tensor, to its output, differentiably."""
 
 VALUES_WEIGHT = 0.5
-"""A relative squared error of values, against a share of predictions: 20 dB are as much as 0.5 %, 10 dB as 5 %."""
+"""Weight of a relative squared error of values against a share of predictions; chosen by hand, so that 20 dB are as
+much as 0.5 %, and 10 dB as 5 %."""
 
 Samples = Any
 """A tensor ``[B, ...]``, or a list of samples of one tensor each."""
 
 BATCH_VALUES = 1 << 21
+"""Values of a batch at most, so that it fits small memories; chosen by hand."""
+
 TEMPERATURES = (1.0, 64.0)
-"""Of the draws of classes, in turn: hot ones reach classes that the samples do not show."""
+"""Of the draws of classes, in turn: hot ones reach classes that the samples do not show. Chosen by hand."""
 
 
-class Task:
-    """The rest of a network, run on batches of like samples.
+class NetworkTail:
+    """The network behind a tap, run on batches of samples of one shape.
 
     Args:
-        resume: the rest.
-        outputs: ``logits`` are compared by their largest entry, ``values`` by their error; ``auto`` takes outputs
-            ``[B, K]`` for logits.
-        draws: gradients a sample.
+        resume: runs it.
+        outputs: what it gives: ``logits`` are compared by their largest entry, ``values`` by their error; ``auto``
+            takes outputs ``[B, K]`` for logits.
+        draws: gradients per sample.
         seed: of the draws.
     """
 
@@ -44,10 +47,10 @@ class Task:
         self.resume, self.outputs, self.draws, self.seed = resume, outputs, draws, seed
 
     def gradients(self, samples: Sequence[NDArray[Any]]) -> Iterator[tuple[list[int], list[NDArray[Any]]]]:
-        """(numbers, gradients) of batches: a batch's sample numbers, and per draw gradients ``[B, ...]``.
+        """The gradients of scores with respect to features: sample numbers of a batch, and ``[B, ...]`` per draw.
 
-        For logits, of the margin between the first class and one drawn from the others: what moves it moves the
-        prediction. For values, of random projections of the output.
+        For logits, the score is the margin between the first class and one drawn from the others: what moves it moves
+        the prediction. For values, it is a random projection of the output.
         """
         import torch
 
@@ -77,17 +80,17 @@ class Task:
                     results[number] = row
         return results
 
-    def fallen(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
-        """Share of predictions that are others; none of outputs that are values."""
+    def changed(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
+        """The share of predictions that are others after a change; 0 for outputs that are values."""
         if not self._logits((1, *before[0].shape)):
             return 0.0
         return float(np.mean([a.argmax() != b.argmax() for a, b in zip(before, after, strict=True)]))
 
-    def change(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
-        """How much outputs change: the share of predictions that become others, or what squared errors of values count.
+    def expected_change(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
+        """How much outputs change: the expected share of other predictions, or what squared errors of values count.
 
-        Margins between the first two classes move as they do; which prediction falls follows from the margins of all
-        samples, any of which might have met any move. So few samples tell of rare events.
+        The margin between the first two classes of each sample moves by some amount; the expectation is over all pairs
+        of a margin and a move, as any sample might have met any move. So a few samples tell of rare events.
         """
         if not self._logits((1, *before[0].shape)):
             errors = [_relative_squared_error(a, b) for a, b in zip(before, after, strict=True)]
@@ -113,13 +116,13 @@ class Task:
             return (output * torch.randn(output.shape, generator=generator).to(output)).sum()
         logits = output.reshape(len(output), -1)
         first = logits.detach().argmax(dim=1, keepdim=True)
-        rivals = logits.detach().scatter(1, first, -torch.inf) / temperature
-        drawn = torch.multinomial(torch.softmax(rivals, dim=1).cpu(), 1, generator=generator).to(output.device)
+        others = logits.detach().scatter(1, first, -torch.inf) / temperature
+        drawn = torch.multinomial(torch.softmax(others, dim=1).cpu(), 1, generator=generator).to(output.device)
         return (logits.gather(1, first) - logits.gather(1, drawn)).sum()
 
 
 def _batches(samples: Sequence[NDArray[Any]]) -> Iterator[list[int]]:
-    """Numbers of samples of one shape, so many that a batch stays small."""
+    """The numbers of samples of one shape, so many that a batch stays small."""
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for number, sample in enumerate(samples):
         by_shape.setdefault(sample.shape, []).append(number)
@@ -130,7 +133,7 @@ def _batches(samples: Sequence[NDArray[Any]]) -> Iterator[list[int]]:
 
 
 def _margin(before: NDArray[Any], after: NDArray[Any]) -> tuple[float, float]:
-    """Between the two largest logits, and how much it moves."""
+    """The margin between the two largest logits, and how much it moves."""
     second, first = np.argsort(before.ravel())[-2:]
     margin, moved = (float(logits.ravel()[first]) - float(logits.ravel()[second]) for logits in (before, after))
     return margin, moved - margin

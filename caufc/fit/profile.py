@@ -1,8 +1,7 @@
-"""Profiles from samples: blind ones from statistics, task-aware ones from gradients too."""
+"""The fitting of profiles: blind ones from statistics of samples, task-aware ones from gradients too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,18 +13,21 @@ from ..options import (
     layouts_for_structure,
     make_options,
 )
+from ..types import (
+    Progress,
+    no_progress,
+)
 from .network_tail import (
+    NetworkTail,
     Resume,
-    Task,
 )
 from .task_aware import (
-    fit_task,
+    fit_to_network,
     samples_of,
+    stages_of,
 )
 
 __all__ = ["fit_profile"]
-
-Told = Callable[[str], None]
 
 
 def fit_profile(
@@ -34,18 +36,19 @@ def fit_profile(
     layout: Any = None,
     resume: Resume | None = None,
     outputs: str = "auto",
-    told: Told = lambda text: None,
+    progress: Progress = no_progress,
     **options: Any,
 ) -> bytes:
-    """Make a profile of features like these.
+    """The profile of features, for coding more of their kind.
 
     Args:
         features: as for :func:`caufc.encode`; their structure, names, dtypes and frameworks become the profile's.
         layout: meaning of the axes, as for :func:`caufc.encode`.
-        resume: the rest of a network, features ``[B, ...]`` to outputs; makes the profile task-aware: medium quality
-            then is where 99.5 % of predictions are expected to stand on samples like these, or values have 20 dB.
+        resume: the network behind the tap, features ``[B, ...]`` to outputs; makes the profile task-aware: medium
+            quality then is where 99.5 % of predictions are expected to stand on samples like these, or values have
+            20 dB.
         outputs: what ``resume`` gives: ``logits``, ``values``, or ``auto``.
-        told: called with what is being done.
+        progress: called with what is being done, and how many of the stages of a task-aware fit are through.
         options: ``arch``, ``tap``, ``align``, ``truncate``, ``quality`` and ``nonfinite`` as for :func:`caufc.encode`.
 
     Returns:
@@ -63,8 +66,9 @@ def fit_profile(
         return encoder.make_profile()
     samples = samples_of(features)
     (first,) = encoder.configs()
-    fitted = fit_task(first, samples, Task(resume, outputs), told)
-    told("tables")
-    draft = read_profile(encoder.profile_of([fitted]), DEFAULT_LIMITS)
+    fitted = fit_to_network(first, samples, NetworkTail(resume, outputs), progress)
+    stages = stages_of(first)
+    progress("tables", stages - 1, stages)
+    untabled = read_profile(encoder.profile_of([fitted]), DEFAULT_LIMITS)
     fitted_alignment = {name: replace(own, alignment=None) for name, own in settings.tensors.items()}
-    return Encoder(source, replace(settings, tensors=fitted_alignment), draft).make_profile()
+    return Encoder(source, replace(settings, tensors=fitted_alignment), untabled).make_profile()

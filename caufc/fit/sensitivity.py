@@ -1,4 +1,4 @@
-"""Sensitivity: which directions of a token, and which frequencies, the rest of a network reacts to."""
+"""Sensitivity: which directions of a token, and which frequencies, the network behind a tap reacts to."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..codec.transform.dct import forward_grid
 from ..codec.transform.grids import Geometry
 from ..codec.transform.token_order import BANDS
 from ..layouts import Layout
-from .network_tail import Task
+from .network_tail import NetworkTail
 
 __all__ = ["Metric", "Sensitivity", "measure_sensitivity", "second_moments"]
 
 Matrix = NDArray[np.float64]
 
 PLAIN_SHARE = 0.05
-"""What bands that the task does not react to count for the basis."""
+"""Weight of bands for the basis that the network does not react to; chosen by hand."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Second moments of gradients, by band.
+    """The second moments of gradients, per band of frequencies.
 
     Args:
         moments: ``[16, C, C]``, sums over the tokens of a band.
@@ -57,7 +57,7 @@ class Sensitivity:
         return Sensitivity(self.moments + other.moments, self.tokens + other.tokens)
 
     def covariances(self) -> Matrix:
-        """Mean second moments of every band ``[16, C, C]``."""
+        """The mean second moments of every band ``[16, C, C]``."""
         means: Matrix = self.moments / np.maximum(self.tokens, 1)[:, None, None].astype(np.float64)
         return means
 
@@ -83,7 +83,7 @@ class Sensitivity:
         return Metric(turned.T @ root, synthesis, np.maximum(variances[::-1], 0), self._weights(synthesis))
 
     def _typical(self, covariances: Matrix) -> Matrix:
-        """The covariance of what needs bits: bands count as the task reacts to them, and a little as they are many."""
+        """The covariance of what needs bits: bands count as the network reacts, and a little by their tokens."""
         harm = np.einsum("bcc->b", self.moments).astype(np.float64)
         shares = harm / max(float(harm.sum()), 1e-300) + PLAIN_SHARE * self.tokens / max(1, int(self.tokens.sum()))
         typical: Matrix = np.einsum("b,bcd->cd", shares, covariances)
@@ -97,18 +97,18 @@ class Sensitivity:
         return weights / max(float(weights.max(initial=0)), 1e-300)
 
 
-def measure_sensitivity(task: Task, samples: Sequence[NDArray[Any]], layout: Layout) -> Sensitivity:
-    """Run gradients back from the task's output to the samples.
+def measure_sensitivity(tail: NetworkTail, samples: Sequence[NDArray[Any]], layout: Layout) -> Sensitivity:
+    """The sensitivity of a network to samples, from gradients of its output.
 
     Args:
-        task: the rest of the network.
-        samples: one array a sample.
+        tail: the network behind the tap.
+        samples: one array per sample.
         layout: of a sample.
     """
     aligner = LayoutAligner(layout)
     channels = aligner.size(samples[0].shape)[1]
     total = Sensitivity(np.zeros((BANDS, channels, channels), np.float32), np.zeros(BANDS, np.int64))
-    for _, found in task.gradients(samples):
+    for _, found in tail.gradients(samples):
         for gradients in found:
             tokens = aligner.to_tokens(np.ascontiguousarray(gradients, np.float32))
             total = total + second_moments(tokens.matrix, Geometry(tokens.grids, tokens.special, spectral=True))
@@ -116,7 +116,7 @@ def measure_sensitivity(task: Task, samples: Sequence[NDArray[Any]], layout: Lay
 
 
 def second_moments(matrix: NDArray[Any], geometry: Geometry) -> Sensitivity:
-    """Sums of the products of coefficients of tokens ``[N, C]``, by band."""
+    """Sums of the products of coefficients of tokens ``[N, C]``, per band."""
     channels = matrix.shape[1]
     moments, counts = np.zeros((BANDS, channels, channels), np.float32), np.zeros(BANDS, np.int64)
     rows = forward_grid(np.ascontiguousarray(matrix), geometry)

@@ -1,9 +1,9 @@
-"""Task-aware profiles: the draft that needs the fewest bits while the outputs of the rest of a network stand."""
+"""The fit of a task-aware profile: the candidate that needs the fewest bits while the network's outputs stand."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -21,75 +21,83 @@ from ..coders.config import TensorConfig
 from ..coders.lossy import value_aligner
 from ..encoder.sample_plan import GAIN_SHARE, plan_sample
 from ..errors import InputError
+from ..types import Progress
 from .candidates import (
     ALIKE,
-    Draft,
-    Drawn,
+    Candidate,
+    CandidateMaker,
     Evidence,
-    blind_draft,
-    metric_draft,
-    scaled_draft,
+    blind_candidate,
+    metric_candidate,
+    scaled_candidate,
 )
-from .network_tail import Task
+from .network_tail import NetworkTail
 from .sensitivity import measure_sensitivity
 
-__all__ = ["fit_task", "samples_of"]
+__all__ = ["fit_to_network", "samples_of", "stages_of"]
 
 FLOORS = (0.3, 0.03, 0.003)
-"""What insensitive directions may count."""
+"""Weights of directions without sensitivity, of one candidate each, against the mean of all; chosen by hand."""
 
 ALLOWED_CHANGE = 0.005
-"""Share of predictions that may be others at medium quality."""
+"""Share of predictions that may be others at medium quality: half of what an agreement of 99 % allows."""
 
 MARKS = (ALLOWED_CHANGE, 4 * ALLOWED_CHANGE, 16 * ALLOWED_CHANGE)
-"""Drafts are compared by the product of their bits where so many predictions are others."""
+"""Candidates are compared by the product of their bits where so many predictions are others: one or two marks say
+little, for the cheapest where hardly any prediction changes may be dear where some do. Chosen by hand."""
 
 GAIN_SHARES = (0.0, GAIN_SHARE, 1.0)
-"""Of reconstruction points, tried with the best draft."""
+"""Shares of the energy that reconstruction points keep, tried with the best candidate: none, as blind coding, all."""
 
 CORRECTIONS = 2
 LARGEST_OPTIMISM = 16.0
+"""Medium quality is corrected so often, and by so much at most, where the estimate of changes is too low; by hand."""
 
 NEAR = 0.03
-"""How near to a change, in octaves, is near enough."""
+"""Octaves from an allowed change that are near enough; chosen by hand."""
 
 TRIALS = 8
+"""Trials at most for one mark; chosen by hand."""
+
 LEAP = 4.0
-"""Octaves between two trials at most: changes that are too small to be seen say little."""
+"""Octaves between two trials at most: changes that are too small to be seen say little. Chosen by hand."""
 
 FIRST_STEP = 0.25
 STEP_RANGE = (-14.0, 12.0)
+"""The step where a search begins, in units of the candidate, and the octaves of it that it stays in; by hand."""
+
+OTHER_STAGES = 3
+"""Stages of a fit beside the candidates: gradients, medium quality, and the tables of the profile."""
 
 Values = NDArray[Any]
-Told = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class _Trial:
-    """What came out at a step.
+    """A trial: what coding samples at a step did to the network's outputs.
 
     Args:
         step: in octaves.
         shift: of reconstruction points.
-        bits: of the samples.
-        change: of the outputs, as estimated.
-        fallen: share of predictions that did become others.
+        bits: of all samples.
+        expected: change of the outputs, as estimated.
+        changed: share of predictions that did become others.
     """
 
     step: float
     shift: int
     bits: float
-    change: float
-    fallen: float
+    expected: float
+    changed: float
 
 
 _Key = TypeVar("_Key")
 _Trials = list[_Trial]
-"""One at each mark."""
+"""One trial per mark."""
 
 
 def samples_of(features: Any) -> list[Values]:
-    """One float32 array a sample.
+    """One float32 array per sample.
 
     Raises:
         InputError: if features are more than one tensor.
@@ -99,16 +107,18 @@ def samples_of(features: Any) -> list[Values]:
     return [np.asarray(getattr(sample, "float", lambda kept=sample: kept)(), np.float32) for sample in features]
 
 
-def fit_task(base: TensorConfig, samples: Sequence[Values], task: Task, told: Told) -> TensorConfig:
-    """A setup whose transforms, steps and step at medium quality are the task's.
+def fit_to_network(
+    base: TensorConfig, samples: Sequence[Values], tail: NetworkTail, progress: Progress
+) -> TensorConfig:
+    """The configuration whose transforms, steps and step at medium quality suit a network.
 
-    Every draft is made from one half of the samples and judged on the other; the best is made anew from all.
+    Every candidate is made from one half of the samples and judged on the other; the best is made anew from all.
 
     Args:
-        base: what features alone say: layout, dtype, and the draft to beat.
-        samples: one array a sample.
-        task: the rest of the network.
-        told: what is being done.
+        base: what features alone lead to: layout, dtype, and the candidate to beat.
+        samples: one array per sample.
+        tail: the network behind the tap.
+        progress: called with the stage that begins, and how many of :func:`stages_of` are through.
 
     Raises:
         InputError: for features that have no layout.
@@ -116,27 +126,33 @@ def fit_task(base: TensorConfig, samples: Sequence[Values], task: Task, told: To
     if base.layout is None:
         raise InputError("features without a layout cannot be fitted", tensor=base.name)
     form = LayoutAligner(base.layout)
-    told("gradients")
+    makers, trials = _candidate_makers(base), dict[str, _Trials]()
+    stages = stages_of(base)
+    progress("gradients", 0, stages)
     halves = samples[::2], samples[1::2]
-    seen, judged = (Evidence(_tokens(form, half), measure_sensitivity(task, half, base.layout)) for half in halves)
-    judge = _Judge(base, form, judged.tokens, task, halves[1])
-    ways, tried = _ways(base), dict[str, _Trials]()
-    for number, (name, draw) in enumerate(ways.items()):
-        told(f"draft {number + 1} of {len(ways)}: {name}")
-        tried[name] = judge.trials(draw(seen, 0.0))
-    best = _cheapest(tried)
-    told(f"reconstruction points and medium quality: {best}")
-    found = judge.medium(ways[best](seen, 0.0), tried[best])
+    seen, judged = (Evidence(_tokens(form, half), measure_sensitivity(tail, half, base.layout)) for half in halves)
+    judge = _OutputJudge(base, form, judged.tokens, tail, halves[1])
+    for number, (name, make) in enumerate(makers.items(), 1):
+        progress(f"candidate {number} of {len(makers)}: {name}", number, stages)
+        trials[name] = judge.trials(make(seen, 0.0))
+    best = _cheapest(trials)
+    progress(f"reconstruction points and medium quality: {best}", stages - 2, stages)
+    found = judge.medium(makers[best](seen, 0.0), trials[best])
     everything = Evidence(_tokens(form, samples), seen.sensitivity + judged.sensitivity)
     step = math.exp2(found.step)
-    return ways[best](everything, step).config(base, step, found.shift)
+    return makers[best](everything, step).config(base, step, found.shift)
 
 
-def _ways(base: TensorConfig) -> dict[str, Drawn]:
-    """What is tried, by name."""
-    ways: dict[str, Drawn] = {f"metric {floor:g}": metric_draft(floor) for floor in FLOORS}
-    ways |= {"bands": scaled_draft(True, ALIKE), "scaled, spectral": scaled_draft(True)}
-    return ways | {"scaled, spatial": scaled_draft(False), "blind": blind_draft(base)}
+def stages_of(base: TensorConfig) -> int:
+    """How many stages a fit has, the profile's tables included."""
+    return len(_candidate_makers(base)) + OTHER_STAGES
+
+
+def _candidate_makers(base: TensorConfig) -> dict[str, CandidateMaker]:
+    """All candidates by name, as what makes them."""
+    makers: dict[str, CandidateMaker] = {f"metric {floor:g}": metric_candidate(floor) for floor in FLOORS}
+    makers |= {"bands": scaled_candidate(True, ALIKE), "scaled, spectral": scaled_candidate(True)}
+    return makers | {"scaled, spatial": scaled_candidate(False), "blind": blind_candidate(base)}
 
 
 def _tokens(form: LayoutAligner, samples: Sequence[Values]) -> Tokens:
@@ -144,90 +160,90 @@ def _tokens(form: LayoutAligner, samples: Sequence[Values]) -> Tokens:
     return form.to_tokens(np.stack(samples) if alike else list(samples))
 
 
-class _Judge:
-    """Codes samples with drafts and runs the rest of the network on what comes back."""
+class _OutputJudge:
+    """The judge of candidates: codes samples with them, and runs the network on what comes back."""
 
     def __init__(
-        self, base: TensorConfig, form: LayoutAligner, tokens: Tokens, task: Task, samples: Sequence[Values]
+        self, base: TensorConfig, form: LayoutAligner, tokens: Tokens, tail: NetworkTail, samples: Sequence[Values]
     ) -> None:
-        self.base, self.form, self.tokens, self.task = base, form, tokens, task
-        self.before = task.run(samples)
+        self.base, self.form, self.tokens, self.tail = base, form, tokens, tail
+        self.before = tail.run(samples)
 
-    def medium(self, draft: Draft, trials: _Trials) -> _Trial:
-        """Medium quality with the reconstruction points that need the fewest bits.
+    def medium(self, candidate: Candidate, trials: _Trials) -> _Trial:
+        """The trial at medium quality, with the reconstruction points that need the fewest bits.
 
         Args:
-            draft: the best one.
-            trials: of it with the usual points.
+            candidate: the best one.
+            trials: its own with the usual points.
         """
-        by_share = {share: self.trials(draft, share) for share in GAIN_SHARES if share != GAIN_SHARE}
+        by_share = {share: self.trials(candidate, share) for share in GAIN_SHARES if share != GAIN_SHARE}
         by_share[GAIN_SHARE] = trials
         share = _cheapest(by_share)
-        return self._corrected(draft, share, by_share[share][0])
+        return self._corrected(candidate, share, by_share[share][0])
 
-    def _corrected(self, draft: Draft, share: float, trial: _Trial) -> _Trial:
-        """The trial at which no more predictions fall than may, where the estimate says too few."""
+    def _corrected(self, candidate: Candidate, share: float, trial: _Trial) -> _Trial:
+        """The trial at which no more predictions change than may, where the estimate is too low."""
         for _ in range(CORRECTIONS):
             seen = len(self.before)
-            optimism = (trial.fallen * seen + 1) / (trial.change * seen + 1)
+            optimism = (trial.changed * seen + 1) / (trial.expected * seen + 1)
             if optimism <= 1:
                 break
-            trial = self._trial(draft, share, ALLOWED_CHANGE / min(optimism, LARGEST_OPTIMISM), trial.step)
+            trial = self._trial(candidate, share, ALLOWED_CHANGE / min(optimism, LARGEST_OPTIMISM), trial.step)
         return trial
 
-    def trials(self, draft: Draft, share: float = GAIN_SHARE) -> _Trials:
-        """The trials at the marks."""
+    def trials(self, candidate: Candidate, share: float = GAIN_SHARE) -> _Trials:
+        """The trials of a candidate at the marks."""
         found: _Trials = []
         for mark in MARKS:
-            found.append(self._trial(draft, share, mark, found[-1].step if found else None))
+            found.append(self._trial(candidate, share, mark, found[-1].step if found else None))
         return found
 
-    def _trial(self, draft: Draft, share: float, allowed: float, start: float | None) -> _Trial:
+    def _trial(self, candidate: Candidate, share: float, allowed: float, start: float | None) -> _Trial:
         """The trial at which outputs change as much as allowed."""
-        found = [self._try(draft, share, math.log2(FIRST_STEP * draft.unit) if start is None else start)]
+        found = [self._try(candidate, share, math.log2(FIRST_STEP * candidate.unit) if start is None else start)]
         while len(found) < TRIALS and abs(_octaves(found[-1], allowed)) > NEAR:
             step = found[-1].step - float(np.clip(_octaves(found[-1], allowed) / _slope(found), -LEAP, LEAP))
-            low, high = (math.log2(draft.unit) + end for end in STEP_RANGE)
+            low, high = (math.log2(candidate.unit) + end for end in STEP_RANGE)
             if not low <= step <= high:
                 break
-            found.append(self._try(draft, share, step))
+            found.append(self._try(candidate, share, step))
         return min(found, key=lambda trial: abs(_octaves(trial, allowed)))
 
-    def _try(self, draft: Draft, share: float, step: float) -> _Trial:
-        config = draft.config(self.base, math.exp2(step))
+    def _try(self, candidate: Candidate, share: float, step: float) -> _Trial:
+        config = candidate.config(self.base, math.exp2(step))
         channels = self.tokens.matrix.shape[1]
         aligner, parameters = value_aligner(config, channels), Parameters.from_fields(config.parameters)
         aligned = aligner.forward(np.ascontiguousarray(self.tokens.matrix))[0]
-        plain = TransformCodec(parameters, draft.arrays, channels)
+        plain = TransformCodec(parameters, candidate.arrays, channels)
         geometry = plain.geometry(self.tokens.grids, self.tokens.special)
         coefficients = plain.transform(aligned, geometry)
         steps = plain.steps(1.0).astype(np.float64)
         made = plan_sample(coefficients, geometry, steps, parameters, 1.0, bounded=False, gain_share=share)
         shift = made.parameters.shift
-        codec = TransformCodec(made.parameters, draft.arrays, channels)
+        codec = TransformCodec(made.parameters, candidate.arrays, channels)
         steps = codec.steps(1.0).astype(np.float64)
         symbols = zigzag(made.quantizer(coefficients, steps, geometry.bands))
         matrix = aligner.inverse(codec.reconstruct(symbols, geometry, 1.0, np.dtype(np.float32)), None)
-        after = self.task.run(list(self.form.from_tokens(replace(self.tokens, matrix=matrix))))
+        after = self.tail.run(list(self.form.from_tokens(replace(self.tokens, matrix=matrix))))
         return _Trial(
-            step, shift, made.bits, self.task.change(self.before, after), self.task.fallen(self.before, after)
+            step, shift, made.bits, self.tail.expected_change(self.before, after), self.tail.changed(self.before, after)
         )
 
 
-def _cheapest(tried: dict[_Key, _Trials]) -> _Key:
-    """What needs the smallest product of bits at the marks."""
-    return min(tried, key=lambda key: math.prod(trial.bits for trial in tried[key]))
+def _cheapest(trials: dict[_Key, _Trials]) -> _Key:
+    """The key of the trials with the smallest product of bits at the marks."""
+    return min(trials, key=lambda key: math.prod(trial.bits for trial in trials[key]))
 
 
 def _octaves(trial: _Trial, allowed: float) -> float:
-    """How far a trial's change is above what is allowed."""
-    return math.log2(max(trial.change, 1e-9) / allowed)
+    """How far a trial's change is above what is allowed, in octaves."""
+    return math.log2(max(trial.expected, 1e-9) / allowed)
 
 
 def _slope(found: Sequence[_Trial]) -> float:
-    """Octaves of change an octave of step, as the last trials have it."""
+    """Octaves of change per octave of step, as the last trials have it."""
     if len(found) < 2 or found[-1].step == found[-2].step:
         return 1.0
     return float(
-        np.clip(_octaves(found[-1], max(found[-2].change, 1e-9)) / (found[-1].step - found[-2].step), 0.4, 2.5)
+        np.clip(_octaves(found[-1], max(found[-2].expected, 1e-9)) / (found[-1].step - found[-2].step), 0.4, 2.5)
     )

@@ -1,1 +1,1 @@
-"""Trains the learned codec."""
+"""Trains the learned codec: a model on planes of aligned features, exported as weights."""

@@ -1,4 +1,4 @@
-"""A trained model as weights: integers for the hyper-synthesis, codes for the float networks, counted tables."""
+"""The export of a trained model: integers for the hyper-synthesis, codes for the float networks, counted tables."""
 
 from __future__ import annotations
 
@@ -60,15 +60,19 @@ __all__ = ["export_weights"]
 
 LARGEST_CODE = (1 << 15) - 1
 LARGEST_BIAS = (1 << 31) - 1
+"""The largest numbers of the integer network's sections (spec, section 14.2)."""
+
 MOST_SHIFT = 40
+"""Well within the 48 that [CAUF-0406] allows, so that sums stay within its bound."""
+
 HEADROOM = 1.5
-"""Activations may exceed those that were seen by so much before they are clipped."""
+"""Activations may exceed those that were seen by so much before they are clipped; chosen by hand."""
 
 PRIOR_COUNTS = 64.0
-"""What the model's own distributions count in tables, in symbols."""
+"""Weight of the model's own distributions in tables, in symbols; chosen by hand."""
 
 COUNTED_VALUES = 1 << 20
-"""Values of every plane that tables are counted on."""
+"""Values of every plane that tables are counted on; chosen by hand."""
 
 REACH = 4096
 """Latents beyond are left out of the model's own distributions."""
@@ -95,7 +99,7 @@ def export_weights(model: ScaleHyperprior, planes: Sequence[Plane], name: str | 
 
 
 def _part(plane: Plane) -> Values:
-    """An evenly placed part of a plane, in runs as long as tiles."""
+    """A part of a plane, taken evenly in runs as long as tiles."""
     rows = max(1, COUNTED_VALUES // plane.values.shape[1])
     runs = max(1, rows // TILE_ROWS)
     starts = np.linspace(0, max(0, len(plane.values) - TILE_ROWS), runs).astype(int)
@@ -103,7 +107,7 @@ def _part(plane: Plane) -> Values:
 
 
 def _network_arrays(model: ScaleHyperprior) -> dict[str, Values]:
-    """Sections of sizes, gains and float networks."""
+    """The sections of sizes, gains and float networks."""
     shape = model.shape
     flags = int(model.linear_analysis is not None)
     found: dict[str, Values] = {
@@ -139,7 +143,7 @@ def _uncentred(layers: list[tuple[Values, Values]], shortcut: bool) -> Iterator[
 
 
 def _layer_numbers(layer: nn.Module) -> tuple[Values, Values]:
-    """Kernels, outputs first, and biases; of a normalisation its two parameters."""
+    """The kernels of a layer, outputs first, and its biases; of a normalisation its two parameters."""
     if isinstance(layer, GDN):
         return layer.gamma_reparam(layer.gamma).numpy(), layer.beta_reparam(layer.beta).numpy()
     convolution = cast("nn.Conv2d", layer)
@@ -161,7 +165,7 @@ def _bits(values: Values) -> Values:
 
 
 def _hyper_synthesis(model: ScaleHyperprior, parts: Sequence[Values]) -> dict[str, Values]:
-    """Sections of the integer network."""
+    """The sections of the integer network."""
     layers = [_layer_numbers(layer) for layer in model.hyper_synthesis if not isinstance(layer, nn.ReLU)]
     kernels, biases = layers[-1]
     layers[-1] = (kernels * INDEX_UNIT, biases * INDEX_UNIT + START_INDEX)
@@ -199,8 +203,11 @@ def _hyper_latents(model: ScaleHyperprior, parts: Sequence[Values]) -> Iterator[
 
 
 def _integers(kernels: Values, biases: Values, before: int, behind: int) -> tuple[Values, Values, Values]:
-    """Codes, biases and shifts of a layer whose inputs and outputs have so many bits behind the point."""
-    flat = kernels.reshape(len(kernels), -1).astype(np.float64)
+    """Codes, biases and shifts of a layer whose inputs and outputs have so many bits behind the point.
+
+    All of it in float64: in float32 the largest bias would round up to 2^31, which no i32 holds.
+    """
+    flat, biases = kernels.reshape(len(kernels), -1).astype(np.float64), biases.astype(np.float64)
     largest = np.maximum(np.abs(flat).max(axis=1), 2.0**-60)
     by_kernel = np.floor(np.log2(LARGEST_CODE / largest))
     by_bias = np.floor(np.log2(LARGEST_BIAS / np.maximum(np.abs(biases), 2.0**-60))) - before
@@ -211,14 +218,14 @@ def _integers(kernels: Values, biases: Values, before: int, behind: int) -> tupl
 
 @dataclass(frozen=True)
 class _Counts:
-    """How often buckets occurred: by scale index ``[64, 64]``, and by rate and channel ``[R N, 64]``."""
+    """How often buckets occurred: per scale index ``[64, 64]``, and per rate and channel ``[R N, 64]``."""
 
     latents: Values
     hyper: Values
 
 
 def _prior_tables(model: ScaleHyperprior) -> dict[str, Values]:
-    """Tables as the model has them, before anything is counted."""
+    """The tables of the model's own distributions, before anything is counted."""
     counts = _prior_counts(model)
     return {LATENT_TABLES: levels_of(counts.latents).ravel(), HYPER_TABLES: levels_of(counts.hyper).ravel()}
 
@@ -264,6 +271,6 @@ def _counted_tables(model: ScaleHyperprior, arrays: dict[str, Values], parts: Se
 
 
 def _histograms(tables: Values, symbols: NDArray[np.int32], count: int) -> Values:
-    """Buckets by table ``[T, 64]``."""
+    """How often each bucket occurs in each table ``[T, 64]``."""
     keys = tables.astype(np.int64) * BUCKETS + bucket_of(symbols)
     return np.bincount(keys, minlength=count * BUCKETS).reshape(count, BUCKETS)

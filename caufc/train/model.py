@@ -1,4 +1,4 @@
-"""The scale hyperprior in floats, as it is trained (Balle et al. 2018; CAUFC, arXiv 2506.12737, section 4).
+"""The learned codec's model in floats, as it is trained: a scale hyperprior (Balle et al. 2018; arXiv 2506.12737).
 
 One model serves all rates: gains, learned for each rate, scale the latents before and after quantisation (Cui et al.,
 Asymmetric gained deep image compression, CVPR 2021). This module needs torch and compressai.
@@ -27,34 +27,38 @@ from ..codec.hyperprior.constants import (
     STRIDE,
 )
 
-__all__ = ["Loss", "ScaleHyperprior", "Shape"]
+__all__ = ["Loss", "ModelShape", "ScaleHyperprior"]
 
 KERNEL = 5
 HYPER_KERNEL = 3
+"""Sides of kernels, as in Balle et al. 2018."""
+
 PEAK = 255.0
 """Squared errors are those of values in [0, 255], as in image coding, so that lambdas compare."""
 
 START_INDEX, INDEX_UNIT = 16.0, 8.0
-"""Where scale indexes start, and how many a unit of the hyper-synthesis' output stands for."""
+"""The scale index where training begins, and how many indexes a unit of the hyper-synthesis' output is; by hand."""
 
 FIRST_GAIN = 0.4
-"""Of the lowest rate when training begins: about the step that is best for dense features."""
+"""Gain of the lowest rate when training begins: about the step that is best for dense features; chosen by hand."""
 
 BALANCE = 0.35
-"""Losses count lambda to the minus so much: otherwise the highest rate would rule the shared layers."""
+"""Losses count lambda to the minus so much: otherwise the highest rate would rule the shared layers; by hand."""
 
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d)
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What a model is made like.
+class ModelShape:
+    """The sizes of a model.
+
+    measure_weights.py in tools/ compares the default ones with a wider model (tools/results/weights.md).
 
     Args:
         width: N, channels of inner layers and of the hyper-latents.
         latents: M, channels of the latents.
-        lambdas: one a rate, ascending.
+        lambdas: one per rate, ascending.
         shortcut: whether linear transforms of blocks stand beside the deep ones, as in residual networks; without
             it, the model is the paper's, and needs many times the steps.
     """
@@ -65,13 +69,13 @@ class Shape:
     shortcut: bool = True
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
+        """The sizes as plain data, which checkpoints hold."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Of a batch; by rate where it is ``[R]``.
+    """The loss of a batch, and its parts per rate.
 
     Args:
         total: what is minimised.
@@ -85,7 +89,7 @@ class Loss:
 
 
 def _even(layer: Layer, terms: float) -> Layer:
-    """Weights such that outputs, sums of so many terms, vary as inputs do: deep stacks then learn from the start."""
+    """A layer whose outputs, sums of so many terms, vary as inputs do, so that deep stacks learn from the start."""
     nn.init.normal_(layer.weight, std=terms**-0.5)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -101,7 +105,7 @@ def _deconv(inputs: int, outputs: int) -> nn.ConvTranspose2d:
 
 
 def _block_transform(latents: int) -> Tensor:
-    """Cosines along the tokens of every channel, the lowest first: rows ``[M, 1, 16, 16]``, orthonormal."""
+    """A DCT along the tokens of every channel of a block, lowest first: orthonormal rows ``[M, 1, 16, 16]``."""
     tokens = torch.arange(STRIDE)
     number = torch.arange(latents)[:, None]
     frequency = (number // STRIDE) % STRIDE
@@ -113,24 +117,24 @@ def _block_transform(latents: int) -> Tensor:
 
 
 def _rounded(values: Tensor) -> Tensor:
-    """Rounded forwards, as it was backwards."""
+    """Values rounded, with the gradient of values that are not."""
     return values + (torch.round(values) - values).detach()
 
 
 def _noisy(values: Tensor) -> Tensor:
-    """With uniform noise as wide as rounding is."""
+    """Values with uniform noise as wide as a step of rounding."""
     return values + torch.empty_like(values).uniform_(-0.5, 0.5)
 
 
 def _bits(likelihoods: Tensor) -> Tensor:
-    """Bits of every item of a batch ``[B]``."""
+    """The bits of every item of a batch ``[B]``."""
     return -torch.log2(likelihoods).flatten(1).sum(1)
 
 
 class ScaleHyperprior(nn.Module):
-    """Analysis and synthesis, hyper-analysis and hyper-synthesis, and the gains of every rate."""
+    """The model: analysis and synthesis, hyper-analysis and hyper-synthesis, and the gains of every rate."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: ModelShape) -> None:
         super().__init__()
         n, m = shape.width, shape.latents
         self.shape = shape
@@ -161,7 +165,7 @@ class ScaleHyperprior(nn.Module):
         self.prior = GaussianConditional(None, scale_bound=SMALLEST_SCALE)
 
     def latents(self, planes: Tensor, rates: Tensor) -> Tensor:
-        """Planes ``[B, 1, H, W]`` at rates ``[B]`` to latents before rounding ``[B, M, H/16, W/16]``."""
+        """Latents before rounding ``[B, M, H/16, W/16]``, of planes ``[B, 1, H, W]`` at rates ``[B]``."""
         centred = (planes - MIDDLE) / SPREAD
         found: Tensor = self.analysis(centred)
         if self.linear_analysis is not None:
@@ -169,17 +173,17 @@ class ScaleHyperprior(nn.Module):
         return found * torch.exp(self.log_gains[rates])[:, :, None, None]
 
     def hyper_latents(self, latents: Tensor) -> Tensor:
-        """Latents to hyper-latents before rounding ``[B, N, H/64, W/64]``."""
+        """Hyper-latents before rounding ``[B, N, H/64, W/64]``, of latents."""
         found: Tensor = self.hyper_analysis(torch.log1p(latents.abs()))
         return found
 
     def indexes(self, hyper_latents: Tensor, rows: int, columns: int) -> Tensor:
-        """Rounded hyper-latents to scale indexes, not rounded ``[B, M, rows, columns]``."""
+        """Scale indexes, not rounded ``[B, M, rows, columns]``, from rounded hyper-latents."""
         found: Tensor = START_INDEX + INDEX_UNIT * self.hyper_synthesis(hyper_latents)
         return found[:, :, :rows, :columns].clamp(0, SCALES - 1)
 
     def planes(self, latents: Tensor, rates: Tensor) -> Tensor:
-        """Rounded latents to planes."""
+        """Planes from rounded latents."""
         scaled = latents * torch.exp(self.log_inverse_gains[rates])[:, :, None, None]
         found: Tensor = self.synthesis(scaled)
         if self.linear_synthesis is not None:
@@ -187,7 +191,7 @@ class ScaleHyperprior(nn.Module):
         return MIDDLE + SPREAD * found
 
     def likelihoods(self, latents: Tensor, hyper_latents: Tensor, indexes: Tensor) -> tuple[Tensor, Tensor]:
-        """Of latents and hyper-latents, with noise instead of rounding."""
+        """The likelihoods of latents and hyper-latents, with noise instead of rounding."""
         octave = math.log(LARGEST_SCALE / SMALLEST_SCALE) / (SCALES - 1)
         scales = SMALLEST_SCALE * torch.exp(octave * indexes)
         _, of_latents = self.prior(latents, scales, training=True)
@@ -195,7 +199,7 @@ class ScaleHyperprior(nn.Module):
         return of_latents, of_hyper
 
     def loss(self, planes: Tensor, rates: Tensor, *, rounded: bool = False) -> Loss:
-        """Rate and distortion of planes ``[B, 1, H, W]`` at rates ``[B]``; rounded, or with noise in its place.
+        """The rate and distortion of planes ``[B, 1, H, W]`` at rates ``[B]``; rounded, or with noise in its place.
 
         Sides of planes are multiples of the stride.
         """
@@ -214,12 +218,12 @@ class ScaleHyperprior(nn.Module):
         return Loss(total, self._by_rate(bits, rates), self._by_rate(error, rates))
 
     def _by_rate(self, values: Tensor, rates: Tensor) -> Tensor:
-        """Means by rate ``[R]``, NaN for rates that did not occur."""
+        """The means per rate ``[R]``, NaN for rates that did not occur."""
         sums = torch.zeros(len(self.shape.lambdas), device=values.device).index_add(0, rates, values.detach())
         return sums / torch.bincount(rates, minlength=len(sums))
 
 
-def shape_of(fields: dict[str, Any]) -> Shape:
-    """From plain data."""
+def shape_of(fields: dict[str, Any]) -> ModelShape:
+    """The sizes that plain data holds."""
     lambdas: Sequence[float] = fields["lambdas"]
-    return Shape(fields["width"], fields["latents"], tuple(lambdas), fields["shortcut"])
+    return ModelShape(fields["width"], fields["latents"], tuple(lambdas), fields["shortcut"])

@@ -1,4 +1,4 @@
-"""Planes of aligned tokens to train on, and crops of them."""
+"""The planes that the learned codec is trained on: aligned tokens x channels, and crops of them."""
 
 from __future__ import annotations
 
@@ -34,14 +34,19 @@ from ..types import FLOATS
 __all__ = ["Plane", "aligned_planes", "crops"]
 
 MOST_ROWS, MOST_COLUMNS = 512, 128
+"""Sides of a crop at most; chosen by hand."""
+
 STRIDE = 16
+"""Sides of a crop are multiples of the model's stride."""
+
 SURVEY_VALUES = 1 << 22
 CHUNK = 64
+"""Values that statistics are taken of, and samples that are read at a time; chosen by hand."""
 
 
 @dataclass(frozen=True)
 class Plane:
-    """All tokens of one tensor.
+    """A plane: all tokens of one tensor.
 
     Args:
         name: of the file or tensor.
@@ -53,7 +58,7 @@ class Plane:
 
 
 def aligned_planes(name: str, features: Any, *, layout: Any = None, **options: Any) -> list[Plane]:
-    """Align features as the encoder does.
+    """The planes of features, aligned as the encoder does.
 
     Args:
         name: for messages.
@@ -109,14 +114,14 @@ def _floats(tensor: SourceTensor, start: int, stop: int) -> NDArray[Any] | list[
 
 
 def crop_size(plane: Plane, values: int) -> tuple[int, int]:
-    """Rows and columns of a crop of about so many values, as wide as channels allow."""
+    """The rows and columns of a crop of about so many values, as wide as channels allow."""
     columns = min(plane.values.shape[1], MOST_COLUMNS)
     rows = max(STRIDE, values // columns // STRIDE * STRIDE)
     return min(len(plane.values), rows, MOST_ROWS), columns
 
 
 def crops(planes: Sequence[Plane], count: int, values: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """So many crops of about so many values, of one of the planes ``[B, 1, H, W]``; edges are padded to the stride."""
+    """Crops ``[B, 1, H, W]`` of about so many values each, of one of the planes; edges are padded to the stride."""
     plane = planes[int(random.integers(len(planes)))]
     rows, columns = crop_size(plane, values)
     tops = random.integers(len(plane.values) - rows + 1, size=count)

@@ -1,4 +1,4 @@
-"""The training loop: seeded, with checkpoints that it can go on from."""
+"""The training loop of the learned codec: seeded, with checkpoints that it can go on from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from ..errors import (
     InputError,
     StorageError,
 )
+from ..types import Progress
 from .model import (
+    ModelShape,
     ScaleHyperprior,
-    Shape,
 )
 from .planes import (
     Plane,
@@ -33,25 +34,31 @@ __all__ = ["Schedule", "Trainer"]
 FIRST_RATE, LAST_RATE = 6e-4, 1e-5
 WARM_UP = 200
 LARGEST_GRADIENT = 1.0
+"""Learning rates, steps until the first is reached, and the norm that gradients are clipped to; chosen by hand.
+tools/results/training.md has the losses that they lead to."""
 
 SMALL_CROP, LARGE_CROP = 1 << 13, 1 << 15
 LARGE_FROM, LARGE_SHARE = 0.6, 0.4
-"""From this share of the steps on, crops are four times as large and so much fewer: borders matter less then."""
+"""From this share of the steps on, crops are four times as large and so much fewer: borders matter less then.
+Chosen by hand."""
 
 ROUNDED_FROM = 0.4
-"""From this share on, latents are rounded; before, noise stands for that."""
+"""From this share of the steps on, latents are rounded; before, noise stands for that. Chosen by hand."""
 
 LOGGED = 100
+"""Steps between two entries of the log."""
+
 SAVED_SECONDS = 60.0
+"""Seconds between two checkpoints."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how to train.
+    """The schedule of a training.
 
     Args:
         steps: of the optimiser.
-        batch: crops a step.
+        batch: crops per step.
         seed: of weights, crops and noise.
     """
 
@@ -60,7 +67,7 @@ class Schedule:
     seed: int = 0
 
     def learning_rate(self, step: int) -> float:
-        """Warm-up, then half a cosine."""
+        """The learning rate at a step: warm-up, then half a cosine (Loshchilov and Hutter 2017)."""
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.steps)))
         return min(1.0, (step + 1) / WARM_UP) * (LAST_RATE + (FIRST_RATE - LAST_RATE) * cosine)
 
@@ -69,14 +76,14 @@ class Schedule:
         return step >= ROUNDED_FROM * self.steps
 
     def crops(self, step: int) -> tuple[int, int]:
-        """Number and size of the crops of a step."""
+        """The number of crops of a step, and the values of each."""
         if step < LARGE_FROM * self.steps:
             return self.batch, SMALL_CROP
         return max(1, round(self.batch * LARGE_SHARE)), LARGE_CROP
 
 
 class Trainer:
-    """Trains one model.
+    """The training of one model.
 
     Args:
         planes: to train on.
@@ -85,7 +92,7 @@ class Trainer:
         device: ``cpu``, ``cuda`` and so on.
     """
 
-    def __init__(self, planes: Sequence[Plane], shape: Shape, schedule: Schedule, device: str) -> None:
+    def __init__(self, planes: Sequence[Plane], shape: ModelShape, schedule: Schedule, device: str) -> None:
         self.planes, self.schedule, self.device = planes, schedule, torch.device(device)
         torch.manual_seed(schedule.seed)
         self.random = np.random.default_rng(schedule.seed)
@@ -96,12 +103,12 @@ class Trainer:
         self.curve: list[dict[str, Any]] = []
         self._sums: list[tuple[float, Any, Any]] = []
 
-    def train(self, checkpoint: Path | None, progress: Callable[[int, str], None]) -> None:
+    def train(self, checkpoint: Path | None, progress: Progress) -> None:
         """Train to the end of the schedule.
 
         Args:
             checkpoint: is written about once a minute and at the end.
-            progress: told the number of steps that are done, and the last losses.
+            progress: called with the step and the last loss, how many steps are done, and how many there are.
         """
         self.model.train()
         saved = started = time.monotonic()
@@ -110,7 +117,7 @@ class Trainer:
             self._step()
             now = time.monotonic()
             self.seconds = before + now - started
-            progress(self.step, self._told())
+            progress(self._label(), self.step, self.schedule.steps)
             if checkpoint is not None and (now - saved > SAVED_SECONDS or self.step == self.schedule.steps):
                 self.save(checkpoint)
                 saved = now
@@ -134,7 +141,7 @@ class Trainer:
             self._log()
 
     def _log(self) -> None:
-        """Means of the last steps, by rate."""
+        """Enter the means of the last steps, per rate, in the curve."""
         totals, bits, errors = zip(*self._sums, strict=True)
         self._sums = []
         self.curve.append(
@@ -147,8 +154,9 @@ class Trainer:
             }
         )
 
-    def _told(self) -> str:
-        return f"loss {self.curve[-1]['loss']:.3f}" if self.curve else ""
+    def _label(self) -> str:
+        loss = f", loss {self.curve[-1]['loss']:.3f}" if self.curve else ""
+        return f"train, step {self.step:,} of {self.schedule.steps:,}{loss}"
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; the file is replaced whole.
@@ -167,12 +175,12 @@ class Trainer:
             "seconds": self.seconds,
             "curve": json.dumps(self.curve),
         }
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            torch.save(state, draft)
-            draft.replace(path)
+            torch.save(state, partial)
+            partial.replace(path)
         except OSError as err:
-            draft.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
             raise StorageError(err.strerror or str(err), file=str(path)) from err
 
     def resume(self, path: Path) -> None:
@@ -198,7 +206,7 @@ class Trainer:
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
-    """Read a checkpoint.
+    """The state that a checkpoint holds.
 
     Raises:
         ForeignFormatError: if it is none.

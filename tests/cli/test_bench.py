@@ -13,8 +13,13 @@ import numpy as np
 import pytest
 
 import caufc
-from caufc.cli.bench import QUALITIES
-from caufc.evaluate.rivals import RIVALS
+from caufc.bench.measure import measure
+from caufc.bench.methods import (
+    QUALITIES,
+    encode_settings,
+)
+from caufc.errors import OptionError
+from caufc.evaluate.rivals.registry import RIVAL_NAMES
 
 from .conftest import Run, names
 
@@ -72,9 +77,9 @@ def test_the_table(run: Run, smooth: Path, folder: Path):
 def test_json(run: Run, smooth: Path):
     data, rows = bench(run, smooth)
     assert [*rows] == [
-        *(f"caufc quality {quality}" for quality in QUALITIES.split(",")),
+        *(f"caufc quality {quality}" for quality in QUALITIES),
         "caufc lossless",
-        *(f"{name} + zstd -19" for name in RIVALS),
+        *(f"{name} + zstd -19" for name in RIVAL_NAMES),
     ]
     assert (data["file"], data["samples"], data["samples_in_file"], data["repeat"]) == ("smooth.npy", 40, 40, 1)
     assert (data["numel"], data["bytes_in"], data["dtype"]) == (23040, 92160, "fp32")
@@ -195,7 +200,7 @@ def test_rivals_that_cannot(run: Run):
     assert ours["caufc quality 65"]["snr_db"] > 25
     np.save("ids.npy", np.arange(600).reshape(60, 10))
     data, rows = bench(run, "ids.npy")
-    assert data["notes"] == [f"Left out: {', '.join(RIVALS)}; there are no floats with channels."]
+    assert data["notes"] == [f"Left out: {', '.join(RIVAL_NAMES)}; there are no floats with channels."]
     assert {row["snr_db"] for row in rows.values()} == {None}
 
 
@@ -279,3 +284,44 @@ def test_what_comes_back_otherwise_is_told(run: Run, maps: Path, monkeypatch: py
     assert all(row["max_abs_error"] >= 0.5 for row in bench(run, maps, "--no-rivals")[1].values())
     monkeypatch.setattr("caufc.api.decode", lambda data: decode(data) + np.float32("inf"))
     assert all(row["max_abs_error"] is None for row in bench(run, maps, "--no-rivals")[1].values())
+
+
+def test_python_measures_what_the_command_does(run: Run, smooth: Path):
+    """The library's report is the command's, but for speeds; progress says which method is at work."""
+    seen: list[tuple[str, int, int]] = []
+    report = measure(
+        np.load(smooth),
+        qualities=(20, "high"),
+        efforts=("fast", "default"),
+        rivals=("int4",),
+        zstd_level=3,
+        samples=30,
+        name=str(smooth),
+        progress=lambda *call: seen.append(call),
+        layout="b c h w",
+    )
+    options = ("--quality", "20,high", "--effort", "fast,default", "--rivals", "int4", "--zstd-level", "3")
+    data, rows = bench(run, smooth, *options, "--samples", "30", "--layout", "b c h w")
+    ours = report.to_json()
+    assert {key: value for key, value in ours.items() if key not in ("rows", "tensors")} == {
+        **{key: value for key, value in data.items() if key not in ("rows", "tensors")},
+        **dict.fromkeys(("notes", "warnings"), ()),
+    }
+    assert [(row.method, row.bytes, row.snr_db) for row in report.rows] == [
+        (name, row["bytes"], row["snr_db"]) for name, row in rows.items()
+    ]
+    assert list(dict.fromkeys(what for what, _, _ in seen)) == list(rows)
+    assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+    assert {total for _, _, total in seen} == {6}
+    assert report.text().startswith(f"{smooth}: the first 30 of 40 samples, ")
+
+
+def test_settings_in_python():
+    assert [setting.name for setting in encode_settings([50, "50", "low"], lossless=False)] == [
+        "caufc quality 50",
+        "caufc quality 25",
+    ]
+    with pytest.raises(OptionError, match="effort 'slow'; one of fast"):
+        encode_settings(efforts=["slow"])
+    with pytest.raises(OptionError, match="there is nothing to measure; give a quality"):
+        measure(np.ones((4, 4), np.float32), qualities=(), lossless=False, rivals=())

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 import caufc
-from caufc.evaluate.methods import Codec
-from caufc.evaluate.sweep import Axis
+from caufc.evaluate.methods import CodecMethod
+from caufc.evaluate.sweep import Sweep
 
 from .conftest import Run
 
 pytest.importorskip("torch")
 
-CODECS = (
-    Codec("blind", "caufc, blind", Axis("quality", (10.0, 60.0))),
-    Codec("later", "a codec to come", Axis("quality", (10.0, 60.0)), module="caufc.codec.never"),
+CODEC_METHODS = (
+    CodecMethod("blind", "caufc, blind", Sweep("quality", (10.0, 60.0))),
+    CodecMethod("later", "a codec to come", Sweep("quality", (10.0, 60.0)), module="caufc.codec.never"),
 )
 
 
@@ -31,7 +31,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     measuring = [metadata.EntryPoint("measuring", "caufc.plugins.measuring", "caufc")]
     manager = caufc.PluginManager([*own, *timm, *measuring])
     monkeypatch.setattr("caufc.cli.evaluate.default_manager", lambda: manager)
-    monkeypatch.setattr("caufc.cli.evaluate.CODECS", CODECS)
+    monkeypatch.setattr("caufc.cli.evaluate.CODEC_METHODS", CODEC_METHODS)
 
 
 def test_a_task_of_a_plugin(run: Run, folder: Path):

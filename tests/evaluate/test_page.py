@@ -12,7 +12,7 @@ import pytest
 
 from caufc.evaluate.figure import figure
 from caufc.evaluate.html_page import html_page
-from caufc.evaluate.tables import Table
+from caufc.evaluate.tables import ReportTable
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -45,7 +45,9 @@ RESULTS: dict[str, Any] = {
 
 
 def page() -> str:
-    return html_page("A <title>", RESULTS, [Table("T", "", ("a", "b"), [("1", "<2>")])], {"command": "caufc x & y"})
+    return html_page(
+        "A <title>", RESULTS, [ReportTable("T", "", ("a", "b"), [("1", "<2>")])], {"command": "caufc x & y"}
+    )
 
 
 def test_names_are_escaped_and_every_point_is_there():

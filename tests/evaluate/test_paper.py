@@ -22,24 +22,24 @@ def test_weights_that_are_there_are_used(tmp_path: Path):
     codecs = {codec.key: codec for codec in paper_codecs(tmp_path)}
     assert list(codecs)[:5] == ["blind", "reads", "task", "hyperprior", "hyperprior-arch"]
     assert len(codecs) == 5 + len(ABLATION)
-    single = codecs["hyperprior-arch"].options_for("cifar10/vit")
+    single = codecs["hyperprior-arch"].options_for_task("cifar10/vit")
     assert single is not None and single["weights"] == str(tmp_path / "cifar10_vit.caufw")
-    assert codecs["hyperprior-arch"].options_for("cifar10/resnet56") is None
-    assert codecs["ablation-format"].options_for("agnews/minilm") == {
+    assert codecs["hyperprior-arch"].options_for_task("cifar10/resnet56") is None
+    assert codecs["ablation-format"].options_for_task("agnews/minilm") == {
         "codec": "hyperprior",
         "align": "none",
         "weights": str(tmp_path / "ablation-format.caufw"),
     }
-    assert codecs["ablation-none"].options_for("agnews/minilm") is None
-    assert codecs["hyperprior"].options_for("agnews/minilm") == {"codec": "hyperprior"}
+    assert codecs["ablation-none"].options_for_task("agnews/minilm") is None
+    assert codecs["hyperprior"].options_for_task("agnews/minilm") == {"codec": "hyperprior"}
 
 
 def test_the_layouts_of_the_ablation_are_layouts():
-    for told, instead in UNALIGNED.items():
-        assert len(caufc.Layout(told).terms) == len(caufc.Layout(instead).terms)
+    for own, instead in UNALIGNED.items():
+        assert len(caufc.Layout(own).terms) == len(caufc.Layout(instead).terms)
 
 
-def test_a_missing_folder_is_told(tmp_path: Path):
+def test_a_missing_folder_is_an_error(tmp_path: Path):
     with pytest.raises(StorageError, match="no such folder; 'caufc train' makes weights"):
         paper_codecs(tmp_path / "absent")
 

@@ -15,48 +15,48 @@ from caufc.errors import (
     CaufError,
     InputError,
 )
-from caufc.evaluate import (
-    fold as turn,
-)
-from caufc.evaluate import (
-    pool as children,
-)
+from caufc.evaluate import fold
 from caufc.evaluate.experiment import (
-    Wanted,
-    make_plan,
+    ExperimentOptions,
+    make_experiment,
 )
+from caufc.evaluate.feature_file import FeatureFile
 from caufc.evaluate.methods import (
-    Codec,
+    CodecMethod,
     Method,
     find_methods,
     hyperprior,
 )
-from caufc.evaluate.rivals import find_families
-from caufc.evaluate.run import Run
+from caufc.evaluate.pool import WorkerPool
+from caufc.evaluate.rivals.registry import find_families
+from caufc.evaluate.run import EvaluationRun
 from caufc.evaluate.summary import summarise
-from caufc.evaluate.sweep import Axis
+from caufc.evaluate.sweep import Sweep
+from caufc.evaluate.worker import CodingJob
 
 MANAGER = caufc.PluginManager([metadata.EntryPoint("tiny", "evaluate.tiny_task", "caufc")])
-BLIND = Codec("blind", "caufc, blind", Axis("quality", (20.0, 60.0), divisible=True, low=0, high=100))
-TASK = Codec("task", "caufc, task-aware", Axis("quality", (40.0, 60.0)), fitted="task")
+BLIND = CodecMethod("blind", "caufc, blind", Sweep("quality", (20.0, 60.0), divisible=True, low=0, high=100))
+TASK = CodecMethod("task", "caufc, task-aware", Sweep("quality", (40.0, 60.0)), fitted="task")
 
 
-def run_of(work: Path, methods: Sequence[Method], task: str = "tiny/maps", *, both_halves: bool = False) -> Run:
-    plan = make_plan(Wanted(None, tasks=[task], both_halves=both_halves), MANAGER, work)
+def run_of(
+    work: Path, methods: Sequence[Method], task: str = "tiny/maps", *, both_halves: bool = False
+) -> EvaluationRun:
+    experiment = make_experiment(ExperimentOptions(None, tasks=[task], both_halves=both_halves), MANAGER, work)
     work.mkdir(exist_ok=True)
-    return Run(plan.tasks, methods, work, 2)
+    return EvaluationRun(experiment.tasks, methods, work, 2)
 
 
 def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     methods = [BLIND, TASK, *find_families(["fp16"])]
-    lanes = run_of(tmp_path / "w", methods).measure()
-    assert [(found.method.key, found.failures) for found in lanes] == [("blind", {}), ("task", {}), ("fp16", {})]
-    for found in lanes:
+    curves = run_of(tmp_path / "w", methods).measure()
+    assert [(found.method.key, found.failures) for found in curves] == [("blind", {}), ("task", {}), ("fp16", {})]
+    for found in curves:
         assert (found.samples, found.numel, found.layout) == (40, 40 * 8 * 16, "b c h w")
         assert all(point.bpfp == 8 * point.bytes / found.numel for point in found.points)
         assert [point.bpfp for point in found.points] == sorted(point.bpfp for point in found.points)
         assert all(point.encode_mib >= 0 and point.decode_mb_s > 0 for point in found.points)
-    blind, task, fp16 = lanes
+    blind, task, fp16 = curves
     assert fp16.points[0].agrees(fp16.reference).all()
     assert blind.points[0].agrees(blind.reference).mean() < 0.99, "the curve goes on downwards"
     assert task.points[-1].bytes < fp16.points[0].bytes / 4
@@ -64,12 +64,12 @@ def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeyp
     def forbidden(*_: object) -> None:
         raise AssertionError("everything was measured already")
 
-    monkeypatch.setattr(children.Children, "code", forbidden)
-    monkeypatch.setattr(turn, "fit_profile", forbidden)
+    monkeypatch.setattr(WorkerPool, "code", forbidden)
+    monkeypatch.setattr(fold, "fit_profile", forbidden)
     again = run_of(tmp_path / "w", methods).measure()
-    assert [found.points for found in again] == [found.points for found in lanes]
+    assert [found.points for found in again] == [found.points for found in curves]
 
-    results = summarise(lanes, "fp16", {"tiny/maps": {"middle"}})
+    results = summarise(curves, "fp16", {"tiny/maps": {"middle"}})
     json.dumps(results, allow_nan=False)
     (tap,) = results["taps"]
     assert tap["place"] == "read-out"
@@ -81,24 +81,24 @@ def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeyp
 
 
 def test_progress_is_of_what_is_left_to_do(tmp_path: Path):
-    """Stored points take no time: what remains would else seem to be done in none."""
+    """FeatureFile points take no time: what remains would else seem to be done in none."""
     methods = [BLIND, *find_families(["fp16", "blosc2"])]
     run_of(tmp_path / "w", methods).measure()
     for store in (tmp_path / "w" / "points").rglob("blosc2.json"):
         store.unlink()
-    told: list[tuple[str, float]] = []
+    calls: list[tuple[str, float]] = []
     run = run_of(tmp_path / "w", methods)
-    run.told = lambda text, share: told.append((text, share))
+    run.progress = lambda what, done, total: calls.append((what, done / total))
     run.jobs = 1
     run.measure()
-    before = [share for text, share in told if "blosc2" not in text]
-    after = [share for text, share in told if "blosc2" in text]
+    before = [share for what, share in calls if "blosc2" not in what]
+    after = [share for what, share in calls if "blosc2" in what]
     assert before and not any(before)
     assert after == sorted(after) and after[-1] == 1
 
 
 def test_points_close_in_on_where_predictions_begin_to_stand(tmp_path: Path):
-    rated = Codec("rated", "caufc, rated", Axis("bpfp", (0.125, 4.125), divisible=True, low=0, high=8))
+    rated = CodecMethod("rated", "caufc, rated", Sweep("bpfp", (0.125, 4.125), divisible=True, low=0, high=8))
     (found,) = run_of(tmp_path / "w", [rated]).measure()
     stands = [bool(point.agrees(found.reference).mean() >= 0.99) for point in found.points]
     first = len(stands) - stands[::-1].index(False)
@@ -117,8 +117,8 @@ def test_points_of_other_features_do_not_count(tmp_path: Path):
     assert found.points[0].bytes > 1
 
 
-def test_what_cannot_be_coded_is_a_failure_of_its_lane(tmp_path: Path):
-    refused = Codec("refused", "refused", Axis("quality", (20.0,)), {"align": "nonsense"})
+def test_what_cannot_be_coded_is_a_failure_of_its_curve(tmp_path: Path):
+    refused = CodecMethod("refused", "refused", Sweep("quality", (20.0,)), {"align": "nonsense"})
     (found,) = run_of(tmp_path / "w", [refused]).measure()
     assert found.points == ()
     assert "nonsense" in found.failures["quality 20"]
@@ -130,21 +130,19 @@ def test_a_task_that_cannot_be_loaded_ends_the_run(tmp_path: Path):
         run_of(tmp_path / "w", [BLIND], "tiny/broken").measure()
 
 
-def test_a_worker_that_breaks_is_told(tmp_path: Path):
+def test_a_worker_answers_with_its_error(tmp_path: Path):
     with pytest.raises(InputError, match="unknown rival 'nobody'"):
-        children.Children().code(_job(tmp_path, "nobody"))
+        WorkerPool().code(_job(tmp_path, "nobody"))
 
 
-def _job(folder: Path, family: str) -> children.Job:
-    from caufc.evaluate.feature_file import Stored
-
-    Stored.of(np.zeros((2, 3), np.float32), "b c").save(folder / "x.npy")
-    return children.Job(str(folder / "x.npy"), str(folder / "y.npy"), family, {"bits": 4}, {})
+def _job(folder: Path, rival: str) -> CodingJob:
+    FeatureFile.of(np.zeros((2, 3), np.float32), "b c").save(folder / "x.npy")
+    return CodingJob(str(folder / "x.npy"), str(folder / "y.npy"), rival, {"bits": 4}, {})
 
 
 def test_codecs_that_are_not_installed_are_left_out():
     absent = hyperprior("absent", "absent", None)
-    absent = Codec(**{**vars(absent), "module": "caufc.codec.never"})
+    absent = CodecMethod(**{**vars(absent), "module": "caufc.codec.never"})
     methods, missing = find_methods(None, ["int"], [BLIND, absent])
     assert [method.key for method in methods] == ["blind", "int"]
     assert missing == {"absent": "this version of caufc does not have it"}
@@ -162,7 +160,7 @@ def test_both_halves_are_tested_with_what_the_other_one_fits(tmp_path: Path):
     one, _ = run_of(tmp_path / "one", methods).measure()
     task, fp16 = run_of(tmp_path / "both", methods, both_halves=True).measure()
     assert (task.samples, task.numel) == (one.samples + 40, one.numel + 40 * 8 * 16)
-    assert len(list((tmp_path / "both" / "profiles").rglob("*.caufp"))) == 2, "one a half"
+    assert len(list((tmp_path / "both" / "profiles").rglob("*.caufp"))) == 2, "one per half"
     assert task.points[0].bytes > one.points[0].bytes and len(task.points[0].top1) == len(task.labels) == 80
     assert task.points[0].top1[:40] == one.points[0].top1, "the test half comes first"
     assert fp16.points[0].agrees(fp16.reference).all() and fp16.points[0].bpfp < 16.5

@@ -13,9 +13,9 @@ import pytest
 from caufc import encode
 from caufc.errors import InputError
 from caufc.evaluate import worker
-from caufc.evaluate.feature_file import Stored
-from caufc.evaluate.rivals import find_rivals
-from caufc.evaluate.worker import Job
+from caufc.evaluate.feature_file import FeatureFile
+from caufc.evaluate.rivals.registry import find_rivals
+from caufc.evaluate.worker import CodingJob
 from caufc.fit.profile import fit_profile
 
 MAPS = np.maximum(np.random.default_rng(0).standard_normal((12, 8, 6, 6)), 0).astype(np.float32)
@@ -24,22 +24,22 @@ MAPS = np.maximum(np.random.default_rng(0).standard_normal((12, 8, 6, 6)), 0).as
 @pytest.fixture
 def features(tmp_path: Path) -> Path:
     path = tmp_path / "maps.npy"
-    Stored.of(MAPS, "b c h w").save(path)
+    FeatureFile.of(MAPS, "b c h w").save(path)
     return path
 
 
-def job(features: Path, family: str | None, **options: object) -> Job:
+def job(features: Path, rival: str | None, **options: object) -> CodingJob:
     decoded = str(features.with_name("decoded.npy"))
-    return Job(str(features), decoded, family, **{"setting": {"quality": 70}, "options": {}, **options})
+    return CodingJob(str(features), decoded, rival, **{"setting": {"quality": 70}, "options": {}, **options})
 
 
 def test_caufc(features: Path):
-    coded = worker.code(job(features, None))
-    back = Stored.load(features.with_name("decoded.npy"))
+    result = worker.code(job(features, None))
+    back = FeatureFile.load(features.with_name("decoded.npy"))
     assert back.samples.shape == MAPS.shape
-    assert coded.snr_db == pytest.approx(worker.snr_db(Stored.load(features), back))
-    assert 0 < coded.bytes < MAPS.nbytes and coded.snr_db > 10
-    assert min(coded.encode_seconds, coded.decode_seconds) > 0
+    assert result.snr_db == pytest.approx(worker.snr_db(FeatureFile.load(features), back))
+    assert 0 < result.bytes < MAPS.nbytes and result.snr_db > 10
+    assert min(result.encode_seconds, result.decode_seconds) > 0
 
 
 def test_a_profile_is_not_counted(features: Path):
@@ -52,17 +52,17 @@ def test_a_profile_is_not_counted(features: Path):
 def test_weights_are_not_counted(features: Path):
     weights = Path(__file__).parents[2] / "spec" / "vectors" / "profiles" / "tiny.caufw"
     options = {"codec": "hyperprior", "weights": str(weights)}
-    coded = worker.code(job(features, None, options=options))
-    assert 0 < coded.bytes < len(encode(MAPS, layout="b c h w", quality=70, **options)) - 1000
-    assert Stored.load(features.with_name("decoded.npy")).samples.shape == MAPS.shape
+    result = worker.code(job(features, None, options=options))
+    assert 0 < result.bytes < len(encode(MAPS, layout="b c h w", quality=70, **options)) - 1000
+    assert FeatureFile.load(features.with_name("decoded.npy")).samples.shape == MAPS.shape
 
 
 def test_of_variants_the_smallest_counts(features: Path):
-    coded = worker.code(job(features, "int", setting={"bits": 2.0}))
-    assert coded.method == "int2 + zstd -19"
+    result = worker.code(job(features, "int", setting={"bits": 2.0}))
+    assert result.variant == "int2 + zstd -19"
     (plain, packed) = find_rivals(["int2"], 19)[0]
-    sizes = [len(rival.encode([MAPS], Stored.load(features).plan)) for rival in (plain, packed)]
-    assert sizes[0] != sizes[1] and coded.bytes == min(sizes)
+    sizes = [len(rival.encode([MAPS], FeatureFile.load(features).spec)) for rival in (plain, packed)]
+    assert sizes[0] != sizes[1] and result.bytes == min(sizes)
 
 
 def test_a_rival_may_be_calibrated(features: Path):
@@ -92,6 +92,6 @@ def test_memory_is_what_a_call_needs_at_its_peak():
         assert cost.mib == pytest.approx(64, abs=8) and idle.mib < 8
 
 
-def test_the_error_of_a_rival_is_told(features: Path):
+def test_an_unknown_rival_is_an_error(features: Path):
     with pytest.raises(InputError):
         worker.code(job(features, "nobody"))

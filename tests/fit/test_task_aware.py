@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import caufc
 from caufc.errors import InputError
 from caufc.fit import task_aware
-from caufc.fit.network_tail import Task
+from caufc.fit.network_tail import NetworkTail
 from caufc.fit.profile import fit_profile
 from caufc.fit.sensitivity import measure_sensitivity
 from caufc.layouts import Layout
@@ -106,7 +106,7 @@ def test_ragged_texts(tmp_path: Path, weight: Any) -> None:
 
 
 def test_sensitivity_finds_the_directions_and_the_frequency(maps: Any, pooled: Any, weight: Any) -> None:
-    found = measure_sensitivity(Task(pooled), list(maps[:50]), Layout("c h w"))
+    found = measure_sensitivity(NetworkTail(pooled), list(maps[:50]), Layout("c h w"))
     assert found.moments[0].max() > 0.1 and found.moments[1:].max() < 1e-12
     values, vectors = np.linalg.eigh(found.moments[0])
     assert (values[: CHANNELS - CLASSES] < 1e-5 * values[-1]).all()
@@ -128,13 +128,13 @@ def test_networks_that_cannot_be_fitted(maps: Any, resume: Any, message: str) ->
         fit_profile(maps[:8], resume=resume)
 
 
-def test_several_tensors_have_no_one_rest(maps: Any, pooled: Any) -> None:
+def test_several_tensors_have_no_one_tail(maps: Any, pooled: Any) -> None:
     with pytest.raises(InputError, match="one tensor"):
         fit_profile({"a": maps[:8], "b": maps[:8]}, resume=pooled)
 
 
-def test_drafts_are_compared_at_all_marks() -> None:
-    """The cheapest where hardly any prediction falls may be dear where some do."""
+def test_candidates_are_compared_at_all_marks() -> None:
+    """The cheapest where hardly any prediction changes may be dear where some do."""
 
     def trials(*bits: float) -> list[task_aware._Trial]:
         return [task_aware._Trial(0.0, 0, each, mark, mark) for each, mark in zip(bits, task_aware.MARKS, strict=True)]

@@ -53,7 +53,7 @@ def test_the_same_seed_gives_the_same_weights_and_a_stop_does_not_matter(
     features: tuple[Path, Path], tmp_path: Path
 ) -> None:
     from caufc.train.export import export_weights
-    from caufc.train.model import Shape
+    from caufc.train.model import ModelShape
     from caufc.train.planes import aligned_planes
     from caufc.train.trainer import (
         Schedule,
@@ -61,7 +61,7 @@ def test_the_same_seed_gives_the_same_weights_and_a_stop_does_not_matter(
     )
 
     planes = [plane for path in features for plane in aligned_planes(path.name, np.load(path))]
-    shape, schedule = Shape(4, 32, (0.01, 1.0)), Schedule(4, 2, 5)
+    shape, schedule = ModelShape(4, 32, (0.01, 1.0)), Schedule(4, 2, 5)
     whole = Trainer(planes, shape, schedule, "cpu")
     whole.train(None, lambda *_: None)
     first = Trainer(planes, shape, schedule, "cpu")
@@ -84,15 +84,15 @@ def test_the_integer_network_follows_the_float_one(features: tuple[Path, Path]) 
     from caufc.codec.hyperprior.codec import HyperpriorCodec
     from caufc.train.export import export_weights
     from caufc.train.model import (
+        ModelShape,
         ScaleHyperprior,
-        Shape,
     )
     from caufc.train.planes import aligned_planes
 
     torch.manual_seed(1)
     planes = aligned_planes("maps", np.load(features[0]))
     for shortcut in (True, False):
-        model = ScaleHyperprior(Shape(6, 40, (0.01, 1.0), shortcut)).eval()
+        model = ScaleHyperprior(ModelShape(6, 40, (0.01, 1.0), shortcut)).eval()
         torch.nn.init.normal_(model.analysis[-1].weight, std=0.1)
         torch.nn.init.normal_(model.synthesis[-1].weight, std=0.1)
         weights = read_weights(export_weights(model, planes), DEFAULT_LIMITS).weights

@@ -25,11 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import caufc
-from caufc.evaluate.feature_file import Stored
-from caufc.evaluate.rivals.registry import (
-    Family,
-    find_families,
-)
+from caufc.evaluate.feature_file import FeatureFile
+from caufc.evaluate.rivals.base import RivalFamily, RivalInputs
+from caufc.evaluate.rivals.registry import find_families
 from tools.measure.machine import plain_command, write_results
 from tools.measure.scores import Scores
 from tools.measure.tap_features import TAPS, load_features
@@ -60,10 +58,10 @@ class Bench:
     def __init__(self, data: Path, folder: Path, tap: str) -> None:
         point, self.tap = TAPS[tap], tap
         self.range = INTERIOR if point.reads == "tokens" else READ_OUT
-        self.stored = Stored.of(load_features(folder, tap, "test"), point.layout)
+        self.stored = FeatureFile.of(load_features(folder, tap, "test"), point.layout)
         self.scores = Scores(data, tap, self.stored.samples)
 
-    def point(self, size: int, features: Stored) -> Point:
+    def point(self, size: int, features: FeatureFile) -> Point:
         """What coded features do to scores."""
         return Point(8 * size / self.stored.numel, self.scores.divergences(features.samples))
 
@@ -73,21 +71,21 @@ class Bench:
             coded = caufc.encode(self.stored.samples, layout=self.stored.layout, bpfp=float(rate))
             yield self.point(len(coded), self.stored.like(caufc.decode(coded)))
 
-    def rival(self, family: Family) -> Iterator[Point]:
+    def rival(self, family: RivalFamily) -> Iterator[Point]:
         """Points of a rival, from many bytes to few, until the range of rates is left."""
-        axis = family.axis
-        values = axis.values[::-1] if axis.option == "bits" else np.arange(FINEST, axis.low, -STRIDE)
+        sweep, inputs = family.sweep, RivalInputs(self.stored.tokens)
+        values = sweep.values[::-1] if sweep.option == "bits" else np.arange(FINEST, sweep.low, -STRIDE)
         for value in values:
-            variants = (self._with(rival) for rival in family.make({axis.option: float(value)}, self.stored.tokens))
+            variants = (self._with(rival) for rival in family.make({sweep.option: float(value)}, inputs))
             size, back = min(variants, key=lambda pair: pair[0])
             if 8 * size < self.range[0] * self.stored.numel:
                 return
             if 8 * size <= self.range[1] * self.stored.numel:
                 yield self.point(size, back)
 
-    def _with(self, rival: Any) -> tuple[int, Stored]:
-        data = rival.encode(self.stored.arrays, self.stored.plan)
-        arrays = rival.decode(data, self.stored.plan, np.dtype("<f4"))
+    def _with(self, rival: Any) -> tuple[int, FeatureFile]:
+        data = rival.encode(self.stored.arrays, self.stored.spec)
+        arrays = rival.decode(data, self.stored.spec, np.dtype("<f4"))
         return len(data), self.stored.like(arrays[0] if self.stored.batch else arrays)
 
     def curves(self, told: Callable[[str], None]) -> dict[str, list[Point]]:

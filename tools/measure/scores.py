@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caufc import default_manager
-from caufc.fit.network_tail import Task
+from caufc.fit.network_tail import NetworkTail
 from tools.measure.tap_features import TAPS
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ class Scores:
     def __init__(self, data: Path, tap: str, features: Any) -> None:
         point = TAPS[tap]
         runtime = default_manager().task_runtime(point.task, data)
-        self._rest = Task(lambda values: runtime.resume(values, point.place), "logits")
+        self._tail = NetworkTail(lambda values: runtime.resume(values, point.place), "logits")
         self._before = self._log_odds(features)
 
     def _log_odds(self, features: Any) -> torch.Tensor:
         import torch
 
-        scores = self._rest.run([np.asarray(sample) for sample in features])
+        scores = self._tail.run([np.asarray(sample) for sample in features])
         return torch.from_numpy(np.stack(scores)).double().log_softmax(1)
 
     def divergences(self, features: Any) -> NDArray[np.float64]:

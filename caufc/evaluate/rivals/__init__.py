@@ -1,29 +1,4 @@
-"""What people use instead: each rival a small adapter, most of them of a library that is imported when it runs."""
+"""Rivals: what people use instead of caufc. There is a file per family, and one registry of them all.
 
-from .base import (
-    Rival,
-    TensorPlan,
-)
-from .registry import (
-    FAMILIES,
-    Family,
-    find_families,
-)
-from .zstd_codes import (
-    RIVALS,
-    HalfFloats,
-    IntCodes,
-    find_rivals,
-)
-
-__all__ = [
-    "FAMILIES",
-    "RIVALS",
-    "Family",
-    "HalfFloats",
-    "IntCodes",
-    "Rival",
-    "TensorPlan",
-    "find_families",
-    "find_rivals",
-]
+Most rivals are thin adapters of a library, which is imported when they run.
+"""

@@ -1,4 +1,4 @@
-"""Compressors of scientific data by error bound: SZ3 and zfp."""
+"""The base of rivals that compress scientific data: they are given the largest absolute error."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 from .base import (
     FloatRival,
     Floats,
-    TensorPlan,
+    TensorSpec,
 )
 
-__all__ = ["SZ3", "Zfp"]
+__all__ = ["ErrorBoundedRival"]
 
 
 @dataclass(frozen=True)
-class _ErrorBounded(FloatRival):
-    """A compressor that is told the largest absolute error.
+class ErrorBoundedRival(FloatRival):
+    """A compressor that keeps every value within a bound.
 
     Args:
         octaves: the bound is the values' standard deviation over ``2 ** octaves``.
-        matrix: tokens x channels instead of the arrays' own shape.
+        matrix: whether it sees tokens x channels instead of the arrays' own shape.
     """
 
     octaves: float
@@ -38,64 +38,19 @@ class _ErrorBounded(FloatRival):
     def name(self) -> str:
         return f"{self.kind}, error at most deviation / 2^{self.octaves:g}"
 
-    def _encode(self, arrays: Sequence[Floats], plan: TensorPlan) -> bytes:
-        values = plan.matrix(arrays) if self.matrix else plan.joined(arrays)
+    def _encode(self, arrays: Sequence[Floats], spec: TensorSpec) -> bytes:
+        values = spec.matrix(arrays) if self.matrix else spec.joined(arrays)
         deviation = float(values.std(dtype=np.float64)) or 1.0
         return self._compress(values, deviation / 2.0**self.octaves)
 
-    def _decode(self, data: bytes, plan: TensorPlan) -> Sequence[Floats]:
-        shape = (-1, plan.width) if self.matrix else plan.joined_shape
-        tokens = sum(int(np.prod(each)) for each in plan.shapes) // max(plan.width, 1)
-        values = self._decompress(data, (tokens, plan.width) if self.matrix else plan.joined_shape).reshape(shape)
-        return plan.arrays(values) if self.matrix else plan.apart(values)
+    def _decode(self, data: bytes, spec: TensorSpec) -> Sequence[Floats]:
+        shape = (-1, spec.width) if self.matrix else spec.joined_shape
+        tokens = sum(int(np.prod(each)) for each in spec.shapes) // max(spec.width, 1)
+        values = self._decompress(data, (tokens, spec.width) if self.matrix else spec.joined_shape).reshape(shape)
+        return spec.arrays(values) if self.matrix else spec.apart(values)
 
     @abstractmethod
     def _compress(self, values: Floats, bound: float) -> bytes: ...
 
     @abstractmethod
     def _decompress(self, data: bytes, shape: tuple[int, ...]) -> Floats: ...
-
-
-@dataclass(frozen=True)
-class SZ3(_ErrorBounded):
-    """SZ3's default algorithm, an interpolating predictor, under an absolute bound."""
-
-    @property
-    def kind(self) -> str:
-        return "sz3"
-
-    def _compress(self, values: Floats, bound: float) -> bytes:
-        from pysz import sz, szConfig, szErrorBoundMode
-
-        config = szConfig()
-        config.errorBoundMode = szErrorBoundMode.ABS
-        config.absErrorBound = bound
-        packed: bytes = sz.compress(values, config)[0].tobytes()
-        return packed
-
-    def _decompress(self, data: bytes, shape: tuple[int, ...]) -> Floats:
-        from pysz import sz
-
-        values: Floats = sz.decompress(np.frombuffer(data, np.uint8), np.float32, shape)[0]
-        return values
-
-
-@dataclass(frozen=True)
-class Zfp(_ErrorBounded):
-    """zfp in its fixed-accuracy mode."""
-
-    @property
-    def kind(self) -> str:
-        return "zfp"
-
-    def _compress(self, values: Floats, bound: float) -> bytes:
-        import zfpy
-
-        packed: bytes = zfpy.compress_numpy(values, tolerance=bound)
-        return packed
-
-    def _decompress(self, data: bytes, shape: tuple[int, ...]) -> Floats:
-        import zfpy
-
-        values: Floats = zfpy.decompress_numpy(data).reshape(shape)
-        return values

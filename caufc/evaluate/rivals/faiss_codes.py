@@ -1,9 +1,9 @@
-"""faiss: scalar quantisers of vectors, plain and behind a random rotation, with zstd over their codes."""
+"""The base of rivals made of faiss's scalar quantisers: codes of tokens, with zstd over them."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,29 +12,23 @@ import zstandard
 from numpy.typing import NDArray
 
 from .base import (
+    ZSTD_LEVEL,
     FloatRival,
     Floats,
-    TensorPlan,
 )
 
-__all__ = ["RotatedCodes", "ScalarCodes"]
-
-LEVEL = 19
-SEED = 1
-"""Of the rotation: both sides know it."""
+__all__ = ["FaissRival"]
 
 TRAINING_TOKENS = 65_536
-"""Quantisers are trained on so many tokens at most, evenly taken."""
-
-PLAIN = {4: "QT_4bit", 6: "QT_6bit", 8: "QT_8bit", 16: "QT_fp16"}
+"""Quantisers are trained on so many tokens at most, evenly taken; chosen by hand."""
 
 
 @dataclass(frozen=True)
-class _FaissCodes(FloatRival):
-    """Codes of tokens under zstd, and the quantiser's trained numbers as fp32 before them.
+class FaissRival(FloatRival):
+    """A quantiser of tokens: its trained numbers as fp32, then its codes under zstd.
 
     Args:
-        bits: a value.
+        bits: per value.
     """
 
     bits: int
@@ -45,25 +39,27 @@ class _FaissCodes(FloatRival):
 
     @property
     @abstractmethod
-    def _type(self) -> str:
-        """The name of faiss's quantiser."""
+    def quantiser_type(self) -> str:
+        """The name of faiss's quantiser type."""
 
     def _quantiser(self, width: int) -> Any:
         import faiss
 
         faiss.omp_set_num_threads(1)
-        return faiss.ScalarQuantizer(width, getattr(faiss.ScalarQuantizer, self._type))
+        return faiss.ScalarQuantizer(width, getattr(faiss.ScalarQuantizer, self.quantiser_type))
 
-    def _codes(self, tokens: Floats) -> bytes:
+    def encode_tokens(self, tokens: Floats) -> bytes:
+        """The bytes of tokens ``[N, C]``."""
         import faiss
 
         quantiser = self._quantiser(tokens.shape[1])
         quantiser.train(tokens[:: -(-len(tokens) // TRAINING_TOKENS)])
         trained: NDArray[Any] = faiss.vector_to_array(quantiser.trained).astype("<f4")
-        codes = zstandard.ZstdCompressor(LEVEL).compress(quantiser.compute_codes(tokens).tobytes())
+        codes = zstandard.ZstdCompressor(ZSTD_LEVEL).compress(quantiser.compute_codes(tokens).tobytes())
         return len(trained).to_bytes(4, "little") + trained.tobytes() + codes
 
-    def _tokens(self, data: bytes, width: int) -> Floats:
+    def decode_tokens(self, data: bytes, width: int) -> Floats:
+        """The inverse of :meth:`encode_tokens`."""
         import faiss
 
         quantiser = self._quantiser(width)
@@ -72,65 +68,3 @@ class _FaissCodes(FloatRival):
         codes = np.frombuffer(zstandard.ZstdDecompressor().decompress(data[4 + 4 * count :]), np.uint8)
         tokens: Floats = quantiser.decode(codes.reshape(-1, quantiser.code_size))
         return tokens
-
-
-@dataclass(frozen=True)
-class ScalarCodes(_FaissCodes):
-    """faiss's scalar quantiser, a range a channel."""
-
-    @property
-    def kind(self) -> str:
-        return "faiss-sq"
-
-    @property
-    def name(self) -> str:
-        return f"faiss {self._type} + zstd -{LEVEL}"
-
-    @property
-    def _type(self) -> str:
-        return PLAIN[self.bits]
-
-    def _encode(self, arrays: Sequence[Floats], plan: TensorPlan) -> bytes:
-        return self._codes(plan.matrix(arrays))
-
-    def _decode(self, data: bytes, plan: TensorPlan) -> Sequence[Floats]:
-        return plan.arrays(self._tokens(data, plan.width))
-
-
-@dataclass(frozen=True)
-class RotatedCodes(_FaissCodes):
-    """Tokens of unit power, randomly rotated, then faiss's EDEN quantiser for normal values; a fp16 norm a token."""
-
-    @property
-    def kind(self) -> str:
-        return "faiss-rotation"
-
-    @property
-    def name(self) -> str:
-        return f"rotation + faiss {self._type} + zstd -{LEVEL}"
-
-    @property
-    def _type(self) -> str:
-        return f"QT_{self.bits}bit_eden"
-
-    def _encode(self, arrays: Sequence[Floats], plan: TensorPlan) -> bytes:
-        tokens = plan.matrix(arrays)
-        norms: NDArray[Any] = np.sqrt(np.square(tokens, dtype=np.float64).mean(axis=1)).clip(0, 65504).astype("<f2")
-        scales = norms.astype(np.float32)[:, None]
-        rotated: Floats = _rotation(plan.width).apply(tokens / np.where(scales > 0, scales, 1))
-        return norms.tobytes() + self._codes(rotated)
-
-    def _decode(self, data: bytes, plan: TensorPlan) -> Sequence[Floats]:
-        count = sum(int(np.prod(shape)) for shape in plan.shapes) // plan.width
-        norms: NDArray[Any] = np.frombuffer(data, "<f2", count)
-        rotated = self._tokens(data[2 * count :], plan.width)
-        tokens = _rotation(plan.width).reverse_transform(rotated) * norms.astype(np.float32)[:, None]
-        return plan.arrays(tokens)
-
-
-def _rotation(width: int) -> Any:
-    import faiss
-
-    rotation = faiss.RandomRotationMatrix(width, width)
-    rotation.init(SEED)
-    return rotation

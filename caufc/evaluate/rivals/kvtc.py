@@ -1,4 +1,4 @@
-"""A transform coder after KVTC: PCA along channels, bits by component, DEFLATE."""
+"""A transform coder after KVTC (ICLR 2026): PCA along channels, bits by component, DEFLATE."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..sweep import Sweep
 from .base import (
     FloatRival,
     Floats,
-    TensorPlan,
+    RivalFamily,
+    TensorSpec,
 )
 
-__all__ = ["Kvtc", "principal_components"]
+__all__ = ["KVTC", "KVTC_CALIBRATED", "Kvtc", "allocate", "principal_components"]
 
 MOST_BITS = 8
 NORMAL_STEPS = (1.596, 0.9957, 0.586, 0.3352, 0.1881, 0.1041, 0.0569, 0.0308)
@@ -27,7 +29,7 @@ Basis = tuple[Floats, Floats, NDArray[np.float64]]
 
 
 def principal_components(tokens: Floats) -> Basis:
-    """The basis of tokens ``[N, C]``."""
+    """The principal components of tokens ``[N, C]``."""
     mean = tokens.mean(axis=0, dtype=np.float64)
     covariance = tokens.T.astype(np.float64) @ tokens / len(tokens) - np.outer(mean, mean)
     variances, vectors = np.linalg.eigh(covariance)
@@ -36,10 +38,10 @@ def principal_components(tokens: Floats) -> Basis:
 
 @dataclass(frozen=True)
 class Kvtc(FloatRival):
-    """PCA, bit allocation and DEFLATE (KVTC, ICLR 2026), written anew from the paper's description.
+    """PCA, bit allocation and DEFLATE, written anew from the paper's description of KVTC.
 
     Args:
-        octaves: ``2 ** octaves`` bits a value are shared among the components.
+        octaves: ``2 ** octaves`` bits per value are shared among the components.
         basis: from other data, as the paper has it, and not counted; None takes the features' own and counts it.
     """
 
@@ -58,10 +60,10 @@ class Kvtc(FloatRival):
     def options(self) -> Mapping[str, Any]:
         return {"octaves": self.octaves}
 
-    def _encode(self, arrays: Sequence[Floats], plan: TensorPlan) -> bytes:
-        tokens = plan.matrix(arrays)
+    def _encode(self, arrays: Sequence[Floats], spec: TensorSpec) -> bytes:
+        tokens = spec.matrix(arrays)
         mean, components, variances = principal_components(tokens) if self.basis is None else self.basis
-        bits = allocate(variances, 2.0**self.octaves * plan.width)
+        bits = allocate(variances, 2.0**self.octaves * spec.width)
         kept = np.flatnonzero(bits)
         parts = [bits.tobytes()]
         if self.basis is None:
@@ -75,8 +77,8 @@ class Kvtc(FloatRival):
         ranges, codes = [each[0] for each in found], [each[1] for each in found]
         return b"".join([*parts, np.array(ranges, "<f4").tobytes(), zlib.compress(np.stack(codes).tobytes(), 9)])
 
-    def _decode(self, data: bytes, plan: TensorPlan) -> Sequence[Floats]:
-        width = plan.width
+    def _decode(self, data: bytes, spec: TensorSpec) -> Sequence[Floats]:
+        width = spec.width
         bits = np.frombuffer(data, np.uint8, width)
         kept, at = np.flatnonzero(bits), width
         if self.basis is None:
@@ -88,11 +90,11 @@ class Kvtc(FloatRival):
         ranges = np.frombuffer(data, "<f4", 2 * len(kept), at).reshape(-1, 2)
         codes = np.frombuffer(zlib.decompress(data[at + 8 * len(kept) :]), np.uint8).reshape(len(kept), -1)
         coordinates = codes.astype(np.float32) * ranges[:, 1:] + ranges[:, :1]
-        return plan.arrays(np.ascontiguousarray(coordinates.T) @ basis + mean)
+        return spec.arrays(np.ascontiguousarray(coordinates.T) @ basis + mean)
 
 
 def allocate(variances: NDArray[np.float64], total: float) -> NDArray[np.uint8]:
-    """Bits a component ``[C]``: each of ``total`` bits goes where the error is largest; one at least is given."""
+    """Bits per component ``[C]``: each of ``total`` bits goes where the error is largest; one at least is given."""
     gains = np.log2(np.maximum(variances, 1e-300))[:, None] - 2 * np.arange(MOST_BITS)
     order = np.argsort(-gains, axis=None, kind="stable")[: max(1, round(total))]
     return np.bincount(order // MOST_BITS, minlength=len(variances)).astype(np.uint8)
@@ -111,3 +113,17 @@ def _quantise(values: Floats, bits: int) -> tuple[tuple[float, float], NDArray[n
         error = float(np.square(codes * width + first - values).sum())
         found.append((error, (first, width), codes.astype(np.uint8)))
     return min(found, key=lambda each: each[0])[1:]
+
+
+SWEEP = Sweep("octaves", (-6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0), divisible=True, low=-10, high=3)
+
+KVTC = RivalFamily("kvtc", "PCA + DEFLATE (KVTC)", SWEEP, lambda setting, _: [Kvtc(setting["octaves"])], cost=0.2)
+
+KVTC_CALIBRATED = RivalFamily(
+    "kvtc-calibrated",
+    "PCA + DEFLATE (KVTC), calibrated",
+    SWEEP,
+    lambda setting, inputs: [Kvtc(setting["octaves"], principal_components(inputs.calibration_tokens()))],
+    calibrated=True,
+    cost=0.2,
+)

@@ -1,176 +1,82 @@
-"""The rivals of an evaluation as descriptors: name, packages, settings, and how to make one."""
+"""The registry of rivals: every family, for ``caufc evaluate``, and those that ``caufc bench`` offers by name.
+
+A new rival is a file beside this one, with its :class:`~caufc.evaluate.rivals.base.RivalFamily`, and a line here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib.util import find_spec
+import math
+from collections.abc import Collection, Sequence
 
 from ...errors import (
     OptionError,
     UnknownNameError,
 )
-from ..sweep import (
-    Axis,
-    Setting,
-)
+from ..sweep import Setting
 from .base import (
-    Floats,
+    ZSTD_LEVEL,
     Rival,
+    RivalFamily,
+    RivalInputs,
 )
-from .blosc import Blosc
-from .error_bounded import (
-    SZ3,
-    Zfp,
-)
-from .faiss_codes import (
-    RotatedCodes,
-    ScalarCodes,
-)
+from .blosc2 import BLOSC2
+from .faiss_rotation import FAISS_ROTATION
+from .faiss_scalar import FAISS_SCALAR
+from .fp16 import FP16
+from .int_codes import INT
 from .kvtc import (
-    Kvtc,
-    principal_components,
+    KVTC,
+    KVTC_CALIBRATED,
 )
-from .nnc import NNCodec
-from .zstd_codes import (
-    BITS,
-    HalfFloats,
-    find_rivals,
-)
+from .nncodec import NNCODEC
+from .sz3 import SZ3_FAMILY
+from .zfp import ZFP
 
-__all__ = ["FAMILIES", "Family", "find_families"]
+__all__ = ["FAMILIES", "RIVAL_NAMES", "find_families", "find_rivals"]
 
-LEVEL = 19
-"""Of zstd."""
+FAMILIES = (FP16, INT, BLOSC2, SZ3_FAMILY, ZFP, FAISS_SCALAR, FAISS_ROTATION, KVTC, KVTC_CALIBRATED, NNCODEC)
+"""All rivals, in the order in which tables and figures show them."""
 
-Calibration = Callable[[], Floats]
-"""Tokens ``[N, C]`` of the fit half."""
+_NAMED: dict[str, tuple[RivalFamily, Setting]] = {
+    name: (family, setting)
+    for _, name, family, setting in sorted(
+        (setting.get("bits", math.inf), name, family, setting)
+        for family in FAMILIES
+        for name, setting in family.named.items()
+    )
+}
+
+RIVAL_NAMES = tuple(_NAMED)
+"""Names of rivals at one setting, as ``caufc bench`` knows them, from few bits to many."""
 
 
-@dataclass(frozen=True)
-class Family:
-    """A rival over its settings.
+def find_families(keys: Sequence[str]) -> list[RivalFamily]:
+    """Families by their keys.
 
-    Args:
-        key: its name on the command line.
-        name: as tables show it.
-        axis: what is turned.
-        make: setting and calibration -> variants of the rival, of which the smallest file counts.
-        module: what ``make`` needs to import; None if nothing that caufc does not need itself.
-        package: that brings the module, as pip knows it.
-        calibrated: whether it is fitted on the fit half, as profiles are.
-        cost: seconds a MB, about; tells progress how much is left.
+    Raises:
+        UnknownNameError: for an unknown key.
+        OptionError: for a key that stands twice.
     """
-
-    key: str
-    name: str
-    axis: Axis
-    make: Callable[[Setting, Calibration], Sequence[Rival]]
-    module: str | None = None
-    package: str | None = None
-    calibrated: bool = False
-    cost: float = 0.2
-
-    def missing(self) -> str | None:
-        """What keeps it from running; None if nothing does."""
-        if self.module is None or find_spec(self.module) is not None:
-            return None
-        return f"{self.package} is not installed; pip install 'caufc[evaluate]'"
+    known = {family.key: family for family in FAMILIES}
+    _check_names(keys, known)
+    return [known[key] for key in keys]
 
 
-def _int_codes(setting: Setting) -> Sequence[Rival]:
-    (variants,) = find_rivals([f"int{round(setting['bits'])}"], LEVEL)
-    return variants
-
-
-OCTAVES = Axis("octaves", (-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), divisible=True, low=-10, high=10)
-
-FAMILIES = (
-    Family("fp16", "fp16 + zstd", Axis("bits", (16.0,)), lambda s, _: [HalfFloats(LEVEL)], cost=0.2),
-    Family("int", "int-k + zstd", Axis("bits", tuple(map(float, BITS))), lambda s, _: _int_codes(s), cost=0.3),
-    Family(
-        "blosc2",
-        "blosc2",
-        Axis("mantissa", (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)),
-        lambda s, _: [Blosc(round(s["mantissa"]))],
-        module="blosc2",
-        package="blosc2",
-        cost=0.1,
-    ),
-    Family(
-        "sz3",
-        "SZ3",
-        OCTAVES,
-        lambda s, _: [SZ3(s["octaves"]), SZ3(s["octaves"], matrix=True)],
-        module="pysz",
-        package="pysz",
-        cost=0.03,
-    ),
-    Family(
-        "zfp",
-        "zfp",
-        Axis("octaves", (-7.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0), divisible=True, low=-14, high=8, grain=1),
-        lambda s, _: [Zfp(s["octaves"]), Zfp(s["octaves"], matrix=True)],
-        module="zfpy",
-        package="zfpy",
-        cost=0.03,
-    ),
-    Family(
-        "faiss-sq",
-        "faiss scalar + zstd",
-        Axis("bits", (4.0, 6.0, 8.0, 16.0)),
-        lambda s, _: [ScalarCodes(round(s["bits"]))],
-        module="faiss",
-        package="faiss-cpu",
-        cost=0.3,
-    ),
-    Family(
-        "faiss-rotation",
-        "faiss rotation + zstd",
-        Axis("bits", (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)),
-        lambda s, _: [RotatedCodes(round(s["bits"]))],
-        module="faiss",
-        package="faiss-cpu",
-        cost=0.3,
-    ),
-    Family(
-        "kvtc",
-        "PCA + DEFLATE (KVTC)",
-        Axis("octaves", (-6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0), divisible=True, low=-10, high=3),
-        lambda s, _: [Kvtc(s["octaves"])],
-        cost=0.2,
-    ),
-    Family(
-        "kvtc-calibrated",
-        "PCA + DEFLATE (KVTC), calibrated",
-        Axis("octaves", (-6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0), divisible=True, low=-10, high=3),
-        lambda s, calibration: [Kvtc(s["octaves"], principal_components(calibration()))],
-        calibrated=True,
-        cost=0.2,
-    ),
-    Family(
-        "nncodec",
-        "NNCodec",
-        OCTAVES,
-        lambda s, _: [NNCodec(s["octaves"])],
-        module="nncodec",
-        package="nncodec",
-        cost=0.4,
-    ),
-)
-
-
-def find_families(keys: Sequence[str]) -> list[Family]:
-    """Families by name.
+def find_rivals(names: Sequence[str], zstd_level: int = ZSTD_LEVEL) -> list[Sequence[Rival]]:
+    """Rivals at one setting by their names in :data:`RIVAL_NAMES`; of the variants of one, the smallest counts.
 
     Raises:
         UnknownNameError: for an unknown name.
         OptionError: for a name that stands twice.
     """
-    known = {family.key: family for family in FAMILIES}
-    for key in keys:
-        if key not in known:
-            raise UnknownNameError("rival", key, known)
-        if keys.count(key) > 1:
-            raise OptionError(f"rival '{key}' is named twice", remedy="name it once")
-    return [known[key] for key in keys]
+    _check_names(names, _NAMED)
+    inputs = RivalInputs(zstd_level=zstd_level)
+    return [family.make(setting, inputs) for family, setting in (_NAMED[name] for name in names)]
+
+
+def _check_names(names: Sequence[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("rival", name, known)
+        if names.count(name) > 1:
+            raise OptionError(f"rival '{name}' is named twice", remedy="name it once")

@@ -10,21 +10,23 @@ from typing import Any
 
 import numpy as np
 
+from ..sweep import Sweep
 from .base import (
     FloatRival,
     Floats,
-    TensorPlan,
+    RivalFamily,
+    TensorSpec,
 )
 
-__all__ = ["NNCodec"]
+__all__ = ["NNCODEC", "NNCodec"]
 
-STEPS_AN_OCTAVE = 4
-"""Quantisation parameters in which the step doubles."""
+PARAMETERS_PER_OCTAVE = 4
+"""Quantisation parameters over which the step doubles, as the standard has it."""
 
 
 @dataclass(frozen=True)
 class NNCodec(FloatRival):
-    """NNCodec on the features as one tensor, with its trellis quantiser; the file that it also leaves goes away.
+    """NNCodec on the features as one tensor, with its trellis quantiser; the file that it also writes is removed.
 
     Args:
         octaves: the step is about the values' standard deviation over ``2 ** octaves``.
@@ -44,17 +46,28 @@ class NNCodec(FloatRival):
     def options(self) -> Mapping[str, Any]:
         return {"octaves": self.octaves}
 
-    def _encode(self, arrays: Sequence[Floats], plan: TensorPlan) -> bytes:
+    def _encode(self, arrays: Sequence[Floats], spec: TensorSpec) -> bytes:
         from nncodec import tensor
 
-        values = plan.joined(arrays)
+        values = spec.joined(arrays)
         deviation = float(values.std(dtype=np.float64)) or 1.0
-        parameter = round(STEPS_AN_OCTAVE * (math.log2(deviation) - self.octaves))
+        parameter = round(PARAMETERS_PER_OCTAVE * (math.log2(deviation) - self.octaves))
         with TemporaryDirectory() as folder:
             return bytes(tensor.encode(values, {"qp": parameter, "results": folder}))
 
-    def _decode(self, data: bytes, plan: TensorPlan) -> Sequence[Floats]:
+    def _decode(self, data: bytes, spec: TensorSpec) -> Sequence[Floats]:
         from nncodec import tensor
 
-        values: Floats = np.asarray(tensor.decode(bytearray(data))).reshape(plan.joined_shape)
-        return plan.apart(values)
+        values: Floats = np.asarray(tensor.decode(bytearray(data))).reshape(spec.joined_shape)
+        return spec.apart(values)
+
+
+NNCODEC = RivalFamily(
+    "nncodec",
+    "NNCodec",
+    Sweep("octaves", (-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), divisible=True, low=-10, high=10),
+    lambda setting, _: [NNCodec(setting["octaves"])],
+    module="nncodec",
+    package="nncodec",
+    cost=0.4,
+)
