@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,13 @@ import pytest
 from features.common import assert_same
 
 import caufc
-from caufc import profiles
+from caufc import catalog
 from caufc.coders.side_files import (
     content_id,
     read_profile,
 )
-from caufc.encoder.file_writer import container_prelude
 from caufc.encoder.options import Target
+from caufc.encoder.prelude import container_prelude
 from caufc.errors import (
     InputError,
     MalformedError,
@@ -33,7 +34,7 @@ from tools.attack.container import assemble, fields_of, header_bytes, split
 PARAMETERS = 7
 """Number of the field in a tensor's record."""
 
-OPTIONS = {"layout": "b n c", "align": "mean-deviation/channel"}
+OPTIONS: dict[str, Any] = {"layout": "b n c", "align": "mean-deviation/channel"}
 
 
 @pytest.fixture
@@ -56,8 +57,10 @@ def shipped(profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     folder.mkdir()
     digest = content_id(profile.read_bytes()).hex()
     (folder / f"{digest}.caufp").write_bytes(profile.read_bytes())
-    monkeypatch.setattr(profiles, "_folder", lambda: folder)
-    monkeypatch.setattr(profiles, "_shipped", lambda: {"texts": digest})
+    (folder / "index.json").write_text(json.dumps({"texts": digest}))
+    shelf = catalog._Shelf("profiles", ".caufp")
+    monkeypatch.setattr(shelf, "_place", lambda: folder)
+    monkeypatch.setattr(catalog, "_PROFILES", shelf)
     return profile
 
 
@@ -219,8 +222,8 @@ def test_shipped_profiles_are_relied_upon(shipped: Path, tokens: Any) -> None:
         data = caufc.encode(tokens, profile=name)
         assert caufc.inspect(data).profile == content_id(shipped.read_bytes()).hex()
         assert caufc.decode(data).shape == tokens.shape
-    assert profiles.shipped_names() == ["texts"]
-    assert "texts" in profiles.profile_names()
+    assert catalog.shipped_profiles() == ["texts"]
+    assert "texts" in catalog.profile_names()
 
 
 @pytest.mark.usefixtures("shipped")
@@ -246,9 +249,9 @@ def test_a_name_that_no_file_can_have() -> None:
         caufc.encode(np.ones((3, 4)), profile="n" * 5000)
 
 
-@pytest.mark.parametrize("name", profiles.shipped_names())
+@pytest.mark.parametrize("name", catalog.shipped_profiles())
 def test_profiles_that_ship_are_named_by_their_hash(name: str) -> None:
-    found = profiles.find_profile(name)
+    found = catalog.find_profile(name)
     assert found.shipped
-    assert profiles._shipped()[name] == found.id.hex()
-    assert profiles.profile_lookup()(found.id) == found
+    assert catalog._PROFILES.digests[name] == found.id.hex()
+    assert catalog.lookup_of()(found.id) == found
