@@ -39,28 +39,31 @@ UNIVERSAL = "universal"
 """The weights that are used unless others are named."""
 
 
-class _Shelf:
-    """Files of one kind that ship with caufc; a name may move on to another file, the files stay."""
+class Shelf:
+    """Files of one kind that ship with caufc; a name may move on to another file, the files stay.
 
-    def __init__(self, folder: str, suffix: str) -> None:
-        self._folder, self._suffix = folder, suffix
+    Args:
+        place: folder with an ``index.json`` from names to content hashes, and the files by hash.
+        suffix: of the files.
+    """
+
+    def __init__(self, place: Traversable, suffix: str) -> None:
+        self._place, self._suffix = place, suffix
 
     @functools.cached_property
     def digests(self) -> dict[str, str]:
         """Content hashes in hex, by name."""
-        found: dict[str, str] = json.loads((self._place() / "index.json").read_text("utf-8"))
+        found: dict[str, str] = json.loads((self._place / "index.json").read_text("utf-8"))
         return found
 
     def data(self, digest: str) -> bytes | None:
         """The file of a content hash; None if there is none."""
-        path = self._place() / f"{digest}{self._suffix}"
+        path = self._place / f"{digest}{self._suffix}"
         return path.read_bytes() if path.is_file() else None
 
-    def _place(self) -> Traversable:
-        return resources.files("caufc") / "data" / self._folder
 
-
-_PROFILES, _WEIGHTS = _Shelf("profiles", PROFILE_SUFFIX), _Shelf("weights", WEIGHTS_SUFFIX)
+_DATA = resources.files("caufc") / "data"
+_PROFILES, _WEIGHTS = Shelf(_DATA / "profiles", PROFILE_SUFFIX), Shelf(_DATA / "weights", WEIGHTS_SUFFIX)
 
 
 def shipped_profiles() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 import caufc
-from caufc import weights as weights_module
+from caufc import catalog
 from caufc.errors import (
     ForeignFormatError,
     MissingWeightsError,
@@ -79,13 +80,13 @@ def test_weights_that_do_not_ship_are_embedded_or_needed(maps: Any) -> None:
 def test_shipped_weights_are_named(maps: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = hashlib.sha256(TINY.read_bytes()).digest()[:8].hex()
     (tmp_path / f"{digest}.caufw").write_bytes(TINY.read_bytes())
-    weights_module._shipped_weights.cache_clear()
-    monkeypatch.setattr(weights_module, "_folder", lambda: tmp_path)
-    monkeypatch.setattr(weights_module, "_shipped", lambda: {"universal": digest})
+    catalog._shipped_weights.cache_clear()
+    (tmp_path / "index.json").write_text(json.dumps({"universal": digest}))
+    monkeypatch.setattr(catalog, "_WEIGHTS", catalog.Shelf(tmp_path, ".caufw"))
     data = caufc.encode(maps, codec="hyperprior")
     assert len(data) < 1000 and caufc.inspect(data).weights == digest
     assert caufc.decode(data).shape == maps.shape
-    weights_module._shipped_weights.cache_clear()
+    catalog._shipped_weights.cache_clear()
 
 
 def test_qualities_and_rates_pick_a_rate(maps: Any) -> None:
@@ -178,8 +179,8 @@ def test_what_ships() -> None:
     files = sorted(folder.glob("*.caufw"))
     assert sum(path.stat().st_size for path in files) <= 8_000_000
     assert [hashlib.sha256(path.read_bytes()).digest()[:8].hex() for path in files] == [path.stem for path in files]
-    assert weights_module.weights_names() == ["universal"]
-    found = weights_module.find_weights("universal")
+    assert catalog.weights_names() == ["universal"]
+    found = catalog.find_weights("universal")
     assert found.shipped and found.weights.encodes and found.weights.rates >= 5
 
 

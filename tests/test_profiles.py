@@ -58,9 +58,7 @@ def shipped(profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     digest = content_id(profile.read_bytes()).hex()
     (folder / f"{digest}.caufp").write_bytes(profile.read_bytes())
     (folder / "index.json").write_text(json.dumps({"texts": digest}))
-    shelf = catalog._Shelf("profiles", ".caufp")
-    monkeypatch.setattr(shelf, "_place", lambda: folder)
-    monkeypatch.setattr(catalog, "_PROFILES", shelf)
+    monkeypatch.setattr(catalog, "_PROFILES", catalog.Shelf(folder, ".caufp"))
     return profile
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import caufc
-from caufc import profiles
+from caufc import catalog
 
 from .conftest import Run, names
 
@@ -151,7 +151,7 @@ def test_a_profile_that_is_not_here(run: Run, monkeypatch: pytest.MonkeyPatch):
     assert run("encode", features, "-o", "x.cauf", "--profile", "minilm-hidden3").code == 0
     assert run("decode", "x.cauf").code == 0
     Path("kept.caufp").write_bytes((folder / f"{index['minilm-hidden3']}.caufp").read_bytes())
-    monkeypatch.setattr(profiles, "_shipped_bytes", lambda digest: None)
+    monkeypatch.setattr(catalog.Shelf, "data", lambda shelf, digest: None)
     for command in (["decode", "-f"], ["info"], ["verify"]):
         ran = run(*command, "x.cauf")
         assert (ran.code, ran.out) == (4, "")

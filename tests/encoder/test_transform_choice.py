@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 import caufc
 from caufc.codec.transform.grids import Geometry
 from caufc.codec.transform.parameters import (
+    BASIS,
     Parameters,
 )
+from caufc.coders.sections import NUMBERS
 from caufc.encoder import transforms
 from caufc.encoder.effort import (
     EFFORTS,
@@ -130,5 +132,5 @@ def test_efforts_are_known_by_name() -> None:
 
 
 def test_steps_of_a_file_follow_its_sections(efficientnet: Any) -> None:
-    assert Parameters(1.0).to_fields() == (1.0, 0, 0, 0)
+    assert NUMBERS[BASIS] == 8 and Parameters(1.0).to_fields() == (1.0, 0, 0, 0)
     assert len(caufc.encode(efficientnet, quality=20)) < len(caufc.encode(efficientnet, quality=60))

@@ -1,10 +1,6 @@
 """A caufc plugin: a tiny network that sees any file as an image of 32 x 32 bytes."""
 
-from caufc import (
-    Backbone,
-    Tap,
-    hookimpl,
-)
+from caufc import Backbone, Tap, hookimpl
 
 
 class Tiny:
