@@ -17,8 +17,8 @@ from caufc.coders.side_files import (
     content_id,
     read_profile,
 )
-from caufc.encoder.file_writer import container_prelude
 from caufc.encoder.options import Target
+from caufc.encoder.prelude import container_prelude
 from caufc.errors import (
     InputError,
     MalformedError,
@@ -34,7 +34,7 @@ from tools.attack.container import assemble, fields_of, header_bytes, split
 PARAMETERS = 7
 """Number of the field in a tensor's record."""
 
-OPTIONS = {"layout": "b n c", "align": "mean-deviation/channel"}
+OPTIONS: dict[str, Any] = {"layout": "b n c", "align": "mean-deviation/channel"}
 
 
 @pytest.fixture

@@ -102,11 +102,11 @@ def test_global_statistics() -> None:
 
     assert of("none") == (0, 1)
     assert of("min-max") == (0, 10)
-    assert of("mean-deviation") == (pytest.approx(matrix.mean()), pytest.approx(matrix.std(), rel=1e-6))
+    assert of("mean-deviation") == pytest.approx((matrix.mean(), matrix.std()), rel=1e-6)
     low, middle, high = np.percentile(matrix, [25, 50, 75])
     assert of("robust") == (middle, high - low)
     low, high = np.percentile(matrix, [1, 99])
-    assert of("percentile") == (pytest.approx(low, rel=1e-6), pytest.approx(high - low, rel=1e-6))
+    assert of("percentile") == pytest.approx((low, high - low), rel=1e-6)
 
 
 def test_a_global_aligner_of_nothing_changes_nothing() -> None:
@@ -193,7 +193,9 @@ def test_truncate() -> None:
     clipped, count = truncate(matrix, -1, 1)
     assert clipped.tolist() == [[-1, 0.5, 1, 1]]
     assert count == 2
-    assert truncate(matrix, -2, 7) == (pytest.approx(matrix), 0)
+    clipped, count = truncate(matrix, -2, 7)
+    assert clipped.tolist() == matrix.tolist()
+    assert count == 0
 
 
 @settings(deadline=None)

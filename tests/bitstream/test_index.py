@@ -34,7 +34,7 @@ def test_round_trip(first: int, chunks: tuple[tuple[int, int], ...]) -> None:
 @given(st.integers(0, 1 << 50), pairs)
 def test_find(first: int, chunks: tuple[tuple[int, int], ...]) -> None:
     index = Index(first, chunks)
-    places = []
+    places: list[tuple[int, int, int]] = []
     offset = first
     for length, count in chunks:
         places += [(offset, length, len(places))] * count

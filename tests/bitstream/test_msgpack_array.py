@@ -26,6 +26,7 @@ arrays = st.lists(st.recursive(scalars, lambda inner: st.lists(inner, max_size=4
 
 
 def test_golden() -> None:
+    fields: list[Any]
     fields = [0, 127, 128, 255, 256, 65_536, 1 << 32, -1, -32, -33, -129, 1.5, True, None, "é", b"\0", [[]]]
     assert pack_array(fields).hex() == (
         "dc0011" "00" "7f" "cc80" "ccff" "cd0100" "ce00010000" "cf0000000100000000" "ff" "e0" "d0df" "d1ff7f"

@@ -28,7 +28,7 @@ def make(*paths: str, size: int = 40) -> None:
         np.save(path, np.random.default_rng(number).standard_normal((size, 30)).astype(np.float32))
 
 
-def test_goes_on_after_failures_and_exits_with_the_worst(run: Run, folder: Path):
+def test_goes_on_after_failures_and_exits_with_the_worst(run: Run, folder: Path) -> None:
     make("a.npy", "b.npy")
     Path("junk.npy").write_bytes(b"junk")
     ran = run("encode", "a.npy", "junk.npy", "missing.npy", "b.npy", "-o", "out")
@@ -46,7 +46,7 @@ def test_goes_on_after_failures_and_exits_with_the_worst(run: Run, folder: Path)
     assert (ran.code, ran.out, ran.err) == (1, "", "caufc: missing.npy: no such file; check the path\n")
 
 
-def test_json(run: Run):
+def test_json(run: Run) -> None:
     make("a.npy", "b.npy", "c.npy")
     run("encode", "b.npy", "-o", "out/")
     ran = run("encode", "a.npy", "b.npy", "missing.npy", "c.npy", "-o", "out", "--skip-existing", "--json")
@@ -62,7 +62,7 @@ def test_json(run: Run):
     assert ran.code == totals["exit_code"] == 1
 
 
-def test_an_output_that_exists_is_a_failure_of_its_file(run: Run):
+def test_an_output_that_exists_is_a_failure_of_its_file(run: Run) -> None:
     make("a.npy", "b.npy")
     run("encode", "a.npy", "-o", "out/")
     ran = run("encode", "a.npy", "b.npy", "-o", "out")
@@ -70,7 +70,7 @@ def test_an_output_that_exists_is_a_failure_of_its_file(run: Run):
     assert run("encode", "a.npy", "b.npy", "-o", "out", "--force").code == 0
 
 
-def test_names_of_outputs(run: Run, folder: Path):
+def test_names_of_outputs(run: Run, folder: Path) -> None:
     make("sub/a.npy", "sub/deep/b.npy", "c.npy", "lists/in/d.npy", "e.npy")
     Path("lists/list.txt").write_text(f"# a comment\nin/d.npy\n\n../c.npy\n{folder}/e.npy\n")
     ran = run("encode", "sub/a.npy", "sub/deep/b.npy", "lists/list.txt", "-o", "out/")
@@ -97,7 +97,7 @@ def test_names_of_outputs(run: Run, folder: Path):
         (["list.txt", "-o", "out"], "list.txt: line 2 repeats line 1; remove one of them"),
     ],
 )  # fmt: skip
-def test_refusals_before_any_work(run: Run, folder: Path, arguments: list[str], message: str):
+def test_refusals_before_any_work(run: Run, folder: Path, arguments: list[str], message: str) -> None:
     make("a.npy", "b.npy")
     Path("file.cauf").write_text("precious")
     Path("list.txt").write_text("a.npy\na.npy\n")
@@ -109,20 +109,20 @@ def test_refusals_before_any_work(run: Run, folder: Path, arguments: list[str], 
     assert names(folder) == before
 
 
-def test_a_list_that_is_missing(run: Run, folder: Path):
+def test_a_list_that_is_missing(run: Run, folder: Path) -> None:
     ran = run("encode", "list.txt", "-o", "out")
     assert (ran.code, ran.err) == (1, "caufc: list.txt: no such file; check the path\n")
     assert names(folder) == []
 
 
-def test_a_list_that_names_nothing(run: Run):
+def test_a_list_that_names_nothing(run: Run) -> None:
     Path("empty.txt").write_text("# nothing yet\n\n")
     ran = run("encode", "empty.txt", "-o", "out")
     assert (ran.code, ran.err) == (0, "caufc: warning: empty.txt: names no file; one path a line\n")
     assert run("encode", "empty.txt", "-o", "out", "--quiet").err == ""
 
 
-def test_shards_share_the_work(run: Run, folder: Path):
+def test_shards_share_the_work(run: Run, folder: Path) -> None:
     inputs = [f"{number}.npy" for number in range(7)]
     make(*inputs)
     Path("list.txt").write_text("\n".join(inputs))
@@ -136,7 +136,7 @@ def test_shards_share_the_work(run: Run, folder: Path):
     assert (ran.code, ran.out.startswith("0 files: 0 done, 0 skipped, 0 failed; ")) == (0, True)
 
 
-def test_processes_give_the_same_files_in_the_same_order(run: Run, folder: Path):
+def test_processes_give_the_same_files_in_the_same_order(run: Run, folder: Path) -> None:
     make(*(f"{number}.npy" for number in range(6)))
     Path("3.npy").write_bytes(b"junk")
     inputs = [*(f"{number}.npy" for number in range(6)), "missing.npy"]
@@ -151,7 +151,7 @@ def test_processes_give_the_same_files_in_the_same_order(run: Run, folder: Path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_a_killed_run_goes_on_where_it_was(run: Run, start: Start, folder: Path):
+def test_a_killed_run_goes_on_where_it_was(run: Run, start: Start, folder: Path) -> None:
     """Two files are small and soon done; the others take so long that the run is killed among them, on any machine."""
     inputs = [f"{number}.npy" for number in range(6)]
     make(*inputs[:2], size=100)
@@ -177,7 +177,7 @@ def test_a_killed_run_goes_on_where_it_was(run: Run, start: Start, folder: Path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_a_worker_that_dies_costs_its_own_file(start: Start, folder: Path):
+def test_a_worker_that_dies_costs_its_own_file(start: Start, folder: Path) -> None:
     make("a.npy", "c.npy")
     make("b.npy", size=200_000)
     process = start("encode", "b.npy", "a.npy", "c.npy", "-o", "out", "--snr", 30, "--jobs", 2)
@@ -193,7 +193,7 @@ def test_a_worker_that_dies_costs_its_own_file(start: Start, folder: Path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_an_interrupted_run_ends_its_workers(start: Start, folder: Path):
+def test_an_interrupted_run_ends_its_workers(start: Start, folder: Path) -> None:
     make("a.npy", "b.npy", size=400_000)  # none is done before both have begun
     process = start("encode", "a.npy", "b.npy", "-o", "out", "--snr", 40, "--jobs", 2, start_new_session=True)
     temporaries = wait_for(lambda: (found := list(folder.glob("out/.*tmp"))) * (len(found) == 2))

@@ -18,7 +18,7 @@ def encoded(run: Run, maps: Path) -> bytes:
 
 @pytest.mark.parametrize("command", ["decode", "info", "verify"])
 @pytest.mark.parametrize("where", [0.0, 0.1, 0.5, 0.99])
-def test_a_cut_file(run: Run, folder: Path, encoded: bytes, command: str, where: float):
+def test_a_cut_file(run: Run, folder: Path, encoded: bytes, command: str, where: float) -> None:
     Path("cut.cauf").write_bytes(encoded[: int(len(encoded) * where)])
     before = names(folder)
     ran = run(command, "cut.cauf")
@@ -29,7 +29,7 @@ def test_a_cut_file(run: Run, folder: Path, encoded: bytes, command: str, where:
 
 
 @pytest.mark.parametrize("command", ["decode", "verify"])
-def test_a_damaged_file(run: Run, folder: Path, encoded: bytes, command: str):
+def test_a_damaged_file(run: Run, folder: Path, encoded: bytes, command: str) -> None:
     for place in range(10, len(encoded), len(encoded) // 16):
         damaged = bytearray(encoded)
         damaged[place] ^= 0x10
@@ -43,7 +43,7 @@ def test_a_damaged_file(run: Run, folder: Path, encoded: bytes, command: str):
 
 
 @pytest.mark.parametrize("command", ["decode", "info", "verify"])
-def test_a_newer_version(run: Run, folder: Path, encoded: bytes, command: str):
+def test_a_newer_version(run: Run, folder: Path, encoded: bytes, command: str) -> None:
     Path("new.cauf").write_bytes(encoded[:8] + bytes([encoded[8] + 1]) + encoded[9:])
     before = names(folder)
     ran = run(command, "new.cauf")
@@ -54,7 +54,7 @@ def test_a_newer_version(run: Run, folder: Path, encoded: bytes, command: str):
     assert names(folder) == before
 
 
-def test_version_0(run: Run, encoded: bytes):
+def test_version_0(run: Run, encoded: bytes) -> None:
     Path("old.cauf").write_bytes(encoded[:8] + bytes([0]) + encoded[9:])
     ran = run("info", "old.cauf")
     assert ran.code == 4
@@ -62,7 +62,7 @@ def test_version_0(run: Run, encoded: bytes):
 
 
 @pytest.mark.parametrize("command", ["decode", "info", "verify"])
-def test_what_is_no_cauf_file(run: Run, folder: Path, maps: Path, command: str):
+def test_what_is_no_cauf_file(run: Run, folder: Path, maps: Path, command: str) -> None:
     ran = run(command, maps)
     assert (ran.code, ran.out) == (3, "")
     assert len(ran.lines) == 1

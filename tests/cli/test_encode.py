@@ -38,7 +38,7 @@ ENCODE_KEYS = {
 }
 
 
-def test_the_report(run: Run, maps: Path, folder: Path):
+def test_the_report(run: Run, maps: Path, folder: Path) -> None:
     ran = run("encode", maps)
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.splitlines()
@@ -61,7 +61,7 @@ def test_the_report(run: Run, maps: Path, folder: Path):
     assert names(folder) == ["maps.cauf", "maps.npy"]
 
 
-def test_json(run: Run, maps: Path):
+def test_json(run: Run, maps: Path) -> None:
     data = json.loads(run("encode", maps, "--json", "--arch", "timm/resnet50", "--tap", "layer4").out)
     values = np.load(maps)
     back = caufc.load("maps.cauf")
@@ -76,7 +76,7 @@ def test_json(run: Run, maps: Path):
     assert data["max_abs_error"] == pytest.approx(np.abs(values - back).max(), rel=1e-4)
 
 
-def test_lossless_has_no_snr(run: Run, maps: Path):
+def test_lossless_has_no_snr(run: Run, maps: Path) -> None:
     data = json.loads(run("encode", maps, "--json", "--lossless").out)
     assert (data["snr_db"], data["nmse"], data["max_abs_error"], data["codec"]) == (None, 0, 0, "lossless")
     assert "error  none, every value is exact" in run("encode", maps, "-f", "--lossless").out
@@ -95,13 +95,13 @@ def test_lossless_has_no_snr(run: Run, maps: Path):
         ("--chunk 2 --index", lambda data: data["chunks"] == 3),
     ],
 )
-def test_rates_and_options(run: Run, maps: Path, options: str, holds: Any):
+def test_rates_and_options(run: Run, maps: Path, options: str, holds: Any) -> None:
     ran = run("encode", maps, "--json", *options.split())
     assert ran.code == 0
     assert holds(json.loads(ran.out)), ran.out
 
 
-def test_values_by_tensor_name(run: Run):
+def test_values_by_tensor_name(run: Run) -> None:
     rng = np.random.default_rng(0)
     torch.save({"kv": {"k=": torch.from_numpy(rng.standard_normal((3, 2, 4, 8))), "v": torch.ones(3, 5, 6)}}, "kv.pt")
     ran = run("encode", "kv.pt", "--layout", "kv.k==b g t d", "--align", "kv.v=none", "--json")
@@ -111,7 +111,7 @@ def test_values_by_tensor_name(run: Run):
     assert (values["name"], values["alignment"]) == ("kv.v", "none")
 
 
-def test_warnings_go_to_stderr(run: Run):
+def test_warnings_go_to_stderr(run: Run) -> None:
     np.save("x.npy", np.random.default_rng(0).standard_normal((400, 300)).astype(np.float32))
     ran = run("encode", "x.npy", "--bpfp", "1e-6", "--json")
     assert ran.code == 0
@@ -120,7 +120,7 @@ def test_warnings_go_to_stderr(run: Run):
     assert run("encode", "x.npy", "--bpfp", "1e-6", "-f", "--quiet").err == ""
 
 
-def test_waste_of_a_view(run: Run):
+def test_waste_of_a_view(run: Run) -> None:
     torch.save(torch.randn(100, 32)[:10], "view.pt")
     assert json.loads(run("encode", "view.pt", "--json").out)["waste_bytes"] == 90 * 32 * 4
     line = run("encode", "view.pt", "-f").out.splitlines()[-1]
@@ -129,7 +129,7 @@ def test_waste_of_a_view(run: Run):
     )
 
 
-def test_nonfinite_keep(run: Run):
+def test_nonfinite_keep(run: Run) -> None:
     values = np.random.default_rng(0).standard_normal((4, 50)).astype(np.float32)
     values[1, 2], values[3, 4] = np.nan, -np.inf
     np.save("x.npy", values)

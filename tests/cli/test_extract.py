@@ -77,14 +77,14 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
-def test_one_tap_is_a_lone_tensor_in_pt_and_npy(images: list[str], tmp_path: Path):
+def test_one_tap_is_a_lone_tensor_in_pt_and_npy(images: list[str], tmp_path: Path) -> None:
     run(*images, "--arch", ARCH, "--tap", "layer4", "-o", tmp_path / "f.pt", "--batch-size", 2)
     run(*images, "--arch", ARCH, "--tap", "layer4", "-o", tmp_path / "f.npy")
     features = torch.load(tmp_path / "f.pt", weights_only=True)
     assert features.shape == np.load(tmp_path / "f.npy").shape == (3, 96, 5, 5)
 
 
-def test_one_tap_has_its_name_in_safetensors_and_npz(images: list[str], tmp_path: Path):
+def test_one_tap_has_its_name_in_safetensors_and_npz(images: list[str], tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
     result = run(*images, "--arch", ARCH, "--tap", "layer4", "-o", tmp_path / "f.safetensors")
@@ -97,7 +97,7 @@ def test_one_tap_has_its_name_in_safetensors_and_npz(images: list[str], tmp_path
     assert np.load(tmp_path / "f.npz")["layer4"].shape == (3, 96, 5, 5)
 
 
-def test_several_taps_are_a_dict_whatever_the_batch(images: list[str], tmp_path: Path):
+def test_several_taps_are_a_dict_whatever_the_batch(images: list[str], tmp_path: Path) -> None:
     report = json.loads(
         run(*images, "--arch", "timm/test_resnet?pretrained=false", "--tap", "layer1", "--tap", "layer3",
             "-o", tmp_path / "f.pt", "--batch-size", 2, "--json").stdout
@@ -118,14 +118,14 @@ def test_several_taps_are_a_dict_whatever_the_batch(images: list[str], tmp_path:
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".npz", ".safetensors"])
-def test_batches_join_in_the_order_of_the_files(texts: list[str], tmp_path: Path, suffix: str):
+def test_batches_join_in_the_order_of_the_files(texts: list[str], tmp_path: Path, suffix: str) -> None:
     whole, parts = tmp_path / f"whole{suffix}", tmp_path / f"parts{suffix}"
     run(*texts[:2], "--arch", "bytes", "--tap", "length", "-o", whole)
     run(*texts[:2], "--arch", "bytes", "--tap", "length", "-o", parts, "--batch-size", 1)
     assert whole.read_bytes() == parts.read_bytes()
 
 
-def test_samples_of_different_lengths_are_a_list(texts: list[str], tmp_path: Path):
+def test_samples_of_different_lengths_are_a_list(texts: list[str], tmp_path: Path) -> None:
     out = tmp_path / "f.pt"
     result = run(*texts, "--arch", "bytes", "--tap", "length", "-o", out, "--batch-size", 1)
     assert "length ragged fp32" in result.stderr
@@ -138,7 +138,7 @@ def test_samples_of_different_lengths_are_a_list(texts: list[str], tmp_path: Pat
         assert not out.exists()
 
 
-def test_bf16_where_it_can_be_held(texts: list[str], tmp_path: Path):
+def test_bf16_where_it_can_be_held(texts: list[str], tmp_path: Path) -> None:
     run(*texts, "--arch", "bytes", "--tap", "bf16", "-o", tmp_path / "f.pt")
     assert torch.load(tmp_path / "f.pt", weights_only=True).dtype == torch.bfloat16
     with pytest.raises(InputError, match=r"tensor 'bf16': \.npy cannot hold bf16; write \.pt"):
@@ -146,7 +146,7 @@ def test_bf16_where_it_can_be_held(texts: list[str], tmp_path: Path):
     assert not (tmp_path / "f.npy").exists()
 
 
-def test_stdout(texts: list[str]):
+def test_stdout(texts: list[str]) -> None:
     result = run(*texts[:2], "--arch", "bytes", "--tap", "length", "-o", "-", "--format", "npy", "--json")
     assert result.stdout_bytes.startswith(b"\x93NUMPY")
     assert json.loads(result.stderr)["output"] == "-"
@@ -154,7 +154,7 @@ def test_stdout(texts: list[str]):
         run(*texts, "--arch", "bytes", "--tap", "length", "-o", "-")
 
 
-def test_an_existing_output_needs_force(texts: list[str], tmp_path: Path):
+def test_an_existing_output_needs_force(texts: list[str], tmp_path: Path) -> None:
     out = tmp_path / "f.pt"
     out.write_text("precious")
     with pytest.raises(OutputExistsError):
@@ -165,7 +165,7 @@ def test_an_existing_output_needs_force(texts: list[str], tmp_path: Path):
     assert torch.load(out, weights_only=True).shape == (2, 5, 1)
 
 
-def test_what_cannot_be_done(images: list[str], tmp_path: Path):
+def test_what_cannot_be_done(images: list[str], tmp_path: Path) -> None:
     out = tmp_path / "f.pt"
     with pytest.raises(UnknownNameError, match="unknown arch"):
         run(*images, "--arch", "nonsense", "--tap", "x", "-o", out)
@@ -184,7 +184,7 @@ def test_what_cannot_be_done(images: list[str], tmp_path: Path):
     assert not out.exists()
 
 
-def test_inputs_are_looked_for_before_a_backbone_is_loaded(texts: list[str], tmp_path: Path):
+def test_inputs_are_looked_for_before_a_backbone_is_loaded(texts: list[str], tmp_path: Path) -> None:
     options = ("--arch", "no/such", "--tap", "length", "-o", tmp_path / "f.pt")
     with pytest.raises(StorageError, match=r"missing\.jpg: no such file$"):
         run(texts[0], "missing.jpg", *options)
@@ -192,6 +192,6 @@ def test_inputs_are_looked_for_before_a_backbone_is_loaded(texts: list[str], tmp
         run(texts[0], tmp_path, *options)
 
 
-def test_a_runtime_that_loses_samples(texts: list[str], tmp_path: Path):
+def test_a_runtime_that_loses_samples(texts: list[str], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gave the shape \[4, 3\] for tap 'short' and 3 inputs"):
         run(*texts, "--arch", "bytes", "--tap", "short", "-o", tmp_path / "f.pt")

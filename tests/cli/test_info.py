@@ -20,7 +20,7 @@ def encoded(run: Run, maps: Path) -> str:
     return "x.cauf"
 
 
-def test_info_as_text(run: Run, encoded: str):
+def test_info_as_text(run: Run, encoded: str) -> None:
     ran = run("info", encoded)
     assert (ran.code, ran.err) == (0, "")
     size = Path(encoded).stat().st_size
@@ -37,7 +37,7 @@ def test_info_as_text(run: Run, encoded: str):
     assert len(ran.out.splitlines()) == 7
 
 
-def test_info_as_json(run: Run, encoded: str):
+def test_info_as_json(run: Run, encoded: str) -> None:
     data = json.loads(run("info", encoded, "--json").out)
     assert {key: data[key] for key in ("file", "version", "arch", "codec", "samples", "bytes")} == {
         "file": "x.cauf",
@@ -56,7 +56,7 @@ def test_info_as_json(run: Run, encoded: str):
     )
 
 
-def test_verify(run: Run, encoded: str):
+def test_verify(run: Run, encoded: str) -> None:
     ran = run("verify", encoded)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("OK x.cauf: 6 samples, 1 tensor, 2 chunks, ")
@@ -70,7 +70,7 @@ def test_verify(run: Run, encoded: str):
 
 
 @pytest.mark.parametrize("command", ["info", "verify"])
-def test_several_files_go_on_after_a_failure(run: Run, encoded: str, command: str):
+def test_several_files_go_on_after_a_failure(run: Run, encoded: str, command: str) -> None:
     Path("cut.cauf").write_bytes(Path(encoded).read_bytes()[:-9])
     ran = run(command, "missing.cauf", "cut.cauf", encoded)
     assert ran.code == 3

@@ -36,7 +36,7 @@ def command_of(name: str) -> click.Command:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_and_option_has_help(run: Run, name: str):
+def test_every_command_and_option_has_help(run: Run, name: str) -> None:
     command = command_of(name)
     assert command.name == name
     assert command.help
@@ -48,12 +48,12 @@ def test_every_command_and_option_has_help(run: Run, name: str):
 
 
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"extract", "plugins"}))
-def test_help_shows_an_example(run: Run, name: str):
+def test_help_shows_an_example(run: Run, name: str) -> None:
     examples = run(name, "--help").out.partition("Examples:\n")[2]
     assert re.match(rf"    caufc {name}\b", examples)
 
 
-def test_the_help_of_the_group(run: Run):
+def test_the_help_of_the_group(run: Run) -> None:
     ran = run("--help")
     assert (ran.code, ran.err) == (0, "")
     for name, text in COMMANDS.items():
@@ -64,12 +64,12 @@ def test_the_help_of_the_group(run: Run):
     assert ran.err.startswith("Usage: caufc [OPTIONS] COMMAND")
 
 
-def test_the_version(run: Run):
+def test_the_version(run: Run) -> None:
     assert re.fullmatch(r"caufc (\d+\.\d+\.\d+\S*|\(not installed\))\n", run("--version").out)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plugins"], ["--version"], ["encode", "--help"]])
-def test_what_is_not_imported(arguments: list[str]):
+def test_what_is_not_imported(arguments: list[str]) -> None:
     program = (
         "import sys\n"
         "from caufc.cli.main import main\n"
@@ -88,7 +88,7 @@ def test_what_is_not_imported(arguments: list[str]):
     assert numpy == str(arguments not in (["--help"], ["--version"]))
 
 
-def test_a_defect_is_not_hidden(run: Run, monkeypatch: pytest.MonkeyPatch, maps: Path):
+def test_a_defect_is_not_hidden(run: Run, monkeypatch: pytest.MonkeyPatch, maps: Path) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a defect")
 
@@ -115,7 +115,7 @@ def raising(error: BaseException) -> Callable[..., None]:
 )
 def test_errors_of_the_machine(
     run: Run, monkeypatch: pytest.MonkeyPatch, maps: Path, error: BaseException, code: int, message: str
-):
+) -> None:
     monkeypatch.setattr("caufc.cli.encoding.encode_to", raising(error))
     ran = run("encode", maps)
     assert (ran.code, ran.out, ran.err) == (code, "", message)
@@ -125,7 +125,7 @@ def test_errors_of_the_machine(
 @pytest.mark.parametrize(("signal", "code"), [(SystemExit(143), 143), (KeyboardInterrupt(), 130)])
 def test_a_signal_that_became_an_error_of_an_import_ends_as_the_signal_does(
     run: Run, monkeypatch: pytest.MonkeyPatch, maps: Path, signal: BaseException, code: int
-):
+) -> None:
     """Python 3.11 makes a RuntimeError of what ``__set_name__`` raises: it was a traceback."""
     error = RuntimeError("Error calling __set_name__")
     error.__cause__ = signal
@@ -136,7 +136,7 @@ def test_a_signal_that_became_an_error_of_an_import_ends_as_the_signal_does(
         run("encode", maps)
 
 
-def test_failures():
+def test_failures() -> None:
     error = OSError(13, "Permission denied", "there")
     assert failure(error, "here").message == "there: permission denied; check its permissions"
     assert failure(MemoryError(), "here").message.startswith("here: not enough memory; ")

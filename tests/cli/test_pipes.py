@@ -21,7 +21,7 @@ from .conftest import COMMAND, ENVIRONMENT, Run, names, wait_for
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
-def test_both_ends(run: Run, maps: Path, folder: Path):
+def test_both_ends(run: Run, maps: Path, folder: Path) -> None:
     encoded = run("encode", "-", "-o", "-", "--lossless", "--json", stdin=maps.read_bytes())
     assert encoded.code == 0
     report = json.loads(encoded.err)
@@ -33,7 +33,7 @@ def test_both_ends(run: Run, maps: Path, folder: Path):
     assert names(folder) == ["maps.npy"]
 
 
-def test_one_end(run: Run, maps: Path):
+def test_one_end(run: Run, maps: Path) -> None:
     assert run("encode", "-", "-o", "a.cauf", stdin=maps.read_bytes()).out.startswith("- -> a.cauf\n")
     data = run("encode", maps, "-o", "-", "--quiet").out_bytes
     assert data == Path("a.cauf").read_bytes()
@@ -43,7 +43,7 @@ def test_one_end(run: Run, maps: Path):
     assert run("verify", "-", "--deep", stdin=data).out.startswith("OK -: 6 samples, 1 tensor, 1 chunk, ")
 
 
-def test_a_real_pipe_gets_what_a_file_gets(start: Start, run: Run, maps: Path):
+def test_a_real_pipe_gets_what_a_file_gets(start: Start, run: Run, maps: Path) -> None:
     """Rate control needs several passes; a pipe cannot be rewound, and must see the last one only."""
     assert run("encode", maps, "-o", "a.cauf", "--snr", 25).code == 0
     process = start("encode", maps, "-o", "-", "--snr", 25, "--quiet")
@@ -51,7 +51,7 @@ def test_a_real_pipe_gets_what_a_file_gets(start: Start, run: Run, maps: Path):
     assert (process.returncode, out, err) == (0, Path("a.cauf").read_bytes(), b"")
 
 
-def test_appending_keeps_what_is_there(start: Start, maps: Path):
+def test_appending_keeps_what_is_there(start: Start, maps: Path) -> None:
     Path("log").write_bytes(b"before")
     with Path("log").open("ab") as log:
         process = start("encode", maps, "-o", "-", "--snr", 25, "--quiet", stdout=log)
@@ -61,11 +61,11 @@ def test_appending_keeps_what_is_there(start: Start, maps: Path):
     assert caufc.decode(data[6:]).shape == (6, 16, 5, 5)
 
 
-def test_a_device_takes_rate_control(run: Run, maps: Path):
+def test_a_device_takes_rate_control(run: Run, maps: Path) -> None:
     assert run("encode", maps, "-o", os.devnull, "--snr", 25).code == 0
 
 
-def test_stdin_whose_format_is_unknown(run: Run, folder: Path):
+def test_stdin_whose_format_is_unknown(run: Run, folder: Path) -> None:
     ran = run("encode", "-", "-o", "x.cauf", stdin=b"what is this?")
     assert (ran.code, ran.out) == (3, "")
     assert ran.err.startswith("caufc: -: not a feature file; name its format with --format: .npy, .npz")
@@ -78,7 +78,7 @@ def test_stdin_whose_format_is_unknown(run: Run, folder: Path):
     assert names(folder) == []
 
 
-def test_no_spooled_file_stays(run: Run, maps: Path, folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_no_spooled_file_stays(run: Run, maps: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "spool").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder / "spool"))
     assert run("encode", "-", "-o", "x.cauf", stdin=maps.read_bytes()).code == 0
@@ -97,7 +97,7 @@ DECODED = ".pt" if find_spec("torch") else "feature"
     [(["encode", "-"], ".cauf"), (["encode", "maps.npy", "-o", "-"], ".cauf"), (["decode", "-"], DECODED)],
 )
 @pytest.mark.usefixtures("maps")
-def test_a_terminal_gets_no_binary(start: Start, arguments: list[str], what: str):
+def test_a_terminal_gets_no_binary(start: Start, arguments: list[str], what: str) -> None:
     import pty
 
     ours, theirs = pty.openpty()
@@ -110,7 +110,7 @@ def test_a_terminal_gets_no_binary(start: Start, arguments: list[str], what: str
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_progress_on_a_terminal_only(start: Start):
+def test_progress_on_a_terminal_only(start: Start) -> None:
     import pty
 
     np.save("big.npy", np.random.default_rng(0).standard_normal((2000, 1000)).astype(np.float32))
@@ -129,7 +129,7 @@ def test_progress_on_a_terminal_only(start: Start):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
-def test_a_reader_that_goes_away():
+def test_a_reader_that_goes_away() -> None:
     np.save("big.npy", np.random.default_rng(0).standard_normal((500, 1000)).astype(np.float32))
     reader, writer = os.pipe()
     os.close(reader)
@@ -144,7 +144,7 @@ def test_a_reader_that_goes_away():
 @pytest.mark.parametrize(
     ("number", "code", "message"), [(signal.SIGINT, 130, "\ncaufc: interrupted\n"), (signal.SIGTERM, 143, "")]
 )
-def test_a_signal_leaves_no_file(start: Start, folder: Path, number: signal.Signals, code: int, message: str):
+def test_a_signal_leaves_no_file(start: Start, folder: Path, number: signal.Signals, code: int, message: str) -> None:
     np.save("big.npy", np.random.default_rng(0).standard_normal((20_000, 1000)).astype(np.float32))
     process = start("encode", "big.npy", "-o", "x.cauf", "--chunk", 50, "--snr", 40)
     wait_for(lambda: any(name.endswith(".cauf-tmp") for name in names(folder)))

@@ -46,7 +46,7 @@ def two_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("two_plugins")
-def test_the_table():
+def test_the_table() -> None:
     result = CliRunner().invoke(command, [], catch_exceptions=False)
     assert result.exit_code == 0
     assert result.stdout == (
@@ -61,7 +61,7 @@ def test_the_table():
 
 
 @pytest.mark.usefixtures("two_plugins")
-def test_json():
+def test_json() -> None:
     result = CliRunner().invoke(command, ["--json"], catch_exceptions=False)
     bad, good = json.loads(result.stdout)["plugins"]
     assert bad == {
@@ -83,6 +83,6 @@ def test_json():
     assert (good["profiles"], good["feature_formats"]) == (["good-profile"], [".h5"])
 
 
-def test_built_in_families_are_listed():
+def test_built_in_families_are_listed() -> None:
     data = json.loads(CliRunner().invoke(command, ["--json"], catch_exceptions=False).stdout)
     assert set(BUILT_IN) <= {plugin["name"] for plugin in data["plugins"] if plugin["status"] == "ok"}

@@ -35,17 +35,17 @@ def quarter(bar: Bar, clock: Clock) -> None:
     bar.update(0.25)
 
 
-def test_percent_speed_and_time_left():
+def test_percent_speed_and_time_left() -> None:
     line = "encode [######------------------]  25%  2.5 MB/s  0:30 left"
     assert drawn(quarter) == f"\r\x1b[K{line}\r\x1b[K"
 
 
-def test_nothing_where_nobody_looks():
+def test_nothing_where_nobody_looks() -> None:
     assert drawn(quarter, quiet=True) == ""
     assert drawn(quarter, terminal=False) == ""
 
 
-def test_it_draws_seldom():
+def test_it_draws_seldom() -> None:
     def often(bar: Bar, clock: Clock) -> None:
         for step in range(1000):
             clock.now += 0.001
@@ -54,7 +54,7 @@ def test_it_draws_seldom():
     assert drawn(often).count("%") <= 10
 
 
-def test_a_new_stage_begins_again():
+def test_a_new_stage_begins_again() -> None:
     def two(bar: Bar, clock: Clock) -> None:
         quarter(bar, clock)
         bar.stage("verify")

@@ -47,7 +47,7 @@ def kept(*chunks: int) -> np.ndarray[Any, Any]:
 
 
 @pytest.mark.parametrize("index", [True, False])
-def test_damaged_chunks_are_left_out_and_told(run: Run, folder: Path, index: bool):
+def test_damaged_chunks_are_left_out_and_told(run: Run, folder: Path, index: bool) -> None:
     data = encoded(index)
     starts = chunk_places(data)
     Path("x.cauf").write_bytes(flipped(data, starts[1] + 30, starts[3] + 30))
@@ -62,7 +62,7 @@ def test_damaged_chunks_are_left_out_and_told(run: Run, folder: Path, index: boo
 
 
 @pytest.mark.parametrize("index", [True, False])
-def test_a_whole_file_exits_0(run: Run, index: bool):
+def test_a_whole_file_exits_0(run: Run, index: bool) -> None:
     Path("x.cauf").write_bytes(encoded(index))
     ran = run("decode", "x.cauf", "-o", "x.npy", "--recover", "--json")
     assert (ran.code, ran.err, json.loads(ran.out)["lost"]) == (0, "", [])
@@ -70,7 +70,7 @@ def test_a_whole_file_exits_0(run: Run, index: bool):
 
 
 @pytest.mark.parametrize("index", [True, False])
-def test_a_cut_file_holds_what_came_before(run: Run, index: bool):
+def test_a_cut_file_holds_what_came_before(run: Run, index: bool) -> None:
     """Without its end, nobody knows how many samples there were."""
     data = encoded(index)
     Path("x.cauf").write_bytes(data[: chunk_places(data)[3] + 9])
@@ -82,7 +82,7 @@ def test_a_cut_file_holds_what_came_before(run: Run, index: bool):
 
 
 @pytest.mark.parametrize("index", [True, False])
-def test_bytes_cut_out_and_lengths_that_lie(run: Run, index: bool):
+def test_bytes_cut_out_and_lengths_that_lie(run: Run, index: bool) -> None:
     data = encoded(index)
     starts = chunk_places(data)
     Path("hole.cauf").write_bytes(data[: starts[1] + 40] + data[starts[1] + 90 :])
@@ -93,7 +93,7 @@ def test_bytes_cut_out_and_lengths_that_lie(run: Run, index: bool):
         np.testing.assert_array_equal(np.load(f"{name}.npy"), kept(*chunks))
 
 
-def test_the_first_chunk_may_be_lost(run: Run):
+def test_the_first_chunk_may_be_lost(run: Run) -> None:
     for index in (True, False):
         data = encoded(index)
         Path("x.cauf").write_bytes(flipped(data, chunk_places(data)[0] + 30))
@@ -102,7 +102,7 @@ def test_the_first_chunk_may_be_lost(run: Run):
 
 
 @pytest.mark.parametrize("index", [True, False])
-def test_no_sample_is_trusted_behind_a_damaged_section(run: Run, folder: Path, index: bool):
+def test_no_sample_is_trusted_behind_a_damaged_section(run: Run, folder: Path, index: bool) -> None:
     """Statistics are in sections: samples would decode to other values."""
     data = caufc.encode(VALUES, chunk=4, index=index, align="mean-deviation/channel")
     tag, start = places(data)[0]
@@ -116,7 +116,7 @@ def test_no_sample_is_trusted_behind_a_damaged_section(run: Run, folder: Path, i
     assert "header differs" in run("decode", "x.cauf", "-o", "x.npy", "--recover").err
 
 
-def test_wrong_symbols_are_lost_too(run: Run):
+def test_wrong_symbols_are_lost_too(run: Run) -> None:
     """The block's checksum is right, that of the symbols is not."""
     header, blocks = split(encoded(False))
     tag, body = blocks[2]
@@ -128,7 +128,7 @@ def test_wrong_symbols_are_lost_too(run: Run):
     np.testing.assert_array_equal(np.load("x.npy"), kept(0, 1, 3, 4))
 
 
-def test_structures_and_pipes(run: Run):
+def test_structures_and_pipes(run: Run) -> None:
     pytest.importorskip("torch")
     samples = [{"a": VALUES[n, : 1 + n % 3], "ids": np.arange(n)} for n in range(10)]
     data = caufc.encode(samples, chunk=2, lossless=True)
@@ -142,7 +142,7 @@ def test_structures_and_pipes(run: Run):
     assert again.out_bytes == Path("x.pt").read_bytes()
 
 
-def test_nothing_whole(run: Run, folder: Path):
+def test_nothing_whole(run: Run, folder: Path) -> None:
     for index in (True, False):
         data = encoded(index)
         Path("x.cauf").write_bytes(flipped(data, *(start + 30 for start in chunk_places(data))))
@@ -151,7 +151,7 @@ def test_nothing_whole(run: Run, folder: Path):
         assert "no chunk is whole, so nothing can be recovered" in ran.err
 
 
-def test_several_files_exit_with_the_worst(run: Run):
+def test_several_files_exit_with_the_worst(run: Run) -> None:
     data = encoded(True)
     Path("a.cauf").write_bytes(data)
     Path("b.cauf").write_bytes(flipped(data, chunk_places(data)[4] + 30))

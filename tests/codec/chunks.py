@@ -48,15 +48,15 @@ class Drawn:
     """A codec and what it codes."""
 
     codec: TransformCodec
-    arrays: dict[int, NDArray[Any]]
+    arrays: dict[str, NDArray[Any]]
     geometry: Geometry
     channels: int
     symbols: NDArray[np.int32]
 
 
-def sections(rng: np.random.Generator, channels: int) -> dict[int, NDArray[Any]]:
+def sections(rng: np.random.Generator, channels: int) -> dict[str, NDArray[Any]]:
     """Some of the sections that there can be."""
-    found: dict[int, NDArray[Any]] = {}
+    found: dict[str, NDArray[Any]] = {}
     coded = channels
     if rng.random() < 0.4:
         coded = int(rng.integers(1, channels + 1))

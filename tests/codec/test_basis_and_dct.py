@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from caufc.align import value
+from caufc.codec.buckets import zigzag
 from caufc.codec.transform.basis import (
     ChannelTransform,
     principal_basis,
@@ -22,6 +23,7 @@ from caufc.codec.transform.dct import (
     inverse_grid,
 )
 from caufc.codec.transform.grids import Geometry
+from caufc.encoder.quantize import IndexQuantizer
 from caufc.octaves import (
     EIGHTHS,
     octaves,
@@ -112,7 +114,8 @@ def test_transforming_and_reconstructing_stays_within_steps(drawn_: Drawn) -> No
         return
     aligned = np.random.default_rng(6).standard_normal((geometry.tokens, drawn_.channels)).astype(np.float32)
     coefficients = codec.transform(aligned, geometry)
-    symbols = codec.symbols(coefficients, geometry.bands, 1.0)
+    quantizer = IndexQuantizer(dependent=codec.parameters.dependent)
+    symbols = zigzag(quantizer(coefficients, codec.steps(1.0).astype(np.float64), geometry.bands))
     found = codec.reconstruct(symbols, geometry, 1.0, np.dtype("f4"))
     assert found.shape == aligned.shape
     error: NDArray[Any] = codec.transform(found, geometry) - coefficients

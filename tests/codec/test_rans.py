@@ -48,7 +48,7 @@ def model(of: int | list[int]) -> Any:
 
 
 def encoded(case: list[tuple[list[int], int | list[int]]]) -> bytes:
-    encoder = entropy.Encoder()
+    encoder = entropy.RansEncoder()
     for symbols, of in case:
         encoder.push(np.array(symbols, np.int32), model(of))
     return encoder.finish()
@@ -62,7 +62,7 @@ def test_the_same_words_and_symbols(case: list[tuple[list[int], int | list[int]]
         patch.setattr(entropy, "_stream", lambda: None)
         assert isinstance(model(3), rans.Uniform)
         assert encoded(case) == words
-        decoder = entropy.Decoder(words)
+        decoder = entropy.RansDecoder(words)
         for symbols, of in case:
             out = np.empty(len(symbols), np.int32)
             decoder.pull_into(out, model(of))
@@ -81,7 +81,7 @@ def test_any_words_decode_alike(data: bytes, count: int) -> None:
     found = []
     with pytest.MonkeyPatch.context() as patch:
         for _ in range(2):
-            decoder = entropy.Decoder(data)
+            decoder = entropy.RansDecoder(data)
             parts = [part.tolist() for part in decoder.pull(count, entropy.table_model(table))]
             try:
                 decoder.end()

@@ -24,6 +24,7 @@ from caufc.codec.transform.parameters import (
     TABLES,
     Parameters,
 )
+from caufc.encoder.quantize import IndexQuantizer
 from caufc.errors import MalformedError
 
 ONE, MAP = np.ones(64, np.uint8), np.zeros(40, np.uint8)
@@ -137,19 +138,20 @@ def test_dead_zones_are_the_encoders_alone() -> None:
     aligned = np.linspace(-3, 3, 32, dtype=np.float32).reshape(16, 2)
     thresholds = np.array([0.9, 1.9], np.float32)
     costs = np.broadcast_to(2 * thresholds - 1, (2, 16, 2))
-    plain = TransformCodec(Parameters(1.0), {}, 2)
-    dead = TransformCodec(Parameters(1.0), {}, 2, costs=costs)
-    symbols, thinned = (codec.symbols(aligned, geometry.bands, 1.0) for codec in (plain, dead))
+    codec = TransformCodec(Parameters(1.0), {}, 2)
+    steps = codec.steps(1.0).astype(np.float64)
+    quantizers = IndexQuantizer(), IndexQuantizer(costs=costs)
+    symbols, thinned = (zigzag(quantizer(aligned, steps, geometry.bands)) for quantizer in quantizers)
     small = np.abs(aligned) < thresholds
     assert not thinned[small].any()
     np.testing.assert_array_equal(thinned[~small], symbols[~small])
-    np.testing.assert_array_equal(plain.decode_symbols(dead.encode(thinned, geometry), geometry), thinned)
+    np.testing.assert_array_equal(codec.decode_symbols(codec.encode(thinned, geometry), geometry), thinned)
 
 
-def test_a_bounded_codec_rounds_to_the_nearest() -> None:
+def test_a_bounded_quantizer_rounds_to_the_nearest() -> None:
     aligned = np.array([[0.49, 0.51, -0.51, 1.49, -1.51]], np.float32)
-    codec = TransformCodec(Parameters(1.0), {}, 5, bounded=True)
-    assert codec.symbols(aligned, np.zeros(1, np.uint8), 1.0).tolist() == [[0, 2, 1, 2, 3]]
+    indices = IndexQuantizer(bounded=True)(aligned, np.ones(16), np.zeros(1, np.uint8))
+    assert zigzag(indices).tolist() == [[0, 2, 1, 2, 3]]
 
 
 def test_large_symbols_in_a_basis_overflow_quietly() -> None:

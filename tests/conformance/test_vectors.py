@@ -119,7 +119,7 @@ def agree(tensor: Any, found: bytes) -> None:
 
 
 def test_vectors_use_every_tool() -> None:
-    tools = set()
+    tools: set[tuple[object, ...]] = set()
     for path in VALID:
         for config in decoder(path).configs:
             if config.codec != TRANSFORM:

@@ -214,7 +214,8 @@ def test_streams_without_seeking_hold_the_same(minilm: Any) -> None:
             self.data += data
             return len(data)
 
-    for options in ({}, {"snr": 30.0}, {"bpfp": 1.0}):
+    controls: list[dict[str, Any]] = [{}, {"snr": 30.0}, {"bpfp": 1.0}]
+    for options in controls:
         pipe: Any = Pipe()
         encode_to(pipe, minilm, **options)
         assert pipe.data == caufc.encode(minilm, **options)

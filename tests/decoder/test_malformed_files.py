@@ -27,10 +27,11 @@ INDEXED = caufc.encode(np.arange(6, dtype="f4").reshape(3, 2), lossless=True, ch
 SINGLE = caufc.encode(np.ones(100, "f4"), lossless=True)
 
 
-def edited(data: bytes, change: Callable[[Any], None]) -> bytes:
+def edited(data: bytes, *changes: Callable[[Any], None]) -> bytes:
     """The file with its header's fields changed."""
     fields = fields_of(split(data)[0])
-    change(fields)
+    for change in changes:
+        change(fields)
     return with_fields(data, fields)
 
 
@@ -48,6 +49,10 @@ def set_record(position: int, value: Any) -> Callable[[Any], None]:
             record.pop()
 
     return change
+
+
+def set_field(position: int, value: Any) -> Callable[[Any], None]:
+    return lambda fields: fields.__setitem__(position, value)
 
 
 def without(tag: str) -> Callable[[Blocks], Blocks]:
@@ -89,7 +94,7 @@ CASES: dict[str, tuple[bytes, int]] = {
     "leading zero": (edited(LOSSY, set_record(3, "(01 + n) c")), 64),
     "layout with samples": (edited(LOSSY, set_record(3, "b n c")), 65),
     "layout of another rank": (edited(LOSSY, set_record(3, "h w c")), 65),
-    "varying channels": (edited(LOSSY, lambda f: (set_record(2, [3, None])(f), f.__setitem__(0, 1))), 66),
+    "varying channels": (edited(LOSSY, set_record(2, [3, None]), set_field(0, 1)), 66),
     "too many channels": (edited(LOSSY, set_record(2, [0, 1 << 25])), 66),
     "varying in a batch": (edited(LOSSY, set_record(2, [None, 6])), 67),
     "integers with loss": (edited(LOSSY, set_record(0, 6)), 200),
@@ -100,8 +105,8 @@ CASES: dict[str, tuple[bytes, int]] = {
     "shift 33": (edited(LOSSY, set_record(7, [1.0, 33, 0, 0])), 201),
     "an unknown transform": (edited(LOSSY, set_record(7, [1.0, 0, 8, 0])), 201),
     "three parameters": (edited(LOSSY, set_record(7, [1.0, 0, 0])), 201),
-    "step beyond float32": (edited(LOSSY, lambda f: (set_record(7, [1e30, 0, 0, 0])(f), f.__setitem__(3, 1e30))), 221),
-    "step below float32": (edited(LOSSY, lambda f: (set_record(7, [1e-30, 0, 0, 0])(f), f.__setitem__(3, 1e-30))), 221),
+    "step beyond float32": (edited(LOSSY, set_record(7, [1e30, 0, 0, 0]), set_field(3, 1e30)), 221),
+    "step below float32": (edited(LOSSY, set_record(7, [1e-30, 0, 0, 0]), set_field(3, 1e-30)), 221),
     "a map without tables": (with_sections(section(5, 0, 3, bytes(40))), 203),
     "tables without a map": (with_sections(section(4, 0, 3, bytes(64))), 216),
     "no statistics": (rearranged(LOSSY, lambda b: [x for x in b if x[0] != "S" or x[1][0] > 2]), 351),

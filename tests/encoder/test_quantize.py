@@ -122,7 +122,7 @@ def test_the_error_of_a_sample_is_that_of_its_best_shift() -> None:
 
 @given(values32, st.floats(0.5, 3))
 def test_thresholds_make_small_values_zero(values: NDArray[Any], threshold: float) -> None:
-    limit = np.float32(threshold)
+    limit = np.full_like(values, threshold)
     indices = quantize(values, 1.0, 0.5, limit)
     assert not indices[np.abs(values) < limit].any()
     kept = np.abs(values) >= limit

@@ -115,7 +115,7 @@ def test_quality_is_monotone(features: str, request: pytest.FixtureRequest) -> N
     sizes = [len(data) for data, _ in runs]
     assert sizes == sorted(sizes)
     assert len(set(sizes)) == len(sizes)
-    decibels = [report.snr_db for _, report in runs]
+    decibels = [report.snr_db or 0 for _, report in runs]
     assert decibels == sorted(decibels)
 
 

@@ -73,12 +73,12 @@ def test_a_first_token_must_be_set_apart(maps: Any) -> None:
 
 
 @pytest.mark.parametrize("control", [{"snr": 20}, {"max_error": 0.1}])
-def test_equal_errors_and_reads_contradict_each_other(maps: Any, control: dict[str, float]) -> None:
+def test_equal_errors_and_reads_contradict_each_other(maps: Any, control: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="says nothing"):
         caufc.encode(maps, reads="mean", **control)
 
 
-HEAD = {"arch": "timm/test_resnet", "tap": "head"}
+HEAD: dict[str, Any] = {"arch": "timm/test_resnet", "tap": "head"}
 
 
 def test_a_tap_tells_what_is_read_of_it(maps: Any, tmp_path: Any) -> None:

