@@ -39,8 +39,12 @@ class Scores:
         scores = self._tail.run([np.asarray(sample) for sample in features])
         return torch.from_numpy(np.stack(scores)).double().log_softmax(1)
 
+    def changes(self, features: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Of every sample: Kullback-Leibler divergence in nats ``[B]``, and whether the first class stands ``[B]``."""
+        after = self._log_odds(features)
+        divergences = (self._before.exp() * (self._before - after)).sum(1)
+        return divergences.numpy(), (after.argmax(1) == self._before.argmax(1)).numpy()
+
     def divergences(self, features: Any) -> NDArray[np.float64]:
         """Kullback-Leibler divergence of every sample's scores, in nats ``[B]``."""
-        after = self._log_odds(features)
-        found: NDArray[np.float64] = (self._before.exp() * (self._before - after)).sum(1).numpy()
-        return found
+        return self.changes(features)[0]

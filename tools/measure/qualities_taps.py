@@ -1,0 +1,90 @@
+"""What qualities do to the predictions of the four networks of caufc's measuring tasks, cut at two taps each."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from caufc.evaluate.feature_file import Stored
+from tools.measure.older import TAPS, Scores, extract, load_features
+from tools.measure.qualities_common import Figures, Method, Points, caufc_methods, cell, closeness, interval, table
+
+__all__ = ["measure", "shown"]
+
+
+def measure(data: Path, work: Path, points: Points, most: int) -> Figures:
+    """Figures of every tap and quality.
+
+    Args:
+        data: folder that docs/evaluate.md describes.
+        work: where features are kept.
+        points: that were measured before.
+        most: samples of the test half.
+    """
+    found = {}
+    for tap in TAPS:
+        bench = _Bench(data, work, tap, most)
+        methods = caufc_methods(TAPS[tap].layout)
+        found[tap] = {
+            method.name: points.get(f"tap-{tap}-{method.name}-{most}", partial(bench.point, method))
+            for method in methods
+        }
+    return found
+
+
+class _Bench:
+    """A tap's features of the test half and the network behind it, loaded when they are needed."""
+
+    def __init__(self, data: Path, work: Path, tap: str, most: int) -> None:
+        self._data, self._work, self._tap, self._most = data, work, tap, most
+        self._loaded: tuple[Stored, Scores] | None = None
+
+    def point(self, method: Method) -> Figures:
+        """What a method costs and changes."""
+        stored, scores = self._load()
+        size, back = method.code(stored.samples)
+        again = stored.like(back)
+        divergences, agreeing = scores.changes(again.samples)
+        return {
+            "samples": len(stored.samples),
+            "values": stored.numel,
+            "bytes": size,
+            "bpfp": 8 * size / stored.numel,
+            **closeness([stored.tokens()], [again.tokens()]),
+            "agreement": interval(agreeing.astype(np.float64)),
+            "kl": interval(divergences),
+        }
+
+    def _load(self) -> tuple[Stored, Scores]:
+        if self._loaded is None:
+            folder = self._features()
+            stored = Stored.of(load_features(folder, self._tap, "test"), TAPS[self._tap].layout)
+            self._loaded = stored, Scores(self._data, self._tap, stored.samples)
+        return self._loaded
+
+    def _features(self) -> Path:
+        """The folder of the features of the tap's network, extracted if it is not there."""
+        folder = self._work / f"features-{TAPS[self._tap].network}-{self._most}"
+        if not folder.exists():
+            unfinished = folder.with_suffix(".partial")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            extract(TAPS[self._tap].task, self._data, unfinished, self._most)
+            unfinished.replace(folder)
+        return folder
+
+
+def shown(found: Figures) -> str:
+    """Figures as Markdown."""
+    rows = []
+    for tap, qualities in found.items():
+        for name, own in qualities.items():
+            numbers = (f"{own['bpfp']:.3f}", f"{own['snr_db']:.1f}", f"{own['token_snr_db']:.1f}")
+            rows.append(
+                (tap, f"{own['samples']:,}", name, *numbers, cell(own["agreement"], ".2%"), cell(own["kl"], ".2g"))
+            )
+    head = ("tap", "samples", "quality", "BPFP", "SNR dB", "median token", "agreement", "KL, nats")
+    return table(head, rows)
