@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from caufc.evaluate.rivals.zstd_codes import ZstdRival, find_rivals
 from numpy.typing import NDArray
 
 from caufc.evaluate.rivals.base import TensorPlan
-from caufc.evaluate.rivals.zstd_codes import ZstdRival, find_rivals
 from tools.measure.qualities_common import (
     ZSTD_LEVEL,
     Figures,
