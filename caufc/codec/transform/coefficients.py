@@ -139,7 +139,7 @@ class CoefficientCoder:
         push_extra_bits(encoder, symbols.ravel(), buckets.ravel())
         return encoder.finish()
 
-    def decode(self, payload: bytes | memoryview, geometry: Geometry) -> NDArray[np.int32]:
+    def decode_symbols(self, payload: bytes | memoryview, geometry: Geometry) -> NDArray[np.int32]:
         """Decode symbols ``[N, C]``.
 
         Raises:
