@@ -42,6 +42,7 @@ TASK = Codec("task", "caufc, task-aware", Axis("quality", (40.0, 60.0)), fitted=
 
 
 def run_of(work: Path, methods: Sequence[Method], task: str = "tiny/maps", *, both_halves: bool = False) -> Run:
+    pytest.importorskip("torch")
     plan = make_plan(Wanted(None, tasks=[task], both_halves=both_halves), MANAGER, work)
     work.mkdir(exist_ok=True)
     return Run(plan.tasks, methods, work, 2)

@@ -50,6 +50,7 @@ def test_a_profile_is_not_counted(features: Path):
 
 
 def test_weights_are_not_counted(features: Path):
+    pytest.importorskip("torch")
     weights = Path(__file__).parents[2] / "spec" / "vectors" / "profiles" / "tiny.caufw"
     options = {"codec": "hyperprior", "weights": str(weights)}
     coded = worker.code(job(features, None, options=options))
