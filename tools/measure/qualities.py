@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from tools.measure import qualities_embeddings, qualities_language, qualities_taps
-from tools.measure.older import plain_command, write_results
+from tools.measure.machine import plain_command, write_results
 from tools.measure.qualities_common import Figures, Points
 
 PARTS = ("taps", "embeddings", "language")
