@@ -9,10 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .catalog import (
-    find_profile,
-    lookup_of,
-)
+from .catalog import find_profile, lookup_of
 from .coders.side_files import ProfileFile
 from .container_files import FileSink, located, name_of, open_binary, parts_of
 from .decoder.collector import Collector
@@ -20,19 +17,9 @@ from .decoder.file_decoder import FileDecoder
 from .encoder.encoder import Encoder
 from .encoder.report import Report
 from .errors import OptionError
-from .features import (
-    atomic_output,
-    from_arrays,
-    to_source,
-)
-from .limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
-from .options import (
-    layouts_for_structure,
-    make_options,
-)
+from .features import atomic_output, from_arrays, to_source
+from .limits import DEFAULT_LIMITS, Limits
+from .options import layouts_for_structure, make_options
 from .reader import Info, Reader
 from .types import Progress
 

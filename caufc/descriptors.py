@@ -12,12 +12,7 @@ from .layouts import Layout
 
 if TYPE_CHECKING:
     from .limits import Limits
-    from .types import (
-        Framework,
-        Place,
-        Structure,
-        Tree,
-    )
+    from .types import Framework, Place, Structure, Tree
 
 __all__ = [
     "ALIGNMENT_KINDS",

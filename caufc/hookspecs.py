@@ -11,12 +11,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from .descriptors import (
-    Backbone,
-    FeatureFormat,
-    Profile,
-    Task,
-)
+from .descriptors import Backbone, FeatureFormat, Profile, Task
 
 __all__ = [
     "PROJECT",

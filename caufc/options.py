@@ -7,34 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .catalog import (
-    UNIVERSAL,
-    find_profile,
-    find_weights,
-)
+from .catalog import UNIVERSAL, find_profile, find_weights
 from .coders.registry import CODECS, Codec, codec_named
 from .coders.side_files import ProfileFile, WeightsFile
-from .descriptors import (
-    READS,
-    Alignment,
-    Tap,
-)
+from .descriptors import READS, Alignment, Tap
 from .encoder.effort import Effort
-from .encoder.options import (
-    EncodeOptions,
-    Target,
-    TensorOptions,
-)
-from .errors import (
-    OptionError,
-    UnknownNameError,
-    UnsupportedError,
-)
+from .encoder.options import EncodeOptions, Target, TensorOptions
+from .errors import OptionError, UnknownNameError, UnsupportedError
 from .layouts import Layout
-from .limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from .limits import DEFAULT_LIMITS, Limits
 from .plugin_manager import default_manager
 
 __all__ = ["check_options", "layouts_for_structure", "make_options", "per_tensor"]

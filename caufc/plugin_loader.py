@@ -12,13 +12,7 @@ from typing import Any, Literal, TypeVar
 import pluggy
 
 from . import hookspecs
-from .descriptors import (
-    Backbone,
-    FeatureFormat,
-    Profile,
-    Tap,
-    Task,
-)
+from .descriptors import Backbone, FeatureFormat, Profile, Tap, Task
 
 __all__ = ["FaultError", "Plugin", "PluginLoader", "check_taps"]
 

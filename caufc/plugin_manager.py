@@ -17,30 +17,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from .descriptors import (
-    Backbone,
-    FeatureFormat,
-    Profile,
-    Runtime,
-    Tap,
-    Task,
-    TaskRuntime,
-)
-from .errors import (
-    PluginError,
-    UnknownNameError,
-)
+from .descriptors import Backbone, FeatureFormat, Profile, Runtime, Tap, Task, TaskRuntime
+from .errors import PluginError, UnknownNameError
 from .hookspecs import PROJECT
-from .plugin_loader import (
-    Plugin,
-    PluginLoader,
-    check_taps,
-)
-from .plugin_runtime import (
-    load_runtime,
-    load_task,
-    translated,
-)
+from .plugin_loader import Plugin, PluginLoader, check_taps
+from .plugin_runtime import load_runtime, load_task, translated
 
 __all__ = ["PluginManager", "default_manager"]
 

@@ -9,17 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .descriptors import (
-    Backbone,
-    Half,
-    Runtime,
-    Task,
-    TaskRuntime,
-)
-from .errors import (
-    CaufError,
-    PluginError,
-)
+from .descriptors import Backbone, Half, Runtime, Task, TaskRuntime
+from .errors import CaufError, PluginError
 
 __all__ = ["GuardedRuntime", "GuardedTask", "load_runtime", "load_task", "translated"]
 

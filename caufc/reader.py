@@ -10,21 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, SupportsIndex
 
-from .catalog import (
-    lookup_of,
-)
+from .catalog import lookup_of
 from .coders.config import TensorConfig
 from .coders.registry import codec_of_all
 from .container_files import located, name_of, open_binary, read_at_of
 from .decoder.random_access import FileReader
-from .errors import (
-    InputError,
-)
+from .errors import InputError
 from .features import from_arrays
-from .limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from .limits import DEFAULT_LIMITS, Limits
 from .types import Structure
 
 __all__ = ["Info", "Reader", "info_of", "sample_object"]

@@ -25,10 +25,7 @@ from caufc.errors import (
     UnsupportedError,
     VersionError,
 )
-from caufc.limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from caufc.limits import DEFAULT_LIMITS, Limits
 
 CLASSES = [value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, CaufError)]
 

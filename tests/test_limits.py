@@ -13,10 +13,7 @@ from container import assemble, header_bytes, varint
 
 import caufc
 from caufc.bitstream.section import ELEMENTS
-from caufc.codec.hyperprior.weights import (
-    DECODER_SECTIONS,
-    Weights,
-)
+from caufc.codec.hyperprior.weights import DECODER_SECTIONS, Weights
 from caufc.coders import sections
 from caufc.errors import LimitError
 from caufc.limits import Limits

@@ -13,19 +13,10 @@ from features.common import assert_same
 
 import caufc
 from caufc import catalog
-from caufc.coders.side_files import (
-    content_id,
-    read_profile,
-)
+from caufc.coders.side_files import content_id, read_profile
 from caufc.encoder.options import Target
 from caufc.encoder.prelude import container_prelude
-from caufc.errors import (
-    InputError,
-    MalformedError,
-    MissingProfileError,
-    StorageError,
-    UnknownNameError,
-)
+from caufc.errors import InputError, MalformedError, MissingProfileError, StorageError, UnknownNameError
 from caufc.features import to_source
 from caufc.fit.profile import fit_profile
 from caufc.limits import DEFAULT_LIMITS

@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caufc.descriptors import (
-    Alignment,
-    Tap,
-)
-from caufc.errors import (
-    LayoutError,
-    OptionError,
-)
+from caufc.descriptors import Alignment, Tap
+from caufc.errors import LayoutError, OptionError
 from caufc.layouts import Layout
 from caufc.types import DTYPES
 

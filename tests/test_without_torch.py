@@ -14,11 +14,7 @@ import pytest
 import caufc
 from caufc.errors import MissingPackageError
 from caufc.features.formats import default_suffix
-from caufc.types import (
-    Branch,
-    Framework,
-    Structure,
-)
+from caufc.types import Branch, Framework, Structure
 
 ROOT = Path(caufc.__file__).parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -1,16 +1,7 @@
 """The two steps of feature alignment (CAUFC, section 3): format, then value."""
 
-from .base import (
-    FormatAligner,
-    SideArray,
-    Tokens,
-    ValueAligner,
-)
-from .format import (
-    LayoutAligner,
-    guess_layout,
-    varying_channels,
-)
+from .base import FormatAligner, SideArray, Tokens, ValueAligner
+from .format import LayoutAligner, guess_layout, varying_channels
 from .statistics import ChannelStatistics
 from .value import (
     ChannelAligner,

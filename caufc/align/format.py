@@ -10,10 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LayoutError
-from ..layouts import (
-    GRID_LETTERS,
-    Layout,
-)
+from ..layouts import GRID_LETTERS, Layout
 from ..types import AnyArray
 from .base import Tokens
 

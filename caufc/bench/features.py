@@ -10,14 +10,8 @@ import numpy as np
 
 from ..encoder.source import Source
 from ..errors import InputError
-from ..features import (
-    from_arrays,
-    to_source,
-)
-from ..types import (
-    DTYPES,
-    AnyArray,
-)
+from ..features import from_arrays, to_source
+from ..types import DTYPES, AnyArray
 
 __all__ = ["LoadedFeatures", "arrays_of"]
 

@@ -16,43 +16,16 @@ from typing import Any
 
 from ..encoder.report import Report
 from ..errors import OptionError
-from ..evaluate.rivals.base import (
-    ZSTD_LEVEL,
-    Rival,
-    TensorSpec,
-)
-from ..evaluate.rivals.registry import (
-    RIVAL_NAMES,
-    find_rivals,
-)
+from ..evaluate.rivals.base import ZSTD_LEVEL, Rival, TensorSpec
+from ..evaluate.rivals.registry import RIVAL_NAMES, find_rivals
 from ..options import layouts_for_structure
-from ..text import (
-    SHOWN_TENSORS,
-    count,
-    shown,
-)
-from ..types import (
-    Progress,
-    no_progress,
-)
+from ..text import SHOWN_TENSORS, count, shown
+from ..types import Progress, no_progress
 from .features import LoadedFeatures
-from .methods import (
-    QUALITIES,
-    EncodeSetting,
-    encode_settings,
-)
+from .methods import QUALITIES, EncodeSetting, encode_settings
 from .report import BenchReport
-from .row import (
-    BenchRow,
-    measure_rival,
-    measure_setting,
-    warm_up,
-)
-from .tensor_facts import (
-    TensorFacts,
-    rival_specs,
-    tensor_facts,
-)
+from .row import BenchRow, measure_rival, measure_setting, warm_up
+from .tensor_facts import TensorFacts, rival_specs, tensor_facts
 
 __all__ = ["measure", "measure_methods"]
 

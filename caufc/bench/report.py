@@ -6,15 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..text import (
-    FAST,
-    SHOWN_TENSORS,
-    count,
-    shape_text,
-    short_size,
-    shown,
-    table,
-)
+from ..text import FAST, SHOWN_TENSORS, count, shape_text, short_size, shown, table
 from .row import BenchRow
 from .tensor_facts import TensorFacts
 

@@ -18,22 +18,11 @@ from ..coders.dtypes import to_floats
 from ..encoder.report import Report
 from ..encoder.source import Source
 from ..errors import CaufError
-from ..evaluate.rivals.base import (
-    Rival,
-    TensorSpec,
-)
+from ..evaluate.rivals.base import Rival, TensorSpec
 from ..features import to_source
 from ..options import layouts_for_structure
-from ..types import (
-    DTYPES,
-    FLOATS,
-    AnyArray,
-    Progress,
-)
-from .features import (
-    LoadedFeatures,
-    arrays_of,
-)
+from ..types import DTYPES, FLOATS, AnyArray, Progress
+from .features import LoadedFeatures, arrays_of
 from .methods import EncodeSetting
 
 __all__ = ["BenchRow", "measure_rival", "measure_setting", "warm_up"]

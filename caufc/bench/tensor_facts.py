@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..align import LayoutAligner
-from ..encoder.layout import (
-    choose_layout,
-    template_of,
-)
+from ..encoder.layout import choose_layout, template_of
 from ..encoder.report import Report
 from ..encoder.source import SourceTensor
 from ..evaluate.rivals.base import TensorSpec

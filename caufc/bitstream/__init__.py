@@ -1,51 +1,12 @@
 """The container: bytes in, objects out. Nothing here reads a file, and nothing here knows numpy."""
 
-from .block import (
-    Block,
-    BlockParser,
-    block_bytes,
-    checksum,
-)
-from .chunk import (
-    MAX_SAMPLES,
-    Chunk,
-    chunk_bytes,
-    parse_chunk,
-    work_of,
-)
-from .header import (
-    CONTENTS,
-    SIGNATURE,
-    VERSION,
-    Header,
-    HeaderParser,
-    leaves,
-)
-from .index import (
-    TAIL_BYTES,
-    End,
-    Index,
-    end_bytes,
-    index_bytes,
-    parse_end,
-    parse_index,
-)
-from .record import (
-    MAX_TEXT,
-    AlignmentRecord,
-    RecordBranch,
-    Shape,
-    TensorRecord,
-)
-from .section import (
-    Section,
-    parse_section,
-    section_bytes,
-)
-from .varint import (
-    Cursor,
-    varint,
-)
+from .block import Block, BlockParser, block_bytes, checksum
+from .chunk import MAX_SAMPLES, Chunk, chunk_bytes, parse_chunk, work_of
+from .header import CONTENTS, SIGNATURE, VERSION, Header, HeaderParser, leaves
+from .index import TAIL_BYTES, End, Index, end_bytes, index_bytes, parse_end, parse_index
+from .record import MAX_TEXT, AlignmentRecord, RecordBranch, Shape, TensorRecord
+from .section import Section, parse_section, section_bytes
+from .varint import Cursor, varint
 
 __all__ = [
     "CONTENTS",

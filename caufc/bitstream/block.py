@@ -5,17 +5,9 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
-from ..errors import (
-    DamagedError,
-    MalformedError,
-    UnsupportedError,
-)
+from ..errors import DamagedError, MalformedError, UnsupportedError
 from ..limits import Limits
-from .varint import (
-    MAX_BYTES,
-    Cursor,
-    varint,
-)
+from .varint import MAX_BYTES, Cursor, varint
 
 __all__ = ["CHECKSUM_BYTES", "Block", "BlockParser", "block_bytes", "checksum"]
 

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from ..errors import MalformedError
 from ..limits import Limits
 from .record import Shape
-from .varint import (
-    Cursor,
-    varint,
-)
+from .varint import Cursor, varint
 
 __all__ = ["MAX_SAMPLES", "Chunk", "chunk_bytes", "parse_chunk", "work_of"]
 

@@ -6,36 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import (
-    DamagedError,
-    MalformedError,
-    VersionError,
-)
+from ..errors import DamagedError, MalformedError, VersionError
 from ..limits import Limits
-from .block import (
-    CHECKSUM_BYTES,
-    checksum,
-)
-from .msgpack_array import (
-    pack_array,
-    trimmed,
-    unpack_array,
-)
-from .record import (
-    RecordBranch,
-    TensorRecord,
-    field_list,
-    malformed,
-    number,
-    pack_tree,
-    text,
-    unpack_tree,
-)
-from .varint import (
-    MAX_BYTES,
-    Cursor,
-    varint,
-)
+from .block import CHECKSUM_BYTES, checksum
+from .msgpack_array import pack_array, trimmed, unpack_array
+from .record import RecordBranch, TensorRecord, field_list, malformed, number, pack_tree, text, unpack_tree
+from .varint import MAX_BYTES, Cursor, varint
 
 __all__ = ["CONTENTS", "PROFILE_ID_BYTES", "SIGNATURE", "VERSION", "Header", "HeaderParser", "leaves"]
 

@@ -9,10 +9,7 @@ from itertools import accumulate
 
 from ..errors import MalformedError
 from ..limits import Limits
-from .varint import (
-    Cursor,
-    varint,
-)
+from .varint import Cursor, varint
 
 __all__ = ["TAIL_BYTES", "End", "Index", "end_bytes", "index_bytes", "parse_end", "parse_index"]
 

@@ -8,10 +8,7 @@ from typing import Any
 
 from ..errors import MalformedError
 from ..limits import Limits
-from .msgpack_array import (
-    OFFSET,
-    trimmed,
-)
+from .msgpack_array import OFFSET, trimmed
 
 __all__ = ["MAX_TEXT", "AlignmentRecord", "RecordBranch", "Shape", "TensorRecord", "pack_tree", "unpack_tree"]
 

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 from ..errors import MalformedError
 from ..limits import Limits
-from .varint import (
-    Cursor,
-    varint,
-)
+from .varint import Cursor, varint
 
 __all__ = ["ELEMENTS", "Section", "parse_section", "section_bytes"]
 

@@ -3,91 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
 
 import click
 
-from ..encoder.report import Report
 from ..errors import StorageError
-from ..features import (
-    parse_shard,
-    remove_stale,
-    shard,
-)
+from ..features import parse_shard, remove_stale, shard
 from ..files import encode_file
-from ..output_names import (
-    check_container,
-    check_free,
-)
+from ..output_names import check_container, check_free
 from .failure import EXPECTED, failure, say
-from .output_paths import (
-    expand,
-    make_folder,
-    targets,
-)
+from .jobs import EncodeJob, Outcome
+from .output_paths import expand, make_folder, targets
 from .progress import Bar
-from .report import (
-    as_json_text,
-    batch_line,
-    batch_summary,
-    totals,
-)
+from .report import as_json_text, batch_line, batch_summary, totals
 from .streams import binary_stdout, input_file
 from .workers import run_jobs
 
-__all__ = ["Batch", "EncodeJob", "Outcome", "run_job"]
-
-
-@dataclass(frozen=True)
-class EncodeJob:
-    """One file to encode.
-
-    Args:
-        source: a feature file, or ``-``.
-        output: a ``.cauf`` file, or ``-``.
-        suffix: the input's format, if its name does not tell.
-        force: replace the output if it exists.
-        options: of :func:`caufc.encode`.
-    """
-
-    source: str
-    output: str
-    suffix: str | None
-    force: bool
-    options: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a job.
-
-    Args:
-        source, output: as in the job.
-        status: ``done``, ``skipped`` (the output was there) or ``failed``.
-        report: of an encode that is done.
-        waste: bytes of the input that belong to no tensor.
-        message: of a failure, one line.
-        exit_code: 0 unless it failed.
-    """
-
-    source: str
-    output: str
-    status: Literal["done", "skipped", "failed"]
-    report: Report | None = None
-    waste: int = 0
-    message: str | None = None
-    exit_code: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        data: dict[str, Any] = {"input": self.source, "output": self.output, "status": self.status}
-        if self.message is not None:
-            data |= {"error": self.message, "exit_code": self.exit_code}
-        return data if self.report is None else {**data, **self.report.to_json(), "waste_bytes": self.waste}
+__all__ = ["Batch", "run_job"]
 
 
 def run_job(job: EncodeJob, *, quiet: bool = True) -> Outcome:

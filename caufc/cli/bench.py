@@ -7,20 +7,10 @@ from typing import Any
 import click
 
 from ..bench.measure import measure
-from ..bench.methods import (
-    QUALITIES,
-    encode_settings,
-)
-from ..errors import (
-    CaufError,
-    OptionError,
-    StorageError,
-)
+from ..bench.methods import QUALITIES, encode_settings
+from ..errors import CaufError, OptionError, StorageError
 from ..evaluate.rivals.base import ZSTD_LEVEL
-from ..evaluate.rivals.registry import (
-    RIVAL_NAMES,
-    find_rivals,
-)
+from ..evaluate.rivals.registry import RIVAL_NAMES, find_rivals
 from ..features import read
 from ..options import check_options
 from ..output_names import plugin_formats

@@ -13,11 +13,7 @@ from ..coders.side_files import ProfileFile, WeightsFile
 from ..errors import FormatError, OptionError, UnknownNameError
 from ..features import known_suffixes
 from ..features.formats import normal_suffix
-from ..files import (
-    AUTO,
-    DecodedFile,
-    decode_file,
-)
+from ..files import AUTO, DecodedFile, decode_file
 from ..limits import Limits
 from ..output_names import plugin_formats
 from ..packages import is_installed

@@ -12,21 +12,12 @@ import click
 from ..bench.features import LoadedFeatures
 from ..bench.measure import measure_methods
 from ..bench.methods import EncodeSetting
-from ..bench.report import (
-    BenchReport,
-    rows_table,
-)
+from ..bench.report import BenchReport, rows_table
 from ..errors import StorageError
 from ..evaluate.rivals.registry import find_rivals
 from ..features import read
-from ..text import (
-    count,
-    short_size,
-)
-from .options import (
-    example,
-    json_option,
-)
+from ..text import count, short_size
+from .options import example, json_option
 from .report import as_json_text
 
 __all__ = ["command"]

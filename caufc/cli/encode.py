@@ -8,19 +8,12 @@ from typing import Any
 
 import click
 
-from ..errors import (
-    CaufError,
-    OptionError,
-)
+from ..errors import CaufError, OptionError
 from ..options import check_options
 from ..output_names import with_suffix
-from .batch import (
-    Batch,
-    EncodeJob,
-    Outcome,
-    run_job,
-)
+from .batch import Batch, run_job
 from .failure import say
+from .jobs import EncodeJob, Outcome
 from .options import (
     align_option,
     arch_option,
@@ -40,14 +33,8 @@ from .options import (
     reads_option,
     tap_option,
 )
-from .output_paths import (
-    LIST_SUFFIX,
-    is_folder,
-)
-from .report import (
-    as_json_text,
-    encode_text,
-)
+from .output_paths import LIST_SUFFIX, is_folder
+from .report import as_json_text, encode_text
 
 __all__ = ["command"]
 

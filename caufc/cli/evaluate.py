@@ -15,30 +15,15 @@ from typing import Any
 
 import click
 
-from ..errors import (
-    OptionError,
-    StorageError,
-)
-from ..evaluate.experiment import (
-    FIT_SAMPLES,
-    Experiment,
-    ExperimentOptions,
-    make_experiment,
-)
+from ..errors import OptionError, StorageError
+from ..evaluate.experiment import FIT_SAMPLES, Experiment, ExperimentOptions, make_experiment
 from ..evaluate.machine import describe_machine
 from ..evaluate.methods import CODEC_METHODS
-from ..evaluate.paper import (
-    PAPER_SAMPLES,
-    paper_anchor,
-    paper_codecs,
-)
+from ..evaluate.paper import PAPER_SAMPLES, paper_anchor, paper_codecs
 from ..evaluate.report import EvaluationReport
 from ..evaluate.rivals.registry import FAMILIES
 from ..evaluate.run import EvaluationRun
-from ..evaluate.summary import (
-    at_mark,
-    summarise,
-)
+from ..evaluate.summary import at_mark, summarise
 from ..packages import needing
 from ..plugin_manager import default_manager
 from ..text import table

@@ -13,40 +13,14 @@ from typing import Any
 
 import click
 
-from ..descriptors import (
-    FeatureFormat,
-    Runtime,
-    Tap,
-)
+from ..descriptors import FeatureFormat, Runtime, Tap
 from ..encoder.source import SourceTensor
-from ..errors import (
-    InputError,
-    OptionError,
-    OutputExistsError,
-    StorageError,
-    UnknownNameError,
-)
-from ..features import (
-    Writer,
-    known_suffixes,
-    open_writer,
-    to_source,
-)
-from ..features.formats import (
-    check_holds,
-    find_format,
-    holds,
-    normal_suffix,
-)
+from ..errors import InputError, OptionError, OutputExistsError, StorageError, UnknownNameError
+from ..features import Writer, known_suffixes, open_writer, to_source
+from ..features.formats import check_holds, find_format, holds, normal_suffix
 from ..features.leaf import storing
 from ..plugin_manager import default_manager
-from ..types import (
-    AnyArray,
-    Branch,
-    Framework,
-    Structure,
-    Tree,
-)
+from ..types import AnyArray, Branch, Framework, Structure, Tree
 from .options import example
 
 __all__ = ["command"]

@@ -6,13 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from ..errors import (
-    CaufError,
-    ForeignFormatError,
-    LayoutError,
-    OptionError,
-    StorageError,
-)
+from ..errors import CaufError, ForeignFormatError, LayoutError, OptionError, StorageError
 
 __all__ = ["EXPECTED", "Failure", "failure", "is_broken_pipe", "say"]
 

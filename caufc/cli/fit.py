@@ -10,29 +10,16 @@ from typing import Any
 import click
 
 from ..bench.features import LoadedFeatures
-from ..coders.side_files import (
-    content_id,
-    read_profile,
-)
-from ..errors import (
-    CaufError,
-    InputError,
-    OptionError,
-)
-from ..features import (
-    atomic_output,
-    read,
-)
+from ..coders.side_files import content_id, read_profile
+from ..errors import CaufError, InputError, OptionError
+from ..features import atomic_output, read
 from ..fit.network_tail import Resume
 from ..fit.profile import fit_profile
 from ..limits import DEFAULT_LIMITS
 from ..options import layouts_for_structure
 from ..output_names import plugin_formats
 from ..plugin_manager import default_manager
-from ..types import (
-    Progress,
-    no_progress,
-)
+from ..types import Progress, no_progress
 from .options import (
     align_option,
     arch_option,

@@ -7,11 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from .failure import (
-    EXPECTED,
-    failure,
-    say,
-)
+from .failure import EXPECTED, failure, say
 from .report import as_json_text
 
 __all__ = ["for_each"]

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import click
 
-from ..api import (
-    Info,
-    inspect,
-)
+from ..api import Info, inspect
 from ..limits import Limits
 from .for_each import for_each
-from .options import (
-    example,
-    json_option,
-    limits_option,
-    profile_option,
-    weights_option,
-)
+from .options import example, json_option, limits_option, profile_option, weights_option
 from .report import info_text
 from .streams import stdin_bytes
 

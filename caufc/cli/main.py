@@ -16,12 +16,7 @@ from typing import Any
 import click
 
 from ..packages import MissingPackageWarning
-from .failure import (
-    EXPECTED,
-    failure,
-    is_broken_pipe,
-    say,
-)
+from .failure import EXPECTED, failure, is_broken_pipe, say
 
 __all__ = ["caufc", "main"]
 

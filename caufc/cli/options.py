@@ -9,16 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from ..descriptors import Alignment
-from ..errors import (
-    CaufError,
-    OptionError,
-    UnknownNameError,
-)
+from ..errors import CaufError, OptionError, UnknownNameError
 from ..layouts import Layout
-from ..limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from ..limits import DEFAULT_LIMITS, Limits
 
 __all__ = [
     "align_option",

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from ..errors import (
-    InputError,
-    OptionError,
-    StorageError,
-)
+from ..errors import InputError, OptionError, StorageError
 from ..features import read_entries
 from ..output_names import with_suffix
 from .failure import say

@@ -6,27 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..api import (
-    Info,
-    Verdict,
-)
-from ..encoder.report import (
-    Report,
-    TensorReport,
-)
-from ..text import (
-    SHOWN_TENSORS,
-    count,
-    shape_text,
-    short_size,
-    shown,
-    size,
-    speed,
-    table,
-)
+from ..api import Info, Verdict
+from ..encoder.report import Report, TensorReport
+from ..text import SHOWN_TENSORS, count, shape_text, short_size, shown, size, speed, table
 
 if TYPE_CHECKING:
-    from .batch import Outcome
+    from .jobs import Outcome
 
 __all__ = [
     "as_json_text",

@@ -8,13 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import (
-    CaufError,
-    OptionError,
-)
-from ..features import (
-    spool_stdin,
-)
+from ..errors import CaufError, OptionError
+from ..features import spool_stdin
 
 __all__ = ["binary_stdout", "input_file", "stdin_bytes"]
 

@@ -11,20 +11,10 @@ import click
 
 from ..bench.features import LoadedFeatures
 from ..coders.side_files import content_id
-from ..errors import (
-    CaufError,
-    InputError,
-    OptionError,
-)
-from ..features import (
-    atomic_output,
-    read,
-)
+from ..errors import CaufError, InputError, OptionError
+from ..features import atomic_output, read
 from ..options import layouts_for_structure
-from ..output_names import (
-    check_free,
-    plugin_formats,
-)
+from ..output_names import check_free, plugin_formats
 from .options import (
     align_option,
     arch_option,
@@ -124,10 +114,7 @@ def train(
     check_free(output, sources[0], force)
     _need_compressai()
     from ..train.model import ModelShape
-    from ..train.trainer import (
-        Schedule,
-        Trainer,
-    )
+    from ..train.trainer import Schedule, Trainer
 
     options = by_tensor(taps, layouts, aligns, truncates)
     shape = ModelShape(width, latents, _lambdas(lambdas), not plain)

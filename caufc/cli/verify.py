@@ -10,14 +10,7 @@ from ..api import Verdict
 from ..api import verify as verify_file
 from ..limits import Limits
 from .for_each import for_each
-from .options import (
-    example,
-    json_option,
-    limits_option,
-    profile_option,
-    quiet_option,
-    weights_option,
-)
+from .options import example, json_option, limits_option, profile_option, quiet_option, weights_option
 from .progress import Bar
 from .report import verify_line
 from .streams import stdin_bytes

@@ -12,11 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .entropy import (
-    RansDecoder,
-    RansEncoder,
-    uniform_model,
-)
+from .entropy import RansDecoder, RansEncoder, uniform_model
 
 __all__ = [
     "BUCKETS",

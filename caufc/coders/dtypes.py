@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import (
-    DTYPES,
-    AnyArray,
-)
+from ..types import DTYPES, AnyArray
 
 __all__ = ["cast_floats", "to_floats", "working_dtype"]
 

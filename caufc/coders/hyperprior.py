@@ -80,11 +80,13 @@ class HyperpriorCoder(LossyCoder):
         clipped: NDArray[Any] = np.clip(values, low, high)
         return clipped
 
-    def _entropy_coded(self, symbols: Latents, geometry: Geometry) -> bytes:
-        return self.codec.encode(symbols, geometry.tokens, self.channels)
+    @property
+    def entropy(self) -> HyperpriorCodec:
+        """The learned codec."""
+        return self.codec
 
-    def _entropy_decoded(self, words: bytes | memoryview, geometry: Geometry) -> Latents:
-        return self.codec.decode_symbols(words, geometry.tokens, self.channels)
+    def _place(self, geometry: Geometry) -> tuple[int, int]:
+        return geometry.tokens, self.channels
 
     def _integers(self, symbols: Latents) -> list[NDArray[np.int32]]:
         return [symbols.hyper, symbols.latents]

@@ -7,22 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..codec.lossless.codec import (
-    decode_lossless,
-    encode_lossless,
-)
+from ..codec.lossless.codec import decode_lossless, encode_lossless
 from ..codec.lossless.grid import Lattice
 from ..codec.transform.grids import Geometry
 from ..errors import MalformedError
-from ..layouts import (
-    GRID_LETTERS,
-    Layout,
-)
-from ..types import (
-    DTYPES,
-    FLOATS,
-    AnyArray,
-)
+from ..layouts import GRID_LETTERS, Layout
+from ..types import DTYPES, FLOATS, AnyArray
 from .base import DecodedSymbols, EncodedPayload, FileShare, Samples, Shapes, Terms, Work, split
 from .config import TensorConfig
 from .distortion import Distortion

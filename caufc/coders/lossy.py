@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,18 @@ class _State:
     payload: Payload
 
 
+class EntropyCodec(Protocol):
+    """The integer half of a codec of aligned tokens; it places symbols by what :meth:`LossyCoder._place` says."""
+
+    def encode(self, symbols: Any, *place: Any) -> bytes:
+        """Symbols to words."""
+        ...
+
+    def decode_symbols(self, payload: bytes | memoryview, *place: Any) -> Any:
+        """Words to symbols."""
+        ...
+
+
 class LossyCoder(ABC):
     """Codes floats of one tensor; subclasses bring the codec of aligned tokens.
 
@@ -134,13 +146,14 @@ class LossyCoder(ABC):
     def _restored(self, symbols: Any, block: Geometry) -> NDArray[Any]:
         """Symbols of a block to aligned tokens ``[n, C]`` in the working dtype."""
 
+    @property
     @abstractmethod
-    def _entropy_coded(self, symbols: Any, geometry: Geometry) -> bytes:
-        """Symbols to words."""
+    def entropy(self) -> EntropyCodec:
+        """What codes symbols."""
 
     @abstractmethod
-    def _entropy_decoded(self, words: bytes | memoryview, geometry: Geometry) -> Any:
-        """Words to symbols."""
+    def _place(self, geometry: Geometry) -> tuple[Any, ...]:
+        """Where symbols lie, as the entropy codec takes it."""
 
     @abstractmethod
     def _integers(self, symbols: Any) -> list[NDArray[np.int32]]:
@@ -183,9 +196,8 @@ class LossyCoder(ABC):
             distortion.patched = int(np.count_nonzero(patched))
             patches = self._patches_where(patched, tokens, stored)
         whole = self._joined(blocks, geometry)
-        payload = Payload(
-            self._entropy_coded(whole, geometry), np.concatenate(sides, axis=1) if sides else None, patches
-        )
+        words = self.entropy.encode(whole, *self._place(geometry))
+        payload = Payload(words, np.concatenate(sides, axis=1) if sides else None, patches)
         return EncodedPayload(payload.to_bytes(), payload.covered(self._integers(whole)), distortion)
 
     def decode_symbols(self, payload: memoryview, shapes: Shapes) -> DecodedSymbols:
@@ -199,7 +211,7 @@ class LossyCoder(ABC):
         own = tokens if isinstance(self.value, TokenAligner) else None
         parsed = Payload.parse(payload, self.config.dtype, own, total)
         geometry = self._geometry(tuple(self.format.grid(s) for s in shapes), self.format.layout.special)
-        symbols = self._entropy_decoded(parsed.words, geometry)
+        symbols = self.entropy.decode_symbols(parsed.words, *self._place(geometry))
         return DecodedSymbols(_State(symbols, geometry, parsed), parsed.covered(self._integers(symbols)))
 
     def reconstruct(self, symbols: DecodedSymbols, shapes: Shapes) -> Samples:

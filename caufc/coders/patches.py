@@ -8,19 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bitstream import (
-    Cursor,
-    varint,
-)
-from ..codec.lossless.codec import (
-    decode_lossless,
-    encode_lossless,
-)
+from ..bitstream import Cursor, varint
+from ..codec.lossless.codec import decode_lossless, encode_lossless
 from ..errors import MalformedError
-from ..types import (
-    DTYPES,
-    AnyArray,
-)
+from ..types import DTYPES, AnyArray
 
 __all__ = ["Patches"]
 

@@ -9,18 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import (
-    SideArray,
-    check_scale_codes,
-)
-from ..bitstream import (
-    Cursor,
-    varint,
-)
-from ..codec.lossless.codec import (
-    decode_lossless,
-    encode_lossless,
-)
+from ..align import SideArray, check_scale_codes
+from ..bitstream import Cursor, varint
+from ..codec.lossless.codec import decode_lossless, encode_lossless
 from ..errors import MalformedError
 from .patches import Patches
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..bitstream import (
-    Block,
-    BlockParser,
-    Header,
-    HeaderParser,
-    Section,
-    parse_section,
-)
+from ..bitstream import Block, BlockParser, Header, HeaderParser, Section, parse_section
 from ..errors import DamagedError
 from ..limits import Limits
 

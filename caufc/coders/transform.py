@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..align import SideArray
 from ..codec.buckets import zigzag
 from ..codec.transform.codec import TransformCodec
+from ..codec.transform.coefficients import CoefficientCoder
 from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
 from ..errors import OptionError
@@ -94,11 +95,13 @@ class TransformCoder(LossyCoder):
     def _restored(self, symbols: Symbols, block: Geometry) -> NDArray[Any]:
         return self.codec.reconstruct(symbols, block, self.gain, self.working)
 
-    def _entropy_coded(self, symbols: Symbols, geometry: Geometry) -> bytes:
-        return self.codec.encode(symbols, geometry)
+    @property
+    def entropy(self) -> CoefficientCoder:
+        """The coder of coefficients."""
+        return self.codec.coder
 
-    def _entropy_decoded(self, words: bytes | memoryview, geometry: Geometry) -> Symbols:
-        return self.codec.decode_symbols(words, geometry)
+    def _place(self, geometry: Geometry) -> tuple[Geometry]:
+        return (geometry,)
 
     def _integers(self, symbols: Symbols) -> list[Symbols]:
         return [symbols]

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..limits import Limits
-from .base import (
-    Shapes,
-    TensorCoder,
-    Work,
-)
+from .base import Shapes, TensorCoder, Work
 from .config import TensorConfig
 
 __all__ = ["WorkMeter", "chunk_work"]

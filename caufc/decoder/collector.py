@@ -7,11 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..coders.config import TensorConfig
-from ..types import (
-    DTYPES,
-    AnyArray,
-    Structure,
-)
+from ..types import DTYPES, AnyArray, Structure
 from .file_decoder import DecodedChunk
 
 __all__ = ["Collector"]

@@ -6,38 +6,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..bitstream import (
-    Block,
-    Chunk,
-    Header,
-    Index,
-    Section,
-    checksum,
-    parse_chunk,
-    parse_end,
-    parse_index,
-)
-from ..coders.base import (
-    DecodedSymbols,
-    Samples,
-    Work,
-)
+from ..bitstream import Block, Chunk, Header, Index, Section, checksum, parse_chunk, parse_end, parse_index
+from ..coders.base import DecodedSymbols, Samples, Work
 from ..coders.config import TensorConfig
 from ..coders.file_coders import coders_of
-from ..coders.prelude import (
-    Prelude,
-    read_prelude,
-)
+from ..coders.prelude import Prelude, read_prelude
 from ..coders.resolve import resolve
-from ..coders.work import (
-    WorkMeter,
-    chunk_work,
-)
-from ..errors import (
-    CaufError,
-    DamagedError,
-    MalformedError,
-)
+from ..coders.work import WorkMeter, chunk_work
+from ..errors import CaufError, DamagedError, MalformedError
 from ..limits import Limits
 from ..types import Structure
 from .lookup import Lookup

@@ -7,31 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..bitstream import (
-    TAIL_BYTES,
-    Block,
-    BlockParser,
-    Index,
-    parse_end,
-    parse_index,
-)
-from ..coders.prelude import (
-    BlockStream,
-    Prelude,
-    read_prelude,
-)
-from ..errors import (
-    DamagedError,
-    LimitError,
-    MalformedError,
-)
+from ..bitstream import TAIL_BYTES, Block, BlockParser, Index, parse_end, parse_index
+from ..coders.prelude import BlockStream, Prelude, read_prelude
+from ..errors import DamagedError, LimitError, MalformedError
 from ..limits import Limits
 from ..types import AnyArray
-from .file_decoder import (
-    ChunkDecoder,
-    DecodedChunk,
-    FileDecoder,
-)
+from .file_decoder import ChunkDecoder, DecodedChunk, FileDecoder
 from .lookup import Lookup
 
 __all__ = ["FileReader", "ReadAt", "stored_index"]

@@ -5,33 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..bitstream import (
-    Block,
-    BlockParser,
-    Cursor,
-    Header,
-    Section,
-    parse_end,
-    parse_section,
-)
+from ..bitstream import Block, BlockParser, Cursor, Header, Section, parse_end, parse_section
 from ..coders.prelude import BlockStream
 from ..coders.work import WorkMeter
-from ..errors import (
-    DamagedError,
-    FormatError,
-    LimitError,
-)
+from ..errors import DamagedError, FormatError, LimitError
 from ..limits import Limits
-from .file_decoder import (
-    ChunkDecoder,
-    DecodedChunk,
-)
+from .file_decoder import ChunkDecoder, DecodedChunk
 from .lookup import Lookup
-from .random_access import (
-    PART,
-    ReadAt,
-    stored_index,
-)
+from .random_access import PART, ReadAt, stored_index
 
 __all__ = ["Recovery"]
 

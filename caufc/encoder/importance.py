@@ -15,11 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codec.transform.grids import Geometry
-from ..codec.transform.token_order import (
-    BAND_STARTS,
-    BANDS,
-    FREQUENCY_BANDS,
-)
+from ..codec.transform.token_order import BAND_STARTS, BANDS, FREQUENCY_BANDS
 from ..octaves import OCTAVE_PARTS
 
 __all__ = ["Importance", "blind_importance", "flat_importance", "flat_steps", "read_bands"]

@@ -8,14 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codec.transform.contexts import (
-    CLASSES,
-    classes_of,
-)
-from ..codec.transform.parameters import (
-    BAND_LEVELS,
-    CHANNEL_LEVELS,
-)
+from ..codec.transform.contexts import CLASSES, classes_of
+from ..codec.transform.parameters import BAND_LEVELS, CHANNEL_LEVELS
 from ..codec.transform.token_order import BANDS
 from ..types import Arrays
 

@@ -12,14 +12,8 @@ from ..coders.side_files import WeightsFile
 from ..descriptors import Alignment
 from ..errors import OptionError
 from ..layouts import Layout
-from ..limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
-from .effort import (
-    EFFORTS,
-    Effort,
-)
+from ..limits import DEFAULT_LIMITS, Limits
+from .effort import EFFORTS, Effort
 
 __all__ = ["QUALITY_NAMES", "EncodeOptions", "Target", "TensorOptions"]
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..coders.base import Terms
 from ..coders.config import TensorConfig
-
-if TYPE_CHECKING:
-    from .tensor_draft import TensorDraft
 
 __all__ = ["TensorPlan"]
 
@@ -19,11 +15,13 @@ class TensorPlan:
     """How a tensor is coded in one pass.
 
     Args:
-        draft: of the tensor.
         config: for coder and decoder, whole.
         terms: for the coder, with its quantiser.
+        guessed: whether the layout was a guess.
+        warning: what the user should know.
     """
 
-    draft: TensorDraft
     config: TensorConfig
     terms: Terms
+    guessed: bool = False
+    warning: str = ""

@@ -13,10 +13,7 @@ from numpy.typing import NDArray
 from ..codec.transform.grids import Geometry
 from ..codec.transform.token_order import BANDS
 from .options import Target
-from .sample_plan import (
-    estimate,
-    quantization_error,
-)
+from .sample_plan import estimate, quantization_error
 
 __all__ = ["RateModel", "Search", "bits_model", "gain_of_quality", "provisional_step", "slope_of", "snr_model", "solve"]
 

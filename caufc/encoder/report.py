@@ -14,7 +14,6 @@ from .file_writer import FilePass
 from .plan import TensorPlan
 from .rate_control import RateControl
 from .source import Source
-from .tensor_draft import TransformDraft
 
 __all__ = ["Report", "TensorReport", "report_of"]
 
@@ -122,20 +121,19 @@ def report_of(source: Source, arch: str | None, done: FilePass, control: RateCon
         arch=arch,
         codec=codec_of_all(plan.config.codec for plan in done.plans).name,
         tensors=tuple(_tensor_report(plan, source.structure, done.gain) for plan in done.plans),
-        warnings=(*(plan.draft.warning for plan in done.plans if plan.draft.warning), *control.warnings),
+        warnings=(*(plan.warning for plan in done.plans if plan.warning), *control.warnings),
     )
 
 
 def _tensor_report(plan: TensorPlan, structure: Structure, gain: float) -> TensorReport:
     config = plan.config
-    stepped = isinstance(plan.draft, TransformDraft)
     return TensorReport(
         name=config.name,
         dtype=config.dtype,
         shape=config.template,
         layout=config.layout_text(structure) if config.codec.lossy else None,
-        guessed=plan.draft.guessed and config.codec.lossy,
+        guessed=plan.guessed and config.codec.lossy,
         codec=config.codec.name,
         alignment=config.alignment_text,
-        step=float(np.float32(float(config.parameters[0]) * gain)) if stepped else None,
+        step=float(np.float32(float(config.parameters[0]) * gain)) if plan.terms.quantizer else None,
     )

@@ -9,41 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bitstream import section_bytes
-from ..codec.buckets import (
-    BUCKETS,
-    bucket_of,
-    zigzag,
-)
+from ..codec.buckets import BUCKETS, bucket_of, zigzag
 from ..codec.transform.codec import TransformCodec
-from ..codec.transform.contexts import (
-    CLASSES,
-    extents_of,
-    magnitude_of,
-)
+from ..codec.transform.contexts import CLASSES, extents_of, magnitude_of
 from ..codec.transform.grids import Geometry
-from ..codec.transform.parameters import (
-    Parameters,
-)
+from ..codec.transform.parameters import Parameters
 from ..codec.transform.quantize import dequantize
-from ..codec.transform.trellis import (
-    STEP_RATIO,
-    halves_of,
-)
+from ..codec.transform.trellis import STEP_RATIO, halves_of
 from ..coders.sections import section_of
 from ..types import Arrays
-from .levels import (
-    ClassLevels,
-    index_costs,
-    levels_for,
-)
-from .quantize import (
-    DEAD_ZONE_ROUNDING,
-    NEAREST_ROUNDING,
-    IndexQuantizer,
-    best_shift,
-    dead_zones,
-    quantize,
-)
+from .levels import ClassLevels, index_costs, levels_for
+from .quantize import DEAD_ZONE_ROUNDING, NEAREST_ROUNDING, IndexQuantizer, best_shift, dead_zones, quantize
 from .tables import choose_tables, context_counts, counts_by_context, file_tables, table_bits
 from .trellis_search import dependent_quantize
 

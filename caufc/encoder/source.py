@@ -6,12 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..types import (
-    AnyArray,
-    Framework,
-    Leaf,
-    Structure,
-)
+from ..types import AnyArray, Framework, Leaf, Structure
 
 __all__ = ["Source", "SourceTensor"]
 

@@ -10,26 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import (
-    ChannelStatistics,
-    LayoutAligner,
-    Tokens,
-    truncate,
-    varying_channels,
-)
+from ..align import ChannelStatistics, LayoutAligner, Tokens, truncate, varying_channels
 from ..codec.transform.grids import Geometry
 from ..coders.base import Samples
 from ..coders.config import MAX_CHANNELS
 from ..coders.dtypes import to_floats
-from ..errors import (
-    LayoutError,
-    NonFiniteError,
-)
+from ..errors import LayoutError, NonFiniteError
 from ..layouts import Layout
-from .source import (
-    Source,
-    SourceTensor,
-)
+from .source import Source, SourceTensor
 
 __all__ = ["TensorSurvey", "check_finite", "chunks_of", "survey_tensor"]
 

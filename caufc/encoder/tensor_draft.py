@@ -58,7 +58,10 @@ class TensorDraft:
             setting: what rate control turns: the gain on all steps, or the number of a model's rate.
             target: the rate control.
         """
-        return TensorPlan(self, self.config, self.terms)
+        return self._planned(self.config, self.terms)
+
+    def _planned(self, config: TensorConfig, terms: Terms) -> TensorPlan:
+        return TensorPlan(config, terms, self.guessed, self.warning)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class HyperpriorDraft(TensorDraft):
 
     def plan(self, setting: float, target: Target) -> TensorPlan:  # noqa: ARG002
         """With the rate of that number."""
-        return TensorPlan(self, replace(self.config, parameters=(int(setting),)), self.terms)
+        return self._planned(replace(self.config, parameters=(int(setting),)), self.terms)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +171,7 @@ class TransformDraft(TensorDraft):
             config = self._with_profile(made, setting)
         else:
             config = self._with(made.parameters, {**self.config.arrays, **made.sections})
-        return TensorPlan(self, config, replace(self.terms, quantizer=made.quantizer))
+        return self._planned(config, replace(self.terms, quantizer=made.quantizer))
 
     def _with(self, parameters: Parameters, arrays: Arrays) -> TensorConfig:
         return replace(self.config, parameters=parameters.to_fields(), arrays=arrays)

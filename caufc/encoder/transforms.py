@@ -12,30 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bitstream import section_bytes
-from ..codec.transform.basis import (
-    ChannelTransform,
-    QuantizedRows,
-    principal_basis,
-    quantize_rows,
-)
+from ..codec.transform.basis import ChannelTransform, QuantizedRows, principal_basis, quantize_rows
 from ..codec.transform.dct import forward_grid
 from ..codec.transform.grids import Geometry
-from ..codec.transform.parameters import (
-    BAND_STEPS,
-    BASIS,
-    BASIS_SCALES,
-)
+from ..codec.transform.parameters import BAND_STEPS, BASIS, BASIS_SCALES
 from ..codec.transform.token_order import FREQUENCY_BANDS
 from ..coders.sections import section_of
 from ..types import Arrays
-from .importance import (
-    Importance,
-    flat_steps,
-)
-from .sample_plan import (
-    estimate,
-    quantization_error,
-)
+from .importance import Importance, flat_steps
+from .sample_plan import estimate, quantization_error
 
 __all__ = ["Transforms", "choose_transforms"]
 

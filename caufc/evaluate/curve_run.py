@@ -11,26 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CaufError
-from .fold import (
-    Fold,
-    Runner,
-    measure_point,
-)
-from .methods import (
-    CodecMethod,
-    Method,
-    setting_text,
-)
-from .point_store import (
-    Point,
-    PointStore,
-)
+from .fold import Fold, Runner, measure_point
+from .methods import CodecMethod, Method, setting_text
+from .point_store import Point, PointStore
 from .pool import StoppedError
 from .sweep import Setting
-from .task_data import (
-    TaskData,
-    file_name,
-)
+from .task_data import TaskData, file_name
 
 __all__ = ["CurveRun", "MeasuredCurve"]
 

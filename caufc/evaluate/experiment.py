@@ -7,23 +7,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ..descriptors import (
-    Tap,
-    Task,
-)
-from ..errors import (
-    OptionError,
-    StorageError,
-    UnknownNameError,
-)
+from ..descriptors import Tap, Task
+from ..errors import OptionError, StorageError, UnknownNameError
 from ..plugin_manager import PluginManager
 from .folder_task import folder_task
-from .methods import (
-    CODEC_METHODS,
-    CodecMethod,
-    Method,
-    find_methods,
-)
+from .methods import CODEC_METHODS, CodecMethod, Method, find_methods
 from .task_data import TaskData
 
 __all__ = ["FIT_SAMPLES", "OWN_TASKS", "Experiment", "ExperimentOptions", "make_experiment"]

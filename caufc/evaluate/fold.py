@@ -15,20 +15,11 @@ from numpy.typing import NDArray
 from ..descriptors import Half
 from ..fit.profile import fit_profile
 from .feature_file import FeatureFile
-from .methods import (
-    CodecMethod,
-    Method,
-)
+from .methods import CodecMethod, Method
 from .point_store import Point
 from .sweep import Setting
-from .task_data import (
-    TaskData,
-    file_name,
-)
-from .worker import (
-    CodingJob,
-    CodingResult,
-)
+from .task_data import TaskData, file_name
+from .worker import CodingJob, CodingResult
 
 __all__ = ["Fold", "Runner", "measure_point"]
 

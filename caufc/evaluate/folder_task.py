@@ -8,17 +8,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from ..descriptors import (
-    Half,
-    Runtime,
-    Tap,
-    Task,
-)
-from ..errors import (
-    InputError,
-    OptionError,
-    StorageError,
-)
+from ..descriptors import Half, Runtime, Tap, Task
+from ..errors import InputError, OptionError, StorageError
 from ..plugin_manager import PluginManager
 
 __all__ = ["folder_task"]

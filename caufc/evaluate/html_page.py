@@ -7,12 +7,7 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from .figure import (
-    SHAPES,
-    legend_mark,
-    panel,
-    style,
-)
+from .figure import SHAPES, legend_mark, panel, style
 from .tables import ReportTable
 
 __all__ = ["html_page"]

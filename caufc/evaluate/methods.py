@@ -9,19 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..descriptors import Tap
-from ..errors import (
-    OptionError,
-    UnknownNameError,
-)
+from ..errors import OptionError, UnknownNameError
 from .rivals.base import RivalFamily
-from .rivals.registry import (
-    FAMILIES,
-    find_families,
-)
-from .sweep import (
-    Setting,
-    Sweep,
-)
+from .rivals.registry import FAMILIES, find_families
+from .sweep import Setting, Sweep
 
 __all__ = [
     "CODEC_METHODS",

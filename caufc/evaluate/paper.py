@@ -12,11 +12,7 @@ from pathlib import Path
 
 from ..errors import StorageError
 from .experiment import OWN_TASKS
-from .methods import (
-    CODEC_METHODS,
-    CodecMethod,
-    hyperprior,
-)
+from .methods import CODEC_METHODS, CodecMethod, hyperprior
 from .task_data import file_name
 
 __all__ = ["PAPER_SAMPLES", "paper_anchor", "paper_codecs"]

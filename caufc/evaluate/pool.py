@@ -10,14 +10,8 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
-from ..errors import (
-    CaufError,
-    InputError,
-)
-from .worker import (
-    CodingJob,
-    CodingResult,
-)
+from ..errors import CaufError, InputError
+from .worker import CodingJob, CodingResult
 
 __all__ = ["StoppedError", "WorkerPool"]
 

@@ -9,27 +9,12 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..types import (
-    Progress,
-    no_progress,
-)
-from .curve_run import (
-    CurveRun,
-    MeasuredCurve,
-)
-from .methods import (
-    CodecMethod,
-    Method,
-)
-from .pool import (
-    StoppedError,
-    WorkerPool,
-)
+from ..types import Progress, no_progress
+from .curve_run import CurveRun, MeasuredCurve
+from .methods import CodecMethod, Method
+from .pool import StoppedError, WorkerPool
 from .task_data import TaskData
-from .worker import (
-    CodingJob,
-    CodingResult,
-)
+from .worker import CodingJob, CodingResult
 
 __all__ = ["EvaluationRun"]
 

@@ -11,18 +11,8 @@ from typing import Any
 import numpy as np
 
 from .curve_run import MeasuredCurve
-from .curves import (
-    FLOOR,
-    Curve,
-    bd_accuracy,
-    bd_available,
-    bd_rate,
-    bd_rate_at_snr,
-)
-from .methods import (
-    CodecMethod,
-    Method,
-)
+from .curves import FLOOR, Curve, bd_accuracy, bd_available, bd_rate, bd_rate_at_snr
+from .methods import CodecMethod, Method
 from .rivals.registry import FAMILIES
 
 __all__ = ["MARKS", "at_mark", "summarise"]

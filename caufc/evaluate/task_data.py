@@ -12,21 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..descriptors import (
-    Half,
-    Tap,
-    Task,
-    TaskRuntime,
-)
-from ..errors import (
-    InputError,
-    NonFiniteError,
-)
+from ..descriptors import Half, Tap, Task, TaskRuntime
+from ..errors import InputError, NonFiniteError
 from ..fit.network_tail import NetworkTail
-from ..types import (
-    Progress,
-    no_progress,
-)
+from ..types import Progress, no_progress
 from .feature_file import FeatureFile
 
 __all__ = ["TaskData", "file_name"]

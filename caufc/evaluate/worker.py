@@ -19,10 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .feature_file import FeatureFile
-from .rivals.base import (
-    Rival,
-    RivalInputs,
-)
+from .rivals.base import Rival, RivalInputs
 from .rivals.registry import find_families
 
 __all__ = ["CodingJob", "CodingResult"]

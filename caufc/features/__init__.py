@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-from .atomic import (
-    AtomicFile,
-    atomic_output,
-    remove_stale,
-)
-from .formats import (
-    known_suffixes,
-    read,
-    sniff,
-)
-from .leaf import (
-    ArrayLeaf,
-    FileLeaf,
-)
-from .lists import (
-    parse_shard,
-    read_entries,
-    read_list,
-    shard,
-)
+from .atomic import AtomicFile, atomic_output, remove_stale
+from .formats import known_suffixes, read, sniff
+from .leaf import ArrayLeaf, FileLeaf
+from .lists import parse_shard, read_entries, read_list, shard
 from .pt import waste
 from .spool import spool_stdin
-from .structure import (
-    from_arrays,
-    to_source,
-)
-from .writers import (
-    Writer,
-    open_writer,
-)
+from .structure import from_arrays, to_source
+from .writers import Writer, open_writer
 
 __all__ = [
     "ArrayLeaf",

@@ -9,10 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import (
-    CaufError,
-    ForeignFormatError,
-)
+from ..errors import CaufError, ForeignFormatError
 from ..limits import Limits
 
 __all__ = ["members", "unzipping"]

@@ -12,11 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import (
-    CaufError,
-    OutputExistsError,
-    StorageError,
-)
+from ..errors import CaufError, OutputExistsError, StorageError
 from .leaf import storing
 
 __all__ = ["AtomicFile", "atomic_output", "remove_stale"]

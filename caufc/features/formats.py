@@ -9,35 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..descriptors import FeatureFormat
-from ..errors import (
-    CaufError,
-    InputError,
-    MissingPackageError,
-    PluginError,
-    StorageError,
-    UnknownNameError,
-)
+from ..errors import CaufError, InputError, MissingPackageError, PluginError, StorageError, UnknownNameError
 from ..hookspecs import hookimpl
-from ..limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from ..limits import DEFAULT_LIMITS, Limits
 from ..packages import is_installed
-from ..types import (
-    Framework,
-    Structure,
-)
-from . import (
-    npy,
-    npz,
-    pt,
-    safetensors,
-)
+from ..types import Framework, Structure
+from . import npy, npz, pt, safetensors
 from .archive import unzipping
-from .leaf import (
-    open_input,
-    storing,
-)
+from .leaf import open_input, storing
 
 __all__ = [
     "BUILT_IN",

@@ -13,18 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import (
-    CaufError,
-    LimitError,
-    StorageError,
-)
+from ..errors import CaufError, LimitError, StorageError
 from ..limits import Limits
-from ..types import (
-    DTYPES,
-    AnyArray,
-    Framework,
-    Leaf,
-)
+from ..types import DTYPES, AnyArray, Framework, Leaf
 
 __all__ = [
     "ArrayLeaf",

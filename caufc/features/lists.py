@@ -7,14 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import (
-    InputError,
-    OptionError,
-)
-from .leaf import (
-    open_input,
-    storing,
-)
+from ..errors import InputError, OptionError
+from .leaf import open_input, storing
 
 __all__ = ["parse_shard", "read_entries", "read_list", "shard"]
 

@@ -12,33 +12,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as _npy_format
 
-from ..descriptors import (
-    FeatureFormat,
-    Problem,
-)
-from ..errors import (
-    ForeignFormatError,
-    TensorError,
-)
-from ..limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
-from ..types import (
-    DTYPES,
-    Leaf,
-    Place,
-    Structure,
-    Tree,
-)
-from .leaf import (
-    FileLeaf,
-    FileStamp,
-    FortranLeaf,
-    extent,
-    open_input,
-    storing,
-)
+from ..descriptors import FeatureFormat, Problem
+from ..errors import ForeignFormatError, TensorError
+from ..limits import DEFAULT_LIMITS, Limits
+from ..types import DTYPES, Leaf, Place, Structure, Tree
+from .leaf import FileLeaf, FileStamp, FortranLeaf, extent, open_input, storing
 from .output import saving
 from .structure import samples_problem
 from .tensors import dtype_name

@@ -11,43 +11,13 @@ from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 
-from ..descriptors import (
-    FeatureFormat,
-    Problem,
-)
-from ..errors import (
-    ForeignFormatError,
-    StorageError,
-)
-from ..limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
-from ..types import (
-    AnyArray,
-    Framework,
-    Leaf,
-    Structure,
-)
-from .archive import (
-    members,
-    unzipping,
-)
-from .leaf import (
-    FileStamp,
-    FortranLeaf,
-    blank,
-    fill,
-    open_input,
-    settle,
-    storing,
-)
-from .npy import (
-    ArrayHeader,
-    leaf_at,
-    npy_format,
-    read_header,
-)
+from ..descriptors import FeatureFormat, Problem
+from ..errors import ForeignFormatError, StorageError
+from ..limits import DEFAULT_LIMITS, Limits
+from ..types import AnyArray, Framework, Leaf, Structure
+from .archive import members, unzipping
+from .leaf import FileStamp, FortranLeaf, blank, fill, open_input, settle, storing
+from .npy import ArrayHeader, leaf_at, npy_format, read_header
 from .output import saving
 from .structure import dict_problem
 

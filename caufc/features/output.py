@@ -11,11 +11,7 @@ from typing import IO, Any, BinaryIO, cast
 import numpy as np
 
 from ..descriptors import FeatureFormat
-from ..errors import (
-    CaufError,
-    InputError,
-    PluginError,
-)
+from ..errors import CaufError, InputError, PluginError
 from ..types import AnyArray
 from .atomic import AtomicFile, atomic_output
 from .leaf import storing

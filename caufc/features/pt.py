@@ -11,26 +11,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ..descriptors import FeatureFormat
-from ..errors import (
-    CaufError,
-    ForeignFormatError,
-    LimitError,
-    TensorError,
-)
-from ..limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from ..errors import CaufError, ForeignFormatError, LimitError, TensorError
+from ..limits import DEFAULT_LIMITS, Limits
 from ..packages import needing
-from .archive import (
-    members,
-    unzipping,
-)
-from .leaf import (
-    FileStamp,
-    open_input,
-    storing,
-)
+from .archive import members, unzipping
+from .leaf import FileStamp, open_input, storing
 from .output import saving
 from .tensors import as_leaf
 

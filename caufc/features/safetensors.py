@@ -12,33 +12,11 @@ from io import FileIO
 from pathlib import Path
 from typing import IO, Any, cast
 
-from ..descriptors import (
-    FeatureFormat,
-    Problem,
-)
-from ..errors import (
-    ForeignFormatError,
-    TensorError,
-)
-from ..limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
-from ..types import (
-    DTYPES,
-    Branch,
-    Leaf,
-    Place,
-    Structure,
-    Tree,
-)
-from .leaf import (
-    FileLeaf,
-    FileStamp,
-    extent,
-    open_input,
-    storing,
-)
+from ..descriptors import FeatureFormat, Problem
+from ..errors import ForeignFormatError, TensorError
+from ..limits import DEFAULT_LIMITS, Limits
+from ..types import DTYPES, Branch, Leaf, Place, Structure, Tree
+from .leaf import FileLeaf, FileStamp, extent, open_input, storing
 from .output import saving
 from .structure import dict_problem
 from .tensors import as_leaf

@@ -8,11 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import ForeignFormatError
-from .formats import (
-    known_suffixes,
-    normal_suffix,
-    sniff,
-)
+from .formats import known_suffixes, normal_suffix, sniff
 from .leaf import storing
 
 __all__ = ["spool_stdin"]

@@ -10,35 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..descriptors import Problem
-from ..encoder.source import (
-    Source,
-    SourceTensor,
-)
-from ..errors import (
-    InputError,
-    LayoutError,
-    LimitError,
-)
+from ..encoder.source import Source, SourceTensor
+from ..errors import InputError, LayoutError, LimitError
 from ..layouts import Layout
-from ..limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
-from ..types import (
-    FLOATS,
-    AnyArray,
-    Branch,
-    Framework,
-    Leaf,
-    Structure,
-    Tree,
-    tensor_names,
-)
-from .tensors import (
-    as_leaf,
-    as_object,
-    at_hand,
-)
+from ..limits import DEFAULT_LIMITS, Limits
+from ..types import FLOATS, AnyArray, Branch, Framework, Leaf, Structure, Tree, tensor_names
+from .tensors import as_leaf, as_object, at_hand
 
 __all__ = ["dict_problem", "from_arrays", "samples_problem", "to_source"]
 

@@ -10,26 +10,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..errors import (
-    LimitError,
-    TensorError,
-    UnsupportedError,
-)
-from ..limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
-from ..packages import (
-    MissingPackageWarning,
-    is_installed,
-    needing,
-)
-from ..types import (
-    DTYPES,
-    AnyArray,
-    Framework,
-    Leaf,
-)
+from ..errors import LimitError, TensorError, UnsupportedError
+from ..limits import DEFAULT_LIMITS, Limits
+from ..packages import MissingPackageWarning, is_installed, needing
+from ..types import DTYPES, AnyArray, Framework, Leaf
 from .leaf import ArrayLeaf
 
 __all__ = ["as_leaf", "as_object", "at_hand", "dtype_name"]

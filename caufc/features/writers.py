@@ -11,24 +11,10 @@ import numpy as np
 
 from ..descriptors import FeatureFormat
 from ..errors import InputError
-from ..types import (
-    DTYPES,
-    AnyArray,
-    Framework,
-    Place,
-    Structure,
-)
-from .formats import (
-    check_holds,
-    check_installed,
-    find_format,
-)
+from ..types import DTYPES, AnyArray, Framework, Place, Structure
+from .formats import check_holds, check_installed, find_format
 from .leaf import storing
-from .output import (
-    Dump,
-    Output,
-    copying,
-)
+from .output import Dump, Output, copying
 from .structure import from_arrays
 
 __all__ = ["CollectingWriter", "StreamingWriter", "Writer", "open_writer"]

@@ -10,43 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import (
-    ChannelAligner,
-    Tokens,
-    ValueAligner,
-    align_channels,
-)
+from ..align import ChannelAligner, Tokens, ValueAligner, align_channels
 from ..align.statistics import ChannelStatistics
 from ..bitstream import AlignmentRecord
 from ..codec.transform.basis import quantize_rows
 from ..codec.transform.grids import Geometry
-from ..codec.transform.parameters import (
-    ANALYSIS,
-    ANALYSIS_SCALES,
-    BAND_STEPS,
-    BASIS,
-    BASIS_SCALES,
-    Parameters,
-)
-from ..codec.transform.token_order import (
-    BANDS,
-    FREQUENCY_BANDS,
-)
+from ..codec.transform.parameters import ANALYSIS, ANALYSIS_SCALES, BAND_STEPS, BASIS, BASIS_SCALES, Parameters
+from ..codec.transform.token_order import BANDS, FREQUENCY_BANDS
 from ..coders.config import TensorConfig
 from ..coders.lossy import value_aligner
 from ..coders.registry import TRANSFORM
-from ..coders.sections import (
-    OFFSETS,
-    SCALES,
-)
+from ..coders.sections import OFFSETS, SCALES
 from ..descriptors import ALIGNMENT_KINDS
 from ..encoder.alignment import is_sparse
 from ..types import Arrays
-from .sensitivity import (
-    Metric,
-    Sensitivity,
-    second_moments,
-)
+from .sensitivity import Metric, Sensitivity, second_moments
 
 __all__ = [
     "ALIKE",

@@ -9,23 +9,10 @@ from ..coders.side_files import read_profile
 from ..encoder.encoder import Encoder
 from ..features import to_source
 from ..limits import DEFAULT_LIMITS
-from ..options import (
-    layouts_for_structure,
-    make_options,
-)
-from ..types import (
-    Progress,
-    no_progress,
-)
-from .network_tail import (
-    NetworkTail,
-    Resume,
-)
-from .task_aware import (
-    fit_to_network,
-    samples_of,
-    stages_of,
-)
+from ..options import layouts_for_structure, make_options
+from ..types import Progress, no_progress
+from .network_tail import NetworkTail, Resume
+from .task_aware import fit_to_network, samples_of, stages_of
 
 __all__ = ["fit_profile"]
 

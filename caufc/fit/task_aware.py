@@ -10,10 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import (
-    LayoutAligner,
-    Tokens,
-)
+from ..align import LayoutAligner, Tokens
 from ..codec.buckets import zigzag
 from ..codec.transform.codec import TransformCodec
 from ..codec.transform.parameters import Parameters
@@ -22,15 +19,7 @@ from ..coders.lossy import value_aligner
 from ..encoder.sample_plan import GAIN_SHARE, plan_sample
 from ..errors import InputError
 from ..types import Progress
-from .candidates import (
-    ALIKE,
-    Candidate,
-    CandidateMaker,
-    Evidence,
-    blind_candidate,
-    metric_candidate,
-    scaled_candidate,
-)
+from .candidates import ALIKE, Candidate, CandidateMaker, Evidence, blind_candidate, metric_candidate, scaled_candidate
 from .network_tail import NetworkTail
 from .sensitivity import measure_sensitivity
 

@@ -7,11 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from caufc import (
-    Backbone,
-    Tap,
-    hookimpl,
-)
+from caufc import Backbone, Tap, hookimpl
 
 LAYOUTS = ("b c h w", "b h w c", "b c", "b n c", "b c t", "b g t d")
 

@@ -8,13 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from caufc import (
-    Alignment,
-    Backbone,
-    Runtime,
-    Tap,
-    hookimpl,
-)
+from caufc import Alignment, Backbone, Runtime, Tap, hookimpl
 
 from .hf_config import read_model_size
 

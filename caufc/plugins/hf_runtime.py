@@ -12,12 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from caufc import (
-    InputError,
-    PluginError,
-    UnknownNameError,
-    UnsupportedError,
-)
+from caufc import InputError, PluginError, UnknownNameError, UnsupportedError
 
 from .arch_options import ArchOptions
 from .module_patch import acting

@@ -12,12 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caufc import (
-    InputError,
-    PluginError,
-    StorageError,
-    UnsupportedError,
-)
+from caufc import InputError, PluginError, StorageError, UnsupportedError
 
 from .hf_runtime import HiddenStateRuntime
 

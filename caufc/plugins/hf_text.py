@@ -9,11 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from caufc import (
-    InputError,
-    PluginError,
-    StorageError,
-)
+from caufc import InputError, PluginError, StorageError
 
 from .hf_runtime import HiddenStateRuntime
 

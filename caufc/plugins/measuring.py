@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from caufc import (
-    OptionError,
-    Tap,
-    Task,
-    TaskRuntime,
-    hookimpl,
-)
+from caufc import OptionError, Tap, Task, TaskRuntime, hookimpl
 
 CLS_AND_GRID = "b (1 + h w) c"
 

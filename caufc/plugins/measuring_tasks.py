@@ -14,10 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caufc import (
-    InputError,
-    StorageError,
-)
+from caufc import InputError, StorageError
 
 from . import measuring_networks as networks
 

@@ -9,13 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from caufc import (
-    Alignment,
-    Backbone,
-    Runtime,
-    Tap,
-    hookimpl,
-)
+from caufc import Alignment, Backbone, Runtime, Tap, hookimpl
 
 PATTERNS = (
     "timm/resnet*",
@@ -110,10 +104,7 @@ def _channels(name: str) -> tuple[int, ...] | None:
 
 def load(arch: str) -> Runtime:
     """Load a network; ``last``, the output before pooling, is that of the final activation."""
-    from .timm_runtime import (
-        Place,
-        TimmRuntime,
-    )
+    from .timm_runtime import Place, TimmRuntime
 
     names = [tap.name for tap in taps(arch.partition("?")[0]) if tap.name != "head"]
     places = [Place(name, "bn2", skip=("conv_head",)) if name == "last" else Place(name, name) for name in names]

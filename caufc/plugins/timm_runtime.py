@@ -13,12 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from caufc import (
-    InputError,
-    PluginError,
-    StorageError,
-    UnknownNameError,
-)
+from caufc import InputError, PluginError, StorageError, UnknownNameError
 
 from .arch_options import ArchOptions
 from .module_patch import acting

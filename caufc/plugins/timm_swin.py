@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from caufc import (
-    Alignment,
-    Backbone,
-    Runtime,
-    Tap,
-    hookimpl,
-)
+from caufc import Alignment, Backbone, Runtime, Tap, hookimpl
 
 ALIGNMENT = Alignment("mean-deviation", "channel", strength=0.5)
 
@@ -31,10 +25,7 @@ def taps(arch: str) -> Sequence[Tap]:
 
 def load(arch: str) -> Runtime:
     """Load a Swin transformer."""
-    from .timm_runtime import (
-        Place,
-        TimmRuntime,
-    )
+    from .timm_runtime import Place, TimmRuntime
 
     places = [Place(tap.name, tap.name) for tap in taps(arch.partition("?")[0])]
     return TimmRuntime.load(arch, places, "timm-swin")

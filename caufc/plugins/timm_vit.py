@@ -10,13 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from caufc import (
-    Alignment,
-    Backbone,
-    Runtime,
-    Tap,
-    hookimpl,
-)
+from caufc import Alignment, Backbone, Runtime, Tap, hookimpl
 
 PATTERNS = ("timm/vit_*", "timm/deit*", "timm/test_vit*")
 
@@ -112,10 +106,7 @@ def reads_cls(name: str) -> bool:
 
 def load(arch: str) -> Runtime:
     """Load a transformer."""
-    from .timm_runtime import (
-        Place,
-        TimmRuntime,
-    )
+    from .timm_runtime import Place, TimmRuntime
 
     names = [tap.name for tap in taps(arch.partition("?")[0])]
     places = [Place(name, "norm" if name == "head" else name) for name in names]

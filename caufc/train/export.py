@@ -13,24 +13,11 @@ from compressai.layers import GDN
 from numpy.typing import NDArray
 from torch import nn
 
-from ..codec.buckets import (
-    BUCKETS,
-    bucket_of,
-    zigzag,
-)
+from ..codec.buckets import BUCKETS, bucket_of, zigzag
 from ..codec.hyperprior.codec import HyperpriorCodec
-from ..codec.hyperprior.constants import (
-    LARGEST_SCALE,
-    MIDDLE,
-    SCALES,
-    SMALLEST_SCALE,
-    SPREAD,
-)
+from ..codec.hyperprior.constants import LARGEST_SCALE, MIDDLE, SCALES, SMALLEST_SCALE, SPREAD
 from ..codec.hyperprior.integer_network import LARGEST_ACTIVATION
-from ..codec.hyperprior.tiles import (
-    TILE_COLUMNS,
-    TILE_ROWS,
-)
+from ..codec.hyperprior.tiles import TILE_COLUMNS, TILE_ROWS
 from ..codec.hyperprior.weights import (
     ANALYSIS,
     FLOATS_OF,
@@ -49,11 +36,7 @@ from ..codec.hyperprior.weights import (
 from ..codec.tables import levels_of
 from ..coders.sections import ELEMENTS
 from ..coders.side_files import weights_bytes
-from .model import (
-    INDEX_UNIT,
-    START_INDEX,
-    ScaleHyperprior,
-)
+from .model import INDEX_UNIT, START_INDEX, ScaleHyperprior
 from .planes import Plane
 
 __all__ = ["export_weights"]

@@ -18,14 +18,7 @@ from compressai.layers import GDN
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..codec.hyperprior.constants import (
-    LARGEST_SCALE,
-    MIDDLE,
-    SCALES,
-    SMALLEST_SCALE,
-    SPREAD,
-    STRIDE,
-)
+from ..codec.hyperprior.constants import LARGEST_SCALE, MIDDLE, SCALES, SMALLEST_SCALE, SPREAD, STRIDE
 
 __all__ = ["Loss", "ModelShape", "ScaleHyperprior"]
 

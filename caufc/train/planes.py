@@ -15,20 +15,11 @@ from ..encoder.alignment import choose_range
 from ..encoder.drafting import lossless_config
 from ..encoder.layout import choose_layout
 from ..encoder.options import TensorOptions
-from ..encoder.source import (
-    Source,
-    SourceTensor,
-)
-from ..encoder.survey import (
-    chunks_of,
-    survey_tensor,
-)
+from ..encoder.source import Source, SourceTensor
+from ..encoder.survey import chunks_of, survey_tensor
 from ..errors import InputError
 from ..features import to_source
-from ..options import (
-    layouts_for_structure,
-    make_options,
-)
+from ..options import layouts_for_structure, make_options
 from ..types import FLOATS
 
 __all__ = ["Plane", "aligned_planes", "crops"]

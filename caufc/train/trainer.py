@@ -14,20 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import (
-    ForeignFormatError,
-    InputError,
-    StorageError,
-)
+from ..errors import ForeignFormatError, InputError, StorageError
 from ..types import Progress
-from .model import (
-    ModelShape,
-    ScaleHyperprior,
-)
-from .planes import (
-    Plane,
-    crops,
-)
+from .model import ModelShape, ScaleHyperprior
+from .planes import Plane, crops
 
 __all__ = ["Schedule", "Trainer"]
 

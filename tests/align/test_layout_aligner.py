@@ -10,16 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from caufc.align import (
-    LayoutAligner,
-    guess_layout,
-)
+from caufc.align import LayoutAligner, guess_layout
 from caufc.errors import LayoutError
-from caufc.layouts import (
-    CHANNEL_LETTERS,
-    GRID_LETTERS,
-    Layout,
-)
+from caufc.layouts import CHANNEL_LETTERS, GRID_LETTERS, Layout
 
 LAYOUTS = [
     "b c h w",

@@ -6,22 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caufc.bitstream import (
-    Block,
-    BlockParser,
-    block_bytes,
-    checksum,
-)
-from caufc.errors import (
-    DamagedError,
-    LimitError,
-    MalformedError,
-    UnsupportedError,
-)
-from caufc.limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from caufc.bitstream import Block, BlockParser, block_bytes, checksum
+from caufc.errors import DamagedError, LimitError, MalformedError, UnsupportedError
+from caufc.limits import DEFAULT_LIMITS, Limits
 
 SEED = 0x12345678
 

@@ -4,20 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caufc.bitstream import (
-    Chunk,
-    Shape,
-    chunk_bytes,
-    parse_chunk,
-)
-from caufc.errors import (
-    LimitError,
-    MalformedError,
-)
-from caufc.limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from caufc.bitstream import Chunk, Shape, chunk_bytes, parse_chunk
+from caufc.errors import LimitError, MalformedError
+from caufc.limits import DEFAULT_LIMITS, Limits
 from tools.attack.container import varint
 
 

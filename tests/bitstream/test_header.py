@@ -9,23 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caufc.bitstream import (
-    AlignmentRecord,
-    Header,
-    HeaderParser,
-    RecordBranch,
-    TensorRecord,
-)
-from caufc.errors import (
-    DamagedError,
-    LimitError,
-    MalformedError,
-    VersionError,
-)
-from caufc.limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from caufc.bitstream import AlignmentRecord, Header, HeaderParser, RecordBranch, TensorRecord
+from caufc.errors import DamagedError, LimitError, MalformedError, VersionError
+from caufc.limits import DEFAULT_LIMITS, Limits
 from tools.attack.container import SIGNATURE, header_bytes
 
 RECORD = [0, 0, [4], "c", None, 0]

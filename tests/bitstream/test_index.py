@@ -4,22 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caufc.bitstream import (
-    End,
-    Index,
-    end_bytes,
-    index_bytes,
-    parse_end,
-    parse_index,
-)
-from caufc.errors import (
-    LimitError,
-    MalformedError,
-)
-from caufc.limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from caufc.bitstream import End, Index, end_bytes, index_bytes, parse_end, parse_index
+from caufc.errors import LimitError, MalformedError
+from caufc.limits import DEFAULT_LIMITS, Limits
 from tools.attack.container import varint
 
 pairs = st.lists(st.tuples(st.integers(1, 1 << 40), st.integers(0, 1000)), max_size=20).map(tuple)

@@ -7,11 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caufc.bitstream.msgpack_array import (
-    pack_array,
-    trimmed,
-    unpack_array,
-)
+from caufc.bitstream.msgpack_array import pack_array, trimmed, unpack_array
 from caufc.errors import MalformedError
 
 scalars = (

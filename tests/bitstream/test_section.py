@@ -6,19 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caufc.bitstream import (
-    Section,
-    parse_section,
-    section_bytes,
-)
-from caufc.errors import (
-    LimitError,
-    MalformedError,
-)
-from caufc.limits import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from caufc.bitstream import Section, parse_section, section_bytes
+from caufc.errors import LimitError, MalformedError
+from caufc.limits import DEFAULT_LIMITS, Limits
 
 ELEMENTS = {"i1": 1, "<i2": 2, "<i4": 4, "u1": 1, "<u2": 2}
 

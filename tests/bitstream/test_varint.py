@@ -4,10 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caufc.bitstream import (
-    Cursor,
-    varint,
-)
+from caufc.bitstream import Cursor, varint
 from caufc.errors import MalformedError
 
 GOLDEN = {

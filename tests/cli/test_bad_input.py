@@ -86,7 +86,7 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "code", "message"), CASES, ids=[case[0] for case in CASES])
 @pytest.mark.filterwarnings("ignore")
-def test_inputs(run: Run, folder: Path, name: str, code: int, message: str):
+def test_inputs(run: Run, folder: Path, name: str, code: int, message: str) -> None:
     if name in INPUTS:
         INPUTS[name](name)
     before = names(folder)
@@ -132,7 +132,7 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize(("options", "message"), OPTIONS, ids=[case[0] for case in OPTIONS])
-def test_options(run: Run, folder: Path, maps: Path, options: str, message: str):
+def test_options(run: Run, folder: Path, maps: Path, options: str, message: str) -> None:
     ran = run("encode", maps, *(option.replace("~", " ") for option in options.split()))
     assert (ran.code, ran.out) == (3 if "not a profile" in message else 2, "")
     assert len(ran.lines) == 1
@@ -150,7 +150,7 @@ def test_options(run: Run, folder: Path, maps: Path, options: str, message: str)
         (["no-such"], "No such command 'no-such'"),
     ],
 )
-def test_usage(run: Run, folder: Path, arguments: list[str], message: str):
+def test_usage(run: Run, folder: Path, arguments: list[str], message: str) -> None:
     ran = run(*arguments)
     assert (ran.code, ran.out) == (2, "")
     assert len(ran.lines) == 1
@@ -159,7 +159,7 @@ def test_usage(run: Run, folder: Path, arguments: list[str], message: str):
     assert names(folder) == []
 
 
-def test_an_output_that_exists(run: Run, folder: Path, maps: Path):
+def test_an_output_that_exists(run: Run, folder: Path, maps: Path) -> None:
     Path("maps.cauf").write_text("precious")
     ran = run("encode", maps)
     assert (ran.code, ran.out, ran.err) == (1, "", "caufc: maps.cauf: exists already; use --force\n")
@@ -175,7 +175,7 @@ def test_an_output_that_exists(run: Run, folder: Path, maps: Path):
     assert names(folder) == ["m.cauf", "m.npy", "maps.npy"]
 
 
-def test_a_decoded_format_that_does_not_exist_or_hold_it(run: Run, folder: Path):
+def test_a_decoded_format_that_does_not_exist_or_hold_it(run: Run, folder: Path) -> None:
     torch.save({"kv": {"k": torch.randn(3, 4, dtype=torch.bfloat16)}}, "nested.pt")
     assert run("encode", "nested.pt", "--quiet").code == 0
     cases = [
@@ -190,13 +190,13 @@ def test_a_decoded_format_that_does_not_exist_or_hold_it(run: Run, folder: Path)
     assert names(folder) == ["nested.cauf", "nested.pt"]
 
 
-def test_what_a_terminal_would_obey_is_replaced(run: Run):
+def test_what_a_terminal_would_obey_is_replaced(run: Run) -> None:
     ran = run("encode", "\x1b[31mred.pt")
     assert ran.err == "caufc: ?[31mred.pt: no such file; check the path\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
-def test_a_full_disk(run: Run, maps: Path, start: Callable[..., Any]):
+def test_a_full_disk(run: Run, maps: Path, start: Callable[..., Any]) -> None:
     ran = run("encode", maps, "-o", "/dev/full")
     assert (ran.code, ran.err) == (1, "caufc: /dev/full: no space left on device\n")
     with Path("/dev/full").open("wb") as full:
@@ -206,7 +206,7 @@ def test_a_full_disk(run: Run, maps: Path, start: Callable[..., Any]):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may do all")
-def test_a_file_that_may_not_be_read(run: Run, maps: Path):
+def test_a_file_that_may_not_be_read(run: Run, maps: Path) -> None:
     maps.chmod(0)
     ran = run("encode", maps)
     assert (ran.code, ran.err) == (1, "caufc: maps.npy: permission denied; check its permissions\n")

@@ -14,10 +14,7 @@ import pytest
 
 import caufc
 from caufc.bench.measure import measure
-from caufc.bench.methods import (
-    QUALITIES,
-    encode_settings,
-)
+from caufc.bench.methods import QUALITIES, encode_settings
 from caufc.errors import OptionError
 from caufc.evaluate.rivals.registry import RIVAL_NAMES
 
@@ -57,7 +54,7 @@ def bench(run: Run, *arguments: object) -> tuple[dict[str, Any], dict[str, dict[
     return data, {row["method"]: row for row in data["rows"]}
 
 
-def test_the_table(run: Run, smooth: Path, folder: Path):
+def test_the_table(run: Run, smooth: Path, folder: Path) -> None:
     ran = run("bench", smooth, "--quality", "20,high", "--rivals", "fp16,int4", "--zstd-level", "5", "--repeat", "2")
     assert (ran.code, ran.err) == (0, "")
     head, tensor, columns, *rows, meaning, speeds = ran.out.splitlines()
@@ -74,7 +71,7 @@ def test_the_table(run: Run, smooth: Path, folder: Path):
     assert names(folder) == ["smooth.npy"]
 
 
-def test_json(run: Run, smooth: Path):
+def test_json(run: Run, smooth: Path) -> None:
     data, rows = bench(run, smooth)
     assert [*rows] == [
         *(f"caufc quality {quality}" for quality in QUALITIES),
@@ -96,7 +93,7 @@ def test_json(run: Run, smooth: Path):
     assert rows["int8 + zstd -19"]["options"] == {"bits": 8, "packed": False, "zstd_level": 19}
 
 
-def test_more_bytes_bring_more_decibels(run: Run, smooth: Path):
+def test_more_bytes_bring_more_decibels(run: Run, smooth: Path) -> None:
     rows = [row for row in bench(run, smooth)[0]["rows"] if row["snr_db"] is not None]
     for family in ("caufc", "int"):
         of_family = [row for row in rows if row["method"].startswith(family)]
@@ -107,7 +104,7 @@ def test_more_bytes_bring_more_decibels(run: Run, smooth: Path):
             assert lower["max_abs_error"] > higher["max_abs_error"]
 
 
-def test_a_row_is_what_encode_and_decode_do(run: Run, smooth: Path):
+def test_a_row_is_what_encode_and_decode_do(run: Run, smooth: Path) -> None:
     _, rows = bench(run, smooth, "--quality", "40", "--rivals", "fp16", "--chunk", "7", "--align", "min-max/channel")
     values = np.load(smooth)
     data = caufc.encode(values, quality=40, chunk=7, align="min-max/channel")
@@ -121,7 +118,7 @@ def test_a_row_is_what_encode_and_decode_do(run: Run, smooth: Path):
         assert found["max_abs_error"] == pytest.approx(np.abs(error).max(), rel=1e-4)
 
 
-def test_the_first_samples(run: Run, smooth: Path):
+def test_the_first_samples(run: Run, smooth: Path) -> None:
     data, rows = bench(run, smooth, "--samples", "5", "--quality", "50", "--no-lossless", "--no-rivals")
     assert (data["samples"], data["samples_in_file"], data["numel"]) == (5, 40, 5 * 576)
     assert [row["bytes"] for row in rows.values()] == [len(caufc.encode(np.load(smooth)[:5], quality=50))]
@@ -130,7 +127,7 @@ def test_the_first_samples(run: Run, smooth: Path):
     assert bench(run, smooth, "--samples", "99", "--no-rivals")[0]["samples"] == 40
 
 
-def test_ragged_lists(run: Run):
+def test_ragged_lists(run: Run) -> None:
     rng = np.random.default_rng(0)
     values = [torch.from_numpy(rng.standard_normal((n, 24)).astype("f4")) for n in (30, 0, 50, 20)]
     torch.save(values, "x.pt")
@@ -144,7 +141,7 @@ def test_ragged_lists(run: Run):
     assert rows["int8 + zstd -19"]["snr_db"] == pytest.approx(snr, abs=1)
 
 
-def test_mixed_dicts(run: Run):
+def test_mixed_dicts(run: Run) -> None:
     rng = np.random.default_rng(0)
     hidden = torch.from_numpy(rng.standard_normal((6, 10, 32))).bfloat16()
     ids = torch.arange(60).reshape(6, 10)
@@ -162,7 +159,7 @@ def test_mixed_dicts(run: Run):
     assert out[2] == "  tensor 'in.ids': [10] a sample, int64"
 
 
-def test_channels_come_from_the_layout(run: Run):
+def test_channels_come_from_the_layout(run: Run) -> None:
     """Channels far from each other: codes are fine only where each channel has a range of its own."""
     offsets = 1000 * np.sqrt(np.arange(6))[:, None]
     np.save("x.npy", (np.random.default_rng(0).standard_normal((20, 6, 40)) + offsets).astype("f4"))
@@ -174,7 +171,7 @@ def test_channels_come_from_the_layout(run: Run):
     assert wrong["max_abs_error"] > 50
 
 
-def test_a_rival_is_the_smaller_of_plain_and_packed(run: Run):
+def test_a_rival_is_the_smaller_of_plain_and_packed(run: Run) -> None:
     rng = np.random.default_rng(0)
     np.save("sparse.npy", np.where(rng.random((200, 50)) < 0.02, 1, 0).astype("f4"))
     np.save("dense.npy", rng.random((200, 50)).astype("f4"))
@@ -185,7 +182,7 @@ def test_a_rival_is_the_smaller_of_plain_and_packed(run: Run):
     assert sparse["bytes"] < dense["bytes"]
 
 
-def test_rivals_that_cannot(run: Run):
+def test_rivals_that_cannot(run: Run) -> None:
     values = np.random.default_rng(0).standard_normal((50, 40)).astype("f4") * 1e5
     np.save("large.npy", values)
     data, rows = bench(run, "large.npy", "--rivals", "fp16,int8")
@@ -204,7 +201,7 @@ def test_rivals_that_cannot(run: Run):
     assert {row["snr_db"] for row in rows.values()} == {None}
 
 
-def test_options_of_encode(run: Run, maps: Path):
+def test_options_of_encode(run: Run, maps: Path) -> None:
     data, rows = bench(run, maps, "--arch", "timm/resnet50", "--tap", "layer4", "--no-rivals", "--quality", "50")
     assert data["warnings"] == ["has 16 channels, tap 'layer4' has 2048: is the tap right?"]
     assert not data["tensors"][0]["guessed"]
@@ -215,7 +212,7 @@ def test_options_of_encode(run: Run, maps: Path):
     assert run("bench", maps, "--arch", "timm/resnet50", "--tap", "layer4", "--no-rivals", "--quiet").err == ""
 
 
-def test_a_profile(run: Run, minilm: list[Any]):
+def test_a_profile(run: Run, minilm: list[Any]) -> None:
     torch.save([torch.tensor(part) for part in minilm], "x.pt")
     data, rows = bench(run, "x.pt", "--profile", "minilm-hidden3", "--rivals", "int8", "--quality", "50")
     encoded = caufc.encode([torch.tensor(part) for part in minilm], profile="minilm-hidden3", quality=50)
@@ -223,7 +220,7 @@ def test_a_profile(run: Run, minilm: list[Any]):
     assert not data["tensors"][0]["guessed"]
 
 
-def test_stdin(run: Run, smooth: Path):
+def test_stdin(run: Run, smooth: Path) -> None:
     ran = run("bench", "-", "--no-rivals", "--quality", "50", stdin=smooth.read_bytes())
     assert ran.code == 0
     assert ran.out.startswith("-: 40 samples, 23,040 values, ")
@@ -257,7 +254,7 @@ def npy(values: Any) -> bytes:
         (npy(np.ones((4, 4))), "--codec huffman", 2, "unknown codec 'huffman'; known: transform"),
     ],
 )
-def test_what_is_wrong(run: Run, data: bytes | None, options: str, code: int, message: str):
+def test_what_is_wrong(run: Run, data: bytes | None, options: str, code: int, message: str) -> None:
     if data is not None:
         Path("x.npy").write_bytes(data)
     ran = run("bench", "x.npy", *options.split())
@@ -266,14 +263,14 @@ def test_what_is_wrong(run: Run, data: bytes | None, options: str, code: int, me
     assert len(ran.lines) == 1
 
 
-def test_numbers_out_of_range_are_usage(run: Run, maps: Path):
+def test_numbers_out_of_range_are_usage(run: Run, maps: Path) -> None:
     for option in ("--samples", "--repeat", "--zstd-level"):
         ran = run("bench", maps, option, "0")
         assert (ran.code, ran.out) == (2, "")
         assert option in ran.err
 
 
-def test_what_comes_back_otherwise_is_told(run: Run, maps: Path, monkeypatch: pytest.MonkeyPatch):
+def test_what_comes_back_otherwise_is_told(run: Run, maps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Distortion is that of decoded features; a decoder that forgets a sample is found out."""
     decode = caufc.decode
     monkeypatch.setattr("caufc.api.decode", lambda data: decode(data)[:-1])
@@ -286,7 +283,7 @@ def test_what_comes_back_otherwise_is_told(run: Run, maps: Path, monkeypatch: py
     assert all(row["max_abs_error"] is None for row in bench(run, maps, "--no-rivals")[1].values())
 
 
-def test_python_measures_what_the_command_does(run: Run, smooth: Path):
+def test_python_measures_what_the_command_does(run: Run, smooth: Path) -> None:
     """The library's report is the command's, but for speeds; progress says which method is at work."""
     seen: list[tuple[str, int, int]] = []
     report = measure(
@@ -316,7 +313,7 @@ def test_python_measures_what_the_command_does(run: Run, smooth: Path):
     assert report.text().startswith(f"{smooth}: the first 30 of 40 samples, ")
 
 
-def test_settings_in_python():
+def test_settings_in_python() -> None:
     assert [setting.name for setting in encode_settings([50, "50", "low"], lossless=False)] == [
         "caufc quality 50",
         "caufc quality 25",

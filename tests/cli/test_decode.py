@@ -56,7 +56,7 @@ STRUCTURES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_structures_come_back(run: Run, name: str):
+def test_structures_come_back(run: Run, name: str) -> None:
     torch.manual_seed(0)
     features = STRUCTURES[name]()
     torch.save(features, "x.pt")
@@ -68,7 +68,7 @@ def test_structures_come_back(run: Run, name: str):
 
 @pytest.mark.parametrize("before", [".pt", ".npz", ".safetensors"])
 @pytest.mark.parametrize("after", [".pt", ".npz", ".safetensors"])
-def test_dicts_in_and_out_of_all_formats(run: Run, before: str, after: str):
+def test_dicts_in_and_out_of_all_formats(run: Run, before: str, after: str) -> None:
     rng = np.random.default_rng(0)
     values = {"a": rng.standard_normal((5, 3, 4)).astype(np.float32), "ids": np.arange(5)}
     tensors = {name: torch.from_numpy(array) for name, array in values.items()}
@@ -85,7 +85,7 @@ def test_dicts_in_and_out_of_all_formats(run: Run, before: str, after: str):
     assert same(values if after == ".npz" else tensors, dict(sorted(read(f"back{after}").items())))
 
 
-def test_arrays_in_and_out(run: Run, maps: Path, folder: Path):
+def test_arrays_in_and_out(run: Run, maps: Path, folder: Path) -> None:
     assert run("encode", maps, "--lossless", "--chunk", 4).code == 0
     ran = run("decode", "maps.cauf", "-o", "back.npy", "--json")
     data = json.loads(ran.out)
@@ -113,7 +113,7 @@ def test_arrays_in_and_out(run: Run, maps: Path, folder: Path):
     assert names(folder) == ["back.dat", "back.npy", "m.cauf", "m.npy", "maps.npy"]
 
 
-def test_the_bytes_out_are_those_of_the_values(run: Run):
+def test_the_bytes_out_are_those_of_the_values(run: Run) -> None:
     torch.save([{"a": torch.ones(length, 8)} for length in (3, 0, 5)], "x.pt")
     assert run("encode", "x.pt", "--lossless").code == 0
     assert json.loads(run("decode", "x.cauf", "-o", "y.pt", "--json").out)["bytes_out"] == 4 * 8 * 8
@@ -121,20 +121,20 @@ def test_the_bytes_out_are_those_of_the_values(run: Run):
     assert re.fullmatch(r"x.cauf -> z.pt: .* -> 256 B, [0-9.]+ s\n", ran.out)  # so few bytes have no speed
 
 
-def test_a_speed_for_a_megabyte(run: Run):
+def test_a_speed_for_a_megabyte(run: Run) -> None:
     np.save("x.npy", np.zeros((250_000, 1), np.float32))
     assert re.search(r"time   [0-9.]+ s, [0-9.]+ MB/s\n", run("encode", "x.npy", "--lossless").out)
     assert run("decode", "x.cauf", "-f").out.endswith(" MB/s\n")
 
 
-def test_an_input_whose_name_does_not_tell(run: Run, maps: Path):
+def test_an_input_whose_name_does_not_tell(run: Run, maps: Path) -> None:
     maps.rename("maps.dat")
     assert run("encode", "maps.dat").code == 2
     assert run("encode", "maps.dat", "--format", "npy").code == 0
     assert caufc.load("maps.cauf").shape == (6, 16, 5, 5)
 
 
-def test_several_files_into_a_folder(run: Run, maps: Path, folder: Path):
+def test_several_files_into_a_folder(run: Run, maps: Path, folder: Path) -> None:
     run("encode", maps, "-o", "a.cauf")
     run("encode", maps, "-o", "b.cauf")
     ran = run("decode", "a.cauf", "missing.cauf", "b.cauf", "-o", "back", "--format", ".npy", "--json")
@@ -146,7 +146,7 @@ def test_several_files_into_a_folder(run: Run, maps: Path, folder: Path):
     assert names(folder / "other") == ["a.npy"]
 
 
-def test_a_profile_that_is_not_here(run: Run, minilm: Any, monkeypatch: pytest.MonkeyPatch):
+def test_a_profile_that_is_not_here(run: Run, minilm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file names the shipped profile that it relies on; without it, the error says which one is missing."""
     folder = resources.files("caufc") / "data" / "profiles"
     index = json.loads((folder / "index.json").read_text("utf-8"))

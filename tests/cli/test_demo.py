@@ -16,7 +16,7 @@ def once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caufc.cli.demo.REPEATS", 1)
 
 
-def test_the_table(run: Run):
+def test_the_table(run: Run) -> None:
     ran = run("demo")
     assert (ran.code, ran.err) == (0, "")
     first, second, last = ran.out.split("\n\n")
@@ -28,7 +28,7 @@ def test_the_table(run: Run):
         assert [row.rsplit(maxsplit=5)[0] for row in rows] == METHODS
 
 
-def test_json(run: Run):
+def test_json(run: Run) -> None:
     data = json.loads(run("demo", "--json").out)
     for file in data["files"]:
         rows = {row["method"]: row for row in file["rows"]}

@@ -34,7 +34,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caufc.cli.evaluate.CODEC_METHODS", CODEC_METHODS)
 
 
-def test_a_task_of_a_plugin(run: Run, folder: Path):
+def test_a_task_of_a_plugin(run: Run, folder: Path) -> None:
     options = ("--task", "tiny/maps", "--rivals", "fp16", "--jobs", "2", "-o", "out")
     ran = run("evaluate", *options)
     assert ran.code == 0, ran.err
@@ -60,7 +60,7 @@ def test_a_task_of_a_plugin(run: Run, folder: Path):
     assert json.loads(again.out)["seconds"] >= 1000, "all runs together"
 
 
-def test_labelled_images_and_a_backbone(run: Run, folder: Path):
+def test_labelled_images_and_a_backbone(run: Run, folder: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     pytest.importorskip("timm")
     generator = np.random.default_rng(0)
@@ -104,7 +104,7 @@ def test_labelled_images_and_a_backbone(run: Run, folder: Path):
         (("paper", "--weights", "absent"), 1, "absent: no such folder; 'caufc train' makes weights"),
     ],
 )
-def test_what_is_wrong_is_one_line(run: Run, options: tuple[str, ...], code: int, text: str):
+def test_what_is_wrong_is_one_line(run: Run, options: tuple[str, ...], code: int, text: str) -> None:
     ran = run("evaluate", *options)
     assert (ran.code, ran.out) == (code, ""), ran.err
     assert text in ran.lines[-1]

@@ -12,14 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from caufc.cli.extract import command
-from caufc.errors import (
-    InputError,
-    OptionError,
-    OutputExistsError,
-    PluginError,
-    StorageError,
-    UnknownNameError,
-)
+from caufc.errors import InputError, OptionError, OutputExistsError, PluginError, StorageError, UnknownNameError
 from caufc.plugin_manager import PluginManager
 
 torch = pytest.importorskip("torch")

@@ -11,18 +11,9 @@ from pathlib import Path
 import click
 import pytest
 
-from caufc.cli.failure import (
-    failure,
-    is_broken_pipe,
-)
-from caufc.cli.main import (
-    COMMANDS,
-    caufc,
-)
-from caufc.errors import (
-    CaufError,
-    StorageError,
-)
+from caufc.cli.failure import failure, is_broken_pipe
+from caufc.cli.main import COMMANDS, caufc
+from caufc.errors import CaufError, StorageError
 
 from .conftest import ENVIRONMENT, Run
 

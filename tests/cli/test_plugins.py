@@ -10,10 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from caufc.cli.plugins import command
-from caufc.plugin_manager import (
-    BUILT_IN,
-    PluginManager,
-)
+from caufc.plugin_manager import BUILT_IN, PluginManager
 
 GOOD = """
 from caufc import Backbone, FeatureFormat, Profile, Tap, hookimpl

@@ -9,20 +9,11 @@ import pytest
 import zstandard
 from numpy.typing import NDArray
 
-from caufc.errors import (
-    OptionError,
-    UnknownNameError,
-)
-from caufc.evaluate.rivals.base import (
-    Rival,
-    TensorSpec,
-)
+from caufc.errors import OptionError, UnknownNameError
+from caufc.evaluate.rivals.base import Rival, TensorSpec
 from caufc.evaluate.rivals.fp16 import HalfFloats
 from caufc.evaluate.rivals.int_codes import IntCodes
-from caufc.evaluate.rivals.registry import (
-    RIVAL_NAMES,
-    find_rivals,
-)
+from caufc.evaluate.rivals.registry import RIVAL_NAMES, find_rivals
 from caufc.types import DTYPES
 
 LEVEL = 3
@@ -45,7 +36,7 @@ def there_and_back(rival: Rival, arrays: list[Any], spec: TensorSpec) -> tuple[b
 
 @pytest.mark.parametrize("rival", ALL, ids=str)
 @pytest.mark.parametrize("channels", [(1,), (3,), (1, 3), ()])
-def test_they_give_back_what_they_can_hold(rival: Rival, channels: tuple[int, ...]):
+def test_they_give_back_what_they_can_hold(rival: Rival, channels: tuple[int, ...]) -> None:
     arrays = floats((1, 6, 5, 6), (3, 6, 5, 6), (0, 6, 5, 6))
     _, back = there_and_back(rival, arrays, spec_of(arrays, channels))
     reach = max(np.ptp(array) for array in arrays if array.size)
@@ -55,7 +46,7 @@ def test_they_give_back_what_they_can_hold(rival: Rival, channels: tuple[int, ..
         assert np.abs(before - after).max(initial=0) <= bound
 
 
-def test_int_codes_by_hand():
+def test_int_codes_by_hand() -> None:
     """Channels of their own ranges; two fp32 a channel, then the codes."""
     array = np.array([[0, -8], [1, 0], [2, 8], [3, 16]], np.float32)
     data, back = there_and_back(IntCodes(LEVEL, 2), [array], spec_of([array], (1,)))
@@ -64,7 +55,7 @@ def test_int_codes_by_hand():
     np.testing.assert_array_equal(back[0], array)
 
 
-def test_packed_codes_are_the_same_codes():
+def test_packed_codes_are_the_same_codes() -> None:
     arrays = floats((7, 3), (2, 3))
     spec = spec_of(arrays, (1,))
     for bits in (2, 4):
@@ -77,21 +68,21 @@ def test_packed_codes_are_the_same_codes():
 
 
 @pytest.mark.parametrize("rival", ALL, ids=str)
-def test_a_constant_channel_is_exact(rival: Rival):
+def test_a_constant_channel_is_exact(rival: Rival) -> None:
     array = np.full((5, 2), 0.75, np.float32)
     _, back = there_and_back(rival, [array], spec_of([array], (1,)))
     np.testing.assert_array_equal(back[0], array)
 
 
 @pytest.mark.parametrize("rival", ALL, ids=str)
-def test_what_has_no_channels_is_kept(rival: Rival):
+def test_what_has_no_channels_is_kept(rival: Rival) -> None:
     array = np.arange(50).reshape(5, 10)
     _, back = there_and_back(rival, [array], spec_of([array], None, "int64"))
     np.testing.assert_array_equal(back[0], array)
     assert back[0].dtype == np.int64
 
 
-def test_values_come_back_in_their_dtype():
+def test_values_come_back_in_their_dtype() -> None:
     bits = np.array([[0x3F80, 0x4049], [0xBF80, 0x3DCD]], np.uint16)  # 1, 3.14, -1, 0.1
     _, back = there_and_back(HalfFloats(LEVEL), [bits], spec_of([bits], (1,), "bf16"))
     np.testing.assert_array_equal(back[0], bits)
@@ -101,7 +92,7 @@ def test_values_come_back_in_their_dtype():
     assert back[0].dtype == np.float16
 
 
-def test_refusals():
+def test_refusals() -> None:
     half, ints = HalfFloats(LEVEL), IntCodes(LEVEL, 8)
 
     def refusal(rival: Rival, value: float, dtype: str = "fp32") -> str | None:
@@ -116,7 +107,7 @@ def test_refusals():
     assert refusal(ints, 1e60, "fp64") == "has a range beyond that of fp32"
 
 
-def test_names():
+def test_names() -> None:
     assert [group[0].name for group in find_rivals(["int4", "fp16"], 19)] == ["int4 + zstd -19", "fp16 + zstd -19"]
     with pytest.raises(UnknownNameError, match="unknown rival 'int9'; did you mean 'int"):
         find_rivals(["int9"], 19)

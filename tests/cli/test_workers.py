@@ -9,10 +9,7 @@ import time
 
 import pytest
 
-from caufc.cli.workers import (
-    THREADS,
-    run_jobs,
-)
+from caufc.cli.workers import THREADS, run_jobs
 
 
 def lost(job: object, reason: str) -> str:

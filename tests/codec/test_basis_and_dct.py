@@ -12,22 +12,11 @@ from numpy.typing import NDArray
 
 from caufc.align import value
 from caufc.codec.buckets import zigzag
-from caufc.codec.transform.basis import (
-    ChannelTransform,
-    principal_basis,
-    quantize_rows,
-)
-from caufc.codec.transform.dct import (
-    dct_matrix,
-    forward_grid,
-    inverse_grid,
-)
+from caufc.codec.transform.basis import ChannelTransform, principal_basis, quantize_rows
+from caufc.codec.transform.dct import dct_matrix, forward_grid, inverse_grid
 from caufc.codec.transform.grids import Geometry
 from caufc.encoder.quantize import IndexQuantizer
-from caufc.octaves import (
-    EIGHTHS,
-    octaves,
-)
+from caufc.octaves import EIGHTHS, octaves
 
 from .chunks import GRIDS, Drawn, drawn
 

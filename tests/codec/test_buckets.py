@@ -7,20 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from caufc.codec.buckets import (
-    BUCKETS,
-    LIMIT,
-    add_extra_bits,
-    bucket_of,
-    extra_bits,
-    push_extra_bits,
-    unzigzag,
-    zigzag,
-)
-from caufc.codec.entropy import (
-    RansDecoder,
-    RansEncoder,
-)
+from caufc.codec.buckets import BUCKETS, LIMIT, add_extra_bits, bucket_of, extra_bits, push_extra_bits, unzigzag, zigzag
+from caufc.codec.entropy import RansDecoder, RansEncoder
 
 
 def bucket_by_spec(symbol: int) -> int:

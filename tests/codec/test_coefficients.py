@@ -12,20 +12,9 @@ from numpy.typing import NDArray
 from caufc.codec.buckets import BUCKETS, bucket_of
 from caufc.codec.transform import coefficients as coefficient_coder
 from caufc.codec.transform.codec import TransformCodec
-from caufc.codec.transform.contexts import (
-    CLASSES,
-    CONTEXTS,
-    classes_of,
-    extents_of,
-    magnitude_of,
-)
+from caufc.codec.transform.contexts import CLASSES, CONTEXTS, classes_of, extents_of, magnitude_of
 from caufc.codec.transform.grids import Geometry
-from caufc.codec.transform.parameters import (
-    CHANNEL_LEVELS,
-    CONTEXT_MAP,
-    TABLES,
-    Parameters,
-)
+from caufc.codec.transform.parameters import CHANNEL_LEVELS, CONTEXT_MAP, TABLES, Parameters
 from caufc.codec.transform.universal_tables import universal_tables
 from caufc.errors import MalformedError
 

@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caufc.codec.entropy import (
-    BLOCK,
-    RansDecoder,
-    RansEncoder,
-    table_model,
-    uniform_model,
-)
+from caufc.codec.entropy import BLOCK, RansDecoder, RansEncoder, table_model, uniform_model
 from caufc.codec.tables import frequencies_of
 from caufc.errors import MalformedError
 

@@ -10,25 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caufc.codec.hyperprior.codec import (
-    HyperpriorCodec,
-    Latents,
-)
-from caufc.codec.hyperprior.integer_network import (
-    LARGEST_ACTIVATION,
-    HyperSynthesis,
-)
-from caufc.codec.hyperprior.layers import (
-    Layer,
-    LayerNumbers,
-    hyper_synthesis_layers,
-)
+from caufc.codec.hyperprior.codec import HyperpriorCodec, Latents
+from caufc.codec.hyperprior.integer_network import LARGEST_ACTIVATION, HyperSynthesis
+from caufc.codec.hyperprior.layers import Layer, LayerNumbers, hyper_synthesis_layers
 from caufc.codec.hyperprior.tiles import tiles
 from caufc.codec.hyperprior.weights import Weights
-from caufc.coders.side_files import (
-    read_weights,
-    weights_bytes,
-)
+from caufc.coders.side_files import read_weights, weights_bytes
 from caufc.errors import MalformedError
 from caufc.limits import DEFAULT_LIMITS
 

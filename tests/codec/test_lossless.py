@@ -10,22 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from caufc.codec.lossless.codec import (
-    CONSTANT,
-    DEFLATED,
-    NOWHERE,
-    PLANES,
-    STORED,
-    decode_lossless,
-    encode_lossless,
-)
+from caufc.codec.lossless.codec import CONSTANT, DEFLATED, NOWHERE, PLANES, STORED, decode_lossless, encode_lossless
 from caufc.codec.lossless.grid import Lattice
 from caufc.coders.dtypes import cast_floats
 from caufc.errors import MalformedError
-from caufc.types import (
-    DTYPES,
-    FLOATS,
-)
+from caufc.types import DTYPES, FLOATS
 
 Values = NDArray[Any]
 

@@ -15,10 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import caufc
-from caufc.codec import (
-    entropy,
-    rans,
-)
+from caufc.codec import entropy, rans
 from caufc.codec.tables import frequencies_of
 from caufc.errors import MalformedError
 

@@ -7,12 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from caufc.codec.tables import (
-    MAX_LEVEL,
-    code_lengths,
-    frequencies_of,
-    levels_of,
-)
+from caufc.codec.tables import MAX_LEVEL, code_lengths, frequencies_of, levels_of
 from caufc.errors import MalformedError
 
 OCTAVE = [4096, 4467, 4871, 5312, 5793, 6317, 6889, 7512]

@@ -10,12 +10,7 @@ import numpy as np
 import pytest
 
 from caufc.codec.transform.grids import Geometry
-from caufc.codec.transform.token_order import (
-    BANDS,
-    LARGEST_BLOCK,
-    block_sizes,
-    order_of,
-)
+from caufc.codec.transform.token_order import BANDS, LARGEST_BLOCK, block_sizes, order_of
 
 GEOMETRIES = [
     Geometry(((7, 7),) * 3, 0),

@@ -6,10 +6,7 @@ import pytest
 import caufc
 from caufc.codec.lossless.grid import Lattice
 from caufc.codec.transform.grids import Geometry
-from caufc.coders.lossless import (
-    lattice_of,
-    lattice_of_tokens,
-)
+from caufc.coders.lossless import lattice_of, lattice_of_tokens
 from caufc.layouts import Layout
 
 

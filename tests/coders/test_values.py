@@ -12,10 +12,7 @@ from hypothesis import strategies as st
 
 import caufc
 from caufc.coders.distortion import Distortion
-from caufc.coders.dtypes import (
-    cast_floats,
-    to_floats,
-)
+from caufc.coders.dtypes import cast_floats, to_floats
 from caufc.errors import NonFiniteError
 
 PAYLOADS = np.array([0x7FC00001, 0xFFC12345, 0x7F800000, 0xFF800000, 0x7F800001], "<u4").view("<f4")

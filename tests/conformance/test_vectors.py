@@ -12,14 +12,8 @@ import numpy as np
 import pytest
 
 import caufc
-from caufc.catalog import (
-    find_profile,
-    lookup_of,
-)
-from caufc.codec.transform.parameters import (
-    TABLES,
-    Parameters,
-)
+from caufc.catalog import find_profile, lookup_of
+from caufc.codec.transform.parameters import TABLES, Parameters
 from caufc.coders.registry import TRANSFORM
 from caufc.coders.sections import NUMBERS
 from caufc.decoder.file_decoder import FileDecoder

@@ -10,12 +10,7 @@ import pytest
 from container import assemble, split
 
 import caufc
-from caufc.errors import (
-    CaufError,
-    DamagedError,
-    FormatError,
-    UnsupportedError,
-)
+from caufc.errors import CaufError, DamagedError, FormatError, UnsupportedError
 
 rng = np.random.default_rng(0)
 TOKENS = np.rint(rng.standard_normal((5, 6)) * 8).astype("f4") / 8

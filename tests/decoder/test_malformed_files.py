@@ -13,13 +13,7 @@ import pytest
 from container import Blocks, assemble, fields_of, header_bytes, split, varint, with_fields
 
 import caufc
-from caufc.errors import (
-    CaufError,
-    DamagedError,
-    LimitError,
-    MalformedError,
-    UnsupportedError,
-)
+from caufc.errors import CaufError, DamagedError, LimitError, MalformedError, UnsupportedError
 from caufc.limits import Limits
 
 LOSSY = caufc.encode(np.random.default_rng(0).standard_normal((4, 3, 6)).astype("f4"), align="mean-deviation/channel")

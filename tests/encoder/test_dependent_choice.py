@@ -9,16 +9,10 @@ import numpy as np
 import pytest
 
 import caufc
-from caufc.catalog import (
-    find_profile,
-    lookup_of,
-)
+from caufc.catalog import find_profile, lookup_of
 from caufc.codec.transform.parameters import Parameters
 from caufc.decoder.file_decoder import FileDecoder
-from caufc.encoder.effort import (
-    EFFORTS,
-    Effort,
-)
+from caufc.encoder.effort import EFFORTS, Effort
 from caufc.fit.profile import fit_profile
 from caufc.limits import DEFAULT_LIMITS
 

@@ -10,19 +10,9 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from caufc.codec.buckets import LIMIT
-from caufc.codec.transform.quantize import (
-    MAX_INDEX,
-    SHIFT_PARTS,
-    dequantize,
-)
-from caufc.encoder.quantize import (
-    best_shift,
-    quantize,
-)
-from caufc.encoder.sample_plan import (
-    bounded_values,
-    quantization_error,
-)
+from caufc.codec.transform.quantize import MAX_INDEX, SHIFT_PARTS, dequantize
+from caufc.encoder.quantize import best_shift, quantize
+from caufc.encoder.sample_plan import bounded_values, quantization_error
 
 F4, F8 = np.dtype("f4"), np.dtype("f8")
 

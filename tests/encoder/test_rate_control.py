@@ -13,10 +13,7 @@ from caufc.api import encode_to
 from caufc.encoder import tensor_draft
 from caufc.encoder.file_writer import FilePass
 from caufc.encoder.options import EncodeOptions, Target
-from caufc.encoder.rate import (
-    Search,
-    gain_of_quality,
-)
+from caufc.encoder.rate import Search, gain_of_quality
 from caufc.encoder.rate_control import GainControl
 from caufc.encoder.report import Report
 from caufc.encoder.tensor_draft import TransformDraft

@@ -9,10 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import caufc
-from caufc.errors import (
-    OptionError,
-    UnknownNameError,
-)
+from caufc.errors import OptionError, UnknownNameError
 
 
 @pytest.fixture(scope="module")

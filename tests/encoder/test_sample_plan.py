@@ -15,34 +15,13 @@ from caufc.codec.buckets import BUCKETS, zigzag
 from caufc.codec.tables import frequencies_of
 from caufc.codec.transform.codec import TransformCodec
 from caufc.codec.transform.grids import Geometry
-from caufc.codec.transform.parameters import (
-    CONTEXT_MAP,
-    TABLES,
-    Parameters,
-)
+from caufc.codec.transform.parameters import CONTEXT_MAP, TABLES, Parameters
 from caufc.codec.transform.token_order import BANDS
-from caufc.encoder.importance import (
-    blind_importance,
-    flat_importance,
-)
-from caufc.encoder.levels import (
-    index_costs,
-    levels_for,
-)
-from caufc.encoder.quantize import (
-    dead_zones,
-    quantize,
-)
-from caufc.encoder.sample_plan import (
-    SamplePlan,
-    estimate,
-    plan_sample,
-    sample_bits,
-)
-from caufc.encoder.tables import (
-    choose_tables,
-    table_bits,
-)
+from caufc.encoder.importance import blind_importance, flat_importance
+from caufc.encoder.levels import index_costs, levels_for
+from caufc.encoder.quantize import dead_zones, quantize
+from caufc.encoder.sample_plan import SamplePlan, estimate, plan_sample, sample_bits
+from caufc.encoder.tables import choose_tables, table_bits
 
 Matrix = NDArray[Any]
 

@@ -10,21 +10,11 @@ from numpy.typing import NDArray
 
 import caufc
 from caufc.codec.transform.grids import Geometry
-from caufc.codec.transform.parameters import (
-    BASIS,
-    Parameters,
-)
+from caufc.codec.transform.parameters import BASIS, Parameters
 from caufc.coders.sections import NUMBERS
 from caufc.encoder import transforms
-from caufc.encoder.effort import (
-    EFFORTS,
-    Effort,
-)
-from caufc.encoder.importance import (
-    Importance,
-    flat_importance,
-    flat_steps,
-)
+from caufc.encoder.effort import EFFORTS, Effort
+from caufc.encoder.importance import Importance, flat_importance, flat_steps
 from caufc.encoder.transforms import choose_transforms
 from caufc.errors import OptionError
 

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from caufc.codec.buckets import zigzag
 from caufc.codec.transform.quantize import dequantize
-from caufc.codec.transform.trellis import (
-    halves_of,
-)
+from caufc.codec.transform.trellis import halves_of
 from caufc.encoder.trellis_search import MOST, dependent_quantize
 
 F4, F8 = np.dtype("f4"), np.dtype("f8")

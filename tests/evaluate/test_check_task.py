@@ -22,7 +22,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caufc, "default_manager", lambda: manager, raising=False)
 
 
-def test_a_sound_task_passes():
+def test_a_sound_task_passes() -> None:
     check_task("tiny/maps")
 
 
@@ -37,7 +37,7 @@ def test_a_sound_task_passes():
         ("resume", lambda self, x, tap: x.detach().mean((2, 3)), "cannot be differentiated"),
     ],
 )
-def test_what_is_wrong_is_told(monkeypatch: pytest.MonkeyPatch, method: str, instead: Any, text: str):
+def test_what_is_wrong_is_told(monkeypatch: pytest.MonkeyPatch, method: str, instead: Any, text: str) -> None:
     monkeypatch.setattr(Tiny, method, instead)
     with pytest.raises(PluginError) as caught:
         check_task("tiny/maps")

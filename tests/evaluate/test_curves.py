@@ -5,16 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caufc.evaluate.curves import (
-    Curve,
-    bd_accuracy,
-    bd_rate,
-    bd_rate_at_snr,
-    best_so_far,
-    envelope,
-    isotonic,
-    rate_at,
-)
+from caufc.evaluate.curves import Curve, bd_accuracy, bd_rate, bd_rate_at_snr, best_so_far, envelope, isotonic, rate_at
 from caufc.evaluate.summary import _geometric as geometric
 
 
@@ -46,6 +37,7 @@ def test_isotonic_pools_what_descends() -> None:
 
 
 def test_half_the_bytes_are_a_bd_rate_of_minus_fifty() -> None:
+    pytest.importorskip("bjontegaard")
     right = shares(0.8, 0.9, 0.97, 0.99)
     anchor, curve = Curve([1, 2, 4, 8], right), Curve([0.5, 1, 2, 4], right)
     found = bd_rate(anchor, curve, 0.8)
@@ -56,12 +48,14 @@ def test_half_the_bytes_are_a_bd_rate_of_minus_fifty() -> None:
 
 
 def test_curves_that_do_not_overlap_have_no_delta() -> None:
+    pytest.importorskip("bjontegaard")
     anchor, curve = Curve([1, 2], shares(0.81, 0.85)), Curve([1, 2], shares(0.9, 0.95))
     assert bd_rate(anchor, curve, 0.8).value is None
     assert bd_rate(anchor, Curve([1.0], shares(0.9)), 0.8).value is None
 
 
 def test_bytes_at_equal_snr() -> None:
+    pytest.importorskip("bjontegaard")
     anchor = [(1.0, 10.0), (2.0, 16.0), (4.0, 22.0)]
     found = bd_rate_at_snr(anchor, [(0.75 * rate, snr) for rate, snr in anchor])
     assert found.value == found.low == found.high == pytest.approx(-25)
@@ -76,6 +70,7 @@ def test_the_envelope_leaves_out_what_a_cheaper_point_reaches_and_begins_at_the_
 
 
 def test_at_equal_rates_the_best_so_far_counts() -> None:
+    pytest.importorskip("bjontegaard")
     rates, found = best_so_far(np.array([1.0, 2, 4, 8]), np.array([0.7, 0.9, 0.85, 0.9]), 0.8)
     assert found.tolist() == pytest.approx([0.8, 0.9, 0.9, 0.9])
     assert rates.tolist() == pytest.approx([2**0.5, 2, 4, 8])

@@ -26,7 +26,7 @@ def values(*shape: int) -> np.ndarray:
         ([values(8, 3, 4), values(8, 2, 2)], "c h w", 8),
     ],
 )
-def test_features_come_back(features: object, layout: str, width: int, tmp_path: Path):
+def test_features_come_back(features: object, layout: str, width: int, tmp_path: Path) -> None:
     there = FeatureFile.of(features, layout)
     there.save(tmp_path / "x.npy")
     back = FeatureFile.load(tmp_path / "x.npy")
@@ -38,16 +38,16 @@ def test_features_come_back(features: object, layout: str, width: int, tmp_path:
             np.testing.assert_array_equal(before, after)
 
 
-def test_tokens_are_rows():
+def test_tokens_are_rows() -> None:
     maps = values(2, 3, 4, 5)
     np.testing.assert_array_equal(FeatureFile.of(maps, "b c h w").tokens()[0], maps[0, :, 0, 0])
 
 
-def test_samples_of_one_shape_are_a_batch():
+def test_samples_of_one_shape_are_a_batch() -> None:
     assert FeatureFile.of([values(4, 6), values(4, 6)], "n c").batch
     assert not FeatureFile.of([values(4, 6), values(3, 6)], "n c").batch
 
 
-def test_other_values_have_another_digest():
+def test_other_values_have_another_digest() -> None:
     one = values(2, 3)
     assert FeatureFile.of(one, "b c").digest() != FeatureFile.of(one + 1, "b c").digest()

@@ -50,20 +50,20 @@ def page() -> str:
     )
 
 
-def test_names_are_escaped_and_every_point_is_there():
+def test_names_are_escaped_and_every_point_is_there() -> None:
     text = page()
     assert "A &lt;title&gt;" in text and "caufc &lt;blind&gt;" in text and "&lt;2&gt;" in text and "x &amp; y" in text
     assert text.count('class="point"') == 2 * 3, "for agreement and for accuracy"
     assert "agreement 90.00 % [88.00, 92.00]" in text
 
 
-def test_the_figure_stands_alone():
+def test_the_figure_stands_alone() -> None:
     text = figure(RESULTS)
     assert text.startswith("<svg xmlns=") and "prefers-color-scheme:dark" in text and text.count("<svg ") == 2
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-def test_the_script_runs_in_a_browser(tmp_path: Path):
+def test_the_script_runs_in_a_browser(tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     file.write_text(page(), "utf-8")
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'user'}"]

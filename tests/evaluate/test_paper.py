@@ -9,14 +9,10 @@ import pytest
 import caufc
 from caufc.errors import StorageError
 from caufc.evaluate.experiment import OWN_TASKS
-from caufc.evaluate.paper import (
-    ABLATION,
-    UNALIGNED,
-    paper_codecs,
-)
+from caufc.evaluate.paper import ABLATION, UNALIGNED, paper_codecs
 
 
-def test_weights_that_are_there_are_used(tmp_path: Path):
+def test_weights_that_are_there_are_used(tmp_path: Path) -> None:
     for name in ("cifar10_vit", "ablation-format"):
         (tmp_path / f"{name}.caufw").write_bytes(b"")
     codecs = {codec.key: codec for codec in paper_codecs(tmp_path)}
@@ -34,15 +30,15 @@ def test_weights_that_are_there_are_used(tmp_path: Path):
     assert codecs["hyperprior"].options_for_task("agnews/minilm") == {"codec": "hyperprior"}
 
 
-def test_the_layouts_of_the_ablation_are_layouts():
+def test_the_layouts_of_the_ablation_are_layouts() -> None:
     for own, instead in UNALIGNED.items():
         assert len(caufc.Layout(own).terms) == len(caufc.Layout(instead).terms)
 
 
-def test_a_missing_folder_is_an_error(tmp_path: Path):
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no such folder; 'caufc train' makes weights"):
         paper_codecs(tmp_path / "absent")
 
 
-def test_own_tasks_are_those_of_the_measuring_plugin():
+def test_own_tasks_are_those_of_the_measuring_plugin() -> None:
     assert [task.id for plugin, task in caufc.default_manager().tasks() if plugin == "measuring"] == list(OWN_TASKS)

@@ -5,22 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caufc.errors import (
-    OptionError,
-    UnknownNameError,
-)
+from caufc.errors import OptionError, UnknownNameError
 from caufc.evaluate.feature_file import FeatureFile
-from caufc.evaluate.rivals.base import (
-    RivalFamily,
-    RivalInputs,
-)
+from caufc.evaluate.rivals.base import RivalFamily, RivalInputs
 from caufc.evaluate.rivals.kvtc import allocate
-from caufc.evaluate.rivals.registry import (
-    FAMILIES,
-    RIVAL_NAMES,
-    find_families,
-    find_rivals,
-)
+from caufc.evaluate.rivals.registry import FAMILIES, RIVAL_NAMES, find_families, find_rivals
 from caufc.evaluate.worker import snr_db
 
 GENERATOR = np.random.default_rng(0)
@@ -38,7 +27,7 @@ MAPS = FeatureFile.of(np.stack([part.T.reshape(16, 5, 6) for part in tokens(30, 
 
 @pytest.mark.parametrize("features", [RAGGED, MAPS], ids=["ragged", "maps"])
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
-def test_more_bytes_are_closer(family: RivalFamily, features: FeatureFile):
+def test_more_bytes_are_closer(family: RivalFamily, features: FeatureFile) -> None:
     if family.missing():
         pytest.skip(family.missing() or "")
     found = []
@@ -55,7 +44,7 @@ def test_more_bytes_are_closer(family: RivalFamily, features: FeatureFile):
         assert other[1] < best[1] and other[2] is not None and other[2] < best[2]
 
 
-def test_names():
+def test_names() -> None:
     assert [family.key for family in find_families(["sz3", "int"])] == ["sz3", "int"]
     with pytest.raises(UnknownNameError, match="unknown rival 'sz'; did you mean 'sz3'"):
         find_families(["sz"])
@@ -63,17 +52,17 @@ def test_names():
         find_families(["int", "int"])
 
 
-def test_one_registry_serves_bench_and_evaluate():
+def test_one_registry_serves_bench_and_evaluate() -> None:
     assert RIVAL_NAMES == ("int2", "int3", "int4", "int5", "int6", "int7", "int8", "fp16")
     assert {name for family in FAMILIES for name in family.named} == set(RIVAL_NAMES)
     for name, variants in zip(RIVAL_NAMES, find_rivals(RIVAL_NAMES), strict=True):
         assert {variant.kind for variant in variants} == {name}
 
 
-def test_bits_go_where_the_error_is():
+def test_bits_go_where_the_error_is() -> None:
     assert allocate(np.array([16.0, 1.5, 1e-9]), 3).tolist() == [2, 1, 0]
     assert allocate(np.array([1.0, 1.0]), 0.1).tolist() == [1, 0]
 
 
-def test_eight_points_and_more():
+def test_eight_points_and_more() -> None:
     assert all(len(family.sweep.values) >= 7 for family in FAMILIES if family.key not in ("fp16", "faiss-sq"))

@@ -11,22 +11,11 @@ import numpy as np
 import pytest
 
 import caufc
-from caufc.errors import (
-    CaufError,
-    InputError,
-)
+from caufc.errors import CaufError, InputError
 from caufc.evaluate import fold
-from caufc.evaluate.experiment import (
-    ExperimentOptions,
-    make_experiment,
-)
+from caufc.evaluate.experiment import ExperimentOptions, make_experiment
 from caufc.evaluate.feature_file import FeatureFile
-from caufc.evaluate.methods import (
-    CodecMethod,
-    Method,
-    find_methods,
-    hyperprior,
-)
+from caufc.evaluate.methods import CodecMethod, Method, find_methods, hyperprior
 from caufc.evaluate.pool import WorkerPool
 from caufc.evaluate.rivals.registry import find_families
 from caufc.evaluate.run import EvaluationRun
@@ -43,11 +32,12 @@ def run_of(
     work: Path, methods: Sequence[Method], task: str = "tiny/maps", *, both_halves: bool = False
 ) -> EvaluationRun:
     experiment = make_experiment(ExperimentOptions(None, tasks=[task], both_halves=both_halves), MANAGER, work)
+    pytest.importorskip("torch")
     work.mkdir(exist_ok=True)
     return EvaluationRun(experiment.tasks, methods, work, 2)
 
 
-def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     methods = [BLIND, TASK, *find_families(["fp16"])]
     curves = run_of(tmp_path / "w", methods).measure()
     assert [(found.method.key, found.failures) for found in curves] == [("blind", {}), ("task", {}), ("fp16", {})]
@@ -80,7 +70,7 @@ def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeyp
     assert next(s for s in results["summary"] if s["key"] == "task")["fewer_than_anchor"]["0.99"]["all"]["mean"] > 4
 
 
-def test_progress_is_of_what_is_left_to_do(tmp_path: Path):
+def test_progress_is_of_what_is_left_to_do(tmp_path: Path) -> None:
     """FeatureFile points take no time: what remains would else seem to be done in none."""
     methods = [BLIND, *find_families(["fp16", "blosc2"])]
     run_of(tmp_path / "w", methods).measure()
@@ -97,7 +87,7 @@ def test_progress_is_of_what_is_left_to_do(tmp_path: Path):
     assert after == sorted(after) and after[-1] == 1
 
 
-def test_points_close_in_on_where_predictions_begin_to_stand(tmp_path: Path):
+def test_points_close_in_on_where_predictions_begin_to_stand(tmp_path: Path) -> None:
     rated = CodecMethod("rated", "caufc, rated", Sweep("bpfp", (0.125, 4.125), divisible=True, low=0, high=8))
     (found,) = run_of(tmp_path / "w", [rated]).measure()
     stands = [bool(point.agrees(found.reference).mean() >= 0.99) for point in found.points]
@@ -106,7 +96,7 @@ def test_points_close_in_on_where_predictions_begin_to_stand(tmp_path: Path):
     assert around[1] - around[0] == 0.5, "4 bits between the two settings, halved three times"
 
 
-def test_points_of_other_features_do_not_count(tmp_path: Path):
+def test_points_of_other_features_do_not_count(tmp_path: Path) -> None:
     path = tmp_path / "w" / "points" / "tiny_maps" / "middle" / "fp16.json"
     run_of(tmp_path / "w", find_families(["fp16"])).measure()
     kept = json.loads(path.read_text())
@@ -117,7 +107,7 @@ def test_points_of_other_features_do_not_count(tmp_path: Path):
     assert found.points[0].bytes > 1
 
 
-def test_what_cannot_be_coded_is_a_failure_of_its_curve(tmp_path: Path):
+def test_what_cannot_be_coded_is_a_failure_of_its_curve(tmp_path: Path) -> None:
     refused = CodecMethod("refused", "refused", Sweep("quality", (20.0,)), {"align": "nonsense"})
     (found,) = run_of(tmp_path / "w", [refused]).measure()
     assert found.points == ()
@@ -125,12 +115,12 @@ def test_what_cannot_be_coded_is_a_failure_of_its_curve(tmp_path: Path):
     json.dumps(summarise([found], "refused", {}), allow_nan=False)
 
 
-def test_a_task_that_cannot_be_loaded_ends_the_run(tmp_path: Path):
+def test_a_task_that_cannot_be_loaded_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(CaufError, match="no network here"):
         run_of(tmp_path / "w", [BLIND], "tiny/broken").measure()
 
 
-def test_a_worker_answers_with_its_error(tmp_path: Path):
+def test_a_worker_answers_with_its_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown rival 'nobody'"):
         WorkerPool().code(_job(tmp_path, "nobody"))
 
@@ -140,7 +130,7 @@ def _job(folder: Path, rival: str) -> CodingJob:
     return CodingJob(str(folder / "x.npy"), str(folder / "y.npy"), rival, {"bits": 4}, {})
 
 
-def test_codecs_that_are_not_installed_are_left_out():
+def test_codecs_that_are_not_installed_are_left_out() -> None:
     absent = hyperprior("absent", "absent", None)
     absent = CodecMethod(**{**vars(absent), "module": "caufc.codec.never"})
     methods, missing = find_methods(None, ["int"], [BLIND, absent])
@@ -148,14 +138,14 @@ def test_codecs_that_are_not_installed_are_left_out():
     assert missing == {"absent": "this version of caufc does not have it"}
 
 
-def test_codecs_without_weights_for_a_task_are_left_out(tmp_path: Path):
+def test_codecs_without_weights_for_a_task_are_left_out(tmp_path: Path) -> None:
     single = hyperprior("single", "single", {"other/task": tmp_path})
     run = run_of(tmp_path / "w", [single])
     assert run.measure() == []
     assert run.skipped == {"single on tiny/maps": "there are no weights for it"}
 
 
-def test_both_halves_are_tested_with_what_the_other_one_fits(tmp_path: Path):
+def test_both_halves_are_tested_with_what_the_other_one_fits(tmp_path: Path) -> None:
     methods = [TASK, *find_families(["fp16"])]
     one, _ = run_of(tmp_path / "one", methods).measure()
     task, fp16 = run_of(tmp_path / "both", methods, both_halves=True).measure()

@@ -8,12 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from caufc import (
-    InputError,
-    Tap,
-    Task,
-    hookimpl,
-)
+from caufc import InputError, Tap, Task, hookimpl
 
 CLASSES, CHANNELS, COUNT = 3, 8, 40
 

@@ -9,12 +9,7 @@ import numpy as np
 import pytest
 
 from caufc.encoder.source import Source
-from caufc.features import (
-    from_arrays,
-    open_writer,
-    read,
-    to_source,
-)
+from caufc.features import from_arrays, open_writer, read, to_source
 
 try:
     import torch

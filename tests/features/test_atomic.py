@@ -8,15 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from caufc.errors import (
-    OutputExistsError,
-    StorageError,
-)
-from caufc.features import (
-    AtomicFile,
-    atomic_output,
-    remove_stale,
-)
+from caufc.errors import OutputExistsError, StorageError
+from caufc.features import AtomicFile, atomic_output, remove_stale
 
 
 def test_appears_whole(tmp_path: Path) -> None:

@@ -13,21 +13,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from caufc.descriptors import FeatureFormat
-from caufc.errors import (
-    CaufError,
-    ForeignFormatError,
-    InputError,
-    PluginError,
-    StorageError,
-    UnknownNameError,
-)
-from caufc.features import (
-    known_suffixes,
-    read,
-    sniff,
-    spool_stdin,
-    to_source,
-)
+from caufc.errors import CaufError, ForeignFormatError, InputError, PluginError, StorageError, UnknownNameError
+from caufc.features import known_suffixes, read, sniff, spool_stdin, to_source
 from caufc.features.formats import BUILT_IN, find_format
 from caufc.limits import Limits
 from caufc.plugin_manager import default_manager

@@ -6,16 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caufc.errors import (
-    InputError,
-    OptionError,
-    StorageError,
-)
-from caufc.features import (
-    parse_shard,
-    read_list,
-    shard,
-)
+from caufc.errors import InputError, OptionError, StorageError
+from caufc.features import parse_shard, read_list, shard
 
 
 def test_list(tmp_path: Path) -> None:

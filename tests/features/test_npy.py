@@ -9,17 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caufc.errors import (
-    CaufError,
-    ForeignFormatError,
-    LimitError,
-    StorageError,
-    TensorError,
-)
-from caufc.features import (
-    FileLeaf,
-    read,
-)
+from caufc.errors import CaufError, ForeignFormatError, LimitError, StorageError, TensorError
+from caufc.features import FileLeaf, read
 
 from .common import NUMPY_DTYPES, assert_same, load
 

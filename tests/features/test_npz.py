@@ -9,16 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caufc.errors import (
-    ForeignFormatError,
-    LimitError,
-    StorageError,
-    TensorError,
-)
-from caufc.features import (
-    FileLeaf,
-    read,
-)
+from caufc.errors import ForeignFormatError, LimitError, StorageError, TensorError
+from caufc.features import FileLeaf, read
 from caufc.features.npz import read as read_npz
 from caufc.limits import Limits
 

@@ -13,18 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caufc.errors import (
-    CaufError,
-    ForeignFormatError,
-    LimitError,
-    StorageError,
-    TensorError,
-)
-from caufc.features import (
-    read,
-    to_source,
-    waste,
-)
+from caufc.errors import CaufError, ForeignFormatError, LimitError, StorageError, TensorError
+from caufc.features import read, to_source, waste
 from caufc.features.pt import read as read_pt
 from caufc.limits import Limits
 

@@ -8,16 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from caufc.errors import (
-    CaufError,
-    ForeignFormatError,
-    LimitError,
-    TensorError,
-)
-from caufc.features import (
-    FileLeaf,
-    read,
-)
+from caufc.errors import CaufError, ForeignFormatError, LimitError, TensorError
+from caufc.features import FileLeaf, read
 
 from .common import TORCH_DTYPES, assert_same, load, needs_torch, torch
 

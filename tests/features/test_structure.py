@@ -8,22 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caufc.errors import (
-    InputError,
-    LayoutError,
-    LimitError,
-    TensorError,
-)
-from caufc.features import (
-    ArrayLeaf,
-    from_arrays,
-    to_source,
-)
-from caufc.types import (
-    DTYPES,
-    Branch,
-    Structure,
-)
+from caufc.errors import InputError, LayoutError, LimitError, TensorError
+from caufc.features import ArrayLeaf, from_arrays, to_source
+from caufc.types import DTYPES, Branch, Structure
 
 from .common import NUMPY_DTYPES, TORCH_DTYPES, assert_same, needs_torch, rebuild, torch
 

@@ -12,37 +12,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from caufc.descriptors import FeatureFormat
-from caufc.errors import (
-    InputError,
-    OutputExistsError,
-    PluginError,
-    StorageError,
-    UnknownNameError,
-)
-from caufc.features import (
-    ArrayLeaf,
-    open_writer,
-    to_source,
-)
+from caufc.errors import InputError, OutputExistsError, PluginError, StorageError, UnknownNameError
+from caufc.features import ArrayLeaf, open_writer, to_source
 from caufc.features import read as read_features
 from caufc.features.npz import FORMAT as NPZ
-from caufc.types import (
-    DTYPES,
-    Branch,
-    Structure,
-)
+from caufc.types import DTYPES, Branch, Structure
 
-from .common import (
-    NUMPY_DTYPES,
-    TORCH_DTYPES,
-    assert_same,
-    is_torch,
-    load,
-    needs_torch,
-    to_torch,
-    torch,
-    write,
-)
+from .common import NUMPY_DTYPES, TORCH_DTYPES, assert_same, is_torch, load, needs_torch, to_torch, torch, write
 
 BATCH = {f"x{i}": np.arange(10).reshape(5, 2).astype(dtype) for i, dtype in enumerate(NUMPY_DTYPES) if "u" not in dtype}
 OBJECTS: list[Any] = [

@@ -11,10 +11,7 @@ import numpy as np
 import pytest
 
 from caufc import default_manager
-from caufc.errors import (
-    InputError,
-    StorageError,
-)
+from caufc.errors import InputError, StorageError
 from caufc.layouts import Layout
 
 torch = pytest.importorskip("torch")

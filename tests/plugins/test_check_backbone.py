@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import caufc
-from caufc.errors import (
-    PluginError,
-    UnknownNameError,
-)
+from caufc.errors import PluginError, UnknownNameError
 from caufc.testing import check_backbone
 
 if TYPE_CHECKING:

@@ -14,10 +14,7 @@ import pytest
 
 from caufc import hookspecs
 from caufc.errors import PluginError
-from caufc.plugin_manager import (
-    BUILT_IN,
-    PluginManager,
-)
+from caufc.plugin_manager import BUILT_IN, PluginManager
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -25,18 +22,18 @@ if TYPE_CHECKING:
 Source = Callable[..., str]
 
 
-def test_built_in_families_are_plugins_like_any_other():
+def test_built_in_families_are_plugins_like_any_other() -> None:
     rows = {row.name: row for row in PluginManager().report()}
     assert {name: rows[name].status for name in BUILT_IN} == dict.fromkeys(BUILT_IN, "ok")
     assert all(rows[name].backbones or rows[name].tasks or rows[name].feature_formats for name in BUILT_IN)
 
 
-def test_built_in_names_are_those_of_the_project_file():
+def test_built_in_names_are_those_of_the_project_file() -> None:
     text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text("utf-8")
     assert tomllib.loads(text)["project"]["entry-points"]["caufc"] == BUILT_IN
 
 
-def test_listing_plugins_imports_no_framework():
+def test_listing_plugins_imports_no_framework() -> None:
     code = (
         "import sys; from caufc.plugin_manager import default_manager as m; m().report(); m().taps('timm/resnet50');"
         "m().find_tap('hf/some/model', 'hidden6');"
@@ -45,13 +42,13 @@ def test_listing_plugins_imports_no_framework():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_every_hook_has_a_docstring():
+def test_every_hook_has_a_docstring() -> None:
     hooks = [hook for name, hook in vars(hookspecs).items() if name.startswith("caufc_")]
     assert hooks
     assert all(inspect.getdoc(hook) for hook in hooks)
 
 
-def test_plugins_load_in_name_order(site: Site, backbone: Source):
+def test_plugins_load_in_name_order(site: Site, backbone: Source) -> None:
     for name in ("c", "a", "b"):
         site.add(backbone(f"{name}/net"), name=name, distribution=f"dist-{name}")
     assert [row.name for row in site.manager().report()] == ["a", "b", "c"]
@@ -109,7 +106,7 @@ def test_plugins_load_in_name_order(site: Site, backbone: Source):
         ),
     ],
 )
-def test_a_broken_plugin_is_named_and_stops_nobody(site: Site, backbone: Source, source: str, reason: str):
+def test_a_broken_plugin_is_named_and_stops_nobody(site: Site, backbone: Source, source: str, reason: str) -> None:
     site.add(source, name="bad", distribution="bad-dist", version="2.1")
     site.add(backbone("good/net"), name="good", distribution="good-dist")
     manager = site.manager()
@@ -122,13 +119,13 @@ def test_a_broken_plugin_is_named_and_stops_nobody(site: Site, backbone: Source,
     assert manager.find_backbone("good/net").id == "good/net"
 
 
-def test_an_interrupt_is_not_a_broken_plugin(site: Site):
+def test_an_interrupt_is_not_a_broken_plugin(site: Site) -> None:
     site.add("raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         site.manager()
 
 
-def test_two_plugins_with_one_backbone_id(site: Site, backbone: Source):
+def test_two_plugins_with_one_backbone_id(site: Site, backbone: Source) -> None:
     site.add(backbone("same/net", "first/net"), name="a", distribution="dist-a", version="1.0")
     site.add(backbone("same/net", "second/net"), name="b", distribution="dist-b", version="2.0")
     manager = site.manager()
@@ -147,7 +144,7 @@ def test_two_plugins_with_one_backbone_id(site: Site, backbone: Source):
     ]
 
 
-def test_two_plugins_of_one_name(site: Site, backbone: Source):
+def test_two_plugins_of_one_name(site: Site, backbone: Source) -> None:
     site.add(backbone("first/net"), name="same", distribution="dist-a")
     site.add(backbone("second/net"), name="same", distribution="dist-b")
     site.add(backbone("third/net"), name="third", distribution="dist-c")
@@ -168,7 +165,9 @@ def test_two_plugins_of_one_name(site: Site, backbone: Source):
         ("caufc_tasks", "Task('same', [Tap('a', 'b c')], print)", lambda m: m.find_task("same")),
     ],
 )
-def test_profiles_and_formats_collide_too(site: Site, hook: str, item: str, find: Callable[[PluginManager], object]):
+def test_profiles_and_formats_collide_too(
+    site: Site, hook: str, item: str, find: Callable[[PluginManager], object]
+) -> None:
     source = f"@hookimpl\ndef {hook}():\n    yield {item}\n"
     site.add(source, name="a", distribution="dist-a")
     assert find(site.manager()) is not None

@@ -9,13 +9,7 @@ from typing import Any
 import pytest
 
 from caufc import default_manager
-from caufc.errors import (
-    InputError,
-    PluginError,
-    StorageError,
-    UnknownNameError,
-    UnsupportedError,
-)
+from caufc.errors import InputError, PluginError, StorageError, UnknownNameError, UnsupportedError
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

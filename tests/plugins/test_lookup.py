@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from caufc.errors import (
-    PluginError,
-    UnknownNameError,
-)
+from caufc.errors import PluginError, UnknownNameError
 from caufc.plugin_manager import default_manager
 
 if TYPE_CHECKING:

@@ -10,11 +10,7 @@ import numpy as np
 import pytest
 
 import caufc
-from caufc import (
-    InputError,
-    OptionError,
-    StorageError,
-)
+from caufc import InputError, OptionError, StorageError
 
 torch = pytest.importorskip("torch")
 

@@ -50,6 +50,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 def test_a_stranger_comes_and_goes(python: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     caufc = [python, "-m", "caufc.cli.main"]
     arch = ["--arch", "stranger/tiny", "--tap", "middle"]

@@ -9,13 +9,7 @@ import numpy as np
 import pytest
 
 from caufc import default_manager
-from caufc.errors import (
-    InputError,
-    OptionError,
-    PluginError,
-    StorageError,
-    UnknownNameError,
-)
+from caufc.errors import InputError, OptionError, PluginError, StorageError, UnknownNameError
 from caufc.layouts import Layout
 
 torch = pytest.importorskip("torch")

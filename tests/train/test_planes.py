@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caufc.train.planes import (
-    Plane,
-    crops,
-)
+from caufc.train.planes import Plane, crops
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(40, 49), (5, 16), (700, 130), (3, 1)])

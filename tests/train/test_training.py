@@ -55,10 +55,7 @@ def test_the_same_seed_gives_the_same_weights_and_a_stop_does_not_matter(
     from caufc.train.export import export_weights
     from caufc.train.model import ModelShape
     from caufc.train.planes import aligned_planes
-    from caufc.train.trainer import (
-        Schedule,
-        Trainer,
-    )
+    from caufc.train.trainer import Schedule, Trainer
 
     planes = [plane for path in features for plane in aligned_planes(path.name, np.load(path))]
     shape, schedule = ModelShape(4, 32, (0.01, 1.0)), Schedule(4, 2, 5)
@@ -83,10 +80,7 @@ def test_the_integer_network_follows_the_float_one(features: tuple[Path, Path]) 
 
     from caufc.codec.hyperprior.codec import HyperpriorCodec
     from caufc.train.export import export_weights
-    from caufc.train.model import (
-        ModelShape,
-        ScaleHyperprior,
-    )
+    from caufc.train.model import ModelShape, ScaleHyperprior
     from caufc.train.planes import aligned_planes
 
     torch.manual_seed(1)

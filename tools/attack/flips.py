@@ -19,10 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import caufc
-from caufc.bitstream import (
-    Block,
-    BlockParser,
-)
+from caufc.bitstream import Block, BlockParser
 from tools.attack.fuzzing import Case, WrongOutcomeError, main, outcome_of
 
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"

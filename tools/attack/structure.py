@@ -28,17 +28,9 @@ import numpy as np
 import caufc
 from caufc.bitstream import Chunk
 from caufc.catalog import lookup_of
-from caufc.coders.side_files import (
-    ProfileFile,
-    WeightsFile,
-    read_profile,
-    read_weights,
-)
+from caufc.coders.side_files import ProfileFile, WeightsFile, read_profile, read_weights
 from caufc.decoder.collector import Collector
-from caufc.decoder.file_decoder import (
-    ChunkDecoder,
-    FileDecoder,
-)
+from caufc.decoder.file_decoder import ChunkDecoder, FileDecoder
 from caufc.decoder.random_access import FileReader
 from caufc.limits import Limits
 from spec.reference import decoder as reference

@@ -12,10 +12,7 @@ from numpy.typing import NDArray
 
 from caufc.align import LayoutAligner
 from caufc.bitstream import AlignmentRecord
-from caufc.codec.transform.basis import (
-    principal_basis,
-    quantize_rows,
-)
+from caufc.codec.transform.basis import principal_basis, quantize_rows
 from caufc.codec.transform.codec import TransformCodec
 from caufc.codec.transform.parameters import (
     ANALYSIS,
@@ -41,7 +38,6 @@ from caufc.encoder.prelude import container_prelude
 from caufc.encoder.quantize import IndexQuantizer
 from caufc.encoder.sample_plan import plan_sample
 from caufc.encoder.source import Source, SourceTensor
-from caufc.encoder.tensor_draft import TensorDraft
 from caufc.features import to_source
 from caufc.layouts import Layout
 from caufc.options import layouts_for_structure
@@ -144,7 +140,7 @@ def forced_file(features: Any, wanted: Forced) -> bytes:
     terms = Terms(quantizer=IndexQuantizer(dependent=wanted.dependent))
     sink = io.BytesIO()
     writer = FileWriter(source, EncodeOptions(index=False), wanted.chunk)
-    writer.write([TensorPlan(TensorDraft(config), config, terms)], wanted.gain, sink)
+    writer.write([TensorPlan(config, terms)], wanted.gain, sink)
     return sink.getvalue()
 
 

@@ -11,17 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import caufc
-from caufc.bitstream import (
-    Header,
-    block_bytes,
-    chunk_bytes,
-    parse_chunk,
-    section_bytes,
-)
-from caufc.codec.hyperprior.codec import (
-    HyperpriorCodec,
-    Latents,
-)
+from caufc.bitstream import Header, block_bytes, chunk_bytes, parse_chunk, section_bytes
+from caufc.codec.hyperprior.codec import HyperpriorCodec, Latents
 from caufc.codec.hyperprior.weights import (
     DECODER_SECTIONS,
     GAINS,

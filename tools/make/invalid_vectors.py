@@ -20,10 +20,7 @@ import msgpack
 import numpy as np
 
 import caufc
-from caufc.bitstream import (
-    SIGNATURE,
-    varint,
-)
+from caufc.bitstream import SIGNATURE, varint
 from caufc.codec.lossless.codec import encode_lossless
 from tools.make import hyperprior_vectors
 

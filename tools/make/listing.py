@@ -11,10 +11,7 @@ from pathlib import Path
 
 import msgpack
 
-from caufc.bitstream import (
-    SIGNATURE,
-    Cursor,
-)
+from caufc.bitstream import SIGNATURE, Cursor
 
 HEADER_FIELDS = ("content", "profile", "flags", "gain", "tree", "tensors", "arch")
 

@@ -42,6 +42,7 @@ SHOWS = {
     "hyperprior": "what the learned codec's integer arithmetic costs in rate, and that its symbols do not change",
     "weights": "the learned codec's universal weights beside those of one architecture",
     "training": "losses and hours of the learned codec's training",
+    "house": "objects, frames and files that one encode and one decode take, beside an earlier layout of the code",
     "determinism": "the same symbols under other processors, numbers of threads and versions",
     "faults": "killed runs, full disks, closed pipes, changing inputs",
     "fuzz_flips": "truncations and flipped bits",
@@ -52,8 +53,7 @@ SHOWS = {
 ABOUT_QUALITIES = """
 ## What a quality means
 
-What the three named qualities, low (25), medium (50) and high (75), cost and keep, without a profile; from
-[qualities.md](../tools/results/qualities.md).
+From [qualities.md](../tools/results/qualities.md):
 """
 
 

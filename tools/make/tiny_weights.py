@@ -7,11 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caufc.codec.buckets import (
-    BUCKETS,
-    bucket_of,
-    zigzag,
-)
+from caufc.codec.buckets import BUCKETS, bucket_of, zigzag
 from caufc.codec.hyperprior.constants import SCALES
 from caufc.codec.hyperprior.layers import (
     Layer,

@@ -23,26 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caufc.align import (
-    LayoutAligner,
-    align_channels,
-)
+from caufc.align import LayoutAligner, align_channels
 from caufc.align.statistics import ChannelStatistics
-from caufc.codec.buckets import (
-    BUCKETS,
-    bucket_of,
-    zigzag,
-)
+from caufc.codec.buckets import BUCKETS, bucket_of, zigzag
 from caufc.codec.tables import levels_of
-from caufc.codec.transform.basis import (
-    ChannelTransform,
-    principal_basis,
-    quantize_rows,
-)
-from caufc.codec.transform.contexts import (
-    CLASSES,
-    CONTEXTS,
-)
+from caufc.codec.transform.basis import ChannelTransform, principal_basis, quantize_rows
+from caufc.codec.transform.contexts import CLASSES, CONTEXTS
 from caufc.codec.transform.dct import forward_grid
 from caufc.codec.transform.grids import Geometry
 from caufc.codec.transform.parameters import Parameters

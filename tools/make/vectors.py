@@ -24,12 +24,7 @@ import numpy as np
 
 import caufc
 from caufc import features
-from caufc.bitstream import (
-    SIGNATURE,
-    BlockParser,
-    HeaderParser,
-    block_bytes,
-)
+from caufc.bitstream import SIGNATURE, BlockParser, HeaderParser, block_bytes
 from caufc.catalog import find_weights, lookup_of
 from caufc.coders.side_files import read_profile
 from caufc.decoder.file_decoder import FileDecoder

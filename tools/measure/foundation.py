@@ -177,14 +177,8 @@ def measure_overhead() -> dict[str, Any]:
 
     import caufc
     from caufc import features
-    from caufc.bitstream import (
-        parse_chunk,
-        section_bytes,
-    )
-    from caufc.catalog import (
-        lookup_of,
-        shipped_profiles,
-    )
+    from caufc.bitstream import parse_chunk, section_bytes
+    from caufc.catalog import lookup_of, shipped_profiles
     from caufc.decoder.file_decoder import FileDecoder
     from caufc.limits import DEFAULT_LIMITS
 

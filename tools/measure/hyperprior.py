@@ -23,23 +23,11 @@ from numpy.typing import NDArray
 
 import caufc
 from caufc.catalog import find_weights
-from caufc.codec.buckets import (
-    bucket_of,
-    extra_bits,
-)
+from caufc.codec.buckets import bucket_of, extra_bits
 from caufc.codec.hyperprior.codec import HyperpriorCodec
-from caufc.codec.hyperprior.tiles import (
-    TILE_COLUMNS,
-    TILE_ROWS,
-)
-from caufc.codec.hyperprior.weights import (
-    HYPER_TABLES,
-    LATENT_TABLES,
-)
-from caufc.codec.tables import (
-    code_lengths,
-    frequencies_of,
-)
+from caufc.codec.hyperprior.tiles import TILE_COLUMNS, TILE_ROWS
+from caufc.codec.hyperprior.weights import HYPER_TABLES, LATENT_TABLES
+from caufc.codec.tables import code_lengths, frequencies_of
 from caufc.features import read
 from tools.measure.machine import plain_command, write_results
 

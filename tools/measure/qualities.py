@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from tools.measure import qualities_embeddings, qualities_language, qualities_taps
-from tools.measure.older import plain_command, write_results
+from tools.measure.machine import plain_command, write_results
 from tools.measure.qualities_common import Figures, Points
 
 PARTS = ("taps", "embeddings", "language")
@@ -67,7 +67,8 @@ bootstrap over samples."""
 ABOUT_TAPS = """\
 Agreement: share of top-1 predictions that are those of the unquantised features; where none of N changed, it is above
 1 - 3/N. KL: mean Kullback-Leibler divergence of the scores. Samples of the test half; docs/evaluate.md describes the
-tasks."""
+tasks. `last`, `layer3`, `block6` and `hidden6` are read-outs: the network reads only their mean, or their first token,
+and the encoder was not told so."""
 ABOUT_EMBEDDINGS = """\
 {embeddings:,} MiniLM embeddings of WordNet's glosses, 384 values of unit length, searched with {queries} glosses that
 are not among them. Recall@10: share of the ten nearest by cosine, found in all that came back, that are the ten nearest
@@ -78,8 +79,8 @@ LANGUAGE = (
         "Hidden states of a language model",
         """\
 SmolLM2-135M, what enters layer 15 of 30, 576 channels: {windows} windows of 256 tokens of news. KL and agreement: of
-{predictions:,} next-token predictions, intervals over windows. The first token of a window has channels 100 times the
-others', which make the SNR of all values. fp8: e4m3 with a scale per token, zstd -19.""",
+{predictions:,} next-token predictions, intervals over windows. The first token of a window has channels some
+thousand times the others', which make the SNR of all values. fp8: e4m3 with a scale per token, zstd -19.""",
     ),
     (
         "cache",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from caufc.evaluate.rivals.zstd_codes import ZstdRival, find_rivals
 from numpy.typing import NDArray
 
-from caufc.evaluate.rivals.base import TensorPlan
+from caufc.evaluate.rivals.base import Rival, TensorSpec
+from caufc.evaluate.rivals.registry import find_rivals
 from tools.measure.qualities_common import (
     ZSTD_LEVEL,
     Figures,
@@ -150,11 +151,11 @@ def _rivals() -> list[Method]:
     return [_rival(name, variants) for name, variants in zip(RIVALS, find_rivals(RIVALS, ZSTD_LEVEL), strict=True)]
 
 
-def _rival(name: str, variants: tuple[ZstdRival, ...]) -> Method:
+def _rival(name: str, variants: Sequence[Rival]) -> Method:
     """The smallest of a rival's variants."""
 
     def code(base: Floats) -> tuple[int, Floats]:
-        plan = TensorPlan("fp32", [base.shape], (1,))
+        plan = TensorSpec("fp32", [base.shape], (1,))
         datas = [variant.encode([base], plan) for variant in variants]
         size, number = min((len(data), number) for number, data in enumerate(datas))
         return size, variants[number].decode(datas[number], plan, np.dtype("<f4"))[0]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from caufc.evaluate.feature_file import Stored
-from tools.measure.older import TAPS, Scores, extract, load_features
+from caufc.evaluate.feature_file import FeatureFile
 from tools.measure.qualities_common import Figures, Method, Points, caufc_methods, cell, closeness, interval, table
+from tools.measure.scores import Scores
+from tools.measure.tap_features import TAPS, extract, load_features
 
 __all__ = ["measure", "shown"]
 
@@ -40,7 +41,7 @@ class _Bench:
 
     def __init__(self, data: Path, work: Path, tap: str, most: int) -> None:
         self._data, self._work, self._tap, self._most = data, work, tap, most
-        self._loaded: tuple[Stored, Scores] | None = None
+        self._loaded: tuple[FeatureFile, Scores] | None = None
 
     def point(self, method: Method) -> Figures:
         """What a method costs and changes."""
@@ -58,10 +59,10 @@ class _Bench:
             "kl": interval(divergences),
         }
 
-    def _load(self) -> tuple[Stored, Scores]:
+    def _load(self) -> tuple[FeatureFile, Scores]:
         if self._loaded is None:
             folder = self._features()
-            stored = Stored.of(load_features(folder, self._tap, "test"), TAPS[self._tap].layout)
+            stored = FeatureFile.of(load_features(folder, self._tap, "test"), TAPS[self._tap].layout)
             self._loaded = stored, Scores(self._data, self._tap, stored.samples)
         return self._loaded
 

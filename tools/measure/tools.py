@@ -24,48 +24,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 import caufc
-from caufc.codec.buckets import (
-    BUCKETS,
-    bucket_of,
-    zigzag,
-)
-from caufc.codec.transform.basis import (
-    ChannelTransform,
-    principal_basis,
-    quantize_rows,
-)
+from caufc.codec.buckets import BUCKETS, bucket_of, zigzag
+from caufc.codec.transform.basis import ChannelTransform, principal_basis, quantize_rows
 from caufc.codec.transform.contexts import CONTEXTS
 from caufc.codec.transform.dct import forward_grid
 from caufc.codec.transform.grids import Geometry
 from caufc.codec.transform.quantize import dequantize
-from caufc.codec.transform.trellis import (
-    STEP_RATIO,
-    halves_of,
-)
+from caufc.codec.transform.trellis import STEP_RATIO, halves_of
 from caufc.codec.transform.universal_tables import universal_tables
 from caufc.encoder import sample_plan
 from caufc.encoder.importance import blind_importance
-from caufc.encoder.levels import (
-    ClassLevels,
-    index_costs,
-    levels_for,
-)
-from caufc.encoder.quantize import (
-    DEAD_ZONE_ROUNDING,
-    best_shift,
-    dead_zones,
-    quantize,
-)
+from caufc.encoder.levels import ClassLevels, index_costs, levels_for
+from caufc.encoder.quantize import DEAD_ZONE_ROUNDING, best_shift, dead_zones, quantize
 from caufc.encoder.sample_plan import DEPENDENT_BITS
-from caufc.encoder.step import (
-    MEDIUM_STEP,
-    NARROW_CHANNELS,
-)
-from caufc.encoder.tables import (
-    choose_tables,
-    context_counts,
-    table_bits,
-)
+from caufc.encoder.step import MEDIUM_STEP, NARROW_CHANNELS
+from caufc.encoder.tables import choose_tables, context_counts, table_bits
 from caufc.encoder.trellis_search import dependent_quantize
 from caufc.layouts import Layout
 from tools.make.universal_tables import SPARSE, tap_sample

@@ -12,26 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MalformedError
-from ..buckets import (
-    LIMIT,
-    unzigzag,
-    zigzag,
-)
-from ..entropy import (
-    RansDecoder,
-    RansEncoder,
-)
+from ..buckets import LIMIT, unzigzag, zigzag
+from ..entropy import RansDecoder, RansEncoder
 from .integer_network import LARGEST_HYPER_LATENT
 from .latent_coder import TableCoder
-from .tiles import (
-    Tile,
-    tiles,
-)
-from .weights import (
-    HYPER_TABLES,
-    LATENT_TABLES,
-    Weights,
-)
+from .tiles import Tile, tiles
+from .weights import HYPER_TABLES, LATENT_TABLES, Weights
 
 __all__ = ["HyperpriorCodec", "Latents"]
 

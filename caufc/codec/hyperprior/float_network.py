@@ -9,11 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...packages import needing
-from .constants import (
-    MIDDLE,
-    SPREAD,
-    STRIDE,
-)
+from .constants import MIDDLE, SPREAD, STRIDE
 from .layers import LayerNumbers
 
 if TYPE_CHECKING:

@@ -7,16 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..buckets import (
-    add_extra_bits,
-    bucket_of,
-    push_extra_bits,
-)
-from ..entropy import (
-    RansDecoder,
-    RansEncoder,
-    table_model,
-)
+from ..buckets import add_extra_bits, bucket_of, push_extra_bits
+from ..entropy import RansDecoder, RansEncoder, table_model
 from ..tables import frequencies_of
 
 __all__ = ["TableCoder"]

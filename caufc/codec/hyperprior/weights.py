@@ -13,10 +13,7 @@ from ...types import Arrays
 from ..buckets import BUCKETS
 from ..tables import frequencies_of
 from .constants import SCALES
-from .float_network import (
-    Analysis,
-    Synthesis,
-)
+from .float_network import Analysis, Synthesis
 from .integer_network import HyperSynthesis
 from .layers import (
     Layer,

@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import MalformedError
 from .grid import Lattice
-from .planes import (
-    decode_planes,
-    encode_planes,
-)
+from .planes import decode_planes, encode_planes
 
 __all__ = ["decode_lossless", "encode_lossless"]
 

@@ -11,17 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MalformedError
-from ..entropy import (
-    RansDecoder,
-    RansEncoder,
-    table_model,
-)
-from ..tables import (
-    Frequencies,
-    code_lengths,
-    frequencies_of,
-    levels_of,
-)
+from ..entropy import RansDecoder, RansEncoder, table_model
+from ..tables import Frequencies, code_lengths, frequencies_of, levels_of
 
 __all__ = ["PlaneModel", "RawBytes", "join_planes", "looked_up", "push_part", "read_part", "split_planes"]
 

@@ -16,28 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MalformedError
-from ..entropy import (
-    RansDecoder,
-    RansEncoder,
-)
-from .grid import (
-    Lattice,
-    LatticePass,
-)
-from .intervals import (
-    choose_intervals,
-    interval_of,
-    parse_intervals,
-)
-from .models import (
-    PlaneModel,
-    RawBytes,
-    join_planes,
-    looked_up,
-    push_part,
-    read_part,
-    split_planes,
-)
+from ..entropy import RansDecoder, RansEncoder
+from .grid import Lattice, LatticePass
+from .intervals import choose_intervals, interval_of, parse_intervals
+from .models import PlaneModel, RawBytes, join_planes, looked_up, push_part, read_part, split_planes
 
 __all__ = ["decode_planes", "encode_planes"]
 

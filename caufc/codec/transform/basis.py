@@ -12,10 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MalformedError
-from ...octaves import (
-    OCTAVE_PARTS,
-    octaves,
-)
+from ...octaves import OCTAVE_PARTS, octaves
 
 __all__ = ["ChannelTransform", "QuantizedRows", "principal_basis", "quantize_rows"]
 

@@ -93,7 +93,7 @@ class TransformCodec:
         Raises:
             MalformedError: if the payload cannot be one of these tokens.
         """
-        return self.coder.decode(payload, geometry)
+        return self.coder.decode_symbols(payload, geometry)
 
     def reconstruct(self, symbols: NDArray[np.int32], geometry: Geometry, gain: float, dtype: np.dtype[Any]) -> Values:
         """NDArray[np.int32] ``[N, K]`` to aligned values ``[N, C]``."""

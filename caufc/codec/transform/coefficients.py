@@ -10,30 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MalformedError
-from ..buckets import (
-    BUCKETS,
-    add_extra_bits,
-    bucket_of,
-    push_extra_bits,
-)
-from ..entropy import (
-    RansDecoder,
-    RansEncoder,
-    table_model,
-)
-from ..tables import (
-    check_levels,
-    frequencies_of,
-)
-from .contexts import (
-    CLASSES,
-    CONTEXT_OF,
-    CONTEXTS,
-    ContextKeys,
-    PassKeys,
-    extents_of,
-    magnitude_of,
-)
+from ..buckets import BUCKETS, add_extra_bits, bucket_of, push_extra_bits
+from ..entropy import RansDecoder, RansEncoder, table_model
+from ..tables import check_levels, frequencies_of
+from .contexts import CLASSES, CONTEXT_OF, CONTEXTS, ContextKeys, PassKeys, extents_of, magnitude_of
 from .grids import Geometry
 
 __all__ = ["CoefficientCoder", "ContextTables"]
@@ -139,7 +119,7 @@ class CoefficientCoder:
         push_extra_bits(encoder, symbols.ravel(), buckets.ravel())
         return encoder.finish()
 
-    def decode(self, payload: bytes | memoryview, geometry: Geometry) -> NDArray[np.int32]:
+    def decode_symbols(self, payload: bytes | memoryview, geometry: Geometry) -> NDArray[np.int32]:
         """Decode symbols ``[N, C]``.
 
         Raises:

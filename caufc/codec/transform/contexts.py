@@ -13,14 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..buckets import (
-    BUCKETS,
-    extra_bits,
-)
-from .grids import (
-    ChunkPass,
-    Geometry,
-)
+from ..buckets import BUCKETS, extra_bits
+from .grids import ChunkPass, Geometry
 from .token_order import BANDS
 
 __all__ = [

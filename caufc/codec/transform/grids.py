@@ -10,10 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .token_order import (
-    TokenOrder,
-    order_of,
-)
+from .token_order import TokenOrder, order_of
 
 __all__ = ["ChunkPass", "Geometry"]
 

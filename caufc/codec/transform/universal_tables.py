@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..buckets import BUCKETS
-from .contexts import (
-    CLASSES,
-    CONTEXTS,
-)
+from .contexts import CLASSES, CONTEXTS
 
 __all__ = ["universal_tables"]
 

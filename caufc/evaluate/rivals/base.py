@@ -12,16 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...coders.dtypes import (
-    cast_floats,
-    to_floats,
-    working_dtype,
-)
+from ...coders.dtypes import cast_floats, to_floats, working_dtype
 from ...types import AnyArray
-from ..sweep import (
-    Setting,
-    Sweep,
-)
+from ..sweep import Setting, Sweep
 
 __all__ = ["ZSTD_LEVEL", "FloatRival", "Floats", "Rival", "RivalFamily", "RivalInputs", "TensorSpec"]
 

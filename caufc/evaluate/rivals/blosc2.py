@@ -9,12 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..sweep import Sweep
-from .base import (
-    FloatRival,
-    Floats,
-    RivalFamily,
-    TensorSpec,
-)
+from .base import FloatRival, Floats, RivalFamily, TensorSpec
 
 __all__ = ["BLOSC2", "Blosc2"]
 

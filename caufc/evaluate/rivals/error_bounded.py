@@ -9,11 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import (
-    FloatRival,
-    Floats,
-    TensorSpec,
-)
+from .base import FloatRival, Floats, TensorSpec
 
 __all__ = ["ErrorBoundedRival"]
 

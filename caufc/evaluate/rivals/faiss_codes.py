@@ -11,11 +11,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from .base import (
-    ZSTD_LEVEL,
-    FloatRival,
-    Floats,
-)
+from .base import ZSTD_LEVEL, FloatRival, Floats
 
 __all__ = ["FaissRival"]
 

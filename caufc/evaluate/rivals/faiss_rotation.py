@@ -10,12 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..sweep import Sweep
-from .base import (
-    ZSTD_LEVEL,
-    Floats,
-    RivalFamily,
-    TensorSpec,
-)
+from .base import ZSTD_LEVEL, Floats, RivalFamily, TensorSpec
 from .faiss_codes import FaissRival
 
 __all__ = ["FAISS_ROTATION", "RotatedCodes"]

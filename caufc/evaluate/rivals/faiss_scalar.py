@@ -6,12 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..sweep import Sweep
-from .base import (
-    ZSTD_LEVEL,
-    Floats,
-    RivalFamily,
-    TensorSpec,
-)
+from .base import ZSTD_LEVEL, Floats, RivalFamily, TensorSpec
 from .faiss_codes import FaissRival
 
 __all__ = ["FAISS_SCALAR", "ScalarCodes"]

@@ -10,15 +10,8 @@ import numpy as np
 from ...coders.dtypes import to_floats
 from ...types import AnyArray
 from ..sweep import Sweep
-from .base import (
-    Floats,
-    RivalFamily,
-    TensorSpec,
-)
-from .zstd_rival import (
-    ZstdRival,
-    decompress,
-)
+from .base import Floats, RivalFamily, TensorSpec
+from .zstd_rival import ZstdRival, decompress
 
 __all__ = ["FP16", "HalfFloats"]
 

@@ -12,20 +12,9 @@ from numpy.typing import NDArray
 
 from ...coders.dtypes import to_floats
 from ...types import AnyArray
-from ..sweep import (
-    Setting,
-    Sweep,
-)
-from .base import (
-    Floats,
-    RivalFamily,
-    RivalInputs,
-    TensorSpec,
-)
-from .zstd_rival import (
-    ZstdRival,
-    decompress,
-)
+from ..sweep import Setting, Sweep
+from .base import Floats, RivalFamily, RivalInputs, TensorSpec
+from .zstd_rival import ZstdRival, decompress
 
 __all__ = ["INT", "IntCodes"]
 

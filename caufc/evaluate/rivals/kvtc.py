@@ -11,12 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..sweep import Sweep
-from .base import (
-    FloatRival,
-    Floats,
-    RivalFamily,
-    TensorSpec,
-)
+from .base import FloatRival, Floats, RivalFamily, TensorSpec
 
 __all__ = ["KVTC", "KVTC_CALIBRATED", "Kvtc", "allocate", "principal_components"]
 

@@ -11,12 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..sweep import Sweep
-from .base import (
-    FloatRival,
-    Floats,
-    RivalFamily,
-    TensorSpec,
-)
+from .base import FloatRival, Floats, RivalFamily, TensorSpec
 
 __all__ = ["NNCODEC", "NNCodec"]
 

@@ -8,26 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-from ...errors import (
-    OptionError,
-    UnknownNameError,
-)
+from ...errors import OptionError, UnknownNameError
 from ..sweep import Setting
-from .base import (
-    ZSTD_LEVEL,
-    Rival,
-    RivalFamily,
-    RivalInputs,
-)
+from .base import ZSTD_LEVEL, Rival, RivalFamily, RivalInputs
 from .blosc2 import BLOSC2
 from .faiss_rotation import FAISS_ROTATION
 from .faiss_scalar import FAISS_SCALAR
 from .fp16 import FP16
 from .int_codes import INT
-from .kvtc import (
-    KVTC,
-    KVTC_CALIBRATED,
-)
+from .kvtc import KVTC, KVTC_CALIBRATED
 from .nncodec import NNCODEC
 from .sz3 import SZ3_FAMILY
 from .zfp import ZFP

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..sweep import Sweep
-from .base import (
-    Floats,
-    RivalFamily,
-)
+from .base import Floats, RivalFamily
 from .error_bounded import ErrorBoundedRival
 
 __all__ = ["SZ3", "SZ3_FAMILY"]

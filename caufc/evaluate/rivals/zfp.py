@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..sweep import Sweep
-from .base import (
-    Floats,
-    RivalFamily,
-)
+from .base import Floats, RivalFamily
 from .error_bounded import ErrorBoundedRival
 
 __all__ = ["ZFP", "Zfp"]

@@ -10,10 +10,7 @@ import numpy as np
 import zstandard
 
 from ...types import AnyArray
-from .base import (
-    FloatRival,
-    TensorSpec,
-)
+from .base import FloatRival, TensorSpec
 
 __all__ = ["ZstdRival", "decompress"]
 
