@@ -13,7 +13,7 @@ import subprocess
 import sys
 import textwrap
 
-from tools.make.result_tables import RESULTS, ROOT, fill, limits, quality_table, times_fewer
+from tools.make.result_tables import RESULTS, ROOT, fill, limits, quality_table, record, times_fewer
 
 __all__ = ["DOCS", "readme"]
 
@@ -41,6 +41,7 @@ def readme() -> str:
         "qualities": f"\n{table}\n" if table else "",
         "times": times_fewer(),
         "docs": _docs(),
+        **_sizes(),
         "limits": textwrap.fill(LIMITS.format(**limits()), 124, break_on_hyphens=False),
     }
     return fill(TEMPLATE.read_text("utf-8"), parts)
@@ -50,6 +51,12 @@ def _demo() -> str:
     """The demo's first table, shortened."""
     lines = DEMO.read_text("utf-8").partition("\n\n")[0].splitlines()
     return "\n".join([*lines[:2], *(line for line in lines[2:] if line.startswith(SHOWN))])
+
+
+def _sizes() -> dict[str, str]:
+    """GB of an installation without torch and with it."""
+    figures = record("install")["figures"]
+    return {"light": f"{figures['']['mb'] / 1000:.1f}", "whole": f"{figures['torch']['mb'] / 1000:.1f}"}
 
 
 def _docs() -> str:

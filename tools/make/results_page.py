@@ -38,6 +38,7 @@ SHOWS = {
     "lossless": "lossless coding beside zstd and ZipNN",
     "speed": "MB/s by tap and effort, time and memory by number of samples",
     "foundation": "the container: overhead, memory, random access, the time to import",
+    "install": "the size of an installation, without torch and with it",
     "verify": "how fast `verify` reads",
     "hyperprior": "what the learned codec's integer arithmetic costs in rate, and that its symbols do not change",
     "weights": "the learned codec's universal weights beside those of one architecture",
