@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from container import Blocks, assemble, fields_of, header_bytes, split, varint, with_fields
 
 import caufc
 from caufc.errors import CaufError, DamagedError, LimitError, MalformedError, UnsupportedError
 from caufc.limits import Limits
+from tools.attack.container import Blocks, assemble, fields_of, header_bytes, split, varint, with_fields
 
 LOSSY = caufc.encode(np.random.default_rng(0).standard_normal((4, 3, 6)).astype("f4"), align="mean-deviation/channel")
 INDEXED = caufc.encode(np.arange(6, dtype="f4").reshape(3, 2), lossless=True, chunk=1, index=True)
