@@ -6,10 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-from features.common import TORCH_DTYPES, is_torch, torch
+from features.common import NUMPY_DTYPES, TORCH_DTYPES, is_torch, torch
 from hypothesis import strategies as st
 
-NUMPY_DTYPES = ("f4", "f2", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")
 BF16 = TORCH_DTYPES[2:3]
 """bfloat16, where torch is installed."""
 

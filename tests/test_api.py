@@ -152,8 +152,9 @@ def test_what_is_no_feature(features: Any, error: type[Exception]) -> None:
 
 @pytest.mark.parametrize(("option", "value"), [("codec", "zip"), ("nonfinite", "drop")])
 def test_unknown_names(option: str, value: str) -> None:
+    options: dict[str, Any] = {option: value}
     with pytest.raises(UnknownNameError, match=f"'{value}'"):
-        caufc.encode(np.ones((3, 4)), **{option: value})
+        caufc.encode(np.ones((3, 4)), **options)
 
 
 def test_samples_by_slice_and_what_is_no_number() -> None:
@@ -165,10 +166,10 @@ def test_samples_by_slice_and_what_is_no_number() -> None:
         assert reader[9:] == []
         for key in ("a", 1.0):
             with pytest.raises(TypeError, match="neither a number nor a slice"):
-                reader[key]
-    for key in (0, slice(2)):
+                reader[key]  # type: ignore[index]
+    for place in (0, slice(2)):
         with pytest.raises(InputError, match="the reader is closed; open the file again"):
-            reader[key]
+            reader[place]
 
 
 def test_decode_is_not_load(tmp_path: Path) -> None:
@@ -229,7 +230,8 @@ def test_readers_close(tmp_path: Path) -> None:
 
 
 def test_empty_features() -> None:
-    for features in ([], (), {}, {"a": {}}, np.zeros((0, 4), "f4"), [np.zeros((0, 4), "f4")]):
+    empty: tuple[Any, ...] = ([], (), {}, {"a": {}}, np.zeros((0, 4), "f4"), [np.zeros((0, 4), "f4")])
+    for features in empty:
         data = caufc.encode(features)
         assert_same(caufc.decode(data), features)
         with caufc.open(data) as reader:

@@ -21,7 +21,8 @@ MAX_BYTES = 1_000_000
 
 @pytest.fixture(scope="module")
 def feature_map() -> dict[str, Floats]:
-    return load_file(DEMO / "efficientnet_lite0_last.safetensors")
+    found: dict[str, Floats] = load_file(DEMO / "efficientnet_lite0_last.safetensors")
+    return found
 
 
 @pytest.fixture(scope="module")

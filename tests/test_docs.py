@@ -13,7 +13,9 @@ from click import Command, Group
 from click.testing import CliRunner
 
 from caufc import hookspecs
+from caufc.bitstream import CONTENTS
 from caufc.cli.main import caufc as group
+from caufc.codec.transform.parameters import FLAGS
 from caufc.coders.config import DTYPE_CODES
 from caufc.coders.registry import CODECS
 from caufc.coders.sections import ELEMENTS, NUMBERS
@@ -81,3 +83,5 @@ def test_the_registry_has_the_numbers_of_the_code() -> None:
     assert {name: section["type"] for name, section in registry["section"].items()} == NUMBERS
     assert {name: elements[section["element"]] for name, section in registry["section"].items()} == ELEMENTS
     assert {codec.name: codec.id for codec in CODECS} == registry["codec"]
+    assert registry["transform"]["flags"] == FLAGS
+    assert list(registry["content"]) == list(CONTENTS)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from children import Child, run_limited
-from container import assemble, header_bytes, varint
 
 import caufc
 from caufc.bitstream.section import ELEMENTS
@@ -17,6 +16,7 @@ from caufc.codec.hyperprior.weights import DECODER_SECTIONS, Weights
 from caufc.coders import sections
 from caufc.errors import LimitError
 from caufc.limits import Limits
+from tools.attack.container import assemble, header_bytes, varint
 
 SECONDS = 20
 MEMORY = 1 << 30

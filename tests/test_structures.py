@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from features.common import assert_same, needs_torch, torch
+from features.common import NUMPY_DTYPES, TORCH_DTYPES, assert_same, needs_torch, torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import NUMPY_DTYPES, TORCH_DTYPES, item_size, of_bits, ragged, trees
+from strategies import item_size, of_bits, ragged, trees
 
 import caufc
 from caufc.errors import LayoutError
@@ -46,7 +46,7 @@ def test_any_structure_of_samples(sample: Any, count: int) -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(trees, st.sampled_from([{}, {"quality": 5}, {"snr": 30}, {"bpfp": 3}, {"max_error": 0.1}]))
-def test_any_bits_encode_with_loss(features: Any, control: dict[str, float]) -> None:
+def test_any_bits_encode_with_loss(features: Any, control: dict[str, Any]) -> None:
     """All bits that a float can have: what the codec cannot take, it keeps."""
     try:
         data = caufc.encode(features, nonfinite="keep", **control)
@@ -58,7 +58,7 @@ def test_any_bits_encode_with_loss(features: Any, control: dict[str, float]) -> 
 
 @settings(deadline=None, max_examples=100)
 @given(ragged(), st.integers(1, 4), st.sampled_from([{}, {"max_error": 0.05}, {"snr": 30}]))
-def test_ragged_samples(samples: Any, chunk: int, control: dict[str, float]) -> None:
+def test_ragged_samples(samples: Any, chunk: int, control: dict[str, Any]) -> None:
     assert_alike(caufc.decode(caufc.encode(samples, chunk=chunk, **control)), samples)
 
 

@@ -70,7 +70,7 @@ def test_structures_come_back(run: Run, name: str) -> None:
 @pytest.mark.parametrize("after", [".pt", ".npz", ".safetensors"])
 def test_dicts_in_and_out_of_all_formats(run: Run, before: str, after: str) -> None:
     rng = np.random.default_rng(0)
-    values = {"a": rng.standard_normal((5, 3, 4)).astype(np.float32), "ids": np.arange(5)}
+    values: dict[str, Any] = {"a": rng.standard_normal((5, 3, 4)).astype(np.float32), "ids": np.arange(5)}
     tensors = {name: torch.from_numpy(array) for name, array in values.items()}
     if before == ".npz":
         np.savez("x.npz", **values)

@@ -21,7 +21,7 @@ PAYLOADS = np.array([0x7FC00001, 0xFFC12345, 0x7F800000, 0xFF800000, 0x7F800001]
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("control", [{}, {"snr": 30}, {"max_error": 0.1}])
 @pytest.mark.parametrize("size", [2, 400])
-def test_refused(value: float, control: dict[str, float], size: int) -> None:
+def test_refused(value: float, control: dict[str, Any], size: int) -> None:
     array = np.ones((size, 5), "f4")
     array[size // 2, 1] = value
     count = "1 NaN and 0 Inf" if np.isnan(value) else "0 NaN and 1 Inf"
@@ -31,7 +31,7 @@ def test_refused(value: float, control: dict[str, float], size: int) -> None:
 
 @pytest.mark.parametrize("dtype", ["f4", "f2", "f8"])
 @pytest.mark.parametrize("control", [{}, {"snr": 30}, {"max_error": 0.01}, {"bpfp": 4}, {"quality": 0}])
-def test_kept_exactly(dtype: str, control: dict[str, float], minilm: Any) -> None:
+def test_kept_exactly(dtype: str, control: dict[str, Any], minilm: Any) -> None:
     array = minilm[5].astype(dtype)
     where = np.random.default_rng(0).random(array.shape) < 0.01
     with np.errstate(invalid="ignore"):
@@ -96,7 +96,7 @@ SCALES = [1e-300, 1e-40, 1e-20, 1e-6, 1e6, 1e12, 1e18, 1e30]
 @pytest.mark.parametrize(("dtype", "scale"), [*(("f4", s) for s in SCALES), *(("f8", s) for s in [*SCALES, 1e300])])
 @pytest.mark.parametrize("control", [{}, {"snr": 40}, {"bpfp": 6}])
 @pytest.mark.parametrize("align", [None, "min-max", "percentile/channel", "robust/token"])
-def test_any_magnitude(scale: float, dtype: str, control: dict[str, float], align: str | None) -> None:
+def test_any_magnitude(scale: float, dtype: str, control: dict[str, Any], align: str | None) -> None:
     """What float32 cannot square and sum is kept without loss; nothing overflows."""
     with np.errstate(over="ignore"):
         array = (np.random.default_rng(0).standard_normal((60, 12)) * scale).astype(dtype)

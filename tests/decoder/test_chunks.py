@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from container import read_varint, split
 from features.common import assert_same
 
 import caufc
@@ -21,6 +20,7 @@ from caufc.decoder.random_access import FileReader
 from caufc.encoder.survey import survey_tensor
 from caufc.features import to_source
 from caufc.layouts import Layout
+from tools.attack.container import read_varint, split
 
 DIGESTS = """
 import hashlib, sys

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from container import assemble, split
 
 import caufc
 from caufc.errors import CaufError, DamagedError, FormatError, UnsupportedError
+from tools.attack.container import assemble, split
 
 rng = np.random.default_rng(0)
 TOKENS = np.rint(rng.standard_normal((5, 6)) * 8).astype("f4") / 8

@@ -38,7 +38,7 @@ def run_of(
 
 
 def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    methods = [BLIND, TASK, *find_families(["fp16"])]
+    methods: list[Method] = [BLIND, TASK, *find_families(["fp16"])]
     curves = run_of(tmp_path / "w", methods).measure()
     assert [(found.method.key, found.failures) for found in curves] == [("blind", {}), ("task", {}), ("fp16", {})]
     for found in curves:
@@ -72,7 +72,7 @@ def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeyp
 
 def test_progress_is_of_what_is_left_to_do(tmp_path: Path) -> None:
     """FeatureFile points take no time: what remains would else seem to be done in none."""
-    methods = [BLIND, *find_families(["fp16", "blosc2"])]
+    methods: list[Method] = [BLIND, *find_families(["fp16", "blosc2"])]
     run_of(tmp_path / "w", methods).measure()
     for store in (tmp_path / "w" / "points").rglob("blosc2.json"):
         store.unlink()
@@ -146,7 +146,7 @@ def test_codecs_without_weights_for_a_task_are_left_out(tmp_path: Path) -> None:
 
 
 def test_both_halves_are_tested_with_what_the_other_one_fits(tmp_path: Path) -> None:
-    methods = [TASK, *find_families(["fp16"])]
+    methods: list[Method] = [TASK, *find_families(["fp16"])]
     one, _ = run_of(tmp_path / "one", methods).measure()
     task, fp16 = run_of(tmp_path / "both", methods, both_halves=True).measure()
     assert (task.samples, task.numel) == (one.samples + 40, one.numel + 40 * 8 * 16)

@@ -16,6 +16,21 @@ try:
 except ImportError:
     torch = None  # type: ignore[assignment]
 
+__all__ = [
+    "NUMPY_DTYPES",
+    "TORCH_DTYPES",
+    "arrays_of",
+    "assert_same",
+    "bits",
+    "is_torch",
+    "load",
+    "needs_torch",
+    "rebuild",
+    "to_torch",
+    "torch",
+    "write",
+]
+
 needs_torch = pytest.mark.skipif(torch is None, reason="torch is not installed")
 TORCH_NAMES = ("float32", "float16", "bfloat16", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 TORCH_DTYPES: tuple[Any, ...] = tuple(getattr(torch, name) for name in TORCH_NAMES if torch is not None)
@@ -40,7 +55,7 @@ def to_torch(features: Any) -> Any:
 def bits(tensor: Any) -> bytes:
     """The bytes of a tensor, so that NaNs compare."""
     if is_torch(tensor):
-        return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        tensor = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
     return np.asarray(tensor).tobytes()
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from caufc.plugin_manager import default_manager
 
 from .common import assert_same, load, needs_torch, rebuild, to_torch, torch, write
 
-ARRAYS = {"a": np.arange(6, dtype="f4").reshape(3, 2), "b": np.arange(3)}
+ARRAYS: dict[str, Any] = {"a": np.arange(6, dtype="f4").reshape(3, 2), "b": np.arange(3)}
 
 
 def save(kind: str, folder: Path) -> Path:
@@ -176,6 +176,10 @@ def test_a_built_in_format_writes_and_reads_like_a_plugin_s(item: FeatureFormat,
 
 def test_what_a_plugin_s_format_tells_is_used(tmp_path: Path) -> None:
     """Aliases, limits, and a stream to write to."""
+
+    def dump(features: Any, stream: IO[bytes]) -> None:
+        stream.write(features.tobytes())
+
     item = FeatureFormat(
         ".raw",
         lambda _path: None,
@@ -183,7 +187,7 @@ def test_what_a_plugin_s_format_tells_is_used(tmp_path: Path) -> None:
         aliases=(".bin",),
         read_within=lambda path, limits: np.frombuffer(path.read_bytes()[: limits.tensors], "u1"),
         problem=lambda _structure, names, _dtypes: None if names == [""] else ("names", names[0]),
-        dump=lambda features, stream: stream.write(features.tobytes()),
+        dump=dump,
         framework="numpy",
     )
     path = tmp_path / "x.bin"

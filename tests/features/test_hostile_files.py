@@ -20,10 +20,10 @@ import numpy as np
 import pytest
 from children import run_limited
 from click.testing import CliRunner
-from container import SIGNATURE, varint
 
 import caufc
 from caufc.cli.main import caufc as console
+from tools.attack.container import SIGNATURE, varint
 
 from .common import needs_torch, torch
 
@@ -199,6 +199,13 @@ def many_references() -> Any:
     return [torch.zeros(1)] * 6_000_000
 
 
+def itself() -> list[Any]:
+    """A list that holds itself."""
+    loop: list[Any] = []
+    loop.append(loop)
+    return loop
+
+
 PT: dict[str, Make] = {
     "code": torch_file({"x": Trap()}),
     "code_legacy": torch_file({"x": Trap()}, legacy=True),
@@ -217,7 +224,7 @@ PT: dict[str, Make] = {
     "meta": torch_file(lambda: torch.empty(1 << 40, device="meta")),
     "quantised": torch_file(lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.quint8)),
     "legacy_storage": legacy_storage,
-    "itself": torch_file(lambda: (lambda loop: loop.append(loop) or loop)([])),
+    "itself": torch_file(itself),
 }  # fmt: skip
 
 FORMATS = {".npz": NPZ, ".safetensors": SAFETENSORS} | ({} if torch is None else {".pt": PT})

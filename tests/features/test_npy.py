@@ -4,7 +4,7 @@ import io
 import os
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -25,7 +25,9 @@ def npy(descr: str, shape: str, values: bytes = b"", version: tuple[int, int] = 
 @pytest.mark.parametrize("shape", [(), (3,), (4, 3), (0, 5), (2, 3, 4)])
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("byteorder", ["<", ">"])
-def test_round_trip(tmp_path: Path, dtype: str, shape: tuple[int, ...], order: Any, byteorder: str) -> None:
+def test_round_trip(
+    tmp_path: Path, dtype: str, shape: tuple[int, ...], order: Any, byteorder: Literal["<", ">"]
+) -> None:
     array = np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(np.dtype(dtype))
     np.save(tmp_path / "x.npy", np.asarray(array, np.dtype(dtype).newbyteorder(byteorder), order=order))
     leaf = read(tmp_path / "x.npy")

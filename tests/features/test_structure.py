@@ -213,7 +213,7 @@ def test_tensors_are_taken_as_they_are() -> None:
     parameter = torch.nn.Parameter(torch.arange(6.0).reshape(2, 3))
     negative = torch.tensor([1 + 2j, 3 - 1j]).conj().imag
     assert negative.is_neg()
-    features = {
+    features: dict[str, Any] = {
         "grad": parameter,
         "negative": negative,
         "strided": torch.arange(12.0).reshape(3, 4).t()[:2],

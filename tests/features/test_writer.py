@@ -295,5 +295,6 @@ def test_an_interrupt_while_a_member_of_a_zip_is_opened_stays_an_interrupt(monke
         raise KeyboardInterrupt
 
     monkeypatch.setattr(zipfile.ZipFile, "_open_to_write", interrupted)
+    assert NPZ.dump is not None
     with pytest.raises(KeyboardInterrupt):
         NPZ.dump({"x": np.zeros(3)}, io.BytesIO())

@@ -28,7 +28,8 @@ def maps() -> NDArray[np.float32]:
     rng = np.random.default_rng(0)
     mixing = rng.standard_normal((CHANNELS, CHANNELS))
     values = rng.standard_normal((SAMPLES, CHANNELS, SIDE, SIDE)) + 2 * rng.standard_normal((SAMPLES, CHANNELS, 1, 1))
-    return np.einsum("cd,bdhw->bchw", mixing, values).astype(np.float32)
+    mixed: NDArray[np.float32] = np.einsum("cd,bdhw->bchw", mixing, values).astype(np.float32)
+    return mixed
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,8 +11,7 @@ import caufc
 from caufc.errors import PluginError, UnknownNameError
 from caufc.testing import check_backbone
 
-if TYPE_CHECKING:
-    from plugins.conftest import Site
+from .conftest import Site
 
 torch = pytest.importorskip("torch")
 

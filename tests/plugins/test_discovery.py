@@ -8,7 +8,6 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,8 +15,7 @@ from caufc import hookspecs
 from caufc.errors import PluginError
 from caufc.plugin_manager import BUILT_IN, PluginManager
 
-if TYPE_CHECKING:
-    from conftest import Site
+from .conftest import Site
 
 Source = Callable[..., str]
 
@@ -174,4 +172,5 @@ def test_profiles_and_formats_collide_too(
     site.add(source, name="b", distribution="dist-b")
     with pytest.raises(PluginError, match=r"dist-a.*dist-b"):
         find(site.manager())
-    assert site.manager().profiles() == site.manager().feature_formats() == site.manager().tasks() == []
+    manager = site.manager()
+    assert [*manager.profiles(), *manager.feature_formats(), *manager.tasks()] == []

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 
 from caufc.errors import PluginError, UnknownNameError
 from caufc.plugin_manager import default_manager
 
-if TYPE_CHECKING:
-    from plugins.conftest import Site
+from .conftest import Site
 
 Source = Callable[..., str]
 

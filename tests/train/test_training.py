@@ -87,8 +87,8 @@ def test_the_integer_network_follows_the_float_one(features: tuple[Path, Path]) 
     planes = aligned_planes("maps", np.load(features[0]))
     for shortcut in (True, False):
         model = ScaleHyperprior(ModelShape(6, 40, (0.01, 1.0), shortcut)).eval()
-        torch.nn.init.normal_(model.analysis[-1].weight, std=0.1)
-        torch.nn.init.normal_(model.synthesis[-1].weight, std=0.1)
+        for network in (model.analysis, model.synthesis):
+            torch.nn.init.normal_(network[-1].get_parameter("weight"), std=0.1)
         weights = read_weights(export_weights(model, planes), DEFAULT_LIMITS).weights
         codec, plane = HyperpriorCodec(weights, 1), planes[0].values[:128]
         symbols = codec.symbols(plane)
