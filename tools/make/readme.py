@@ -25,8 +25,8 @@ DOCS = ("recipes", "plugins", "evaluate", "results", "architecture", "codec", "g
 """Pages of docs/; README lists those that are there."""
 
 LIMITS = """\
-**Limits today.** One core encodes {encode} MB/s and decodes {decode}. Language models gain least, as their first
-tokens, which all others read (sinks), are coded like any{language}. Steps grow with the number of
+**Limits today.** One core encodes {encode} MB/s and decodes {decode}. KV caches of language models gain least, as the
+first tokens, which all others read (sinks), are coded like any{language}. Steps grow with the number of
 channels: where tokens are wide, medium keeps less."""
 
 SHOWN = ("caufc medium", "caufc lossless", "fp16", "int8")
