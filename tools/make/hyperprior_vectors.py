@@ -156,7 +156,7 @@ def invalid(weights: Path) -> Iterator[tuple[str, int, str, bytes]]:
         "hyperprior-rate-too-high": (400, base.with_parameters(2)),
         "hyperprior-no-weights": (401, base.with_array(NETWORK, None)),
         "hyperprior-no-width": (402, base.changed(NETWORK, 0, 0)),
-        "hyperprior-network-flags": (402, base.changed(NETWORK, 3, 1 << 15)),
+        "hyperprior-network-flags": (402, base.changed(NETWORK, 3, 2)),
         "hyperprior-no-synthesis": (403, base.with_array(SYNTHESIS, None)),
         "hyperprior-short-kernels": (403, base.with_array(HYPER_SYNTHESIS, base.arrays[HYPER_SYNTHESIS][:-1])),
         "hyperprior-part-of-encoder": (403, base.with_array(GAINS, base.arrays[INVERSE_GAINS])),

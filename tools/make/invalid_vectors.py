@@ -213,7 +213,7 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "transform-no-layout", 200, "MalformedError", with_record(layout=None).to_bytes()
     yield "transform-integers", 200, "MalformedError", with_record(dtype=6).to_bytes()
     for name, parameters in (
-        ("step-zero", [0.0, 0, 0, 20]), ("shift-large", [0.5, 33, 0, 20]), ("transforms-unknown", [0.5, 0, 64, 20]),
+        ("step-zero", [0.0, 0, 0, 20]), ("shift-large", [0.5, 33, 0, 20]), ("transforms-unknown", [0.5, 0, 8, 20]),
         ("level-large", [0.5, 0, 0, 256]), ("parameters-short", [0.5, 0]), ("level-float", [0.5, 0, 0, 20.0]),
     ):  # fmt: skip
         yield name, 201, "MalformedError", with_record(parameters=parameters).to_bytes()
