@@ -110,3 +110,11 @@ def test_the_glossary_has_each_word_once() -> None:
     words = re.findall(r"^- \*\*(.+?)\*\*:", GLOSSARY, re.MULTILINE)
     assert len(words) > 60
     assert len(set(words)) == len(words)
+
+
+@pytest.mark.parametrize("name", ["house", "suite"])
+def test_the_figures_of_the_architecture_are_those_that_were_measured(name: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    measured = (ROOT / "tools" / "results" / f"{name}.md").read_text("utf-8")
+    table = re.search(r"(\|.*\n)+", measured)
+    assert table and table.group() in page
