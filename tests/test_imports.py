@@ -95,7 +95,7 @@ DECODER_LOADS = (
     *("coders.sections", "coders.side_files", "coders.work"),
     *("decoder", "decoder.collector", "decoder.file_decoder", "decoder.lookup", "decoder.random_access"),
     "decoder.recovery",
-    *("descriptors", "errors", "layouts", "limits", "octaves", "types"),
+    *("descriptors", "errors", "layouts", "limits", "octaves", "packages", "types"),
 )
 """What importing all of the decoder loads of caufc; coders follow when a file names their codec."""
 
