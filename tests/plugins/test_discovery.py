@@ -9,9 +9,12 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from caufc import hookspecs
+from caufc.cli.extract import command as extract
 from caufc.errors import PluginError, UnknownNameError
 from caufc.features.formats import find_format
 from caufc.output_names import plugin_formats
@@ -263,3 +266,31 @@ def test_a_plugin_that_takes_a_suffix_stops_no_command(
     if suffix == ".h5":
         with pytest.raises(PluginError, match=r"dist-a.*dist-b"):
             plugin_formats(".H5")
+
+
+def test_extract_beside_a_plugin_that_takes_a_suffix(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.add(FORMAT.format("'.NPY'", []), name="bad", distribution="bad-dist")
+    site.add(
+        "import numpy as np\n"
+        "class Ones:\n"
+        "    def prepare(self, paths): return paths\n"
+        "    def extract(self, inputs, taps): return {'mid': np.ones((len(inputs), 3), 'f4')}\n"
+        "    def resume(self, features, tap): return features\n"
+        "@hookimpl\ndef caufc_backbones():\n"
+        "    yield Backbone('ones', [Tap('mid', 'b c')], load=lambda arch: Ones())\n"
+        "@hookimpl\ndef caufc_feature_formats():\n"
+        "    yield FeatureFormat('.raw', id, lambda path, array: path.write_bytes(array.tobytes()))\n",
+        name="good",
+        distribution="good-dist",
+    )
+    manager = site.manager()
+    for module in ("caufc.output_names", "caufc.cli.extract"):
+        monkeypatch.setattr(f"{module}.default_manager", lambda: manager)
+    (tmp_path / "one.txt").write_text("one")
+    for name in ("x.npy", "x.raw"):
+        arguments = ["--arch", "ones", "--tap", "mid", str(tmp_path / "one.txt"), "-o", str(tmp_path / name), "--quiet"]
+        result = CliRunner().invoke(extract, arguments, catch_exceptions=False)
+        assert (result.exit_code, result.stderr) == (0, "")
+    assert np.load(tmp_path / "x.npy").tobytes() == (tmp_path / "x.raw").read_bytes() == np.ones(3, "f4").tobytes()
