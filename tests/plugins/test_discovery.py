@@ -281,7 +281,7 @@ def test_extract_beside_a_plugin_that_takes_a_suffix(
         "@hookimpl\ndef caufc_backbones():\n"
         "    yield Backbone('ones', [Tap('mid', 'b c')], load=lambda arch: Ones())\n"
         "@hookimpl\ndef caufc_feature_formats():\n"
-        "    yield FeatureFormat('.raw', id, lambda path, array: path.write_bytes(array.tobytes()))\n",
+        "    yield FeatureFormat('.raw', id, lambda path, found: path.write_bytes(found['mid'].tobytes()))\n",
         name="good",
         distribution="good-dist",
     )
