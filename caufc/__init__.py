@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from .errors import UnknownNameError as UnknownNameError
     from .errors import UnsupportedError as UnsupportedError
     from .errors import VersionError as VersionError
+    from .files import decode_file as decode_file
+    from .files import encode_file as encode_file
     from .hookspecs import hookimpl as hookimpl
     from .layouts import Layout as Layout
     from .limits import Limits as Limits
@@ -77,6 +79,7 @@ _HOMES = {
         "UnsupportedError",
         "VersionError",
     ],
+    "files": ["decode_file", "encode_file"],
     "hookspecs": ["hookimpl"],
     "limits": ["Limits"],
     "packages": ["MissingPackageWarning"],

@@ -106,7 +106,8 @@ def encode(
         tap: where the features were taken; one name, or a dict by tensor name.
         layout: meaning of the axes (``b c h w``); one expression, or a dict by tensor name; guessed when None.
         profile: name or ``.caufp`` file of a profile.
-        codec: ``transform``, or ``hyperprior``, the learned codec; it takes a quality or a rate.
+        codec: a codec with loss by its name: ``transform``, or ``hyperprior``, the learned one, which takes a quality
+            or a rate.
         quality: 0 to 100, or ``low``, ``medium``, ``high``; medium when no rate control is given.
         snr: signal-to-noise ratio in dB over the whole file.
         bpfp: bits per feature point of the whole file, all bytes counted.

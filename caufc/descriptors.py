@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from .errors import OptionError
 from .layouts import Layout
@@ -33,8 +33,10 @@ __all__ = [
 
 AlignmentKind = Literal["none", "min-max", "mean-deviation", "percentile", "robust"]
 AlignmentScope = Literal["global", "channel", "token"]
-ALIGNMENT_KINDS: tuple[AlignmentKind, ...] = ("none", "min-max", "mean-deviation", "percentile", "robust")
-ALIGNMENT_SCOPES: tuple[AlignmentScope, ...] = ("global", "channel", "token")
+ALIGNMENT_KINDS: tuple[AlignmentKind, ...] = get_args(AlignmentKind)
+ALIGNMENT_SCOPES: tuple[AlignmentScope, ...] = get_args(AlignmentScope)
+"""Their order is that of the registry's numbers."""
+
 LARGEST = 2.0**100
 """Statistics and ranges of an alignment are at most this: float32 holds them, and their inverses."""
 
@@ -97,7 +99,7 @@ class Alignment:
 
 
 Reads = Literal["tokens", "mean", "first"]
-READS: tuple[Reads, ...] = ("tokens", "mean", "first")
+READS: tuple[Reads, ...] = get_args(Reads)
 """What may be read of features: every token, their mean alone, or the first token alone."""
 
 

@@ -119,7 +119,7 @@ def encode_file(
     stream = None if isinstance(output, str | Path) else output
     name = "-" if stream is not None else str(output)
     features = read(source, suffix, plugin_formats(suffix), limits=options.get("limits", DEFAULT_LIMITS))
-    if stream is None:
+    if stream is None and name != str(source):
         check_container(name)
     check_free(name, str(source), force)
     try:

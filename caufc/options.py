@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .catalog import UNIVERSAL, find_profile, find_weights
-from .coders.registry import CODECS, Codec, codec_named
+from .coders.registry import Codec, codec_named, lossy_codecs
 from .coders.side_files import ProfileFile, WeightsFile
 from .descriptors import READS, Alignment, Tap
 from .encoder.effort import Effort
@@ -123,7 +123,7 @@ def make_options(
     """
     coding = codec_named(codec)
     if coding is None:
-        raise UnknownNameError("codec", codec, [known.name for known in CODECS if known.lossy])
+        raise UnknownNameError("codec", codec, [known.name for known in lossy_codecs()])
     target = Target.choose(quality, snr, bpfp, max_error, lossless)
     model = _weights(coding, weights, target, outliers, profile)
     if nonfinite not in ("error", "keep"):
@@ -173,7 +173,7 @@ def _weights(
     outliers: str | None,
     profile: ProfileFile | None,
 ) -> WeightsFile | None:
-    """The weights of a learned codec; None for a codec without.
+    """The weights of a learned codec; None for a codec without. Targets are checked for both.
 
     Raises:
         OptionError: for options that the codec does not have, and for targets that it cannot promise.
@@ -183,6 +183,7 @@ def _weights(
         if weights is not None or outliers is not None:
             option = "outliers" if weights is None else "weights"
             raise OptionError(f"the {codec.name} codec has no {option}", remedy="use --codec hyperprior")
+        codec.load("rate_control").check(target)
         return None
     if outliers not in (None, "keep", "clip"):
         raise UnknownNameError("way with outliers", outliers, ("keep", "clip"))

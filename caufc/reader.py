@@ -110,7 +110,7 @@ class Info:
     Args:
         version: of the format.
         arch: architecture ID.
-        codec: ``transform`` or ``hyperprior``, or ``lossless`` if every tensor is.
+        codec: name of the codec with loss, or ``lossless`` if every tensor is.
         samples: number of samples.
         tensors: name, dtype, shape of a sample (None where it varies), layout, tap, codec, alignment of each.
         bytes: of the file.

@@ -1,12 +1,10 @@
-"""Documents say what is true: README, specification, help texts, hooks."""
+"""Documents say what is true: specification, help texts, hooks."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -15,15 +13,16 @@ from click import Command, Group
 from click.testing import CliRunner
 
 from caufc import hookspecs
+from caufc.bitstream import CONTENTS
 from caufc.cli.main import caufc as group
+from caufc.codec.transform.parameters import FLAGS
 from caufc.coders.config import DTYPE_CODES
 from caufc.coders.registry import CODECS
 from caufc.coders.sections import ELEMENTS, NUMBERS
 from caufc.descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
-from tools.make import readme
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text("utf-8")
+PLUGINS = (ROOT / "docs" / "plugins.md").read_text("utf-8")
 SPEC = (ROOT / "spec" / "cauf-1.0.md").read_text("utf-8")
 
 
@@ -31,27 +30,6 @@ def commands() -> list[tuple[str, Command]]:
     assert isinstance(group, Group)
     context = group.make_context("caufc", [], resilient_parsing=True)
     return [(name, command) for name in group.list_commands(context) if (command := group.get_command(context, name))]
-
-
-def test_the_readme_is_what_its_template_and_the_results_make() -> None:
-    assert readme.readme() == README
-
-
-def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 2
-    for block in blocks:
-        subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True, timeout=120)
-
-
-def test_the_commands_of_the_readme_have_the_options_they_use() -> None:
-    known = dict(commands())
-    lines = [line for line in re.findall(r"^caufc (.*)$", README, re.MULTILINE) if line.split()[0] in known]
-    assert len(lines) > 10
-    for line in lines:
-        words = line.partition("#")[0].split()
-        options = {option for p in known[words[0]].params for option in (*p.opts, *p.secondary_opts)}
-        assert {word for word in words if re.fullmatch(r"--?[a-z-]+", word)} <= options, line
 
 
 @pytest.mark.parametrize(("name", "command"), commands(), ids=[name for name, _ in commands()])
@@ -67,7 +45,7 @@ def test_every_hook_is_documented_with_its_signature() -> None:
     assert len(hooks) == 4
     for hook in hooks:
         assert inspect.getdoc(hook)
-        assert hook.__name__ in README
+        assert hook.__name__ in PLUGINS
 
 
 def test_the_listing_in_the_specification_is_the_vector() -> None:
@@ -105,3 +83,5 @@ def test_the_registry_has_the_numbers_of_the_code() -> None:
     assert {name: section["type"] for name, section in registry["section"].items()} == NUMBERS
     assert {name: elements[section["element"]] for name, section in registry["section"].items()} == ELEMENTS
     assert {codec.name: codec.id for codec in CODECS} == registry["codec"]
+    assert registry["transform"]["flags"] == FLAGS
+    assert list(registry["content"]) == list(CONTENTS)

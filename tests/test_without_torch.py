@@ -178,9 +178,9 @@ def test_what_plugins_write_without_torch_is_told(tmp_path: Path) -> None:
     path = tmp_path / "x.cauf"
     path.write_bytes(as_torch(T))
     code = (
-        "from caufc import FeatureFormat; from caufc.cli import decoding, decode\n"
+        "from caufc import FeatureFormat, files; from caufc.cli import decode\n"
         "raw = FeatureFormat('.raw', print, lambda path, array: path.write_bytes(array.tobytes()))\n"
-        "decoding.plugin_formats = decode.plugin_formats = lambda suffix: [raw]\n"
+        "files.plugin_formats = decode.plugin_formats = lambda suffix: [raw]\n"
         "from caufc.cli.main import main; main()"
     )
     ran = without_torch(code, "decode", path, "-o", tmp_path / "x.raw")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ..coders.registry import lossy_codecs
 from ..descriptors import Alignment
 from ..errors import CaufError, OptionError, UnknownNameError
 from ..layouts import Layout
@@ -71,7 +72,7 @@ codec_option = click.option(
     default="transform",
     show_default=True,
     metavar="NAME",
-    help="transform, or hyperprior: learned.",
+    help=", or ".join(f"{known.name}: {known.note}" if known.note else known.name for known in lossy_codecs()) + ".",
 )
 effort_option = click.option(
     "--effort", default="default", show_default=True, metavar="fast|default|best", help="How long to look for less."

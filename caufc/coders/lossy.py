@@ -23,7 +23,7 @@ from ..align import (
     truncate,
 )
 from ..codec.transform.grids import Geometry
-from ..descriptors import ALIGNMENT_KINDS
+from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
 from ..errors import LayoutError, MalformedError
 from ..types import DTYPES, AnyArray
 from .base import DecodedSymbols, EncodedPayload, Samples, Shapes, Terms, Work, split
@@ -42,9 +42,10 @@ def value_aligner(config: TensorConfig, channels: int) -> ValueAligner:
     record = config.alignment
     if record is None:
         return GlobalAligner(0.0, 1.0)
-    if record.scope == 0:
+    scope = ALIGNMENT_SCOPES[record.scope]
+    if scope == "global":
         return GlobalAligner(record.offset, record.scale)
-    if record.scope == 2:
+    if scope == "token":
         return TokenAligner(ALIGNMENT_KINDS[record.kind])
     offsets, scales = (config.arrays.get(name, np.empty(0, "<i2")) for name in (OFFSETS, SCALES))
     if offsets.shape != (channels,) or scales.shape != (channels,):

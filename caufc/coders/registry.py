@@ -13,7 +13,17 @@ from typing import Any
 
 from ..errors import UnsupportedError
 
-__all__ = ["CODECS", "HYPERPRIOR", "LOSSLESS", "TRANSFORM", "Codec", "codec_named", "codec_of", "codec_of_all"]
+__all__ = [
+    "CODECS",
+    "HYPERPRIOR",
+    "LOSSLESS",
+    "TRANSFORM",
+    "Codec",
+    "codec_named",
+    "codec_of",
+    "codec_of_all",
+    "lossy_codecs",
+]
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,7 @@ class Codec:
         coder: ``module:class`` of its :class:`~caufc.coders.base.TensorCoder`.
         drafting: ``module:class`` of how an encoder chooses for a tensor; None where there is nothing to choose.
         rate_control: ``module:class`` of how an encoder meets a target; None where there is nothing to control.
+        note: what help says of it, if anything.
         weighted: whether the weights that a file names or holds are sections of each of its tensors.
     """
 
@@ -34,6 +45,7 @@ class Codec:
     coder: str
     drafting: str | None = None
     rate_control: str | None = None
+    note: str = ""
     weighted: bool = False
 
     @property
@@ -61,6 +73,7 @@ HYPERPRIOR = Codec(
     coder="coders.hyperprior:HyperpriorCoder",
     drafting="encoder.hyperprior_drafting:HyperpriorDrafting",
     rate_control="encoder.rate_control:ModelRateControl",
+    note="learned",
     weighted=True,
 )
 
@@ -81,7 +94,12 @@ def codec_of(number: int, tensor: str) -> Codec:
 
 def codec_named(name: str) -> Codec | None:
     """The lossy codec of a name; None if there is none."""
-    return next((codec for codec in CODECS if codec.lossy and codec.name == name), None)
+    return next((codec for codec in lossy_codecs() if codec.name == name), None)
+
+
+def lossy_codecs() -> list[Codec]:
+    """The codecs with loss, among which options choose."""
+    return [codec for codec in CODECS if codec.lossy]
 
 
 def codec_of_all(codecs: Iterable[Codec]) -> Codec:

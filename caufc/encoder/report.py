@@ -28,7 +28,7 @@ class TensorReport:
         shape: of a sample, None where it varies.
         layout: expression, None where the tensor is coded without loss.
         guessed: whether the layout was a guess.
-        codec: ``transform``, ``hyperprior`` or ``lossless``.
+        codec: its codec by name, such as ``transform`` or ``lossless``.
         alignment: ``kind/scope``.
         step: quantiser step in aligned units, gain included; None without quantiser.
     """

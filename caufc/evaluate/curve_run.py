@@ -127,9 +127,9 @@ class CurveRun:
                 break
 
     def _smaller(self, lowest: Point) -> Setting | None:
-        """Half the rate, for the transform codec, whose quality has come to its end there."""
-        own = isinstance(self.method, CodecMethod) and self.method.options.get("codec", "transform") == "transform"
-        return {"bpfp": lowest.bpfp / 2} if own else None
+        """Half the rate, for a codec that meets any, where quality has come to its end."""
+        free = isinstance(self.method, CodecMethod) and not self.method.weighted
+        return {"bpfp": lowest.bpfp / 2} if free else None
 
     def _refine(self) -> None:
         """Measure points in the middle of the two between which agreement reaches the mark."""

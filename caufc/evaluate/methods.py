@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from ..coders.registry import TRANSFORM, codec_named
 from ..descriptors import Tap
 from ..errors import OptionError, UnknownNameError
 from .rivals.base import RivalFamily
@@ -55,6 +56,12 @@ class CodecMethod:
     layouts: Mapping[str, str] = field(default_factory=dict)
     passes_reads: bool = False
     cost: float = 0.3
+
+    @property
+    def weighted(self) -> bool:
+        """Whether its codec has the few rates of a learned model, rather than any."""
+        codec = codec_named(self.options.get("codec", TRANSFORM.name))
+        return codec is not None and codec.weighted
 
     def missing(self) -> str | None:
         """The reason why it cannot run; None if it can."""

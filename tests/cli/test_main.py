@@ -83,7 +83,7 @@ def test_a_defect_is_not_hidden(run: Run, monkeypatch: pytest.MonkeyPatch, maps:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr("caufc.cli.encoding.encode_to", broken)
+    monkeypatch.setattr("caufc.encoder.encoder.Encoder.encode", broken)
     with pytest.raises(ZeroDivisionError):
         run("encode", maps)
 
@@ -107,7 +107,7 @@ def raising(error: BaseException) -> Callable[..., None]:
 def test_errors_of_the_machine(
     run: Run, monkeypatch: pytest.MonkeyPatch, maps: Path, error: BaseException, code: int, message: str
 ) -> None:
-    monkeypatch.setattr("caufc.cli.encoding.encode_to", raising(error))
+    monkeypatch.setattr("caufc.encoder.encoder.Encoder.encode", raising(error))
     ran = run("encode", maps)
     assert (ran.code, ran.out, ran.err) == (code, "", message)
     assert not Path("maps.cauf").exists()
@@ -120,7 +120,7 @@ def test_a_signal_that_became_an_error_of_an_import_ends_as_the_signal_does(
     """Python 3.11 makes a RuntimeError of what ``__set_name__`` raises: it was a traceback."""
     error = RuntimeError("Error calling __set_name__")
     error.__cause__ = signal
-    monkeypatch.setattr("caufc.cli.encoding.encode_to", raising(error))
+    monkeypatch.setattr("caufc.encoder.encoder.Encoder.encode", raising(error))
     assert run("encode", maps).code == code
     error.__cause__ = None
     with pytest.raises(RuntimeError):

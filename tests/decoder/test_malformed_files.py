@@ -184,14 +184,17 @@ def test_a_wrong_checksum_of_symbols() -> None:
                 read(wrong)
 
 
+UNASSIGNED = 255
+"""The last number of the experimental range: no registry will ever assign it."""
+
 UNSUPPORTED: dict[str, bytes] = {
     "version": assemble(header_bytes(fields_of(split(LOSSY)[0]), (2, 0)), split(LOSSY)[1]),
-    "dtype": edited(LOSSY, set_record(0, 13)),
-    "codec": edited(LOSSY, set_record(5, 3)),
-    "alignment kind": edited(LOSSY, set_record(6, [5, 1, 0.0, 1.0])),
-    "alignment scope": edited(LOSSY, set_record(6, [1, 3, 0.0, 1.0])),
-    "alignment without loss": edited(SINGLE, set_record(6, [5, 0, 0.0, 1.0])),
-    "section type": rearranged(LOSSY, lambda b: [section(60, 0, 3, b""), *b]),
+    "dtype": edited(LOSSY, set_record(0, UNASSIGNED)),
+    "codec": edited(LOSSY, set_record(5, UNASSIGNED)),
+    "alignment kind": edited(LOSSY, set_record(6, [UNASSIGNED, 1, 0.0, 1.0])),
+    "alignment scope": edited(LOSSY, set_record(6, [1, UNASSIGNED, 0.0, 1.0])),
+    "alignment without loss": edited(SINGLE, set_record(6, [UNASSIGNED, 0, 0.0, 1.0])),
+    "section type": rearranged(LOSSY, lambda b: [section(UNASSIGNED, 0, 3, b""), *b]),
     "critical block": rearranged(LOSSY, lambda b: [("X", b""), *b]),
 }
 

@@ -1,6 +1,6 @@
-"""Fill the README's template with what other programs made: the demo's output, the stranger's plugin, measured figures.
+"""Make README.md: what caufc is, with the demo's output and measured figures.
 
-    python -m tools.make.readme            # writes README.md from tools/make/readme_template.md
+    python -m tools.make.readme            # from tools/make/readme_template.md and tools/results
     python -m tools.make.readme --demo     # runs the demo anew first
 
 The demo's output is kept in tools/results/demo.txt.
@@ -9,69 +9,59 @@ The demo's output is kept in tools/results/demo.txt.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+import textwrap
 
-ROOT = Path(__file__).resolve().parents[2]
-DEMO = ROOT / "tools" / "results" / "demo.txt"
+from tools.make.result_tables import RESULTS, ROOT, fill, limits, quality_table, record, times_fewer
 
+__all__ = ["DOCS", "readme"]
 
-def table(name: str, start: str) -> str:
-    """The table of a results page whose first line begins so."""
-    lines = (ROOT / "tools" / "results" / f"{name}.md").read_text("utf-8").splitlines()
-    first = next(i for i, line in enumerate(lines) if line.startswith(start))
-    rest = lines[first:]
-    end = next((i for i, line in enumerate(rest) if not line.startswith("|")), len(rest))
-    return "\n".join(rest[:end])
+PAGE = ROOT / "README.md"
+TEMPLATE = ROOT / "tools" / "make" / "readme_template.md"
+DEMO = RESULTS / "demo.txt"
 
+DOCS = ("recipes", "plugins", "evaluate", "results", "architecture", "codec", "glossary")
+"""Pages of docs/; README lists those that are there."""
 
-def paper() -> str:
-    """What the paper's experiment found, for its codecs and the best rivals."""
-    results = json.loads((ROOT / "tools" / "results" / "paper.json").read_text("utf-8"))
-    lines = [
-        "| | times fewer bytes than the hyperprior of one architecture: interior | read-out | BD-rate, mean | "
-        "geometric | times fewer bytes than the best rival | encode MB/s | decode MB/s |",
-        "|---" * 8 + "|",
-    ]
-    for key in ("blind", "reads", "task", "hyperprior", "nncodec", "int"):
-        own = next(each for each in results["summary"] if each["key"] == key)
-        name = next(method["name"] for method in results["methods"] if method["key"] == key)
-        fewer, speed = own["fewer_than_anchor"]["0.99"], own["speed"]
-        cells = [_times(fewer["interior"]), _times(fewer["read-out"])]
-        cells += [f"{own[mean]['all']:.1f} %" for mean in MEANS]
-        cells += [_times(own["fewer_than_best_rival"].get("0.99", {}).get("all", {}))]
-        lines.append(f"| {' | '.join([name, *cells, *(f'{speed[way]:.1f}' for way in SPEEDS)])} |")
-    return "\n".join(lines)
+LIMITS = """\
+**Limits today.** One core encodes {encode} MB/s and decodes {decode}. KV caches of language models gain least, as the
+first tokens, which all others read (sinks), are coded like any{language}. Steps grow with the number of
+channels: where tokens are wide, medium keeps less."""
 
-
-MEANS = ("bd_rate", "bd_rate_geometric")
-SPEEDS = ("encode_mb_s", "decode_mb_s")
-
-
-def _times(found: dict[str, Any]) -> str:
-    if not found.get("mean"):
-        return "-"
-    some = "" if found["taps"] == found["of"] else f" ({found['taps']} of {found['of']} taps)"
-    return f"{found['mean']:.2f}{some}"
+SHOWN = ("caufc medium", "caufc lossless", "fp16", "int8")
+"""Lines of the demo's first table that README shows, behind its two heads."""
 
 
 def readme() -> str:
-    """The README's text."""
-    stranger = ROOT / "tests" / "stranger"
-    template = (ROOT / "tools" / "make" / "readme_template.md").read_text("utf-8")
-    return template.format(
-        demo=DEMO.read_text("utf-8").strip(),
-        plugin=(stranger / "caufc_stranger.py").read_text("utf-8").strip(),
-        pyproject=(stranger / "pyproject.toml").read_text("utf-8").strip(),
-        rates=table("rates", "| tap | int-k"),
-        speed=table("speed", "| tap | effort"),
-        paper=paper(),
-        divergence=table("divergence", "| tap | BPFP"),
-        foundation=table("foundation", "| figure"),
-    )
+    """The page's text."""
+    table = quality_table()
+    parts = {
+        "demo": _demo(),
+        "qualities": f"\n{table}\n" if table else "",
+        "times": times_fewer(),
+        "docs": _docs(),
+        **_sizes(),
+        "limits": textwrap.fill(LIMITS.format(**limits()), 124, break_on_hyphens=False),
+    }
+    return fill(TEMPLATE.read_text("utf-8"), parts)
+
+
+def _demo() -> str:
+    """The demo's first table, shortened."""
+    lines = DEMO.read_text("utf-8").partition("\n\n")[0].splitlines()
+    return "\n".join([*lines[:2], *(line for line in lines[2:] if line.startswith(SHOWN))])
+
+
+def _sizes() -> dict[str, str]:
+    """GB of an installation without torch and with it."""
+    figures = record("install")["figures"]
+    return {"light": f"{figures['']['mb'] / 1000:.1f}", "whole": f"{figures['torch']['mb'] / 1000:.1f}"}
+
+
+def _docs() -> str:
+    found = [name for name in DOCS if (ROOT / "docs" / f"{name}.md").exists()]
+    return textwrap.fill(", ".join(f"[{name}](docs/{name}.md)" for name in found), 116, subsequent_indent="  ")
 
 
 def main() -> None:
@@ -81,8 +71,8 @@ def main() -> None:
         done = subprocess.run(
             [sys.executable, "-m", "caufc.cli.main", "demo"], capture_output=True, text=True, check=True
         )
-        DEMO.write_text(done.stdout)
-    (ROOT / "README.md").write_text(readme())
+        DEMO.write_text(done.stdout, "utf-8")
+    PAGE.write_text(readme(), "utf-8")
 
 
 if __name__ == "__main__":

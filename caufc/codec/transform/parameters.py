@@ -20,6 +20,7 @@ __all__ = [
     "BASIS_SCALES",
     "CHANNEL_LEVELS",
     "CONTEXT_MAP",
+    "FLAGS",
     "TABLES",
     "Parameters",
 ]
@@ -29,8 +30,8 @@ TABLES, CONTEXT_MAP = "tables", "context-map"
 BASIS, BASIS_SCALES, ANALYSIS, ANALYSIS_SCALES = "basis", "basis-scales", "analysis", "analysis-scales"
 """Names of sections, as the registry has them."""
 
-SPECTRAL, EXTENTS, DEPENDENT = 1, 2, 4
-"""Flags."""
+FLAGS = {"spectral": 1, "extents": 2, "dependent": 4}
+"""The bits of the flags, by the field of :class:`Parameters` that each stands for, as the registry has them."""
 
 MAX_LEVEL = 255
 
@@ -64,7 +65,7 @@ class Parameters:
 
     def to_fields(self) -> tuple[int | float, ...]:
         """As the header holds them [CAUF-0201]."""
-        flags = SPECTRAL * self.spectral + EXTENTS * self.extents + DEPENDENT * self.dependent
+        flags = sum(bit for name, bit in FLAGS.items() if getattr(self, name))
         return (self.step, self.shift, flags, self.level)
 
     @classmethod
@@ -74,11 +75,11 @@ class Parameters:
         Raises:
             MalformedError: if they are not there, or of other types.
         """
-        if [type(field) for field in fields] != [float, int, int, int] or fields[2] not in range(2 * DEPENDENT):
+        if [type(field) for field in fields] != [float, int, int, int] or int(fields[2]) & ~sum(FLAGS.values()):
             raise MalformedError(f"codec parameters {list(fields)}", requirement=201)
         step, shift, flags, level = fields
-        spectral, extents, dependent = (bool(int(flags) & flag) for flag in (SPECTRAL, EXTENTS, DEPENDENT))
-        return cls(step, int(shift), spectral, extents, int(level), dependent)
+        named = {name: bool(int(flags) & bit) for name, bit in FLAGS.items()}
+        return cls(step, int(shift), level=int(level), **named)
 
     def with_quantizer(self, dependent: bool) -> Parameters:
         """The same with the plain or the dependent quantiser, and a step with about the same error."""

@@ -1,0 +1,108 @@
+"""Make docs/results.md: measured figures, what they mean, and a list of all files of results.
+
+    python -m tools.make.results_page            # from tools/make/results_template.md and tools/results
+
+A file of results that ``SHOWS`` does not name is an error: say there what it shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from tools.make.result_tables import (
+    RESULTS,
+    ROOT,
+    cut,
+    divergence_range,
+    fill,
+    importance,
+    nncodec_ahead,
+    paper,
+    qualities,
+    record,
+)
+
+__all__ = ["PAGE", "SHOWS", "results_page"]
+
+PAGE = ROOT / "docs" / "results.md"
+TEMPLATE = ROOT / "tools" / "make" / "results_template.md"
+
+SHOWS = {
+    "qualities": "what low, medium and high do to predictions, to search and to a language model",
+    "rates": "rates at equal agreement, by tap, with all points",
+    "divergence": "bytes at equal divergence of scores, beside NNCodec and int-k",
+    "paper": "the paper's experiment: all methods, all points, the ablation of the alignment steps",
+    "importance": "what networks react to, and what following it blindly saves",
+    "tools": "what each tool of the transform codec buys",
+    "tables": "what universal tables cost, also for kinds of networks that they were not trained on",
+    "lossless": "lossless coding beside zstd and ZipNN",
+    "speed": "MB/s by tap and effort, time and memory by number of samples",
+    "foundation": "the container: overhead, memory, random access, the time to import",
+    "install": "the size of an installation, without torch and with it",
+    "verify": "how fast `verify` reads",
+    "hyperprior": "what the learned codec's integer arithmetic costs in rate, and that its symbols do not change",
+    "weights": "the learned codec's universal weights beside those of one architecture",
+    "training": "losses and hours of the learned codec's training",
+    "house": "objects, frames and files that one encode and one decode take, beside an earlier layout of the code",
+    "determinism": "the same symbols under other processors, numbers of threads and versions",
+    "faults": "killed runs, full disks, closed pipes, changing inputs",
+    "fuzz_flips": "truncations and flipped bits",
+    "fuzz_structure": "mutated structures with right checksums",
+    "fuzz_coverage": "coverage-guided fuzzing of the parsers",
+}
+
+ABOUT_QUALITIES = """
+## What a quality means
+
+From [qualities.md](../tools/results/qualities.md):
+"""
+
+
+def results_page() -> str:
+    """The page's text.
+
+    Raises:
+        KeyError: for a file of results that ``SHOWS`` does not name.
+    """
+    own = qualities()
+    blind = importance()
+    parts = {
+        "qualities": f"{ABOUT_QUALITIES}\n{own}\n" if own else "",
+        "rates": cut("rates", "| tap | int-k"),
+        "divergence": cut("divergence", "| tap | BPFP"),
+        "importance_mean": blind["mean"],
+        "importance_least": blind["least"],
+        "importance_most": blind["most"],
+        "paper": paper(),
+        "nncodec_ahead": nncodec_ahead(),
+        "divergence_range": divergence_range(),
+        "speed": cut("speed", "| tap | effort"),
+        "foundation": cut("foundation", "| figure"),
+        "files": _files(),
+    }
+    return fill(TEMPLATE.read_text("utf-8"), parts)
+
+
+def _files() -> str:
+    """A row for each file of results, in the order of ``SHOWS``."""
+    found = {path.stem for path in RESULTS.glob("*.md")}
+    missing = sorted(found - {*SHOWS})
+    if missing:
+        raise KeyError(f"SHOWS does not say what these show: {', '.join(missing)}")
+    rows = []
+    for name in SHOWS:
+        if name in found:
+            about = record(name)
+            machine = about["machine"]
+            where = f"{about['date']}, {machine['cpu']}, {machine['cores']} cores"
+            rows.append(f"| [{name}](../tools/results/{name}.md) | {SHOWS[name]} | {where} |")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
+    PAGE.write_text(results_page(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
