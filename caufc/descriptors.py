@@ -28,6 +28,7 @@ __all__ = [
     "Tap",
     "Task",
     "TaskRuntime",
+    "normal_suffix",
 ]
 
 AlignmentKind = Literal["none", "min-max", "mean-deviation", "percentile", "robust"]
@@ -252,3 +253,13 @@ class FeatureFormat:
     def origin(self) -> str:
         """The module that the format comes from, to name it in errors."""
         return str(getattr(self.read, "__module__", None) or self.suffix)
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """The suffix and the aliases as they are looked up: in lower case, with their dots."""
+        return tuple(map(normal_suffix, (self.suffix, *self.aliases)))
+
+
+def normal_suffix(suffix: str) -> str:
+    """A suffix in lower case, with its dot."""
+    return "." + suffix.lower().removeprefix(".")

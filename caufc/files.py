@@ -20,10 +20,11 @@ from .decoder.file_decoder import DecodedChunk
 from .decoder.lookup import Lookup
 from .decoder.random_access import FileReader
 from .decoder.recovery import Recovery
+from .descriptors import normal_suffix
 from .encoder.report import Report
 from .errors import CaufError, FormatError, OptionError, StorageError
 from .features import Writer, atomic_output, open_writer, read, remove_stale, waste
-from .features.formats import default_suffix, find_format, normal_suffix
+from .features.formats import default_suffix, find_format
 from .limits import DEFAULT_LIMITS, Limits
 from .output_names import check_container, check_free, plugin_formats, with_suffix
 from .packages import is_installed

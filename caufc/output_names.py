@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
-from .descriptors import FeatureFormat
-from .errors import OptionError, OutputExistsError, StorageError
+from .descriptors import FeatureFormat, normal_suffix
+from .errors import OptionError, OutputExistsError, StorageError, UnknownNameError
 from .features import known_suffixes
-from .features.formats import normal_suffix
 from .plugin_manager import default_manager
 
 __all__ = ["check_container", "check_free", "plugin_formats", "with_suffix"]
@@ -43,10 +43,17 @@ def check_container(output: str) -> None:
 
 
 def plugin_formats(suffix: str) -> list[FeatureFormat]:
-    """Formats of plugins, which are asked only for suffixes that caufc does not know."""
+    """Formats of plugins, which are asked only for suffixes that caufc does not know.
+
+    Raises:
+        PluginError: if two plugins bring the suffix.
+    """
     if normal_suffix(suffix) in known_suffixes():
         return []
-    return [item for _, item in default_manager().feature_formats()]
+    manager = default_manager()
+    with suppress(UnknownNameError):  # the caller knows the built-in ones beside those of plugins
+        manager.find_feature_format(suffix)
+    return [item for _, item in manager.feature_formats()]
 
 
 def with_suffix(source: str, suffix: str) -> str:

@@ -54,9 +54,14 @@ class FaultError(Exception):
 
 
 class PluginLoader:
-    """Loads plugins one at a time into one pluggy manager; a failure leaves no trace in it."""
+    """Loads plugins one at a time into one pluggy manager; a failure leaves no trace in it.
 
-    def __init__(self) -> None:
+    Args:
+        own_formats: the feature formats of caufc itself, whose suffixes no plugin can take.
+    """
+
+    def __init__(self, own_formats: Iterable[FeatureFormat] = ()) -> None:
+        self._own = {suffix: item for item in own_formats for suffix in item.suffixes}
         self._pluggy = pluggy.PluginManager(hookspecs.PROJECT)
         self._pluggy.add_hookspecs(hookspecs)
 
@@ -71,7 +76,9 @@ class PluginLoader:
                 plugin,
                 backbones=tuple(self._described(module, "caufc_backbones", Backbone, _check_backbone)),
                 profiles=tuple(self._described(module, "caufc_profiles", Profile, _check_profile)),
-                feature_formats=tuple(self._described(module, "caufc_feature_formats", FeatureFormat, _check_format)),
+                feature_formats=tuple(
+                    self._described(module, "caufc_feature_formats", FeatureFormat, self._check_suffixes)
+                ),
                 tasks=tuple(self._described(module, "caufc_tasks", Task, _check_task)),
             )
         except KeyboardInterrupt:
@@ -108,9 +115,9 @@ class PluginLoader:
                 raise FaultError(f"'{name}' is not marked with @caufc.hookimpl")
 
     def _described(
-        self, module: Any, hook: str, kind: type[Described], check: Callable[[Described], str]
+        self, module: Any, hook: str, kind: type[Described], check: Callable[[Described], Iterable[str]]
     ) -> Iterator[Described]:
-        """What the module's implementation of a hook returns, each item checked and its name met once."""
+        """What the module's implementation of a hook returns, each item checked and its names met once."""
         names: set[str] = set()
         for implementation in getattr(self._pluggy.hook, hook).get_hookimpls():
             if implementation.plugin is not module:
@@ -121,11 +128,18 @@ class PluginLoader:
             for item in returned:
                 if not isinstance(item, kind):
                     raise FaultError(f"{hook} returns {_article(item)} among its items, not a {kind.__name__}")
-                name = check(item)
-                if name in names:
-                    raise FaultError(f"{hook} returns '{name}' twice")
-                names.add(name)
+                for name in check(item):
+                    if name in names:
+                        raise FaultError(f"{hook} returns '{name}' twice")
+                    names.add(name)
                 yield item
+
+    def _check_suffixes(self, feature_format: FeatureFormat) -> tuple[str, ...]:
+        suffixes = _check_format(feature_format)
+        for suffix in suffixes:
+            if self._own.get(suffix, feature_format) is not feature_format:
+                raise FaultError(f"feature format '{feature_format.suffix}': caufc reads and writes '{suffix}' itself")
+        return suffixes
 
 
 def _identify(entry_point: metadata.EntryPoint) -> Plugin:
@@ -145,14 +159,14 @@ def _check_name(what: str, name: object) -> str:
     return name
 
 
-def _check_backbone(backbone: Backbone) -> str:
+def _check_backbone(backbone: Backbone) -> tuple[str]:
     name = _check_name("the id of a backbone", backbone.id)
     if not callable(backbone.taps):
         check_taps(name, backbone.taps)
     if backbone.load is not None and not callable(backbone.load):
         raise FaultError(f"backbone '{name}': load is {_article(backbone.load)}, not a function")
     _check_requires(f"backbone '{name}'", backbone.requires)
-    return name
+    return (name,)
 
 
 def _check_requires(whose: str, requires: object) -> None:
@@ -171,23 +185,23 @@ def check_taps(name: str, taps: object, kind: str = "backbone") -> tuple[Tap, ..
     return tuple(taps)
 
 
-def _check_task(task: Task) -> str:
+def _check_task(task: Task) -> tuple[str]:
     name = _check_name("the id of a task", task.id)
     if not check_taps(name, task.taps, "task"):
         raise FaultError(f"task '{name}': there are no taps")
     if not callable(task.load):
         raise FaultError(f"task '{name}': load is {_article(task.load)}, not a function")
     _check_requires(f"task '{name}'", task.requires)
-    return name
+    return (name,)
 
 
-def _check_profile(profile: Profile) -> str:
+def _check_profile(profile: Profile) -> tuple[str]:
     if not callable(profile.read):
         raise FaultError(f"profile '{profile.name}': read is {_article(profile.read)}, not a function")
-    return _check_name("the name of a profile", profile.name)
+    return (_check_name("the name of a profile", profile.name),)
 
 
-def _check_format(feature_format: FeatureFormat) -> str:
+def _check_format(feature_format: FeatureFormat) -> tuple[str, ...]:
     suffix = _check_name("the suffix of a feature format", feature_format.suffix)
     _check_requires(f"feature format '{suffix}'", feature_format.requires)
     if isinstance(feature_format.aliases, str):
@@ -197,4 +211,4 @@ def _check_format(feature_format: FeatureFormat) -> str:
             raise FaultError(f"feature format '{suffix}': a suffix starts with a dot")
     if not callable(feature_format.read) or not callable(feature_format.write):
         raise FaultError(f"feature format '{suffix}': read and write must be functions")
-    return suffix
+    return feature_format.suffixes

@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from .descriptors import Backbone, FeatureFormat, Profile, Runtime, Tap, Task, TaskRuntime
+from .descriptors import Backbone, FeatureFormat, Profile, Runtime, Tap, Task, TaskRuntime, normal_suffix
 from .errors import PluginError, UnknownNameError
 from .hookspecs import PROJECT
 from .plugin_loader import Plugin, PluginLoader, check_taps
@@ -41,15 +41,15 @@ Item = TypeVar("Item")
 
 
 class _Index(Generic[Item]):
-    """Items of one kind by name, with the plugins that bring them."""
+    """Items of one kind by their names, with the plugins that bring them."""
 
     def __init__(
         self,
         noun: str,
         plugins: Iterable[Plugin],
-        items: Callable[[Plugin], Iterable[Item]],
-        name: Callable[[Item], str],
         namesakes: dict[str, list[Plugin]],
+        items: Callable[[Plugin], Iterable[Item]],
+        names: Callable[[Item], Iterable[str]],
     ) -> None:
         self._noun = noun
         self._items: dict[str, tuple[Plugin, Item]] = {}
@@ -57,8 +57,9 @@ class _Index(Generic[Item]):
         bringers: dict[str, list[Plugin]] = {}
         for plugin in plugins:
             for item in items(plugin):
-                self._items.setdefault(name(item), (plugin, item))
-                bringers.setdefault(name(item), []).append(plugin)
+                for name in names(item):
+                    self._items.setdefault(name, (plugin, item))
+                    bringers.setdefault(name, []).append(plugin)
         for key, owners in bringers.items():
             involved = list({id(p): p for owner in owners for p in namesakes.get(owner.name, [owner])}.values())
             if len(involved) > 1:
@@ -68,8 +69,9 @@ class _Index(Generic[Item]):
         return sorted(self._items)
 
     def unambiguous(self) -> list[tuple[str, Item]]:
-        """(plugin name, item) of every name that one plugin brings, in the order of loading."""
-        return [(plugin.name, item) for key, (plugin, item) in self._items.items() if key not in self.clashes]
+        """(plugin name, item) of every item with a name that one plugin brings, in the order of loading."""
+        clear = [found for key, found in self._items.items() if key not in self.clashes]
+        return list({id(item): (plugin.name, item) for plugin, item in clear}.values())
 
     def get(self, name: str) -> tuple[str, Item]:
         """(plugin name, item).
@@ -94,16 +96,16 @@ class PluginManager:
     """
 
     def __init__(self, entry_points: Iterable[metadata.EntryPoint] | None = None) -> None:
-        loader = PluginLoader()
+        loader = PluginLoader(_own_formats())
         points = _installed() if entry_points is None else list(entry_points)
         self._plugins = [loader.load(point) for point in sorted(points, key=lambda point: (point.name, point.value))]
         by_name = {key: list(group) for key, group in itertools.groupby(self._plugins, key=lambda p: p.name)}
         self._namesakes = {key: group for key, group in by_name.items() if len(group) > 1}
-        shared = (self._plugins, self._namesakes)
-        self._backbones = _Index("arch", shared[0], lambda p: p.backbones, lambda b: b.id, shared[1])
-        self._profiles = _Index("profile", shared[0], lambda p: p.profiles, lambda b: b.name, shared[1])
-        self._formats = _Index("feature format", shared[0], lambda p: p.feature_formats, lambda f: f.suffix, shared[1])
-        self._tasks = _Index("task", shared[0], lambda p: p.tasks, lambda t: t.id, shared[1])
+        plugins, same = self._plugins, self._namesakes
+        self._backbones = _Index("arch", plugins, same, lambda p: p.backbones, lambda b: [b.id])
+        self._profiles = _Index("profile", plugins, same, lambda p: p.profiles, lambda f: [f.name])
+        self._formats = _Index("feature format", plugins, same, lambda p: p.feature_formats, lambda f: f.suffixes)
+        self._tasks = _Index("task", plugins, same, lambda p: p.tasks, lambda t: [t.id])
 
     def report(self) -> list[Plugin]:
         """Every plugin in the order of loading, with its status."""
@@ -118,8 +120,8 @@ class PluginManager:
         return self._profiles.unambiguous()
 
     def feature_formats(self) -> list[tuple[str, FeatureFormat]]:
-        """(plugin name, format) of every format whose suffix is unambiguous."""
-        return self._formats.unambiguous()
+        """(plugin name, format) of every format with an unambiguous suffix, without its ambiguous ones."""
+        return [(plugin, self._without_clashes(item)) for plugin, item in self._formats.unambiguous()]
 
     def tasks(self) -> list[tuple[str, Task]]:
         """(plugin name, task) of every task whose ID is unambiguous."""
@@ -139,8 +141,8 @@ class PluginManager:
         return self._profiles.get(name)[1]
 
     def find_feature_format(self, suffix: str) -> FeatureFormat:
-        """The format of a suffix (``.h5``); see :meth:`find_backbone` for the errors."""
-        return self._formats.get(suffix)[1]
+        """The format of a suffix (``.h5``), in any case; see :meth:`find_backbone` for the errors."""
+        return self._formats.get(normal_suffix(suffix))[1]
 
     def find_backbone(self, arch: str) -> Backbone:
         """The backbone of an architecture ID: the exact one, else the pattern with the most literal characters.
@@ -188,6 +190,10 @@ class PluginManager:
             raise _clash(f"a pattern for the arch '{name}'", plugins)
         return found[0]
 
+    def _without_clashes(self, item: FeatureFormat) -> FeatureFormat:
+        left = [suffix for suffix in item.suffixes if suffix not in self._formats.clashes]
+        return item if len(left) == len(item.suffixes) else replace(item, suffix=left[0], aliases=left[1:])
+
     def _with_collisions(self, plugin: Plugin) -> Plugin:
         reasons = [plugin.reason] if plugin.reason else []
         others = [other for other in self._namesakes.get(plugin.name, []) if other is not plugin]
@@ -204,6 +210,11 @@ class PluginManager:
         if not reasons:
             return plugin
         return replace(plugin, status="broken" if plugin.reason else "collision", reason="; ".join(reasons))
+
+
+def _own_formats() -> tuple[FeatureFormat, ...]:
+    """The formats of caufc itself, whichever plugins are looked at."""
+    return PluginLoader().load(metadata.EntryPoint("formats", BUILT_IN["formats"], PROJECT)).feature_formats
 
 
 def _installed() -> list[metadata.EntryPoint]:

@@ -10,9 +10,9 @@ import click
 
 from ..catalog import find_profile, find_weights
 from ..coders.side_files import ProfileFile, WeightsFile
+from ..descriptors import normal_suffix
 from ..errors import FormatError, OptionError, UnknownNameError
 from ..features import known_suffixes
-from ..features.formats import normal_suffix
 from ..files import AUTO, DecodedFile, decode_file
 from ..limits import Limits
 from ..output_names import plugin_formats

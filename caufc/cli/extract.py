@@ -13,12 +13,13 @@ from typing import Any
 
 import click
 
-from ..descriptors import FeatureFormat, Runtime, Tap
+from ..descriptors import FeatureFormat, Runtime, Tap, normal_suffix
 from ..encoder.source import SourceTensor
 from ..errors import InputError, OptionError, OutputExistsError, StorageError, UnknownNameError
 from ..features import Writer, known_suffixes, open_writer, to_source
-from ..features.formats import check_holds, find_format, holds, normal_suffix
+from ..features.formats import check_holds, find_format, holds
 from ..features.leaf import storing
+from ..output_names import plugin_formats
 from ..plugin_manager import default_manager
 from ..types import AnyArray, Branch, Framework, Structure, Tree
 from .options import example
@@ -68,7 +69,7 @@ def extract(
         known = ", ".join(tap.name for tap in manager.taps(arch)[:12])
         raise OptionError("no tap is given", remedy=f"give --tap NAME; '{arch}' has {known}, ...")
     chosen = [manager.find_tap(arch, name) for name in dict.fromkeys(taps)]
-    formats = [item for _, item in manager.feature_formats()]
+    formats = plugin_formats(suffix or Path(output).suffix)
     sink = _Sink(output, suffix, [tap.name for tap in chosen], len(inputs), formats, force)
     runtime = manager.runtime(arch)
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..descriptors import FeatureFormat
+from ..descriptors import FeatureFormat, normal_suffix
 from ..errors import CaufError, InputError, MissingPackageError, PluginError, StorageError, UnknownNameError
 from ..hookspecs import hookimpl
 from ..limits import DEFAULT_LIMITS, Limits
@@ -27,7 +27,6 @@ __all__ = [
     "find_format",
     "holds",
     "known_suffixes",
-    "normal_suffix",
     "plugin_formats",
     "read",
     "sniff",
@@ -46,16 +45,7 @@ def caufc_feature_formats() -> Iterable[FeatureFormat]:
     return BUILT_IN
 
 
-def _suffixes(item: FeatureFormat) -> list[str]:
-    return [normal_suffix(suffix) for suffix in (item.suffix, *item.aliases)]
-
-
-def normal_suffix(suffix: str) -> str:
-    """A suffix in lower case, with its dot."""
-    return "." + suffix.lower().removeprefix(".")
-
-
-_BUILT_IN = {suffix: item for item in BUILT_IN for suffix in _suffixes(item)}
+_BUILT_IN = {suffix: item for item in BUILT_IN for suffix in item.suffixes}
 """The built-in formats by suffix: looking one up discovers no plugin."""
 
 
@@ -74,7 +64,7 @@ def plugin_formats(extra: Iterable[FeatureFormat]) -> dict[str, FeatureFormat]:
     for item in extra:
         if any(item is own for own in BUILT_IN):
             continue
-        for suffix in _suffixes(item):
+        for suffix in item.suffixes:
             if suffix in _BUILT_IN or suffix in found:
                 raise PluginError(f"the suffix '{suffix}' is taken", plugin=item.origin)
             found[suffix] = item

@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+from ..descriptors import normal_suffix
 from ..errors import ForeignFormatError
-from .formats import known_suffixes, normal_suffix, sniff
+from .formats import known_suffixes, sniff
 from .leaf import storing
 
 __all__ = ["spool_stdin"]

@@ -31,8 +31,8 @@ TASK = CodecMethod("task", "caufc, task-aware", Sweep("quality", (40.0, 60.0)), 
 def run_of(
     work: Path, methods: Sequence[Method], task: str = "tiny/maps", *, both_halves: bool = False
 ) -> EvaluationRun:
-    experiment = make_experiment(ExperimentOptions(None, tasks=[task], both_halves=both_halves), MANAGER, work)
     pytest.importorskip("torch")
+    experiment = make_experiment(ExperimentOptions(None, tasks=[task], both_halves=both_halves), MANAGER, work)
     work.mkdir(exist_ok=True)
     return EvaluationRun(experiment.tasks, methods, work, 2)
 

@@ -9,10 +9,15 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from caufc import hookspecs
-from caufc.errors import PluginError
+from caufc.cli.extract import command as extract
+from caufc.errors import PluginError, UnknownNameError
+from caufc.features.formats import find_format
+from caufc.output_names import plugin_formats
 from caufc.plugin_manager import BUILT_IN, PluginManager
 
 from .conftest import Site
@@ -97,6 +102,26 @@ def test_plugins_load_in_name_order(site: Site, backbone: Source) -> None:
             "@hookimpl\ndef caufc_feature_formats():\n    return [FeatureFormat('h5', print, print)]",
             "feature format 'h5': a suffix starts with a dot",
         ),
+        (
+            "@hookimpl\ndef caufc_feature_formats():\n    return [FeatureFormat('.npy', print, print)]",
+            "feature format '.npy': caufc reads and writes '.npy' itself",
+        ),
+        (
+            "@hookimpl\ndef caufc_feature_formats():\n    return [FeatureFormat('.SafeTensors', print, print)]",
+            "feature format '.SafeTensors': caufc reads and writes '.safetensors' itself",
+        ),
+        (
+            "@hookimpl\ndef caufc_feature_formats():\n    return [FeatureFormat('.x', print, print, aliases=['.PTH'])]",
+            "feature format '.x': caufc reads and writes '.pth' itself",
+        ),
+        (
+            "@hookimpl\ndef caufc_feature_formats():\n    return [FeatureFormat(s, id, id) for s in ('.x', '.X')]",
+            "caufc_feature_formats returns '.x' twice",
+        ),
+        (
+            "@hookimpl\ndef caufc_feature_formats():\n    return [FeatureFormat('.x', print, print, aliases=['.X'])]",
+            "caufc_feature_formats returns '.x' twice",
+        ),
         ("@hookimpl\ndef caufc_tasks():\n    return [Task('x', [], print)]", "task 'x': there are no taps"),
         (
             "@hookimpl\ndef caufc_tasks():\n    return [Task('x', [Tap('a', 'b c')], 3)]",
@@ -174,3 +199,98 @@ def test_profiles_and_formats_collide_too(
         find(site.manager())
     manager = site.manager()
     assert [*manager.profiles(), *manager.feature_formats(), *manager.tasks()] == []
+
+
+FORMAT = "@hookimpl\ndef caufc_feature_formats():\n    yield FeatureFormat({0}, print, print, aliases={1})\n"
+
+
+def test_suffixes_that_differ_in_case_collide(site: Site) -> None:
+    site.add(FORMAT.format("'.csv'", []), name="a", distribution="dist-a")
+    site.add(FORMAT.format("'.CSV'", []), name="b", distribution="dist-b")
+    manager = site.manager()
+    assert [(row.status, row.reason) for row in manager.report()] == [
+        ("collision", "'.csv' also comes from plugin 'b' (dist-b 1.0)"),
+        ("collision", "'.csv' also comes from plugin 'a' (dist-a 1.0)"),
+    ]
+    assert manager.feature_formats() == []
+    for suffix in (".csv", ".CSV", "csv"):
+        with pytest.raises(PluginError, match=r"the feature format '\.csv' \(dist-a 1\.0\), and so does plugin 'b'"):
+            manager.find_feature_format(suffix)
+
+
+def test_a_format_keeps_the_suffixes_that_it_does_not_share(site: Site) -> None:
+    site.add(FORMAT.format("'.h5'", [".Same"]), name="a", distribution="dist-a")
+    site.add(FORMAT.format("'.same'", [".hdf"]), name="b", distribution="dist-b")
+    manager = site.manager()
+    assert [row.status for row in manager.report()] == ["collision", "collision"]
+    assert [(plugin, item.suffixes) for plugin, item in manager.feature_formats()] == [
+        ("a", (".h5",)),
+        ("b", (".hdf",)),
+    ]
+    assert manager.find_feature_format(".H5").suffixes == (".h5", ".same")
+    with pytest.raises(PluginError, match=r"dist-a.*dist-b"):
+        manager.find_feature_format(".same")
+
+
+def test_names_that_are_looked_up_in_their_case_do_not_collide(site: Site, backbone: Source) -> None:
+    more = (
+        "@hookimpl\ndef caufc_profiles():\n    yield Profile({0!r}, bytes)\n"
+        "@hookimpl\ndef caufc_tasks():\n    yield Task({0!r}, [Tap('a', 'b c')], print)\n"
+    )
+    for name in ("net", "NET"):
+        site.add(backbone(name) + more.format(name), name=f"p-{name}", distribution=f"dist-{name}")
+    manager = site.manager()
+    assert [row.status for row in manager.report()] == ["ok", "ok"]
+    for name in ("net", "NET"):
+        found = manager.find_backbone(name).id, manager.find_profile(name).name, manager.find_task(name).id
+        assert found == (name, name, name)
+    with pytest.raises(UnknownNameError, match=r"did you mean"):
+        manager.find_task("Net")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".NPY", ".h5"])
+def test_a_plugin_that_takes_a_suffix_stops_no_command(
+    site: Site, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands that meet another suffix read and write as before; one that meets this suffix names both plugins."""
+    site.add(FORMAT.format("'.raw'", []), name="good", distribution="good-dist")
+    for name in ("a", "b"):
+        site.add(FORMAT.format(repr(suffix), []), name=name, distribution=f"dist-{name}")
+    manager = site.manager()
+    monkeypatch.setattr("caufc.output_names.default_manager", lambda: manager)
+    assert {row.name for row in manager.report() if row.status != "ok"} == {"a", "b"}
+    for other in (".npy", ".NPY", ".pt", ".raw", ".RAW"):
+        assert other.lower() in find_format(other, plugin_formats(other)).suffixes
+    with pytest.raises(UnknownNameError, match=r"unknown format '\.zzz'.*known: \.npy, \.npz, .*\.raw$"):
+        find_format(".zzz", plugin_formats(".zzz"))
+    if suffix == ".h5":
+        with pytest.raises(PluginError, match=r"dist-a.*dist-b"):
+            plugin_formats(".H5")
+
+
+def test_extract_beside_a_plugin_that_takes_a_suffix(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.add(FORMAT.format("'.NPY'", []), name="bad", distribution="bad-dist")
+    site.add(
+        "import numpy as np\n"
+        "class Ones:\n"
+        "    def prepare(self, paths): return paths\n"
+        "    def extract(self, inputs, taps): return {'mid': np.ones((len(inputs), 3), 'f4')}\n"
+        "    def resume(self, features, tap): return features\n"
+        "@hookimpl\ndef caufc_backbones():\n"
+        "    yield Backbone('ones', [Tap('mid', 'b c')], load=lambda arch: Ones())\n"
+        "@hookimpl\ndef caufc_feature_formats():\n"
+        "    yield FeatureFormat('.raw', id, lambda path, found: path.write_bytes(found['mid'].tobytes()))\n",
+        name="good",
+        distribution="good-dist",
+    )
+    manager = site.manager()
+    for module in ("caufc.output_names", "caufc.cli.extract"):
+        monkeypatch.setattr(f"{module}.default_manager", lambda: manager)
+    (tmp_path / "one.txt").write_text("one")
+    for name in ("x.npy", "x.raw"):
+        arguments = ["--arch", "ones", "--tap", "mid", str(tmp_path / "one.txt"), "-o", str(tmp_path / name), "--quiet"]
+        result = CliRunner().invoke(extract, arguments, catch_exceptions=False)
+        assert (result.exit_code, result.stderr) == (0, "")
+    assert np.load(tmp_path / "x.npy").tobytes() == (tmp_path / "x.raw").read_bytes() == np.ones(3, "f4").tobytes()

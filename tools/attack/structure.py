@@ -209,6 +209,8 @@ def check(number: int, seed: int, second: int) -> str:
     if blind:
         return outcome
     (_, symbols), (_, samples) = found[1:]
+    if outcome == "MissingPackageError":  # values of the learned codec need torch, symbols do not
+        return outcome
     if (decoded is None) != (symbols is None):
         raise WrongOutcomeError(f"decode: {outcome}, verify: {found[1][0]}")
     if decoded is not None and (decoded != symbols or decoded != samples):

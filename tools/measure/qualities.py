@@ -16,8 +16,6 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-import torch
-
 from tools.measure import qualities_embeddings, qualities_language, qualities_taps
 from tools.measure.machine import plain_command, write_results
 from tools.measure.qualities_common import Figures, Points
@@ -119,6 +117,8 @@ def main() -> int:
     parser.add_argument("--results", metavar="NAME", help="write tools/results/NAME.*")
     options = parser.parse_args()
     options.part = options.part or PARTS
+    import torch
+
     torch.set_num_threads(1)
     found = measure(options)
     print(page(found))

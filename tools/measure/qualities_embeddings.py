@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from caufc.evaluate.rivals.base import Rival, TensorSpec
@@ -126,14 +125,16 @@ def _network() -> Any:
     return MiniLM()
 
 
-@torch.no_grad()
 def _piece(network: Any, texts: list[str]) -> Floats:
     """Embeddings of texts, like lengths together."""
+    import torch
+
     order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
     found = np.empty((len(texts), network.net.config.hidden_size), np.float32)
     for start in range(0, len(order), BATCH):
         numbers = order[start : start + BATCH]
-        tokens = network.extract([texts[number] for number in numbers], ["hidden6"])["hidden6"]
+        with torch.no_grad():
+            tokens = network.extract([texts[number] for number in numbers], ["hidden6"])["hidden6"]
         means = torch.stack([sample.mean(0) for sample in tokens])
         found[numbers] = torch.nn.functional.normalize(means, dim=1).numpy()
     return found

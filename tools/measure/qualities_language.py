@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import torch
 import zstandard
 from numpy.typing import NDArray
-from torch import Tensor
 
 import caufc
 from caufc.encoder.options import QUALITY_NAMES
@@ -28,6 +26,9 @@ from tools.measure.qualities_common import (
     table,
 )
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 __all__ = ["measure", "missing", "shown"]
 
 TEXTS = (2500, 4500)
@@ -41,7 +42,7 @@ TOGETHER = 4
 """Windows that go through the model at once."""
 
 LARGEST_FP8 = 448.0
-Cache = dict[str, Tensor]
+Cache: TypeAlias = "dict[str, Tensor]"
 """``keys.LAYER`` and ``values.LAYER``, ``[B, 3, T, 64]`` each."""
 
 
@@ -143,6 +144,8 @@ class _Bench:
     @cached_property
     def _cache(self) -> Cache:
         """Keys and values of the first tokens of every window."""
+        import torch
+
         parts = [self._tools.kv_cache(self._model, self._ids[part, :KEPT]) for part in self._parts()]
         cache: Cache = {}
         for layer in range(len(parts[0])):
@@ -152,6 +155,8 @@ class _Bench:
 
     def _figures(self, size: int, values: int, near: Figures, predictions: Iterator[tuple[Tensor, Tensor]]) -> Figures:
         """Windows are what the bootstrap draws: tokens of one window are not independent."""
+        import torch
+
         divergences, agreeing = [], []
         for given, found in predictions:
             divergences.append((given.exp() * (given - found)).sum(-1))
@@ -196,6 +201,8 @@ def _compressed(*parts: NDArray[Any]) -> int:
 
 def _fp8(states: Tensor) -> tuple[int, Tensor]:
     """e4m3 codes with an fp32 scale per row of the last axis."""
+    import torch
+
     scale = states.abs().amax(-1, keepdim=True).clamp_min(1e-12) / LARGEST_FP8
     codes = (states / scale).to(torch.float8_e4m3fn)
     return _compressed(codes.view(torch.uint8).numpy(), scale.numpy()), codes.float() * scale
@@ -209,6 +216,8 @@ def _fp8_cache(cache: Cache) -> tuple[int, Cache]:
 
 def _int4(part: Tensor, axis: int) -> tuple[int, Tensor]:
     """Affine codes between minimum and maximum along an axis, two a byte, both limits as fp16."""
+    import torch
+
     low = part.amin(axis, keepdim=True).half().float()
     step = ((part.amax(axis, keepdim=True) - low) / 15).half().float().clamp_min(1e-7)
     codes = ((part - low) / step).round().clamp(0, 15).to(torch.uint8)
