@@ -54,7 +54,7 @@ class BenchReport:
             lines.append(f"  ... and {count(len(self.tensors) - SHOWN_TENSORS, 'more tensor')}")
         lines += [
             rows_table(self.rows, largest=True),
-            "BPFP: bits a value, all bytes counted. SNR and largest error: over all floats, as decoded.",
+            "BPFP: bits per value, all bytes counted. SNR and largest error: over all floats, as decoded.",
             _speeds(self),
             *self.notes,
         ]
