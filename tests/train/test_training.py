@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +103,8 @@ def test_the_integer_network_follows_the_float_one(features: tuple[Path, Path]) 
         np.testing.assert_allclose(codec.reconstruct(symbols, *plane.shape), decoded, atol=far)
 
 
-def test_what_cannot_be_trained(features: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_trained(features: tuple[Path, Path], tmp_path: Path) -> None:
     maps, out = features[0], tmp_path / "w.caufw"
-    assert "end it in .caufw" in run("train", maps, "-o", tmp_path / "w.bin", *TINY).output
-    assert "lambdas '1,0.1'" in run("train", maps, "-o", out, *TINY, "--lambdas", "1,0.1").output
     assert "device 'abacus'" in run("train", maps, "-o", out, *TINY, "--device", "abacus").output
     integers = tmp_path / "ids.npy"
     np.save(integers, np.arange(100))
@@ -117,7 +114,4 @@ def test_what_cannot_be_trained(features: tuple[Path, Path], tmp_path: Path, mon
     checkpoint.write_bytes(b"other")
     done = run("train", maps, "-o", out, *TINY)
     assert done.exit_code == 3 and "not a checkpoint" in done.output
-    monkeypatch.setitem(sys.modules, "compressai", None)
-    done = run("train", maps, "-o", out, *TINY)
-    assert done.exit_code == 2 and "pip install 'caufc[train]'" in done.output
     assert not out.exists()
