@@ -112,12 +112,13 @@ def train(
     if not output.endswith(SUFFIX):
         raise OptionError(f"'{output}' is no name of weights", remedy=f"end it in {SUFFIX}")
     check_free(output, sources[0], force)
+    rates = _lambdas(lambdas)
     _need_compressai()
     from ..train.model import ModelShape
     from ..train.trainer import Schedule, Trainer
 
     options = by_tensor(taps, layouts, aligns, truncates)
-    shape = ModelShape(width, latents, _lambdas(lambdas), not plain)
+    shape = ModelShape(width, latents, rates, not plain)
     planes = [plane for source in sources for plane in _planes(source, suffix, samples, {**options, "arch": arch})]
     trainer = Trainer(planes, shape, Schedule(steps, batch, seed), _device(device))
     checkpoint = Path(output + CHECKPOINT_SUFFIX)
