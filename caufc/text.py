@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["FAST", "SHOWN_TENSORS", "count", "shape_text", "short_size", "shown", "size", "speed", "table"]
+__all__ = [
+    "FAST",
+    "SHOWN_TENSORS",
+    "count",
+    "layout_text",
+    "shape_text",
+    "short_size",
+    "shown",
+    "size",
+    "speed",
+    "table",
+]
 
 SHOWN_TENSORS = 32
 """Reports list no more tensors than this."""
@@ -49,6 +60,13 @@ def shown(text: str) -> str:
 def shape_text(shape: Sequence[int | None]) -> str:
     """``[16, 5, 5]``, with ``?`` where sizes vary."""
     return f"[{', '.join('?' if length is None else str(length) for length in shape)}]"
+
+
+def layout_text(layout: str | None, guessed: bool) -> str:
+    """What a line says of a tensor's layout, after a comma; empty for what has none."""
+    if layout is None:
+        return ""
+    return f", layout guessed: '{layout}'; set it with --layout" if guessed else f", layout '{layout}'"
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Iterable[int] = ()) -> str:

@@ -129,7 +129,7 @@ def check_mutations(command: list[str], path: Path, values: Path, places: int, f
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--mutations", type=int, default=8, help="places of every valid vector where a bit is flipped")
-    parser.add_argument("--only", default="*", help="pattern of the names of vectors")
+    parser.add_argument("--only", action="append", help="pattern of the names of vectors; repeatable  [all]")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="with {file}, {profile}, {weights}, {values}")
     options = parser.parse_args()
     if not any("{file}" in word for word in options.command):
@@ -138,7 +138,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         values = Path(folder) / "values.npz"
         for kind in ("valid", "invalid"):
-            for path in sorted((VECTORS / kind).glob(f"{options.only}.cauf")):
+            patterns = [f"{only}.cauf" for only in options.only or ["*"]]
+            for path in sorted({path for pattern in patterns for path in (VECTORS / kind).glob(pattern)}):
                 check = check_valid if kind == "valid" else check_invalid
                 wrong = list(check(options.command, path, values))
                 if kind == "valid":

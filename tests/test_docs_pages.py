@@ -1,4 +1,4 @@
-"""What docs/ says is true: the programs in plugins.md run, and what glossary.md names is there."""
+"""What docs/ says is true: the programs in plugins.md run, and what glossary.md and recipes.md name is there."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from caufc.plugin_manager import PluginManager
 ROOT = Path(__file__).resolve().parents[1]
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text("utf-8")
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+RECIPES = (ROOT / "docs" / "recipes.md").read_text("utf-8")
 STRANGER = ROOT / "tests" / "stranger"
 
 BLOCKS = re.findall(r"```python\n(.*?)```", PLUGINS, re.DOTALL)
@@ -95,7 +96,27 @@ def test_what_the_glossary_names_is_there() -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_what_the_recipes_name_is_there() -> None:
+    """Files, tests and what is defined in them; words in capitals stand for a name to be chosen."""
+    named = set(re.findall(r"`((?:caufc|tools|docs|spec|tests)/[^`]*)`", RECIPES))
+    there = {path for path in named if "NAME" not in path}
+    assert len(there) > 50
+    assert [path for path in there if not (ROOT / path).exists()] == []
+    text = "".join((ROOT / path).read_text("utf-8") for path in there if path.endswith(".py"))
+    words = set(re.findall(r"`(?:[A-Za-z]+\.)?(_?[A-Za-z]+_[A-Za-z_]+|[A-Z][a-z]+[A-Z][A-Za-z]+)`", RECIPES))
+    assert len(words) > 35
+    assert [word for word in sorted(words) if not re.search(rf"\b{word}\b", text)] == []
+
+
 def test_the_glossary_has_each_word_once() -> None:
     words = re.findall(r"^- \*\*(.+?)\*\*:", GLOSSARY, re.MULTILINE)
     assert len(words) > 60
     assert len(set(words)) == len(words)
+
+
+@pytest.mark.parametrize("name", ["house", "suite"])
+def test_the_figures_of_the_architecture_are_those_that_were_measured(name: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    measured = (ROOT / "tools" / "results" / f"{name}.md").read_text("utf-8")
+    table = re.search(r"(\|.*\n)+", measured)
+    assert table and table.group() in page

@@ -1,6 +1,6 @@
 """The two steps of feature alignment (CAUFC, section 3): format, then value."""
 
-from .base import FormatAligner, SideArray, Tokens, ValueAligner
+from .base import SideArray, Tokens, ValueAligner
 from .format import LayoutAligner, guess_layout, varying_channels
 from .statistics import ChannelStatistics
 from .value import (
@@ -16,7 +16,6 @@ from .value import (
 __all__ = [
     "ChannelAligner",
     "ChannelStatistics",
-    "FormatAligner",
     "GlobalAligner",
     "LayoutAligner",
     "SideArray",

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import AnyArray
-
-__all__ = ["FormatAligner", "SideArray", "Tokens", "ValueAligner"]
+__all__ = ["SideArray", "Tokens", "ValueAligner"]
 
 SideArray = NDArray[np.int16]
 """Integers that travel with a chunk: per-token statistics, ``[2, N]`` (offset codes, scale codes)."""
@@ -34,18 +31,6 @@ class Tokens:
     grids: tuple[tuple[int, ...], ...]
     special: int
     stacked: bool
-
-
-class FormatAligner(Protocol):
-    """First step: any tensor to tokens x channels, exactly invertible."""
-
-    def to_tokens(self, samples: AnyArray | Sequence[AnyArray]) -> Tokens:
-        """Samples, stacked ``[B, ...]`` or a sequence, to tokens ``[N, C]``."""
-        ...
-
-    def from_tokens(self, tokens: Tokens) -> AnyArray | list[AnyArray]:
-        """The inverse: what :meth:`to_tokens` was given."""
-        ...
 
 
 class ValueAligner(Protocol):

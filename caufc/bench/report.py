@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..text import FAST, SHOWN_TENSORS, count, shape_text, short_size, shown, table
+from ..text import FAST, SHOWN_TENSORS, count, layout_text, shape_text, short_size, shown, table
 from .row import BenchRow
 from .tensor_facts import TensorFacts
 
@@ -54,7 +54,7 @@ class BenchReport:
             lines.append(f"  ... and {count(len(self.tensors) - SHOWN_TENSORS, 'more tensor')}")
         lines += [
             rows_table(self.rows, largest=True),
-            "BPFP: bits a value, all bytes counted. SNR and largest error: over all floats, as decoded.",
+            "BPFP: bits per value, all bytes counted. SNR and largest error: over all floats, as decoded.",
             _speeds(self),
             *self.notes,
         ]
@@ -97,8 +97,4 @@ def rows_table(rows: Sequence[BenchRow], *, largest: bool = False) -> str:
 def _tensor(tensor: TensorFacts) -> str:
     name = f"tensor '{shown(tensor.name)}'" if tensor.name else "tensor"
     text = f"{name}: {shape_text(tensor.shape)} a sample, {tensor.dtype}"
-    if tensor.layout is None:
-        return text
-    if tensor.guessed:
-        return f"{text}, layout guessed: '{tensor.layout}'; set it with --layout"
-    return f"{text}, layout '{tensor.layout}'"
+    return text + layout_text(tensor.layout, tensor.guessed)

@@ -193,4 +193,4 @@ def _check_names(kind: int, names: Sequence[Any], children: int) -> None:
     if any(type(name) is not int and type(name) is not str for name in names):
         raise malformed("a name that is neither text nor an integer", 51)
     if len(names) != children or len(set(names)) != children:
-        raise malformed("a dict whose names are not one a child, or not distinct", 51)
+        raise malformed("a dict whose names are not one per child, or not distinct", 51)

@@ -63,7 +63,7 @@ FILES = (
 def demo(as_json: bool) -> None:
     """Encode and decode features that ship with caufc, beside fp16 and int8 with zstd.
 
-    Size in bytes, BPFP (bits a value), SNR, and speed in MB of fp32 a second, the fastest of three runs.
+    Size in bytes, BPFP (bits per value), SNR, and speed in MB of fp32 per second, the fastest of three runs.
     """
     found: list[dict[str, Any]] = []
     for file in FILES:

@@ -83,7 +83,7 @@ PACKAGES = ("caufc", "numpy", "torch", "constriction", "zstandard", "blosc2", "f
     is_flag=True,
     help="Test each half in turn, with what is fitted on the other: twice the samples.",
 )
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Points measured side by side.  [one a core]")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Points measured side by side.  [one per core]")
 @click.option(
     "-o",
     "--output",

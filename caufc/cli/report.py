@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..api import Info, Verdict
 from ..encoder.report import Report, TensorReport
-from ..text import SHOWN_TENSORS, count, shape_text, short_size, shown, size, speed, table
+from ..text import SHOWN_TENSORS, count, layout_text, shape_text, short_size, shown, size, speed, table
 
 if TYPE_CHECKING:
     from .jobs import Outcome
@@ -75,11 +75,7 @@ def _error(report: Report) -> str:
 def _tensor(tensor: TensorReport, samples: int) -> str:
     name = f"tensor '{shown(tensor.name)}'" if tensor.name else "tensor"
     text = f"  {name}: {count(samples, 'sample')} of {shape_text(tensor.shape)} {tensor.dtype}, {tensor.codec}"
-    if tensor.layout is None:
-        return text
-    if tensor.guessed:
-        return f"{text}, layout guessed: '{tensor.layout}'; set it with --layout"
-    return f"{text}, layout '{tensor.layout}'"
+    return text + layout_text(tensor.layout, tensor.guessed)
 
 
 def batch_line(outcome: Outcome) -> str:

@@ -131,11 +131,11 @@ def _mixed(files: dict[str, list[Path]], start: int) -> list[Sample]:
 
 def _order(path: Path, names: set[str]) -> list[str]:
     if not path.is_file():
-        raise StorageError("no such file", file=str(path), remedy="--classes FILE: names of folders, one a line")
+        raise StorageError("no such file", file=str(path), remedy="--classes FILE: names of folders, one per line")
     order = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
     missing = sorted(names - set(order))
     if missing:
         raise InputError(
-            f"the folder '{missing[0]}' is not in it", file=str(path), remedy="name every class, one a line"
+            f"the folder '{missing[0]}' is not in it", file=str(path), remedy="name every class, one per line"
         )
     return order

@@ -21,7 +21,7 @@ def read_list(path: Path) -> list[str]:
 
 
 def read_entries(path: Path) -> dict[str, str]:
-    """What a list names, one a line, as it is written there, by path; blank lines and ``#`` lines are skipped.
+    """What a list names, one per line, as it is written there, by path; blank lines and ``#`` lines are skipped.
 
     Relative paths are relative to the list's folder.
 

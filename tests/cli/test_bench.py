@@ -65,7 +65,7 @@ def test_the_table(run: Run, smooth: Path, folder: Path) -> None:
     methods = ["caufc quality 20", "caufc quality 75", "caufc lossless", "fp16 + zstd -5", "int4 + zstd -5"]
     assert [row.rsplit(maxsplit=6)[0] for row in rows] == methods
     assert [row.split()[-4:-2] for row in rows if "lossless" in row] == [["exact", "0"]]
-    assert meaning == "BPFP: bits a value, all bytes counted. SNR and largest error: over all floats, as decoded."
+    assert meaning == "BPFP: bits per value, all bytes counted. SNR and largest error: over all floats, as decoded."
     assert speeds.startswith("MB/s: of the input's values in memory; the fastest of 2 runs, in one process with up to ")
     assert speeds.endswith(" threads busy. Less than 1 MB tells little of speed.")
     assert names(folder) == ["smooth.npy"]

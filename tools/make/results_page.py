@@ -44,6 +44,7 @@ SHOWS = {
     "weights": "the learned codec's universal weights beside those of one architecture",
     "training": "losses and hours of the learned codec's training",
     "house": "objects, frames and files that one encode and one decode take, beside an earlier layout of the code",
+    "suite": "time and coverage of the tests",
     "determinism": "the same symbols under other processors, numbers of threads and versions",
     "faults": "killed runs, full disks, closed pipes, changing inputs",
     "fuzz_flips": "truncations and flipped bits",

@@ -3,7 +3,8 @@
     python -m tools.measure.house --before CHECKOUT --results house
 
 *Objects* are classes of the rooms that choose and code (``encoder``, ``coders``; ``pipeline`` before) of which every
-tensor of a file gets instances of its own. *Frames* are those of caufc on the stack, from the command line to the call
+tensor of a file gets instances of its own; *carried* are those that are alive when a stage begins: planning, writing,
+coding, reporting. *Frames* are those of caufc on the stack, from the command line to the call
 of the entropy coder. *Files* are those of caufc in which at least one function runs.
 """
 
@@ -23,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TRACE = Path(__file__).with_name("house_trace.py")
 
 FIGURES = (
-    ("objects that every tensor has of its own", lambda found: len(found["objects"])),
+    ("objects that a tensor is carried by from one stage to the next", lambda found: len(found["carried"])),
+    ("objects that are made for a tensor, helpers within a stage included", lambda found: len(found["made"])),
     ("frames from the command line to the entropy coder", lambda found: len(found["frames"])),
     ("files entered by one encode", lambda found: found["files_encode"]),
     ("files entered by one decode", lambda found: found["files_decode"]),
@@ -45,8 +47,9 @@ def page(before: dict[str, Any] | None, after: dict[str, Any]) -> str:
     lines = ["| figure | before | now |", "|---|---|---|"]
     for name, figure in FIGURES:
         lines.append(f"| {name} | {'-' if before is None else figure(before)} | {figure(after)} |")
-    lines += ["", "Objects now: " + ", ".join(f"`{name}`" for name in after["objects"]) + ".", ""]
-    lines += ["Frames now:", "", "```", *after["frames"], "```"]
+    for title, key in (("Carried", "carried"), ("Made", "made")):
+        lines += ["", f"{title} now: " + ", ".join(f"`{name}`" for name in after[key]) + "."]
+    lines += ["", "Frames now:", "", "```", *after["frames"], "```"]
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import gc
 import io
 import json
 import subprocess
@@ -16,7 +17,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,7 +28,53 @@ ROOT = Path(caufc.__file__).parent
 ENCODE_ROOMS = ("encoder", "coders", "pipeline", "codec.plan", "codec.levels", "codec.importance", "codec.clustering")
 """Where choices for tensors are made and carried, in the present layout and in the one before."""
 
+STAGES = ("with_tables", "plan", "write_pass", "write", "encode", "_report", "report_of")
+"""Functions of the encode rooms with which a stage of an encode begins, in both layouts."""
+
+LOOKS = 4
+"""How often it is looked what is alive when a stage begins."""
+
 DECODERS = ("decoder.file_decoder", "pipeline.decoder")
+
+
+class Carried:
+    """Watches, while its body runs, which objects of the encode rooms are alive when a stage begins.
+
+    Args:
+        names: of their classes -> how many at most.
+    """
+
+    def __init__(self) -> None:
+        self.names: collections.Counter[str] = collections.Counter()
+        self._looks: collections.Counter[str] = collections.Counter()
+
+    def __enter__(self) -> Carried:
+        sys.setprofile(self._event)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _event(self, frame: FrameType, event: str, _: Any) -> None:
+        name = frame.f_code.co_name
+        if event != "call" or name not in STAGES or not _room(str(frame.f_globals.get("__name__"))):
+            return
+        self._looks[name] += 1
+        if self._looks[name] <= LOOKS:
+            sys.setprofile(None)
+            gc.collect()
+            alive = collections.Counter(type(each).__qualname__ for each in gc.get_objects() if _room(_home(each)))
+            self.names |= alive
+            sys.setprofile(self._event)
+
+
+def _home(thing: object) -> str:
+    return str(getattr(type(thing), "__module__", ""))
+
+
+def _room(module: str) -> bool:
+    """Whether a module belongs to the encode rooms."""
+    return module.startswith("caufc.") and module.removeprefix("caufc.").startswith(ENCODE_ROOMS)
 
 
 class Trace:
@@ -63,10 +110,9 @@ class Trace:
         if place.startswith(str(ROOT)):
             self.files.add(place)
         if frame.f_code.co_name == "__init__":
-            made = type(frame.f_locals.get("self"))
-            room = made.__module__.removeprefix("caufc.")
-            if room.startswith(ENCODE_ROOMS) and made.__module__ != room:
-                self.names[made.__qualname__] += 1
+            made = frame.f_locals.get("self")
+            if _room(_home(made)):
+                self.names[type(made).__qualname__] += 1
 
 
 def _stack(frame: FrameType | None) -> list[str]:
@@ -94,12 +140,20 @@ def _encode(folder: Path, name: str) -> Callable[[], object]:
     return _run("encode", f"{folder}/{name}.npz", "-o", f"{folder}/{name}.cauf", "-f")
 
 
-def _traced(run: Callable[[], object]) -> Trace:
+Watch = TypeVar("Watch", Trace, Carried)
+
+
+def _watched(watch: Watch, run: Callable[[], object]) -> Watch:
     """The second run of a command: the first one imports."""
     run()
-    with Trace() as trace:
+    with watch:
         run()
-    return trace
+    return watch
+
+
+def _own(one: Trace | Carried, three: Trace | Carried) -> list[str]:
+    """Classes of which three tensors have more instances than one."""
+    return sorted(name for name, count in three.names.items() if count > one.names[name])
 
 
 def _decoder_modules() -> int:
@@ -115,10 +169,12 @@ def measured(folder: Path) -> dict[str, Any]:
     a, b, c = (rng.normal(size=(40, 30, 64)).astype(np.float32) for _ in range(3))
     np.savez(folder / "one.npz", a=a)
     np.savez(folder / "three.npz", a=a, b=b, c=c)
-    one, three = (_traced(_encode(folder, name)) for name in ("one", "three"))
-    back = _traced(_run("decode", f"{folder}/one.cauf", "-o", f"{folder}/back.npz", "-f"))
+    one, three = (_watched(Trace(), _encode(folder, name)) for name in ("one", "three"))
+    carried = [_watched(Carried(), _encode(folder, name)) for name in ("one", "three")]
+    back = _watched(Trace(), _run("decode", f"{folder}/one.cauf", "-o", f"{folder}/back.npz", "-f"))
     return {
-        "objects": sorted(name for name, count in three.names.items() if count > one.names[name]),
+        "made": _own(one, three),
+        "carried": _own(*carried),
         "frames": one.frames[::-1],
         "files_encode": len(one.files),
         "files_decode": len(back.files),
