@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from dataclasses import dataclass
 
@@ -66,7 +67,7 @@ def inflate(data: bytes, offset: int, limits: Limits) -> bytes:
     """Inflate a raw deflate stream that must end with its data [CAUF-0092]."""
     unpacker = zlib.decompressobj(-15)
     try:
-        out = unpacker.decompress(data, limits.section_bytes + 1)
+        out = unpacker.decompress(data, min(limits.section_bytes + 1, sys.maxsize))
     except zlib.error as err:
         raise MalformedError(f"deflate: {err}", requirement=92, offset=offset) from err
     limits.check("section_bytes", len(out))

@@ -36,6 +36,20 @@ def test_a_profile_saves_bytes_and_is_named(run: Run, texts: list[Any]) -> None:
     assert len(with_profile) < len(caufc.encode(texts[:1]))
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".pt"])
+def test_files_are_joined(run: Run, suffix: str) -> None:
+    """One profile of two halves is that of the whole."""
+    values = np.random.default_rng(0).standard_normal((30, 8, 4, 4)).astype(np.float32)
+    for name, part in (("whole", values), ("one", values[:10]), ("two", values[10:])):
+        if suffix == ".npy":
+            np.save(f"{name}.npy", part)
+        else:
+            torch.save(torch.from_numpy(part), f"{name}.pt")
+    assert run("fit", f"whole{suffix}", "-o", "whole.caufp", "--quiet").code == 0
+    assert run("fit", f"one{suffix}", f"two{suffix}", "-o", "halves.caufp", "--quiet").code == 0
+    assert Path("halves.caufp").read_bytes() == Path("whole.caufp").read_bytes()
+
+
 def test_the_report(run: Run) -> None:
     np.save("x.npy", np.random.default_rng(0).standard_normal((30, 8, 4, 4)).astype(np.float32))
     ran = run("fit", "x.npy", "--samples", "20", "-o", "p.caufp")
