@@ -22,13 +22,13 @@ def caufc_tasks() -> Iterable[Task]:
         Task(
             "cifar10/resnet56",
             [Tap("layer2", "b c h w", 32), Tap("layer3", "b c h w", 64, reads="mean")],
-            _loader("CifarResNet"),
+            _loader("Cifar10ByResNet"),
             ("torch",),
         ),
         Task(
             "cifar10/vit",
             [Tap("block3", CLS_AND_GRID, 192), Tap("block6", CLS_AND_GRID, 192, reads="first")],
-            _loader("CifarViT"),
+            _loader("Cifar10ByViT"),
             ("timm",),
         ),
         Task(

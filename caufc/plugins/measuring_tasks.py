@@ -85,7 +85,7 @@ class _Cifar(_ImageTask):
         return self._images[half][start:stop]
 
 
-class CifarResNet(_Cifar):
+class Cifar10ByResNet(_Cifar):
     """CIFAR-10 and ResNet-56."""
 
     def __init__(self, data: Path) -> None:
@@ -94,7 +94,7 @@ class CifarResNet(_Cifar):
             self.network = networks.CifarResNet(path)
 
 
-class CifarViT(_Cifar):
+class Cifar10ByViT(_Cifar):
     """CIFAR-10 and a small vision transformer."""
 
     def __init__(self, data: Path) -> None:

@@ -104,10 +104,10 @@ def _channels(name: str) -> tuple[int, ...] | None:
 
 def load(arch: str) -> Runtime:
     """Load a network; ``last``, the output before pooling, is that of the final activation."""
-    from .timm_runtime import Place, TimmRuntime
+    from .timm_runtime import TapPlace, TimmRuntime
 
     names = [tap.name for tap in taps(arch.partition("?")[0]) if tap.name != "head"]
-    places = [Place(name, "bn2", skip=("conv_head",)) if name == "last" else Place(name, name) for name in names]
+    places = [TapPlace(name, "bn2", skip=("conv_head",)) if name == "last" else TapPlace(name, name) for name in names]
     return TimmRuntime.load(arch, [*places, replace(places[-1], tap="head")], "timm-cnn")
 
 

@@ -20,7 +20,7 @@ from .module_patch import acting
 
 
 @dataclass(frozen=True)
-class Place:
+class TapPlace:
     """Where a tap sits: the tap is the output of ``module``.
 
     Args:
@@ -46,7 +46,7 @@ class TimmRuntime:
         places: its taps in the order in which the model computes them.
     """
 
-    def __init__(self, model: nn.Module, places: Sequence[Place]) -> None:
+    def __init__(self, model: nn.Module, places: Sequence[TapPlace]) -> None:
         import timm
 
         self.model = model.eval().requires_grad_(False)
@@ -57,7 +57,7 @@ class TimmRuntime:
         self._lock = threading.RLock()
 
     @classmethod
-    def load(cls, arch: str, places: Sequence[Place], plugin: str) -> TimmRuntime:
+    def load(cls, arch: str, places: Sequence[TapPlace], plugin: str) -> TimmRuntime:
         """Build the model of an architecture ID with its weights; see :class:`ArchOptions`.
 
         Raises:

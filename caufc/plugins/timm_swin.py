@@ -25,9 +25,9 @@ def taps(arch: str) -> Sequence[Tap]:
 
 def load(arch: str) -> Runtime:
     """Load a Swin transformer."""
-    from .timm_runtime import Place, TimmRuntime
+    from .timm_runtime import TapPlace, TimmRuntime
 
-    places = [Place(tap.name, tap.name) for tap in taps(arch.partition("?")[0])]
+    places = [TapPlace(tap.name, tap.name) for tap in taps(arch.partition("?")[0])]
     return TimmRuntime.load(arch, places, "timm-swin")
 
 

@@ -106,10 +106,10 @@ def reads_cls(name: str) -> bool:
 
 def load(arch: str) -> Runtime:
     """Load a transformer."""
-    from .timm_runtime import Place, TimmRuntime
+    from .timm_runtime import TapPlace, TimmRuntime
 
     names = [tap.name for tap in taps(arch.partition("?")[0])]
-    places = [Place(name, "norm" if name == "head" else name) for name in names]
+    places = [TapPlace(name, "norm" if name == "head" else name) for name in names]
     return TimmRuntime.load(arch, places, "timm-vit")
 
 
