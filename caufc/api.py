@@ -80,7 +80,7 @@ def encode(
     profile: str | Path | None = None,
     codec: str = "transform",
     quality: float | str | None = None,
-    snr: float | None = None,
+    snr: float | str | None = None,
     bpfp: float | None = None,
     max_error: float | None = None,
     lossless: bool = False,
@@ -109,7 +109,7 @@ def encode(
         codec: a codec with loss by its name: ``transform``, or ``hyperprior``, the learned one, which takes a quality
             or a rate.
         quality: 0 to 100, or ``low``, ``medium``, ``high``; medium when no rate control is given.
-        snr: signal-to-noise ratio in dB over the whole file.
+        snr: signal-to-noise ratio in dB of every tensor, or as ``"30/token"`` of every token.
         bpfp: bits per feature point of the whole file, all bytes counted.
         max_error: largest absolute error, exact, after the cast to the output dtype.
         lossless: keep every bit.

@@ -96,7 +96,7 @@ def make_options(
     reads: Any = None,
     codec: str = "transform",
     quality: float | str | None = None,
-    snr: float | None = None,
+    snr: float | str | None = None,
     bpfp: float | None = None,
     max_error: float | None = None,
     lossless: bool = False,

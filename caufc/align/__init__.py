@@ -3,6 +3,7 @@
 from .base import SideArray, Tokens, ValueAligner
 from .format import LayoutAligner, guess_layout, varying_channels
 from .statistics import ChannelStatistics
+from .token_scales import TokenScales
 from .value import (
     ChannelAligner,
     GlobalAligner,
@@ -20,6 +21,7 @@ __all__ = [
     "LayoutAligner",
     "SideArray",
     "TokenAligner",
+    "TokenScales",
     "Tokens",
     "ValueAligner",
     "align_channels",

@@ -78,6 +78,13 @@ class LayoutAligner:
             raise LayoutError(f"layout '{self.layout}' needs {self.layout.special} special tokens, there are {tokens}")
         return tokens, math.prod(shape[i] for i in self.channel_axes)
 
+    def groups(self, shape: Sequence[int]) -> int:
+        """Groups of channels of a sample of this shape: those of the axis `g`, if it comes before other channels."""
+        letters = [self.layout.terms[axis] for axis in self.channel_axes]
+        if letters[:1] != ["g"] or len(letters) == 1:
+            return 1
+        return shape[self.channel_axes[0]]
+
     def grid(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Token grid of a sample; an axis of joined letters is a square where it can be, else a line."""
         sizes: list[int] = []

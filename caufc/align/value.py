@@ -13,6 +13,8 @@ from .base import SideArray
 from .statistics import ChannelStatistics
 
 __all__ = [
+    "LARGEST_ALIGNED",
+    "SCALE_CODE_LIMIT",
     "ChannelAligner",
     "GlobalAligner",
     "TokenAligner",
@@ -24,9 +26,12 @@ __all__ = [
 ]
 
 OFFSET_PARTS = 16
-CODE_LIMIT = 32_767
-SCALE_CODE_LIMIT = 800
-MIN_SCALE, MAX_SCALE = 2.0**-100, 2.0**100
+CODE_LIMIT, WIDE_CODE_LIMIT = 32_767, 1 << 24
+SCALE_CODE_LIMIT = 960
+MIN_SCALE, MAX_SCALE = 2.0**-120, 2.0**120
+
+LARGEST_ALIGNED = 8.0
+"""Channels get scales that leave them at most so many times larger than the typical one, whatever the strength."""
 
 FLOOR = 1e-3
 """Scales below this share of the typical one are raised to it: constant channels must not get tiny steps."""
@@ -38,15 +43,17 @@ def scale_of(codes: NDArray[Any]) -> NDArray[np.float32]:
     return scales.astype(np.float32)
 
 
-def _codes(offset: NDArray[np.float64], scale: NDArray[np.float64]) -> tuple[SideArray, SideArray]:
+def _codes(
+    offset: NDArray[np.float64], scale: NDArray[np.float64], limit: int = CODE_LIMIT
+) -> tuple[NDArray[np.int32], SideArray]:
     """Offsets and scales to the nearest codes."""
     safe = np.clip(scale, MIN_SCALE, MAX_SCALE)
     scale_codes = np.rint(OCTAVE_PARTS * np.log2(safe)).astype(np.int16)
     units = offset * OFFSET_PARTS / scale_of(scale_codes).astype(np.float64)
-    return np.clip(np.rint(units), -CODE_LIMIT, CODE_LIMIT).astype(np.int16), scale_codes
+    return np.clip(np.rint(units), -limit, limit).astype(np.int32), scale_codes
 
 
-def _offset_of(offset_codes: SideArray, scale_codes: SideArray) -> NDArray[np.float32]:
+def _offset_of(offset_codes: NDArray[Any], scale_codes: SideArray) -> NDArray[np.float32]:
     return offset_codes.astype(np.float32) * (scale_of(scale_codes) / np.float32(OFFSET_PARTS))
 
 
@@ -85,20 +92,20 @@ def check_scale_codes(codes: NDArray[Any]) -> None:
     """Refuse scale codes out of range.
 
     Raises:
-        MalformedError: for a code beyond 800 on either side.
+        MalformedError: for a code beyond 960 on either side.
     """
     if codes.size and (int(codes.min()) < -SCALE_CODE_LIMIT or int(codes.max()) > SCALE_CODE_LIMIT):
         raise MalformedError("a scale code out of range", requirement=356)
 
 
 class ChannelAligner:
-    """An offset and a scale per channel, as codes ``[C]`` that travel in sections.
+    """An offset and a scale per channel, as codes ``[C]`` that travel in sections; offsets may be large.
 
     Raises:
         MalformedError: for a scale code out of range.
     """
 
-    def __init__(self, offset_codes: SideArray, scale_codes: SideArray) -> None:
+    def __init__(self, offset_codes: NDArray[Any], scale_codes: SideArray) -> None:
         check_scale_codes(scale_codes)
         self.offset_codes, self.scale_codes = offset_codes, scale_codes
         self.offset, self.scale = _offset_of(offset_codes, scale_codes), scale_of(scale_codes)
@@ -106,7 +113,12 @@ class ChannelAligner:
     @classmethod
     def of(cls, offset: NDArray[np.float64], scale: NDArray[np.float64]) -> ChannelAligner:
         """The aligner nearest to an offset and a scale per channel ``[C]``."""
-        return cls(*_codes(offset, scale))
+        return cls(*_codes(offset, scale, WIDE_CODE_LIMIT))
+
+    @property
+    def wide(self) -> bool:
+        """Whether offsets need codes of more than 16 bits."""
+        return bool(np.abs(self.offset_codes).max(initial=0) > CODE_LIMIT)
 
     def forward(self, matrix: NDArray[Any]) -> tuple[NDArray[Any], None]:
         aligned: NDArray[Any] = matrix - self.offset.astype(matrix.dtype)
@@ -136,7 +148,7 @@ class TokenAligner:
             offset, scale = np.zeros(len(matrix)), np.ones(len(matrix))
         typical = float(np.mean(scale)) if len(scale) else 0.0
         offset_codes, scale_codes = _codes(offset, np.maximum(scale, FLOOR * typical) if typical > 0 else scale + 1)
-        side = np.stack([offset_codes, scale_codes])
+        side = np.stack([offset_codes.astype(np.int16), scale_codes])
         token_offset, token_scale = self._of(side)
         aligned = (wide - token_offset[:, None]) / token_scale[:, None]
         return aligned.astype(matrix.dtype), side
@@ -201,14 +213,18 @@ def _median_of_positive(values: NDArray[np.float64]) -> float:
     return float(np.median(positive)) if positive.size else 0.0
 
 
-def align_channels(kind: str, statistics: ChannelStatistics, sample: NDArray[Any], strength: float) -> ChannelAligner:
+def align_channels(
+    kind: str, statistics: ChannelStatistics, sample: NDArray[Any], strength: float, groups: int = 1
+) -> ChannelAligner:
     """Measure a per-channel aligner.
 
     Args:
         kind: one of the alignment kinds but ``none``.
         statistics: of all values.
         sample: tokens ``[M, C]`` of the same features, for kinds that need order statistics.
-        strength: 1 gives channels their own scales, 0 the common one, so that equal steps mean equal errors.
+        strength: 1 gives channels their own scales, 0 the common one of their group, so that equal steps mean equal
+            errors.
+        groups: of channels, each with as many.
     """
     if kind == "min-max":
         offset, scale = statistics.low, statistics.high - statistics.low
@@ -218,8 +234,8 @@ def align_channels(kind: str, statistics: ChannelStatistics, sample: NDArray[Any
         offset, scale = _rows_by_kind(kind, sample.T.astype(np.float64))
     if not statistics.count:
         offset, scale = np.zeros_like(scale), np.ones_like(scale)
-    typical = _median_of_positive(scale)
-    if typical <= 0:
-        typical = max(statistics.global_deviation, float(np.abs(offset).max(initial=0)), MIN_SCALE)
-    own = np.maximum(scale, FLOOR * typical)
-    return ChannelAligner.of(offset, typical * (own / typical) ** strength)
+    fallback = max(statistics.global_deviation, float(np.abs(offset).max(initial=0)), MIN_SCALE)
+    by_group = [_median_of_positive(part) or fallback for part in np.split(scale, groups)]
+    typical = np.repeat(by_group, len(scale) // groups)
+    ratios = np.maximum(scale / typical, FLOOR)
+    return ChannelAligner.of(offset, typical * np.maximum(ratios**strength, ratios / LARGEST_ALIGNED))

@@ -9,16 +9,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..align import TokenScales
 from ..types import AnyArray
 from .config import TensorConfig
 from .distortion import Distortion
 
 __all__ = [
+    "Apart",
+    "Counting",
     "DecodedSymbols",
     "EncodedPayload",
     "FileShare",
     "Quantizer",
     "Samples",
+    "Separator",
     "Shapes",
     "TensorCoder",
     "Terms",
@@ -37,6 +41,46 @@ Quantizer = Callable[[NDArray[Any], NDArray[np.float64], NDArray[np.uint8]], NDA
 
 
 @dataclass(frozen=True)
+class Apart:
+    """What of some tokens is coded apart from the rest, so that it changes nothing for the rest.
+
+    Args:
+        scales: of the tokens; None where none has one.
+        values: which values ``[n, C]`` are stored exactly; None for none.
+        centre: per channel ``[C]``, or one for all: what takes the place of those values before they are aligned.
+        levelled: whether scales make tokens equally large, and not only those that are outliers.
+    """
+
+    scales: TokenScales | None = None
+    values: NDArray[np.bool_] | None = None
+    centre: NDArray[Any] | float = 0.0
+    levelled: bool = False
+
+    def rest(self, matrix: NDArray[Any]) -> NDArray[Any]:
+        """What is aligned of features ``[n, C]``."""
+        rest = matrix if self.scales is None else self.scales.divide(matrix)
+        if self.values is None:
+            return rest
+        return np.where(self.values, np.asarray(self.centre, rest.dtype), rest)
+
+    def mask(self, matrix: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which of them are stored exactly, in one column where that is the same for all channels."""
+        return np.zeros((len(matrix), 1), np.bool_) if self.values is None else self.values
+
+    def uncounted(self, matrix: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which of them do not tell how much is kept of the rest: exact ones, and tokens with a scale."""
+        mask = self.mask(matrix)
+        return mask if self.scales is None or self.levelled else mask | (self.scales.codes != 0)[:, None]
+
+
+Counting = Callable[[NDArray[Any], NDArray[np.bool_] | None], NDArray[np.bool_] | None]
+"""What is aligned of features ``[n, C]``, and which of them are apart -> which count, None for all."""
+
+Separator = Callable[[NDArray[Any]], Apart]
+"""Finite features ``[n, C]`` of a chunk -> what of them is coded apart."""
+
+
+@dataclass(frozen=True)
 class Terms:
     """On what terms an encoder codes a tensor; a decoder never sees them.
 
@@ -46,6 +90,9 @@ class Terms:
         nonfinite: whether NaN and Inf may come, to be kept exactly.
         outliers: whether values beyond the range are stored exactly; else they are lost.
         quantizer: of the transform codec; None for the others.
+        separator: finds what is coded apart; None where nothing is.
+        counting: which values tell how much is kept; None for all.
+        token_snr: dB that every token must have; None for no such promise.
     """
 
     max_error: float | None = None
@@ -53,6 +100,9 @@ class Terms:
     nonfinite: bool = False
     outliers: bool = False
     quantizer: Quantizer | None = None
+    separator: Separator | None = None
+    counting: Counting | None = None
+    token_snr: float | None = None
 
 
 @dataclass(frozen=True)

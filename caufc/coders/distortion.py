@@ -24,6 +24,8 @@ class Distortion:
         largest: largest absolute error.
         clipped: values that truncation changed.
         patched: values that are stored exactly.
+        rest_energy: sum of squares of what remains when outliers are set aside, tokens divided by their scales.
+        rest_error: sum of its squared errors.
     """
 
     energy: float = 0.0
@@ -31,6 +33,8 @@ class Distortion:
     largest: float = 0.0
     clipped: int = 0
     patched: int = 0
+    rest_energy: float = 0.0
+    rest_error: float = 0.0
 
     def add(self, original: NDArray[Any], error: NDArray[Any]) -> None:
         """Add finite values and their errors, of one shape."""
@@ -41,12 +45,26 @@ class Distortion:
         if error.size:
             self.largest = max(self.largest, float(error.max()), -float(error.min()))
 
+    def add_rest(self, original: NDArray[Any], error: NDArray[Any]) -> None:
+        """Add values that remain when outliers are set aside, and their errors, of one shape."""
+        self.rest_energy += _squares(original)
+        self.rest_error += _squares(error)
+
+    @property
+    def rest_snr_db(self) -> float:
+        """10 log10 of energy over error in dB, outliers set aside."""
+        if self.rest_error == 0:
+            return math.inf
+        return 10 * math.log10(self.rest_energy / self.rest_error) if self.rest_energy > 0 else -math.inf
+
     def merge(self, other: Distortion) -> None:
         self.energy += other.energy
         self.error += other.error
         self.largest = max(self.largest, other.largest)
         self.clipped += other.clipped
         self.patched += other.patched
+        self.rest_energy += other.rest_energy
+        self.rest_error += other.rest_error
 
     @property
     def snr_db(self) -> float | None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import SideArray
 from ..codec.hyperprior.codec import HyperpriorCodec, Latents
 from ..codec.hyperprior.weights import Weights
 from ..codec.transform.grids import Geometry
@@ -91,6 +90,6 @@ class HyperpriorCoder(LossyCoder):
     def _integers(self, symbols: Latents) -> list[NDArray[np.int32]]:
         return [symbols.hyper, symbols.latents]
 
-    def _broken(self, error: NDArray[Any], symbols: Latents, side: SideArray | None, terms: Terms) -> Mask:  # noqa: ARG002
+    def _broken(self, error: NDArray[Any], symbols: Latents, scales: NDArray[Any], terms: Terms) -> Mask:  # noqa: ARG002
         """Nowhere: a model promises no error."""
         return None

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,22 +19,30 @@ from ..align import (
     SideArray,
     TokenAligner,
     Tokens,
+    TokenScales,
     ValueAligner,
     truncate,
 )
 from ..codec.transform.grids import Geometry
 from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
 from ..errors import LayoutError, MalformedError
-from ..types import DTYPES, AnyArray
-from .base import DecodedSymbols, EncodedPayload, Samples, Shapes, Terms, Work, split
+from ..octaves import OCTAVE_PARTS
+from ..types import DTYPES, AnyArray, Arrays
+from .base import Apart, DecodedSymbols, EncodedPayload, Samples, Shapes, Terms, Work, split
 from .config import MAX_CHANNELS, TensorConfig
 from .distortion import Distortion
 from .dtypes import cast_floats, to_floats, working_dtype
 from .patches import Patches
 from .payload import Payload
-from .sections import OFFSETS, SCALES
+from .sections import OFFSETS, SCALES, WIDE_OFFSETS
 
-__all__ = ["LossyCoder", "Mask", "channels_of", "value_aligner"]
+__all__ = ["LossyCoder", "Mask", "channels_of", "statistics_arrays", "value_aligner"]
+
+FINER_TRIES = 6
+"""How often tokens that lack quality are coded anew, before they are stored exactly."""
+
+SPARE, MOST_LACKING = 0.05, 60.0
+OCTAVE_DB = 20 * math.log10(2)
 
 
 def value_aligner(config: TensorConfig, channels: int) -> ValueAligner:
@@ -47,10 +55,18 @@ def value_aligner(config: TensorConfig, channels: int) -> ValueAligner:
         return GlobalAligner(record.offset, record.scale)
     if scope == "token":
         return TokenAligner(ALIGNMENT_KINDS[record.kind])
-    offsets, scales = (config.arrays.get(name, np.empty(0, "<i2")) for name in (OFFSETS, SCALES))
+    offsets = config.arrays.get(WIDE_OFFSETS, config.arrays.get(OFFSETS, np.empty(0, "<i2")))
+    scales = config.arrays.get(SCALES, np.empty(0, "<i2"))
     if offsets.shape != (channels,) or scales.shape != (channels,):
         raise MalformedError(f"no statistics for {channels} channels", requirement=351, tensor=config.name)
     return ChannelAligner(offsets, scales)
+
+
+def statistics_arrays(aligner: ChannelAligner) -> Arrays:
+    """The sections of an aligner per channel."""
+    if aligner.wide:
+        return {WIDE_OFFSETS: aligner.offset_codes, SCALES: aligner.scale_codes}
+    return {OFFSETS: aligner.offset_codes.astype(np.int16), SCALES: aligner.scale_codes}
 
 
 def channels_of(config: TensorConfig) -> int:
@@ -81,6 +97,40 @@ class _State:
     symbols: Any
     geometry: Geometry
     payload: Payload
+
+
+@dataclass(frozen=True)
+class _BlockInput:
+    """Features of a block ``[n, C]``, what is aligned of them, scales of tokens, where values are exact, and whether
+    scales make all tokens equally large."""
+
+    clean: NDArray[Any]
+    matrix: NDArray[Any]
+    scales: TokenScales | None
+    exact: Mask
+    levelled: bool
+
+    def finer(self, lacking: NDArray[np.float64]) -> _BlockInput:
+        """The same with smaller scales of tokens that lack so many dB ``[n]``."""
+        octaves = np.where(lacking > 0, (lacking + SPARE) / OCTAVE_DB, 0.0)
+        added = TokenScales.of(2.0 ** -(np.ceil(OCTAVE_PARTS * octaves) / OCTAVE_PARTS))
+        return replace(self, matrix=added.divide(self.matrix), scales=added.times(self.scales))
+
+
+@dataclass(frozen=True)
+class _CodedBlock:
+    """A block as it is coded, its errors ``[n, C]``, and where values are stored exactly."""
+
+    symbols: Any
+    side: SideArray | None
+    scales: TokenScales | None
+    error: NDArray[Any]
+    exact: Mask
+
+    def with_exact(self, tokens: NDArray[np.bool_]) -> _CodedBlock:
+        """The same with all values of some tokens stored exactly."""
+        exact = np.broadcast_to(tokens[:, None], self.error.shape)
+        return replace(self, error=np.where(exact, 0, self.error), exact=_either(self.exact, exact))
 
 
 class EntropyCodec(Protocol):
@@ -161,45 +211,81 @@ class LossyCoder(ABC):
         """Symbols as arrays, in the order in which their checksum covers them."""
 
     @abstractmethod
-    def _broken(self, error: NDArray[Any], symbols: Any, side: SideArray | None, terms: Terms) -> Mask:
-        """Where the errors of a block break the terms; None for nowhere."""
+    def _broken(self, error: NDArray[Any], symbols: Any, scales: NDArray[Any], terms: Terms) -> Mask:
+        """Where the errors of a block break the terms, None for nowhere.
+
+        Args:
+            error: of the block ``[n, C]``.
+            symbols: of the block.
+            scales: features' units per aligned unit, broadcastable.
+            terms: of the encoder.
+        """
 
     def encode(self, samples: Samples, terms: Terms) -> EncodedPayload:
         """Samples to a payload; what the codec would not keep as the terms say is stored exactly."""
         stored = self._stacked(samples)
         tokens = self._tokens_of(stored)
         clean, exact = _cleaned(tokens.matrix, terms.nonfinite)
+        apart = Apart() if terms.separator is None else terms.separator(clean)
+        matrix, exact = apart.rest(clean), _either(exact, apart.values)
         distortion = Distortion()
-        matrix = clean
         if terms.truncate is not None:
-            matrix, distortion.clipped = truncate(clean, *terms.truncate)
+            whole = matrix
+            matrix, distortion.clipped = truncate(whole, *terms.truncate)
             if terms.outliers:
-                exact = matrix != clean if exact is None else exact | (matrix != clean)
+                exact = _either(exact, matrix != whole)
                 distortion.clipped = 0
         geometry = self._geometry(tokens.grids, tokens.special)
-        blocks, sides = [], []
-        patched: Mask = None
+        blocks: list[_CodedBlock] = []
+        patched = np.zeros(matrix.shape, np.bool_) if exact is None else exact.copy()
         for rows, block in self._blocks(geometry):
-            aligned, side = self.value.forward(matrix[rows])
-            symbols = self._symbols(aligned, block, terms)
-            error = to_floats(self._stored(symbols, block, side), self.config.dtype)
-            error -= clean[rows]
-            broken = _either(self._broken(error, symbols, side, terms), None if exact is None else exact[rows])
-            if broken is not None:
-                error[broken] = 0
-                patched = np.zeros(matrix.shape, np.bool_) if patched is None else patched
-                patched[rows] = broken
-            distortion.add(clean[rows], error)
-            blocks.append(symbols)
-            sides += [] if side is None else [side]
-        patches = None
-        if patched is not None:
-            distortion.patched = int(np.count_nonzero(patched))
-            patches = self._patches_where(patched, tokens, stored)
-        whole = self._joined(blocks, geometry)
+            part = _BlockInput(
+                clean[rows],
+                matrix[rows],
+                None if apart.scales is None else apart.scales.part(rows),
+                None if exact is None else exact[rows],
+                apart.levelled,
+            )
+            coded = self._coded(part, block, terms)
+            if coded.exact is not None:
+                patched[rows] = coded.exact
+            distortion.add(part.clean, coded.error)
+            _add_rest(distortion, part, coded, terms)
+            blocks.append(coded)
+        distortion.patched = int(np.count_nonzero(patched))
+        patches = self._patches_where(patched, tokens, stored) if distortion.patched else None
+        whole = self._joined([coded.symbols for coded in blocks], geometry)
         words = self.entropy.encode(whole, *self._place(geometry))
-        payload = Payload(words, np.concatenate(sides, axis=1) if sides else None, patches)
+        sides = [coded.side for coded in blocks if coded.side is not None]
+        scales = TokenScales.joined([coded.scales for coded in blocks], [len(coded.error) for coded in blocks])
+        payload = Payload(words, np.concatenate(sides, axis=1) if sides else None, patches, scales)
         return EncodedPayload(payload.to_bytes(), payload.covered(self._integers(whole)), distortion)
+
+    def _coded(self, part: _BlockInput, block: Geometry, terms: Terms) -> _CodedBlock:
+        """A block, coded again with finer scales of those tokens that have less than the terms promise for each."""
+        coded = self._coded_once(part, block, terms)
+        if terms.token_snr is None:
+            return coded
+        for _ in range(FINER_TRIES):
+            lacking = _lacking(part, coded, terms)
+            if not lacking.any():
+                return coded
+            part = part.finer(lacking)
+            coded = self._coded_once(part, block, terms)
+        lacking = _lacking(part, coded, terms)
+        return coded.with_exact(lacking > 0) if lacking.any() else coded
+
+    def _coded_once(self, part: _BlockInput, block: Geometry, terms: Terms) -> _CodedBlock:
+        aligned, side = self.value.forward(part.matrix)
+        symbols = self._symbols(aligned, block, terms)
+        error = to_floats(self._stored(symbols, block, side, part.scales), self.config.dtype)
+        error -= part.clean
+        units = self.value.scales(side)
+        broken = self._broken(error, symbols, units if part.scales is None else units * part.scales.factors, terms)
+        exact = _either(broken, part.exact)
+        if exact is not None:
+            error[exact] = 0
+        return _CodedBlock(symbols, side, part.scales, error, exact)
 
     def decode_symbols(self, payload: memoryview, shapes: Shapes) -> DecodedSymbols:
         """A payload to integers.
@@ -209,8 +295,7 @@ class LossyCoder(ABC):
         """
         tokens = sum(self._count_tokens(shape) for shape in shapes)
         total = sum(self.config.size(shape) for shape in shapes)
-        own = tokens if isinstance(self.value, TokenAligner) else None
-        parsed = Payload.parse(payload, self.config.dtype, own, total)
+        parsed = Payload.parse(payload, self.config.dtype, tokens, total, sided=isinstance(self.value, TokenAligner))
         geometry = self._geometry(tuple(self.format.grid(s) for s in shapes), self.format.layout.special)
         symbols = self.entropy.decode_symbols(parsed.words, *self._place(geometry))
         return DecodedSymbols(_State(symbols, geometry, parsed), parsed.covered(self._integers(symbols)))
@@ -221,14 +306,16 @@ class LossyCoder(ABC):
         stored = np.empty((state.geometry.tokens, self.channels), DTYPES[self.config.dtype])
         for rows, block in self._blocks(state.geometry):
             side = None if state.payload.side is None else state.payload.side[:, rows]
-            stored[rows] = self._stored(self._part(state.symbols, rows), block, side)
+            scales = None if state.payload.scales is None else state.payload.scales.part(rows)
+            stored[rows] = self._stored(self._part(state.symbols, rows), block, side, scales)
         return self._samples_of(stored, shapes, state.payload.patches)
 
-    def _stored(self, symbols: Any, block: Geometry, side: SideArray | None) -> AnyArray:
+    def _stored(self, symbols: Any, block: Geometry, side: SideArray | None, scales: TokenScales | None) -> AnyArray:
         """What the decoder will store of a block ``[n, C]``."""
         aligned = self._restored(symbols, block)
         with np.errstate(over="ignore", invalid="ignore"):
-            return cast_floats(self._within_range(self.value.inverse(aligned, side)), self.config.dtype)
+            values = self._within_range(self.value.inverse(aligned, side))
+            return cast_floats(values if scales is None else scales.multiply(values), self.config.dtype)
 
     def _within_range(self, values: NDArray[Any]) -> NDArray[Any]:
         """Features before the cast to the output dtype."""
@@ -288,6 +375,30 @@ class LossyCoder(ABC):
         flat = np.concatenate([np.ascontiguousarray(part).ravel() for part in samples])
         patches.apply(flat)
         return split(flat, shapes, stacked)
+
+
+def _add_rest(distortion: Distortion, part: _BlockInput, coded: _CodedBlock, terms: Terms) -> None:
+    """What a block loses of what remains when outliers are set aside."""
+    error = coded.error if part.scales is None else part.scales.divide(coded.error)
+    apart = coded.exact
+    if part.scales is not None and not part.levelled:
+        apart = _either(apart, np.broadcast_to(part.scales.codes[:, None] != 0, part.matrix.shape))
+    counted = None if terms.counting is None else terms.counting(part.matrix, apart)
+    if counted is None:
+        distortion.add_rest(part.matrix, error)
+    else:
+        distortion.add_rest(np.where(counted, part.matrix, 0), np.where(counted, error, 0))
+
+
+def _lacking(part: _BlockInput, coded: _CodedBlock, terms: Terms) -> NDArray[np.float64]:
+    """dB that tokens lack ``[n]``, over what counts of them; 0 where none does."""
+    wanted = terms.token_snr or 0.0
+    counted = None if terms.counting is None else terms.counting(part.matrix, coded.exact)
+    both = (values.astype(np.float64) for values in (part.clean, coded.error))
+    energy, noise = (np.square(v if counted is None else np.where(counted, v, 0)).sum(axis=1) for v in both)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = 10 * np.log10(energy / noise)
+    return np.where((noise > 0) & ~(found >= wanted), wanted - np.maximum(found, wanted - MOST_LACKING), 0.0)
 
 
 def _either(one: Mask, other: Mask) -> Mask:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import SideArray, check_scale_codes
+from ..align import SideArray, TokenScales, check_scale_codes
 from ..bitstream import Cursor, varint
 from ..codec.lossless.codec import decode_lossless, encode_lossless
 from ..errors import MalformedError
@@ -17,7 +17,7 @@ from .patches import Patches
 
 __all__ = ["Payload"]
 
-PATCHED = 1
+PATCHED, SCALED = 1, 2
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,23 @@ class Payload:
         words: of the entropy coder.
         side: statistics of tokens, where alignment has them.
         patches: values that are stored exactly.
+        scales: of tokens that are coded as if they were so much smaller or larger.
     """
 
     words: bytes | memoryview
     side: SideArray | None = None
     patches: Patches | None = None
+    scales: TokenScales | None = None
 
     def to_bytes(self) -> bytes:
-        """Flags, side array, patches, words [CAUF-0206]."""
-        out = bytearray([PATCHED if self.patches is not None else 0])
+        """Flags, side array, scales of tokens, patches, words [CAUF-0206]."""
+        flags = (PATCHED if self.patches is not None else 0) | (SCALED if self.scales is not None else 0)
+        out = bytearray([flags])
         if self.side is not None:
             coded = encode_lossless(self.side.ravel(), rotate=False)
+            out += varint(len(coded)) + coded
+        if self.scales is not None:
+            coded = encode_lossless(self.scales.codes, rotate=False)
             out += varint(len(coded)) + coded
         if self.patches is not None:
             coded = self.patches.to_bytes()
@@ -46,36 +52,42 @@ class Payload:
         return bytes(out) + self.words
 
     @classmethod
-    def parse(cls, data: memoryview, dtype: str, tokens: int | None, values: int) -> Payload:
+    def parse(cls, data: memoryview, dtype: str, tokens: int, values: int, *, sided: bool) -> Payload:
         """Read a payload.
 
         Args:
             data: its bytes.
             dtype: of the tensor.
-            tokens: how many have statistics; None where none has.
+            tokens: of all samples.
             values: of all samples.
+            sided: whether tokens have statistics.
 
         Raises:
             MalformedError: if it breaks the specification.
         """
         cursor = Cursor(data)
         flags = cursor.byte()
-        if flags > PATCHED:
+        if flags > (PATCHED | SCALED):
             raise MalformedError(f"payload flags {flags}", requirement=206)
-        side, patches = None, None
-        if tokens is not None:
+        side, scales, patches = None, None, None
+        if sided:
             coded = cursor.take(cursor.varint())
             side = decode_lossless(coded, 2 * tokens, np.dtype("<i2"), rotate=False).reshape(2, tokens)
             check_scale_codes(side[1])
+        if flags & SCALED:
+            codes = decode_lossless(cursor.take(cursor.varint()), tokens, np.dtype("<i2"), rotate=False)
+            scales = TokenScales(codes)
         if flags & PATCHED:
             patches = Patches.parse(cursor.take(cursor.varint()), dtype, values)
-        return cls(cursor.take(cursor.left), side, patches)
+        return cls(cursor.take(cursor.left), side, patches, scales)
 
     def covered(self, symbols: Sequence[NDArray[Any]]) -> list[bytes | memoryview]:
         """What the symbols' checksum covers, in order [CAUF-0118]."""
         parts: list[bytes | memoryview] = []
         if self.side is not None:
             parts.append(self.side.astype("<i2").tobytes())
+        if self.scales is not None:
+            parts.append(self.scales.codes.astype("<i2").tobytes())
         parts += [part.astype("<i4", copy=False).view(np.uint8).data for part in symbols]
         if self.patches is not None:
             parts += [self.patches.positions.astype("<u4").tobytes(), self.patches.values.tobytes()]

@@ -65,14 +65,14 @@ TRANSFORM = Codec(
     "transform",
     coder="coders.transform:TransformCoder",
     drafting="encoder.transform_drafting:TransformDrafting",
-    rate_control="encoder.rate_control:GainControl",
+    rate_control="encoder.setting_control:SettingControl",
 )
 HYPERPRIOR = Codec(
     2,
     "hyperprior",
     coder="coders.hyperprior:HyperpriorCoder",
     drafting="encoder.hyperprior_drafting:HyperpriorDrafting",
-    rate_control="encoder.rate_control:ModelRateControl",
+    rate_control="encoder.model_control:ModelRateControl",
     note="learned",
     weighted=True,
 )

@@ -12,9 +12,9 @@ from ..bitstream import Section
 from ..errors import MalformedError, UnsupportedError
 from ..types import Arrays
 
-__all__ = ["ELEMENTS", "NUMBERS", "OFFSETS", "SCALES", "arrays_of", "name_of", "section_of"]
+__all__ = ["ELEMENTS", "NUMBERS", "OFFSETS", "SCALES", "WIDE_OFFSETS", "arrays_of", "name_of", "section_of"]
 
-OFFSETS, SCALES = "offset-codes", "scale-codes"
+OFFSETS, SCALES, WIDE_OFFSETS = "offset-codes", "scale-codes", "wide-offset-codes"
 """Sections of value alignment per channel ``[C]``."""
 
 _TYPES: Mapping[str, tuple[int, str]] = {
@@ -43,6 +43,8 @@ _TYPES: Mapping[str, tuple[int, str]] = {
     "model-analysis-floats": (23, "<i4"),
     "hyper-analysis": (24, "<i2"),
     "hyper-analysis-floats": (25, "<i4"),
+    WIDE_OFFSETS: (27, "<i4"),
+    "group-ranks": (28, "<i4"),
 }
 """Name -> (section type, element type), as ``spec/registry.toml`` assigns them."""
 

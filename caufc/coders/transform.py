@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import SideArray
 from ..codec.buckets import zigzag
 from ..codec.transform.codec import TransformCodec
 from ..codec.transform.coefficients import CoefficientCoder
@@ -53,7 +52,7 @@ class TransformCoder(LossyCoder):
         samples = self._samples_by_shape(shapes)
         tokens = self._count_all_tokens(samples)
         grids = len({self.format.grid(shape) for shape in samples})
-        products = 0 if self.codec.basis is None else tokens * self.codec.coded * self.channels
+        products = 0 if self.codec.basis is None else tokens * self.codec.basis.products
         return Work(tokens, grids, products)
 
     def _geometry(self, grids: tuple[tuple[int, ...], ...], special: int) -> Geometry:
@@ -106,12 +105,12 @@ class TransformCoder(LossyCoder):
     def _integers(self, symbols: Symbols) -> list[Symbols]:
         return [symbols]
 
-    def _broken(self, error: NDArray[Any], symbols: Symbols, side: SideArray | None, terms: Terms) -> Mask:
+    def _broken(self, error: NDArray[Any], symbols: Symbols, scales: NDArray[Any], terms: Terms) -> Mask:
         """Beyond the bound; or, without one, where indices were too large to be exact."""
         if terms.max_error is not None:
             return ~(np.abs(error.astype(np.float64)) <= terms.max_error)
         if not symbols.size or int(symbols.max()) < SAFE_INDEX:
             return None
-        bound = SAFE_STEPS * self.largest_step * self.value.scales(side)
+        bound = SAFE_STEPS * self.largest_step * scales
         beyond: NDArray[np.bool_] = ~(np.abs(error) <= bound)
         return beyond

@@ -8,21 +8,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import GlobalAligner, TokenAligner, ValueAligner, align_channels, align_globally
+from ..align import ChannelAligner, GlobalAligner, TokenAligner, ValueAligner, align_channels, align_globally
+from ..align.value import LARGEST_ALIGNED
 from ..bitstream import AlignmentRecord
 from ..coders.config import TensorConfig
-from ..coders.sections import OFFSETS, SCALES
+from ..coders.lossy import statistics_arrays
 from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, Alignment
 from .options import Target
-from .survey import TensorSurvey
+from .outliers import CENTRED_TOKENS
+from .survey import TensorSurvey, is_sparse
 
-__all__ = ["choose_alignment", "choose_range", "is_sparse", "typical_range"]
+__all__ = ["choose_alignment", "choose_range", "typical_range"]
 
 CHANNEL_TOKENS = 48
 """With fewer tokens, a channel's statistics take more bytes than they save."""
 
-SPARSE_SHARE = 0.2
-"""Share of exact zeros from which features count as sparse: zero must then stay a reconstruction point."""
+STRENGTH, LANGUAGE_STRENGTH = 0.5, 0.25
+"""How far channels get scales of their own: what makes errors least harmful, by trials at equal divergence of scores;
+the second for tokens of language models."""
+
+OUTLYING = 64.0
+"""Channels so many times larger than the typical one, in deviation or mean, need scales of their own."""
+
+Aligned = tuple[TensorConfig, ValueAligner]
 
 OUTSIDE_PERCENT = 0.01
 """Share of values at either end, in percent, that may lie outside of the learned codec's range."""
@@ -31,16 +39,11 @@ WHOLE_RANGE = 4 / 3
 """Where all values lie within a range so much wider, none is outside."""
 
 
-def is_sparse(matrix: NDArray[Any]) -> bool:
-    """Whether zero must stay a reconstruction point."""
-    return int(np.count_nonzero(matrix)) < (1 - SPARSE_SHARE) * matrix.size
-
-
 def _automatic(survey: TensorSurvey) -> Alignment:
     """The alignment of features that nothing is known of: per channel, zeros kept as zeros where there are many."""
     if is_sparse(survey.sample):
         return Alignment("none")
-    return Alignment("mean-deviation", "channel", strength=0.5)
+    return Alignment("mean-deviation", "channel", strength=LANGUAGE_STRENGTH if survey.levelled else STRENGTH)
 
 
 def _settled(alignment: Alignment, tokens: int) -> Alignment:
@@ -50,9 +53,36 @@ def _settled(alignment: Alignment, tokens: int) -> Alignment:
     return alignment
 
 
-def choose_alignment(
-    base: TensorConfig, survey: TensorSurvey, wanted: Alignment | None, target: Target
-) -> tuple[TensorConfig, ValueAligner]:
+def _outlying(survey: TensorSurvey) -> NDArray[np.bool_] | None:
+    """Channels ``[C]`` so far above the typical one that a common scale would not do; None where there is none."""
+    if survey.total < CENTRED_TOKENS:
+        return None
+    sizes = np.maximum(survey.statistics.deviation, np.abs(survey.statistics.mean))
+    present = sizes[sizes > 0]
+    found = sizes > OUTLYING * float(np.median(present)) if present.size else np.zeros(0, np.bool_)
+    return found if found.any() else None
+
+
+def _around_outliers(base: TensorConfig, survey: TensorSurvey, outlying: NDArray[np.bool_]) -> Aligned:
+    """Channels far above the typical one get scales and offsets of their own, all others common ones."""
+    statistics, sparse = survey.statistics, is_sparse(survey.sample)
+    common = 0.0 if sparse else float(np.mean(statistics.mean[~outlying]))
+    typical = float(np.sqrt(np.mean(statistics.deviation[~outlying] ** 2))) or 1.0
+    own = np.maximum(typical, statistics.deviation / LARGEST_ALIGNED)
+    aligner = ChannelAligner.of(
+        np.where(outlying, statistics.mean, common) * (not sparse), np.where(outlying, own, typical)
+    )
+    return _by_channel(base, aligner, ALIGNMENT_KINDS.index("robust"), None)
+
+
+def _by_channel(
+    base: TensorConfig, aligner: ChannelAligner, kind: int, truncate: tuple[float, float] | None
+) -> Aligned:
+    record = AlignmentRecord(kind, ALIGNMENT_SCOPES.index("channel"), truncate=truncate)
+    return replace(base, alignment=record, arrays=statistics_arrays(aligner)), aligner
+
+
+def choose_alignment(base: TensorConfig, survey: TensorSurvey, wanted: Alignment | None, target: Target) -> Aligned:
     """Add value alignment to a configuration.
 
     Args:
@@ -64,16 +94,18 @@ def choose_alignment(
     if target.kind == "max_error":
         return base, GlobalAligner(0.0, 1.0)
     alignment = _settled(wanted or _automatic(survey), survey.total)
+    outlying = _outlying(survey) if wanted is None and alignment.scope == "global" else None
+    if outlying is not None:
+        return _around_outliers(base, survey, outlying)
     kind, scope = ALIGNMENT_KINDS.index(alignment.kind), ALIGNMENT_SCOPES.index(alignment.scope)
     if alignment.scope == "token" and alignment.kind != "none":
         record = AlignmentRecord(kind, scope, truncate=alignment.truncate)
         return replace(base, alignment=record), TokenAligner(alignment.kind)
     if alignment.scope == "channel" and alignment.kind != "none":
         strength = 0.0 if target.kind == "snr" else alignment.strength
-        aligner = align_channels(alignment.kind, survey.statistics, survey.sample, strength)
-        arrays = {OFFSETS: aligner.offset_codes, SCALES: aligner.scale_codes}
-        record = AlignmentRecord(kind, scope, truncate=alignment.truncate)
-        return replace(base, alignment=record, arrays=arrays), aligner
+        groups = 1 if target.kind == "snr" else survey.groups
+        aligner = align_channels(alignment.kind, survey.statistics, survey.sample, strength, groups)
+        return _by_channel(base, aligner, kind, alignment.truncate)
     if alignment.statistics is not None:
         globally = GlobalAligner(*alignment.statistics)
     else:

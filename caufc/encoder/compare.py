@@ -1,4 +1,4 @@
-"""Whether a tensor takes fewer bytes without loss than with it."""
+"""What a tensor takes without loss, to compare with what it takes with some."""
 
 from __future__ import annotations
 
@@ -7,46 +7,31 @@ import numpy as np
 from ..codec.lossless.codec import encode_lossless
 from ..coders.dtypes import cast_floats, to_floats
 from ..coders.lossless import lattice_of_tokens
-from .options import Target
-from .rate import gain_of_quality
-from .sample_plan import bounded_values, section_cost
-from .tensor_draft import TransformDraft
+from .sample_plan import bounded_values
+from .survey import TensorSurvey
+from .thinning import thinned_rows
 
-__all__ = ["TINY_BYTES", "prefers_lossless"]
-
-SMALL_VALUES = 4096
-"""Tensors of at most so many values are coded both ways to see which is smaller."""
+__all__ = ["TINY_BYTES", "broken_values", "lossless_bytes"]
 
 TINY_BYTES = 64
 """Tensors of at most so many bytes are smaller without tables and steps."""
 
-
-def prefers_lossless(draft: TransformDraft, target: Target) -> bool:
-    """Whether a tensor takes no more bytes without loss than with it."""
-    values = draft.survey.total * draft.survey.channels
-    if target.kind == "max_error":
-        return _bounded_bytes(draft, target.value) >= _lossless_bytes(draft)
-    if values * draft.config.item_size <= TINY_BYTES or draft.survey.constant:
-        return True
-    if target.kind != "quality" or values > SMALL_VALUES or draft.profiled:
-        return False
-    made = draft.sample_plan(gain_of_quality(target.value), target)
-    coded = made.bits / 8 + section_cost({**draft.config.arrays, **made.sections})
-    return coded >= _lossless_bytes(draft)
+THIN_VALUES = 1 << 16
+"""Values that are coded without loss to see what a file would take, about."""
 
 
-def _lossless_bytes(draft: TransformDraft) -> float:
-    survey = draft.survey
-    flat = np.ascontiguousarray(cast_floats(survey.sample, draft.config.dtype)).ravel()
-    lattice = lattice_of_tokens(survey.geometry, survey.channels)
-    return len(encode_lossless(flat, rotate=True, lattice=lattice)) * survey.scale
+def lossless_bytes(survey: TensorSurvey, dtype: str) -> float:
+    """Bytes of a tensor without loss, about: outliers, which are few, are taken to cost what others cost."""
+    rows, geometry = thinned_rows(survey.geometry, survey.channels, THIN_VALUES)
+    if not len(rows):
+        return 0.0
+    flat = np.ascontiguousarray(cast_floats(survey.sample[rows], dtype)).ravel()
+    lattice = lattice_of_tokens(geometry, survey.channels)
+    return len(encode_lossless(flat, rotate=True, lattice=lattice)) * survey.total / len(rows)
 
 
-def _bounded_bytes(draft: TransformDraft, bound: float) -> float:
-    """Bytes under an error bound, from the sample: payload, sections, and values that must be stored exactly."""
-    made = draft.sample_plan(1.0, Target("max_error", bound))
-    values = bounded_values(draft.coefficients, draft.parameters.step)
-    decoded = to_floats(cast_floats(values, draft.config.dtype), draft.config.dtype)
-    broken = np.count_nonzero(~(np.abs(decoded.astype(np.float64) - draft.survey.sample) <= bound))
-    bits = made.bits + 8 * broken * (draft.config.item_size + 1)
-    return bits / 8 * draft.survey.scale + section_cost(made.sections)
+def broken_values(survey: TensorSurvey, dtype: str, step: float, bound: float) -> float:
+    """How many values of a tensor rounding cannot keep within an error bound, about."""
+    values = bounded_values(survey.sample, step)
+    decoded = to_floats(cast_floats(values, dtype), dtype)
+    return float(np.count_nonzero(~(np.abs(decoded.astype(np.float64) - survey.sample) <= bound))) * survey.scale

@@ -130,11 +130,15 @@ class Drafting(ABC):
             chunk=self.chunk,
             budget=budget,
             keep_nonfinite=self.file.keep_nonfinite,
+            separated=self.target.kind != "max_error",
+            levelled=self._levelled(layout),
+            by_token=self.target.by_token,
             progress=advance,
         )
         if self.target.kind != "max_error" and not survey.statistics.moderate:
             wide = f"{self._name()}kept without loss: its values are beyond 2^48 or all below 2^-48"
             return TensorDraft(base, guessed, warning="" if survey.constant else wide)
+        terms = replace(terms, separator=survey.separator, counting=survey.counting)
         return replace(self._with_loss(base, survey, terms), guessed=guessed)
 
     @abstractmethod
@@ -146,6 +150,10 @@ class Drafting(ABC):
             survey: of the tensor.
             terms: that were asked for.
         """
+
+    def _levelled(self, layout: Layout) -> bool:  # noqa: ARG002
+        """Whether tokens are coded as if they were equally large."""
+        return False
 
     def _profiled(self) -> TensorConfig | None:
         """The profile's configuration, where neither option nor target stand against it."""
@@ -164,7 +172,8 @@ class Drafting(ABC):
         if self.target.kind in ("max_error", "lossless") and truncate is not None:
             raise OptionError("truncation and an error bound contradict each other", remedy="leave one out")
         bound = self.target.value if self.target.kind == "max_error" else None
-        return Terms(bound, truncate, self.file.keep_nonfinite)
+        token_snr = self.target.value if self.target.by_token else None
+        return Terms(bound, truncate, self.file.keep_nonfinite, token_snr=token_snr)
 
     def _name(self) -> str:
         return f"tensor '{self.tensor.name}' " if self.tensor.name else ""

@@ -11,9 +11,10 @@ from ..coders.side_files import ProfileFile, side_file_bytes
 from ..types import Progress
 from .drafting import draft_tensors
 from .file_writer import FileWriter
+from .goal import MEDIUM
 from .options import EncodeOptions
 from .prelude import container_prelude
-from .rate_control import RateControl, RestartableSink, first_gain
+from .rate_control import RateControl, RestartableSink
 from .report import Report, report_of
 from .source import Source
 from .tensor_draft import TensorDraft
@@ -74,8 +75,9 @@ class Encoder:
     def make_profile(self) -> bytes:
         """The bytes of a profile with the decisions for this source, instead of a container with its samples."""
         target = self.options.target
-        gain = first_gain(target)
-        return self.profile_of([draft.plan(gain, target).config for draft in self._drafts(embedded=False)])
+        setting = target.value if target.kind == "quality" else MEDIUM
+        plans = [draft.plan(setting, target) for draft in self._drafts(embedded=False)]
+        return self.profile_of([plan.at_medium(setting).config for plan in plans])
 
     @one_blas_thread()
     def configs(self) -> list[TensorConfig]:

@@ -27,7 +27,7 @@ from ..coders.side_files import ProfileFile
 from ..coders.work import WorkMeter, chunk_work
 from ..errors import LimitError
 from .options import EncodeOptions
-from .plan import TensorPlan
+from .plan import TensorPlan, file_gain
 from .prelude import container_prelude
 from .source import Source
 from .survey import chunks_of
@@ -47,17 +47,27 @@ class FilePass:
 
     Args:
         plans: of the tensors.
-        gain: factor on all steps.
+        setting: of rate control, with which they were made.
+        gain: factor on the steps that rely on it.
         bytes_out: of the file.
         chunks: how many.
-        distortion: of all tensors.
+        distortions: of each tensor.
     """
 
     plans: Sequence[TensorPlan]
+    setting: float
     gain: float
     bytes_out: int = 0
     chunks: int = 0
-    distortion: Distortion = field(default_factory=Distortion)
+    distortions: list[Distortion] = field(default_factory=list)
+
+    @property
+    def distortion(self) -> Distortion:
+        """Of all tensors together."""
+        whole = Distortion()
+        for distortion in self.distortions:
+            whole.merge(distortion)
+        return whole
 
 
 class FileWriter:
@@ -85,20 +95,23 @@ class FileWriter:
         self.arch, self.profile, self.advance = arch, profile, advance
         self.passes = 0
 
-    def write(self, plans: Sequence[TensorPlan], gain: float, sink: Sink) -> FilePass:
+    def write(self, plans: Sequence[TensorPlan], setting: float, sink: Sink) -> FilePass:
         """Write a container.
 
         Args:
             plans: one per tensor.
-            gain: factor on all steps.
+            setting: of rate control, with which they were made.
             sink: takes the bytes.
 
         Raises:
             LimitError: if the file would be over a limit of the decoders that are to read it; nothing is coded then.
         """
         self.passes += 1
+        given = plans
+        gain, plans = file_gain(given)
         header, sections = self._prelude(plans, gain)
-        result, limits = FilePass(plans, gain), self.options.limits
+        distortions = [Distortion() for _ in plans]
+        result, limits = FilePass(given, setting, gain, distortions=distortions), self.options.limits
 
         def put(data: bytes) -> int:
             sink.write(data)
@@ -119,7 +132,7 @@ class FileWriter:
             put(block_bytes("S", section_bytes(section), seed))
         lengths, first, advance = [], result.bytes_out, self.advance()
         for start, stop in chunks_of(self.source.samples, self.chunk):
-            body = self._chunk(plans, coders, start, stop, result.distortion, advance)
+            body = self._chunk(plans, coders, start, stop, result.distortions, advance)
             lengths.append((put(block_bytes("C", body, seed)), stop - start))
         result.chunks = len(lengths)
         self._close(header, lengths, first, seed, put)
@@ -163,13 +176,15 @@ class FileWriter:
         coders: Sequence[TensorCoder],
         start: int,
         stop: int,
-        distortion: Distortion,
+        distortions: Sequence[Distortion],
         advance: Callable[[int], None],
     ) -> bytes:
-        """The body of one chunk; what it loses is added to the distortion."""
+        """The body of one chunk; what it loses is added to the distortions."""
         payloads, symbols = [], 0
         shapes = self._shapes(start, stop)
-        for tensor, plan, coder, of_tensor in zip(self.source.tensors, plans, coders, shapes, strict=True):
+        for tensor, plan, coder, of_tensor, distortion in zip(
+            self.source.tensors, plans, coders, shapes, distortions, strict=True
+        ):
             encoded = coder.encode(tensor.block(start, stop), plan.terms)
             payloads.append(encoded.payload)
             for part in encoded.covered:

@@ -18,7 +18,7 @@ from ..codec.transform.grids import Geometry
 from ..codec.transform.token_order import BAND_STARTS, BANDS, FREQUENCY_BANDS
 from ..octaves import OCTAVE_PARTS
 
-__all__ = ["Importance", "blind_importance", "flat_importance", "flat_steps", "read_bands"]
+__all__ = ["Importance", "blind_importance", "directed_importance", "flat_importance", "flat_steps", "read_bands"]
 
 CONVOLUTION_EXPONENT, ATTENTION_EXPONENT = 0.5, 0.25
 """How steps grow with frequency: in planes without special tokens, and in what only attention reads.
@@ -31,6 +31,9 @@ VARIANCE_EXPONENT = 0.4
 
 ``tools/measure/importance.py``, rows *variance^0* and *variance^0.6* in ``tools/results/importance.md``.
 """
+
+LANGUAGE_VARIANCE_EXPONENT = 0.25
+"""The same for tokens of language models; by trials at equal divergence of next-token predictions."""
 
 SMALLEST_VARIANCE = 2.0**-20
 """Variances below this share of their mean count as much."""
@@ -76,6 +79,11 @@ def flat_importance() -> Importance:
     return Importance(flat_steps())
 
 
+def directed_importance() -> Importance:
+    """Equal errors in all tokens, unequal ones in their directions."""
+    return Importance(flat_steps(), LANGUAGE_VARIANCE_EXPONENT)
+
+
 def blind_importance(geometry: Geometry, reads: str = "tokens") -> Importance:
     """What is known without a network.
 
@@ -107,7 +115,7 @@ def _steps_of_all(geometry: Geometry) -> NDArray[np.float64]:
     steps = np.ones(BANDS)
     if geometry.spectral and any(math.prod(grid) > 1 for grid in geometry.grids):
         steps[:FREQUENCY_BANDS] = (LOWEST + _radii(geometry)) ** _frequency_exponent(geometry)
-        steps[0] /= MEAN_WEIGHT
+        steps[0] /= min(MEAN_WEIGHT, math.sqrt(_typical_tokens(geometry)))
     steps[FREQUENCY_BANDS] = 1 / FIRST_TOKEN_WEIGHT
     steps[FREQUENCY_BANDS + 1] = 1 / OTHER_TOKENS_WEIGHT
     return steps
@@ -117,6 +125,11 @@ def _frequency_exponent(geometry: Geometry) -> float:
     """By the network that such tokens come from: convolutions make planes, attention takes sequences."""
     plane = any(len(grid) > 1 for grid in geometry.grids)
     return CONVOLUTION_EXPONENT if plane and not geometry.special else ATTENTION_EXPONENT
+
+
+def _typical_tokens(geometry: Geometry) -> int:
+    """Tokens of a typical grid: the fewer there are, the less is a mean more than each of them."""
+    return sorted(math.prod(grid) for grid in geometry.grids)[len(geometry.grids) // 2]
 
 
 def _radii(geometry: Geometry) -> NDArray[np.float64]:

@@ -27,9 +27,10 @@ class Target:
     """One rate control.
 
     Args:
-        kind: ``quality`` (0 to 100), ``snr`` (dB over the whole file), ``bpfp`` (bits per feature point),
+        kind: ``quality`` (0 to 100), ``snr`` (dB of every tensor), ``bpfp`` (bits per feature point),
             ``max_error`` (absolute, after the cast to the output dtype), or ``lossless``.
         value: its number; none for ``lossless``.
+        by_token: whether an SNR is that of every token.
 
     Raises:
         OptionError: for a number out of range.
@@ -37,6 +38,7 @@ class Target:
 
     kind: TargetKind = "quality"
     value: float = 50.0
+    by_token: bool = False
 
     def __post_init__(self) -> None:
         ranges = {"quality": (0.0, 100.0), "snr": (-20.0, 300.0), "bpfp": (1e-6, 64.0), "max_error": (1e-30, 1e30)}
@@ -51,7 +53,7 @@ class Target:
     def choose(
         cls,
         quality: float | str | None = None,
-        snr: float | None = None,
+        snr: float | str | None = None,
         bpfp: float | None = None,
         max_error: float | None = None,
         lossless: bool = False,
@@ -62,10 +64,11 @@ class Target:
             OptionError: if there are two, or a quality has no such name.
         """
         given: dict[TargetKind, float] = {}
+        by_token = False
         if quality is not None:
             given["quality"] = _quality(quality)
         if snr is not None:
-            given["snr"] = snr
+            given["snr"], by_token = _snr(snr)
         if bpfp is not None:
             given["bpfp"] = bpfp
         if max_error is not None:
@@ -76,8 +79,20 @@ class Target:
             names = " and ".join("--" + kind.replace("_", "-") for kind in given)
             raise OptionError(f"{names} are two rate controls", remedy="give one")
         for kind, value in given.items():
-            return cls(kind, float(value))
+            return cls(kind, float(value), by_token)
         return cls()
+
+
+def _snr(snr: float | str) -> tuple[float, bool]:
+    """Decibels, and whether every token is to have them: ``30`` or ``30/token``."""
+    number, slash, scope = str(snr).partition("/")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value) or (slash and scope != "token"):
+        raise OptionError(f"snr '{snr}'", remedy="dB, such as 30, or 30/token for every token")
+    return value, bool(slash)
 
 
 def _quality(quality: float | str) -> float:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from ..coders.base import Terms
 from ..coders.config import TensorConfig
+from .goal import quality_step
 
-__all__ = ["TensorPlan"]
+__all__ = ["TensorPlan", "file_gain"]
 
 
 @dataclass(frozen=True)
@@ -19,9 +23,33 @@ class TensorPlan:
         terms: for the coder, with its quantiser.
         guessed: whether the layout was a guess.
         warning: what the user should know.
+        expected: bytes of sections and payloads, about; 0 where that is not known.
+        gain: of the file, on which the steps rely; None where they do not.
     """
 
     config: TensorConfig
     terms: Terms
     guessed: bool = False
     warning: str = ""
+    expected: float = 0.0
+    gain: float | None = None
+
+    def at_medium(self, setting: float) -> TensorPlan:
+        """The plan with the step that stands for medium quality, if this one is that of another."""
+        own = self.terms.quantizer is not None and self.gain is None
+        return self.with_step(1 / quality_step(setting)) if own else self
+
+    def with_step(self, factor: float) -> TensorPlan:
+        """The plan with steps of the transform codec so many times as large."""
+        step, *others = self.config.parameters
+        config = replace(self.config, parameters=(float(np.float32(step * factor)), *others))
+        return replace(self, config=config)
+
+
+def file_gain(plans: Sequence[TensorPlan]) -> tuple[float, list[TensorPlan]]:
+    """The gain of a file, on which profiled steps rely, and its plans, with all other steps less that gain."""
+    gain = next((plan.gain for plan in plans if plan.gain is not None), 1.0)
+    if gain == 1:
+        return gain, list(plans)
+    own = [plan.gain is None and plan.terms.quantizer is not None for plan in plans]
+    return gain, [plan.with_step(1 / gain) if alone else plan for plan, alone in zip(plans, own, strict=True)]

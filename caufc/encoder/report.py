@@ -135,5 +135,9 @@ def _tensor_report(plan: TensorPlan, structure: Structure, gain: float) -> Tenso
         guessed=plan.guessed and config.codec.lossy,
         codec=config.codec.name,
         alignment=config.alignment_text,
-        step=float(np.float32(float(config.parameters[0]) * gain)) if plan.terms.quantizer else None,
+        step=_step(plan, gain) if plan.terms.quantizer else None,
     )
+
+
+def _step(plan: TensorPlan, gain: float) -> float:
+    return float(np.float32(float(plan.config.parameters[0]) * (1 if plan.gain is None else gain)))

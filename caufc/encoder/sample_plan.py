@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +26,17 @@ from .trellis_search import dependent_quantize
 __all__ = [
     "DEPENDENT_BITS",
     "DEPENDENT_BITS_OF_ERROR",
+    "FEW_CHANNELS",
     "GAIN_SHARE",
+    "QuantizedSample",
+    "QuantizerKind",
     "SamplePlan",
     "bounded_values",
     "estimate",
+    "plan_either",
     "plan_sample",
     "quantization_error",
+    "quantize_sample",
     "sample_bits",
     "section_cost",
 ]
@@ -41,6 +46,8 @@ GAIN_SHARE = 0.5
 
 What centroids alone would take: *reconstruction points* in ``tools/results/tools.md`` (``tools/measure/tools.py``).
 """
+
+QuantizerKind = Literal["bounded", "plain", "dependent"]
 
 DEPENDENT_BITS, DEPENDENT_BITS_OF_ERROR = 1.5, 0.75
 """Bits per coefficient from which dependent quantisation pays: where networks read features, and where errors count.
@@ -101,9 +108,8 @@ def plan_sample(
     parameters: Parameters,
     scale: float,
     *,
-    bounded: bool,
+    kind: QuantizerKind = "plain",
     gain_share: float = GAIN_SHARE,
-    dependent_from: float = DEPENDENT_BITS,
 ) -> SamplePlan:
     """Choose quantiser, costs, reconstruction points, classes, contexts and tables from a sample.
 
@@ -111,31 +117,81 @@ def plan_sample(
         coefficients: sample ``[N, K]``.
         geometry: of the sample.
         steps: of every band, gain included ``[16]``.
-        parameters: step and transforms, of the plain quantiser; the other fields are chosen here.
+        parameters: step and transforms; the other fields are chosen here.
         scale: how many times more values the file has than the sample.
-        bounded: round to the nearest and reconstruct in the middle, so that no error exceeds half a step.
+        kind: of the quantiser.
         gain_share: of reconstruction points: 0 for the smallest error, 1 for no loss of energy.
-        dependent_from: bits per coefficient from which the dependent quantiser is taken.
     """
-    bands, inverse = geometry.bands, (1 / steps)[geometry.bands][:, None]
+    found = quantize_sample(coefficients, geometry, steps, kind, gain_share)
+    parameters = replace(parameters, shift=found.shift)
+    return _modelled(found.indices, found.quantizer, parameters, geometry, scale)
 
-    def plan(indices: Indices, points: Values, quantizer: IndexQuantizer, inverse: Values) -> SamplePlan:
-        scaled = coefficients * inverse.astype(coefficients.dtype)
-        shift = 0 if bounded else best_shift(scaled, points, gain_share)
-        return _modelled(indices, quantizer, replace(parameters, shift=shift), geometry, scale)
 
-    if bounded:
-        indices = quantize(coefficients, inverse, NEAREST_ROUNDING)
-        return plan(indices, indices, IndexQuantizer(bounded=True), inverse)
-    rough = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING)
-    costs = index_costs(rough, levels_for(rough, bands).classes(), bands)
-    indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, dead_zones(costs)[bands])
-    plain = plan(indices, indices, IndexQuantizer(costs=costs), inverse)
+def plan_either(
+    coefficients: Values,
+    geometry: Geometry,
+    steps: Values,
+    parameters: Parameters,
+    scale: float,
+    *,
+    gain_share: float = GAIN_SHARE,
+    dependent_from: float = DEPENDENT_BITS,
+) -> SamplePlan:
+    """The plan of the plain quantiser, or from a rate on of the dependent one with about the same error.
+
+    Args:
+        coefficients: sample ``[N, K]``.
+        geometry: of the sample.
+        steps: of every band, of the plain quantiser ``[16]``.
+        parameters: step and transforms, of the plain quantiser.
+        scale: how many times more values the file has than the sample.
+        gain_share: of reconstruction points.
+        dependent_from: bits per coefficient.
+    """
+    plain = plan_sample(coefficients, geometry, steps, parameters, scale, gain_share=gain_share)
     if coefficients.shape[1] < FEW_CHANNELS or plain.bits < dependent_from * coefficients.size:
         return plain
-    inverse, costs = inverse / STEP_RATIO, costs / STEP_RATIO**2
-    indices = dependent_quantize(coefficients, inverse, bands, costs)
-    return plan(indices, dependent_points(indices), IndexQuantizer(dependent=True, costs=costs), inverse)
+    parameters, steps = parameters.with_quantizer(dependent=True), steps * STEP_RATIO
+    return plan_sample(coefficients, geometry, steps, parameters, scale, kind="dependent", gain_share=gain_share)
+
+
+@dataclass(frozen=True)
+class QuantizedSample:
+    """A sample's indices ``[N, K]``, the quantiser that made them, and the shift of its reconstruction points."""
+
+    indices: Indices
+    quantizer: IndexQuantizer
+    shift: int
+
+
+def quantize_sample(
+    coefficients: Values, geometry: Geometry, steps: Values, kind: QuantizerKind, gain_share: float = GAIN_SHARE
+) -> QuantizedSample:
+    """Quantise a sample as :func:`plan_sample` does.
+
+    Args:
+        coefficients: sample ``[N, K]``.
+        geometry: of the sample.
+        steps: of every band, of that kind of quantiser ``[16]``.
+        kind: ``bounded`` rounds to the nearest and reconstructs in the middle, so that no error exceeds half a step;
+            ``plain`` has dead zones by what indices cost; ``dependent`` searches a trellis.
+        gain_share: of reconstruction points.
+    """
+    bands, inverse = geometry.bands, (1 / steps)[geometry.bands][:, None]
+    if kind == "bounded":
+        return QuantizedSample(quantize(coefficients, inverse, NEAREST_ROUNDING), IndexQuantizer(bounded=True), 0)
+    alike = inverse * STEP_RATIO if kind == "dependent" else inverse
+    rough = quantize(coefficients, alike, DEAD_ZONE_ROUNDING)
+    costs = index_costs(rough, levels_for(rough, bands).classes(), bands)
+    if kind == "plain":
+        indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, dead_zones(costs)[bands])
+        points: Values = indices
+    else:
+        costs = costs / STEP_RATIO**2
+        indices = dependent_quantize(coefficients, inverse, bands, costs)
+        points = dependent_points(indices)
+    shift = best_shift(coefficients * inverse.astype(coefficients.dtype), points, gain_share)
+    return QuantizedSample(indices, IndexQuantizer(dependent=kind == "dependent", costs=costs), shift)
 
 
 def _modelled(
@@ -149,7 +205,7 @@ def _modelled(
     extents = reach is not None and _extents_pay(reach, geometry)
     counts = counts_by_context(buckets, magnitudes, reach if extents else None, levels.classes(), geometry)
     sections, level, bits = file_tables(counts, levels, scale)
-    chosen = replace(parameters, extents=extents, level=level).with_quantizer(quantizer.dependent)
+    chosen = replace(parameters, extents=extents, level=level, dependent=quantizer.dependent)
     return SamplePlan(chosen, levels, sections, quantizer, bits)
 
 

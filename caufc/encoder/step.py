@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +14,12 @@ from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
 from ..coders.config import TensorConfig
 from ..coders.registry import TRANSFORM
-from .importance import blind_importance, flat_importance, read_bands
+from .goal import MEDIUM, quality_of_step
+from .importance import Importance, blind_importance, directed_importance, flat_importance, read_bands
 from .options import Target
+from .outliers import CENTRED_TOKENS
 from .rate import provisional_step
-from .survey import TensorSurvey
+from .survey import TensorSurvey, is_sparse
 from .transforms import choose_transforms
 
 __all__ = ["choose_step"]
@@ -26,8 +27,8 @@ __all__ = ["choose_step"]
 BOUND_MARGIN = 1 - 2.0**-16
 """Steps of an error bound are this much under twice the bound: the cast to the output dtype takes its part."""
 
-MEDIUM_STEP, NARROW_CHANNELS = 0.17, 112
-"""Step at medium quality, in deviations of aligned values, of narrow taps and pooled vectors; wider ones get more.
+MEDIUM_STEP = 0.195
+"""Step at medium quality, in deviations of aligned values.
 
 Set so that medium keeps 99 % of predictions on the taps of ``tools/results/paper.md`` (``caufc evaluate paper``).
 """
@@ -43,51 +44,70 @@ NORMAL_MEDIAN = 0.6745
 
 def choose_step(
     base: TensorConfig, aligner: ValueAligner, survey: TensorSurvey, target: Target, reads: str, *, embedded: bool
-) -> TensorConfig:
-    """Add transforms and the step to a configuration; a basis that a file embeds may be coarse.
+) -> tuple[TensorConfig, float]:
+    """Add transforms and the step to a configuration, for about the quality that is told too.
 
-    Qualities and rates weigh every tensor by its own deviation, an SNR gives all tensors one step in features' units;
-    an error bound allows no transform.
+    A basis that a file embeds may be coarse; an error bound allows no transform.
     """
     aligned, side = aligner.forward(survey.sample)
     if target.kind == "max_error":
         step = 2 * target.value * BOUND_MARGIN
-        return _with_step(base, Parameters(float(np.float32(step))))
-    if target.kind == "snr":
-        step = 1 / float(np.clip(np.mean(aligner.scales(side)), 2.0**-80, 2.0**80)) if aligned.size else 1.0
-    elif reads == "tokens":
-        step = _medium_step(survey, np.asarray(aligner.scales(side)))
+        return _with_step(base, Parameters(float(np.float32(step)))), MEDIUM
+    if reads == "tokens":
+        step = _medium_step(aligned, survey, np.asarray(aligner.scales(side)))
     else:
         step = _medium_step_of_read(aligned, survey.geometry, reads)
     step = float(np.float32(step))
-    energy = survey.energy / max(1, survey.total * survey.channels) / float(np.mean(aligner.scales(side))) ** 2
+    energy = float(np.mean(np.square(aligned, dtype=np.float64))) if aligned.size else 0.0
+    provisional = provisional_step(aligned, step, energy, target)
     transforms = choose_transforms(
         aligned,
         survey.geometry,
-        provisional_step(aligned, step, energy, target),
+        provisional,
         survey.total * survey.channels,
-        flat_importance() if target.kind == "snr" else blind_importance(replace(survey.geometry, spectral=True), reads),
+        _importance(survey, target, reads),
         embedded=embedded,
+        matched=reads == "tokens",
+        spectral=not (survey.levelled or target.by_token),
+        groups=survey.groups,
     )
     config = replace(base, arrays={**base.arrays, **transforms.sections()})
-    return _with_step(config, Parameters(step, spectral=transforms.spectral))
+    return _with_step(config, Parameters(step, spectral=transforms.spectral)), quality_of_step(provisional / step)
+
+
+def _importance(survey: TensorSurvey, target: Target, reads: str) -> Importance:
+    """What errors weigh: equally for an SNR; in language models' tokens by direction alone."""
+    if target.kind == "snr":
+        return flat_importance()
+    if survey.levelled:
+        return directed_importance()
+    return blind_importance(replace(survey.geometry, spectral=True), reads)
 
 
 def _with_step(base: TensorConfig, parameters: Parameters) -> TensorConfig:
     return replace(base, codec=TRANSFORM, parameters=parameters.to_fields())
 
 
-def _medium_step(survey: TensorSurvey, scales: NDArray[Any]) -> float:
-    """Where all tokens are read: layers sum over channels, so where they are many, noise may grow with their root.
+def _medium_step(aligned: NDArray[Any], survey: TensorSurvey, scales: NDArray[Any]) -> float:
+    """Where all tokens are read: by the deviation of the median channel, which outliers do not move.
 
     Args:
+        aligned: sample ``[M, C]``.
         survey: of the tensor.
         scales: features' units per aligned unit, by channel, or one for all.
     """
     by_channel = scales if scales.ndim < 2 else np.mean(scales)
-    deviation = _median(survey.statistics.deviation / by_channel)
-    pooled = not any(math.prod(grid) > 1 for grid in survey.geometry.grids)
-    return MEDIUM_STEP * (1 if pooled else math.sqrt(max(1, survey.channels / NARROW_CHANNELS))) * deviation
+    if is_sparse(survey.sample):
+        return MEDIUM_STEP * _median(np.array([_size_of_present(aligned)]))
+    if survey.total >= CENTRED_TOKENS:
+        return MEDIUM_STEP * _median(survey.statistics.deviation / by_channel)
+    return MEDIUM_STEP * _median(np.array([float(np.std(aligned)) or float(np.abs(aligned).max())]))
+
+
+def _size_of_present(aligned: NDArray[Any]) -> float:
+    """Root mean square of what is not 0."""
+    present = aligned[aligned != 0].astype(np.float64)
+    return float(np.sqrt(np.mean(np.square(present)))) if present.size else 0.0
 
 
 def _medium_step_of_read(aligned: NDArray[Any], geometry: Geometry, reads: str) -> float:

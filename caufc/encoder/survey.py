@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,29 @@ from numpy.typing import NDArray
 
 from ..align import ChannelStatistics, LayoutAligner, Tokens, truncate, varying_channels
 from ..codec.transform.grids import Geometry
-from ..coders.base import Samples
+from ..coders.base import Apart, Samples
 from ..coders.config import MAX_CHANNELS
 from ..coders.dtypes import to_floats
+from ..coders.patches import Patches
 from ..errors import LayoutError, NonFiniteError
 from ..layouts import Layout
+from .counting import Counting
+from .outliers import Typical
+from .separator import OutlierSeparator
 from .source import Source, SourceTensor
+from .thinning import thinned_rows
 
-__all__ = ["TensorSurvey", "check_finite", "chunks_of", "survey_tensor"]
+__all__ = ["TensorSurvey", "check_finite", "chunks_of", "is_sparse", "survey_tensor"]
+
+SPARSE_SHARE = 0.2
+"""Share of exact zeros from which features count as sparse: zero must then stay a reconstruction point."""
+
+COUNTED_VALUES = 1 << 16
+SHIFT = 7
+"""By how much the tokens that are picked move from sample to sample: the first ones are not like the others."""
+
+FEWEST_TYPICAL, MOST_TYPICAL, TYPICAL_VALUES = 32, 1024, 1 << 17
+"""Samples, and values of them, that tell what is typical."""
 
 Advance = Callable[[int], None]
 """Called with how many values were read since the last call."""
@@ -31,9 +47,14 @@ class TensorSurvey:
 
     Args:
         channels: C.
-        statistics: per channel.
-        sample: tokens ``[M, C]`` of whole samples, evenly taken; all of them if they are few.
+        statistics: per channel, of what is not apart.
+        sample: tokens ``[M, C]`` of whole samples, evenly taken; all of them if they are few. What is apart is not in
+            it: scaled tokens are divided by their scales, exact values stand at their channel's centre.
         geometry: of the sample.
+        separator: finds what is apart; None where nothing may be.
+        apart: which values of the sample do not tell how much is kept of the rest ``[M, C]``; None for none.
+        exact_bytes: what values take in the whole file that are stored exactly, about.
+        groups: of channels.
         total: number of tokens in the file.
         clipped: values outside the truncation range.
     """
@@ -42,6 +63,10 @@ class TensorSurvey:
     statistics: ChannelStatistics
     sample: NDArray[Any]
     geometry: Geometry
+    separator: OutlierSeparator | None = None
+    apart: NDArray[np.bool_] | None = None
+    exact_bytes: float = 0.0
+    groups: int = 1
     total: int = 0
     clipped: int = 0
 
@@ -54,6 +79,28 @@ class TensorSurvey:
     def energy(self) -> float:
         """Sum of the squares of all values."""
         return self.statistics.energy
+
+    @property
+    def levelled(self) -> bool:
+        """Whether all tokens are divided by scales of their own."""
+        return self.separator is not None and self.separator.levelled
+
+    def raised(self, least: float) -> TensorSurvey:
+        """The survey with tokens below a root mean square raised to it, if there are any."""
+        if self.separator is None:
+            return self
+        separator = self.separator.raising(least)
+        scales = separator.raised_scales(self.sample)
+        if scales is None:
+            return self
+        return replace(self, sample=scales.divide(self.sample), separator=separator)
+
+    @cached_property
+    def counting(self) -> Counting:
+        """Which features tell how much is kept of the tensor."""
+        rows, _ = thinned_rows(self.geometry, self.channels, COUNTED_VALUES)
+        statistics = self.statistics
+        return Counting.of(self.sample[rows], np.sqrt(statistics.deviation**2 + statistics.mean**2))
 
     @property
     def scale(self) -> float:
@@ -76,6 +123,9 @@ def survey_tensor(
     chunk: int,
     budget: int,
     keep_nonfinite: bool,
+    separated: bool,
+    levelled: bool,
+    by_token: bool,
     progress: Advance,
 ) -> TensorSurvey:
     """Read a tensor once.
@@ -88,6 +138,9 @@ def survey_tensor(
         chunk: samples to read at a time.
         budget: most values of the sample.
         keep_nonfinite: whether NaN and Inf may come; they count as zeros.
+        separated: whether outliers are coded apart.
+        levelled: whether tokens are made equally large if they are those of a language model.
+        by_token: whether they are in any case.
         progress: called for every chunk.
 
     Raises:
@@ -102,26 +155,73 @@ def survey_tensor(
             tensor=tensor.name,
             remedy="name token axes with --layout, or use --lossless",
         )
-    statistics, total, clipped = ChannelStatistics(channels), 0, 0
+    groups = max(1, aligner.groups(tensor.shape(0))) if source.samples else 1
+    statistics, total, clipped, exact_bytes = ChannelStatistics(channels), 0, 0, 0.0
     parts: list[NDArray[Any]] = []
+    masks: list[NDArray[np.bool_]] = []
     grids: list[tuple[int, ...]] = []
     stride = _stride(source, tensor, budget)
+    separator = None
+    if separated and limits is None:
+        separator = _separator(source, tensor, aligner, channels, levelled=levelled, by_token=by_token)
     for start, stop in chunks_of(source.samples, chunk):
-        tokens = aligner.to_tokens(_floats(tensor.block(start, stop), tensor.dtype))
-        if tokens.matrix.shape[1] != channels:
-            raise varying_channels(layout, channels, tokens.matrix.shape[1]).locate(tensor=tensor.name)
-        matrix = _finite(tokens.matrix, tensor, start, keep_nonfinite)
+        tokens = _tokens(tensor, aligner, channels, (start, stop), keep_nonfinite=keep_nonfinite)
+        matrix = tokens.matrix
         if limits is not None:
             matrix, count = truncate(matrix, *limits)
             clipped += count
+        apart = Apart() if separator is None else separator(matrix)
+        if apart.values is not None:
+            exact_bytes += len(Patches.where(apart.values.ravel(), matrix.ravel()).to_bytes())
+        matrix = apart.rest(matrix)
         statistics.add(matrix)
         picked = range(-start % stride, stop - start, stride)
         grids += [tokens.grids[number] for number in picked]
         parts.append(_picked(matrix, tokens, layout.special, picked))
+        masks.append(_picked(apart.uncounted(matrix), tokens, layout.special, picked))
         total += len(matrix)
         progress(matrix.size)
     sample = np.concatenate(parts) if parts else np.empty((0, channels), np.float32)
-    return TensorSurvey(channels, statistics, sample, Geometry(tuple(grids), layout.special), total, clipped)
+    beyond = None
+    if any(mask.any() for mask in masks):
+        beyond = np.concatenate([np.broadcast_to(mask, part.shape) for mask, part in zip(masks, parts, strict=True)])
+    geometry = Geometry(tuple(grids), layout.special)
+    return TensorSurvey(channels, statistics, sample, geometry, separator, beyond, exact_bytes, groups, total, clipped)
+
+
+def is_sparse(matrix: NDArray[Any]) -> bool:
+    """Whether zero must stay a reconstruction point."""
+    return int(np.count_nonzero(matrix)) < (1 - SPARSE_SHARE) * matrix.size
+
+
+def _tokens(
+    tensor: SourceTensor, aligner: LayoutAligner, channels: int, samples: tuple[int, int], *, keep_nonfinite: bool
+) -> Tokens:
+    """Samples from one number on to another as finite tokens."""
+    start, stop = samples
+    tokens = aligner.to_tokens(_floats(tensor.block(start, stop), tensor.dtype))
+    found = tokens.matrix.shape[1]
+    if found != channels:
+        raise varying_channels(aligner.layout, channels, found).locate(tensor=tensor.name)
+    return replace(tokens, matrix=_finite(tokens.matrix, tensor, start, keep_nonfinite))
+
+
+def _separator(
+    source: Source, tensor: SourceTensor, aligner: LayoutAligner, channels: int, *, levelled: bool, by_token: bool
+) -> OutlierSeparator | None:
+    """What tells outliers, from some tokens of some samples."""
+    wanted = min(MOST_TYPICAL, max(FEWEST_TYPICAL, TYPICAL_VALUES * source.samples // max(1, tensor.numel)))
+    numbers = range(0, source.samples, max(1, math.ceil(source.samples / wanted)))
+    parts: list[NDArray[Any]] = []
+    for number in numbers:
+        matrix = _tokens(tensor, aligner, channels, (number, number + 1), keep_nonfinite=True).matrix
+        every = max(1, matrix.size * len(numbers) // TYPICAL_VALUES)
+        parts.append(matrix[SHIFT * len(parts) % min(every, max(1, len(matrix))) :: every])
+    sample = np.concatenate(parts)
+    if not sample.size:
+        return None
+    typical = Typical.of(sample, sparse=is_sparse(sample))
+    return OutlierSeparator(typical, levelled=by_token or (levelled and typical.sinks))
 
 
 def _picked(matrix: NDArray[Any], tokens: Tokens, special: int, picked: range) -> NDArray[Any]:

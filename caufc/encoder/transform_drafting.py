@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
+from ..codec.transform.parameters import Parameters
 from ..coders.base import Terms
 from ..coders.config import TensorConfig
 from ..errors import OptionError
+from ..layouts import GRID_LETTERS, Layout
 from .alignment import choose_alignment
-from .compare import prefers_lossless
+from .compare import TINY_BYTES
 from .drafting import Drafting
+from .goal import MEDIUM_SNR, WIDE_TOKEN_SNR
+from .profiled_draft import ProfiledDraft
+from .separator import TOKEN_CHANNELS
 from .step import choose_step
-from .survey import TensorSurvey
-from .tensor_draft import TensorDraft, TransformDraft
+from .survey import TensorSurvey, is_sparse
+from .tensor_draft import TensorDraft
+from .transform_draft import TransformDraft
 
 __all__ = ["TransformDrafting"]
+
+LEAST_TOKEN = 10 ** (-(MEDIUM_SNR - WIDE_TOKEN_SNR - 1) / 20)
+"""Root mean square of tokens below which they need finer steps, in those of all."""
+
+RAISED_QUALITY = 35.0
+"""Below, tokens in transformed grids have no scales: means are what matters there, and all have about 0 dB."""
 
 UNEQUAL = ("quality", "bpfp")
 """Targets that are free to weigh values unequally."""
@@ -24,25 +38,44 @@ class TransformDrafting(Drafting):
     """Chooses for the transform codec."""
 
     def _with_loss(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TensorDraft:
-        draft = self._drafted(base, survey)
-        if terms.truncate is None and prefers_lossless(draft, self.target):
+        tiny = survey.total * survey.channels * base.item_size <= TINY_BYTES
+        if (survey.constant or tiny) and terms.truncate is None:
             return TensorDraft(base)
-        warning = self._doubt(survey.channels) or self._unread(draft)
-        return replace(draft, terms=terms, warning=warning)
+        draft = self._drafted(base, survey, terms)
+        return replace(draft, warning=self._doubt(survey.channels) or self._unread(draft))
 
-    def _drafted(self, base: TensorConfig, survey: TensorSurvey) -> TransformDraft:
+    def _levelled(self, layout: Layout) -> bool:
+        """Tokens of sequences are: what reads them mostly normalises them first."""
+        grid = [letter for term in layout.sample_terms for letter in term if letter in GRID_LETTERS]
+        return self.target.kind in UNEQUAL and len(grid) == 1
+
+    def _drafted(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TransformDraft:
         default, searched = self._profiled(), self.file.effort.searched
         if default is not None:
-            return TransformDraft.from_profile(base, default, survey, searched=searched)
+            draft = ProfiledDraft.from_profile(base, default, survey, searched=searched)
+            return replace(draft, terms=terms)
         reads = self._reads()
         self._check_read(reads, survey.geometry.special)
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
-        config = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded)
-        return TransformDraft.of(config, aligner, survey, searched=searched)
+        config, quality = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded)
+        by_token = reads == "tokens" and not (is_sparse(survey.sample) and _is_plane(survey))
+        fine = quality >= RAISED_QUALITY or not Parameters.from_fields(config.parameters).spectral
+        if by_token and self.target.kind in UNEQUAL and fine:
+            survey = _with_raised_tokens(survey)
+        terms = replace(terms, separator=survey.separator)
+        return TransformDraft(
+            config=config,
+            aligner=aligner,
+            survey=survey,
+            terms=terms,
+            searched=searched,
+            matched=reads == "tokens",
+            by_token=by_token,
+        )
 
     def _unread(self, draft: TransformDraft) -> str:
         """What is kept coarsely because the plugin says that nothing reads it."""
-        if draft.profiled or self.options.reads is not None or self._reads() == "tokens":
+        if isinstance(draft, ProfiledDraft) or self.options.reads is not None or self._reads() == "tokens":
             return ""
         part = {"mean": "the mean over the grid", "first": "the first token"}[self._reads()]
         return f"{self._name()}keeps {part}, which is what '{self.options.tap}' is read by; --reads tokens keeps all"
@@ -59,3 +92,16 @@ class TransformDrafting(Drafting):
         if reads == "first" and not special:
             layout = "b (1 + n) c"
             raise OptionError("no first token in the layout", remedy=f"set it apart, as in --layout '{layout}'")
+
+
+def _with_raised_tokens(survey: TensorSurvey) -> TensorSurvey:
+    """The survey with tokens raised that would have less than a quality promises: they get finer steps."""
+    if survey.levelled or survey.channels < TOKEN_CHANNELS or not survey.sample.size:
+        return survey
+    mean = float(np.sqrt(np.mean(np.square(survey.sample, dtype=np.float64))))
+    return survey.raised(LEAST_TOKEN * mean)
+
+
+def _is_plane(survey: TensorSurvey) -> bool:
+    """Whether tokens are places of a map, which networks read together."""
+    return any(len(grid) > 1 for grid in survey.geometry.grids) and not survey.geometry.special

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,13 @@ from ..bitstream import section_bytes
 from ..codec.transform.basis import ChannelTransform, QuantizedRows, principal_basis, quantize_rows
 from ..codec.transform.dct import forward_grid
 from ..codec.transform.grids import Geometry
-from ..codec.transform.parameters import BAND_STEPS, BASIS, BASIS_SCALES
+from ..codec.transform.parameters import BAND_STEPS, BASIS, BASIS_SCALES, GROUP_RANKS
 from ..codec.transform.token_order import FREQUENCY_BANDS
 from ..coders.sections import section_of
 from ..types import Arrays
 from .importance import Importance, flat_steps
 from .sample_plan import estimate, quantization_error
+from .thinning import thinned_rows
 
 __all__ = ["Transforms", "choose_transforms"]
 
@@ -35,8 +35,9 @@ BASIS_TOKENS = 5
 """Tokens per channel that a basis must be made from, or it would follow noise; chosen by hand."""
 
 MAX_BASIS_CHANNELS = 2048
-FINER_OCTAVES = (0, 1, 2)
-"""How much finer steps may be where there is no grid transform, whose means get finer steps of their own."""
+MOST_CORRECTION = 8.0
+MATCHES = 2
+"""How often steps are corrected so that all choices are compared at one error."""
 
 NEVER_CODED = 0.2
 """Basis vectors whose deviation is below this share of the finest step only code zeros."""
@@ -47,6 +48,9 @@ MARGINS = range(6, -4, -1)
 
 FEW_VALUES = 512
 """Values below which a comparison says nothing."""
+
+MOST_BITS = 1.6
+"""What errors weigh decides only among choices that need at most so many times the fewest bits at one plain error."""
 
 PLAIN_MARGIN = 1.02
 """A transform must save more than this share of cost: samples are small. What transforms buy: *grid transform* and
@@ -74,11 +78,21 @@ class Transforms:
             found[BAND_STEPS] = self.steps
         if self.basis is not None:
             found |= {BASIS: self.basis.codes.ravel(), BASIS_SCALES: self.basis.scales}
+            found |= {} if self.basis.ranks is None else {GROUP_RANKS: self.basis.ranks}
         return found
 
 
 def choose_transforms(
-    aligned: Values, geometry: Geometry, step: float, total: float, importance: Importance, *, embedded: bool = True
+    aligned: Values,
+    geometry: Geometry,
+    step: float,
+    total: float,
+    importance: Importance,
+    *,
+    embedded: bool = True,
+    matched: bool = True,
+    spectral: bool = True,
+    groups: int = 1,
 ) -> Transforms:
     """Choose transforms for a sample ``[M, C]``.
 
@@ -88,68 +102,96 @@ def choose_transforms(
         step: at the wanted rate.
         total: number of values in the file.
         importance: of errors by band of frequencies and direction.
+        spectral: whether grids may be transformed.
+        groups: of channels, each of which gets a basis of its own.
+        matched: whether choices are compared at one plain error, and not at one step.
         embedded: whether a basis takes bytes of the file, so that vectors that code little may be coarse.
     """
-    plain = Transforms(False, None, _plain_steps(importance.steps, 0))
+    plain = Transforms(False, None, _plain_steps(importance.steps))
     if aligned.size < FEW_VALUES:
         return plain
-    thin, thin_geometry = _thinned(aligned, geometry)
-    principal = _principal(aligned, step, importance)
-    finest = None if principal is None else quantize_rows(principal.rows)
-    judge = _Judge(thin, thin_geometry, importance.steps, finest, step, total)
-    scored = list(judge.candidates())
-    best_plain = min((pair for pair in scored if not pair[1].spectral and pair[1].basis is None), key=itemgetter(0))
-    best = min(scored, key=itemgetter(0))
-    if embedded and principal is not None and best[1].basis is not None:
-        best = judge.coarser(principal, *best)
-    return best[1] if best[0] * PLAIN_MARGIN < best_plain[0] else best_plain[1]
+    rows, thin_geometry = thinned_rows(geometry, aligned.shape[1], THIN_VALUES)
+    thin = aligned[rows]
+    principal = _principal(aligned, step, importance, groups)
+    finest = None if principal is None else principal.finest()
+    judge = _Judge(thin, thin_geometry, importance.steps, finest, step, total, matched=matched)
+    scored = list(judge.candidates(spectral=spectral))
+    allowed = MOST_BITS * min(found.bits for found in scored)
+    best_plain = min((found for found in scored if found.plain), key=_cost_of)
+    best = min((found for found in scored if found.bits <= allowed), key=_cost_of)
+    chosen = (
+        best.choice
+        if best.cost * PLAIN_MARGIN < best_plain.cost or not best_plain.bits <= allowed
+        else best_plain.choice
+    )
+    return judge.coarser(principal, chosen) if embedded and principal is not None else chosen
 
 
-def _plain_steps(weights: Codes, finer: int) -> Codes:
+def _plain_steps(weights: Codes) -> Codes:
     """Step codes without a grid transform: one for the grid, and those of special tokens."""
     steps = weights.copy()
-    steps[:FREQUENCY_BANDS] = -8 * finer
+    steps[:FREQUENCY_BANDS] = 0
     return steps
-
-
-def _thinned(aligned: Values, geometry: Geometry) -> tuple[Values, Geometry]:
-    """Every so-many-th sample; at least one."""
-    stride = max(1, min(len(geometry.grids), aligned.size // THIN_VALUES))
-    ends = np.cumsum([0, *geometry.sizes])
-    picked = range(0, len(geometry.grids), stride)
-    rows = [aligned[ends[number] : ends[number + 1]] for number in picked]
-    return np.concatenate(rows), replace(geometry, grids=tuple(geometry.grids[number] for number in picked))
 
 
 @dataclass(frozen=True)
 class _Principal:
-    """The Karhunen-Loeve basis, longer where errors weigh less, without vectors that would only code zeros.
+    """Karhunen-Loeve bases of groups, longer where errors weigh less, without vectors that would only code zeros.
 
     Args:
-        rows: ``[K, C]``.
+        rows: of all groups, in order ``[K, C / G]``.
         octaves: that deviations are above the finest step ``[K]``.
+        ranks: rows of each group ``[G]``; None for one group.
     """
 
     rows: NDArray[np.float64]
     octaves: NDArray[np.float64]
+    ranks: NDArray[np.int32] | None
+
+    def finest(self) -> QuantizedRows:
+        """As fine as codes can be."""
+        return quantize_rows(self.rows, ranks=self.ranks)
 
     def quantized(self, margin: int) -> QuantizedRows:
         """As coarse as the deviations allow: what a vector's codes miss of it costs others bits."""
         bits = np.ceil(self.octaves).astype(np.int64) + margin
-        return quantize_rows(self.rows, np.clip(bits, COARSEST_BITS, FINEST_BITS))
+        return quantize_rows(self.rows, np.clip(bits, COARSEST_BITS, FINEST_BITS), self.ranks)
 
 
-def _principal(aligned: Values, step: float, importance: Importance) -> _Principal | None:
-    tokens, channels = aligned.shape
-    if channels < 4 or channels > MAX_BASIS_CHANNELS or tokens < BASIS_TOKENS * channels:
+def _principal(aligned: Values, step: float, importance: Importance, groups: int) -> _Principal | None:
+    """The bases of so many groups of channels; None where there are too few tokens to know them."""
+    tokens, width = len(aligned), aligned.shape[1] // groups
+    if width < 4 or width > MAX_BASIS_CHANNELS or tokens < BASIS_TOKENS * width:
         return None
-    wide = np.ascontiguousarray(aligned)
-    rows, variances = principal_basis(np.asarray(wide.T @ wide / tokens, np.float64))
+    parts = [np.ascontiguousarray(part) for part in np.split(aligned, groups, axis=1)]
+    found = [principal_basis(np.asarray(part.T @ part / tokens, np.float64)) for part in parts]
+    variances = np.stack([of_group for _, of_group in found])
     scales = importance.scales(variances)
     finest = step * 2.0 ** (int(importance.steps.min()) / 8) * scales
-    kept = max(1, int(np.count_nonzero(variances > (NEVER_CODED * finest) ** 2)))
-    shares = np.maximum(np.sqrt(variances) / finest, NEVER_CODED)
-    return _Principal((rows * scales[:, None])[:kept], np.log2(shares[:kept]))
+    kept = np.maximum(1, np.count_nonzero(variances > (NEVER_CODED * finest) ** 2, axis=1))
+    shares = np.log2(np.maximum(np.sqrt(variances) / finest, NEVER_CODED))
+    rows = [(vectors * of_row[:, None])[:rank] for (vectors, _), of_row, rank in zip(found, scales, kept, strict=True)]
+    octaves = [share[:rank] for share, rank in zip(shares, kept, strict=True)]
+    ranks = kept.astype(np.int32) if groups > 1 else None
+    return _Principal(np.concatenate(rows), np.concatenate(octaves), ranks)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A choice, its cost in weighted distortion and rate, and its bits."""
+
+    cost: float
+    bits: float
+    choice: Transforms
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is transformed."""
+        return not self.choice.spectral and self.choice.basis is None
+
+
+def _cost_of(scored: _Scored) -> float:
+    return scored.cost
 
 
 class _Judge:
@@ -162,6 +204,7 @@ class _Judge:
         finest: basis in whose coefficients it is measured; None for channels.
         step: at the wanted rate.
         total: values of the file.
+        matched: whether all are compared at one plain error.
     """
 
     def __init__(
@@ -172,47 +215,55 @@ class _Judge:
         finest: QuantizedRows | None,
         step: float,
         total: float,
+        *,
+        matched: bool,
     ) -> None:
         self.thin, self.geometry, self.weights, self.step, self.total = thin, geometry, weights, step, total
-        self.finest = finest
+        self.finest, self.matches = finest, MATCHES if matched else 0
         self.directions = None if finest is None else ChannelTransform(finest)
         self.spectral = replace(geometry, spectral=True)
         self.frequencies = forward_grid(thin, self.spectral)
         self.unit = self._steps(weights)
+        self.noise = float(np.mean(np.minimum(np.square(thin, dtype=np.float64), step**2 / 12)))
 
     def _steps(self, codes: Codes) -> NDArray[np.float64]:
         steps: NDArray[np.float64] = self.step * np.exp2(codes / 8)
         return steps
 
-    def candidates(self) -> Iterator[tuple[float, Transforms]]:
-        """(cost, choice) of all that may be."""
-        has_grid = any(math.prod(grid) > 1 for grid in self.geometry.grids)
+    def candidates(self, *, spectral: bool) -> Iterator[_Scored]:
+        """All that may be."""
+        has_grid = spectral and any(math.prod(grid) > 1 for grid in self.geometry.grids)
         for basis in (None,) if self.finest is None else (None, self.finest):
             if has_grid:
                 yield self._costed(Transforms(True, basis, self.weights))
-            uneven = has_grid and bool(self.weights[:FREQUENCY_BANDS].any())
-            for finer in FINER_OCTAVES if uneven else (0,):
-                yield self._costed(Transforms(False, basis, _plain_steps(self.weights, finer)))
+            yield self._costed(Transforms(False, basis, _plain_steps(self.weights)))
 
-    def coarser(self, principal: _Principal, cost: float, choice: Transforms) -> tuple[float, Transforms]:
-        """A choice with coarser and coarser codes of its basis, while that pays."""
-        for margin in MARGINS:
-            cost_then, then = self._costed(replace(choice, basis=principal.quantized(margin)))
-            if cost_then > cost:
+    def coarser(self, principal: _Principal, choice: Transforms) -> Transforms:
+        """A choice with the codes of its basis, if it has one, as coarse as pays at one step."""
+        if choice.basis is None:
+            return choice
+        choices = [choice, *(replace(choice, basis=principal.quantized(margin)) for margin in MARGINS)]
+        cost, best = math.inf, choice
+        for candidate in choices:
+            found = self._costed(candidate, matches=0)
+            if found.cost > cost:
                 break
-            cost, choice = cost_then, then
-        return cost, choice
+            cost, best = found.cost, candidate
+        return best
 
-    def _costed(self, choice: Transforms) -> tuple[float, Transforms]:
-        """Weighted squared error in squared steps a value, and bits at their worth."""
+    def _costed(self, choice: Transforms, matches: int | None = None) -> _Scored:
+        """Weighted squared error in squared steps a value, and bits at their worth, at the plain error of all."""
         geometry = self.spectral if choice.spectral else self.geometry
         steps = self._steps(choice.steps if choice.steps is not None else flat_steps())
         tokens = self.frequencies if choice.spectral else self.thin
         transform = None if choice.basis is None else ChannelTransform(choice.basis)
         values = tokens if transform is None else transform.forward(tokens)
-        error = quantization_error(values, geometry.bands, steps)
-        if transform is not None:
-            error = transform.inverse(values + error) - tokens
+        for _ in range(self.matches if matches is None else matches):
+            error = self._error(values, tokens, geometry, steps, transform)
+            found = float(np.mean(np.square(error)))
+            if found > 0:
+                steps = steps * min(MOST_CORRECTION, math.sqrt(self.noise / found))
+        error = self._error(values, tokens, geometry, steps, transform)
         if not choice.spectral:
             error = forward_grid(error, self.spectral)
         if self.directions is not None:
@@ -222,4 +273,15 @@ class _Judge:
         bits = estimate(values, geometry.bands, steps, self.total / self.thin.size)
         if choice.basis is not None:
             bits += 8.0 * len(section_bytes(section_of(0, BASIS, choice.basis.codes.ravel())))
-        return distortion + BIT_WEIGHT * bits / self.total, choice
+        return _Scored(distortion + BIT_WEIGHT * bits / self.total, bits, choice)
+
+    @staticmethod
+    def _error(
+        values: Values, tokens: Values, geometry: Geometry, steps: Values, transform: ChannelTransform | None
+    ) -> Values:
+        """Errors of tokens ``[n, C]``, whose coefficients are values ``[n, K]``."""
+        error = quantization_error(values, geometry.bands, steps)
+        if transform is None:
+            return error
+        found: Values = transform.inverse(values + error) - tokens
+        return found

@@ -18,11 +18,10 @@ from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import ANALYSIS, ANALYSIS_SCALES, BAND_STEPS, BASIS, BASIS_SCALES, Parameters
 from ..codec.transform.token_order import BANDS, FREQUENCY_BANDS
 from ..coders.config import TensorConfig
-from ..coders.lossy import value_aligner
+from ..coders.lossy import statistics_arrays, value_aligner
 from ..coders.registry import TRANSFORM
-from ..coders.sections import OFFSETS, SCALES
 from ..descriptors import ALIGNMENT_KINDS
-from ..encoder.alignment import is_sparse
+from ..encoder.survey import is_sparse
 from ..types import Arrays
 from .sensitivity import Metric, Sensitivity, second_moments
 
@@ -177,7 +176,7 @@ def blind_candidate(config: TensorConfig) -> CandidateMaker:
 
 
 def _alignment_arrays(aligner: ChannelAligner) -> dict[str, Values]:
-    return {OFFSETS: aligner.offset_codes, SCALES: aligner.scale_codes}
+    return dict(statistics_arrays(aligner))
 
 
 def _basis_arrays(metric: Metric, kept: int) -> dict[str, Values]:

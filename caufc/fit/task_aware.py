@@ -16,7 +16,7 @@ from ..codec.transform.codec import TransformCodec
 from ..codec.transform.parameters import Parameters
 from ..coders.config import TensorConfig
 from ..coders.lossy import value_aligner
-from ..encoder.sample_plan import GAIN_SHARE, plan_sample
+from ..encoder.sample_plan import GAIN_SHARE, plan_either
 from ..errors import InputError
 from ..types import Progress
 from .candidates import ALIKE, Candidate, CandidateMaker, Evidence, blind_candidate, metric_candidate, scaled_candidate
@@ -207,7 +207,7 @@ class _OutputJudge:
         geometry = plain.geometry(self.tokens.grids, self.tokens.special)
         coefficients = plain.transform(aligned, geometry)
         steps = plain.steps(1.0).astype(np.float64)
-        made = plan_sample(coefficients, geometry, steps, parameters, 1.0, bounded=False, gain_share=share)
+        made = plan_either(coefficients, geometry, steps, parameters, 1.0, gain_share=share)
         shift = made.parameters.shift
         codec = TransformCodec(made.parameters, candidate.arrays, channels)
         steps = codec.steps(1.0).astype(np.float64)

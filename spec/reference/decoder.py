@@ -204,7 +204,8 @@ def make_tensor(name: str, record: list[Any], number: int, sections: Sections, h
     require(channels <= 1 << 24, 66, f"{channels} channels")
     _, t.scope, t.offset, t.scale = alignment[:4] if alignment else (0, GLOBAL, 0.0, 1.0)
     if t.scope == CHANNEL:
-        codes = [sections.get((kind, number), np.zeros(0, "<i2")) for kind in (1, 2)]
+        offsets = 27 if (27, number) in sections else 1
+        codes = [sections.get((kind, number), np.zeros(0, "<i2")) for kind in (offsets, 2)]
         require(all(len(c) == channels for c in codes), 351, f"not {channels} offsets and scales")
         t.offset, t.scale = statistics(codes[0], codes[1])
     if codec == 2:
@@ -217,14 +218,14 @@ def make_tensor(name: str, record: list[Any], number: int, sections: Sections, h
 
 def statistics(offsets: Any, scales: Any) -> tuple[Array, Array]:
     """Offsets and scales that codes stand for, as f32: [CAUF-0354] to [CAUF-0356]."""
-    require(bool((np.abs(scales) <= 800).all()), 356, "a scale code out of range")
+    require(bool((np.abs(scales) <= 960).all()), 356, "a scale code out of range")
     with np.errstate(all="ignore"):
         scale = np.ldexp(np.array(EIGHTHS, np.uint32).view(np.float32)[scales & 7], (scales >> 3).astype(np.int32))
         return offsets.astype(np.float32) * (scale / np.float32(16)), scale
 
 
-def reconstruct(t: Tensor, aligned: Array, sums: Array, side: Array) -> tuple[Array, Array]:
-    """Features [N, C] in the tensor's dtype, and the sums of section 9.6: [CAUF-0350], [CAUF-0360]."""
+def reconstruct(t: Tensor, aligned: Array, sums: Array, side: Array, scales: Array) -> tuple[Array, Array]:
+    """Features [N, C] in the tensor's dtype, and the sums of section 9.6: [CAUF-0350], [CAUF-0360], [CAUF-0560]."""
     work: Any = aligned.dtype.type
     most = np.uint32(0x7F7F0000).view(np.float32) if t.dtype == "bf16" else np.finfo(t.storage).max
     offset, scale = (x[:, None] for x in statistics(*np.split(side, 2))) if t.scope == TOKEN else (t.offset, t.scale)
@@ -232,8 +233,11 @@ def reconstruct(t: Tensor, aligned: Array, sums: Array, side: Array) -> tuple[Ar
         matrix = aligned * np.asarray(scale, work) + np.asarray(offset, work)
         if t.ends is not None:
             matrix = np.clip(matrix, work(t.ends[0]), work(t.ends[1]))
-        matrix = np.clip(matrix, -work(most), work(most))
         sums = sums * np.asarray(scale, np.float64) + np.abs(np.asarray(offset, np.float64))
+        if len(scales):
+            _, factors = statistics(scales, scales)
+            matrix, sums = matrix * factors[:, None].astype(work), sums * factors[:, None].astype(np.float64)
+        matrix = np.clip(matrix, -work(most), work(most))
     if t.dtype == "bf16":
         bits: Array = matrix.astype(np.float32).view(np.uint32)
         matrix = (bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))) >> np.uint32(16)
@@ -274,13 +278,16 @@ def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[
         return elements, np.zeros(len(elements)), [elements]
     r = Reader(payload)
     flags = r.take(1)[0]
-    require(flags <= 1, 206, f"payload flags {flags}")
+    require(flags <= 3, 206, f"payload flags {flags}")
     extents = [math.prod(n for n, count in zip(shape, t.letters, strict=True) if count) for shape in shapes]
     require(min(extents) >= t.specials, 171, "fewer tokens than special tokens")
-    side, positions, patches = np.zeros(0, "<i2"), np.zeros(0, "<u4"), np.zeros(0, t.storage)
+    side, scales = np.zeros(0, "<i2"), np.zeros(0, "<i2")
+    positions, patches = np.zeros(0, "<u4"), np.zeros(0, t.storage)
     if t.scope == TOKEN:
         side = decode_lossless(r.take(r.varint()), 2 * sum(extents), "<i2", rotated=False)
-    if flags:
+    if flags & 2:
+        scales = decode_lossless(r.take(r.varint()), sum(extents), "<i2", rotated=False)
+    if flags & 1:
         positions, patches = decode_patches(r.take(r.varint()), t, sum(sizes))
     work = np.float64 if t.dtype == "fp64" else np.float32
     if t.model is not None:
@@ -288,11 +295,11 @@ def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[
         hyper, latents = decode_latents(t.model, r.rest(), *shape)
         plane, tops = aligned_plane(t.model, latents, *shape)
         aligned, sums = plane.astype(np.float32).astype(work), tops * 2.0 ** (37 if work is np.float64 else 8)
-        symbols = [side, hyper, latents, positions, patches]
+        symbols = [side, scales, hyper, latents, positions, patches]
     else:
         aligned, sums, coded = transformed(t, r.rest(), shapes, work)
-        symbols = [side, coded, positions, patches]
-    values, sums = (in_samples(t, matrix, shapes) for matrix in reconstruct(t, aligned, sums, side))
+        symbols = [side, scales, coded, positions, patches]
+    values, sums = (in_samples(t, matrix, shapes) for matrix in reconstruct(t, aligned, sums, side, scales))
     values[positions], sums[positions] = patches, 0
     return values, sums, symbols
 
@@ -339,7 +346,7 @@ def check_work(tensors: list[Tensor], shapes: list[list[list[int]]]) -> None:
         by_sample = [[n for n, count in zip(shape, t.letters, strict=True) if count] for shape in of_tensor]
         added = sum(math.prod(sizes) for sizes in by_sample)
         tokens, grids = tokens + added, grids + len({tuple(sizes) for sizes in by_sample})
-        cost = 0 if t.transform.basis is None else added * t.transform.basis.size
+        cost = added * t.transform.products
         products, t.products = products + cost, t.products + cost
     limit(tokens, MAX_TOKENS, "tokens a chunk")
     limit(grids, MAX_GRIDS, "different grids a chunk")

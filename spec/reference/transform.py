@@ -37,7 +37,8 @@ class Codec:
     shift: int
     dependent: bool
     steps: Array  # f32 [16]
-    basis: Array | None  # f64 [K, C]
+    basis: Array | None  # f64 [K, C], 0 outside of a vector's group
+    products: int  # by the basis, of a token
     coded: int  # K
     tables: list[Table]
     model: Model
@@ -49,13 +50,16 @@ class Codec:
 
 
 def read_codec(parameters: Sequence[Any] | None, sections: Sections, number: int, channels: int, gain: float) -> Codec:
-    """[CAUF-0201] to [CAUF-0204], [CAUF-0216], [CAUF-0221], [CAUF-0227], [CAUF-0228]"""
+    """[CAUF-0201] to [CAUF-0204], [CAUF-0216], [CAUF-0221], [CAUF-0227], [CAUF-0228], [CAUF-0561]"""
     step, shift, flags, level = parameters if parameters is not None and len(parameters) == 4 else (0, 0, 0, 0)
     valid = isinstance(step, float) and step > 0 and is_int(shift, -32, 32)
     valid = valid and is_int(flags, 0, 7) and is_int(level, -255, 255)
     require(valid, 201, f"parameters {parameters} are not step, shift, flags and level")
     of = {kind: array for (kind, tensor), array in sections.items() if tensor == number}
-    basis, _ = read_basis(of, 8, channels), read_basis(of, 10, channels)
+    groups = len(of[28]) if 28 in of else 1
+    require(channels % groups == 0 and (28 not in of or 8 in of or 9 in of), 561, f"{groups} groups")
+    vectors, _ = read_basis(of, 8, channels, groups), read_basis(of, 10, channels, groups)
+    basis = None if vectors is None else spread(vectors, of.get(28, np.array([len(vectors)])), channels // groups)
     require(10 not in of or (8 in of and len(of[10]) == len(of[8])), 228, "analysis of another shape than the basis")
     coded = channels if basis is None else len(basis)
     levels = {kind: read_levels(of, kind, coded if kind == 3 else 16) for kind in (3, 6, 7)}
@@ -65,7 +69,8 @@ def read_codec(parameters: Sequence[Any] | None, sections: Sections, number: int
     table_of, tables = read_tables(of)
     classes = np.clip(level + levels[6][:, None] + levels[3][None], 0, len(table_of) - 1)
     model = Model(classes, table_of, len(tables), bool(flags & 1), bool(flags & 2))
-    return Codec(channels, shift, bool(flags & 4), steps, basis, coded, tables, model)
+    products = 0 if vectors is None else vectors.size
+    return Codec(channels, shift, bool(flags & 4), steps, basis, products, coded, tables, model)
 
 
 def read_levels(of: dict[int, Array], kind: int, count: int) -> Array:
@@ -74,16 +79,27 @@ def read_levels(of: dict[int, Array], kind: int, count: int) -> Array:
     return found
 
 
-def read_basis(of: dict[int, Array], kind: int, channels: int) -> Array | None:
+def spread(vectors: Array, ranks: Array, width: int) -> Array:
+    """Vectors of all channels [K, C] from those of their groups [K, C / G]: [CAUF-0561]."""
+    fits = bool(((ranks >= 0) & (ranks <= width)).all()) and int(ranks.sum(dtype=np.int64)) == len(vectors)
+    require(fits, 561, f"ranks of {len(vectors)} vectors")
+    whole = np.zeros((len(vectors), width * len(ranks)))
+    for row, group in enumerate(np.repeat(np.arange(len(ranks)), ranks)):
+        whole[row, group * width : (group + 1) * width] = vectors[row]
+    return whole
+
+
+def read_basis(of: dict[int, Array], kind: int, channels: int, groups: int) -> Array | None:
     codes, scales = of.get(kind), of.get(kind + 1)
     if codes is None and scales is None:
         return None
     require(codes is not None and scales is not None, 228, "codes without scales, or scales without codes")
     assert codes is not None and scales is not None
-    fits = 1 <= len(scales) <= channels and len(codes) == len(scales) * channels
+    width = channels // groups
+    fits = 1 <= len(scales) <= channels and len(codes) == len(scales) * width
     require(fits, 228, f"{len(scales)} vectors, {len(codes)} codes, {channels} channels")
     require(bool((abs(scales.astype(int)) <= 800).all()), 227, "a scale code out of range")
-    return np.asarray(codes.reshape(len(scales), channels) * powers(scales.astype(int))[:, None])
+    return np.asarray(codes.reshape(len(scales), width) * powers(scales.astype(int))[:, None])
 
 
 def read_tables(of: dict[int, Array]) -> tuple[Array, list[Table]]:

@@ -81,11 +81,10 @@ def test_outliers_are_escaped_not_clipped(minilm: Any) -> None:
     assert decoded[4, 6] == pytest.approx(-3000, rel=0.01)
 
 
-def test_indices_that_float32_does_not_hold_are_stored_exactly(minilm: Any, tmp_path: Any) -> None:
+def test_an_snr_that_no_step_reaches_loses_nothing(minilm: Any, tmp_path: Any) -> None:
     array = minilm[6].copy()
     array[3, 5] = 3e9
     report = caufc.save(tmp_path / "a.cauf", array, align="min-max:0,1", snr=290)
-    assert report.exact >= 1
     assert report.max_abs_error < 1e-5
     np.testing.assert_array_equal(caufc.load(tmp_path / "a.cauf")[3, 5], array[3, 5])
 

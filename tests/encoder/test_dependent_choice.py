@@ -36,7 +36,7 @@ def parameters(data: bytes, profile: Path | None = None) -> Parameters:
         ({"quality": "high"}, True),
         ({"quality": "high", "effort": "best"}, True),
         ({"quality": "high", "effort": "fast"}, False),
-        ({"quality": "low"}, False),
+        ({"quality": 5}, False),
         ({"bpfp": 4.0}, True),
         ({"snr": 6}, True),
         ({"max_error": 0.01}, False),

@@ -20,7 +20,7 @@ from caufc.codec.transform.token_order import BANDS
 from caufc.encoder.importance import blind_importance, flat_importance
 from caufc.encoder.levels import index_costs, levels_for
 from caufc.encoder.quantize import dead_zones, quantize
-from caufc.encoder.sample_plan import SamplePlan, estimate, plan_sample, sample_bits
+from caufc.encoder.sample_plan import SamplePlan, estimate, plan_either, plan_sample, sample_bits
 from caufc.encoder.tables import choose_tables, table_bits
 
 Matrix = NDArray[Any]
@@ -30,9 +30,9 @@ def planned(values: Matrix, geometry: Geometry, step: float, **options: Any) -> 
     """A plan for transformed values, and the codec that it makes."""
     base = TransformCodec(Parameters(step, spectral=geometry.spectral), {}, values.shape[1])
     coefficients = base.transform(values, geometry)
-    bounded = options.pop("bounded", False)
     steps = base.steps(1.0).astype(np.float64)
-    made = plan_sample(coefficients, geometry, steps, base.parameters, 1.0, bounded=bounded, **options)
+    plan = plan_sample if "kind" in options else plan_either
+    made = plan(coefficients, geometry, steps, base.parameters, 1.0, **options)
     return made, TransformCodec(made.parameters, made.sections, values.shape[1])
 
 
@@ -87,13 +87,13 @@ def test_own_tables_come_only_where_they_pay() -> None:
     odd = np.where(rng.random((4000, 16)) < 0.5, 7, -3).astype(np.float32)
     for values, pays in ((few, False), (odd, True)):
         geometry = Geometry(((),) * len(values), 0)
-        made, _ = planned(values, geometry, 1.0, bounded=True)
+        made, _ = planned(values, geometry, 1.0, kind="bounded")
         assert (TABLES in made.sections) == (CONTEXT_MAP in made.sections) == pays
 
 
 def test_bounded_plans_have_no_dead_zones() -> None:
     values = np.random.default_rng(1).standard_normal((50, 6)).astype(np.float32)
-    made, codec = planned(values, Geometry(((50,),), 0), 0.25, bounded=True)
+    made, codec = planned(values, Geometry(((50,),), 0), 0.25, kind="bounded")
     assert made.quantizer.costs is None
     assert not made.parameters.dependent
     assert made.parameters.shift == 0

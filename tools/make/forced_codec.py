@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +21,7 @@ from caufc.codec.transform.parameters import (
     BASIS,
     BASIS_SCALES,
     CHANNEL_LEVELS,
+    GROUP_RANKS,
     Parameters,
 )
 from caufc.coders.base import Terms
@@ -59,6 +59,7 @@ class Forced:
         spectral: transform grids.
         extents: code extents.
         vectors: of the basis, the first of the Karhunen-Loeve basis; 0 for none.
+        groups: of channels, each with as many vectors, the last with one less.
         analysis: whether the file has analysis vectors too.
         band_steps: step codes of every band; None for none.
         own_tables: tables made for these features, or the universal ones.
@@ -74,6 +75,7 @@ class Forced:
     spectral: bool = False
     extents: bool = False
     vectors: int = 0
+    groups: int = 1
     analysis: bool = False
     band_steps: NDArray[np.int8] | None = None
     own_tables: bool = False
@@ -94,9 +96,14 @@ def _samples(tensor: SourceTensor, samples: int) -> Any:
 def _basis(matrix: NDArray[Any], wanted: Forced) -> Arrays:
     if not wanted.vectors:
         return {}
-    rows, _ = principal_basis(np.cov(matrix.T.astype(np.float64)))
-    coded = quantize_rows(rows[: wanted.vectors])
+    parts = np.split(matrix, wanted.groups, axis=1)
+    ranks = np.full(wanted.groups, wanted.vectors, np.int32)
+    ranks[-1] -= wanted.groups > 1
+    bases = [principal_basis(np.cov(part.T.astype(np.float64)))[0] for part in parts]
+    coded = quantize_rows(np.concatenate([rows[:rank] for rows, rank in zip(bases, ranks, strict=True)]))
     found = {BASIS: coded.codes.ravel(), BASIS_SCALES: coded.scales}
+    if wanted.groups > 1:
+        found[GROUP_RANKS] = ranks
     if wanted.analysis:
         inverse = quantize_rows(np.linalg.pinv(coded.values()).T, 16)
         found |= {ANALYSIS: inverse.codes.ravel(), ANALYSIS_SCALES: inverse.scales}
@@ -121,7 +128,7 @@ def _config(source: Source, wanted: Forced) -> TensorConfig:
     steps = codec.steps(wanted.gain).astype(np.float64)
     scale = LARGER if wanted.own_tables else 0.0
     coefficients = codec.transform(aligned, geometry)
-    made = plan_sample(coefficients, geometry, steps, parameters, scale, bounded=False, dependent_from=math.inf)
+    made = plan_sample(coefficients, geometry, steps, parameters, scale)
     sections = dict(made.sections)
     if not wanted.levels:
         sections = {kind: array for kind, array in sections.items() if kind not in (CHANNEL_LEVELS, BAND_LEVELS)}
@@ -140,7 +147,7 @@ def forced_file(features: Any, wanted: Forced) -> bytes:
     terms = Terms(quantizer=IndexQuantizer(dependent=wanted.dependent))
     sink = io.BytesIO()
     writer = FileWriter(source, EncodeOptions(index=False), wanted.chunk)
-    writer.write([TensorPlan(config, terms)], wanted.gain, sink)
+    writer.write([TensorPlan(config, terms, gain=wanted.gain)], 0.0, sink)
     return sink.getvalue()
 
 

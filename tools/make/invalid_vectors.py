@@ -31,7 +31,7 @@ MAP = bytes(40)
 
 def section(kind: int, data: bytes) -> bytes:
     """The body of a section of tensor 0."""
-    element = {1: 1, 2: 1, 4: 3, 5: 3, 9: 1, 10: 1, 11: 1}.get(kind, 0)
+    element = {1: 1, 2: 1, 4: 3, 5: 3, 9: 1, 10: 1, 11: 1, 27: 2, 28: 2}.get(kind, 0)
     return varint(kind) + b"\x00" + bytes([element, 0]) + data
 
 
@@ -207,7 +207,7 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "special-too-many", 171, "MalformedError", special.to_bytes()
     yield "statistics-missing", 351, "MalformedError", with_record(alignment=[2, 1, 0.0, 1.0]).to_bytes()
     wild = with_record(alignment=[2, 1, 0.0, 1.0])
-    wild.sections += [b"\x01\x00\x01\x00" + bytes(10), b"\x02\x00\x01\x00" + b"\x21\x03" * 5]
+    wild.sections += [b"\x01\x00\x01\x00" + bytes(10), b"\x02\x00\x01\x00" + b"\xc1\x03" * 5]
     yield "scale-code", 356, "MalformedError", wild.to_bytes()
     yield "alignment-unknown", 352, "UnsupportedError", with_record(alignment=[40, 0, 0.0, 1.0]).to_bytes()
     yield "transform-no-layout", 200, "MalformedError", with_record(layout=None).to_bytes()
@@ -254,6 +254,14 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     }
     for name, sections in bases.items():
         yield name, 228, "MalformedError", with_sections(*sections)
+    lone = [section(8, bytes(2)), section(9, bytes(4))]
+    for name, ranks, rows in (
+        ("group-ranks", [2, 0, 0, 0, 0], lone),
+        ("group-ranks-few", [1, 0, 0, 0, 0], lone),
+        ("groups-uneven", [1, 1], lone),
+        ("groups-alone", [1, 1, 0, 0, 0], []),
+    ):
+        yield name, 561, "MalformedError", with_sections(*rows, section(28, np.array(ranks, "<i4").tobytes()))
     yield "basis-scale", 227, "MalformedError", with_sections(basis[0], section(9, b"\x21\x03\x00\x00"))
     yield (
         "analysis-scale",
@@ -264,7 +272,10 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     empty = with_record(shape=[5, 0, 2])
     empty.chunks = [chunk(payload=b"\x00abcd", symbols=b"")]
     yield "words-for-nothing", 251, "MalformedError", empty.to_bytes()
-    yield "payload-flags", 206, "MalformedError", Parts(chunks=[chunk(payload=b"\x02")]).to_bytes()
+    yield "payload-flags", 206, "MalformedError", Parts(chunks=[chunk(payload=b"\x04")]).to_bytes()
+    codes = encode_lossless(np.full(8, 961, "<i2"), rotate=False)
+    scaled = b"\x02" + varint(len(codes)) + codes
+    yield "token-scale-code", 356, "MalformedError", Parts(chunks=[chunk(payload=scaled)]).to_bytes()
     yield "table-level", 230, "MalformedError", with_sections(section(4, b"\xff" * 64))
     yield "table-empty", 230, "MalformedError", with_sections(section(4, bytes(64)))
     yield "words-part", 250, "MalformedError", Parts(chunks=[chunk(payload=b"\x00abc")]).to_bytes()

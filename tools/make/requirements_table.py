@@ -20,6 +20,7 @@ TABLE = SPEC / "requirements.md"
 
 VALID = {
     1: "outliers cnn-fp32",
+    560: "token-scales token-scales-fp16 token-snr",
     60: "arch-and-tap nested",
     90: "basis tokens-ragged",
     95: "profile-emptied",

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -85,7 +84,7 @@ def runs(aligned: NDArray[Any], geometry: Geometry) -> Iterator[Counts]:
 
 def _counts(coefficients: NDArray[Any], geometry: Geometry, step: float) -> Counts:
     steps = np.full(16, step)
-    made = plan_sample(coefficients, geometry, steps, Parameters(step), 0.0, bounded=False, dependent_from=math.inf)
+    made = plan_sample(coefficients, geometry, steps, Parameters(step), 0.0)
     indices = made.quantizer(coefficients, steps, geometry.bands)
     buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
     counts = context_counts(buckets, made.levels.classes(), geometry, made.parameters.extents)

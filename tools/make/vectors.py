@@ -138,6 +138,13 @@ def transforms() -> Iterator[Valid]:
         ("spectral-fp16", "half precision", maps.astype("f2"), square),
         ("spectral-bf16", "bfloat16", bf16(maps), square),
         ("spectral-fp64", "double precision", maps.astype("f8"), replace(square, step=2.0**-20)),
+        ("groups", "a basis per group", maps.reshape(2, 2, 3, 19, 11), Forced("b g c h w", 0.25, vectors=3, groups=2)),
+        (
+            "groups-spectral",
+            "bases of groups, frequencies",
+            maps.reshape(2, 3, 2, 19, 11),
+            replace(spectral, layout="b g c h w", vectors=2, groups=3),
+        ),
         ("dependent", "dependent indices", maps, Forced("b c h w", 0.2, dependent=True)),
         ("dependent-spectral", "basis, frequencies, extents", maps, replace(square, vectors=5, dependent=True)),
         ("dependent-lone", "one channel", maps[:, :1], Forced("b c h w", 0.2, dependent=True)),
@@ -174,6 +181,15 @@ def valid() -> Iterator[Valid]:
     yield Valid("nonfinite", "NaN, infinities and outliers kept", [kept(x) for x in lists], {"nonfinite": "keep"})
     yield Valid("outliers", "symbols with many extra bits", tokens * np.geomspace(1, 1e5, 64, dtype="f4"),
                 {"align": "none", "snr": 90})  # fmt: skip
+    sinks = np.stack([tokens[:40], tokens[30:70]])
+    sinks[0, 0] *= 3000
+    sinks[1, 5, 9] = -4e4
+    yield Valid("token-scales", "a token and a value far larger than the rest", sinks, {})
+    yield Valid("token-snr", "30 dB in every token", sinks, {"snr": "30/token"})
+    yield Valid("token-scales-fp16", "scales of tokens, half precision", sinks.astype("f2"), {"snr": 25})
+    far = tokens.copy()
+    far[:, 11] = 7e4 + 2 * far[:, 11]
+    yield Valid("wide-offsets", "a channel far from 0", far, {"layout": "n c"})
     yield Valid("key-value", "a key-value cache", {"k": square[:, None, :, :32], "v": square[:, None, :, 32:]},
                 {"layout": "b g t d"})  # fmt: skip
     yield Valid("pooled", "pooled vectors", maps.mean((2, 3)), {})

@@ -5,6 +5,7 @@ Prior art: transform coding by the Karhunen-Loeve basis (Hotelling 1933; Huang a
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +26,18 @@ Matrix = NDArray[Any]
 class QuantizedRows:
     """Rows ``[K, C]`` as integer codes, and a scale code per row: ``codes * 2^(scale / 8)``.
 
+    Args:
+        codes: ``[K, C]``, C being the channels of a group.
+        scales: scale codes ``[K]``.
+        ranks: how many of the rows are each group's ``[G]``, in order; None for one group.
+
     Raises:
         MalformedError: for a scale code beyond 800 on either side.
     """
 
     codes: NDArray[Any]
     scales: NDArray[np.int16]
+    ranks: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         if np.abs(self.scales.astype(np.int32)).max(initial=0) > SCALE_LIMIT:
@@ -42,40 +49,70 @@ class QuantizedRows:
         return rows
 
 
-def quantize_rows(rows: Matrix, bits: int | NDArray[np.int64] = 8) -> QuantizedRows:
+def quantize_rows(
+    rows: Matrix, bits: int | NDArray[np.int64] = 8, ranks: NDArray[np.int32] | None = None
+) -> QuantizedRows:
     """The nearest codes to rows ``[K, C]``, as fine as so many bits allow, of all rows or each ``[K]``."""
     most = np.broadcast_to((1 << (np.asarray(bits) - 1)) - 1, len(rows))
     largest = np.maximum(np.abs(rows).max(axis=1, initial=0), 2.0**-90)
     scales = np.clip(np.ceil(OCTAVE_PARTS * np.log2(largest / most)), -SCALE_LIMIT, SCALE_LIMIT)
     codes = np.rint(rows / octaves(scales)[:, None])
-    return QuantizedRows(codes.astype(np.int8 if np.max(bits) <= 8 else np.int16), scales.astype(np.int16))
+    return QuantizedRows(codes.astype(np.int8 if np.max(bits) <= 8 else np.int16), scales.astype(np.int16), ranks)
 
 
 class ChannelTransform:
-    """Coefficients of every token in a basis.
+    """Coefficients of every token in a basis: one of all channels, or one per group of channels.
 
     Args:
-        synthesis: basis vectors ``[K, C]``: a token is the sum of its coefficients times these.
-        analysis: how to find coefficients, vectors ``[K, C]``; None for the least-squares solution.
+        synthesis: basis vectors ``[K, C / G]``: a group of a token is the sum of its coefficients times these.
+        analysis: how to find coefficients, vectors of the same shape; None for the least-squares solution.
     """
 
     def __init__(self, synthesis: QuantizedRows, analysis: QuantizedRows | None = None) -> None:
-        self.basis = synthesis.values()
-        self._given = analysis
-        self._casts: dict[tuple[bool, str], Matrix] = {}
-
-    @property
-    def coded(self) -> int:
+        rows = synthesis.values()
+        given = None if analysis is None else analysis.values()
+        ends = np.cumsum([0, *(synthesis.ranks if synthesis.ranks is not None else [len(rows)])])
+        self._groups = [
+            _GroupTransform(rows[first:last], None if given is None else given[first:last])
+            for first, last in itertools.pairwise(ends)
+        ]
+        self.coded = len(rows)
         """Number of coefficients per token, K."""
-        return len(self.basis)
+        self.products = rows.size
+        """Multiplications per token."""
 
     def forward(self, values: Matrix) -> Matrix:
         """Tokens ``[N, C]`` to coefficients ``[N, K]``."""
+        parts = np.split(values, len(self._groups), axis=1)
+        found = [group.forward(part) for group, part in zip(self._groups, parts, strict=True)]
+        return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
+
+    def inverse(self, coefficients: Matrix) -> Matrix:
+        """Coefficients ``[N, K]`` to tokens ``[N, C]``."""
+        ends = np.cumsum([group.rank for group in self._groups])[:-1]
+        parts = np.split(coefficients, ends, axis=1)
+        found = [group.inverse(part) for group, part in zip(self._groups, parts, strict=True)]
+        return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
+
+
+class _GroupTransform:
+    """Coefficients of one group of channels.
+
+    Args:
+        rows: basis vectors ``[K, C]``.
+        analysis: vectors of the same shape, or None.
+    """
+
+    def __init__(self, rows: Matrix, analysis: Matrix | None) -> None:
+        self.rank = len(rows)
+        self._rows, self._analysis = rows, analysis
+        self._casts: dict[tuple[bool, str], Matrix] = {}
+
+    def forward(self, values: Matrix) -> Matrix:
         found: Matrix = np.matmul(values, self._matrix(True, values.dtype))
         return found
 
     def inverse(self, coefficients: Matrix) -> Matrix:
-        """Coefficients ``[N, K]`` to tokens ``[N, C]``."""
         tokens: Matrix = np.matmul(coefficients, self._matrix(False, coefficients.dtype))
         return tokens
 
@@ -83,12 +120,11 @@ class ChannelTransform:
         """The right factor, cast once: tokens come in many small runs."""
         key = (analysis, dtype.str)
         if key not in self._casts:
-            self._casts[key] = (self._finder() if analysis else self.basis).astype(dtype)
+            self._casts[key] = (self._finder() if analysis else self._rows).astype(dtype)
         return self._casts[key]
 
     def _finder(self) -> Matrix:
-        given = self._given
-        found: Matrix = _right_inverse(self.basis) if given is None else given.values().T
+        found: Matrix = _right_inverse(self._rows) if self._analysis is None else self._analysis.T
         return found
 
 

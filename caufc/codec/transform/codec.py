@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from .parameters import (
     BASIS_SCALES,
     CHANNEL_LEVELS,
     CONTEXT_MAP,
+    GROUP_RANKS,
     TABLES,
     Parameters,
 )
@@ -61,6 +64,12 @@ class TransformCodec:
         )
         table_of, tables = _tables(arrays)
         self.coder = CoefficientCoder(ContextTables(classes, table_of, tables, parameters.extents))
+
+    def with_quantizer(self, dependent: bool, shift: int) -> TransformCodec:
+        """The same with another kind of quantiser and another shift, at the same step."""
+        other = copy.copy(self)
+        other.parameters = replace(self.parameters, dependent=dependent, shift=shift)
+        return other
 
     def geometry(self, grids: tuple[tuple[int, ...], ...], special: int) -> Geometry:
         """Where coefficients lie."""
@@ -123,20 +132,37 @@ def _levels(arrays: Arrays, kind: str, count: int) -> NDArray[np.int32]:
 
 
 def _basis(arrays: Arrays, channels: int) -> ChannelTransform | None:
-    synthesis = _rows(arrays, BASIS, BASIS_SCALES, channels)
-    analysis = _rows(arrays, ANALYSIS, ANALYSIS_SCALES, channels)
+    ranks = arrays.get(GROUP_RANKS)
+    groups = 1 if ranks is None else len(ranks)
+    if channels % groups:
+        raise MalformedError(f"{groups} groups of {channels} channels", requirement=561)
+    synthesis = _rows(arrays, BASIS, BASIS_SCALES, channels // groups, channels)
+    analysis = _rows(arrays, ANALYSIS, ANALYSIS_SCALES, channels // groups, channels)
     if analysis is not None and (synthesis is None or analysis.codes.shape != synthesis.codes.shape):
         raise MalformedError("an analysis of another shape than the basis", requirement=228)
-    return None if synthesis is None else ChannelTransform(synthesis, analysis)
+    if synthesis is None:
+        if ranks is not None:
+            raise MalformedError("groups without a basis", requirement=561)
+        return None
+    _check_ranks(ranks, synthesis, channels // groups)
+    return ChannelTransform(replace(synthesis, ranks=ranks), analysis)
 
 
-def _rows(arrays: Arrays, kind: str, scale_kind: str, channels: int) -> QuantizedRows | None:
+def _check_ranks(ranks: NDArray[Any] | None, rows: QuantizedRows, width: int) -> None:
+    if ranks is None:
+        return
+    within = int(ranks.min()) >= 0 and int(ranks.max()) <= width
+    if not within or int(ranks.sum(dtype=np.int64)) != len(rows.scales):
+        raise MalformedError(f"groups with other numbers of vectors than {len(rows.scales)}", requirement=561)
+
+
+def _rows(arrays: Arrays, kind: str, scale_kind: str, width: int, most: int) -> QuantizedRows | None:
     codes, scales = arrays.get(kind), arrays.get(scale_kind)
     if codes is None and scales is None:
         return None
-    if codes is None or scales is None or not 0 < len(scales) <= channels or codes.size != len(scales) * channels:
-        raise MalformedError(f"a basis that does not fit {channels} channels", requirement=228)
-    return QuantizedRows(codes.reshape(len(scales), channels), scales)
+    if codes is None or scales is None or not 0 < len(scales) <= most or codes.size != len(scales) * width:
+        raise MalformedError(f"a basis that does not fit {most} channels", requirement=228)
+    return QuantizedRows(codes.reshape(len(scales), width), scales)
 
 
 def _tables(arrays: Arrays) -> tuple[Bytes, Bytes]:

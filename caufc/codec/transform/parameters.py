@@ -21,6 +21,7 @@ __all__ = [
     "CHANNEL_LEVELS",
     "CONTEXT_MAP",
     "FLAGS",
+    "GROUP_RANKS",
     "TABLES",
     "Parameters",
 ]
@@ -28,6 +29,7 @@ __all__ = [
 CHANNEL_LEVELS, BAND_LEVELS, BAND_STEPS = "channel-levels", "band-levels", "band-steps"
 TABLES, CONTEXT_MAP = "tables", "context-map"
 BASIS, BASIS_SCALES, ANALYSIS, ANALYSIS_SCALES = "basis", "basis-scales", "analysis", "analysis-scales"
+GROUP_RANKS = "group-ranks"
 """Names of sections, as the registry has them."""
 
 FLAGS = {"spectral": 1, "extents": 2, "dependent": 4}

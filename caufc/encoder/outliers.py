@@ -1,0 +1,154 @@
+"""Outliers: tokens, channels and values far larger than the rest, told apart by medians, which they cannot move.
+
+The paper's second step truncates them (CAUFC, section 3). Here a token gets a scale of its own, and a single value is
+stored exactly, so that neither changes what is kept of the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CENTRED_TOKENS", "TOKEN_RATIO", "VALUE_RATIO", "Typical", "mask_values", "medians_of"]
+
+VALUE_RATIO = 100.0
+"""Values are apart beyond so many times their channel's typical magnitude: the figure by which quality is told."""
+
+HEAVY_RATIO = 2.0**16
+"""The same for features whose magnitudes have a heavy tail, which a quantiser codes in fewer bits than exact values."""
+
+TAIL_RATIO, TAIL_SHARE = 10.0, 0.001
+"""A tail is heavy if so many values are apart, and yet more lie between these ratios."""
+
+TOKEN_RATIO = 8.0
+"""Tokens with values that are apart get a scale if their median is beyond so many times the typical one."""
+
+TINIEST = 1e-300
+"""Divisors at least."""
+
+SINK_SHARE = 0.1
+"""Tokens that are sinks, of all tokens, at most."""
+
+CENTRED_TOKENS = 8
+"""With fewer tokens, a channel's median says nothing; all channels then count as alike."""
+
+Values = NDArray[Any]
+Floats = NDArray[np.float64]
+
+
+def mask_values(sample: Values) -> tuple[float, ...]:
+    """Values that stand for nothing, as in masked scores: the lowest or highest, more than once, far from the rest."""
+    found: list[float] = []
+    rest = sample.ravel()
+    for _ in range(2):
+        for end in (rest.min(initial=np.inf), rest.max(initial=-np.inf)):
+            others = rest[rest != end]
+            magnitudes = np.abs(others[others != 0])
+            repeated = len(rest) - len(others) > 1
+            if repeated and magnitudes.size and abs(float(end)) > VALUE_RATIO * float(np.median(magnitudes)):
+                found.append(float(end))
+                rest = others
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Typical:
+    """What is typical of a tensor's values, whatever a few of them are.
+
+    Args:
+        centre: the median of each channel ``[C]``; 0 where there are few tokens, and for sparse features.
+        magnitude: the median distance from it ``[C]``, over what is not at the centre.
+        token: the median root mean square of tokens.
+        ratio: beyond so many magnitudes, values are apart.
+        masks: values that stand for nothing.
+        sinks: whether a few tokens hold values that are apart: so do the attention sinks of language models.
+    """
+
+    centre: Floats
+    magnitude: Floats
+    token: float
+    ratio: float
+    masks: tuple[float, ...] = ()
+    sinks: bool = False
+
+    @classmethod
+    def of(cls, sample: Values, *, sparse: bool) -> Typical:
+        """What is typical of a sample ``[M, C]`` of finite features."""
+        tokens, channels = sample.shape
+        masks = mask_values(sample)
+        values = sample.astype(np.float64)
+        for mask in masks:
+            values[sample == mask] = np.nan
+        if tokens < CENTRED_TOKENS:
+            magnitude = np.full(channels, medians_of(np.abs(values).reshape(-1, 1))[0])
+            return cls(np.zeros(channels), magnitude, _typical_token(values, magnitude), VALUE_RATIO, masks)
+        typical = cls._measured(values, masks, sparse=sparse)
+        outlying = medians_of((np.abs(values) / np.maximum(typical.units + np.abs(typical.centre), TINIEST)).T)
+        ordinary = ~(outlying > TOKEN_RATIO)
+        if not ordinary.all() and np.count_nonzero(ordinary) >= CENTRED_TOKENS:
+            typical = cls._measured(values[ordinary], masks, sparse=sparse)
+        distances = np.abs(values - typical.centre)
+        within = (distances <= VALUE_RATIO * typical.units) & typical.ordinary
+        token = _typical_token(np.where(within, values, np.nan), typical.units)
+        ratio, sinks = typical._tails(distances)
+        return replace(typical, token=token, ratio=ratio, sinks=sinks)
+
+    @classmethod
+    def _measured(cls, values: Floats, masks: tuple[float, ...], *, sparse: bool) -> Typical:
+        """Centre and magnitude of each channel, from tokens ``[M, C]``."""
+        centre = np.zeros(values.shape[1]) if sparse else medians_of(values, zeros=True)
+        return cls(centre, medians_of(np.abs(values - centre)), 0.0, VALUE_RATIO, masks)
+
+    @property
+    def common(self) -> float:
+        """The median magnitude of channels that have one; 0 if none has."""
+        present = self.magnitude[self.magnitude > 0]
+        return float(np.median(present)) if present.size else 0.0
+
+    @property
+    def ordinary(self) -> NDArray[np.bool_]:
+        """Which channels are no outliers themselves ``[C]``; all if none is ordinary."""
+        found: NDArray[np.bool_] = np.maximum(self.magnitude, np.abs(self.centre)) <= VALUE_RATIO * self.common
+        return found if found.any() else ~found
+
+    @property
+    def units(self) -> Floats:
+        """Magnitudes ``[C]``, none below the common one."""
+        return np.maximum(self.magnitude, self.common)
+
+    def _tails(self, distances: Floats) -> tuple[float, bool]:
+        """Where values are apart, for distances ``[M, C]`` from the centre, and whether there are sinks."""
+        units = self.units
+        if not units.any():
+            return VALUE_RATIO, False
+        ratios = np.where(np.isnan(distances), 0, distances) / units
+        ordinary = ratios[~(medians_of(ratios.T) > TOKEN_RATIO)]
+        apart = int(np.count_nonzero(ordinary > VALUE_RATIO))
+        near = int(np.count_nonzero(ordinary > TAIL_RATIO)) - apart
+        heavy = near > apart > TAIL_SHARE * ordinary.size
+        holding = int(np.count_nonzero((ratios > VALUE_RATIO).any(axis=1)))
+        sinks = not heavy and not self.masks and 0 < holding <= SINK_SHARE * len(ratios)
+        return HEAVY_RATIO if heavy else VALUE_RATIO, sinks
+
+
+def _typical_token(values: Floats, units: Floats) -> float:
+    """The median root mean square of tokens ``[M, C]``, of what is no NaN."""
+    if not values.size or not units.any():
+        return 0.0
+    known = ~np.isnan(values)
+    sizes = np.square(np.where(known, values, 0)).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    present = sizes[sizes > 0]
+    return float(np.sqrt(np.median(present))) if present.size else 0.0
+
+
+def medians_of(columns: Floats, *, zeros: bool = False) -> Floats:
+    """The median of every column ``[M, C]``, of what is no NaN and, unless ``zeros``, not 0; 0 if nothing is left."""
+    ordered = np.sort(columns, axis=0)
+    known = np.count_nonzero(~np.isnan(ordered), axis=0)
+    first = np.zeros_like(known) if zeros else np.count_nonzero(ordered == 0, axis=0)
+    middle = np.minimum(first + (known - first) // 2, np.maximum(known - 1, 0))
+    found = np.take_along_axis(ordered, middle[None], axis=0)[0] if len(ordered) else np.zeros(columns.shape[1])
+    return np.where(known > first, found, 0.0)

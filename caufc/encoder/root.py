@@ -1,0 +1,72 @@
+"""The place where a rising function reaches a value: few measurements, for each of them is dear."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+__all__ = ["place_of"]
+
+INTERPOLATED = 4
+"""Measurements between two places after which the middle is taken: interpolation may creep along a bend."""
+
+NEAREST, FARTHEST = 0.02, 64.0
+"""Distances between two places, at least and at most."""
+
+
+def place_of(
+    measure: Callable[[float], float],
+    wanted: float,
+    *,
+    first: float,
+    slope: float,
+    near: float,
+    bounds: tuple[float, float],
+    most: int,
+) -> float:
+    """The place where a function is nearest to what is wanted, not above it unless all places that were tried are.
+
+    Args:
+        measure: rises with the place, more or less.
+        wanted: the value.
+        first: where to begin.
+        slope: how fast the function rises, about.
+        near: how far below the value is near enough.
+        bounds: of places.
+        most: measurements.
+    """
+    below: tuple[float, float] | None = None
+    above: tuple[float, float] | None = None
+    place, leap = min(max(first, bounds[0]), bounds[1]), 1.0
+    for number in range(most):
+        found = measure(place)
+        if found <= wanted:
+            below = (place, found) if below is None or place > below[0] else below
+            if wanted - found <= near or place >= bounds[1]:
+                return place
+        else:
+            above = (place, found) if above is None or place < above[0] else above
+            if place <= bounds[0]:
+                return place
+        if below is not None and above is not None:
+            place = _between(below, above, wanted - near / 2, halved=number >= INTERPOLATED)
+        else:
+            place, leap = place + leap * _along(wanted - near / 2 - found, slope), leap * 1.5
+        place = min(max(place, bounds[0]), bounds[1])
+    best = below if below is not None else above
+    return place if best is None else best[0]
+
+
+def _between(below: tuple[float, float], above: tuple[float, float], wanted: float, *, halved: bool) -> float:
+    (low, lack), (high, excess) = below, above
+    if halved or not math.isfinite(excess - lack) or excess <= lack:
+        return (low + high) / 2
+    return low + (high - low) * min(0.9, max(0.1, (wanted - lack) / (excess - lack)))
+
+
+def _along(missing: float, slope: float) -> float:
+    """The distance to go, where something is missing; not by too little or too much."""
+    if not math.isfinite(missing):
+        return math.copysign(FARTHEST, missing)
+    distance = missing / slope
+    return math.copysign(min(FARTHEST, max(abs(distance), NEAREST)), distance)

@@ -1,0 +1,107 @@
+"""The separator: what of a chunk's tokens is coded apart from the rest, as scales of tokens and exact values."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..align import TokenScales
+from ..coders.base import Apart
+from .outliers import TOKEN_RATIO, Typical, medians_of
+
+__all__ = ["TOKEN_CHANNELS", "OutlierSeparator"]
+
+TOKEN_CHANNELS = 8
+"""Narrower tokens have no scale: their values are stored exactly."""
+
+SPARED = 2**0.25
+"""Outlying tokens stay so much larger than typical ones, and so are kept better: they may have most of the energy."""
+
+LARGEST_LEVEL = 64.0
+"""Tokens that are not outliers get scales of at most so much above or below 1."""
+
+Values = NDArray[Any]
+
+
+class OutlierSeparator:
+    """Finds what of a tensor's chunks is coded apart.
+
+    Args:
+        typical: of the tensor.
+        levelled: whether all tokens get scales that make them equally large, as the normalisation does that reads
+            those of language models.
+    """
+
+    def __init__(self, typical: Typical, *, levelled: bool = False) -> None:
+        self.typical, self.levelled = typical, levelled and typical.token > 0
+        self.units = typical.units
+        self.limit = typical.ratio * self.units
+        self.scaled = len(self.units) >= TOKEN_CHANNELS
+        self.ordinary = typical.ordinary
+        self.least = 0.0
+
+    def raising(self, least: float) -> OutlierSeparator:
+        """The same, with scales too for tokens whose root mean square is below ``least``, which make it that."""
+        other = copy.copy(self)
+        other.least = least
+        return other
+
+    def __call__(self, matrix: Values) -> Apart:
+        """Scales of tokens and exact values of finite features ``[n, C]``."""
+        if not matrix.size or not self.units.any():
+            return Apart()
+        apart = Apart() if self._within(matrix) else self._apart(matrix)
+        if self.levelled:
+            return replace(apart, scales=self._levels(matrix, apart, self.typical.token, LARGEST_LEVEL), levelled=True)
+        if self.least:
+            return replace(apart, scales=self._levels(matrix, apart, self.least, 1.0), levelled=True)
+        return apart
+
+    def _apart(self, matrix: Values) -> Apart:
+        scales = self._scales(matrix) if self.scaled else None
+        rest = matrix if scales is None else scales.divide(matrix)
+        values = self._beyond(rest)
+        for mask in self.typical.masks:
+            values |= matrix == mask
+        return Apart(scales, values if values.any() else None, self.typical.centre)
+
+    def _levels(self, matrix: Values, apart: Apart, size: float, most: float) -> TokenScales | None:
+        """Scales that give tokens a root mean square, over what is not apart; of at most so much above or below 1."""
+        factors = np.ones(len(matrix)) if apart.scales is None else apart.scales.factors[:, 0].astype(np.float64)
+        counted = matrix if apart.values is None else np.where(apart.values, 0, matrix)
+        counted = counted[:, self.ordinary] if not self.ordinary.all() else counted
+        sizes = np.sqrt(np.square(counted / factors[:, None]).mean(axis=1, dtype=np.float64)) / size
+        levels = np.where(sizes > 0, np.clip(sizes, 1 / LARGEST_LEVEL, most), 1.0)
+        return apart.scales if (levels == 1).all() else TokenScales.of(factors * levels)
+
+    def raised_scales(self, matrix: Values) -> TokenScales | None:
+        """Scales of tokens ``[n, C]``, of which nothing else is apart, that are below the least root mean square."""
+        return self._levels(matrix, Apart(), self.least, 1.0) if self.least else None
+
+    def _within(self, matrix: Values) -> bool:
+        """Whether nothing is apart: mostly so, and quickly told."""
+        low, high = matrix.min(axis=0), matrix.max(axis=0)
+        return bool(
+            (high - self.typical.centre <= self.limit).all() and (self.typical.centre - low <= self.limit).all()
+        )
+
+    def _beyond(self, matrix: Values) -> NDArray[np.bool_]:
+        with np.errstate(over="ignore"):
+            beyond: NDArray[np.bool_] = np.abs(matrix - self.typical.centre) > self.limit
+        return beyond
+
+    def _scales(self, matrix: Values) -> TokenScales | None:
+        """Scales of tokens that are far larger than the rest in most of their channels."""
+        rows = np.flatnonzero(self._beyond(matrix).any(axis=1))
+        ratios = np.abs(matrix[rows].astype(np.float64)) / (np.abs(self.typical.centre) + self.units)
+        medians = medians_of(ratios.T)
+        large = medians > TOKEN_RATIO
+        if not large.any():
+            return None
+        factors = np.ones(len(matrix))
+        factors[rows[large]] = medians[large] / SPARED
+        return TokenScales.of(factors)

@@ -1,0 +1,43 @@
+"""Thin samples: few of a sample's values, in whole samples or runs of their tokens, for choices that must be quick."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codec.transform.grids import Geometry
+
+__all__ = ["thinned_rows"]
+
+Rows = NDArray[np.intp]
+
+
+def thinned_rows(geometry: Geometry, channels: int, values: int) -> tuple[Rows, Geometry]:
+    """Rows of a matrix of tokens ``[N, C]`` that hold about so many values, and their geometry.
+
+    Every so-many-th sample; of a single sample that is larger, a run of its grid from the middle. At least one token.
+    """
+    ends = np.cumsum([0, *geometry.sizes])
+    stride = max(1, min(len(geometry.grids), int(ends[-1]) * channels // max(1, values)))
+    picked = range(0, len(geometry.grids), stride)
+    rows, grids = [], []
+    for number in picked:
+        inside, grid = _cut(geometry.grids[number], geometry.special, channels, values // max(1, len(picked)))
+        rows.append(ends[number] + inside)
+        grids.append(grid)
+    return np.concatenate([np.empty(0, np.intp), *rows]), replace(geometry, grids=tuple(grids))
+
+
+def _cut(grid: tuple[int, ...], special: int, channels: int, values: int) -> tuple[Rows, tuple[int, ...]]:
+    """Rows of a sample, and its grid, cut along the first axis of the grid where the sample is twice too large."""
+    tokens = math.prod(grid)
+    if not grid or not tokens or tokens * channels <= 2 * values:
+        return np.arange(special + tokens), grid
+    line = tokens // grid[0]
+    kept = min(grid[0], max(1, math.ceil(values / (line * max(1, channels)))))
+    first = (grid[0] - kept) // 2
+    lead, run = np.arange(special), special + np.arange(first * line, (first + kept) * line)
+    return np.concatenate([lead, run]), (kept, *grid[1:])

@@ -1,0 +1,212 @@
+"""Drafts of the transform codec: alignment and transforms stand; step, quantiser and tables follow from the setting."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..align import ValueAligner
+from ..codec.transform.codec import TransformCodec
+from ..codec.transform.grids import Geometry
+from ..codec.transform.parameters import Parameters
+from ..coders.config import TensorConfig
+from ..coders.registry import LOSSLESS
+from .compare import broken_values, lossless_bytes
+from .goal import Goal, goal_of, quality_step
+from .options import Target
+from .plan import TensorPlan
+from .sample_plan import (
+    DEPENDENT_BITS,
+    DEPENDENT_BITS_OF_ERROR,
+    FEW_CHANNELS,
+    GAIN_SHARE,
+    QuantizerKind,
+    SamplePlan,
+    plan_sample,
+    section_cost,
+)
+from .survey import TensorSurvey
+from .tensor_draft import TensorDraft
+from .thinning import thinned_rows
+from .trial import Trial
+
+__all__ = ["TransformDraft", "gain_share_of"]
+
+THIN_VALUES = 1 << 16
+"""Values of a sample on which steps are tried, about."""
+
+LONGEST_SEARCH = 512
+"""Coefficients of a token, per token, for which a search is worth its time: it goes through tokens side by side."""
+
+EXACT_BYTES = 1.5
+"""What the place of a value that is stored exactly takes, about."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformDraft(TensorDraft):
+    """How the transform codec will code a tensor: alignment, transforms and the step at medium quality stand.
+
+    Args:
+        aligner: value alignment.
+        survey: of the tensor.
+        searched: whether there is time to search for indices that depend on each other.
+        matched: whether steps are such that the features' error is a quality's; else a quality says how large they are.
+        by_token: whether a quality promises something for each token.
+    """
+
+    aligner: ValueAligner
+    survey: TensorSurvey
+    searched: bool = True
+    matched: bool = True
+    by_token: bool = True
+
+    @property
+    def parameters(self) -> Parameters:
+        """The codec's scalars so far, with the plain quantiser."""
+        return Parameters.from_fields(self.config.parameters).with_quantizer(dependent=False)
+
+    @cached_property
+    def codec(self) -> TransformCodec:
+        """Transforms, and the step at medium quality."""
+        return TransformCodec(self.parameters, self.config.arrays, self.survey.channels)
+
+    def plan(self, setting: float, target: Target) -> TensorPlan:
+        """With step, quantiser, reconstruction points, classes and tables; without loss where that takes fewer bytes.
+
+        Args:
+            setting: the quality, where the target is one or looks for one.
+            target: the rate control.
+        """
+        gain, kind = self._gain(setting, target)
+        made = self._sample_plan(self._coefficients, self._geometry, gain, kind, target, self.survey.scale)
+        expected = made.bits * self.survey.scale / 8 + section_cost({**self.config.arrays, **made.sections})
+        expected += self._exact_bytes(target)
+        if self.may_be_lossless and expected >= self.lossless_bytes:
+            return self.lossless()
+        config = self._with(made, gain)
+        return self._planned(config, replace(self.terms, quantizer=made.quantizer), expected)
+
+    def expected_bytes(self, setting: float, target: Target) -> float:
+        """Bytes of sections and payloads at a quality, about: from a thin sample."""
+        gain, kind = self._gain(setting, target)
+        trial, scale = self._trial, self._thin_scale
+        made = self._sample_plan(trial.coefficients, trial.geometry, gain, kind, target, scale)
+        lossy = (
+            made.bits * scale / 8 + section_cost({**self.config.arrays, **made.sections}) + self._exact_bytes(target)
+        )
+        return min(lossy, self.lossless_bytes) if self.may_be_lossless else lossy
+
+    def lossless(self) -> TensorPlan:
+        """The plan of the tensor without loss."""
+        config = replace(self.config, codec=LOSSLESS, alignment=None, parameters=(), arrays={})
+        terms = replace(self.terms, separator=None, quantizer=None)
+        return self._planned(config, terms, self.lossless_bytes)
+
+    @property
+    def may_be_lossless(self) -> bool:
+        """Whether no loss is better than some: not where the user wants values clipped."""
+        return self.terms.truncate is None
+
+    @cached_property
+    def lossless_bytes(self) -> float:
+        """Bytes without loss, about."""
+        return lossless_bytes(self.survey, self.config.dtype)
+
+    def _with(self, made: SamplePlan, gain: float) -> TensorConfig:
+        """The configuration with a sample's plan, whose steps include the gain."""
+        step = float(np.float32(self.parameters.step * gain))
+        parameters = replace(made.parameters, step=step)
+        return replace(self.config, parameters=parameters.to_fields(), arrays={**self.config.arrays, **made.sections})
+
+    def _sample_plan(
+        self,
+        coefficients: NDArray[Any],
+        geometry: Geometry,
+        gain: float,
+        kind: QuantizerKind,
+        target: Target,
+        scale: float,
+    ) -> SamplePlan:
+        steps = self.codec.steps(gain).astype(np.float64)
+        return plan_sample(
+            coefficients, geometry, steps, self.parameters, scale, kind=kind, gain_share=gain_share_of(target)
+        )
+
+    def _gain(self, setting: float, target: Target) -> tuple[float, QuantizerKind]:
+        """The gain on steps of a kind of quantiser."""
+        if target.kind == "max_error":
+            return 1.0, "bounded"
+        goal = self._goal(setting, target)
+        first = quality_step(setting) if goal is None or target.kind != "snr" else self._gain_of_noise(goal.noise)
+        kind = self._kind(first, target)
+        if goal is None:
+            return first, kind
+        return self._trial_of(target).gain_for(goal, kind, first), kind
+
+    def _gain_of_noise(self, noise: float) -> float:
+        """The gain whose steps make about so much noise."""
+        units = float(np.mean(self.aligner.scales(self._trial.side)))
+        return float(np.clip(math.sqrt(12 * noise) / (units * self.parameters.step), 2.0**-60, 2.0**60))
+
+    def _goal(self, setting: float, target: Target) -> Goal | None:
+        if target.kind != "snr" and not self.matched:
+            return None
+        trial = self._trial
+        features = trial.features if trial.counted is None else np.where(trial.counted, trial.features, 0)
+        units = np.asarray(self.aligner.scales(trial.side))
+        return goal_of(target, setting, features, units, self.parameters.step, by_token=self.by_token)
+
+    def _kind(self, gain: float, target: Target) -> QuantizerKind:
+        """Dependent quantisation from a rate on at which it pays."""
+        trial = self._trial
+        least = DEPENDENT_BITS_OF_ERROR if target.kind == "snr" else DEPENDENT_BITS
+        tokens, coded = trial.coefficients.shape
+        if not self.searched or coded < FEW_CHANNELS or coded > LONGEST_SEARCH * tokens:
+            return "plain"
+        made = self._sample_plan(trial.coefficients, trial.geometry, gain, "plain", target, self._thin_scale)
+        return "dependent" if made.bits >= least * trial.coefficients.size else "plain"
+
+    def _trial_of(self, target: Target) -> Trial:
+        return replace(self._trial, gain_share=gain_share_of(target))
+
+    @cached_property
+    def _trial(self) -> Trial:
+        """A thin part of the survey's sample."""
+        survey = self.survey
+        rows, geometry = thinned_rows(survey.geometry, survey.channels, THIN_VALUES)
+        features = survey.sample if len(rows) == len(survey.sample) else survey.sample[rows]
+        counted = survey.counting(features, None if survey.apart is None else survey.apart[rows])
+        return Trial.of(self.codec, self.aligner, features, counted, geometry, self.config.dtype, GAIN_SHARE)
+
+    @property
+    def _thin_scale(self) -> float:
+        return self.survey.scale * len(self.survey.sample) / max(1, len(self._trial.features))
+
+    @property
+    def _geometry(self) -> Geometry:
+        geometry = self.survey.geometry
+        return self.codec.geometry(geometry.grids, geometry.special)
+
+    @cached_property
+    def _coefficients(self) -> NDArray[Any]:
+        """Of the survey's whole sample ``[M, K]``."""
+        if len(self._trial.features) == len(self.survey.sample):
+            return self._trial.coefficients
+        aligned, _ = self.aligner.forward(self.survey.sample)
+        return np.ascontiguousarray(self.codec.transform(aligned, self._geometry))
+
+    def _exact_bytes(self, target: Target) -> float:
+        """What values that are stored exactly take, about."""
+        broken = 0.0
+        if target.kind == "max_error":
+            broken = broken_values(self.survey, self.config.dtype, self.parameters.step, target.value)
+        return self.survey.exact_bytes + broken * (self.config.item_size + EXACT_BYTES)
+
+
+def gain_share_of(target: Target) -> float:
+    return 0.0 if target.kind == "snr" else GAIN_SHARE

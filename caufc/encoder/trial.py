@@ -1,0 +1,127 @@
+"""Trials: what a quantiser at some step does to a thin sample, measured on values as they will be decoded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..align import SideArray, ValueAligner
+from ..codec.buckets import zigzag
+from ..codec.transform.codec import TransformCodec
+from ..codec.transform.grids import Geometry
+from ..coders.dtypes import cast_floats, to_floats
+from .goal import Goal
+from .root import place_of
+from .sample_plan import QuantizerKind, quantize_sample
+
+__all__ = ["Trial"]
+
+NEAR = 0.03
+"""dB from a goal that are near enough."""
+
+MOST_TRIALS = 12
+OCTAVES = (-60.0, 60.0)
+"""Octaves of gains that are tried."""
+
+OCTAVE_DB = 20 * math.log10(2)
+
+WORST_SHARE = 0.01
+"""The share of tokens that may be worse than what is told of tokens."""
+
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A thin sample of a tensor, as its transforms have it.
+
+    Args:
+        codec: transforms and quantiser, whose step is that at gain 1.
+        aligner: value alignment.
+        side: statistics of the sample's tokens, where alignment has them.
+        features: of the sample ``[n, C]``, in working floats.
+        counted: which of them count ``[n, C]``; None for all.
+        coefficients: of the sample ``[n, K]``.
+        geometry: of the coefficients.
+        dtype: of the features.
+        gain_share: of reconstruction points.
+    """
+
+    codec: TransformCodec
+    aligner: ValueAligner
+    side: SideArray | None
+    features: Values
+    counted: NDArray[np.bool_] | None
+    coefficients: Values
+    geometry: Geometry
+    dtype: str
+    gain_share: float
+
+    @classmethod
+    def of(
+        cls,
+        codec: TransformCodec,
+        aligner: ValueAligner,
+        features: Values,
+        counted: NDArray[np.bool_] | None,
+        geometry: Geometry,
+        dtype: str,
+        gain_share: float,
+    ) -> Trial:
+        """The trial of features ``[n, C]`` with a geometry that is not spectral."""
+        aligned, side = aligner.forward(features)
+        placed = codec.geometry(geometry.grids, geometry.special)
+        coefficients = np.ascontiguousarray(codec.transform(aligned, placed))
+        return cls(codec, aligner, side, features, counted, coefficients, placed, dtype, gain_share)
+
+    def gain_for(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:
+        """The largest gain that meets a goal, about; ``gain`` is where to begin."""
+        if not self.features.size or not goal.noise > 0:
+            return gain
+        place = place_of(
+            lambda octave: -self._spare(goal, kind, 2.0**octave),
+            NEAR,
+            first=math.log2(gain),
+            slope=OCTAVE_DB,
+            near=2 * NEAR,
+            bounds=OCTAVES,
+            most=MOST_TRIALS,
+        )
+        return float(2.0**place)
+
+    def _spare(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:
+        """By how many dB a gain does better than its goal, the stricter part of it."""
+        error = self._error(kind, gain)
+        noise = float(np.mean(error))
+        spare = 10 * math.log10(goal.noise / noise) if noise > 0 else math.inf
+        if goal.token_snr == -math.inf:
+            return spare
+        return min(spare, self._token_snr(error) - goal.token_snr)
+
+    def _token_snr(self, error: Values) -> float:
+        """dB that 99 % of the tokens reach that are not all 0."""
+        energy = np.square(self._counting(self.features).astype(np.float64)).sum(axis=1)
+        present = energy > 0
+        if not present.any():
+            return math.inf
+        noise = np.maximum(error.sum(axis=1)[present], energy[present] * 1e-30)
+        ratios = np.sort(energy[present] / noise)
+        return float(10 * math.log10(ratios[int(WORST_SHARE * len(ratios))]))
+
+    def _error(self, kind: QuantizerKind, gain: float) -> Values:
+        """Squared errors of what counts ``[n, C]``."""
+        steps = self.codec.steps(gain).astype(np.float64)
+        made = quantize_sample(self.coefficients, self.geometry, steps, kind, self.gain_share)
+        aligned = self.codec.with_quantizer(kind == "dependent", made.shift).reconstruct(
+            zigzag(made.indices), self.geometry, gain, self.features.dtype
+        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            decoded = to_floats(cast_floats(self.aligner.inverse(aligned, self.side), self.dtype), self.dtype)
+        return np.square(self._counting(decoded - self.features).astype(np.float64))
+
+    def _counting(self, values: Values) -> Values:
+        return values if self.counted is None else np.where(self.counted, values, values.dtype.type(0))

@@ -1,0 +1,104 @@
+"""Outliers: one token, sample, channel or value, however large, changes nothing for the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import caufc
+from caufc.encoder.outliers import Typical, mask_values
+from caufc.encoder.separator import OutlierSeparator
+
+Matrix = NDArray[Any]
+
+
+def tokens(samples: int = 4, length: int = 64, channels: int = 64) -> Matrix:
+    """Correlated tokens ``[B, T, C]``."""
+    rng = np.random.default_rng(0)
+    mixing = np.eye(channels) + rng.standard_normal((channels, channels)) / np.sqrt(4 * channels)
+    return np.asarray(rng.standard_normal((samples, length, channels)) @ mixing, np.float32)
+
+
+OUTLIERS = {
+    "token": np.s_[1, 5],
+    "tokens": np.s_[:, 0],
+    "sample": np.s_[2],
+    "channel": np.s_[..., 7],
+    "value": np.s_[3, 9, 11],
+}
+
+
+def worst_tokens(values: Matrix, decoded: Matrix, rest: NDArray[np.bool_]) -> float:
+    """dB that 99 % of tokens reach over what is no outlier."""
+    energy, noise = (np.square(np.where(rest, part, 0).astype("f8")).sum(-1) for part in (values, decoded - values))
+    present = energy > 0
+    return float(np.percentile(10 * np.log10(energy[present] / np.maximum(noise[present], 1e-30)), 1))
+
+
+@pytest.mark.parametrize("control", [{"quality": "medium"}, {"quality": "high"}, {"snr": 30}, {"snr": "30/token"}])
+@pytest.mark.parametrize("kind", OUTLIERS)
+@pytest.mark.parametrize("times", [3e2, 1e5, 1e36])
+def test_others_keep_what_was_asked_for(kind: str, times: float, control: dict[str, Any]) -> None:
+    values = tokens()
+    rest = np.ones(values.shape, bool)
+    rest[OUTLIERS[kind]] = False
+    alone = worst_tokens(values, caufc.decode(caufc.encode(values, **control)), rest)
+    values[OUTLIERS[kind]] *= np.float32(times)
+    decoded = caufc.decode(caufc.encode(values, **control))
+    assert worst_tokens(values, decoded, rest) > alone - 1.2
+    largest = np.abs(values[~rest]) > 0.1 * np.abs(values[~rest]).max()
+    np.testing.assert_allclose(decoded[~rest][largest], values[~rest][largest], rtol=0.5)
+
+
+@pytest.mark.parametrize("mask", [-65504.0, -1e9, float(np.finfo("f4").min)])
+@pytest.mark.parametrize("share", [0.05, 0.48, 0.8])
+def test_masked_scores_keep_the_scores(mask: float, share: float) -> None:
+    rng = np.random.default_rng(0)
+    scores = (3 * rng.standard_normal((2, 4, 32, 32))).astype("f4")
+    masked = rng.random(scores.shape) < share
+    scores[masked] = mask
+    for control in ({"quality": "medium"}, {"snr": 30}):
+        decoded = caufc.decode(caufc.encode(scores, **control))
+        np.testing.assert_array_equal(decoded[masked], scores[masked])
+        error = np.sqrt(np.mean(np.square(decoded[~masked] - scores[~masked], dtype="f8")))
+        assert error < 3 * 10 ** (-22 / 20)
+
+
+def test_an_outlier_costs_bits_for_itself_alone() -> None:
+    values = tokens()
+    plain = len(caufc.encode(values))
+    values[1, 5] *= 1e4
+    assert len(caufc.encode(values)) < plain + 400
+
+
+@pytest.mark.parametrize("times", [1e3, 1e30])
+def test_the_learned_codec_keeps_the_others_too(times: float) -> None:
+    pytest.importorskip("torch")
+    values = np.abs(tokens())
+    rest = np.ones(values.shape, bool)
+    rest[1, 5] = False
+    alone = np.square(caufc.decode(caufc.encode(values, codec="hyperprior")) - values)[rest].mean()
+    values[1, 5] *= np.float32(times)
+    decoded = caufc.decode(caufc.encode(values, codec="hyperprior"))
+    assert np.square(decoded - values, dtype="f8")[rest].mean() < 1.2 * alone
+
+
+def test_masks_are_repeated_ends_far_from_the_rest() -> None:
+    rest = np.random.default_rng(0).standard_normal(100)
+    assert set(mask_values(np.concatenate([rest, [-1e4, -1e4, 3e5, 3e5]]))) == {-1e4, 3e5}
+    assert set(mask_values(np.concatenate([rest, [-1e4, -1e4]]))) == {-1e4}
+    assert mask_values(np.concatenate([rest, [-1e4]])) == ()
+    assert mask_values(np.concatenate([rest, [5.0, 5.0]])) == ()
+
+
+def test_heavy_tails_stay_with_the_quantiser() -> None:
+    """Values of a continuous tail take fewer bits as indices than exactly."""
+    heavy = np.random.default_rng(0).standard_cauchy((512, 64))
+    lone = np.random.default_rng(0).standard_normal((512, 64))
+    lone[3, 4] = 1e4
+    assert OutlierSeparator(Typical.of(heavy, sparse=False))(heavy).values is None
+    found = OutlierSeparator(Typical.of(lone, sparse=False))(lone)
+    assert found.values is not None and found.values.sum() == 1 and found.scales is None
