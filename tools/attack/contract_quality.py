@@ -1,0 +1,145 @@
+"""Contracts on what is kept: SNRs that hold, and qualities that mean the same on every input."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tools.attack.contract_figures import is_rest, snr_db, token_snrs_db, worst_token_snr_db
+from tools.attack.contract_outcome import Misses, Outcome
+from tools.attack.contract_tensors import Pair, as_floats
+
+__all__ = ["medium", "monotone", "outlier", "outlier_excess", "snr", "snr_token", "warns", "width"]
+
+SNR_SLACK, MONOTONE_SLACK = 0.02, 0.1
+OUTLIER_SLACK, WIDTH_SLACK = 1.0, 3.0
+MEDIUM_TOKEN_SNR, WARNED_SNR = 20.0, 10.0
+"""All in dB."""
+
+NAMED = {"low": 25.0, "medium": 50.0, "high": 75.0}
+
+
+def _quality(found: Outcome) -> float | None:
+    """The quality asked for, where one is."""
+    if not found.case.control:
+        return 50.0
+    quality = found.case.control.get("quality")
+    return NAMED.get(quality, quality)
+
+
+def snr(found: Outcome) -> Misses:
+    """`--snr DB` holds for every tensor by itself, outliers set aside, and for outliers among themselves."""
+    wanted = found.case.control.get("snr")
+    if not isinstance(wanted, float) or found.coded is None or "truncate" in found.case.options:
+        yield None
+        return
+    for pair in found.pairs:
+        rest = is_rest(pair.values)
+        for what, part in (("rest", rest), ("outliers", ~rest & pair.finite)):
+            level = snr_db(pair.values[part], pair.error[part])
+            if level < wanted - SNR_SLACK:
+                yield f"'{pair.name}' {what}: {level:.2f} dB, not {wanted:g}"
+
+
+def snr_token(found: Outcome) -> Misses:
+    """`--snr DB/token` holds for every token."""
+    wanted = found.case.control.get("snr")
+    if not isinstance(wanted, str) or found.coded is None or "truncate" in found.case.options:
+        yield None
+        return
+    level = float(wanted.partition("/")[0])
+    for pair in found.pairs:
+        levels = token_snrs_db(pair.values, pair.error)
+        if (below := int(np.count_nonzero(levels < level - SNR_SLACK))) > 0:
+            yield f"'{pair.name}': {below} of {len(levels)} tokens, down to {levels.min():.2f} dB, not {level:g}"
+
+
+def monotone(found: Outcome) -> Misses:
+    """A higher rate or quality never lowers a tensor's SNR, nor that of its worst 1 % of tokens, by over 0.1 dB."""
+    if found.case.twin is None or found.case.twin.relation != "higher" or not found.twin_pairs:
+        yield None
+        return
+    for low, high in zip(found.pairs, found.twin_pairs, strict=True):
+        rest = is_rest(low.values)
+        before, after = (snr_db(pair.values[rest], pair.error[rest]) for pair in (low, high))
+        if after < before - MONOTONE_SLACK:
+            yield f"'{low.name}': {before:.2f} dB, then {after:.2f} at {dict(found.case.twin.control)}"
+        before, after = (worst_token_snr_db(pair.values, pair.error) for pair in (low, high))
+        if after < before - MONOTONE_SLACK:
+            yield f"'{low.name}' worst tokens: {before:.2f} dB, then {after:.2f} at {dict(found.case.twin.control)}"
+
+
+def medium(found: Outcome) -> Misses:
+    """At medium, the SNR that 99 % of tokens reach is at least 20 dB, outliers set aside."""
+    quality = _quality(found)
+    if quality is None or quality < 50 or not found.case.dense or not found.case.plain or found.learned:
+        yield None
+        return
+    for pair in found.pairs:
+        level = _rest_token_snr_db(pair)
+        if level < MEDIUM_TOKEN_SNR:
+            yield f"'{pair.name}' {list(pair.values.shape)}: {level:.2f} dB"
+
+
+def _rest_token_snr_db(pair: Pair) -> float:
+    rest = is_rest(pair.values)
+    return worst_token_snr_db(np.where(rest, pair.values, 0), np.where(rest, pair.error, 0))
+
+
+def width(found: Outcome) -> Misses:
+    """At medium, the SNR that 99 % of tokens reach is within 3 dB of its value at 256 channels, at any width."""
+    if found.case.twin is None or found.case.twin.relation != "width" or not found.twin or found.learned:
+        yield None
+        return
+    (pair,), (reference,) = found.pairs, found.twin_pairs
+    here, there = _rest_token_snr_db(pair), _rest_token_snr_db(reference)
+    if math.isfinite(here) and math.isfinite(there) and abs(here - there) > WIDTH_SLACK:
+        yield f"{list(pair.values.shape)}: {here:.2f} dB, {there:.2f} at {reference.values.shape[1]} channels"
+
+
+def outlier(found: Outcome) -> Misses:
+    """One token, sample, channel or value, however large, changes nothing for the others: they keep their SNR."""
+    with_it, without = _others_snr_db(found)
+    if with_it is None or without is None:
+        yield None
+    elif with_it < without - OUTLIER_SLACK:
+        yield f"others at {with_it:.2f} dB, {without:.2f} without"
+
+
+def outlier_excess(found: Outcome) -> Misses:
+    """An outlier costs bits for itself: the others get no higher SNR either, unless they come back exactly."""
+    with_it, without = _others_snr_db(found)
+    if with_it is None or without is None:
+        yield None
+    elif without + OUTLIER_SLACK < with_it < math.inf:
+        yield f"others at {with_it:.2f} dB, {without:.2f} without"
+
+
+def _others_snr_db(found: Outcome) -> tuple[float | None, float | None]:
+    """SNR in dB of what is no outlier, with outliers and without; None where there is nothing to compare.
+
+    Small inputs without outliers may come back exactly, in fewer bytes than with loss: that is no promise.
+    """
+    twin = found.case.twin
+    if twin is None or twin.others is None or not found.twin or not found.coded or not found.case.plain:
+        return None, None
+    sides = []
+    for coded in (found.coded, found.twin):
+        original, restored = as_floats(coded.features)[twin.others], as_floats(coded.restored)[twin.others]
+        with np.errstate(all="ignore"):
+            error = np.nan_to_num(restored - original, nan=math.inf, posinf=math.inf, neginf=math.inf)
+        sides.append(snr_db(original, error))
+    return (sides[0], sides[1]) if sides[1] < math.inf else (None, None)
+
+
+def warns(found: Outcome) -> Misses:
+    """What falls under 10 dB at medium or better is a warning."""
+    quality = _quality(found)
+    if quality is None or quality < 50 or found.coded is None or found.coded.report.warnings:
+        yield None
+        return
+    for pair in found.pairs:
+        levels = snr_db(pair.values, pair.error), worst_token_snr_db(pair.values, pair.error)
+        if min(levels) < WARNED_SNR:
+            yield f"'{pair.name}': {levels[0]:.2f} dB, worst tokens {levels[1]:.2f}, and no warning"
