@@ -47,7 +47,7 @@ def draw_control(rng: Rng, magnitude: float, *, meaning: bool = False) -> dict[s
         wanted = _rounded(rng, level)
         return {"snr": wanted if kind == "snr" else f"{wanted!r}/token"}
     if kind == "bpfp":
-        return {"bpfp": float(2 ** rng.uniform(-6.6, 5) if rng.random() < 0.5 else 2 ** rng.uniform(-2, 3.5))}
+        return {"bpfp": float(2 ** rng.uniform(-6.6, 6) if rng.random() < 0.5 else 2 ** rng.uniform(-2, 3.5))}
     if kind == "max_error":
         return {"max_error": float(np.clip(max(magnitude, 1e-25) * 10 ** rng.uniform(-5, 0.5), 1e-29, 1e29))}
     return {"lossless": True}

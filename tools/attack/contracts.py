@@ -138,7 +138,7 @@ def show(seed: int, number: int, folder: Path | None) -> int:
         sides = {"": case.features, **({"-twin": case.twin.features} if case.twin else {})}
         for side, features in sides.items():
             arrays = {".".join(path) or "array": _plain(leaf) for path, leaf in leaves_of(features)}
-            np.savez(folder / f"case-{seed}-{number}{side}.npz", **arrays)  # type: ignore[arg-type]
+            np.savez(folder / f"case-{seed}-{number}{side}.npz", **arrays)
     return 1 if any(verdicts.values()) else 0
 
 
