@@ -42,11 +42,16 @@ CONTRACTS: dict[str, Contract] = {
 }
 """By name, in the order of tables."""
 
+WITHOUT_FILE = ("no-error", "decodes")
+"""Contracts that say something where no file came back."""
+
 
 def judge(found: Outcome) -> dict[str, list[str]]:
     """What a case misses, by the names of the contracts that say something about it."""
     verdicts: dict[str, list[str]] = {}
     for name, contract in CONTRACTS.items():
+        if found.coded is None and name not in WITHOUT_FILE:
+            continue
         misses = list(contract(found))
         if None not in misses:
             verdicts[name] = [miss for miss in misses if miss]

@@ -193,6 +193,24 @@ def _dicts(rng: Rng, make: Maker, extent: Extent, to: Cast) -> Form:
     return Form(found, f"of {len(found)}")
 
 
+def _pyramid(rng: Rng, make: Maker, extent: Extent, to: Cast) -> Form:
+    """Maps of one image, each of half the size and twice the channels of the one before."""
+    side, channels, found = int(rng.choice((8, 16))), int(rng.choice((4, 8))), []
+    for level in range(int(rng.integers(2, 4))):
+        each = Extent(1, (side >> level, side >> level), channels << level)
+        found.append(to(arrange(make(each), each, "b c h w")))
+    return Form(found if extent.samples % 2 else tuple(found), f"of {len(found)} maps")
+
+
+def _states(rng: Rng, make: Maker, extent: Extent, to: Cast) -> Form:
+    """Hidden states of several layers beside their token IDs, as they are stored to train drafters."""
+    layers, channels, found = int(rng.integers(2, 5)), min(64, max(8, extent.channels)), []
+    for length in rng.integers(4, 24, int(rng.integers(2, 5))):
+        ids = rng.integers(0, 30_000, int(length))
+        found.append({"hidden_states": to(make(Extent(int(length), (layers,), channels))), "token_ids": ids})
+    return Form(found, f"of {len(found)} [T, {layers}, {channels}]")
+
+
 def _keyed(_: Rng, make: Maker, extent: Extent, to: Cast) -> Form:
     """Vectors by name."""
     rows = make(Extent(33, (1,), min(64, extent.channels)))
@@ -210,5 +228,7 @@ STRUCTURES: dict[str, tuple[Structure, float]] = {
     "list of maps": (_maps, 0.02),
     "tuple": (_tuple, 0.03),
     "list of dicts": (_dicts, 0.04),
+    "pyramid": (_pyramid, 0.015),
+    "list of states": (_states, 0.015),
     "keyed": (_keyed, 0.01),
 }

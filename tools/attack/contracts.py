@@ -50,7 +50,11 @@ def run_cases(subject: Subject, seed: int, first: int, stop: int) -> Tally:
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            verdicts = judge(outcome_of_case(subject, case))
+            try:
+                verdicts = judge(outcome_of_case(subject, case))
+            except Exception as err:
+                err.add_note(str(case))
+                raise
         tally.record(number, case.kind, verdicts)
         tally.timed(number, time.process_time() - started)
     return tally
