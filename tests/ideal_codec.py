@@ -16,7 +16,7 @@ from tools.attack.contract_tensors import as_floats, bits_of, is_float, leaves_o
 
 CONTROLS = ("quality", "snr", "bpfp", "max_error", "lossless")
 NAMED = {"low": 25.0, "medium": 50.0, "high": 75.0}
-MOST_DB = {"float16": 25.0, "bfloat16": 25.0, "float32": 100.0, "float64": 200.0}
+MOST_DB = {"float16": 25.0, "bfloat16": 15.0, "float32": 100.0, "float64": 200.0}
 """Levels up to which a dtype's own rounding changes nothing; above, values stay as they are."""
 
 SMALLEST = {"float16": 0.01, "bfloat16": 1e-33, "float32": 1e-33, "float64": 1e-290}
@@ -117,7 +117,7 @@ class Ideal(Subject):
         import torch
 
         found = leaf.clone()
-        found[torch.from_numpy(finite)] = torch.from_numpy(values[finite]).to(leaf.dtype)
+        found[torch.from_numpy(np.asarray(finite))] = torch.from_numpy(np.asarray(values[finite])).to(leaf.dtype)
         return found
 
     def report(self, features: Any, restored: Any, length: int, options: dict[str, Any]) -> Any:

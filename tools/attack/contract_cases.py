@@ -156,7 +156,7 @@ def _outlying(rng: Rng, number: int) -> Case:
     extent, dtype = _extent(rng), draw_dtype(rng)
     values = KINDS[kind](rng, extent) * _unit(rng)
     places = possible(extent.shape)
-    most = math.log10(largest(dtype) / max(1e-3, float(np.abs(values).max())))
+    most = math.log10(largest(dtype)) - math.log10(max(1e-3, float(np.abs(values).max())))
     if not places or not values.any() or most < LEAST_FACTOR:
         return _ordinary(rng, number)
     place = str(rng.choice(places))

@@ -104,7 +104,7 @@ def draw_options(rng: Rng, control: Mapping[str, Any], *, plain: bool = False) -
         kind = rng.choice(["none", "min-max", "mean-deviation", "percentile", "robust"])
         found["align"] = f"{kind}/{rng.choice(['global', 'channel', 'token'])}"
     elif way < 0.08 and set(control) <= {"quality", "bpfp"}:
-        found["reads"] = str(rng.choice(["mean", "first"]))
+        found["reads"] = "mean"
     elif set(control) <= {"quality"}:
         found["truncate"] = (-1.0, 2.0)
     return found
