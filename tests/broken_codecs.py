@@ -164,7 +164,7 @@ class Lossy(Ideal):
     """Keeps less at high rates than a file without loss."""
 
     def level(self, options: dict[str, Any], features: Any) -> float:
-        return 24.0 if options.get("bpfp", 0) > 4 else super().level(options, features)
+        return 14.0 if options.get("bpfp", 0) > 4 else super().level(options, features)
 
 
 class Lower(Ideal):
@@ -256,6 +256,7 @@ BROKEN: list[tuple[str, Any]] = [
     ("snr-token", Lower),
     ("medium", lambda: At(lambda level, options, features: level - 6)),
     ("width", lambda: At(lambda level, options, features: level - 3.5 * narrow(features))),
+    ("width-excess", lambda: At(lambda level, options, features: level + 3.5 * narrow(features))),
     ("outlier", Levelled),
     ("outlier-excess", lambda: At(lambda level, options, features: level + 2 * spread(features))),
     ("monotone", lambda: At(lambda level, options, features: level - 5 * (math.fmod(level, 8) > 4))),

@@ -34,6 +34,7 @@ CONTRACTS: dict[str, Contract] = {
         contract_quality.snr_token,
         contract_quality.medium,
         contract_quality.width,
+        contract_quality.width_excess,
         contract_quality.outlier,
         contract_quality.outlier_excess,
         contract_quality.monotone,

@@ -8,9 +8,9 @@ import numpy as np
 
 from tools.attack.contract_figures import is_rest, snr_db, token_snrs_db, worst_token_snr_db
 from tools.attack.contract_outcome import Misses, Outcome
-from tools.attack.contract_tensors import Pair, as_floats
+from tools.attack.contract_tensors import Pair, as_floats, pairs_of
 
-__all__ = ["medium", "monotone", "outlier", "outlier_excess", "snr", "snr_token", "warns", "width"]
+__all__ = ["medium", "monotone", "outlier", "outlier_excess", "snr", "snr_token", "warns", "width", "width_excess"]
 
 SNR_SLACK, MONOTONE_SLACK = 0.02, 0.1
 OUTLIER_SLACK, WIDTH_SLACK = 1.0, 3.0
@@ -88,49 +88,77 @@ def _rest_token_snr_db(pair: Pair) -> float:
 
 
 def width(found: Outcome) -> Misses:
-    """At medium, the SNR that 99 % of tokens reach is within 3 dB of its value at 256 channels, at any width."""
-    if found.case.twin is None or found.case.twin.relation != "width" or not found.twin or found.learned:
+    """At medium, the SNR that 99 % of tokens reach is at most 3 dB below its value at 256 channels, at any width."""
+    here, there = _widths_db(found)
+    if here is None or there is None:
         yield None
-        return
+    elif here < there - WIDTH_SLACK:
+        yield f"{list(found.pairs[0].values.shape)}: {here:.2f} dB, {there:.2f} at 256 channels"
+
+
+def width_excess(found: Outcome) -> Misses:
+    """Nor is it more than 3 dB above, unless values come back exactly."""
+    here, there = _widths_db(found)
+    if here is None or there is None:
+        yield None
+    elif there + WIDTH_SLACK < here < math.inf:
+        yield f"{list(found.pairs[0].values.shape)}: {here:.2f} dB, {there:.2f} at 256 channels"
+
+
+def _widths_db(found: Outcome) -> tuple[float | None, float | None]:
+    """The SNR in dB that 99 % of tokens reach at some width and at 256; None where there is nothing to compare."""
+    twin = found.case.twin
+    if twin is None or twin.relation != "width" or not found.twin or found.learned:
+        return None, None
     (pair,), (reference,) = found.pairs, found.twin_pairs
-    here, there = _rest_token_snr_db(pair), _rest_token_snr_db(reference)
-    if math.isfinite(here) and math.isfinite(there) and abs(here - there) > WIDTH_SLACK:
-        yield f"{list(pair.values.shape)}: {here:.2f} dB, {there:.2f} at {reference.values.shape[1]} channels"
+    there = _rest_token_snr_db(reference)
+    return (_rest_token_snr_db(pair), there) if there < math.inf else (None, None)
 
 
 def outlier(found: Outcome) -> Misses:
     """One token, sample, channel or value, however large, changes nothing for the others: they keep their SNR."""
-    with_it, without = _others_snr_db(found)
-    if with_it is None or without is None:
+    change = _change_for_others_db(found)
+    if change is None:
         yield None
-    elif with_it < without - OUTLIER_SLACK:
-        yield f"others at {with_it:.2f} dB, {without:.2f} without"
+    elif max(change) < -OUTLIER_SLACK:
+        yield f"others at {change[0]:+.2f} dB, the worst of their tokens at {change[1]:+.2f}"
 
 
 def outlier_excess(found: Outcome) -> Misses:
     """An outlier costs bits for itself: the others get no higher SNR either, unless they come back exactly."""
-    with_it, without = _others_snr_db(found)
-    if with_it is None or without is None:
+    change = _change_for_others_db(found)
+    if change is None:
         yield None
-    elif without + OUTLIER_SLACK < with_it < math.inf:
-        yield f"others at {with_it:.2f} dB, {without:.2f} without"
+    elif OUTLIER_SLACK < min(change) < math.inf:
+        yield f"others at {change[0]:+.2f} dB, the worst of their tokens at {change[1]:+.2f}"
 
 
-def _others_snr_db(found: Outcome) -> tuple[float | None, float | None]:
-    """SNR in dB of what is no outlier, with outliers and without; None where there is nothing to compare.
+def _change_for_others_db(found: Outcome) -> tuple[float, float] | None:
+    """What outliers change for the others in dB: their SNR, and that of the worst 1 % of their tokens.
 
-    Small inputs without outliers may come back exactly, in fewer bytes than with loss: that is no promise.
+    A quality keeps the worst tokens, which makes the first figure jump where tokens are narrow or few; an SNR is kept
+    by all together. None where there is nothing to compare: small inputs without outliers may come back exactly, in
+    fewer bytes than with loss, which is no promise.
     """
     twin = found.case.twin
     if twin is None or twin.others is None or not found.twin or not found.coded or not found.case.plain:
-        return None, None
+        return None
+    layout = next(iter(found.layouts.values()), None)
     sides = []
     for coded in (found.coded, found.twin):
-        original, restored = as_floats(coded.features)[twin.others], as_floats(coded.restored)[twin.others]
-        with np.errstate(all="ignore"):
-            error = np.nan_to_num(restored - original, nan=math.inf, posinf=math.inf, neginf=math.inf)
-        sides.append(snr_db(original, error))
-    return (sides[0], sides[1]) if sides[1] < math.inf else (None, None)
+        masked = (
+            np.where(twin.others, as_floats(coded.features), 0),
+            np.where(twin.others, as_floats(coded.restored), 0),
+        )
+        (pair,) = pairs_of(*masked, {"": layout})
+        sides.append((snr_db(pair.values, pair.error), worst_token_snr_db(pair.values, pair.error)))
+    (with_it, worst_with), (without, worst_without) = sides
+    if without == math.inf:
+        return None
+    change = with_it - without
+    if _quality(found) is None:
+        return change, change
+    return change, 0.0 if worst_with == worst_without else worst_with - worst_without
 
 
 def warns(found: Outcome) -> Misses:

@@ -168,9 +168,7 @@ KINDS: dict[str, Callable[[Rng, Extent], Values]] = {
     "masked": masked,
 }
 
-DENSE = frozenset(
-    {"gaussian", "laplace", "lognormal", "low rank", "autoregressive", "scaled channels", "offset", "sinks"}
-)
+DENSE = frozenset({"gaussian", "laplace", "low rank", "autoregressive", "scaled channels", "offset", "sinks"})
 
 SAME_STATISTICS = ("gaussian", "laplace", "low rank", "autoregressive")
 """Kinds whose tokens have the same statistics at any width."""
