@@ -74,8 +74,8 @@ class Ideal(Subject):
             return math.inf if fits else 6.0 * options["bpfp"]
         if "snr" in options:
             return max(0.0, float(str(options["snr"]).partition("/")[0]) + MARGIN)
-        quality = options.get("quality", 50.0)
-        return 25.0 + 0.5 * (NAMED.get(quality, quality) - 50.0)
+        quality: Any = options.get("quality", 50.0)
+        return 25.0 + 0.5 * (float(NAMED.get(quality, quality)) - 50.0)
 
     def numel(self, features: Any) -> int:
         return sum(bits_of(leaf).size for _, leaf in leaves_of(features))

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import functools
+import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from broken_codecs import BROKEN
+from broken_codecs import BROKEN, Levelled
 from ideal_codec import Ideal
 
+from tools.attack import contracts
 from tools.attack.contract_cases import Case, case_of
 from tools.attack.contract_checks import CONTRACTS, judge
 from tools.attack.contract_outcome import Caufc, Subject, outcome_of_case
+from tools.attack.contract_tally import DIED, Tally
 from tools.attack.contracts import run_cases
 
 SEED = 5
 HELD = ("decodes", "deterministic", "exact", "lossless", "max-error", "report", "bpfp")
 """Contracts that hold; the others are on their way."""
+
+DEADLY = 3
 
 SHORT = 150
 """Cases of the short run."""
@@ -56,6 +62,35 @@ def test_every_contract_says_something() -> None:
 @pytest.mark.parametrize(("contract", "make"), BROKEN, ids=[f"{name}-{n}" for n, (name, _) in enumerate(BROKEN)])
 def test_a_broken_codec_is_seen(contract: str, make: Any) -> None:
     assert contract in (missed for missed, _ in misses(make()))
+
+
+def deadly_batch(_: int, first: int, stop: int) -> dict[str, Any]:
+    """Cases of which one kills its process."""
+    if first <= DEADLY < stop:
+        os.abort()
+    tally = Tally()
+    for number in range(first, stop):
+        tally.record(number, "any", {"size": []})
+    return tally.to_json()
+
+
+def test_a_case_that_kills_its_process_is_missed_and_the_others_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contracts, "run_batch", deadly_batch)
+    monkeypatch.setattr(contracts, "BATCH", 2)
+    stops: list[int] = []
+    tally = contracts.run(SEED, 0, 6, 1, done=lambda _, stop: stops.append(stop))
+    assert tally.missed == {DIED: {case_of(SEED, DEADLY).kind: 1}} and tally.misses == 1
+    assert tally.total == 6 and tally.checked["size"] == 5 and stops == [2, 4, 6]
+
+
+def test_a_tally_is_kept_as_json() -> None:
+    tally = run_cases(Levelled(), SEED, 0, 60)
+    again = Tally.from_json(json.loads(json.dumps(tally.to_json())))
+    assert tally.misses and again == tally
+    again.add(tally)
+    assert again.total == 2 * tally.total and again.misses == 2 * tally.misses
+    page = again.markdown()
+    assert f"| cases | {again.total:,} |" in page and all(f"| {name} |" in page for name in CONTRACTS)
 
 
 def test_every_contract_is_broken_once() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tools.attack.contract_checks import CONTRACTS
 
-__all__ = ["Tally"]
+__all__ = ["DIED", "Tally"]
 
 EXAMPLES = 3
 """Cases that are named for each contract and kind."""

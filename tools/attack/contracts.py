@@ -16,6 +16,7 @@ import faulthandler
 import json
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -135,8 +136,7 @@ def show(seed: int, number: int, folder: Path | None) -> int:
     for contract, misses in verdicts.items():
         print(f"{'missed' if misses else 'kept':7}{contract}", *misses, sep="\n       " if misses else " ")
     for _, error in found.errors:
-        faulthandler_text = "".join(_traceback(error))
-        print(faulthandler_text)
+        traceback.print_exception(error, file=sys.stdout)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         sides = {"": case.features, **({"-twin": case.twin.features} if case.twin else {})}
@@ -144,12 +144,6 @@ def show(seed: int, number: int, folder: Path | None) -> int:
             arrays = {".".join(path) or "array": _plain(leaf) for path, leaf in leaves_of(features)}
             np.savez(folder / f"case-{seed}-{number}{side}.npz", **arrays)
     return 1 if any(verdicts.values()) else 0
-
-
-def _traceback(error: BaseException) -> list[str]:
-    import traceback
-
-    return traceback.format_exception(error)
 
 
 def _plain(leaf: Any) -> Any:
