@@ -51,7 +51,7 @@ def token_snrs_db(original: Matrix, error: Matrix) -> Matrix:
         lost = np.abs(error).max(axis=1)
         energy = np.square(original / unit[:, None]).sum(axis=1)
         errors = np.square(error / lost[:, None]).sum(axis=1)
-        found = 10 * np.log10(energy / errors) + 20 * (np.log10(unit) - np.log10(lost))
+        found: Matrix = 10 * np.log10(energy / errors) + 20 * (np.log10(unit) - np.log10(lost))
     found[unit == 0] = -math.inf
     found[~np.isfinite(lost)] = -math.inf
     found[lost == 0] = math.inf
@@ -67,7 +67,7 @@ def worst_token_snr_db(original: Matrix, error: Matrix) -> float:
 def _rms(rows: Matrix) -> Matrix:
     unit = np.abs(rows).max(axis=1)
     safe = np.where(unit > 0, unit, 1.0)
-    return unit * np.sqrt(np.square(rows / safe[:, None]).mean(axis=1))
+    return np.asarray(unit * np.sqrt(np.square(rows / safe[:, None]).mean(axis=1)))
 
 
 def _outlying(magnitudes: Matrix) -> Mask:

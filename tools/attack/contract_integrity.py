@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tools.attack.contract_figures import is_rest, snr_db
 from tools.attack.contract_outcome import Misses, Outcome, errors_of
@@ -53,7 +54,7 @@ def exact(found: Outcome) -> Misses:
     for path, leaf in leaves_of(found.coded.features):
         before_bits, after_bits = bits_of(leaf), bits_of(after[path])
         if not is_float(leaf):
-            kept = np.ones(before_bits.shape, bool)
+            kept: NDArray[np.bool_] = np.ones(before_bits.shape, bool)
         else:
             kept = ~np.isfinite(as_floats(leaf)).reshape(-1)
             if not np.isfinite(as_floats(after[path])).reshape(-1)[~kept].all():

@@ -121,14 +121,14 @@ def _invalid(rng: Rng) -> Odd:
         return Odd("complex", array.astype(np.complex64), valid=False)
     if way == 2:
         return Odd("objects", np.array([object()]), valid=False)
-    wrong: dict[str, Any] = [
+    wrong: list[dict[str, Any]] = [
         {"quality": 101.0},
         {"quality": "excellent"},
         {"bpfp": 0.0},
         {"snr": 30.0, "bpfp": 2.0},
         {"max_error": -1.0},
-    ][way - 3]
-    return Odd("an option out of range", array, control=wrong, valid=False)
+    ]
+    return Odd("an option out of range", array, control=wrong[way - 3], valid=False)
 
 
 ODD: dict[str, Callable[[Rng], Odd]] = {

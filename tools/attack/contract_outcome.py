@@ -171,7 +171,7 @@ def _coded(found: Outcome, what: str, features: Any, options: Mapping[str, Any])
     made = found.attempt(what, lambda: found.subject.encode(features, **options))
     if made is None:
         return None
-    coded = Coded(*made, features)
+    coded = Coded(made[0], made[1], features)
     restored = found.attempt(f"decode of {what}", lambda: found.subject.decode(coded.data))
     if restored is not None and form_of(restored) != form_of(features):
         found.errors.append((f"form of {what}", ValueError(_shortly(form_of(restored), form_of(features)))))

@@ -25,7 +25,7 @@ def _quality(found: Outcome) -> float | None:
     if not found.case.control:
         return 50.0
     quality = found.case.control.get("quality")
-    return NAMED.get(quality, quality)
+    return NAMED[quality] if isinstance(quality, str) else quality
 
 
 def snr(found: Outcome) -> Misses:

@@ -75,7 +75,7 @@ def _beyond(found: Outcome, rate: float) -> float:
         return 0.0
     if got < wanted and (found.learned or not any(pair.error.any() for pair in found.pairs)):
         return 0.0
-    return got - wanted
+    return float(got - wanted)
 
 
 def _rate_text(found: Outcome, rate: float) -> str:

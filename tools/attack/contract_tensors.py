@@ -58,7 +58,8 @@ def bits_of(leaf: Any) -> NDArray[Any]:
         array = (flat.view(torch.int16) if leaf.dtype == torch.bfloat16 else flat).numpy()
     else:
         array = np.ascontiguousarray(leaf).reshape(-1)
-    return array.view(np.dtype(f"u{array.dtype.itemsize}"))
+    bits: NDArray[Any] = array.view(np.dtype(f"u{array.dtype.itemsize}"))
+    return bits
 
 
 def as_floats(leaf: Any) -> Matrix:

@@ -56,7 +56,7 @@ def laplace(rng: Rng, extent: Extent) -> Values:
 
 def lognormal(rng: Rng, extent: Extent) -> Values:
     """A heavy tail with signs."""
-    return rng.lognormal(0, 1.5, extent.shape) * rng.choice((-1, 1), extent.shape)
+    return np.asarray(rng.lognormal(0, 1.5, extent.shape) * rng.choice((-1, 1), extent.shape))
 
 
 def low_rank(rng: Rng, extent: Extent) -> Values:
@@ -96,7 +96,7 @@ def sinks(rng: Rng, extent: Extent) -> Values:
 
 
 def relu(rng: Rng, extent: Extent) -> Values:
-    return np.maximum(rng.standard_normal(extent.shape) - rng.choice((0.0, 0.5, 1.0)), 0)
+    return np.asarray(np.maximum(rng.standard_normal(extent.shape) - rng.choice((0.0, 0.5, 1.0)), 0))
 
 
 def one_hot(rng: Rng, extent: Extent) -> Values:
