@@ -60,8 +60,8 @@ def lognormal(rng: Rng, extent: Extent) -> Values:
 
 
 def low_rank(rng: Rng, extent: Extent) -> Values:
-    """A few directions and noise, as what a basis is for."""
-    rank = max(1, extent.channels // 8)
+    """Up to 32 directions and noise, as what a basis is for."""
+    rank = max(1, min(32, extent.channels // 8))
     mixed = rng.standard_normal((*extent.shape[:2], rank)) @ rng.standard_normal((rank, extent.channels))
     return mixed / math.sqrt(rank) + 0.2 * rng.standard_normal(extent.shape)
 

@@ -3,7 +3,7 @@
     python -m tools.measure.widths [--before tools/results/widths_before.json] [--results widths]
 
 Figures are the SNR in dB that 99 % of the tokens reach, and BPFP, of random features in fp32 whose statistics do not
-depend on the width: independent values, values with a heavier tail, and an eighth of the directions with noise. Files
+depend on the width: independent values, values with a heavier tail, and up to 32 directions with noise. Files
 that come back exactly have no SNR. Outliers are one token, channel or value of 128 tokens of 256 channels, so many
 times larger; the figure is that of everything else. ``--before`` adds the figures of an older state of the code, which
 the same program gave.
