@@ -1,0 +1,97 @@
+"""The design's promises on random arrays: those that are kept, and that each contract sees when it is not."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from broken_codecs import BROKEN, Levelled
+from ideal_codec import Ideal
+
+from tools.attack import contracts
+from tools.attack.contract_cases import Case, case_of
+from tools.attack.contract_checks import CONTRACTS, judge
+from tools.attack.contract_outcome import Caufc, Subject, outcome_of_case
+from tools.attack.contract_tally import DIED, Tally
+from tools.attack.contracts import run_cases
+
+SEED = 5
+HELD = ("decodes", "deterministic", "exact", "lossless", "max-error", "report", "bpfp")
+"""Contracts that hold; the others are on their way."""
+
+DEADLY = 3
+
+SHORT = 150
+"""Cases of the short run."""
+
+
+@functools.cache
+def cases() -> tuple[Case, ...]:
+    return tuple(case_of(SEED, number) for number in range(400))
+
+
+def misses(subject: Subject) -> Iterator[tuple[str, str]]:
+    """Contracts that are missed, with what is said."""
+    for case in cases():
+        for contract, missed in judge(outcome_of_case(subject, case)).items():
+            for miss in missed:
+                yield contract, f"{case}: {miss}"
+
+
+def test_contracts_that_hold() -> None:
+    tally = run_cases(Caufc(), SEED, 0, SHORT)
+    assert {name: tally.examples[name] for name in HELD if name in tally.missed} == {}
+    assert tally.total == SHORT and all(tally.checked[name] for name in HELD)
+
+
+def test_an_ideal_codec_keeps_every_contract() -> None:
+    assert list(misses(Ideal())) == []
+
+
+def test_every_contract_says_something() -> None:
+    said: set[str] = set()
+    for case in cases():
+        said |= judge(outcome_of_case(Ideal(), case)).keys()
+    assert CONTRACTS.keys() - said <= {"bpfp-reach"}, "which is about warnings"
+
+
+@pytest.mark.parametrize(("contract", "make"), BROKEN, ids=[f"{name}-{n}" for n, (name, _) in enumerate(BROKEN)])
+def test_a_broken_codec_is_seen(contract: str, make: Any) -> None:
+    assert contract in (missed for missed, _ in misses(make()))
+
+
+def deadly_batch(_: int, first: int, stop: int) -> dict[str, Any]:
+    """Cases of which one kills its process."""
+    if first <= DEADLY < stop:
+        os.abort()
+    tally = Tally()
+    for number in range(first, stop):
+        tally.record(number, "any", {"size": []})
+    return tally.to_json()
+
+
+def test_a_case_that_kills_its_process_is_missed_and_the_others_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contracts, "run_batch", deadly_batch)
+    monkeypatch.setattr(contracts, "BATCH", 2)
+    stops: list[int] = []
+    tally = contracts.run(SEED, 0, 6, 1, done=lambda _, stop: stops.append(stop))
+    assert tally.missed == {DIED: {case_of(SEED, DEADLY).kind: 1}} and tally.misses == 1
+    assert tally.total == 6 and tally.checked["size"] == 5 and stops == [2, 4, 6]
+
+
+def test_a_tally_is_kept_as_json() -> None:
+    tally = run_cases(Levelled(), SEED, 0, 60)
+    again = Tally.from_json(json.loads(json.dumps(tally.to_json())))
+    assert tally.misses and again == tally
+    again.add(tally)
+    assert again.total == 2 * tally.total and again.misses == 2 * tally.misses
+    page = again.markdown()
+    assert f"| cases | {again.total:,} |" in page and all(f"| {name} |" in page for name in CONTRACTS)
+
+
+def test_every_contract_is_broken_once() -> None:
+    assert {contract for contract, _ in BROKEN} == CONTRACTS.keys()

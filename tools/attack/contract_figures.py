@@ -1,0 +1,78 @@
+"""Figures that contracts are judged by: SNR of what remains without outliers, and of each token.
+
+Written from the design's words and nothing of the encoder: **SNR** is 10 log10 of the sum of squares over the sum of
+squared errors. **Outliers** are tokens and channels (by root mean square) and values over 100 times the median of those
+that are not zero; each of the three is taken from the whole matrix.
+
+Matrices are ``[N, C]``, tokens x channels, in float64; errors are restored minus original values. Sums are scaled, so
+that neither 1e-300 nor 1e300 leaves the range of float64. A restored value that is not finite is an infinite error.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["OUTLIER_RATIO", "is_rest", "snr_db", "token_snrs_db", "worst_token_snr_db"]
+
+Matrix = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+OUTLIER_RATIO = 100.0
+"""Beyond so many times the median, tokens, channels and values are outliers."""
+
+WORST_SHARE = 0.01
+"""The SNR that all tokens but this share reach is that of the worst 1 %."""
+
+
+def is_rest(matrix: Matrix) -> Mask:
+    """What remains of a matrix when outliers are set aside ``[N, C]``."""
+    if not matrix.size:
+        return np.ones(matrix.shape, bool)
+    tokens, channels = _outlying(_rms(matrix)), _outlying(_rms(matrix.T))
+    rest: Mask = ~(tokens[:, None] | channels[None] | _outlying(np.abs(matrix)))
+    return rest
+
+
+def snr_db(original: NDArray[Any], error: NDArray[Any]) -> float:
+    """SNR in dB of values and their errors, of one shape; infinite without error, minus infinity without energy."""
+    return float(token_snrs_db(original.reshape(1, -1), error.reshape(1, -1))[0]) if original.size else math.inf
+
+
+def token_snrs_db(original: Matrix, error: Matrix) -> Matrix:
+    """SNR in dB of every token ``[N]``."""
+    if not original.size:
+        return np.full(len(original), math.inf)
+    with np.errstate(all="ignore"):
+        unit = np.abs(original).max(axis=1)
+        lost = np.abs(error).max(axis=1)
+        energy = np.square(original / unit[:, None]).sum(axis=1)
+        errors = np.square(error / lost[:, None]).sum(axis=1)
+        found: Matrix = 10 * np.log10(energy / errors) + 20 * (np.log10(unit) - np.log10(lost))
+    found[unit == 0] = -math.inf
+    found[~np.isfinite(lost)] = -math.inf
+    found[lost == 0] = math.inf
+    return found
+
+
+def worst_token_snr_db(original: Matrix, error: Matrix) -> float:
+    """The SNR in dB that 99 % of tokens reach; tokens of zeros have none, and infinity is that of no tokens."""
+    found = np.sort(token_snrs_db(original, error)[np.abs(original).max(axis=1, initial=0) > 0])
+    return float(found[int(WORST_SHARE * len(found))]) if len(found) else math.inf
+
+
+def _rms(rows: Matrix) -> Matrix:
+    unit = np.abs(rows).max(axis=1)
+    safe = np.where(unit > 0, unit, 1.0)
+    return np.asarray(unit * np.sqrt(np.square(rows / safe[:, None]).mean(axis=1)))
+
+
+def _outlying(magnitudes: Matrix) -> Mask:
+    present = magnitudes[magnitudes > 0]
+    if not present.size:
+        return np.zeros(magnitudes.shape, bool)
+    outlying: Mask = magnitudes / OUTLIER_RATIO > np.median(present)
+    return outlying

@@ -1,0 +1,73 @@
+"""Outliers put into values ``[B, N, C]``: one token, sample, channel or value, or a few, far larger than the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.attack.contract_values import Values
+
+__all__ = ["PLACES", "possible", "with_outliers"]
+
+Rng = np.random.Generator
+Mask = NDArray[np.bool_]
+
+LEAST = 4
+"""Of what is made an outlier there are at least so many: a median needs a majority."""
+
+
+def _tokens(rng: Rng, shape: tuple[int, ...], count: int) -> Mask:
+    hit = np.zeros(shape[0] * shape[1], bool)
+    hit[rng.choice(hit.size, count, replace=False)] = True
+    return np.broadcast_to(hit.reshape(*shape[:2], 1), shape)
+
+
+def _channels(rng: Rng, shape: tuple[int, ...], count: int) -> Mask:
+    hit = np.zeros(shape[2], bool)
+    hit[rng.choice(shape[2], count, replace=False)] = True
+    return np.broadcast_to(hit, shape)
+
+
+def _values(rng: Rng, shape: tuple[int, ...], count: int) -> Mask:
+    hit = np.zeros(int(np.prod(shape)), bool)
+    hit[rng.choice(hit.size, count, replace=False)] = True
+    return hit.reshape(shape)
+
+
+def _sample(rng: Rng, shape: tuple[int, ...]) -> Mask:
+    hit = np.zeros((shape[0], 1, 1), bool)
+    hit[rng.integers(shape[0])] = True
+    return np.broadcast_to(hit, shape)
+
+
+PLACES: dict[str, Callable[[Rng, tuple[int, ...]], Mask]] = {
+    "token": lambda rng, shape: _tokens(rng, shape, 1),
+    "tokens": lambda rng, shape: _tokens(rng, shape, max(1, min(3, shape[0] * shape[1] // 8))),
+    "sample": _sample,
+    "channel": lambda rng, shape: _channels(rng, shape, 1),
+    "channels": lambda rng, shape: _channels(rng, shape, max(1, min(3, shape[2] // 8))),
+    "value": lambda rng, shape: _values(rng, shape, 1),
+    "values": lambda rng, shape: _values(rng, shape, max(1, min(5, int(np.prod(shape)) // 64))),
+}
+"""Where outliers stand, by name: a mask of a shape."""
+
+
+def possible(shape: tuple[int, ...]) -> list[str]:
+    """The places that leave a majority without outliers."""
+    samples, tokens, channels = shape
+    counts = {"token": samples * tokens, "sample": samples, "channel": channels, "value": samples * tokens * channels}
+    least = {"value": 16}
+    return [name for name in PLACES if counts[name.rstrip("s")] >= least.get(name.rstrip("s"), LEAST)]
+
+
+def with_outliers(rng: Rng, values: Values, place: str, factor: float) -> tuple[Values, Mask]:
+    """Values with outliers, and where the others are.
+
+    A single value becomes ``factor`` with its sign, so that it is large wherever it stands; all else is multiplied.
+    """
+    hit = PLACES[place](rng, values.shape)
+    if place.startswith("value"):
+        return np.where(hit, np.copysign(factor, values), values), ~hit
+    return np.where(hit, values * factor, values), ~hit

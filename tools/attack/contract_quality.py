@@ -1,0 +1,173 @@
+"""Contracts on what is kept: SNRs that hold, and qualities that mean the same on every input."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tools.attack.contract_figures import is_rest, snr_db, token_snrs_db, worst_token_snr_db
+from tools.attack.contract_outcome import Misses, Outcome
+from tools.attack.contract_tensors import Pair, as_floats, pairs_of
+
+__all__ = ["medium", "monotone", "outlier", "outlier_excess", "snr", "snr_token", "warns", "width", "width_excess"]
+
+SNR_SLACK, MONOTONE_SLACK = 0.02, 0.1
+OUTLIER_SLACK, WIDTH_SLACK = 1.0, 3.0
+MEDIUM_TOKEN_SNR, WARNED_SNR = 20.0, 10.0
+"""All in dB."""
+
+NAMED = {"low": 25.0, "medium": 50.0, "high": 75.0}
+
+
+def _quality(found: Outcome) -> float | None:
+    """The quality asked for, where one is."""
+    if not found.case.control:
+        return 50.0
+    quality = found.case.control.get("quality")
+    return NAMED[quality] if isinstance(quality, str) else quality
+
+
+def snr(found: Outcome) -> Misses:
+    """`--snr DB` holds for every tensor by itself, outliers set aside, and for outliers among themselves."""
+    wanted = found.case.control.get("snr")
+    if not isinstance(wanted, float) or found.coded is None or "truncate" in found.case.options:
+        yield None
+        return
+    for pair in found.pairs:
+        rest = is_rest(pair.values)
+        for what, part in (("rest", rest), ("outliers", ~rest & pair.finite)):
+            level = snr_db(pair.values[part], pair.error[part])
+            if level < wanted - SNR_SLACK:
+                yield f"'{pair.name}' {what}: {level:.2f} dB, not {wanted:g}"
+
+
+def snr_token(found: Outcome) -> Misses:
+    """`--snr DB/token` holds for every token."""
+    wanted = found.case.control.get("snr")
+    if not isinstance(wanted, str) or found.coded is None or "truncate" in found.case.options:
+        yield None
+        return
+    level = float(wanted.partition("/")[0])
+    for pair in found.pairs:
+        levels = token_snrs_db(pair.values, pair.error)
+        if (below := int(np.count_nonzero(levels < level - SNR_SLACK))) > 0:
+            yield f"'{pair.name}': {below} of {len(levels)} tokens, down to {levels.min():.2f} dB, not {level:g}"
+
+
+def monotone(found: Outcome) -> Misses:
+    """A higher rate or quality never lowers a tensor's SNR, nor that of its worst 1 % of tokens, by over 0.1 dB."""
+    if found.case.twin is None or found.case.twin.relation != "higher" or not found.twin_pairs:
+        yield None
+        return
+    for low, high in zip(found.pairs, found.twin_pairs, strict=True):
+        rest = is_rest(low.values)
+        before, after = (snr_db(pair.values[rest], pair.error[rest]) for pair in (low, high))
+        if after < before - MONOTONE_SLACK:
+            yield f"'{low.name}': {before:.2f} dB, then {after:.2f} at {dict(found.case.twin.control)}"
+        before, after = (worst_token_snr_db(pair.values, pair.error) for pair in (low, high))
+        if after < before - MONOTONE_SLACK:
+            yield f"'{low.name}' worst tokens: {before:.2f} dB, then {after:.2f} at {dict(found.case.twin.control)}"
+
+
+def medium(found: Outcome) -> Misses:
+    """At medium, the SNR that 99 % of tokens reach is at least 20 dB, outliers set aside."""
+    quality = _quality(found)
+    if quality is None or quality < 50 or not found.case.dense or not found.case.plain or found.learned:
+        yield None
+        return
+    for pair in found.pairs:
+        level = _rest_token_snr_db(pair)
+        if level < MEDIUM_TOKEN_SNR:
+            yield f"'{pair.name}' {list(pair.values.shape)}: {level:.2f} dB"
+
+
+def _rest_token_snr_db(pair: Pair) -> float:
+    rest = is_rest(pair.values)
+    return worst_token_snr_db(np.where(rest, pair.values, 0), np.where(rest, pair.error, 0))
+
+
+def width(found: Outcome) -> Misses:
+    """At medium, the SNR that 99 % of tokens reach is at most 3 dB below its value at 256 channels, at any width."""
+    here, there = _widths_db(found)
+    if here is None or there is None:
+        yield None
+    elif here < there - WIDTH_SLACK:
+        yield f"{list(found.pairs[0].values.shape)}: {here:.2f} dB, {there:.2f} at 256 channels"
+
+
+def width_excess(found: Outcome) -> Misses:
+    """Nor is it more than 3 dB above, unless values come back exactly."""
+    here, there = _widths_db(found)
+    if here is None or there is None:
+        yield None
+    elif there + WIDTH_SLACK < here < math.inf:
+        yield f"{list(found.pairs[0].values.shape)}: {here:.2f} dB, {there:.2f} at 256 channels"
+
+
+def _widths_db(found: Outcome) -> tuple[float | None, float | None]:
+    """The SNR in dB that 99 % of tokens reach at some width and at 256; None where there is nothing to compare."""
+    twin = found.case.twin
+    if twin is None or twin.relation != "width" or not found.twin or found.learned:
+        return None, None
+    (pair,), (reference,) = found.pairs, found.twin_pairs
+    there = _rest_token_snr_db(reference)
+    return (_rest_token_snr_db(pair), there) if there < math.inf else (None, None)
+
+
+def outlier(found: Outcome) -> Misses:
+    """One token, sample, channel or value, however large, changes nothing for the others: they keep their SNR."""
+    change = _change_for_others_db(found)
+    if change is None:
+        yield None
+    elif max(change) < -OUTLIER_SLACK:
+        yield f"others at {change[0]:+.2f} dB, the worst of their tokens at {change[1]:+.2f}"
+
+
+def outlier_excess(found: Outcome) -> Misses:
+    """An outlier costs bits for itself: the others get no higher SNR either, unless they come back exactly."""
+    change = _change_for_others_db(found)
+    if change is None:
+        yield None
+    elif OUTLIER_SLACK < min(change) < math.inf:
+        yield f"others at {change[0]:+.2f} dB, the worst of their tokens at {change[1]:+.2f}"
+
+
+def _change_for_others_db(found: Outcome) -> tuple[float, float] | None:
+    """What outliers change for the others in dB: their SNR, and that of the worst 1 % of their tokens.
+
+    A quality keeps the worst tokens, which makes the first figure jump where tokens are narrow or few; an SNR is kept
+    by all together. None where there is nothing to compare: small inputs without outliers may come back exactly, in
+    fewer bytes than with loss, which is no promise.
+    """
+    twin = found.case.twin
+    if twin is None or twin.others is None or not found.twin or not found.coded or not found.case.plain:
+        return None
+    layout = next(iter(found.layouts.values()), None)
+    sides = []
+    for coded in (found.coded, found.twin):
+        masked = (
+            np.where(twin.others, as_floats(coded.features), 0),
+            np.where(twin.others, as_floats(coded.restored), 0),
+        )
+        (pair,) = pairs_of(*masked, {"": layout})
+        sides.append((snr_db(pair.values, pair.error), worst_token_snr_db(pair.values, pair.error)))
+    (with_it, worst_with), (without, worst_without) = sides
+    if without == math.inf:
+        return None
+    change = with_it - without
+    if _quality(found) is None:
+        return change, change
+    return change, 0.0 if worst_with == worst_without else worst_with - worst_without
+
+
+def warns(found: Outcome) -> Misses:
+    """What falls under 10 dB at medium or better is a warning."""
+    quality = _quality(found)
+    if quality is None or quality < 50 or found.coded is None or found.coded.report.warnings:
+        yield None
+        return
+    for pair in found.pairs:
+        levels = snr_db(pair.values, pair.error), worst_token_snr_db(pair.values, pair.error)
+        if min(levels) < WARNED_SNR:
+            yield f"'{pair.name}': {levels[0]:.2f} dB, worst tokens {levels[1]:.2f}, and no warning"
