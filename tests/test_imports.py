@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "coders": GROUND | CORE,
     "encoder": GROUND | CORE | {"coders"},
     "decoder": GROUND | CORE | {"coders"},
-    "features": GROUND | PLUGGED | {"encoder"},
+    "features": GROUND | PLUGGED | {"encoder", "bitstream"},
     "hookspecs": GROUND,
     "plugin_loader": GROUND | PLUGGED,
     "plugin_runtime": GROUND | PLUGGED,

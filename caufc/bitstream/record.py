@@ -8,9 +8,14 @@ from typing import Any
 
 from ..errors import MalformedError
 from ..limits import Limits
+from ..types import Note
 from .msgpack_array import OFFSET, trimmed
+from .note import note_value
 
-__all__ = ["MAX_TEXT", "AlignmentRecord", "RecordBranch", "Shape", "TensorRecord", "pack_tree", "unpack_tree"]
+__all__ = ["MAX_TEXT", "AlignmentRecord", "RecordBranch", "RecordTree", "Shape", "TensorRecord", "pack_tree", "unpack_tree"]
+
+NOTE_KIND = 3
+"""Kind of a leaf that is a note."""
 
 MAX_TEXT = 4096
 """Most characters of a text [CAUF-0049]."""
@@ -25,7 +30,11 @@ class RecordBranch:
 
     kind: int
     names: tuple[str | int, ...]
-    children: tuple[int | RecordBranch, ...]
+    children: tuple[RecordTree, ...]
+
+
+RecordTree = int | RecordBranch | Note
+"""The structure of a sample: a tensor number, a branch, or a note that is the same for all samples."""
 
 
 @dataclass(frozen=True)
@@ -157,14 +166,16 @@ def _parameters(value: Any) -> tuple[int | float, ...] | None:
     return tuple(value)
 
 
-def pack_tree(tree: int | RecordBranch) -> Any:
+def pack_tree(tree: RecordTree) -> Any:
     """A structure as nested arrays [CAUF-0050]."""
     if isinstance(tree, int):
         return tree
+    if isinstance(tree, Note):
+        return [NOTE_KIND, tree.data]
     return [tree.kind, list(tree.names), [pack_tree(child) for child in tree.children]]
 
 
-def unpack_tree(value: Any, limits: Limits, depth: int = 0) -> int | RecordBranch:
+def unpack_tree(value: Any, limits: Limits, depth: int = 0) -> RecordTree:
     """Read a structure.
 
     Raises:
@@ -174,6 +185,8 @@ def unpack_tree(value: Any, limits: Limits, depth: int = 0) -> int | RecordBranc
     limits.check("nesting", depth)
     if type(value) is int:
         return integer(value, "tensor number", (1 << 32) - 1) or 0
+    if isinstance(value, list) and value and type(value[0]) is int and value[0] == NOTE_KIND:
+        return _note(value)
     kind, names, children = field_list(value, 3, "a branch")
     if type(kind) is not int or not 0 <= kind <= 2:
         raise malformed(f"branch kind {kind!r}", 50)
@@ -181,6 +194,13 @@ def unpack_tree(value: Any, limits: Limits, depth: int = 0) -> int | RecordBranc
         raise malformed("a branch without names and children", 51)
     _check_names(kind, names, len(children))
     return RecordBranch(kind, tuple(names), tuple(unpack_tree(child, limits, depth + 1) for child in children))
+
+
+def _note(value: list[Any]) -> Note:
+    if len(value) != 2 or type(value[1]) is not bytes:
+        raise malformed("a note that is not kind 3 and bytes", 501)
+    note_value(value[1])
+    return Note(value[1])
 
 
 def _check_names(kind: int, names: Sequence[Any], children: int) -> None:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from ..bitstream import AlignmentRecord, Shape, TensorRecord
 from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
 from ..layouts import Layout
-from ..types import DTYPES, Arrays, Framework, Structure
-from .registry import Codec
+from ..types import DTYPES, NOTE, Arrays, Framework, Structure
+from .registry import LOSSLESS, Codec
 
-__all__ = ["DTYPE_CODES", "FRAMEWORKS", "MAX_CHANNELS", "TensorConfig", "record_of"]
+__all__ = ["DTYPE_CODES", "FRAMEWORKS", "KEYS", "MAX_CHANNELS", "TensorConfig", "record_of"]
 
 DTYPE_CODES = tuple(DTYPES)
-"""dtype codes 0 to 12, in the order of :data:`caufc.types.DTYPES`."""
+"""dtype codes 0 to 18, in the order of :data:`caufc.types.DTYPES`."""
 
 FRAMEWORKS: tuple[Framework, ...] = ("numpy", "torch")
 
@@ -66,6 +66,11 @@ class TensorConfig:
         return f"{ALIGNMENT_KINDS[record.kind]}/{ALIGNMENT_SCOPES[record.scope]}"
 
     @property
+    def noted(self) -> bool:
+        """Whether its samples are notes, and no features."""
+        return self.dtype == NOTE
+
+    @property
     def item_size(self) -> int:
         """Bytes of a stored value."""
         return DTYPES[self.dtype].itemsize
@@ -73,6 +78,10 @@ class TensorConfig:
     def size(self, shape: Sequence[int]) -> int:
         """Values of a sample."""
         return math.prod(shape)
+
+
+KEYS = TensorConfig("(keys)", NOTE, "numpy", (None,), LOSSLESS)
+"""Keys of keyed samples, which stand behind the tensors of each chunk, and have no record [CAUF-0504]."""
 
 
 def record_of(config: TensorConfig) -> TensorRecord:

@@ -6,7 +6,21 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..bitstream import Block, Chunk, Header, Index, Section, checksum, parse_chunk, parse_end, parse_index
+from ..bitstream import (
+    Block,
+    Chunk,
+    Header,
+    Index,
+    Key,
+    Section,
+    check_key,
+    checksum,
+    metadata_of,
+    note_value,
+    parse_chunk,
+    parse_end,
+    parse_index,
+)
 from ..coders.base import DecodedSymbols, Samples, Work
 from ..coders.config import TensorConfig
 from ..coders.file_coders import coders_of
@@ -56,9 +70,32 @@ class ChunkDecoder:
         self.structure: Structure
         self.configs: tuple[TensorConfig, ...]
         self.structure, self.configs, self.arch = resolve(header, sections, base, weights)
+        self.metadata = metadata_of(sections)
         self.gain = 1.0 if header.gain is None else header.gain
         self.templates = [config.template for config in self.configs]
         self.coders = coders_of(self.configs, self.gain, limits)
+
+    @property
+    def keyed(self) -> bool:
+        """Whether samples have keys."""
+        return self.structure.kind == "keyed"
+
+    @property
+    def tensors(self) -> int:
+        """How many tensors the structure names."""
+        return len(self.configs) - self.keyed
+
+    def keys(self, chunk: Chunk) -> list[Key]:
+        """The keys of a chunk's samples; none where samples have none.
+
+        Raises:
+            MalformedError: if one is neither text nor an integer.
+        """
+        if not self.keyed:
+            return []
+        coder, shapes = self.coders[-1], chunk.shapes[-1]
+        notes = coder.reconstruct(coder.decode_symbols(memoryview(chunk.payloads[-1]), shapes), shapes)
+        return [check_key(note_value(note.tobytes())) for note in notes]
 
     def parse(self, block: Block) -> Chunk:
         """Read a chunk block.
@@ -124,6 +161,7 @@ class FileDecoder:
         self.meter = WorkMeter(self.configs, self.structure.kind == "batch", limits)
         self.chunk_count = 0
         self.bytes_in = 0
+        self.keys: dict[Key, None] = {}
 
     @property
     def count(self) -> int:
@@ -132,8 +170,8 @@ class FileDecoder:
 
     @property
     def numel(self) -> int:
-        """Values so far."""
-        return self.meter.values
+        """Values so far, notes not counted."""
+        return self.meter.values - self.meter.noted
 
     @classmethod
     def of(cls, data: Iterator[bytes], lookup: Lookup, limits: Limits) -> FileDecoder:
@@ -180,13 +218,17 @@ class FileDecoder:
                     f"chunk from sample {chunk.first}, expected {self.count}", requirement=114, offset=block.offset
                 )
             self.meter.add(chunk.shapes, chunk.count, self.chunks_decoder.work(chunk))
+            self.keys |= dict.fromkeys(self.chunks_decoder.keys(chunk))
+            if self.chunks_decoder.keyed and len(self.keys) != self.count:
+                raise MalformedError("a key stands twice", requirement=505, offset=block.offset)
             self.chunk_count += 1
             lengths.append((block.length, chunk.count))
             yield chunk
             following = self.prelude.stream.block()
             self._check_gap(block, following)
             block = following
-        self._close(block, Index(start, tuple(lengths)))
+        keys = tuple(self.keys) if self.chunks_decoder.keyed else None
+        self._close(block, Index(start, tuple(lengths), keys=keys))
 
     def _check_gap(self, block: Block, following: Block) -> None:
         """An index can only hold if nothing stands between chunks."""
@@ -199,7 +241,8 @@ class FileDecoder:
         if indexed:
             if block.tag != "I":
                 raise MalformedError("no index", requirement=142, offset=block.offset)
-            if parse_index(block.body, block.offset, self.limits) != index:
+            found = parse_index(block.body, block.offset, self.limits, keyed=self.chunks_decoder.keyed)
+            if found != index:
                 raise MalformedError("the index differs from the chunks", requirement=142, offset=block.offset)
             begin = block.offset
             block = self.prelude.stream.block()

@@ -100,7 +100,8 @@ class Recovery:
         """Where chunks may be, and the sections before them: as the index says if it is whole, else by a walk."""
         if header.indexed:
             try:
-                index = stored_index(self.read_at, self.size, self.begin, self.seed, self.limits)
+                keyed = header.content == "keyed"
+                index = stored_index(self.read_at, self.size, self.begin, self.seed, self.limits, keyed=keyed)
             except FormatError:
                 return self._walked()
             self.total = index.samples

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ..coders.config import TensorConfig
+from ..coders.config import KEYS, TensorConfig
 from ..coders.side_files import ProfileFile, side_file_bytes
 from ..types import Progress
 from .drafting import draft_tensors
@@ -46,7 +46,7 @@ class Encoder:
     ) -> None:
         self.source, self.options, self.profile = source, options, profile
         self.progress = progress
-        self.numel = sum(tensor.numel for tensor in source.tensors)
+        self.numel = source.numel
         self.chunk = options.chunk or _chunk_samples(source, self.numel)
         self.arch = options.arch or (profile.header.arch if profile else None)
 
@@ -85,7 +85,7 @@ class Encoder:
     def profile_of(self, configs: Sequence[TensorConfig]) -> bytes:
         """The bytes of a profile of these configurations."""
         header, sections = container_prelude(
-            self.source.structure, configs, gain=None, arch=self.arch, indexed=False, profile=None
+            self.source.structure, [config for config in configs if config is not KEYS], gain=None, arch=self.arch, indexed=False, profile=None
         )
         return side_file_bytes(replace(header, content="profile"), sections)
 

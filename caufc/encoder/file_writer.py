@@ -22,6 +22,7 @@ from ..bitstream import (
     work_of,
 )
 from ..coders.base import FileShare, TensorCoder
+from ..coders.config import KEYS
 from ..coders.distortion import Distortion
 from ..coders.side_files import ProfileFile
 from ..coders.work import WorkMeter, chunk_work
@@ -129,13 +130,14 @@ class FileWriter:
         options, profile, weights = self.options, self.profile, self.options.weights
         return container_prelude(
             self.source.structure,
-            [plan.config for plan in plans],
+            [plan.config for plan in plans if plan.config is not KEYS],
             gain=gain if any(plan.config.codec.lossy for plan in plans) else None,
             arch=self.arch,
             indexed=options.index if options.index is not None else self.source.samples > self.chunk,
             profile=profile if profile and (profile.shipped or not options.embed_profile) else None,
             weights=weights if any(plan.config.codec.weighted for plan in plans) else None,
             embed_weights=weights is not None and options.embed_weights and not weights.shipped,
+            metadata=self.source.metadata,
         )
 
     def _check_chunks(self, plans: Sequence[TensorPlan], coders: Sequence[TensorCoder]) -> None:
@@ -175,7 +177,7 @@ class FileWriter:
             for part in encoded.covered:
                 symbols = checksum(part, symbols)
             distortion.merge(encoded.distortion)
-            advance(sum(plan.config.size(shape) for shape in of_tensor))
+            advance(0 if plan.config.noted else sum(plan.config.size(shape) for shape in of_tensor))
         chunk = Chunk(start, stop - start, tuple(shapes), tuple(payloads), symbols)
         return chunk_bytes(chunk, [plan.config.template for plan in plans])
 
@@ -186,7 +188,8 @@ class FileWriter:
         if not header.indexed:
             put(block_bytes("E", end_bytes(End(samples, None)), seed))
             return
-        index = block_bytes("I", index_bytes(Index(first, tuple(lengths))), seed)
+        keys = tuple(self.source.keys) if self.source.keyed else None
+        index = block_bytes("I", index_bytes(Index(first, tuple(lengths), keys=keys)), seed)
         end = block_bytes("E", end_bytes(End(samples, 0)), seed)
         put(index)
         put(block_bytes("E", end_bytes(End(samples, len(index) + len(end))), seed))

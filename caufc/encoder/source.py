@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from ..types import AnyArray, Framework, Leaf, Structure
+from ..bitstream import note_value
+from ..types import NOTE, AnyArray, Framework, Leaf, Structure
 
 __all__ = ["Source", "SourceTensor"]
 
@@ -47,13 +48,41 @@ class SourceTensor:
 
 @dataclass(frozen=True)
 class Source:
-    """An input as a structure and its tensors; ``samples`` counts them."""
+    """An input as a structure and its tensors.
+
+    Args:
+        structure: of the samples.
+        tensors: by tensor number; behind them the keys of keyed samples, as notes.
+        samples: how many.
+        metadata: of the file, texts by name.
+    """
 
     structure: Structure
     tensors: tuple[SourceTensor, ...]
     samples: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def keyed(self) -> bool:
+        """Whether samples have keys."""
+        return self.structure.kind == "keyed"
+
+    @property
+    def named(self) -> tuple[SourceTensor, ...]:
+        """The tensors that the structure names: all but the keys."""
+        return self.tensors[:-1] if self.keyed else self.tensors
+
+    @property
+    def keys(self) -> list[str | int]:
+        """Keys of keyed samples, in order; none where samples have none."""
+        return [note_value(leaf.read().tobytes()) for leaf in self.tensors[-1].leaves] if self.keyed else []
+
+    @property
+    def numel(self) -> int:
+        """Values of all tensors, notes not counted."""
+        return sum(tensor.numel for tensor in self.tensors if tensor.dtype != NOTE)
 
     @property
     def dimensions(self) -> dict[str, int]:
         """Axes of one sample, by tensor name."""
-        return {t.name: len(t.leaves[0].shape) - t.stacked if t.leaves else 0 for t in self.tensors}
+        return {t.name: len(t.leaves[0].shape) - t.stacked if t.leaves else 0 for t in self.named}

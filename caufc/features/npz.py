@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..descriptors import FeatureFormat, Problem
-from ..errors import ForeignFormatError, StorageError
+from ..errors import ForeignFormatError, InputError, StorageError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..types import AnyArray, Framework, Leaf, Structure
 from .archive import members, unzipping
 from .leaf import FileStamp, FortranLeaf, blank, fill, open_input, settle, storing
 from .npy import ArrayHeader, leaf_at, npy_format, read_header
 from .output import saving
-from .structure import dict_problem
+from .problems import array_problem, dict_problem, samples_problem
 
 __all__ = ["FORMAT", "read"]
 
@@ -167,6 +167,8 @@ def _dump(features: Mapping[str, Any], stream: IO[bytes]) -> None:
     """Save as ``numpy.savez`` does, which cannot take names such as ``file``; the same input gives the same bytes."""
     with _archive(stream) as archive:
         for name, array in features.items():
+            if not isinstance(name, str) or not _is_name(name):
+                raise InputError(".npz cannot hold this name", tensor=str(name), remedy="write .pt")
             with archive.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True) as member:
                 npy_format.write_array(member, array, allow_pickle=False)
 
@@ -187,9 +189,9 @@ def _archive(stream: IO[bytes]) -> Iterator[zipfile.ZipFile]:
 
 
 def _problem(structure: Structure, names: Sequence[str], dtypes: Sequence[str]) -> Problem | None:
-    if structure.kind not in ("list", "tuple") and "bf16" in dtypes:
-        return "bf16", names[dtypes.index("bf16")]
-    return dict_problem(structure, names, _is_name)
+    if structure.kind in ("list", "tuple"):
+        return samples_problem(structure, names)
+    return array_problem(names, dtypes) or dict_problem(structure, names, dtypes, _is_name)
 
 
 def _is_name(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..descriptors import FeatureFormat
 from ..errors import InputError
-from ..types import DTYPES, AnyArray, Framework, Place, Structure
+from ..types import DTYPES, NOTE, AnyArray, Framework, Place, Structure
 from .formats import check_holds, check_installed, find_format
 from .leaf import storing
 from .output import Dump, Output, copying
@@ -24,7 +24,7 @@ class Writer(Protocol):
     """Takes decoded samples, tensor by tensor, in any order of tensors."""
 
     def put(self, tensor: int, start: int, arrays: AnyArray | list[AnyArray]) -> None:
-        """Samples from ``start`` on of one tensor: an array ``[k, ...]`` for a batch, else a list of arrays (of one
+        """Samples from ``start`` on of one tensor: an array ``[k, ...]`` for a batch, else, and for notes, a list of arrays (of one
         for a single sample), in the numpy form of the tensor's dtype."""
         ...
 
@@ -121,6 +121,9 @@ class CollectingWriter:
         self._lists: list[list[AnyArray]] = [[] for _ in dtypes]
         if structure.kind == "batch":
             for tensor, (shape, dtype) in enumerate(zip(shapes, dtypes, strict=True)):
+                if dtype == NOTE:
+                    self._lists[tensor] = [np.empty(0)] * samples
+                    continue
                 if shape is None:
                     raise InputError("a batch whose samples differ in shape")
                 self._batches[tensor] = np.empty((samples, *shape), DTYPES[dtype])
@@ -185,12 +188,13 @@ def open_writer(
     samples: int,
     extra: Iterable[FeatureFormat] = (),
     *,
+    metadata: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> Writer:
     """Begin a feature file.
 
-    A format with a plan (``.npy``, ``.safetensors``) is written as samples come; others need the whole object in
-    memory. What the format cannot hold is refused before anything is written. ``.npy`` and ``.npz`` hold torch
+    A format with a plan (``.npy``, ``.safetensors``) is written as samples come; others, and keyed samples, need the
+    whole object in memory. What the format cannot hold is refused before anything is written. ``.npy`` and ``.npz`` hold torch
     tensors as numpy arrays, ``.pt`` and ``.safetensors`` hold numpy arrays as torch tensors.
 
     Args:
@@ -202,6 +206,7 @@ def open_writer(
         shapes: of one sample, by tensor number; None where samples differ.
         samples: number of samples.
         extra: formats of plugins.
+        metadata: of the file, texts by name; dropped where the format has no place for them.
         force: whether an existing file may be replaced.
 
     Raises:
@@ -214,7 +219,9 @@ def open_writer(
     item = find_format(suffix, extra)
     check_holds(item, structure, names, dtypes)
     check_installed(item)
-    if item.plan is not None:
+    if metadata and item.with_metadata is not None:
+        item = item.with_metadata(metadata)
+    if item.plan is not None and structure.kind != "keyed":
         batch = structure.kind == "batch"
         head, places = item.plan(structure.tree, _whole(shapes, names, samples if batch else None), dtypes)
         seeks = len(places) > 1

@@ -1,0 +1,91 @@
+"""Notes: text, numbers, booleans, None and bytes beside tensors, and lists, tuples and dicts of such, as msgpack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgpack
+
+from ..errors import MalformedError
+from ..limits import DEFAULT_LIMITS
+from .msgpack_array import check_depth, no_extension, no_map
+
+__all__ = ["MAX_NOTE", "MAX_NOTE_IN_HEADER", "note_bytes", "note_value"]
+
+MAX_NOTE = 1 << 22
+"""Most bytes of a note [CAUF-0502]: parsed, it can be 64 times as large."""
+
+MAX_NOTE_IN_HEADER = 4096
+"""Bytes of a note from which it is better coded than left in the header."""
+
+DICT, LIST, TUPLE = 0, 1, 2
+SCALARS = (bool, int, float, str, bytes)
+
+
+def note_bytes(value: object) -> bytes:
+    """A note as msgpack [CAUF-0500]: a scalar, or an array of kind, names and children.
+
+    Raises:
+        OverflowError: for an integer of more than 64 bits.
+        UnicodeEncodeError: for text that is not valid Unicode.
+    """
+    packed: bytes = msgpack.packb(_packable(value))
+    return packed
+
+
+def _packable(value: object) -> Any:
+    if isinstance(value, Mapping):
+        return [DICT, list(value), [_packable(child) for child in value.values()]]
+    if isinstance(value, list | tuple):
+        return [TUPLE if isinstance(value, tuple) else LIST, [], [_packable(child) for child in value]]
+    return value
+
+
+def note_value(data: bytes | memoryview) -> Any:
+    """The note that its bytes stand for.
+
+    Raises:
+        MalformedError: if the bytes are no note in its only form, too many, or nested too deep.
+    """
+    raw = bytes(data)
+    if len(raw) > MAX_NOTE:
+        raise MalformedError(f"a note of {len(raw):,} bytes", requirement=502)
+    check_depth(raw, DEFAULT_LIMITS.nesting, _malformed)
+    try:
+        value = msgpack.unpackb(
+            raw, object_pairs_hook=no_map(_malformed), ext_hook=no_extension(_malformed), max_array_len=len(raw)
+        )
+    except MalformedError:
+        raise
+    except (msgpack.UnpackException, ValueError, TypeError, RecursionError) as err:
+        raise _malformed(str(err)) from err
+    if msgpack.packb(value, default=_unpackable) != raw:
+        raise _malformed("it is not in its only form")
+    return _noted(value)
+
+
+def _unpackable(value: object) -> Any:
+    raise _malformed(f"it holds a {type(value).__name__}")
+
+
+def _noted(value: Any) -> Any:
+    """What a parsed value stands for."""
+    if value is None or isinstance(value, SCALARS):
+        return value
+    if not isinstance(value, list) or len(value) != 3:
+        raise _malformed("it holds an array that is not kind, names and children")
+    kind, names, children = value
+    if type(kind) is not int or not DICT <= kind <= TUPLE or not isinstance(children, list):
+        raise _malformed(f"it holds a branch of kind {kind!r}")
+    named = isinstance(names, list) and all(type(name) in (str, int) for name in names)
+    if not named or len(names) != (len(children) if kind == DICT else 0) or len(set(names)) != len(names):
+        raise _malformed("the names in it are not one per child, or not distinct")
+    inner = [_noted(child) for child in children]
+    if kind == DICT:
+        return dict(zip(names, inner, strict=True))
+    return tuple(inner) if kind == TUPLE else inner
+
+
+def _malformed(what: str) -> MalformedError:
+    return MalformedError(f"a note is malformed: {' '.join(what.split())[:120]}", requirement=500)
