@@ -328,9 +328,7 @@ def _closing(writer: Writer) -> Iterator[None]:
     writer.close()
 
 
-def _put(
-    writer: Writer, structure: Structure, configs: Sequence[TensorConfig], chunk: DecodedChunk
-) -> None:
+def _put(writer: Writer, structure: Structure, configs: Sequence[TensorConfig], chunk: DecodedChunk) -> None:
     for number, (config, block) in enumerate(zip(configs, chunk.tensors, strict=True)):
         if structure.kind != "batch" or config.noted:
             writer.put(number, chunk.first, list(block))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 from collections.abc import Iterator, Mapping
@@ -74,12 +75,12 @@ class Reader:
         if self._file.closed:
             raise InputError("the reader is closed", file=self.name, remedy="open the file again")
         count = len(self)
-        if isinstance(number, str):
+        if isinstance(number, str) and self._reader.chunks.keyed:
             return self[self.find(number)]
         if isinstance(number, slice):
             return [self[index] for index in range(*number.indices(count))]
         if not hasattr(number, "__index__"):
-            raise TypeError(f"samples are numbered; '{type(number).__name__}' is neither a number, a slice nor a key")
+            raise TypeError(f"samples are numbered; '{type(number).__name__}' is neither a number nor a slice")
         number = operator.index(number)
         if not -count <= number < count:
             raise IndexError(f"sample {number} of {count}")
@@ -166,8 +167,8 @@ class Info:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
+        """As plain data; notes that JSON does not have as text."""
+        return {**asdict(self), "metadata": dict(self.metadata), "notes": {k: _plain(v) for k, v in self.notes.items()}}
 
 
 def sample_object(configs: tuple[TensorConfig, ...], tree: Any, arrays: list[Any]) -> Any:
@@ -216,3 +217,14 @@ def _notes(tree: Tree, path: tuple[str, ...] = ()) -> dict[str, Any]:
         for name, child in zip(tree.names, tree.children, strict=True):
             found |= _notes(child, (*path, str(name)))
     return found
+
+
+def _plain(value: Any) -> Any:
+    """A note as JSON can hold it."""
+    if isinstance(value, dict):
+        return {str(name): _plain(child) for name, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(child) for child in value]
+    if isinstance(value, bytes) or (isinstance(value, float) and not math.isfinite(value)):
+        return repr(value)
+    return value

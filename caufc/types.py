@@ -56,7 +56,7 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
     "fp8_e8m0fnu": np.dtype("u1"),
     "note": np.dtype("u1"),
 }
-"""dtype name -> how numpy holds it. What numpy has no type for (:data:`FOREIGN`) travels as its bits; notes as bytes."""
+"""dtype name -> how numpy holds it: what numpy has no type for (:data:`FOREIGN`) as its bits, notes as bytes."""
 
 FLOATS = frozenset({"fp32", "fp16", "bf16", "fp64"})
 """dtypes that may be coded with loss."""

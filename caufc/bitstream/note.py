@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +11,15 @@ import msgpack
 from ..errors import MalformedError
 from ..limits import DEFAULT_LIMITS
 from .msgpack_array import check_depth, no_extension, no_map
+from .section import DEFLATE
 
-__all__ = ["MAX_NOTE", "MAX_NOTE_IN_HEADER", "note_bytes", "note_value"]
+__all__ = ["MAX_NOTE", "MAX_NOTE_IN_HEADER", "note_bytes", "note_value", "pack_note", "unpack_note"]
+
+NOTE_KIND = 3
+"""Kind of a leaf of the header's tree that is a note."""
 
 MAX_NOTE = 1 << 22
-"""Most bytes of a note [CAUF-0502]: parsed, it can be 64 times as large."""
+"""Most bytes of a note, and of all notes of a tree [CAUF-0502]: parsed, they can be 64 times as large."""
 
 MAX_NOTE_IN_HEADER = 4096
 """Bytes of a note from which it is better coded than left in the header."""
@@ -32,6 +37,40 @@ def note_bytes(value: object) -> bytes:
     """
     packed: bytes = msgpack.packb(_packable(value))
     return packed
+
+
+def pack_note(data: bytes) -> list[Any]:
+    """A note as a leaf of the header's tree [CAUF-0501], deflated where that is shorter."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    deflated = packer.compress(data) + packer.flush()
+    return [NOTE_KIND, data] if len(data) <= len(deflated) + 1 else [NOTE_KIND, deflated, DEFLATE]
+
+
+def unpack_note(leaf: list[Any], left: int) -> bytes:
+    """The bytes of a note from a leaf of the header's tree, checked.
+
+    Args:
+        leaf: an array that begins with the kind of notes.
+        left: bytes that notes of the tree may still have.
+
+    Raises:
+        MalformedError: if it breaks the specification.
+    """
+    if not 2 <= len(leaf) <= 3 or type(leaf[1]) is not bytes or leaf[2:] not in ([], [DEFLATE]) or leaf[2:] == [True]:
+        raise MalformedError("header: a note that is not kind 3, bytes and packing", requirement=501)
+    data: bytes = leaf[1]
+    if leaf[2:]:
+        unpacker = zlib.decompressobj(-15)
+        try:
+            data = unpacker.decompress(data, left + 1)
+        except zlib.error as err:
+            raise MalformedError(f"header: deflate: {err}", requirement=501) from err
+        if len(data) <= left and (not unpacker.eof or unpacker.unused_data):
+            raise MalformedError("header: a note is cut or has bytes behind it", requirement=501)
+    if len(data) > left:
+        raise MalformedError(f"header: notes of more than {MAX_NOTE:,} bytes", requirement=502)
+    note_value(data)
+    return data
 
 
 def _packable(value: object) -> Any:

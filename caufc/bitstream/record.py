@@ -10,12 +10,18 @@ from ..errors import MalformedError
 from ..limits import Limits
 from ..types import Note
 from .msgpack_array import OFFSET, trimmed
-from .note import note_value
+from .note import MAX_NOTE, NOTE_KIND, pack_note, unpack_note
 
-__all__ = ["MAX_TEXT", "AlignmentRecord", "RecordBranch", "RecordTree", "Shape", "TensorRecord", "pack_tree", "unpack_tree"]
-
-NOTE_KIND = 3
-"""Kind of a leaf that is a note."""
+__all__ = [
+    "MAX_TEXT",
+    "AlignmentRecord",
+    "RecordBranch",
+    "RecordTree",
+    "Shape",
+    "TensorRecord",
+    "pack_tree",
+    "unpack_tree",
+]
 
 MAX_TEXT = 4096
 """Most characters of a text [CAUF-0049]."""
@@ -171,36 +177,43 @@ def pack_tree(tree: RecordTree) -> Any:
     if isinstance(tree, int):
         return tree
     if isinstance(tree, Note):
-        return [NOTE_KIND, tree.data]
+        return pack_note(tree.data)
     return [tree.kind, list(tree.names), [pack_tree(child) for child in tree.children]]
 
 
-def unpack_tree(value: Any, limits: Limits, depth: int = 0) -> RecordTree:
+def unpack_tree(value: Any, limits: Limits) -> RecordTree:
     """Read a structure.
 
     Raises:
         LimitError: if it is nested too deep.
         MalformedError: if it breaks the specification.
     """
-    limits.check("nesting", depth)
-    if type(value) is int:
-        return integer(value, "tensor number", (1 << 32) - 1) or 0
-    if isinstance(value, list) and value and type(value[0]) is int and value[0] == NOTE_KIND:
-        return _note(value)
-    kind, names, children = field_list(value, 3, "a branch")
-    if type(kind) is not int or not 0 <= kind <= 2:
-        raise malformed(f"branch kind {kind!r}", 50)
-    if not isinstance(names, list) or not isinstance(children, list):
-        raise malformed("a branch without names and children", 51)
-    _check_names(kind, names, len(children))
-    return RecordBranch(kind, tuple(names), tuple(unpack_tree(child, limits, depth + 1) for child in children))
+    return _TreeReader(limits).node(value, 0)
 
 
-def _note(value: list[Any]) -> Note:
-    if len(value) != 2 or type(value[1]) is not bytes:
-        raise malformed("a note that is not kind 3 and bytes", 501)
-    note_value(value[1])
-    return Note(value[1])
+@dataclass
+class _TreeReader:
+    """Reads one structure; its notes share the bytes that are ``left``."""
+
+    limits: Limits
+    left: int = MAX_NOTE
+
+    def node(self, value: Any, depth: int) -> RecordTree:
+        """A part of the structure."""
+        self.limits.check("nesting", depth)
+        if type(value) is int:
+            return integer(value, "tensor number", (1 << 32) - 1) or 0
+        if isinstance(value, list) and value and type(value[0]) is int and value[0] == NOTE_KIND:
+            note = Note(unpack_note(value, self.left))
+            self.left -= len(note.data)
+            return note
+        kind, names, children = field_list(value, 3, "a branch")
+        if type(kind) is not int or not 0 <= kind < NOTE_KIND:
+            raise malformed(f"branch kind {kind!r}", 50)
+        if not isinstance(names, list) or not isinstance(children, list):
+            raise malformed("a branch without names and children", 51)
+        _check_names(kind, names, len(children))
+        return RecordBranch(kind, tuple(names), tuple(self.node(child, depth + 1) for child in children))
 
 
 def _check_names(kind: int, names: Sequence[Any], children: int) -> None:

@@ -66,9 +66,7 @@ class WorkMeter:
             for config, of_tensor in zip(self.configs, shapes, strict=True)
         ]
         added = sum(
-            size * config.item_size
-            for size, config in zip(sizes, self.configs, strict=True)
-            if not config.noted
+            size * config.item_size for size, config in zip(sizes, self.configs, strict=True) if not config.noted
         )
         notes = [size for size, config in zip(sizes, self.configs, strict=True) if config.noted]
         self.samples += count

@@ -120,9 +120,7 @@ class FileReader:
         return self.chunks.samples(chunk)
 
 
-def stored_index(
-    read_at: ReadAt, size: int, begin: int, seed: int, limits: Limits, *, keyed: bool = False
-) -> Index:
+def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limits, *, keyed: bool = False) -> Index:
     """The index to which the last bytes of a file lead.
 
     Args:

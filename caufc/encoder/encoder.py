@@ -85,7 +85,12 @@ class Encoder:
     def profile_of(self, configs: Sequence[TensorConfig]) -> bytes:
         """The bytes of a profile of these configurations."""
         header, sections = container_prelude(
-            self.source.structure, [config for config in configs if config is not KEYS], gain=None, arch=self.arch, indexed=False, profile=None
+            self.source.structure,
+            [config for config in configs if config is not KEYS],
+            gain=None,
+            arch=self.arch,
+            indexed=False,
+            profile=None,
         )
         return side_file_bytes(replace(header, content="profile"), sections)
 

@@ -66,7 +66,6 @@ def signature(walked: Walked) -> tuple[Tree, list[tuple[str, Framework, int]]]:
     return walked.tree, [(leaf.dtype, leaf.framework, len(leaf.shape)) for leaf in walked.leaves]
 
 
-
 def _odd(name: str, what: str) -> InputError:
     return InputError(what, tensor=name, remedy="keyed samples are alike: leave keyed out, or split the dict")
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..bitstream import MAX_NOTE_IN_HEADER, note_bytes
+from ..bitstream import MAX_NOTE, MAX_NOTE_IN_HEADER, note_bytes
 from ..encoder.source import SourceTensor
+from ..errors import InputError
 from ..types import NOTE, Branch, Leaf, Note, Tree, tensor_names
 from .leaf import ArrayLeaf
 from .walk import HOLE, Walked
@@ -42,9 +43,7 @@ def columns(samples: Sequence[Walked]) -> tuple[Tree, tuple[SourceTensor, ...]]:
 
 def alone(walked: Walked) -> tuple[Tree, tuple[SourceTensor, ...]]:
     """The tree of one sample, and its tensors; long notes become some."""
-    notes = [
-        note if len(note.data) <= MAX_NOTE_IN_HEADER else _Column([_leaf(note)]) for note in walked.notes
-    ]
+    notes = [note if len(note.data) <= MAX_NOTE_IN_HEADER else _Column([_leaf(note)]) for note in walked.notes]
     return _arranged(walked.tree, [_Column([leaf]) for leaf in walked.leaves], notes)
 
 
@@ -85,6 +84,10 @@ def _arranged(
         return len(found) - 1
 
     placed = place(tree)
+    size = sum(len(note.data) for note in notes if isinstance(note, Note))
+    if size > MAX_NOTE:
+        message = f"text and lists of numbers beside tensors have {size:,} bytes, more than {MAX_NOTE:,}"
+        raise InputError(message, remedy="keep them as arrays, or split the input")
     return placed, tuple(
         SourceTensor(name, column.leaves[0].dtype, column.leaves[0].framework, column.leaves, column.stacked)
         for name, column in zip(tensor_names(placed), found, strict=True)

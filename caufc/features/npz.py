@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from ..descriptors import FeatureFormat, Problem
 from ..errors import ForeignFormatError, InputError, StorageError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..types import AnyArray, Framework, Leaf, Structure
-from .archive import members, unzipping
+from .archive import data_offset, members, unzipping
 from .leaf import FileStamp, FortranLeaf, blank, fill, open_input, settle, storing
 from .npy import ArrayHeader, leaf_at, npy_format, read_header
 from .output import saving
@@ -23,7 +22,6 @@ from .problems import array_problem, dict_problem, samples_problem
 
 __all__ = ["FORMAT", "read"]
 
-_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _BLOCK = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _NAME_BYTES = 60_000
@@ -61,21 +59,10 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Leaf]:
                     tensor=name,
                 )
             if info.compress_type == zipfile.ZIP_STORED:
-                found[name] = leaf_at(path, stamp, _data_offset(stream, info, stamp.size, file) + begin, header)
+                found[name] = leaf_at(path, stamp, data_offset(stream, info, stamp.size, file) + begin, header)
             else:
                 found[name] = _deflated(path, stamp, info, begin, header)
     return found
-
-
-def _data_offset(stream: FileIO, info: zipfile.ZipInfo, size: int, file: str) -> int:
-    """Where a stored member's bytes begin: after its local header, which has a length of its own."""
-    stream.seek(info.header_offset)
-    raw = stream.read(_LOCAL_HEADER.size)
-    signature, _, _, method, _, _, _, _, _, name, extra = _LOCAL_HEADER.unpack(raw)
-    offset = info.header_offset + _LOCAL_HEADER.size + name + extra
-    if signature != b"PK\x03\x04" or method != info.compress_type or offset + info.file_size > size:
-        raise ForeignFormatError("damaged zip archive: a local header differs", file=file, tensor=info.filename)
-    return int(offset)
 
 
 def _deflated(path: Path, stamp: FileStamp, info: zipfile.ZipInfo, begin: int, header: ArrayHeader) -> Leaf:

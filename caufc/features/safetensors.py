@@ -192,9 +192,7 @@ def problem(structure: Structure, names: Sequence[str], dtypes: Sequence[str]) -
 def _with_metadata(metadata: Mapping[str, str]) -> FeatureFormat:
     """The format, whose files get these metadata."""
 
-    def plan(
-        tree: Tree, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[str]
-    ) -> tuple[bytes, Sequence[Place]]:
+    def plan(tree: Tree, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[str]) -> tuple[bytes, Sequence[Place]]:
         return _plan(tree, shapes, dtypes, metadata)
 
     def dump(features: Mapping[str, Any], stream: IO[bytes]) -> None:

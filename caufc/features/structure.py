@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..bitstream import note_value
-from ..encoder.source import Source, SourceTensor
+from ..encoder.source import Source
 from ..errors import LayoutError, TensorError
 from ..layouts import Layout
 from ..limits import DEFAULT_LIMITS, Limits
-from ..types import FLOATS, NOTE, AnyArray, Branch, Framework, Leaf, Note, Structure, Tree, tensor_names
+from ..types import FLOATS, NOTE, AnyArray, Framework, Leaf, Note, Structure, Tree, tensor_names
 from .keyed import keyed_samples, signature
 from .metadata import metadata_in
 from .notes import alone, columns, key_tensor, rows

@@ -163,7 +163,9 @@ def _note(value: object, name: str) -> Note:
     try:
         data = note_bytes(value)
     except OverflowError as err:
-        raise TensorError("is an integer of more than 64 bits", tensor=name, remedy="keep it as text: str(...)") from err
+        raise TensorError(
+            "is an integer of more than 64 bits", tensor=name, remedy="keep it as text: str(...)"
+        ) from err
     except UnicodeEncodeError as err:
         raise TensorError("is text that is not valid Unicode", tensor=name, remedy="keep it as bytes") from err
     if len(data) > MAX_NOTE:

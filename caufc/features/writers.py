@@ -24,8 +24,8 @@ class Writer(Protocol):
     """Takes decoded samples, tensor by tensor, in any order of tensors."""
 
     def put(self, tensor: int, start: int, arrays: AnyArray | list[AnyArray]) -> None:
-        """Samples from ``start`` on of one tensor: an array ``[k, ...]`` for a batch, else, and for notes, a list of arrays (of one
-        for a single sample), in the numpy form of the tensor's dtype."""
+        """Samples from ``start`` on of one tensor, in the numpy form of its dtype: an array ``[k, ...]`` for a batch;
+        else, and for notes, a list of arrays (of one for a single sample)."""
         ...
 
     def close(self) -> None:
@@ -194,8 +194,8 @@ def open_writer(
     """Begin a feature file.
 
     A format with a plan (``.npy``, ``.safetensors``) is written as samples come; others, and keyed samples, need the
-    whole object in memory. What the format cannot hold is refused before anything is written. ``.npy`` and ``.npz`` hold torch
-    tensors as numpy arrays, ``.pt`` and ``.safetensors`` hold numpy arrays as torch tensors.
+    whole object in memory. What the format cannot hold is refused before anything is written. ``.npy`` and ``.npz``
+    hold torch tensors as numpy arrays, ``.pt`` and ``.safetensors`` hold numpy arrays as torch tensors.
 
     Args:
         path: the file, which appears whole or not at all; None if there is a stream.
