@@ -56,10 +56,11 @@ def unpack_note(leaf: list[Any], left: int) -> bytes:
     Raises:
         MalformedError: if it breaks the specification.
     """
-    if not 2 <= len(leaf) <= 3 or type(leaf[1]) is not bytes or leaf[2:] not in ([], [DEFLATE]) or leaf[2:] == [True]:
+    packed = len(leaf) == 3 and type(leaf[2]) is int and leaf[2] == DEFLATE
+    if not (packed or len(leaf) == 2) or type(leaf[1]) is not bytes:
         raise MalformedError("header: a note that is not kind 3, bytes and packing", requirement=501)
     data: bytes = leaf[1]
-    if leaf[2:]:
+    if packed:
         unpacker = zlib.decompressobj(-15)
         try:
             data = unpacker.decompress(data, left + 1)

@@ -204,9 +204,7 @@ class _TreeReader:
         if type(value) is int:
             return integer(value, "tensor number", (1 << 32) - 1) or 0
         if isinstance(value, list) and value and type(value[0]) is int and value[0] == NOTE_KIND:
-            note = Note(unpack_note(value, self.left))
-            self.left -= len(note.data)
-            return note
+            return self._note(value)
         kind, names, children = field_list(value, 3, "a branch")
         if type(kind) is not int or not 0 <= kind < NOTE_KIND:
             raise malformed(f"branch kind {kind!r}", 50)
@@ -214,6 +212,15 @@ class _TreeReader:
             raise malformed("a branch without names and children", 51)
         _check_names(kind, names, len(children))
         return RecordBranch(kind, tuple(names), tuple(self.node(child, depth + 1) for child in children))
+
+    def _note(self, value: list[Any]) -> Note:
+        try:
+            note = Note(unpack_note(value, self.left))
+        except MalformedError as err:
+            err.offset = OFFSET
+            raise
+        self.left -= len(note.data)
+        return note
 
 
 def _check_names(kind: int, names: Sequence[Any], children: int) -> None:

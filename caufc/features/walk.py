@@ -120,7 +120,7 @@ class _Walker:
     def _leaf(self, node: object, path: tuple[str, ...]) -> _Part:
         if node is None or (isinstance(node, SCALARS) and (not isinstance(node, np.generic) or isinstance(node, str))):
             self.found.texts += 1
-            return _Plain(_scalar(node))
+            return _Plain(_scalar(node, path))
         self._check("tensors", len(self.found.leaves) + 1, path)
         self.found.leaves.append(as_leaf(node, ".".join(path), self.limits))
         return len(self.found.leaves) - 1
@@ -148,26 +148,32 @@ def _without_tensors(inner: _Inner) -> _Part:
     return _Plain(tuple(values) if inner.kind == "tuple" else values)
 
 
-def _scalar(node: object) -> object:
+def _scalar(node: object, path: tuple[str, ...]) -> object:
     """A scalar as the plain type that it is a subclass of."""
     if isinstance(node, str):
+        if not _is_valid(node):
+            raise TensorError("is text that is not valid Unicode", tensor=".".join(path), remedy="keep it as bytes")
         return str.__str__(node)
     if node is None or isinstance(node, bool):
         return node
     if isinstance(node, int):
+        if not -(1 << 63) <= node < 1 << 64:
+            cure = "keep it as text: str(...)"
+            raise TensorError("is an integer of more than 64 bits", tensor=".".join(path), remedy=cure)
         return int(node)
-    return float(node) if isinstance(node, float) else node
+    return float(node) if isinstance(node, float) else bytes(node) if isinstance(node, bytes) else node
+
+
+def _is_valid(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _note(value: object, name: str) -> Note:
-    try:
-        data = note_bytes(value)
-    except OverflowError as err:
-        raise TensorError(
-            "is an integer of more than 64 bits", tensor=name, remedy="keep it as text: str(...)"
-        ) from err
-    except UnicodeEncodeError as err:
-        raise TensorError("is text that is not valid Unicode", tensor=name, remedy="keep it as bytes") from err
+    data = note_bytes(value)
     if len(data) > MAX_NOTE:
         message = f"is text or a list of numbers of {len(data):,} bytes, more than {MAX_NOTE:,}"
         raise TensorError(message, tensor=name, remedy="keep it as an array, or split the input")
@@ -177,10 +183,8 @@ def _note(value: object, name: str) -> Note:
 def _key(key: object, path: tuple[str, ...]) -> str | int:
     where = ".".join(path)
     if isinstance(key, str):
-        try:
-            key.encode()
-        except UnicodeEncodeError as err:
-            raise InputError("a dict key is not valid Unicode", tensor=where, remedy="rename it") from err
+        if not _is_valid(key):
+            raise InputError("a dict key is not valid Unicode", tensor=where, remedy="rename it")
         return str.__str__(key)
     if not isinstance(key, int) or isinstance(key, bool):
         raise InputError(f"a dict key is a {type(key).__name__}", tensor=where, remedy="use strings or integers")

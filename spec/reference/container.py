@@ -24,19 +24,12 @@ BATCH, SINGLE, PROFILE, WEIGHTS, KEYED = 0, 3, 4, 5, 6
 CODEC = ("lossless", "transform", "hyperprior")
 DTYPE = ("fp32", "fp16", "bf16", "fp64", *(f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64)), "bool")
 DTYPE += ("fp8_e4m3fn", "fp8_e5m2", "fp8_e4m3fnuz", "fp8_e5m2fnuz", "fp8_e8m0fnu", "note")
-STORAGE = (
-    "<f4",
-    "<f2",
-    "<u2",
-    "<f8",
-    *(f"<{sign}{n}" for sign in "iu" for n in (1, 2, 4, 8)),
-    *["|u1"] * 7,
-)  # numpy types
+STORAGE = ("<f4", "<f2", "<u2", "<f8", *(f"<{sign}{n}" for sign in "iu" for n in (1, 2, 4, 8)), *["|u1"] * 7)
 ELEMENT = ("<i1", "<i2", "<i4", "<u1", "<u2")
 SECTION_ELEMENT = {1: 1, 2: 1, 3: 0, 4: 3, 5: 3, 6: 0, 7: 0, 8: 0, 9: 1, 10: 1, 11: 1}
 WEIGHTS_ELEMENT = {12: 4, 13: 2, 14: 2, 15: 3, 16: 3, 17: 1, 18: 2, 19: 3, 20: 1, 21: 2, 22: 1, 23: 2, 24: 1, 25: 2}
 SECTION_ELEMENT |= WEIGHTS_ELEMENT
-METADATA, NOTE_KIND = 26, 3
+METADATA, NOTE_KIND, MAX_NOTE = 26, 3, 1 << 22
 SECTION_ELEMENT[METADATA] = 3
 GLOBAL, CHANNEL, TOKEN = 0, 1, 2  # scopes of alignment
 MAX_HEADER, MAX_SECTIONS, MAX_TENSORS, MAX_AXES, MAX_LEVELS = 1 << 20, 64 << 20, 65536, 8, 16  # section 12
@@ -228,7 +221,8 @@ def leaves(tree: Any, path: str = "", level: int = 0) -> Iterator[tuple[int, str
         yield tree, path
         return
     if isinstance(tree, list) and tree and is_int(tree[0], NOTE_KIND, NOTE_KIND):
-        require(len(tree) == 2 and isinstance(tree[1], bytes), 501, "a note that is not kind 3 and bytes")
+        packed = len(tree) == 3 and is_int(tree[2], 1, 1)
+        require((len(tree) == 2 or packed) and isinstance(tree[1], bytes), 501, "a note, but not kind, bytes, packing")
         return
     require(isinstance(tree, list) and len(tree) == 3, 50, "tree is neither a number nor an array of 3")
     kind, names, children = tree
@@ -241,9 +235,12 @@ def leaves(tree: Any, path: str = "", level: int = 0) -> Iterator[tuple[int, str
 
 
 def notes(tree: Any) -> Iterator[bytes]:
-    """Notes of a tree whose leaves are valid."""
-    if isinstance(tree, list):
-        yield from (tree[1:] if tree[0] == NOTE_KIND else (note for child in tree[2] for note in notes(child)))
+    """Notes of a tree whose leaves are valid: [CAUF-0501]."""
+    if isinstance(tree, list) and tree[0] == NOTE_KIND:
+        yield inflate(tree[1], MAX_NOTE, 501) if len(tree) == 3 else tree[1]
+    elif isinstance(tree, list):
+        for child in tree[2]:
+            yield from notes(child)
 
 
 TERM = r"(?:[thwncdg]|\((?:[1-9][0-9]{0,4} \+ )?[thwn](?: [thwn])*\))"
@@ -316,11 +313,8 @@ def read_sections(blocks: list[Block], tensors: int) -> Sections:
         r = Reader(block.body)
         kind, tensor, element, packing = r.varint(), r.varint(), *r.take(2)
         require(kind in SECTION_ELEMENT, 94, f"section of type {kind}", Unsupported)
-        require(
-            tensor < tensors or (kind == METADATA and tensor == 0),
-            94,
-            f"section of tensor {tensor}, there are {tensors}",
-        )
+        there = tensor < tensors or (kind == METADATA and tensor == 0)
+        require(there, 94, f"section of tensor {tensor}, there are {tensors}")
         require(element < len(ELEMENT) and packing <= 1, 91, f"element {element}, packing {packing}")
         require(element == SECTION_ELEMENT[kind], 94, f"section of type {kind} with element {element}")
         data = inflate(r.rest(), budget, 92) if packing else r.rest()

@@ -34,6 +34,7 @@ from .container import (
     MAX_FILE_VALUES,
     MAX_GRIDS,
     MAX_LISTED,
+    MAX_NOTE,
     MAX_OUT,
     MAX_TOKENS,
     METADATA,
@@ -392,9 +393,8 @@ def check_index(index: Block, chunks: list[Block], counts: list[int], keys: list
     entries = [(r.varint(), r.varint()) for _ in range(number)]
     listed = None if keys is None else parse_keys(r, sum(count for _, count in entries))
     r.close()
-    agrees = listed == keys and entries == [
-        (chunk.end - chunk.start, count) for chunk, count in zip(chunks, counts, strict=True)
-    ]
+    there = [(chunk.end - chunk.start, count) for chunk, count in zip(chunks, counts, strict=True)]
+    agrees = listed == keys and entries == there
     end = chunks[-1].end if chunks else start
     gapless = start == [*chunks, index][0].start and end - start == sum(length for length, _ in entries)
     require(agrees and gapless, 142, "index does not agree with the chunks")
@@ -429,8 +429,11 @@ def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) 
         limit(channels, MAX_CHANNELS, "channels of all tensors")
     varying = any(None in t.shape for t in tensors if t.dtype != "note")
     require(header.content != BATCH or not varying, 67, "sizes vary within a batch")
+    room = MAX_NOTE  # [CAUF-0502]
     for note in notes(header.tree):
         parse_note(note)
+        room -= len(note)
+        require(room >= 0, 502, "notes of the tree are too long")
     if header.content == KEYED:  # [CAUF-0504]
         tensors.append(Tensor("(keys)", "note", "|u1", "numpy", [None], None, 0))
 

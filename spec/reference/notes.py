@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .container import MSGPACK, CaufViolation, Reader, inflate, is_int, require
+from .container import MAX_NOTE, MSGPACK, CaufViolation, Reader, inflate, is_int, require
 
-MAX_NOTE = 4 << 20
 MAX_KEYS = 256 << 20  # the limit of an index
 
 
@@ -74,7 +73,10 @@ def parse_keys(r: Reader, samples: int) -> list[Any]:
     require(packing <= 1, 507, f"keys with packing {packing}")
     data = inflate(r.rest(), MAX_KEYS, 507) if packing else r.rest()
     keys = Reader(data, 507)
-    value = unpack_note(keys)
+    try:
+        value = unpack_note(keys)
+    except CaufViolation as error:
+        raise CaufViolation(507, str(error)) from None
     keys.close(507)
     require(isinstance(value, list) and len(value) == samples, 507, f"keys of {samples} samples")
     check_keys(value)

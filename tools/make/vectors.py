@@ -201,12 +201,18 @@ def valid() -> Iterator[Valid]:
     yield Valid("nested", "one sample of nested structure",
                 {"a": {"b": [tokens[:9], tokens[9:12]], 3: (maps[0],)}, "scalar": np.array(1.5, np.float32)},
                 {})  # fmt: skip
-    beside = {"features": tokens[:40], "ids": [f"token {n} é" for n in range(40)], "model": "minilm", "layer": 3,
-              "score": 0.1, "done": True, "nothing": None, "nested": {"a": [1, (2.5, "b")], 7: b"\x00\xff"}}  # fmt: skip
+    beside = {
+        "features": tokens[:40],
+        "ids": [f"token {n} é" for n in range(40)],
+        **{"model": "minilm", "layer": 3, "score": 0.1, "done": True, "nothing": None},
+        "nested": {"a": [1, (2.5, "b")], 7: b"\x00\xff"},
+    }
     yield Valid("notes-batch", "text, numbers, booleans beside a batch", beside, {"chunk": 16})
-    yield Valid("notes-list", "notes that differ between samples, and some that do not",
-                [{"x": x, "label": n or None, "text": "é" * n, "same": 1.5} for n, x in enumerate(lists)], {})  # fmt: skip
-    yield Valid("notes-long", "a note that is too long for the header", {"x": lists[0], "log": "step 1\n" * 900}, {})
+    noted = [{"x": x, "label": n or None, "text": "é" * n, "same": 1.5} for n, x in enumerate(lists)]
+    yield Valid("notes-list", "notes that differ between samples, and some that do not", noted, {})
+    long = {"x": lists[0], "log": "step 1\n" * 900}
+    yield Valid("notes-deflated", "a long note in the header", long, {})
+    yield Valid("notes-long", "a note that is too long for the header", long, {"layout": "n c"})
     yield Valid("keyed", "keyed samples, chunks and an index with keys",
                 {f"protein/{n:03}": x for n, x in enumerate(lists)}, {"keyed": True, "chunk": 2})  # fmt: skip
     yield Valid("keyed-dicts", "keyed samples of several tensors, one chunk",
