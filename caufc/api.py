@@ -53,7 +53,7 @@ def make_encoder(
     source = to_source(features, layouts_for_structure(layout), keyed=keyed)
     source = replace(source, metadata=check_metadata({**source.metadata, **(meta or {})}))
     chosen = None if profile is None else find_profile(profile)
-    names = [tensor.name for tensor in source.named]
+    names = [tensor.name for tensor in source.tensors]
     settings = make_options(names, source.dimensions, layout=layout, profile=chosen, **options)
     return Encoder(source, settings, chosen, progress)
 
@@ -299,7 +299,7 @@ def verify(
     return Verdict(
         samples=decoder.count,
         chunks=decoder.chunk_count,
-        tensors=decoder.chunks_decoder.tensors,
+        tensors=len(decoder.configs),
         bytes=decoder.bytes_in,
         numel=decoder.numel,
         symbols_sha256=digest,
@@ -314,4 +314,4 @@ def _collect(decoder: FileDecoder) -> Any:
         collector.add(chunk)
     frameworks = [config.framework for config in decoder.configs]
     dtypes = [config.dtype for config in decoder.configs]
-    return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, collector.arrays())
+    return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, collector.arrays(), tuple(decoder.keys))

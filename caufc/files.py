@@ -237,7 +237,7 @@ class _Decoding:
             with located(self.source), open_binary(self.source) as file:
                 reader = FileReader(read_at_of(file), file.seek(0, 2), self.lookup, self.limits)
                 decoder, samples = reader.in_order(), len(reader)
-                writer = self._writer(reader.chunks, samples)
+                writer = self._writer(reader.chunks, samples, reader.index.keys or ())
                 with _closing(writer):
                     for chunk in decoder.samples():
                         _put(writer, decoder.structure, decoder.configs, chunk)
@@ -246,7 +246,7 @@ class _Decoding:
         except MemoryError as err:
             remedy = "decode to .npy or .safetensors"
             raise StorageError("not enough memory", file=self.source, remedy=remedy) from err
-        return self._decoded(samples, reader.chunks.tensors, decoder.numel, decoder.bytes_in, decoder.bytes_out)
+        return self._decoded(samples, len(decoder.configs), decoder.numel, decoder.bytes_in, decoder.bytes_out)
 
     def recover(self) -> DecodedFile:
         """Decode what the whole chunks of a damaged file hold.
@@ -258,7 +258,7 @@ class _Decoding:
             whole = file.seek(0, 2)
             found = Recovery(read_at_of(file), whole, self.lookup, self.limits)
             structure, configs = found.chunks.structure, found.chunks.configs
-            writer = self._writer(found.chunks, found.samples)
+            writer = self._writer(found.chunks, found.samples, found.keys)
             numel = size = 0
             with _closing(writer):
                 for chunk in found.decode():
@@ -267,7 +267,7 @@ class _Decoding:
                     numel += sum(np.size(sample) for tensor in values for sample in tensor)
                     size += sum(sample.nbytes for tensor in values for sample in tensor)
                     self.progress("recover", chunk.first + chunk.count, found.samples)
-        return self._decoded(found.samples, found.chunks.tensors, numel, whole, size, lost=tuple(found.lost))
+        return self._decoded(found.samples, len(configs), numel, whole, size, lost=tuple(found.lost))
 
     def _decoded(self, *counts: int, lost: tuple[tuple[int, int | None], ...] = ()) -> DecodedFile:
         samples, tensors, numel, bytes_in, bytes_out = counts
@@ -286,7 +286,7 @@ class _Decoding:
             warnings=tuple(self.warnings),
         )
 
-    def _writer(self, chunks: ChunkDecoder, samples: int) -> Writer:
+    def _writer(self, chunks: ChunkDecoder, samples: int, keys: Sequence[str | int]) -> Writer:
         structure, configs = chunks.structure, chunks.configs
         suffix = self._settle(structure, configs)
         if chunks.metadata and find_format(suffix, plugin_formats(suffix)).with_metadata is None:
@@ -311,6 +311,7 @@ class _Decoding:
                 samples,
                 plugin_formats(suffix),
                 metadata=chunks.metadata,
+                keys=keys,
                 force=self.force,
             )
         except CaufError as err:

@@ -189,7 +189,7 @@ def info_of(reader: FileReader) -> Info:
             "codec": config.codec.name,
             "alignment": config.alignment_text,
         }
-        for config in chunks.configs[: chunks.tensors]
+        for config in chunks.configs
     )
     return Info(
         version="1.0",

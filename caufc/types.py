@@ -126,8 +126,7 @@ class Structure:
     """How tensors and samples make up the object that came in.
 
     ``batch``: every leaf's first axis counts samples. ``list``/``tuple``: a sequence of samples, each shaped like the
-    tree. ``single``: the tree is the one sample. ``keyed``: a dict of samples, each shaped like the tree; its keys are
-    one more tensor of notes, behind the others.
+    tree. ``single``: the tree is the one sample. ``keyed``: a dict of samples, each shaped like the tree.
     """
 
     kind: Literal["batch", "list", "tuple", "single", "keyed"]

@@ -4,7 +4,7 @@ from .block import Block, BlockParser, block_bytes, checksum
 from .chunk import MAX_SAMPLES, Chunk, chunk_bytes, parse_chunk, work_of
 from .header import CONTENTS, SIGNATURE, VERSION, Header, HeaderParser, leaves
 from .index import TAIL_BYTES, End, Index, end_bytes, index_bytes, parse_end, parse_index
-from .keys import Key, check_key
+from .keys import Key
 from .metadata import METADATA, metadata_of, metadata_section
 from .note import MAX_NOTE, MAX_NOTE_IN_HEADER, note_bytes, note_value
 from .record import MAX_TEXT, AlignmentRecord, RecordBranch, RecordTree, Shape, TensorRecord
@@ -37,7 +37,6 @@ __all__ = [
     "Shape",
     "TensorRecord",
     "block_bytes",
-    "check_key",
     "checksum",
     "chunk_bytes",
     "end_bytes",

@@ -1,4 +1,4 @@
-"""Keys of keyed samples in the index, so that a sample is found by its key without reading the chunks."""
+"""Keys of keyed samples: in each chunk, and again in the index, where they are found without reading the chunks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..limits import Limits
 from .section import DEFLATE, RAW, inflate
 from .varint import Cursor
 
-__all__ = ["Key", "check_key", "keys_bytes", "parse_keys"]
+__all__ = ["Key", "keys_bytes", "parse_keys"]
 
 Key = str | int
 """Keys are those of a Python dict that a file can hold."""
@@ -23,7 +23,7 @@ HEADS = {range(0x90, 0xA0): 0, range(0xDC, 0xDD): 2, range(0xDD, 0xDE): 4}
 
 
 def keys_bytes(keys: Sequence[Key]) -> bytes:
-    """Packing, then the keys as msgpack [CAUF-0507], deflated where that is shorter."""
+    """Packing, then the keys as msgpack [CAUF-0506], deflated where that is shorter."""
     packed = msgpack.packb(list(keys))
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     deflated = packer.compress(packed) + packer.flush()
@@ -31,11 +31,11 @@ def keys_bytes(keys: Sequence[Key]) -> bytes:
 
 
 def parse_keys(cursor: Cursor, samples: int, limits: Limits) -> tuple[Key, ...]:
-    """The keys behind an index's chunks.
+    """The keys of a chunk or an index.
 
     Args:
         cursor: where they begin; they end where it ends.
-        samples: how many the index has.
+        samples: how many there are.
         limits: on their bytes, inflated.
 
     Raises:
@@ -44,24 +44,24 @@ def parse_keys(cursor: Cursor, samples: int, limits: Limits) -> tuple[Key, ...]:
     """
     packing, data = cursor.byte(), bytes(cursor.take(cursor.left))
     if packing > DEFLATE:
-        raise MalformedError(f"keys with packing {packing}", requirement=507, offset=cursor.offset)
+        raise MalformedError(f"keys with packing {packing}", requirement=506, offset=cursor.offset)
     if packing == DEFLATE:
         data = inflate(data, cursor.offset, limits, "index_bytes")
     if _elements(data) != limits.check("list_samples", samples):
-        raise MalformedError("the index has not one key per sample", requirement=507, offset=cursor.offset)
+        raise MalformedError(f"not one key for each of {samples} samples", requirement=506, offset=cursor.offset)
     try:
         keys: Any = msgpack.unpackb(data, max_array_len=samples, strict_map_key=True)
     except (msgpack.UnpackException, ValueError, TypeError, RecursionError) as err:
-        raise MalformedError(f"keys: {err}", requirement=507, offset=cursor.offset) from err
-    found = tuple(map(check_key, keys))
+        raise MalformedError(f"keys: {err}", requirement=506, offset=cursor.offset) from err
+    found = tuple(map(_checked, keys))
     if len(set(found)) != len(found):
         raise MalformedError("a key stands twice", requirement=505, offset=cursor.offset)
     if msgpack.packb(keys) != data:
-        raise MalformedError("keys are not in their only form", requirement=507, offset=cursor.offset)
+        raise MalformedError("keys are not in their only form", requirement=506, offset=cursor.offset)
     return found
 
 
-def check_key(key: object) -> Key:
+def _checked(key: object) -> Key:
     """A key, if it is one.
 
     Raises:

@@ -10,9 +10,9 @@ from ..bitstream import AlignmentRecord, Shape, TensorRecord
 from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
 from ..layouts import Layout
 from ..types import DTYPES, NOTE, Arrays, Framework, Structure
-from .registry import LOSSLESS, Codec
+from .registry import Codec
 
-__all__ = ["DTYPE_CODES", "FRAMEWORKS", "KEYS", "MAX_CHANNELS", "TensorConfig", "record_of"]
+__all__ = ["DTYPE_CODES", "FRAMEWORKS", "MAX_CHANNELS", "TensorConfig", "record_of"]
 
 DTYPE_CODES = tuple(DTYPES)
 """dtype codes 0 to 18, in the order of :data:`caufc.types.DTYPES`."""
@@ -78,10 +78,6 @@ class TensorConfig:
     def size(self, shape: Sequence[int]) -> int:
         """Values of a sample."""
         return math.prod(shape)
-
-
-KEYS = TensorConfig("(keys)", NOTE, "numpy", (None,), LOSSLESS)
-"""Keys of keyed samples, which stand behind the tensors of each chunk, and have no record [CAUF-0504]."""
 
 
 def record_of(config: TensorConfig) -> TensorRecord:

@@ -13,7 +13,7 @@ from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
 from ..errors import InputError, LayoutError, MalformedError, UnsupportedError
 from ..layouts import Layout
 from ..types import FLOATS, NOTE, Arrays, Branch, Structure, Tree, tensor_names
-from .config import DTYPE_CODES, FRAMEWORKS, KEYS, TensorConfig
+from .config import DTYPE_CODES, FRAMEWORKS, TensorConfig
 from .registry import codec_of
 from .sections import arrays_of
 
@@ -40,8 +40,7 @@ def resolve(
         weights: sections of the weights, if the file names some.
 
     Returns:
-        the structure, the configuration of each tensor (behind them that of keys, if samples have some), and the
-        architecture ID.
+        the structure, the configuration of each tensor, and the architecture ID.
 
     Raises:
         MalformedError: if fields are missing or contradict each other.
@@ -62,8 +61,6 @@ def resolve(
     for config in configs:
         if header.content == "batch" and None in config.template and not config.noted:
             raise MalformedError("shapes vary within a batch", requirement=67, tensor=config.name)
-    if header.content == "keyed":
-        configs = (*configs, KEYS)
     kind: Any = "single" if header.content == "profile" else header.content
     return Structure(kind, tree), configs, header.arch if header.arch is not None else profile.arch
 

@@ -13,10 +13,8 @@ from ..bitstream import (
     Index,
     Key,
     Section,
-    check_key,
     checksum,
     metadata_of,
-    note_value,
     parse_chunk,
     parse_end,
     parse_index,
@@ -80,23 +78,6 @@ class ChunkDecoder:
         """Whether samples have keys."""
         return self.structure.kind == "keyed"
 
-    @property
-    def tensors(self) -> int:
-        """How many tensors the structure names."""
-        return len(self.configs) - self.keyed
-
-    def keys(self, chunk: Chunk) -> list[Key]:
-        """The keys of a chunk's samples; none where samples have none.
-
-        Raises:
-            MalformedError: if one is neither text nor an integer.
-        """
-        if not self.keyed:
-            return []
-        coder, shapes = self.coders[-1], chunk.shapes[-1]
-        notes = coder.reconstruct(coder.decode_symbols(memoryview(chunk.payloads[-1]), shapes), shapes)
-        return [check_key(note_value(note.tobytes())) for note in notes]
-
     def parse(self, block: Block) -> Chunk:
         """Read a chunk block.
 
@@ -104,7 +85,7 @@ class ChunkDecoder:
             LimitError: if it has too many values or arrays.
             MalformedError: if it breaks the specification.
         """
-        chunk = parse_chunk(block.body, self.templates, block.offset, self.limits)
+        chunk = parse_chunk(block.body, self.templates, block.offset, self.limits, keyed=self.keyed)
         if self.structure.kind == "single" and (chunk.first, chunk.count) != (0, 1):
             raise MalformedError("more than one sample in a single", requirement=113, offset=block.offset)
         return chunk
@@ -218,7 +199,7 @@ class FileDecoder:
                     f"chunk from sample {chunk.first}, expected {self.count}", requirement=114, offset=block.offset
                 )
             self.meter.add(chunk.shapes, chunk.count, self.chunks_decoder.work(chunk))
-            self.keys |= dict.fromkeys(self.chunks_decoder.keys(chunk))
+            self.keys |= dict.fromkeys(chunk.keys or ())
             if self.chunks_decoder.keyed and len(self.keys) != self.count:
                 raise MalformedError("a key stands twice", requirement=505, offset=block.offset)
             self.chunk_count += 1
@@ -242,6 +223,10 @@ class FileDecoder:
             if block.tag != "I":
                 raise MalformedError("no index", requirement=142, offset=block.offset)
             found = parse_index(block.body, block.offset, self.limits, keyed=self.chunks_decoder.keyed)
+            if found.keys != index.keys and found.samples == index.samples:
+                raise MalformedError(
+                    "keys in the index are not those of the chunks", requirement=507, offset=block.offset
+                )
             if found != index:
                 raise MalformedError("the index differs from the chunks", requirement=142, offset=block.offset)
             begin = block.offset

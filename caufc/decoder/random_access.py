@@ -87,7 +87,7 @@ class FileReader:
         keys: list[Key] = []
         while block.tag == "C":
             chunk = self.chunks.parse(block)
-            keys += self.chunks.keys(chunk)
+            keys += chunk.keys or ()
             chunks.append((block.length, chunk.count))
             starts.append(block.offset)
             block = self.prelude.stream.block()

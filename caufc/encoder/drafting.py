@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..coders.base import Terms
-from ..coders.config import KEYS, TensorConfig
+from ..coders.config import TensorConfig
 from ..coders.dtypes import to_floats
 from ..coders.registry import LOSSLESS
 from ..coders.resolve import resolve
@@ -52,23 +52,22 @@ def draft_tensors(
     total = max(1, source.numel)
     values = options.effort.sample_of(total, profiled=profile is not None)
     drafting = options.codec.load("drafting")
-    drafts = [
+    return [
         drafting(source, tensor, options, default, chunk, embedded).draft(
             max(1, values * tensor.numel // total), advance
         )
-        for tensor, default in zip(source.named, defaults, strict=True)
+        for tensor, default in zip(source.tensors, defaults, strict=True)
     ]
-    return [*drafts, TensorDraft(KEYS)] if source.keyed else drafts
 
 
 def _defaults(source: Source, profile: ProfileFile | None) -> Sequence[TensorConfig | None]:
     """What a profile says of each tensor."""
     if profile is None:
-        return [None] * len(source.named)
+        return [None] * len(source.tensors)
     configs = resolve(profile.header, profile.sections, None)[1]
-    if len(configs) != len(source.named):
+    if len(configs) != len(source.tensors):
         tensors = "1 tensor" if len(configs) == 1 else f"{len(configs)} tensors"
-        there = f"there {'is' if len(source.named) == 1 else 'are'} {len(source.named)}"
+        there = f"there {'is' if len(source.tensors) == 1 else 'are'} {len(source.tensors)}"
         raise InputError(f"the profile is for {tensors}, {there}", remedy="use another profile, or none")
     return configs
 

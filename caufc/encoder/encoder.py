@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ..coders.config import KEYS, TensorConfig
+from ..coders.config import TensorConfig
 from ..coders.side_files import ProfileFile, side_file_bytes
 from ..types import Progress
 from .drafting import draft_tensors
@@ -86,7 +86,7 @@ class Encoder:
         """The bytes of a profile of these configurations."""
         header, sections = container_prelude(
             self.source.structure,
-            [config for config in configs if config is not KEYS],
+            configs,
             gain=None,
             arch=self.arch,
             indexed=False,

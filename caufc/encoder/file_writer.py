@@ -22,7 +22,6 @@ from ..bitstream import (
     work_of,
 )
 from ..coders.base import FileShare, TensorCoder
-from ..coders.config import KEYS
 from ..coders.distortion import Distortion
 from ..coders.side_files import ProfileFile
 from ..coders.work import WorkMeter, chunk_work
@@ -130,7 +129,7 @@ class FileWriter:
         options, profile, weights = self.options, self.profile, self.options.weights
         return container_prelude(
             self.source.structure,
-            [plan.config for plan in plans if plan.config is not KEYS],
+            [plan.config for plan in plans],
             gain=gain if any(plan.config.codec.lossy for plan in plans) else None,
             arch=self.arch,
             indexed=options.index if options.index is not None else self.source.samples > self.chunk,
@@ -178,7 +177,8 @@ class FileWriter:
                 symbols = checksum(part, symbols)
             distortion.merge(encoded.distortion)
             advance(0 if plan.config.noted else sum(plan.config.size(shape) for shape in of_tensor))
-        chunk = Chunk(start, stop - start, tuple(shapes), tuple(payloads), symbols)
+        keys = None if self.source.keys is None else self.source.keys[start:stop]
+        chunk = Chunk(start, stop - start, tuple(shapes), tuple(payloads), symbols, keys)
         return chunk_bytes(chunk, [plan.config.template for plan in plans])
 
     def _close(
@@ -188,8 +188,7 @@ class FileWriter:
         if not header.indexed:
             put(block_bytes("E", end_bytes(End(samples, None)), seed))
             return
-        keys = tuple(self.source.keys) if self.source.keyed else None
-        index = block_bytes("I", index_bytes(Index(first, tuple(lengths), keys=keys)), seed)
+        index = block_bytes("I", index_bytes(Index(first, tuple(lengths), keys=self.source.keys)), seed)
         end = block_bytes("E", end_bytes(End(samples, 0)), seed)
         put(index)
         put(block_bytes("E", end_bytes(End(samples, len(index) + len(end))), seed))

@@ -32,7 +32,7 @@ def container_prelude(
 
     Args:
         structure: of the samples.
-        configs: of the tensors that the structure names.
+        configs: of the tensors.
         gain: factor on all steps.
         arch: architecture ID.
         indexed: whether an index will follow.

@@ -122,7 +122,7 @@ def report_of(source: Source, arch: str | None, done: FilePass, control: RateCon
         seconds=seconds,
         arch=arch,
         codec=codec_of_all(plan.config.codec for plan in done.plans).name,
-        tensors=tuple(_tensor_report(plan, source.structure, done.gain) for plan in done.plans[: len(source.named)]),
+        tensors=tuple(_tensor_report(plan, source.structure, done.gain) for plan in done.plans),
         content=source.structure.kind,
         warnings=(*(plan.warning for plan in done.plans if plan.warning), *control.warnings),
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..bitstream import note_value
+from ..bitstream import Key
 from ..types import NOTE, AnyArray, Framework, Leaf, Structure
 
 __all__ = ["Source", "SourceTensor"]
@@ -52,30 +52,17 @@ class Source:
 
     Args:
         structure: of the samples.
-        tensors: by tensor number; behind them the keys of keyed samples, as notes.
+        tensors: by tensor number.
         samples: how many.
         metadata: of the file, texts by name.
+        keys: of keyed samples, in order; None for others.
     """
 
     structure: Structure
     tensors: tuple[SourceTensor, ...]
     samples: int
     metadata: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def keyed(self) -> bool:
-        """Whether samples have keys."""
-        return self.structure.kind == "keyed"
-
-    @property
-    def named(self) -> tuple[SourceTensor, ...]:
-        """The tensors that the structure names: all but the keys."""
-        return self.tensors[:-1] if self.keyed else self.tensors
-
-    @property
-    def keys(self) -> list[str | int]:
-        """Keys of keyed samples, in order; none where samples have none."""
-        return [note_value(leaf.read().tobytes()) for leaf in self.tensors[-1].leaves] if self.keyed else []
+    keys: tuple[Key, ...] | None = None
 
     @property
     def numel(self) -> int:
@@ -85,4 +72,4 @@ class Source:
     @property
     def dimensions(self) -> dict[str, int]:
         """Axes of one sample, by tensor name."""
-        return {t.name: len(t.leaves[0].shape) - t.stacked if t.leaves else 0 for t in self.named}
+        return {t.name: len(t.leaves[0].shape) - t.stacked if t.leaves else 0 for t in self.tensors}

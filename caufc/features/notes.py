@@ -14,10 +14,7 @@ from ..types import NOTE, Branch, Leaf, Note, Tree, tensor_names
 from .leaf import ArrayLeaf
 from .walk import HOLE, Walked
 
-__all__ = ["KEYS_NAME", "alone", "columns", "key_tensor", "rows"]
-
-KEYS_NAME = "(keys)"
-"""How messages name the keys of keyed samples."""
+__all__ = ["alone", "columns", "rows"]
 
 
 @dataclass(frozen=True)
@@ -56,11 +53,6 @@ def rows(walked: Walked, samples: int) -> tuple[Tree, tuple[SourceTensor, ...]]:
         else:
             notes.append(note)
     return _arranged(walked.tree, [_Column([leaf], stacked=True) for leaf in walked.leaves], notes)
-
-
-def key_tensor(keys: Sequence[str | int]) -> SourceTensor:
-    """The keys of keyed samples as a tensor of notes."""
-    return SourceTensor(KEYS_NAME, NOTE, "numpy", [_leaf(Note(note_bytes(key))) for key in keys], stacked=False)
 
 
 def _leaf(note: Note) -> Leaf:

@@ -54,9 +54,8 @@ def samples_problem(structure: Structure, names: Sequence[str]) -> Problem | Non
 
 def note_problem(structure: Structure, names: Sequence[str], dtypes: Sequence[str]) -> Problem | None:
     """What a format cannot hold that has tensors alone."""
-    own = dtypes[:-1] if structure.kind == "keyed" else dtypes
-    if NOTE in own:
-        return NOTES, names[own.index(NOTE)]
+    if NOTE in dtypes:
+        return NOTES, names[dtypes.index(NOTE)]
     found = _note(structure.tree, ())
     return None if found is None else (NOTES, ".".join(found))
 

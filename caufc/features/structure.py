@@ -17,10 +17,10 @@ from ..limits import DEFAULT_LIMITS, Limits
 from ..types import FLOATS, NOTE, AnyArray, Framework, Leaf, Note, Structure, Tree, tensor_names
 from .keyed import keyed_samples, signature
 from .metadata import metadata_in
-from .notes import alone, columns, key_tensor, rows
+from .notes import alone, columns, rows
 from .objects import opened
 from .tensors import as_object, at_hand
-from .walk import Walked, walk
+from .walk import Walked, key_of, walk
 
 __all__ = ["from_arrays", "to_source"]
 
@@ -62,7 +62,9 @@ def to_source(
     samples = keyed_samples(features, wanted, keyed, limits)
     if samples is not None and isinstance(features, Mapping):
         tree, tensors = columns(samples)
-        return Source(Structure("keyed", tree), (*tensors, key_tensor(list(features))), len(samples))
+        return Source(
+            Structure("keyed", tree), tensors, len(samples), metadata_in(features), tuple(map(key_of, features))
+        )
     parts = opened(features)
     if isinstance(parts, list | tuple):
         return _sequence(parts, limits)
@@ -88,6 +90,7 @@ def from_arrays(
     frameworks: Sequence[Framework],
     dtypes: Sequence[str],
     arrays: Sequence[AnyArray | list[AnyArray]],
+    keys: Sequence[str | int] = (),
 ) -> Any:
     """The object that a structure and decoded arrays stand for: the inverse of :func:`to_source`.
 
@@ -100,6 +103,7 @@ def from_arrays(
         dtypes: names of :data:`caufc.types.DTYPES`, by tensor number.
         arrays: by tensor number, in the numpy form of the dtype: one array for ``batch`` and ``single``, a list of
             one array per sample for the others, and for notes of a ``batch``.
+        keys: of keyed samples, in order.
 
     Raises:
         UnsupportedError: if the installed torch lacks a dtype.
@@ -120,7 +124,7 @@ def from_arrays(
         for index in range(samples)
     ]
     if structure.kind == "keyed":
-        return dict(zip((note_value(key.tobytes()) for key in arrays[-1]), grown, strict=True))
+        return dict(zip(keys, grown, strict=True))
     return tuple(grown) if structure.kind == "tuple" else grown
 
 

@@ -15,7 +15,7 @@ from ..types import Branch, Leaf, Note, Tree
 from .objects import opened
 from .tensors import as_leaf
 
-__all__ = ["HOLE", "Walked", "walk"]
+__all__ = ["HOLE", "Walked", "key_of", "walk"]
 
 HOLE = Note(b"")
 """Where a note stands in the tree of an object that was taken apart."""
@@ -99,7 +99,7 @@ class _Walker:
         self._check("nesting", depth, path)
         names: tuple[str | int, ...]
         if isinstance(inner, Mapping):
-            names, parts = tuple(_key(key, path) for key in inner), list(inner.values())
+            names, parts = tuple(key_of(key, path) for key in inner), list(inner.values())
         else:
             names, parts = tuple(range(len(inner))), list(inner)
         children = [self.node(part, (*path, str(name)), depth + 1) for name, part in zip(names, parts, strict=True)]
@@ -180,7 +180,12 @@ def _note(value: object, name: str) -> Note:
     return Note(data)
 
 
-def _key(key: object, path: tuple[str, ...]) -> str | int:
+def key_of(key: object, path: tuple[str, ...] = ()) -> str | int:
+    """A key of a dict as the plain type that it is a subclass of.
+
+    Raises:
+        InputError: if it is neither text nor an integer of 64 bits; it names the dict, to which ``path`` leads.
+    """
     where = ".".join(path)
     if isinstance(key, str):
         if not _is_valid(key):

@@ -101,6 +101,7 @@ class CollectingWriter:
         structure: of the object.
         samples: number of samples.
         frameworks, dtypes, shapes: by tensor number; ``shapes`` of one sample, None where samples differ.
+        keys: of keyed samples, in order.
     """
 
     def __init__(
@@ -112,7 +113,9 @@ class CollectingWriter:
         frameworks: Sequence[Framework],
         dtypes: Sequence[str],
         shapes: Sequence[tuple[int, ...] | None],
+        keys: Sequence[str | int] = (),
     ) -> None:
+        self._keys = keys
         self._output, self._dump = output, dump
         self._structure, self._samples = structure, samples
         self._frameworks, self._dtypes = frameworks, dtypes
@@ -161,7 +164,7 @@ class CollectingWriter:
                 self._batches[tensor] if tensor in self._batches else self._lists[tensor]
                 for tensor in range(len(self._dtypes))
             ]
-            features = from_arrays(self._structure, self._samples, self._frameworks, self._dtypes, arrays)
+            features = from_arrays(self._structure, self._samples, self._frameworks, self._dtypes, arrays, self._keys)
             self._batches.clear()
             self._lists.clear()
             with storing(self._output.name):
@@ -189,6 +192,7 @@ def open_writer(
     extra: Iterable[FeatureFormat] = (),
     *,
     metadata: Mapping[str, str] | None = None,
+    keys: Sequence[str | int] = (),
     force: bool = False,
 ) -> Writer:
     """Begin a feature file.
@@ -207,6 +211,7 @@ def open_writer(
         samples: number of samples.
         extra: formats of plugins.
         metadata: of the file, texts by name; dropped where the format has no place for them.
+        keys: of keyed samples, in order.
         force: whether an existing file may be replaced.
 
     Raises:
@@ -229,7 +234,7 @@ def open_writer(
     if item.framework is not None:
         frameworks = [item.framework] * len(dtypes)
     output = Output(path, stream, seeks=False, force=force)
-    return CollectingWriter(output, item.dump or copying(item), structure, samples, frameworks, dtypes, shapes)
+    return CollectingWriter(output, item.dump or copying(item), structure, samples, frameworks, dtypes, shapes, keys)
 
 
 def _whole(

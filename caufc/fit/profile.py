@@ -46,7 +46,7 @@ def fit_profile(
         PluginError: if ``resume`` fails.
     """
     source = to_source(features, layouts_for_structure(layout))
-    names = [tensor.name for tensor in source.named]
+    names = [tensor.name for tensor in source.tensors]
     settings = make_options(names, source.dimensions, layout=layout, **options)
     encoder = Encoder(source, settings)
     if resume is None:

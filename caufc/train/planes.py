@@ -61,7 +61,7 @@ def aligned_planes(name: str, features: Any, *, layout: Any = None, **options: A
         InputError: if there is nothing to train on.
     """
     source = to_source(features, layouts_for_structure(layout))
-    settings = make_options([t.name for t in source.named], source.dimensions, layout=layout, **options)
+    settings = make_options([t.name for t in source.tensors], source.dimensions, layout=layout, **options)
     planes = [
         Plane(f"{name}:{tensor.name}" if tensor.name else name, _aligned(source, tensor, settings.of(tensor.name)))
         for tensor in source.tensors

@@ -333,6 +333,7 @@ class Decoded:
     tensors: list[Tensor]
     symbols_sha256: str
     metadata: dict[str, str]
+    keys: list[Any]  # of keyed samples
 
 
 def check_work(tensors: list[Tensor], shapes: list[list[list[int]]]) -> None:
@@ -357,8 +358,8 @@ def check_work(tensors: list[Tensor], shapes: list[list[list[int]]]) -> None:
     limit(sum(t.values * np.dtype(t.storage).itemsize for t in tensors), MAX_OUT, "bytes out")
 
 
-def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sha: Any) -> int:
-    """Adds a chunk's samples to the tensors; returns their number: [CAUF-0110] to [CAUF-0119]."""
+def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sha: Any, keys: list[Any]) -> int:
+    """Adds a chunk's samples to the tensors, and their keys; returns their number: [CAUF-0110] to [CAUF-0119]."""
     r = Reader(body)
     first, count = r.varint(), r.varint()
     require(1 <= count <= 65536, 111, f"chunk of {count} samples")
@@ -380,6 +381,7 @@ def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sh
         ends = np.cumsum([math.prod(shape) for shape in of_tensor])[:-1]
         for array, listed in ((values, t.samples), (sums, t.sums)):
             listed += [part.reshape(shape) for part, shape in zip(np.split(array, ends), of_tensor, strict=True)]
+    keys += parse_keys(r, count) if content == KEYED else []  # [CAUF-0504]
     r.close()
     require(actual == expected, 118, "symbols differ from their checksum", Damaged)
     return count
@@ -394,7 +396,8 @@ def check_index(index: Block, chunks: list[Block], counts: list[int], keys: list
     listed = None if keys is None else parse_keys(r, sum(count for _, count in entries))
     r.close()
     there = [(chunk.end - chunk.start, count) for chunk, count in zip(chunks, counts, strict=True)]
-    agrees = listed == keys and entries == there
+    agrees = entries == there
+    require(listed == keys or not agrees, 507, "keys in the index are not those of the chunks")
     end = chunks[-1].end if chunks else start
     gapless = start == [*chunks, index][0].start and end - start == sum(length for length, _ in entries)
     require(agrees and gapless, 142, "index does not agree with the chunks")
@@ -434,26 +437,24 @@ def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) 
         parse_note(note)
         room -= len(note)
         require(room >= 0, 502, "notes of the tree are too long")
-    if header.content == KEYED:  # [CAUF-0504]
-        tensors.append(Tensor("(keys)", "note", "|u1", "numpy", [None], None, 0))
 
     chunks, counts, sha = [block for block in blocks if block.tag == "C"], list[int](), hashlib.sha256()
+    keys = list[Any]()
     for chunk in chunks:
-        counts.append(decode_chunk(chunk.body, tensors, sum(counts), header.content, sha))
+        counts.append(decode_chunk(chunk.body, tensors, sum(counts), header.content, sha, keys))
     for t in tensors:
         t.notes = [parse_note(sample.tobytes()) for sample in t.samples] if t.dtype == "note" else []
-    keys = tensors[-1].notes if header.content == KEYED else None
-    check_keys(keys or [])
+    check_keys(keys)
     require(header.content != SINGLE or len(chunks) == 1, 113, "a single without a chunk")
     r = Reader(blocks[-1].body)  # [CAUF-0145], [CAUF-0146]
     samples = r.varint()
     require(samples == sum(counts), 146, f"end announces {samples} samples, there are {sum(counts)}")
     if header.flags:
         index = next(block for block in blocks if block.tag == "I")
-        check_index(index, chunks, counts, keys)
+        check_index(index, chunks, counts, keys if header.content == KEYED else None)
         require(r.number("<I") == len(data) - index.start, 146, "end has another distance of the index")
     r.close()
-    return Decoded(header, samples, tensors, sha.hexdigest(), metadata)
+    return Decoded(header, samples, tensors, sha.hexdigest(), metadata, keys)
 
 
 # --- What the program prints
@@ -466,6 +467,11 @@ def summary(decoded: Decoded) -> dict[str, Any]:
             values.update(sample.tobytes())
         tensor = {"name": t.name, "dtype": t.dtype, "shape": t.shape, "layout": t.layout, "codec": CODEC[t.codec]}
         tensors.append({**tensor, "values_sha256": values.hexdigest()})
-    about = {"version": "{}.{}".format(*header.version), "content": CONTENT[header.content], "arch": header.arch}
+    about: dict[str, Any] = {
+        "version": "{}.{}".format(*header.version),
+        "content": CONTENT[header.content],
+        "arch": header.arch,
+    }
+    about |= {"keys": decoded.keys} if decoded.keys else {}
     about |= {"metadata": decoded.metadata} if decoded.metadata else {}
     return {**about, "samples": decoded.samples, "tensors": tensors, "symbols_sha256": decoded.symbols_sha256}

@@ -68,19 +68,19 @@ def check_keys(keys: list[Any]) -> None:
 
 
 def parse_keys(r: Reader, samples: int) -> list[Any]:
-    """The keys behind an index: [CAUF-0507]."""
+    """The keys of a chunk or an index: [CAUF-0506]."""
     packing = r.take(1)[0]
-    require(packing <= 1, 507, f"keys with packing {packing}")
-    data = inflate(r.rest(), MAX_KEYS, 507) if packing else r.rest()
-    keys = Reader(data, 507)
+    require(packing <= 1, 506, f"keys with packing {packing}")
+    data = inflate(r.rest(), MAX_KEYS, 92) if packing else r.rest()
+    keys = Reader(data, 506)
     try:
         value = unpack_note(keys)
     except CaufViolation as error:
-        raise CaufViolation(507, str(error)) from None
-    keys.close(507)
-    require(isinstance(value, list) and len(value) == samples, 507, f"keys of {samples} samples")
+        raise CaufViolation(506, str(error)) from None
+    keys.close(506)
+    require(isinstance(value, list) and len(value) == samples, 506, f"keys of {samples} samples")
     check_keys(value)
-    return value
+    return list(value)
 
 
 def parse_metadata(data: bytes) -> dict[str, str]:

@@ -377,23 +377,20 @@ def note_cases() -> Iterator[tuple[str, int, str, bytes]]:
     sample = with_record(dtype=18, codec=0, shape=[1], layout=None, parameters=None)
     sample.sections, sample.chunks = [], [chunk(payload=b"\x01\xc1", symbols=b"\xc1" * 2)]
     yield "note-sample", 500, "MalformedError", sample.to_bytes()
-    for name, requirement, keys in (("twice", 505, b"\xa1a\xa1a"), ("kind", 505, b"\xc2\xc3")):
+    good = b"\x00\x92\xa1a\xa1b"
+    bad = (
+        ("twice", 505, b"\x00\x92\xa1a\xa1a"),
+        ("boolean", 505, b"\x00\x92\xa1a\xc3"),
+        ("packing", 506, b"\x02\x92\xa1a\xa1b"),
+        ("deflate", 92, b"\x01\x92\xa1a\xa1b"),
+        ("count", 506, b"\x00\x91\xa1a"),
+        ("long-form", 506, b"\x00\x92\xcc\x01\x02"),
+        ("left", 506, good + b"\x00"),
+    )
+    for name, requirement, keys in bad:
         yield f"keys-{name}", requirement, "MalformedError", keyed(keys).to_bytes()
-    for name, requirement, index in (
-        ("packing", 507, b"\x02\x92\xa1a\xa1b"), ("count", 507, b"\x00\x91\xa1a"),
-        ("long-form", 507, b"\x00\x92\xcc\x01\x02"),
-        ("left", 507, b"\x00\x92\xa1a\xa1b\x00"), ("index-twice", 505, b"\x00\x92\xa1a\xa1a"),
-        ("other", 142, b"\x00\x92\xa1a\xa1c"),
-    ):  # fmt: skip
-        parts = keyed(b"\xa1a\xa1b")
-        parts.fields[2] = 1
-        parts.index = b""
-        before = len(parts.to_bytes()) - len(framed("I", b"", 0)) - len(framed("E", parts.end, 0))
-        block = len(framed("C", parts.chunks[0], 0))
-        parts.index = varint(before - block) + b"\x01" + varint(block) + b"\x02" + index
-        distance = len(framed("I", parts.index, 0)) + len(framed("E", bytes(5), 0))
-        parts.end = b"\x02" + distance.to_bytes(4, "little")
-        yield f"keys-{name}", requirement, "MalformedError", parts.to_bytes()
+        yield f"index-keys-{name}", requirement, "MalformedError", keyed(good, keys).to_bytes()
+    yield "index-keys-other", 507, "MalformedError", keyed(good, b"\x00\x92\xa1a\xa1c").to_bytes()
     for name, requirement, body in (
         ("metadata-number", 510, b"\x1a\x00\x03\x00" + msgpack.packb([0, ["a"], [1]])),
         ("metadata-list", 510, b"\x1a\x00\x03\x00" + msgpack.packb([1, [], ["a"]])),
@@ -402,16 +399,19 @@ def note_cases() -> Iterator[tuple[str, int, str, bytes]]:
         yield name, requirement, "MalformedError", with_sections(body)
 
 
-def keyed(keys: bytes) -> Parts:
-    """A keyed file of two samples of 20 zeros, with the bytes of both keys, equally long."""
+def keyed(keys: bytes, indexed: bytes | None = None) -> Parts:
+    """A keyed file of two samples, with the keys of its chunk, and those of its index, if it is to have one."""
     parts = Parts()
     parts.fields[0] = 6
-    half = len(keys) // 2
-    payload = b"\x00" + keys
-    covered = bytes(4 * 40) + keys
-    crc = zlib.crc32(covered).to_bytes(4, "little")
-    shapes = varint(half) * 2
-    parts.chunks = [b"\x00\x02" + shapes + varint(1) + varint(len(payload)) + crc + b"\x00" + payload]
+    parts.chunks = [chunk() + keys]
+    if indexed is None:
+        return parts
+    parts.fields[2] = 1
+    block = len(framed("C", parts.chunks[0], 0))
+    first = len(parts.to_bytes()) - block - len(framed("E", parts.end, 0))
+    parts.index = varint(first) + b"\x01" + varint(block) + b"\x02" + indexed
+    distance = len(framed("I", parts.index, 0)) + len(framed("E", bytes(5), 0))
+    parts.end = b"\x02" + distance.to_bytes(4, "little")
     return parts
 
 
