@@ -79,7 +79,7 @@ class Reader:
             return self[self.find(number)]
         if isinstance(number, slice):
             return [self[index] for index in range(*number.indices(count))]
-        if not hasattr(number, "__index__"):
+        if isinstance(number, str) or not hasattr(number, "__index__"):
             raise TypeError(f"samples are numbered; '{type(number).__name__}' is neither a number nor a slice")
         number = operator.index(number)
         if not -count <= number < count:

@@ -35,6 +35,9 @@ STORAGES: Mapping[str, str | None] = {
 }
 """Storage class of torch -> the dtype of its values; None for bytes."""
 
+MOST_AXES = 64
+"""As many as torch and numpy have."""
+
 _DTYPES = (
     *["float16", "float32", "float64", "bfloat16", "complex32", "complex64", "complex128", "bool"],
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
@@ -123,18 +126,19 @@ def _array(data: object, dtype: object, shape: object, order: object) -> AnyArra
     form = dtype.form
     if form.hasobject:
         return np.empty((0,), object)  # which as_leaf refuses by name
-    shape = (shape,) if isinstance(shape, int) else shape
-    if not isinstance(data, bytes) or not _are_sizes(shape) or order not in ("C", "F"):
+    sizes = _sizes((shape,) if isinstance(shape, int) else shape)
+    if not isinstance(data, bytes) or order not in ("C", "F"):
         raise PickleError("a malformed numpy array")
-    if math.prod(shape) * form.itemsize != len(data) or len(shape) > 32:
+    if math.prod(sizes) * form.itemsize != len(data) or len(sizes) > MOST_AXES:
         raise PickleError("a numpy array of another size than its bytes")
-    if not data:
-        return np.empty(shape, form)
-    return np.frombuffer(data, form).reshape(shape, order=order)
+    array: AnyArray = np.frombuffer(data, form) if data else np.empty(0, form)
+    return array.reshape(sizes, order="F" if order == "F" else "C")
 
 
-def _are_sizes(sizes: Any) -> bool:
-    return isinstance(sizes, tuple) and all(type(size) is int and 0 <= size < 1 << 48 for size in sizes)
+def _sizes(sizes: object) -> tuple[int, ...]:
+    if not isinstance(sizes, tuple) or any(type(size) is not int or not 0 <= size < 1 << 48 for size in sizes):
+        raise PickleError("a malformed shape")
+    return sizes
 
 
 def storage_of(identity: object) -> PickledStorage:
@@ -174,10 +178,11 @@ def _rebuilt(
     if not isinstance(storage, PickledStorage) or type(offset) is not int or not 0 <= offset < 1 << 48:
         raise PickleError("a malformed tensor")
     dtype = dtype or storage.dtype
-    if dtype is None or not _are_sizes(size) or not _are_sizes(stride):
+    if dtype is None:
         raise PickleError("a malformed tensor")
-    sizes, strides = tuple[int, ...](size), tuple[int, ...](stride)  # type: ignore[call-overload]
-    if len(sizes) != len(strides) or len(sizes) > 64 or math.prod(max(1, n) for n in sizes) >= 1 << 58:
+    sizes, strides = _sizes(size), _sizes(stride)
+    most = math.prod(max(1, length) for length in sizes)
+    if len(sizes) != len(strides) or len(sizes) > MOST_AXES or most >= 1 << 58:
         raise PickleError("a malformed tensor")
     negative = isinstance(metadata, dict) and metadata.get("neg") is True
     return PickledTensor(storage, dtype, offset, sizes, strides, negative)
@@ -195,9 +200,7 @@ def _empty_dict(*pairs: object) -> dict[Any, Any]:
 
 
 def _size(sizes: object = ()) -> object:
-    if not isinstance(sizes, tuple):
-        raise PickleError("a malformed torch.Size")
-    return sizes
+    return _sizes(sizes)
 
 
 def _builtin(*names: str) -> list[tuple[str, str]]:
