@@ -217,6 +217,10 @@ class PickleMachine:
         if protocol > _PROTOCOL:
             raise PickleError(f"pickle protocol {protocol}")
 
+    def _frame(self) -> None:
+        if self._number("<Q") > len(self.data) - self.at:
+            raise PickleError("a frame that is longer than the pickle")
+
     def _long(self, size: int) -> None:
         if size > _LONG:
             raise PickleError(f"an integer of {size:,} bytes")
@@ -268,7 +272,7 @@ _OPCODES: Mapping[int, Step] = {
     ord(letter): step
     for letter, step in {
         "\x80": PickleMachine._protocol,
-        "\x95": lambda machine: machine._take(8),
+        "\x95": PickleMachine._frame,
         "N": lambda machine: machine._push(None),
         "\x88": lambda machine: machine._push(True),
         "\x89": lambda machine: machine._push(False),

@@ -21,6 +21,7 @@ from .leaf import FileStamp, open_input, storing
 from .output import saving
 from .pickle_machine import Name, NeedsCodeError, PickleError, PickleMachine
 from .pickled import PickledArray, PickledStorage, PickledTensor, Refused, makers_of, storage_of
+from .tensors import as_leaf
 
 if TYPE_CHECKING:
     import torch
@@ -254,6 +255,7 @@ class _Settling:
         if isinstance(node, Name):
             raise TensorError(f"is {node}, not a tensor", tensor=name, remedy="keep it as text: str(...)")
         if isinstance(node, PickledArray) and node.array is not None:
+            as_leaf(node.array, name, self.limits)  # which refuses dtypes that are not coded
             self._charge(node.array.nbytes, name)
             return node.array
         if not isinstance(node, PickledTensor):
