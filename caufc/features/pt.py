@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import mmap
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ..descriptors import FeatureFormat
-from ..errors import CaufError, ForeignFormatError, LimitError, TensorError
+from ..errors import ForeignFormatError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..packages import needing
 from .archive import data_offset, members, unzipping
 from .leaf import FileStamp, open_input, storing
 from .output import saving
-from .pickle_machine import Name, NeedsCodeError, PickleError, PickleMachine
-from .pickled import PickledArray, PickledStorage, PickledTensor, Refused, makers_of, storage_of
-from .tensors import as_leaf
+from .pickle_machine import NeedsCodeError, PickleError, PickleMachine
+from .pickled import PickledStorage, makers_of, storage_of
+from .pickled_object import NODES_PER_TENSOR, PickledObject, Stored, itemsize
 
 if TYPE_CHECKING:
     import torch
@@ -36,12 +34,6 @@ PICKLE_BYTES = 1 << 30
 
 PLAIN_HEADS = tuple(bytes([0x80, protocol]) for protocol in (2, 3, 4, 5))
 """How pickles of the protocols begin that are read."""
-
-ALIGNED = 8
-"""Storages that lie at a multiple of so many bytes are mapped as they are."""
-
-NODES_PER_TENSOR = 64
-"""The most nodes and samples of a file, as a multiple of the limit on tensors; shared branches count each time."""
 
 CURES = {
     "DynamicCache": "save [(layer.keys, layer.values) for layer in cache.layers]",
@@ -75,7 +67,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
         zipped = stream.read(4) == b"PK\x03\x04"
         stored = _from_archive(stream, size, file, limits) if zipped else _from_pickles(stream, size, file, limits)
     with needing("torch", "a .pt file"):
-        return _Settling(path, size, stored, limits).settled()
+        return PickledObject(path, size, stored, limits).settled()
 
 
 def waste(features: object) -> int:
@@ -92,20 +84,7 @@ def waste(features: object) -> int:
     return sum(max(size - covered[address], 0) for address, size in sizes.items())
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """A file whose pickle was read.
-
-    Args:
-        value: the object, with tensors as the pickle tells them.
-        places: storage key -> offset and length in bytes in the file.
-    """
-
-    value: object
-    places: Mapping[str, tuple[int, int]]
-
-
-def _from_archive(stream: Any, size: int, file: str, limits: Limits) -> _Stored:
+def _from_archive(stream: Any, size: int, file: str, limits: Limits) -> Stored:
     """A zip archive: one pickle, and a member for every storage."""
     with unzipping(file), zipfile.ZipFile(stream) as archive:
         found = members(archive, file, size, Limits(tensors=2 * limits.tensors, output_bytes=limits.output_bytes))
@@ -124,7 +103,7 @@ def _from_archive(stream: Any, size: int, file: str, limits: Limits) -> _Stored:
     if order.strip() != b"little":
         raise ForeignFormatError("its values are big-endian", file=file, remedy="save it on a little-endian machine")
     with _unpickling(file):
-        return _Stored(_machine(data, limits).load(), places)
+        return Stored(_machine(data, limits).load(), places)
 
 
 def _check_members(found: list[zipfile.ZipInfo], file: str) -> None:
@@ -139,7 +118,7 @@ def _check_members(found: list[zipfile.ZipInfo], file: str) -> None:
             raise ForeignFormatError(f"a pickle of {info.file_size:,} bytes", file=file, tensor=info.filename)
 
 
-def _from_pickles(stream: Any, size: int, file: str, limits: Limits) -> _Stored:
+def _from_pickles(stream: Any, size: int, file: str, limits: Limits) -> Stored:
     """A plain pickle; or a file from before torch 1.6: magic, protocol, machine, object, keys, then the storages."""
     stream.seek(0)
     if stream.read(2) not in PLAIN_HEADS:
@@ -152,13 +131,13 @@ def _from_pickles(stream: Any, size: int, file: str, limits: Limits) -> _Stored:
         if value != LEGACY_MAGIC:
             if machine.at != size or seen:
                 raise PickleError("bytes follow the pickle")
-            return _Stored(value, {})
+            return Stored(value, {})
         machine.load()
         about = machine.load()
         value, keys = machine.load(), machine.load()
         if not isinstance(about, dict) or about.get("little_endian") is not True:
             raise PickleError("values that are big-endian")
-        return _Stored(value, _placed(keys, seen, data, machine.at, size))
+        return Stored(value, _placed(keys, seen, data, machine.at, size))
 
 
 def _placed(
@@ -169,7 +148,7 @@ def _placed(
         raise PickleError("storages that no tensor has")
     places: dict[str, tuple[int, int]] = {}
     for key in keys:
-        length = seen[key].numel * _itemsize(seen[key].dtype)
+        length = seen[key].numel * itemsize(seen[key].dtype)
         if int.from_bytes(data[at : at + 8], "little") != seen[key].numel or at + 8 + length > size:
             raise PickleError(f"a storage of another size than the {length:,} bytes that are declared")
         places[key] = (at + 8, length)
@@ -208,116 +187,6 @@ def _needs_code(file: str, needed: str) -> ForeignFormatError:
         file=file,
         remedy=cure or "save tensors, arrays, dicts, lists, text and numbers only: dict(x), vars(x) or x._asdict()",
     )
-
-
-class _Settling:
-    """Makes tensors and arrays of what a pickle tells, each once, and charges every name.
-
-    Args:
-        path: the file.
-        size: of the file, in bytes.
-        stored: what its pickle tells.
-        limits: the most levels, nodes and bytes.
-    """
-
-    def __init__(self, path: Path, size: int, stored: _Stored, limits: Limits) -> None:
-        self.path, self.size, self.stored, self.limits = path, size, stored, limits
-        self.made: dict[int, Any] = {}
-        self.parts: dict[str, Any] = {}
-        self.mapped: Any = None
-        self.nodes = self.total = 0
-
-    def settled(self) -> Any:
-        """The object, with tensors and arrays at its leaves."""
-        try:
-            return self._node(self.stored.value, ())
-        except CaufError as err:
-            raise err.locate(file=str(self.path)) from err.__cause__
-
-    def _node(self, node: object, path: tuple[str, ...]) -> Any:
-        self.nodes += 1
-        if self.nodes > NODES_PER_TENSOR * self.limits.tensors:
-            raise LimitError("tensors", self.nodes, self.limits.tensors)
-        if isinstance(node, dict | list | tuple):
-            self.limits.check("nesting", len(path) + 1)
-        if isinstance(node, dict):
-            return {key: self._node(child, (*path, str(key))) for key, child in node.items()}
-        if isinstance(node, list | tuple):
-            children = [self._node(child, (*path, str(index))) for index, child in enumerate(node)]
-            return tuple(children) if isinstance(node, tuple) else children
-        return self._leaf(node, ".".join(path))
-
-    def _leaf(self, node: object, name: str) -> Any:
-        if node is None or isinstance(node, bool | int | float | str | bytes):
-            return node
-        if isinstance(node, Refused):
-            raise TensorError(node.what, tensor=name, remedy=node.cure)
-        if isinstance(node, Name):
-            raise TensorError(f"is {node}, not a tensor", tensor=name, remedy="keep it as text: str(...)")
-        if isinstance(node, PickledArray) and node.array is not None:
-            as_leaf(node.array, name, self.limits)  # which refuses dtypes that are not coded
-            self._charge(node.array.nbytes, name)
-            return node.array
-        if not isinstance(node, PickledTensor):
-            raise TensorError("is neither tensor, array, text nor number", tensor=name, remedy="save a tensor")
-        if id(node) not in self.made:
-            self.made[id(node)] = self._tensor(node, name)
-        self._charge(self.made[id(node)].numel() * self.made[id(node)].element_size(), name)
-        return self.made[id(node)]
-
-    def _charge(self, size: int, name: str) -> None:
-        self.total += size
-        if self.total > self.limits.output_bytes:
-            raise LimitError("output_bytes", self.total, self.limits.output_bytes).locate(tensor=name)
-
-    def _tensor(self, told: PickledTensor, name: str) -> Any:
-        """The tensor, once it lies within its storage: a stride of 0 makes 4 TiB of a few bytes."""
-        import torch
-
-        dtype = getattr(torch, told.dtype, None)
-        if dtype is None:
-            raise TensorError(f"has dtype {told.dtype}, which this torch does not have", tensor=name)
-        part = self._part(told.storage, name)
-        wanted, there = math.prod(told.size) * dtype.itemsize, part.nbytes()
-        last = told.offset + sum((n - 1) * step for n, step in zip(told.size, told.stride, strict=True))
-        if wanted and (wanted > there or (last + 1) * dtype.itemsize > there):
-            raise ForeignFormatError(
-                f"declares {wanted:,} bytes of values, but stores {there:,}",
-                tensor=name,
-                remedy="save an expanded tensor as .clone()",
-            )
-        if not wanted:
-            return torch.empty(told.size, dtype=dtype)
-        try:
-            tensor = torch.empty(0, dtype=dtype).set_(part, told.offset, told.size, told.stride)
-            return tensor.neg() if told.negative else tensor
-        except (RuntimeError, TypeError) as err:
-            raise TensorError("has no plain values", tensor=name, remedy="store a plain tensor") from err
-
-    def _part(self, storage: PickledStorage, name: str) -> Any:
-        """The bytes of a storage, mapped; copied where they do not lie as their dtype wants."""
-        import torch
-
-        if storage.key not in self.stored.places:
-            raise ForeignFormatError("has no storage in the file", tensor=name)
-        offset, length = self.stored.places[storage.key]
-        itemsize = _itemsize(storage.dtype)
-        if storage.numel * itemsize > length:
-            raise ForeignFormatError(
-                f"declares {storage.numel * itemsize:,} bytes of values, but stores {length:,}", tensor=name
-            )
-        if storage.key not in self.parts:
-            if self.mapped is None:
-                self.mapped = torch.UntypedStorage.from_file(str(self.path), False, self.size)
-            part = self.mapped[offset : offset + length]
-            self.parts[storage.key] = part.clone() if offset % ALIGNED else part
-        return self.parts[storage.key]
-
-
-def _itemsize(dtype: str | None) -> int:
-    import torch
-
-    return 1 if dtype is None else int(getattr(torch, dtype).itemsize)
 
 
 def _tensors(features: object) -> Iterator[torch.Tensor]:

@@ -54,13 +54,13 @@ def test_metadata_that_are_none(tmp_path: Path, given: list[str], words: str) ->
 
 def test_keyed_samples_and_the_choice_is_shown(tmp_path: Path) -> None:
     source, encoded = tmp_path / "x.npz", tmp_path / "x.cauf"
-    np.savez(source, **{f"p{i}": VALUES + np.float32(i) for i in range(40)})
+    arrays: dict[str, Any] = {f"p{i}": VALUES + np.float32(i) for i in range(40)}
+    np.savez(source, **arrays)
     shown = run("encode", source, "-o", encoded)[1]
     assert "keyed  40 samples by key; --no-keyed makes them tensors of one sample" in shown
     assert "tensor: 40 samples of [8, 6] fp32" in shown
     assert json.loads(run("info", "--json", encoded)[1])["content"] == "keyed"
     assert run("verify", "--deep", encoded)[0] == 0
-    assert run("decode", encoded)[0] == 2  # the source is there
     assert run("decode", encoded, "-o", tmp_path / "y.npz")[0] == 0
     with np.load(tmp_path / "y.npz") as found:
         assert list(found) == [f"p{i}" for i in range(40)]

@@ -155,10 +155,17 @@ class Trap:
         return exec, ("open('trapped', 'w')",)
 
 
-def torch_file(value: Any, *, legacy: bool = False) -> Make:
+def torch_file(value: Any, *, legacy: bool = False, protocol: int = 2) -> Make:
     return lambda path: torch.save(
-        value() if callable(value) else value, path, _use_new_zipfile_serialization=not legacy
+        value() if callable(value) else value,
+        path,
+        _use_new_zipfile_serialization=not legacy,
+        pickle_protocol=protocol,
     )
+
+
+def plain_pickle(protocol: int) -> Make:
+    return lambda path: path.write_bytes(pickle.dumps({"x": Trap()}, protocol))
 
 
 def with_pickle(data: bytes, *, method: int = zipfile.ZIP_STORED) -> Make:
@@ -195,7 +202,7 @@ def pickled_array(shape: Any, data: bytes, dtype: str = "f4", *, protocol: int =
     class Array:
         def __reduce__(self) -> Any:
             state = (1, shape, np.dtype(dtype), False, data)
-            return np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), state  # type: ignore[attr-defined]
+            return np.zeros(0).__reduce__()[0], (np.ndarray, (0,), b"b"), state
 
     return pickle.dumps({"x": Array()}, protocol)
 
@@ -243,8 +250,8 @@ PT: dict[str, Make] = {
     "quantised": torch_file(lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.quint8)),
     "legacy_storage": legacy_storage,
     "itself": torch_file(itself),
-    **{f"code_{n}": (lambda path, n=n: torch.save({"x": Trap()}, path, pickle_protocol=n)) for n in (3, 4, 5)},
-    **{f"plain_{n}": (lambda path, n=n: path.write_bytes(pickle.dumps({"x": Trap()}, n))) for n in (2, 3, 4, 5)},
+    **{f"code_{n}": torch_file({"x": Trap()}, protocol=n) for n in (3, 4, 5)},
+    **{f"plain_{n}": plain_pickle(n) for n in (2, 3, 4, 5)},
     "array_terabyte": with_pickle(pickled_array((1 << 40,), b"")),
     "array_overflow": with_pickle(pickled_array((1 << 40, 1 << 40, 4), bytes(16))),
     "array_negative": with_pickle(pickled_array((-4, -1), bytes(16))),
