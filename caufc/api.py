@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +17,7 @@ from .decoder.file_decoder import FileDecoder
 from .encoder.encoder import Encoder
 from .encoder.report import Report
 from .errors import OptionError
-from .features import atomic_output, from_arrays, to_source
+from .features import atomic_output, check_metadata, from_arrays, to_source
 from .limits import DEFAULT_LIMITS, Limits
 from .options import layouts_for_structure, make_options
 from .reader import Info, Reader
@@ -44,11 +44,14 @@ def make_encoder(
     *,
     layout: Any = None,
     profile: str | Path | ProfileFile | None = None,
+    keyed: bool | None = None,
+    meta: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Encoder:
     """The encoder of features; the options are those of :func:`encode`."""
-    source = to_source(features, layouts_for_structure(layout))
+    source = to_source(features, layouts_for_structure(layout), keyed=keyed)
+    source = replace(source, metadata=check_metadata({**source.metadata, **(meta or {})}))
     chosen = None if profile is None else find_profile(profile)
     names = [tensor.name for tensor in source.tensors]
     settings = make_options(names, source.dimensions, layout=layout, profile=chosen, **options)
@@ -95,13 +98,16 @@ def encode(
     weights: str | Path | None = None,
     embed_weights: bool = True,
     outliers: str | None = None,
+    keyed: bool | None = None,
+    meta: Mapping[str, str] | None = None,
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress | None = None,
 ) -> bytes:
     """Encode features to the bytes of a ``.cauf`` file.
 
     Args:
-        features: a numpy or torch tensor, dicts of such (nested too), or a list of samples, ragged or not.
+        features: a numpy or torch tensor, dicts of such (nested too), or a list of samples, ragged or not; with text,
+            numbers, booleans and None among them, which come back as they are.
         arch: architecture ID (``timm/resnet50``); its plugin supplies layouts and value alignment.
         tap: where the features were taken; one name, or a dict by tensor name.
         layout: meaning of the axes (``b c h w``); one expression, or a dict by tensor name; guessed when None.
@@ -127,6 +133,9 @@ def encode(
         embed_weights: copy weights that do not ship with caufc into the file.
         outliers: ``keep`` stores values beyond the learned codec's range exactly, ``clip`` loses them; None keeps them
             unless ``truncate`` gives the range.
+        keyed: whether the entries of a dict are samples by key, which are coded as a list is; None for 32 alike ones or
+            more, unless their names are numbers or paths that differ in one index, and they could be one batch.
+        meta: metadata of the file, texts by name; :attr:`Info.metadata` has them.
         limits: of the decoders that are to read the file.
         progress: called with (what, values done, values in all).
 
@@ -159,6 +168,8 @@ def encode(
         weights=weights,
         embed_weights=embed_weights,
         outliers=outliers,
+        keyed=keyed,
+        meta=meta,
         limits=limits,
         progress=progress,
     )
@@ -303,4 +314,4 @@ def _collect(decoder: FileDecoder) -> Any:
         collector.add(chunk)
     frameworks = [config.framework for config in decoder.configs]
     dtypes = [config.dtype for config in decoder.configs]
-    return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, collector.arrays())
+    return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, collector.arrays(), tuple(decoder.keys))

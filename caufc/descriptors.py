@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, get_args
@@ -234,6 +234,7 @@ class FeatureFormat:
         dump: as ``write``, to a binary stream, which may not be able to seek. Without it ``write`` makes a temporary
             file, which is then copied.
         framework: what ``write`` and ``dump`` take; None for tensors of either framework.
+        with_metadata: texts by name -> the format, whose files get them; None where it has no place for them.
     """
 
     suffix: str
@@ -248,6 +249,7 @@ class FeatureFormat:
     plan: Callable[[Tree, Sequence[tuple[int, ...]], Sequence[str]], tuple[bytes, Sequence[Place]]] | None = None
     dump: Callable[[Any, IO[bytes]], None] | None = None
     framework: Framework | None = None
+    with_metadata: Callable[[Mapping[str, str]], FeatureFormat] | None = None
 
     @property
     def origin(self) -> str:

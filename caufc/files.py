@@ -16,7 +16,7 @@ from .catalog import lookup_of
 from .coders.config import TensorConfig
 from .coders.side_files import ProfileFile, WeightsFile
 from .container_files import FileSink, located, open_binary, read_at_of
-from .decoder.file_decoder import DecodedChunk
+from .decoder.file_decoder import ChunkDecoder, DecodedChunk
 from .decoder.lookup import Lookup
 from .decoder.random_access import FileReader
 from .decoder.recovery import Recovery
@@ -237,10 +237,10 @@ class _Decoding:
             with located(self.source), open_binary(self.source) as file:
                 reader = FileReader(read_at_of(file), file.seek(0, 2), self.lookup, self.limits)
                 decoder, samples = reader.in_order(), len(reader)
-                writer = self._writer(decoder.structure, decoder.configs, samples)
+                writer = self._writer(reader.chunks, samples, reader.index.keys or ())
                 with _closing(writer):
                     for chunk in decoder.samples():
-                        _put(writer, decoder.structure, chunk)
+                        _put(writer, decoder.structure, decoder.configs, chunk)
                         size = decoder.bytes_out * samples // max(1, decoder.count)
                         self.progress("decode", decoder.bytes_out, size)
         except MemoryError as err:
@@ -258,13 +258,14 @@ class _Decoding:
             whole = file.seek(0, 2)
             found = Recovery(read_at_of(file), whole, self.lookup, self.limits)
             structure, configs = found.chunks.structure, found.chunks.configs
-            writer = self._writer(structure, configs, found.samples)
+            writer = self._writer(found.chunks, found.samples, found.keys)
             numel = size = 0
             with _closing(writer):
                 for chunk in found.decode():
-                    _put(writer, structure, chunk)
-                    numel += sum(np.size(sample) for tensor in chunk.tensors for sample in tensor)
-                    size += sum(sample.nbytes for tensor in chunk.tensors for sample in tensor)
+                    _put(writer, structure, configs, chunk)
+                    values = [block for config, block in zip(configs, chunk.tensors, strict=True) if not config.noted]
+                    numel += sum(np.size(sample) for tensor in values for sample in tensor)
+                    size += sum(sample.nbytes for tensor in values for sample in tensor)
                     self.progress("recover", chunk.first + chunk.count, found.samples)
         return self._decoded(found.samples, len(configs), numel, whole, size, lost=tuple(found.lost))
 
@@ -285,8 +286,12 @@ class _Decoding:
             warnings=tuple(self.warnings),
         )
 
-    def _writer(self, structure: Structure, configs: Sequence[TensorConfig], samples: int) -> Writer:
+    def _writer(self, chunks: ChunkDecoder, samples: int, keys: Sequence[str | int]) -> Writer:
+        structure, configs = chunks.structure, chunks.configs
         suffix = self._settle(structure, configs)
+        if chunks.metadata and find_format(suffix, plugin_formats(suffix)).with_metadata is None:
+            names = ", ".join(chunks.metadata)
+            self.warnings.append(f"{suffix} has no place for metadata ({names}): caufc info shows them")
         path = None if self.path is None else Path(self.path)
         if path is not None:
             remove_stale(path)
@@ -305,6 +310,8 @@ class _Decoding:
                 ],
                 samples,
                 plugin_formats(suffix),
+                metadata=chunks.metadata,
+                keys=keys,
                 force=self.force,
             )
         except CaufError as err:
@@ -322,9 +329,9 @@ def _closing(writer: Writer) -> Iterator[None]:
     writer.close()
 
 
-def _put(writer: Writer, structure: Structure, chunk: DecodedChunk) -> None:
-    for number, block in enumerate(chunk.tensors):
-        if structure.kind != "batch":
+def _put(writer: Writer, structure: Structure, configs: Sequence[TensorConfig], chunk: DecodedChunk) -> None:
+    for number, (config, block) in enumerate(zip(configs, chunk.tensors, strict=True)):
+        if structure.kind != "batch" or config.noted:
             writer.put(number, chunk.first, list(block))
         else:
             writer.put(number, chunk.first, block if isinstance(block, np.ndarray) else np.stack(block))

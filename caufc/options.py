@@ -221,6 +221,7 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
     profile = None if options.get("profile") is None else find_profile(options["profile"])
     named = (options.get(key) or {} for key in ("tap", "layout", "align", "truncate", "reads"))
     names = sorted({"*"}.union(*named))
-    rest = {name: value for name, value in options.items() if name != "profile"}
+    apart = ("profile", "keyed", "meta")  # what is about the input, not about its tensors
+    rest = {name: value for name, value in options.items() if name not in apart}
     made = make_options(names, dict.fromkeys(names, 0), profile=profile, **rest)
     return {**options, "profile": profile, "weights": made.weights}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, SupportsIndex
 
+from .bitstream import note_value
 from .catalog import lookup_of
 from .coders.config import TensorConfig
 from .coders.registry import codec_of_all
@@ -18,7 +20,7 @@ from .decoder.random_access import FileReader
 from .errors import InputError
 from .features import from_arrays
 from .limits import DEFAULT_LIMITS, Limits
-from .types import Structure
+from .types import Branch, Note, Structure, Tree
 
 __all__ = ["Info", "Reader", "info_of", "sample_object"]
 
@@ -58,21 +60,26 @@ class Reader:
     def __len__(self) -> int:
         return len(self._reader)
 
-    def __getitem__(self, number: SupportsIndex | slice) -> Any:
+    def __getitem__(self, number: SupportsIndex | slice | str) -> Any:
         """Sample ``number``, or a list of the samples of a slice; negative numbers count from the end.
+
+        Keyed samples are found by their key too, if it is text.
 
         Raises:
             IndexError: if there is no such sample.
-            TypeError: if it is neither number nor slice.
+            KeyError: if no sample has such a key.
+            TypeError: if it is neither number, slice nor key.
             InputError: if the reader is closed.
             FormatError: if its chunk is damaged.
         """
         if self._file.closed:
             raise InputError("the reader is closed", file=self.name, remedy="open the file again")
         count = len(self)
+        if isinstance(number, str) and self._reader.chunks.keyed:
+            return self[self.find(number)]
         if isinstance(number, slice):
             return [self[index] for index in range(*number.indices(count))]
-        if not hasattr(number, "__index__"):
+        if isinstance(number, str) or not hasattr(number, "__index__"):
             raise TypeError(f"samples are numbered; '{type(number).__name__}' is neither a number nor a slice")
         number = operator.index(number)
         if not -count <= number < count:
@@ -80,6 +87,28 @@ class Reader:
         with located(self.name):
             arrays = self._reader.sample(number % count)
         return sample_object(self._reader.chunks.configs, self._reader.chunks.structure.tree, arrays)
+
+    def keys(self) -> list[str | int]:
+        """Keys of keyed samples, in order; they are found without decoding the samples.
+
+        Raises:
+            InputError: if samples have no keys.
+        """
+        return list(self._numbers())
+
+    def find(self, key: str | int) -> int:
+        """The number of the sample of a key.
+
+        Raises:
+            InputError: if samples have no keys.
+            KeyError: if no sample has this key.
+        """
+        return self._numbers()[key]
+
+    def _numbers(self) -> Mapping[str | int, int]:
+        if not self._reader.chunks.keyed:
+            raise InputError("its samples have no keys", file=self.name, remedy="give the number of a sample")
+        return self._reader.numbers
 
     def __iter__(self) -> Iterator[Any]:
         return (self[number] for number in range(len(self)))
@@ -119,6 +148,8 @@ class Info:
         profile: content hash of the profile that the file needs, in hex.
         indexed: whether it has an index.
         weights: content hash of the weights that the file needs, in hex.
+        metadata: texts by name.
+        notes: what stands beside tensors and is the same for all samples, by name.
     """
 
     version: str
@@ -132,10 +163,12 @@ class Info:
     profile: str | None
     indexed: bool
     weights: str | None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
+        """As plain data; notes that JSON does not have as text."""
+        return {**asdict(self), "metadata": dict(self.metadata), "notes": {k: _plain(v) for k, v in self.notes.items()}}
 
 
 def sample_object(configs: tuple[TensorConfig, ...], tree: Any, arrays: list[Any]) -> Any:
@@ -170,4 +203,28 @@ def info_of(reader: FileReader) -> Info:
         profile=None if header.profile is None else header.profile.hex(),
         indexed=header.indexed,
         weights=None if header.weights is None else header.weights.hex(),
+        metadata=chunks.metadata,
+        notes=_notes(chunks.structure.tree),
     )
+
+
+def _notes(tree: Tree, path: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Notes of a structure by dotted name."""
+    if isinstance(tree, Note):
+        return {".".join(path): note_value(tree.data)}
+    found: dict[str, Any] = {}
+    if isinstance(tree, Branch):
+        for name, child in zip(tree.names, tree.children, strict=True):
+            found |= _notes(child, (*path, str(name)))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A note as JSON can hold it."""
+    if isinstance(value, dict):
+        return {str(name): _plain(child) for name, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(child) for child in value]
+    if isinstance(value, bytes) or (isinstance(value, float) and not math.isfinite(value)):
+        return repr(value)
+    return value

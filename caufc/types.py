@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 __all__ = [
     "DTYPES",
     "FLOATS",
+    "FOREIGN",
+    "NOTE",
     "AnyArray",
     "Arrays",
     "Branch",
     "Framework",
     "Leaf",
+    "Note",
     "Place",
     "Progress",
     "Structure",
@@ -46,10 +49,30 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
     "uint32": np.dtype("<u4"),
     "uint64": np.dtype("<u8"),
     "bool": np.dtype("?"),
+    "fp8_e4m3fn": np.dtype("u1"),
+    "fp8_e5m2": np.dtype("u1"),
+    "fp8_e4m3fnuz": np.dtype("u1"),
+    "fp8_e5m2fnuz": np.dtype("u1"),
+    "fp8_e8m0fnu": np.dtype("u1"),
+    "note": np.dtype("u1"),
 }
-"""dtype name -> how numpy holds it. ``bf16`` has no numpy type: its bits travel as uint16."""
+"""dtype name -> how numpy holds it: what numpy has no type for (:data:`FOREIGN`) as its bits, notes as bytes."""
 
 FLOATS = frozenset({"fp32", "fp16", "bf16", "fp64"})
+"""dtypes that may be coded with loss."""
+
+FOREIGN: Mapping[str, str] = {
+    "bf16": "bfloat16",
+    "fp8_e4m3fn": "float8_e4m3fn",
+    "fp8_e5m2": "float8_e5m2",
+    "fp8_e4m3fnuz": "float8_e4m3fnuz",
+    "fp8_e5m2fnuz": "float8_e5m2fnuz",
+    "fp8_e8m0fnu": "float8_e8m0fnu",
+}
+"""dtypes that numpy has no type for -> their name in torch and ml_dtypes."""
+
+NOTE = "note"
+"""The dtype of notes that differ from sample to sample: one note is a row of bytes."""
 
 
 class Leaf(Protocol):
@@ -83,8 +106,19 @@ class Branch:
     children: tuple[Tree, ...]
 
 
-Tree = int | Branch
-"""A nested structure whose leaves are tensor numbers."""
+@dataclass(frozen=True)
+class Note:
+    """What stands beside tensors and is none: text, a number, a boolean, None, bytes, or lists and dicts of such.
+
+    Args:
+        data: its bytes (``bitstream/note.py``).
+    """
+
+    data: bytes
+
+
+Tree = int | Branch | Note
+"""A nested structure whose leaves are tensor numbers, and notes that are the same for all samples."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +126,10 @@ class Structure:
     """How tensors and samples make up the object that came in.
 
     ``batch``: every leaf's first axis counts samples. ``list``/``tuple``: a sequence of samples, each shaped like the
-    tree. ``single``: the tree is the one sample.
+    tree. ``single``: the tree is the one sample. ``keyed``: a dict of samples, each shaped like the tree.
     """
 
-    kind: Literal["batch", "list", "tuple", "single"]
+    kind: Literal["batch", "list", "tuple", "single", "keyed"]
     tree: Tree
 
 
@@ -144,6 +178,7 @@ def tensor_names(tree: Tree) -> list[str]:
     def walk(node: Tree, path: tuple[str, ...]) -> None:
         if isinstance(node, int):
             found[node] = ".".join(path)
+        if not isinstance(node, Branch):
             return
         for name, child in zip(node.names, node.children, strict=True):
             walk(child, (*path, str(name)))

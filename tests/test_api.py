@@ -213,6 +213,8 @@ def test_inspect(minilm: Any, tmp_path: Path) -> None:
         "profile": None,
         "indexed": True,
         "weights": None,
+        "metadata": {},
+        "notes": {},
     }
     assert caufc.inspect(path.read_bytes()) == info
 

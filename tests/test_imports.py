@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "coders": GROUND | CORE,
     "encoder": GROUND | CORE | {"coders"},
     "decoder": GROUND | CORE | {"coders"},
-    "features": GROUND | PLUGGED | {"encoder"},
+    "features": GROUND | PLUGGED | {"encoder", "bitstream"},
     "hookspecs": GROUND,
     "plugin_loader": GROUND | PLUGGED,
     "plugin_runtime": GROUND | PLUGGED,
@@ -84,7 +84,8 @@ THIRD_PARTY: dict[str, set[str]] = {
 DECODER_LOADS = (
     *("align", "align.base", "align.format", "align.statistics", "align.value"),
     *("bitstream", "bitstream.block", "bitstream.chunk", "bitstream.header", "bitstream.index"),
-    *("bitstream.msgpack_array", "bitstream.record", "bitstream.section", "bitstream.varint"),
+    *("bitstream.keys", "bitstream.metadata", "bitstream.msgpack_array", "bitstream.note", "bitstream.record"),
+    *("bitstream.section", "bitstream.varint"),
     *("codec", "codec.buckets", "codec.entropy", "codec.rans", "codec.tables"),
     *("codec.hyperprior", "codec.hyperprior.constants", "codec.hyperprior.float_network"),
     *("codec.hyperprior.integer_network", "codec.hyperprior.layers", "codec.hyperprior.tiles"),

@@ -47,6 +47,7 @@ class LoadedFeatures:
             [tensor.framework for tensor in whole.tensors],
             [tensor.dtype for tensor in whole.tensors],
             [_own(tensor.block(0, kept)) for tensor in whole.tensors],
+            (whole.keys or ())[:kept],
         )
         source = to_source(held, layouts)
         if not sum(tensor.numel for tensor in source.tensors):

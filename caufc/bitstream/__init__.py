@@ -4,14 +4,20 @@ from .block import Block, BlockParser, block_bytes, checksum
 from .chunk import MAX_SAMPLES, Chunk, chunk_bytes, parse_chunk, work_of
 from .header import CONTENTS, SIGNATURE, VERSION, Header, HeaderParser, leaves
 from .index import TAIL_BYTES, End, Index, end_bytes, index_bytes, parse_end, parse_index
-from .record import MAX_TEXT, AlignmentRecord, RecordBranch, Shape, TensorRecord
+from .keys import Key
+from .metadata import METADATA, metadata_of, metadata_section
+from .note import MAX_NOTE, MAX_NOTE_IN_HEADER, note_bytes, note_value
+from .record import MAX_TEXT, AlignmentRecord, RecordBranch, RecordTree, Shape, TensorRecord
 from .section import Section, parse_section, section_bytes
 from .varint import Cursor, varint
 
 __all__ = [
     "CONTENTS",
+    "MAX_NOTE",
+    "MAX_NOTE_IN_HEADER",
     "MAX_SAMPLES",
     "MAX_TEXT",
+    "METADATA",
     "SIGNATURE",
     "TAIL_BYTES",
     "VERSION",
@@ -24,7 +30,9 @@ __all__ = [
     "Header",
     "HeaderParser",
     "Index",
+    "Key",
     "RecordBranch",
+    "RecordTree",
     "Section",
     "Shape",
     "TensorRecord",
@@ -34,6 +42,10 @@ __all__ = [
     "end_bytes",
     "index_bytes",
     "leaves",
+    "metadata_of",
+    "metadata_section",
+    "note_bytes",
+    "note_value",
     "parse_chunk",
     "parse_end",
     "parse_index",

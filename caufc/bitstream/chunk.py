@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..errors import MalformedError
 from ..limits import Limits
+from .keys import Key, keys_bytes, parse_keys
 from .record import Shape
 from .varint import Cursor, varint
 
@@ -26,6 +27,7 @@ class Chunk:
         shapes: for every tensor, the shape of every sample, without a sample axis.
         payloads: for every tensor, the codec's bytes.
         symbols_checksum: CRC-32 over the symbols of all tensors.
+        keys: of keyed samples; None for others.
     """
 
     first: int
@@ -33,6 +35,7 @@ class Chunk:
     shapes: tuple[tuple[tuple[int, ...], ...], ...]
     payloads: tuple[bytes | memoryview, ...]
     symbols_checksum: int
+    keys: tuple[Key, ...] | None = None
 
 
 def chunk_bytes(chunk: Chunk, templates: Sequence[Shape]) -> bytes:
@@ -44,11 +47,14 @@ def chunk_bytes(chunk: Chunk, templates: Sequence[Shape]) -> bytes:
     for payload in chunk.payloads:
         out += varint(len(payload))
     out += chunk.symbols_checksum.to_bytes(4, "little")
-    return bytes(out) + b"".join(chunk.payloads)
+    keys = b"" if chunk.keys is None else keys_bytes(chunk.keys)
+    return bytes(out) + b"".join(chunk.payloads) + keys
 
 
-def parse_chunk(body: memoryview, templates: Sequence[Shape], offset: int, limits: Limits) -> Chunk:
-    """Read the body of a chunk block.
+def parse_chunk(
+    body: memoryview, templates: Sequence[Shape], offset: int, limits: Limits, *, keyed: bool = False
+) -> Chunk:
+    """Read the body of a chunk block; that of a keyed file ends with keys.
 
     Raises:
         LimitError: if its samples have too many values, or there are too many arrays.
@@ -68,8 +74,9 @@ def parse_chunk(body: memoryview, templates: Sequence[Shape], offset: int, limit
     lengths = [cursor.varint() for _ in templates]
     symbols_checksum = int.from_bytes(cursor.take(4), "little")
     payloads = tuple(cursor.take(length) for length in lengths)
+    keys = parse_keys(cursor, count, limits) if keyed else None
     cursor.end()
-    return Chunk(first, count, tuple(shapes), payloads, symbols_checksum)
+    return Chunk(first, count, tuple(shapes), payloads, symbols_checksum, keys)
 
 
 def work_of(shape: Sequence[int]) -> int:

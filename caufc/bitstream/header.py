@@ -10,15 +10,15 @@ from ..errors import DamagedError, MalformedError, VersionError
 from ..limits import Limits
 from .block import CHECKSUM_BYTES, checksum
 from .msgpack_array import pack_array, trimmed, unpack_array
-from .record import RecordBranch, TensorRecord, field_list, malformed, number, pack_tree, text, unpack_tree
+from .record import RecordBranch, RecordTree, TensorRecord, field_list, malformed, number, pack_tree, text, unpack_tree
 from .varint import MAX_BYTES, Cursor, varint
 
 __all__ = ["CONTENTS", "PROFILE_ID_BYTES", "SIGNATURE", "VERSION", "Header", "HeaderParser", "leaves"]
 
 SIGNATURE = b"\x89CAUF\r\n\x1a"
 VERSION = (1, 0)
-CONTENTS = ("batch", "list", "tuple", "single", "profile", "weights")
-"""Content codes 0 to 5."""
+CONTENTS = ("batch", "list", "tuple", "single", "profile", "weights", "keyed")
+"""Content codes 0 to 6."""
 INDEXED = 1
 PROFILE_ID_BYTES = 8
 START = len(SIGNATURE) + len(VERSION)
@@ -43,7 +43,7 @@ class Header:
     profile: bytes | None = None
     indexed: bool = False
     gain: float | None = None
-    tree: int | RecordBranch | None = None
+    tree: RecordTree | None = None
     tensors: tuple[TensorRecord, ...] | None = None
     arch: str | None = None
     weights: bytes | None = None
@@ -172,10 +172,10 @@ def _check_tree(header: Header) -> None:
         raise malformed("the structure does not name every tensor once, in order", 52)
 
 
-def leaves(tree: int | RecordBranch) -> Iterator[int]:
+def leaves(tree: RecordTree) -> Iterator[int]:
     """Tensor numbers of a structure, from left to right."""
     if isinstance(tree, int):
         yield tree
-        return
-    for child in tree.children:
-        yield from leaves(child)
+    if isinstance(tree, RecordBranch):
+        for child in tree.children:
+            yield from leaves(child)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
 from ..errors import MalformedError
 from ..limits import Limits
+from .keys import Key, keys_bytes, parse_keys
 from .varint import Cursor, varint
 
 __all__ = ["TAIL_BYTES", "End", "Index", "end_bytes", "index_bytes", "parse_end", "parse_index"]
@@ -25,11 +26,13 @@ class Index:
         first: offset of the first chunk block in the file, in bytes.
         chunks: (block length in bytes, samples) of each chunk.
         starts: offset of each chunk block; None if they follow each other without gaps, as in every stored index.
+        keys: of keyed samples, in order; None for others.
     """
 
     first: int
     chunks: tuple[tuple[int, int], ...]
     starts: tuple[int, ...] | None = None
+    keys: tuple[Key, ...] | None = None
 
     def find(self, sample: int) -> tuple[int, int, int]:
         """Offset and length of the chunk block that holds a sample, and the chunk's first sample."""
@@ -79,11 +82,12 @@ class End:
 def index_bytes(index: Index) -> bytes:
     """The body of an index block [CAUF-0140]."""
     pairs = b"".join(varint(length) + varint(count) for length, count in index.chunks)
-    return varint(index.first) + varint(len(index.chunks)) + pairs
+    keys = b"" if index.keys is None else keys_bytes(index.keys)
+    return varint(index.first) + varint(len(index.chunks)) + pairs + keys
 
 
-def parse_index(body: memoryview, offset: int, limits: Limits) -> Index:
-    """Read the body of an index block.
+def parse_index(body: memoryview, offset: int, limits: Limits, *, keyed: bool = False) -> Index:
+    """Read the body of an index block; that of a keyed file holds the keys too.
 
     Raises:
         LimitError: if it lists more samples than a file may hold values.
@@ -94,9 +98,10 @@ def parse_index(body: memoryview, offset: int, limits: Limits) -> Index:
     if 2 * count > cursor.left:
         raise MalformedError(f"{count} chunks in {cursor.left} bytes", requirement=141, offset=offset)
     index = Index(first, tuple((cursor.varint(), cursor.varint()) for _ in range(count)))
-    cursor.end()
+    if not keyed:
+        cursor.end()
     limits.check("file_elements", index.samples)
-    return index
+    return replace(index, keys=parse_keys(cursor, index.samples, limits)) if keyed else index
 
 
 def end_bytes(end: End) -> bytes:

@@ -10,7 +10,10 @@ import msgpack
 
 from ..errors import MalformedError
 
-__all__ = ["pack_array", "trimmed", "unpack_array"]
+__all__ = ["check_depth", "no_extension", "no_map", "pack_array", "trimmed", "unpack_array"]
+
+Refusal = Callable[[str], MalformedError]
+"""What is wrong -> the error that says so."""
 
 OFFSET = 10
 
@@ -29,11 +32,29 @@ def pack_array(fields: list[Any]) -> bytes:
     return packed
 
 
-def _refuse(what: str) -> Callable[..., Any]:
+def no_map(refusal: Refusal) -> Callable[..., Any]:
+    """A hook for msgpack that refuses maps."""
+    return _refuse(refusal("a map"))
+
+
+def no_extension(refusal: Refusal) -> Callable[..., Any]:
+    """A hook for msgpack that refuses extension types."""
+    return _refuse(refusal("an extension type"))
+
+
+def _refuse(error: MalformedError) -> Callable[..., Any]:
     def hook(*_: Any) -> Any:
-        raise MalformedError(f"{what} in the header", requirement=42, offset=OFFSET)
+        raise error
 
     return hook
+
+
+def _in_header(what: str) -> MalformedError:
+    return MalformedError(f"{what} in the header", requirement=42, offset=OFFSET)
+
+
+def _deep_or_cut(what: str) -> MalformedError:
+    return MalformedError(f"the header is {what}", requirement=43 if "deep" in what else 41, offset=OFFSET)
 
 
 def unpack_array(data: bytes, nesting: int) -> list[Any]:
@@ -43,12 +64,12 @@ def unpack_array(data: bytes, nesting: int) -> list[Any]:
         MalformedError: if the bytes are no array, nested too deep, not canonical, or hold maps, extension types or
             numbers that are not finite.
     """
-    _check_depth(data, nesting)
+    check_depth(data, nesting, _deep_or_cut)
     try:
         value = msgpack.unpackb(
             data,
-            object_pairs_hook=_refuse("a map"),
-            ext_hook=_refuse("an extension type"),
+            object_pairs_hook=no_map(_in_header),
+            ext_hook=no_extension(_in_header),
             max_array_len=len(data),
             strict_map_key=False,
         )
@@ -72,8 +93,17 @@ def _packed(value: list[Any]) -> bytes | None:
         return None
 
 
-def _check_depth(data: bytes, nesting: int) -> None:
-    """Bound the depth before anything is built, so that no parser's stack is at risk."""
+def check_depth(data: bytes, nesting: int, refusal: Refusal) -> None:
+    """Bound the depth before anything is built, so that no parser's stack is at risk.
+
+    Args:
+        data: one msgpack value.
+        nesting: levels of structure; each takes two arrays.
+        refusal: makes the error for what is nested too deep, or cut.
+
+    Raises:
+        MalformedError: for these two.
+    """
     unpacker = msgpack.Unpacker(None, max_buffer_size=len(data) + 1)
     unpacker.feed(data)
     open_arrays: list[int] = []
@@ -86,7 +116,7 @@ def _check_depth(data: bytes, nesting: int) -> None:
             if data[unpacker.tell() : unpacker.tell() + 1] in ARRAY_HEADS:
                 open_arrays.append(unpacker.read_array_header())
                 if len(open_arrays) > 2 * nesting + 4:
-                    raise MalformedError("the header is nested too deep", requirement=43, offset=OFFSET)
+                    raise refusal("nested too deep")
             else:
                 unpacker.skip()
             if not any(open_arrays):
@@ -94,7 +124,7 @@ def _check_depth(data: bytes, nesting: int) -> None:
     except (msgpack.OutOfData, ValueError) as err:
         if isinstance(err, MalformedError):
             raise
-        raise MalformedError("the header is cut", requirement=41, offset=OFFSET) from err
+        raise refusal("cut") from err
 
 
 ARRAY_HEADS = frozenset([bytes([0x90 + n]) for n in range(16)] + [b"\xdc", b"\xdd"])

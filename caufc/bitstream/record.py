@@ -8,9 +8,20 @@ from typing import Any
 
 from ..errors import MalformedError
 from ..limits import Limits
+from ..types import Note
 from .msgpack_array import OFFSET, trimmed
+from .note import MAX_NOTE, NOTE_KIND, pack_note, unpack_note
 
-__all__ = ["MAX_TEXT", "AlignmentRecord", "RecordBranch", "Shape", "TensorRecord", "pack_tree", "unpack_tree"]
+__all__ = [
+    "MAX_TEXT",
+    "AlignmentRecord",
+    "RecordBranch",
+    "RecordTree",
+    "Shape",
+    "TensorRecord",
+    "pack_tree",
+    "unpack_tree",
+]
 
 MAX_TEXT = 4096
 """Most characters of a text [CAUF-0049]."""
@@ -25,7 +36,11 @@ class RecordBranch:
 
     kind: int
     names: tuple[str | int, ...]
-    children: tuple[int | RecordBranch, ...]
+    children: tuple[RecordTree, ...]
+
+
+RecordTree = int | RecordBranch | Note
+"""The structure of a sample: a tensor number, a branch, or a note that is the same for all samples."""
 
 
 @dataclass(frozen=True)
@@ -157,30 +172,55 @@ def _parameters(value: Any) -> tuple[int | float, ...] | None:
     return tuple(value)
 
 
-def pack_tree(tree: int | RecordBranch) -> Any:
+def pack_tree(tree: RecordTree) -> Any:
     """A structure as nested arrays [CAUF-0050]."""
     if isinstance(tree, int):
         return tree
+    if isinstance(tree, Note):
+        return pack_note(tree.data)
     return [tree.kind, list(tree.names), [pack_tree(child) for child in tree.children]]
 
 
-def unpack_tree(value: Any, limits: Limits, depth: int = 0) -> int | RecordBranch:
+def unpack_tree(value: Any, limits: Limits) -> RecordTree:
     """Read a structure.
 
     Raises:
         LimitError: if it is nested too deep.
         MalformedError: if it breaks the specification.
     """
-    limits.check("nesting", depth)
-    if type(value) is int:
-        return integer(value, "tensor number", (1 << 32) - 1) or 0
-    kind, names, children = field_list(value, 3, "a branch")
-    if type(kind) is not int or not 0 <= kind <= 2:
-        raise malformed(f"branch kind {kind!r}", 50)
-    if not isinstance(names, list) or not isinstance(children, list):
-        raise malformed("a branch without names and children", 51)
-    _check_names(kind, names, len(children))
-    return RecordBranch(kind, tuple(names), tuple(unpack_tree(child, limits, depth + 1) for child in children))
+    return _TreeReader(limits).node(value, 0)
+
+
+@dataclass
+class _TreeReader:
+    """Reads one structure; its notes share the bytes that are ``left``."""
+
+    limits: Limits
+    left: int = MAX_NOTE
+
+    def node(self, value: Any, depth: int) -> RecordTree:
+        """A part of the structure."""
+        self.limits.check("nesting", depth)
+        if type(value) is int:
+            return integer(value, "tensor number", (1 << 32) - 1) or 0
+        if isinstance(value, list) and value and type(value[0]) is int and value[0] == NOTE_KIND:
+            return self._note(value)
+        kind, names, children = field_list(value, 3, "a branch")
+        if type(kind) is not int or not 0 <= kind < NOTE_KIND:
+            raise malformed(f"branch kind {kind!r}", 50)
+        if not isinstance(names, list) or not isinstance(children, list):
+            raise malformed("a branch without names and children", 51)
+        _check_names(kind, names, len(children))
+        return RecordBranch(kind, tuple(names), tuple(self.node(child, depth + 1) for child in children))
+
+    def _note(self, value: list[Any]) -> Note:
+        try:
+            note = Note(unpack_note(value, self.left))
+        except MalformedError as err:
+            err.offset = OFFSET
+            raise
+        self.left -= len(note.data)
+        return note
 
 
 def _check_names(kind: int, names: Sequence[Any], children: int) -> None:

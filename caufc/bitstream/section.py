@@ -63,14 +63,14 @@ def parse_section(body: memoryview, offset: int, limits: Limits) -> Section:
     return Section(kind, tensor, ELEMENTS[element], data)
 
 
-def inflate(data: bytes, offset: int, limits: Limits) -> bytes:
-    """Inflate a raw deflate stream that must end with its data [CAUF-0092]."""
+def inflate(data: bytes, offset: int, limits: Limits, limit: str = "section_bytes") -> bytes:
+    """Inflate a raw deflate stream that must end with its data [CAUF-0092]; ``limit`` bounds what comes out."""
     unpacker = zlib.decompressobj(-15)
     try:
-        out = unpacker.decompress(data, min(limits.section_bytes + 1, sys.maxsize))
+        out = unpacker.decompress(data, min(getattr(limits, limit) + 1, sys.maxsize))
     except zlib.error as err:
         raise MalformedError(f"deflate: {err}", requirement=92, offset=offset) from err
-    limits.check("section_bytes", len(out))
+    limits.check(limit, len(out))
     if not unpacker.eof or unpacker.unused_data:
         raise MalformedError("deflate data is cut or has bytes behind it", requirement=92, offset=offset)
     return out

@@ -26,9 +26,12 @@ from .options import (
     force_option,
     input_format_option,
     json_option,
+    keyed_option,
     layout_option,
     limits_option,
+    meta_option,
     nonfinite_option,
+    parse_metas,
     quiet_option,
     reads_option,
     tap_option,
@@ -75,6 +78,8 @@ __all__ = ["command"]
 @effort_option
 @click.option("--index/--no-index", default=None, help="Index for random access.  [if there are several chunks]")
 @nonfinite_option
+@keyed_option
+@meta_option
 @input_format_option
 @limits_option
 @json_option
@@ -98,6 +103,7 @@ def encode(
     aligns: tuple[str, ...],
     reads: tuple[str, ...],
     truncates: tuple[str, ...],
+    metas: tuple[str, ...],
     no_embed_profile: bool,
     no_embed_weights: bool,
     suffix: str | None,
@@ -119,6 +125,7 @@ def encode(
         options = {
             **rest,
             **by_tensor(taps, layouts, aligns, truncates, reads),
+            "meta": parse_metas(metas),
             "embed_profile": not no_embed_profile,
             "embed_weights": not no_embed_weights,
         }

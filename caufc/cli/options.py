@@ -27,9 +27,12 @@ __all__ = [
     "force_option",
     "input_format_option",
     "json_option",
+    "keyed_option",
     "layout_option",
     "limits_option",
+    "meta_option",
     "nonfinite_option",
+    "parse_metas",
     "parse_range",
     "profile_option",
     "quiet_option",
@@ -65,6 +68,14 @@ reads_option = click.option(
     multiple=True,
     metavar="[T=]PART",
     help="What will be read of them: tokens (all), mean (pooled) or first (CLS).  [as the tap tells, or tokens]",
+)
+keyed_option = click.option(
+    "--keyed/--no-keyed",
+    default=None,
+    help="Entries of a dict are samples by key, or tensors of one.  [samples if 32 or more are alike]",
+)
+meta_option = click.option(
+    "--meta", "metas", multiple=True, metavar="NAME=TEXT", help="Text to keep in the file, as caufc info shows it."
 )
 encode_profile_option = click.option("--profile", metavar="NAME|FILE", help="Profile with what options leave open.")
 codec_option = click.option(
@@ -164,6 +175,23 @@ def by_tensor(
         "truncate": by_name("--truncate", truncates, parse_range),
         "reads": by_name("--reads", reads, str),
     }
+
+
+def parse_metas(given: Iterable[str]) -> dict[str, str] | None:
+    """``["run=a=b"]`` -> ``{"run": "a=b"}``; None if none was given.
+
+    Raises:
+        OptionError: for what is not NAME=TEXT, and for two texts of one name.
+    """
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise OptionError(f"metadata '{text}' is not NAME=TEXT", remedy="for example --meta model=esm2")
+        if name in found:
+            raise OptionError(f"--meta is given twice for '{name}'", remedy="give one text per name")
+        found[name] = value
+    return found or None
 
 
 def parse_range(text: str) -> tuple[float, float]:

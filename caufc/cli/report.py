@@ -28,6 +28,10 @@ __all__ = [
 ]
 
 
+SHOWN_TEXT = 80
+"""Characters of a text that are shown."""
+
+
 def as_json_text(data: dict[str, Any]) -> str:
     """One object on one line; strict JSON, ASCII only."""
     return json.dumps(data, allow_nan=False)
@@ -45,6 +49,8 @@ def encode_text(outcome: Outcome) -> str:
         f"  error  {_error(report)}",
         f"  time   {speed(report.bytes_in, report.seconds)}",
     ]
+    if report.content == "keyed":
+        lines.append(f"  keyed  {count(report.samples, 'sample')} by key; --no-keyed makes them tensors of one sample")
     lines += [_tensor(tensor, report.samples) for tensor in report.tensors[:SHOWN_TENSORS]]
     if len(report.tensors) > SHOWN_TENSORS:
         lines.append(f"  ... and {count(len(report.tensors) - SHOWN_TENSORS, 'more tensor')}")
@@ -128,6 +134,8 @@ def info_text(name: str, info: Info) -> str:
     ]
     if info.weights is not None:
         lines.insert(4, f"  weights  {info.weights}")
+    for what, texts in (("meta", info.metadata), ("note", info.notes)):
+        lines += [f"  {what:<8} {shown(name)}: {shown(_short(value))}" for name, value in texts.items()]
     rows = [("TENSOR", "DTYPE", "SAMPLE", "LAYOUT", "TAP", "CODEC", "ALIGNMENT")]
     for tensor in info.tensors[:SHOWN_TENSORS]:
         named = (shown(tensor[key] or "-") for key in ("layout", "tap", "codec", "alignment"))
@@ -136,6 +144,11 @@ def info_text(name: str, info: Info) -> str:
     if len(info.tensors) > SHOWN_TENSORS:
         lines.append(f"  ... and {count(len(info.tensors) - SHOWN_TENSORS, 'more tensor')}")
     return "\n".join(lines)
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= SHOWN_TEXT else f"{text[: SHOWN_TEXT - 3]}..."
 
 
 def verify_line(name: str, verdict: Verdict) -> str:

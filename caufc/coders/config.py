@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from ..bitstream import AlignmentRecord, Shape, TensorRecord
 from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
 from ..layouts import Layout
-from ..types import DTYPES, Arrays, Framework, Structure
+from ..types import DTYPES, NOTE, Arrays, Framework, Structure
 from .registry import Codec
 
 __all__ = ["DTYPE_CODES", "FRAMEWORKS", "MAX_CHANNELS", "TensorConfig", "record_of"]
 
 DTYPE_CODES = tuple(DTYPES)
-"""dtype codes 0 to 12, in the order of :data:`caufc.types.DTYPES`."""
+"""dtype codes 0 to 18, in the order of :data:`caufc.types.DTYPES`."""
 
 FRAMEWORKS: tuple[Framework, ...] = ("numpy", "torch")
 
@@ -64,6 +64,11 @@ class TensorConfig:
         if record is None:
             return "none"
         return f"{ALIGNMENT_KINDS[record.kind]}/{ALIGNMENT_SCOPES[record.scope]}"
+
+    @property
+    def noted(self) -> bool:
+        """Whether its samples are notes, and no features."""
+        return self.dtype == NOTE
 
     @property
     def item_size(self) -> int:

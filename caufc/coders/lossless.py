@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..bitstream import note_value
 from ..codec.lossless.codec import decode_lossless, encode_lossless
 from ..codec.lossless.grid import Lattice
 from ..codec.transform.grids import Geometry
@@ -89,6 +90,9 @@ class LosslessCoder:
         flat = decode_lossless(payload, total, self.dtype, rotate=self.rotate)
         if self.config.dtype == "bool" and total and int(flat.max()) > 1:
             raise MalformedError("a boolean that is neither 0 nor 1", requirement=303, tensor=self.config.name)
+        if self.config.noted:
+            for note in split(flat, shapes, stacked=False):
+                note_value(note.tobytes())
         return DecodedSymbols(flat, [flat.view(np.uint8).data])
 
     def reconstruct(self, symbols: DecodedSymbols, shapes: Shapes) -> Samples:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from ..bitstream import MAX_TEXT, Header, RecordBranch, Section, TensorRecord, leaves
+from ..bitstream import MAX_TEXT, Header, RecordBranch, RecordTree, Section, TensorRecord, leaves
 from ..codec.hyperprior.weights import WEIGHTS_SECTIONS
 from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
 from ..errors import InputError, LayoutError, MalformedError, UnsupportedError
 from ..layouts import Layout
-from ..types import FLOATS, Arrays, Branch, Structure, Tree, tensor_names
+from ..types import FLOATS, NOTE, Arrays, Branch, Structure, Tree, tensor_names
 from .config import DTYPE_CODES, FRAMEWORKS, TensorConfig
 from .registry import codec_of
 from .sections import arrays_of
@@ -59,7 +59,7 @@ def resolve(
         raise MalformedError(f"{len(records)} tensors, the structure has {len(names)}", requirement=52)
     configs = _configs(names, records, [*(base[1] if base else ()), *sections], weights)
     for config in configs:
-        if header.content == "batch" and None in config.template:
+        if header.content == "batch" and None in config.template and not config.noted:
             raise MalformedError("shapes vary within a batch", requirement=67, tensor=config.name)
     kind: Any = "single" if header.content == "profile" else header.content
     return Structure(kind, tree), configs, header.arch if header.arch is not None else profile.arch
@@ -84,21 +84,21 @@ def _joined(record: TensorRecord, default: TensorRecord) -> TensorRecord:
     return replace(record, **missing)
 
 
-def _tree(record: int | RecordBranch) -> Tree:
-    if isinstance(record, int):
+def _tree(record: RecordTree) -> Tree:
+    if not isinstance(record, RecordBranch):
         return record
     kind: Any = BRANCHES[record.kind]
     names = record.names if record.kind == 0 else tuple(range(len(record.children)))
     return Branch(kind, names, tuple(_tree(child) for child in record.children))
 
 
-def record_tree(tree: Tree) -> int | RecordBranch:
+def record_tree(tree: Tree) -> RecordTree:
     """A structure's tree as the header holds it.
 
     Raises:
         InputError: for a name that is too long for a header.
     """
-    if isinstance(tree, int):
+    if not isinstance(tree, Branch):
         return tree
     names = tree.names if tree.kind == "dict" else ()
     for name in names:
@@ -120,6 +120,8 @@ def _config(name: str, record: TensorRecord) -> TensorConfig:
             f"alignment {alignment.kind}, scope {alignment.scope} is unknown", remedy="upgrade caufc", tensor=name
         )
     dtype = DTYPE_CODES[record.dtype]
+    if dtype == NOTE and len(record.shape) != 1:
+        raise MalformedError(f"notes of {len(record.shape)} axes", requirement=503, tensor=name)
     layout = _layout(record, name)
     if codec.lossy and (dtype not in FLOATS or layout is None):
         raise MalformedError(f"the {codec.name} codec needs floats and a layout", requirement=200, tensor=name)

@@ -8,14 +8,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bitstream import Section
+from ..bitstream import METADATA, Section
 from ..errors import MalformedError, UnsupportedError
 from ..types import Arrays
 
-__all__ = ["ELEMENTS", "NUMBERS", "OFFSETS", "SCALES", "WIDE_OFFSETS", "arrays_of", "name_of", "section_of"]
+__all__ = [
+    "ELEMENTS",
+    "METADATA_NAME",
+    "NUMBERS",
+    "OFFSETS",
+    "SCALES",
+    "WIDE_OFFSETS",
+    "arrays_of",
+    "name_of",
+    "section_of",
+]
 
 OFFSETS, SCALES, WIDE_OFFSETS = "offset-codes", "scale-codes", "wide-offset-codes"
 """Sections of value alignment per channel ``[C]``."""
+
+METADATA_NAME = "metadata"
+"""The section of the file's own texts; no tensor's."""
 
 _TYPES: Mapping[str, tuple[int, str]] = {
     OFFSETS: (1, "<i2"),
@@ -43,6 +56,7 @@ _TYPES: Mapping[str, tuple[int, str]] = {
     "model-analysis-floats": (23, "<i4"),
     "hyper-analysis": (24, "<i2"),
     "hyper-analysis-floats": (25, "<i4"),
+    METADATA_NAME: (METADATA, "u1"),
     WIDE_OFFSETS: (27, "<i4"),
     "group-ranks": (28, "<i4"),
 }
@@ -82,6 +96,8 @@ def arrays_of(sections: Sequence[Section], tensors: int) -> dict[int, Arrays]:
     found: dict[int, dict[str, NDArray[Any]]] = {}
     for section in sections:
         name = name_of(section)
+        if name == METADATA_NAME:
+            continue
         if section.tensor >= tensors or section.element != ELEMENTS[name]:
             raise MalformedError(
                 f"section '{name}' for tensor {section.tensor}, elements {section.element}", requirement=94

@@ -14,6 +14,9 @@ __all__ = ["WorkMeter", "chunk_work"]
 ARRAY_BYTES = 128
 """What an array takes besides its values, about."""
 
+NOTE_FACTOR = 64
+"""Bytes that an object takes for a byte of its note, at most."""
+
 
 def chunk_work(coders: Sequence[TensorCoder], shapes: Sequence[Shapes], limits: Limits) -> Work:
     """What a chunk with these shapes, one list per tensor, costs.
@@ -47,6 +50,7 @@ class WorkMeter:
     limits: Limits
     samples: int = 0
     values: int = 0
+    noted: int = 0
     value_bytes: int = 0
     products: int = 0
     charged: int = field(default=0, repr=False)
@@ -61,12 +65,17 @@ class WorkMeter:
             sum(config.size(shape) for shape in of_tensor)
             for config, of_tensor in zip(self.configs, shapes, strict=True)
         ]
-        added = sum(size * config.item_size for size, config in zip(sizes, self.configs, strict=True))
+        added = sum(
+            size * config.item_size for size, config in zip(sizes, self.configs, strict=True) if not config.noted
+        )
+        notes = [size for size, config in zip(sizes, self.configs, strict=True) if config.noted]
         self.samples += count
         if not self.batch:
             self.limits.check("list_samples", self.samples)
             self.charged += ARRAY_BYTES * count * len(self.configs)
+        self.charged += ARRAY_BYTES * count * len(notes) + NOTE_FACTOR * sum(notes)
         self.values = self.limits.check("file_elements", self.values + sum(sizes))
+        self.noted += sum(notes)
         self.products = self.limits.check("file_products", self.products + work.products)
         self.value_bytes += added
         self.charged = self.limits.check("output_bytes", self.charged + added)

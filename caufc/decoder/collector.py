@@ -14,7 +14,7 @@ __all__ = ["Collector"]
 
 
 class Collector:
-    """Gathers chunks; gives one array per tensor for batches and singles, one per sample for lists."""
+    """Gathers chunks; gives one array per tensor for batches and singles, one per sample for lists and for notes."""
 
     def __init__(self, configs: Sequence[TensorConfig], structure: Structure) -> None:
         self.configs, self.structure = configs, structure
@@ -22,8 +22,8 @@ class Collector:
 
     def add(self, chunk: DecodedChunk) -> None:
         """Add the next chunk."""
-        for parts, samples in zip(self.parts, chunk.tensors, strict=True):
-            if self.structure.kind == "batch" and isinstance(samples, np.ndarray):
+        for config, parts, samples in zip(self.configs, self.parts, chunk.tensors, strict=True):
+            if self.structure.kind == "batch" and isinstance(samples, np.ndarray) and not config.noted:
                 parts.append(samples)
             else:
                 parts.extend(samples)
@@ -35,7 +35,7 @@ class Collector:
     def _joined(self, config: TensorConfig, parts: list[AnyArray]) -> AnyArray | list[AnyArray]:
         if self.structure.kind == "single":
             return np.asarray(parts[0], order="C")
-        if self.structure.kind != "batch":
+        if self.structure.kind != "batch" or config.noted:
             return [np.asarray(part, order="C") for part in parts]
         if not parts:
             return np.empty((0, *(size or 0 for size in config.template)), DTYPES[config.dtype])

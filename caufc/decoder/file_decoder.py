@@ -6,7 +6,19 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..bitstream import Block, Chunk, Header, Index, Section, checksum, parse_chunk, parse_end, parse_index
+from ..bitstream import (
+    Block,
+    Chunk,
+    Header,
+    Index,
+    Key,
+    Section,
+    checksum,
+    metadata_of,
+    parse_chunk,
+    parse_end,
+    parse_index,
+)
 from ..coders.base import DecodedSymbols, Samples, Work
 from ..coders.config import TensorConfig
 from ..coders.file_coders import coders_of
@@ -56,9 +68,15 @@ class ChunkDecoder:
         self.structure: Structure
         self.configs: tuple[TensorConfig, ...]
         self.structure, self.configs, self.arch = resolve(header, sections, base, weights)
+        self.metadata = metadata_of(sections)
         self.gain = 1.0 if header.gain is None else header.gain
         self.templates = [config.template for config in self.configs]
         self.coders = coders_of(self.configs, self.gain, limits)
+
+    @property
+    def keyed(self) -> bool:
+        """Whether samples have keys."""
+        return self.structure.kind == "keyed"
 
     def parse(self, block: Block) -> Chunk:
         """Read a chunk block.
@@ -67,7 +85,7 @@ class ChunkDecoder:
             LimitError: if it has too many values or arrays.
             MalformedError: if it breaks the specification.
         """
-        chunk = parse_chunk(block.body, self.templates, block.offset, self.limits)
+        chunk = parse_chunk(block.body, self.templates, block.offset, self.limits, keyed=self.keyed)
         if self.structure.kind == "single" and (chunk.first, chunk.count) != (0, 1):
             raise MalformedError("more than one sample in a single", requirement=113, offset=block.offset)
         return chunk
@@ -124,6 +142,7 @@ class FileDecoder:
         self.meter = WorkMeter(self.configs, self.structure.kind == "batch", limits)
         self.chunk_count = 0
         self.bytes_in = 0
+        self.keys: dict[Key, None] = {}
 
     @property
     def count(self) -> int:
@@ -132,8 +151,8 @@ class FileDecoder:
 
     @property
     def numel(self) -> int:
-        """Values so far."""
-        return self.meter.values
+        """Values so far, notes not counted."""
+        return self.meter.values - self.meter.noted
 
     @classmethod
     def of(cls, data: Iterator[bytes], lookup: Lookup, limits: Limits) -> FileDecoder:
@@ -180,13 +199,17 @@ class FileDecoder:
                     f"chunk from sample {chunk.first}, expected {self.count}", requirement=114, offset=block.offset
                 )
             self.meter.add(chunk.shapes, chunk.count, self.chunks_decoder.work(chunk))
+            self.keys |= dict.fromkeys(chunk.keys or ())
+            if self.chunks_decoder.keyed and len(self.keys) != self.count:
+                raise MalformedError("a key stands twice", requirement=505, offset=block.offset)
             self.chunk_count += 1
             lengths.append((block.length, chunk.count))
             yield chunk
             following = self.prelude.stream.block()
             self._check_gap(block, following)
             block = following
-        self._close(block, Index(start, tuple(lengths)))
+        keys = tuple(self.keys) if self.chunks_decoder.keyed else None
+        self._close(block, Index(start, tuple(lengths), keys=keys))
 
     def _check_gap(self, block: Block, following: Block) -> None:
         """An index can only hold if nothing stands between chunks."""
@@ -199,7 +222,12 @@ class FileDecoder:
         if indexed:
             if block.tag != "I":
                 raise MalformedError("no index", requirement=142, offset=block.offset)
-            if parse_index(block.body, block.offset, self.limits) != index:
+            found = parse_index(block.body, block.offset, self.limits, keyed=self.chunks_decoder.keyed)
+            if found.keys != index.keys and found.samples == index.samples:
+                raise MalformedError(
+                    "keys in the index are not those of the chunks", requirement=507, offset=block.offset
+                )
+            if found != index:
                 raise MalformedError("the index differs from the chunks", requirement=142, offset=block.offset)
             begin = block.offset
             block = self.prelude.stream.block()

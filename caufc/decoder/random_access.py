@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
-from ..bitstream import TAIL_BYTES, Block, BlockParser, Index, parse_end, parse_index
+from ..bitstream import TAIL_BYTES, Block, BlockParser, Index, Key, parse_end, parse_index
 from ..coders.prelude import BlockStream, Prelude, read_prelude
 from ..errors import DamagedError, LimitError, MalformedError
 from ..limits import Limits
@@ -46,6 +47,11 @@ class FileReader:
     def __len__(self) -> int:
         return self.index.samples
 
+    @cached_property
+    def numbers(self) -> Mapping[Key, int]:
+        """Number of the sample of every key, in order; empty where samples have none."""
+        return {key: number for number, key in enumerate(self.index.keys or ())}
+
     def in_order(self) -> FileDecoder:
         """A decoder of the whole file, from its first chunk on; header and sections are not read again."""
         seed, offset = self.prelude.stream.started().seed, self.prelude.first.offset
@@ -67,7 +73,8 @@ class FileReader:
 
     def _stored_index(self) -> Index:
         seed = self.prelude.stream.started().seed
-        index = stored_index(self.read_at, self.size, self.prelude.length, seed, self.limits)
+        keyed = self.chunks.keyed
+        index = stored_index(self.read_at, self.size, self.prelude.length, seed, self.limits, keyed=keyed)
         if index.first != self.prelude.first.offset:
             raise MalformedError("the index differs from the chunks", requirement=142, offset=index.end)
         return index
@@ -77,14 +84,19 @@ class FileReader:
         first = block = self.prelude.first
         chunks: list[tuple[int, int]] = []
         starts: list[int] = []
+        keys: list[Key] = []
         while block.tag == "C":
-            chunks.append((block.length, self.chunks.parse(block).count))
+            chunk = self.chunks.parse(block)
+            keys += chunk.keys or ()
+            chunks.append((block.length, chunk.count))
             starts.append(block.offset)
             block = self.prelude.stream.block()
         if block.tag != "E" or parse_end(block.body, False, block.offset).samples != sum(n for _, n in chunks):
             raise MalformedError("the end differs from the chunks", requirement=146, offset=block.offset)
         self.prelude.stream.finish()
-        return Index(first.offset, tuple(chunks), tuple(starts))
+        if len(set(keys)) != len(keys):
+            raise MalformedError("a key stands twice", requirement=505, offset=first.offset)
+        return Index(first.offset, tuple(chunks), tuple(starts), tuple(keys) if self.chunks.keyed else None)
 
     def sample(self, number: int) -> list[AnyArray]:
         """One sample, an array per tensor.
@@ -108,7 +120,7 @@ class FileReader:
         return self.chunks.samples(chunk)
 
 
-def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limits) -> Index:
+def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limits, *, keyed: bool = False) -> Index:
     """The index to which the last bytes of a file lead.
 
     Args:
@@ -117,6 +129,7 @@ def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limi
         begin: length of the header, in bytes.
         seed: the header's checksum.
         limits: checked before anything is read.
+        keyed: whether samples have keys.
 
     Raises:
         FormatError: if index or end are damaged or malformed, or the index cannot be one of these bytes.
@@ -134,7 +147,7 @@ def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limi
         raise DamagedError("no index where the last bytes point", offset=start) from err
     if index_block is None or end_block is None or (index_block.tag, end_block.tag) != ("I", "E"):
         raise DamagedError("no index and end where the last bytes point", offset=start)
-    index = parse_index(index_block.body, start, limits)
+    index = parse_index(index_block.body, start, limits, keyed=keyed)
     end = parse_end(end_block.body, True, end_block.offset)
     if end.samples != index.samples or parser.pending:
         raise MalformedError("index and end differ", requirement=146, offset=start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..bitstream import Block, BlockParser, Cursor, Header, Section, parse_end, parse_section
+from ..bitstream import Block, BlockParser, Cursor, Header, Key, Section, parse_end, parse_section
 from ..coders.prelude import BlockStream
 from ..coders.work import WorkMeter
 from ..errors import DamagedError, FormatError, LimitError
@@ -33,11 +33,12 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Whole:
-    """A whole chunk at an offset, with samples ``[first, first + count)``."""
+    """A whole chunk at an offset, with samples ``[first, first + count)``, and their keys if they have some."""
 
     offset: int
     first: int
     count: int
+    keys: tuple[Key, ...] | None
 
 
 class Recovery:
@@ -73,6 +74,11 @@ class Recovery:
         return sum(chunk.count for chunk in self.whole)
 
     @property
+    def keys(self) -> list[Key]:
+        """Keys of the samples that are there, if they have some."""
+        return [key for chunk in self.whole for key in chunk.keys or ()]
+
+    @property
     def lost(self) -> list[tuple[int, int | None]]:
         """Ranges ``[first, stop)`` of samples that are not; no stop where nobody knows how many there were."""
         gaps: list[tuple[int, int | None]] = []
@@ -100,7 +106,8 @@ class Recovery:
         """Where chunks may be, and the sections before them: as the index says if it is whole, else by a walk."""
         if header.indexed:
             try:
-                index = stored_index(self.read_at, self.size, self.begin, self.seed, self.limits)
+                keyed = header.content == "keyed"
+                index = stored_index(self.read_at, self.size, self.begin, self.seed, self.limits, keyed=keyed)
             except FormatError:
                 return self._walked()
             self.total = index.samples
@@ -173,7 +180,7 @@ class Recovery:
                 continue
             if chunk.first >= expected and (self.total is None or chunk.first + chunk.count <= self.total):
                 meter.add(chunk.shapes, chunk.count, work)
-                yield _Whole(offset, chunk.first, chunk.count)
+                yield _Whole(offset, chunk.first, chunk.count, chunk.keys)
                 expected = chunk.first + chunk.count
 
     def _announced_samples(self, offset: int) -> int | None:

@@ -49,7 +49,7 @@ def draft_tensors(
         InputError: for input that cannot be encoded as asked.
     """
     defaults = _defaults(source, profile)
-    total = max(1, sum(tensor.numel for tensor in source.tensors))
+    total = max(1, source.numel)
     values = options.effort.sample_of(total, profiled=profile is not None)
     drafting = options.codec.load("drafting")
     return [

@@ -47,7 +47,7 @@ class Encoder:
     ) -> None:
         self.source, self.options, self.profile = source, options, profile
         self.progress = progress
-        self.numel = sum(tensor.numel for tensor in source.tensors)
+        self.numel = source.numel
         self.chunk = options.chunk or _chunk_samples(source, self.numel)
         self.arch = options.arch or (profile.header.arch if profile else None)
 
@@ -87,7 +87,12 @@ class Encoder:
     def profile_of(self, configs: Sequence[TensorConfig]) -> bytes:
         """The bytes of a profile of these configurations."""
         header, sections = container_prelude(
-            self.source.structure, configs, gain=None, arch=self.arch, indexed=False, profile=None
+            self.source.structure,
+            configs,
+            gain=None,
+            arch=self.arch,
+            indexed=False,
+            profile=None,
         )
         return side_file_bytes(replace(header, content="profile"), sections)
 

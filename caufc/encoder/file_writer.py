@@ -149,6 +149,7 @@ class FileWriter:
             profile=profile if profile and (profile.shipped or not options.embed_profile) else None,
             weights=weights if any(plan.config.codec.weighted for plan in plans) else None,
             embed_weights=weights is not None and options.embed_weights and not weights.shipped,
+            metadata=self.source.metadata,
         )
 
     def _check_chunks(self, plans: Sequence[TensorPlan], coders: Sequence[TensorCoder]) -> None:
@@ -190,8 +191,9 @@ class FileWriter:
             for part in encoded.covered:
                 symbols = checksum(part, symbols)
             distortion.merge(encoded.distortion)
-            advance(sum(plan.config.size(shape) for shape in of_tensor))
-        chunk = Chunk(start, stop - start, tuple(shapes), tuple(payloads), symbols)
+            advance(0 if plan.config.noted else sum(plan.config.size(shape) for shape in of_tensor))
+        keys = None if self.source.keys is None else self.source.keys[start:stop]
+        chunk = Chunk(start, stop - start, tuple(shapes), tuple(payloads), symbols, keys)
         return chunk_bytes(chunk, [plan.config.template for plan in plans])
 
     def _close(
@@ -201,7 +203,7 @@ class FileWriter:
         if not header.indexed:
             put(block_bytes("E", end_bytes(End(samples, None)), seed))
             return
-        index = block_bytes("I", index_bytes(Index(first, tuple(lengths))), seed)
+        index = block_bytes("I", index_bytes(Index(first, tuple(lengths), keys=self.source.keys)), seed)
         end = block_bytes("E", end_bytes(End(samples, 0)), seed)
         put(index)
         put(block_bytes("E", end_bytes(End(samples, len(index) + len(end))), seed))

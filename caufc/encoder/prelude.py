@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..bitstream import AlignmentRecord, Header, Section, TensorRecord
+from ..bitstream import AlignmentRecord, Header, Section, TensorRecord, metadata_section
 from ..codec.hyperprior.weights import DECODER_SECTIONS, WEIGHTS_SECTIONS
 from ..coders.config import TensorConfig, record_of
 from ..coders.resolve import record_tree, resolve
-from ..coders.sections import ELEMENTS, NUMBERS, OFFSETS, SCALES, name_of, section_of
+from ..coders.sections import ELEMENTS, METADATA_NAME, NUMBERS, OFFSETS, SCALES, name_of, section_of
 from ..coders.side_files import ProfileFile, WeightsFile
 from ..types import Structure
 
@@ -26,6 +26,7 @@ def container_prelude(
     profile: ProfileFile | None,
     weights: WeightsFile | None = None,
     embed_weights: bool = False,
+    metadata: Mapping[str, str] | None = None,
 ) -> tuple[Header, list[Section]]:
     """Header and sections of a file; what its profile says is left out, what only the profile has is emptied.
 
@@ -38,6 +39,7 @@ def container_prelude(
         profile: that the file relies on.
         weights: that its tensors of the learned codec need.
         embed_weights: copy the decoder's part of them into the file, instead of naming them.
+        metadata: of the file, texts by name.
     """
     records: tuple[TensorRecord, ...] | None = tuple(record_of(config) for config in configs)
     sections = [
@@ -48,6 +50,8 @@ def container_prelude(
     ]
     if weights is not None and embed_weights:
         sections += [section for section in weights.sections if name_of(section) in DECODER_SECTIONS]
+    if metadata:
+        sections.append(metadata_section(metadata))
     tree = None if structure.tree == 0 else record_tree(structure.tree)
     header = Header(
         content=structure.kind,
@@ -75,7 +79,7 @@ def _relying(
         tensors=None if all(record == TensorRecord() for record in shorter) else shorter,
         arch=None if header.arch == profile.header.arch else header.arch,
     )
-    there = {(name_of(s), s.tensor): s.data for s in profile.sections}
+    there = {(name_of(s), s.tensor): s.data for s in profile.sections if name_of(s) != METADATA_NAME}
     absent = [
         Section(NUMBERS[name], number, ELEMENTS[name], b"")
         for name, number in there

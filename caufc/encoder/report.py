@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..coders.registry import codec_of_all
-from ..types import DTYPES, Structure
+from ..types import DTYPES, NOTE, Structure
 from .file_writer import FilePass
 from .plan import TensorPlan
 from .rate_control import RateControl
@@ -63,6 +63,7 @@ class Report:
         arch: architecture ID.
         codec: the codec that was asked for.
         tensors: one entry per tensor.
+        content: what samples are: ``batch``, ``list``, ``tuple``, ``single`` or ``keyed``.
         warnings: what the user should know, a sentence each.
     """
 
@@ -81,6 +82,7 @@ class Report:
     arch: str | None
     codec: str
     tensors: tuple[TensorReport, ...] = ()
+    content: str = "batch"
     warnings: tuple[str, ...] = field(default=())
 
     @property
@@ -106,7 +108,7 @@ def report_of(source: Source, arch: str | None, done: FilePass, control: RateCon
     """
     distortion = done.distortion
     return Report(
-        bytes_in=sum(tensor.numel * DTYPES[tensor.dtype].itemsize for tensor in source.tensors),
+        bytes_in=sum(tensor.numel * DTYPES[tensor.dtype].itemsize for tensor in source.tensors if tensor.dtype != NOTE),
         bytes_out=done.bytes_out,
         numel=control.numel,
         samples=source.samples,
@@ -121,6 +123,7 @@ def report_of(source: Source, arch: str | None, done: FilePass, control: RateCon
         arch=arch,
         codec=codec_of_all(plan.config.codec for plan in done.plans).name,
         tensors=tuple(_tensor_report(plan, source.structure, done.gain) for plan in done.plans),
+        content=source.structure.kind,
         warnings=(*(plan.warning for plan in done.plans if plan.warning), *control.warnings),
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from ..types import AnyArray, Framework, Leaf, Structure
+from ..bitstream import Key
+from ..types import NOTE, AnyArray, Framework, Leaf, Structure
 
 __all__ = ["Source", "SourceTensor"]
 
@@ -47,11 +48,26 @@ class SourceTensor:
 
 @dataclass(frozen=True)
 class Source:
-    """An input as a structure and its tensors; ``samples`` counts them."""
+    """An input as a structure and its tensors.
+
+    Args:
+        structure: of the samples.
+        tensors: by tensor number.
+        samples: how many.
+        metadata: of the file, texts by name.
+        keys: of keyed samples, in order; None for others.
+    """
 
     structure: Structure
     tensors: tuple[SourceTensor, ...]
     samples: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    keys: tuple[Key, ...] | None = None
+
+    @property
+    def numel(self) -> int:
+        """Values of all tensors, notes not counted."""
+        return sum(tensor.numel for tensor in self.tensors if tensor.dtype != NOTE)
 
     @property
     def dimensions(self) -> dict[str, int]:

@@ -6,6 +6,7 @@ from .atomic import AtomicFile, atomic_output, remove_stale
 from .formats import known_suffixes, read, sniff
 from .leaf import ArrayLeaf, FileLeaf
 from .lists import parse_shard, read_entries, read_list, shard
+from .metadata import check_metadata
 from .pt import waste
 from .spool import spool_stdin
 from .structure import from_arrays, to_source
@@ -17,6 +18,7 @@ __all__ = [
     "FileLeaf",
     "Writer",
     "atomic_output",
+    "check_metadata",
     "from_arrays",
     "known_suffixes",
     "open_writer",

@@ -8,13 +8,15 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 
 from ..errors import CaufError, ForeignFormatError
 from ..limits import Limits
 
-__all__ = ["members", "unzipping"]
+__all__ = ["data_offset", "members", "unzipping"]
 
 _ENCRYPTED = 1
+_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 
 
 @contextmanager
@@ -71,3 +73,14 @@ def members(archive: zipfile.ZipFile, file: str, size: int, limits: Limits) -> l
         raise ForeignFormatError("its members are larger than the archive", file=file)
     limits.check("output_bytes", sum(info.file_size for info in found))
     return found
+
+
+def data_offset(stream: FileIO, info: zipfile.ZipInfo, size: int, file: str) -> int:
+    """Where a stored member's bytes begin: after its local header, which has a length of its own."""
+    stream.seek(info.header_offset)
+    raw = stream.read(_LOCAL_HEADER.size)
+    signature, _, _, method, _, _, _, _, _, name, extra = _LOCAL_HEADER.unpack(raw)
+    offset = info.header_offset + _LOCAL_HEADER.size + name + extra
+    if signature != b"PK\x03\x04" or method != info.compress_type or offset + info.file_size > size:
+        raise ForeignFormatError("damaged zip archive: a local header differs", file=file, tensor=info.filename)
+    return int(offset)

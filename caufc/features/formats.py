@@ -8,8 +8,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..bitstream import SIGNATURE
 from ..descriptors import FeatureFormat, normal_suffix
-from ..errors import CaufError, InputError, MissingPackageError, PluginError, StorageError, UnknownNameError
+from ..errors import (
+    CaufError,
+    ForeignFormatError,
+    InputError,
+    MissingPackageError,
+    PluginError,
+    StorageError,
+    UnknownNameError,
+)
 from ..hookspecs import hookimpl
 from ..limits import DEFAULT_LIMITS, Limits
 from ..packages import is_installed
@@ -34,6 +43,9 @@ __all__ = [
 
 ENCODED = ".cauf"
 """The suffix of what features are encoded to."""
+
+BY_CONTENT = (".", ".bin", ".ckpt", ".pth", ".pkl", ".pickle")
+"""Suffixes that do not tell a format (a name without one has the first): the file's first bytes do."""
 
 BUILT_IN = (npy.FORMAT, npz.FORMAT, pt.FORMAT, safetensors.FORMAT)
 """The formats that come with caufc."""
@@ -172,7 +184,8 @@ def read(
 
     Args:
         path: the file.
-        suffix: the format, where the file's own suffix does not tell.
+        suffix: the format, where the file's own suffix does not tell. ``.pth``, ``.ckpt``, ``.bin``, ``.pkl`` and
+            names without a suffix tell none: what such a file holds is seen by its first bytes.
         extra: formats of plugins.
         limits: what the file may ask for.
 
@@ -195,6 +208,8 @@ def read(
     if not stat.S_ISREG(mode):
         raise StorageError("is not a regular file", file=str(path), remedy="pipe it to '-' instead")
     wanted = normal_suffix(path.suffix if suffix is None else suffix)
+    if wanted in BY_CONTENT and not any(wanted in item.suffixes for item in extra):
+        wanted = _shown_by_content(path)
     try:
         item = find_format(wanted, extra)
         check_installed(item)
@@ -234,6 +249,20 @@ def sniff(path: Path) -> str | None:
         except CaufError:
             return None
     return _recognised(head, names)
+
+
+def _shown_by_content(path: Path) -> str:
+    found = sniff(path)
+    if found is None:
+        with open_input(path) as stream, storing(str(path)):
+            encoded = stream.read(len(SIGNATURE)) == SIGNATURE
+        if encoded:
+            return ENCODED
+        known = ", ".join(item.suffix for item in BUILT_IN)
+        raise ForeignFormatError(
+            "its first bytes are those of no feature file", file=str(path), remedy=f"caufc reads {known}"
+        )
+    return found
 
 
 def _recognised(head: bytes, names: Sequence[str] | None) -> str | None:

@@ -15,10 +15,10 @@ from numpy.lib import format as _npy_format
 from ..descriptors import FeatureFormat, Problem
 from ..errors import ForeignFormatError, TensorError
 from ..limits import DEFAULT_LIMITS, Limits
-from ..types import DTYPES, Leaf, Place, Structure, Tree
+from ..types import DTYPES, Branch, Leaf, Place, Structure, Tree
 from .leaf import FileLeaf, FileStamp, FortranLeaf, extent, open_input, storing
 from .output import saving
-from .structure import samples_problem
+from .problems import array_problem, note_problem, samples_problem
 from .tensors import dtype_name
 
 __all__ = ["FORMAT", "ArrayHeader", "leaf_at", "npy_format", "read", "read_header"]
@@ -148,12 +148,11 @@ def _dump(features: Any, stream: IO[bytes]) -> None:
 
 
 def _problem(structure: Structure, names: Sequence[str], dtypes: Sequence[str]) -> Problem | None:
-    if structure.kind in ("list", "tuple"):
-        return samples_problem(structure, names)
-    if "bf16" in dtypes:
-        return "bf16", names[dtypes.index("bf16")]
     tree = structure.tree
-    return None if isinstance(tree, int) else (f"a {tree.kind} of tensors", names[0] if names else None)
+    found = samples_problem(structure, names) or note_problem(structure, names, dtypes) or array_problem(names, dtypes)
+    if found is not None or not isinstance(tree, Branch):
+        return found
+    return f"a {tree.kind} of tensors", names[0] if names else None
 
 
 FORMAT = FeatureFormat(

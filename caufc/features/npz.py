@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,18 +11,17 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..descriptors import FeatureFormat, Problem
-from ..errors import ForeignFormatError, StorageError
+from ..errors import ForeignFormatError, InputError, StorageError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..types import AnyArray, Framework, Leaf, Structure
-from .archive import members, unzipping
+from .archive import data_offset, members, unzipping
 from .leaf import FileStamp, FortranLeaf, blank, fill, open_input, settle, storing
 from .npy import ArrayHeader, leaf_at, npy_format, read_header
 from .output import saving
-from .structure import dict_problem
+from .problems import array_problem, dict_problem, samples_problem
 
 __all__ = ["FORMAT", "read"]
 
-_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _BLOCK = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _NAME_BYTES = 60_000
@@ -61,21 +59,10 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Leaf]:
                     tensor=name,
                 )
             if info.compress_type == zipfile.ZIP_STORED:
-                found[name] = leaf_at(path, stamp, _data_offset(stream, info, stamp.size, file) + begin, header)
+                found[name] = leaf_at(path, stamp, data_offset(stream, info, stamp.size, file) + begin, header)
             else:
                 found[name] = _deflated(path, stamp, info, begin, header)
     return found
-
-
-def _data_offset(stream: FileIO, info: zipfile.ZipInfo, size: int, file: str) -> int:
-    """Where a stored member's bytes begin: after its local header, which has a length of its own."""
-    stream.seek(info.header_offset)
-    raw = stream.read(_LOCAL_HEADER.size)
-    signature, _, _, method, _, _, _, _, _, name, extra = _LOCAL_HEADER.unpack(raw)
-    offset = info.header_offset + _LOCAL_HEADER.size + name + extra
-    if signature != b"PK\x03\x04" or method != info.compress_type or offset + info.file_size > size:
-        raise ForeignFormatError("damaged zip archive: a local header differs", file=file, tensor=info.filename)
-    return int(offset)
 
 
 def _deflated(path: Path, stamp: FileStamp, info: zipfile.ZipInfo, begin: int, header: ArrayHeader) -> Leaf:
@@ -167,6 +154,8 @@ def _dump(features: Mapping[str, Any], stream: IO[bytes]) -> None:
     """Save as ``numpy.savez`` does, which cannot take names such as ``file``; the same input gives the same bytes."""
     with _archive(stream) as archive:
         for name, array in features.items():
+            if not isinstance(name, str) or not _is_name(name):
+                raise InputError(".npz cannot hold this name", tensor=str(name), remedy="write .pt")
             with archive.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True) as member:
                 npy_format.write_array(member, array, allow_pickle=False)
 
@@ -187,9 +176,9 @@ def _archive(stream: IO[bytes]) -> Iterator[zipfile.ZipFile]:
 
 
 def _problem(structure: Structure, names: Sequence[str], dtypes: Sequence[str]) -> Problem | None:
-    if structure.kind not in ("list", "tuple") and "bf16" in dtypes:
-        return "bf16", names[dtypes.index("bf16")]
-    return dict_problem(structure, names, _is_name)
+    if structure.kind in ("list", "tuple"):
+        return samples_problem(structure, names)
+    return array_problem(names, dtypes) or dict_problem(structure, names, dtypes, _is_name)
 
 
 def _is_name(name: str) -> bool:

@@ -1,85 +1,73 @@
-"""``.pt`` and ``.pth`` files, read with ``weights_only=True`` and never otherwise: no code of a file is ever run."""
+"""Files of ``torch.save``, and plain pickles: no code of a file is ever run, nor anything imported that it names."""
 
 from __future__ import annotations
 
-import pickle
-import re
-import struct
+import mmap
 import sys
 import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ..descriptors import FeatureFormat
-from ..errors import CaufError, ForeignFormatError, LimitError, TensorError
+from ..errors import ForeignFormatError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..packages import needing
-from .archive import members, unzipping
+from .archive import data_offset, members, unzipping
 from .leaf import FileStamp, open_input, storing
 from .output import saving
-from .tensors import as_leaf
+from .pickle_machine import NeedsCodeError, PickleError, PickleMachine
+from .pickled import PickledStorage, makers_of, storage_of
+from .pickled_object import NODES_PER_TENSOR, PickledObject, Stored, itemsize
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["FORMAT", "read", "waste"]
 
-LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-"""How a file of torch before 1.6 begins: a pickle of its magic number."""
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+"""What files of torch before 1.6 begin with, as a pickle."""
 
-PICKLE_BYTES = 1 << 26
-"""The most bytes of the pickle that tells the structure."""
+PICKLE_BYTES = 1 << 30
+"""The most bytes of the pickle that tells the structure; numpy arrays lie in it."""
 
-NODES_PER_TENSOR = 64
-"""The most nodes and samples of a file, as a multiple of the limit on tensors; shared branches count each time."""
+PLAIN_HEADS = tuple(bytes([0x80, protocol]) for protocol in (2, 3, 4, 5))
+"""How pickles of the protocols begin that are read."""
 
-# Global, class and function are how torch names what it would have to import; the numbers are pickle's own operators
-# that make instances (INST, OBJ, EXT1, EXT2, EXT4, NEWOBJ_EX, STACK_GLOBAL).
-_NEEDS_CODE = re.compile(r"global|class|function|allowlist|TorchScript|operand (105|111|130|131|132|146|147)\b", re.I)
-_GLOBAL = re.compile(r"GLOBAL ([\w.]{1,120})")
-"""How torch names what a pickle would import."""
-
-_LOAD_ERRORS = (
-    pickle.UnpicklingError,
-    struct.error,
-    RuntimeError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    AssertionError,
-    ArithmeticError,
-    ImportError,
-    MemoryError,
-)
+CURES = {
+    "DynamicCache": "save [(layer.keys, layer.values) for layer in cache.layers]",
+    "DynamicLayer": "save [(layer.keys, layer.values) for layer in cache.layers]",
+    "Output": "save dict(output)",
+    "BatchEncoding": "save dict(batch)",
+    "BatchFeature": "save dict(batch)",
+    "Namespace": "save vars(namespace)",
+    "PosixPath": "save str(path)",
+    "DataFrame": "save frame.to_dict('list')",
+}
+"""End of a class's name -> what to save in its place."""
 
 
 def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
-    """The object in a ``.pt`` file, torch tensors at its leaves; values of zip files are mapped, not read.
+    """The object in a file of ``torch.save``, or in a plain pickle of dicts, lists and numpy arrays.
+
+    Pickle protocols are 2 to 5. Values of zip files and of files from before torch 1.6 are mapped, not read.
 
     Raises:
         StorageError: if the file cannot be read.
-        ForeignFormatError: if it is no file of ``torch.save``, is damaged, needs code to be read, or declares tensors
-            larger than what it stores.
+        ForeignFormatError: if it is no such file, is damaged, needs code to be read, or declares tensors larger than
+            what it stores.
         TensorError: for tensors without plain values (sparse, quantised, meta).
         LimitError: for too many tensors, levels or bytes.
         MissingPackageError: if torch is not installed.
     """
     file = str(path)
     with open_input(path) as stream, storing(file):
-        magic = stream.read(len(LEGACY_MAGIC))
-        zipped = magic.startswith(b"PK\x03\x04")
-        if not zipped and magic != LEGACY_MAGIC:
-            raise ForeignFormatError("not a file of torch.save", file=file)
-        stored = _check_archive(stream, file, limits) if zipped else None
-    loaded = _load(path, mmap=zipped)
-    tensors = _tensors(loaded, file, limits)
-    _check_tensors(tensors, file, limits)
-    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for _, tensor in tensors}
-    if stored is not None and sum(storages.values()) > stored:
-        raise ForeignFormatError("its tensors need more bytes than it stores", file=file)
-    return loaded
+        size = FileStamp.of(stream).size
+        zipped = stream.read(4) == b"PK\x03\x04"
+        stored = _from_archive(stream, size, file, limits) if zipped else _from_pickles(stream, size, file, limits)
+    with needing("torch", "a .pt file"):
+        return PickledObject(path, size, stored, limits).settled()
 
 
 def waste(features: object) -> int:
@@ -88,7 +76,7 @@ def waste(features: object) -> int:
         return 0
     covered: dict[int, int] = {}
     sizes: dict[int, int] = {}
-    for _, tensor in _tensors(features, None, DEFAULT_LIMITS):
+    for tensor in _tensors(features):
         if _is_plain(tensor):
             address = tensor.untyped_storage().data_ptr()
             sizes[address] = tensor.untyped_storage().nbytes()
@@ -96,13 +84,31 @@ def waste(features: object) -> int:
     return sum(max(size - covered[address], 0) for address, size in sizes.items())
 
 
-def _check_archive(stream: Any, file: str, limits: Limits) -> int:
-    """Check the zip archive before torch opens it; returns the bytes that it stores for values."""
-    size = FileStamp.of(stream).size
+def _from_archive(stream: Any, size: int, file: str, limits: Limits) -> Stored:
+    """A zip archive: one pickle, and a member for every storage."""
     with unzipping(file), zipfile.ZipFile(stream) as archive:
         found = members(archive, file, size, Limits(tensors=2 * limits.tensors, output_bytes=limits.output_bytes))
+        _check_members(found, file)
+        pickles = [info for info in found if info.filename.rpartition("/")[2] == "data.pkl"]
+        if len(pickles) != 1:
+            raise ForeignFormatError("a zip archive, but not of torch.save", file=file)
+        prefix = pickles[0].filename.removesuffix("data.pkl")
+        order = next((archive.read(info) for info in found if info.filename == f"{prefix}byteorder"), b"little")
+        data = archive.read(pickles[0])
+        storages = [info for info in found if info.filename.startswith(f"{prefix}data/")]
+        places = {
+            info.filename.removeprefix(f"{prefix}data/"): (data_offset(stream, info, size, file), info.file_size)
+            for info in storages
+        }
+    if order.strip() != b"little":
+        raise ForeignFormatError("its values are big-endian", file=file, remedy="save it on a little-endian machine")
+    with _unpickling(file):
+        return Stored(_machine(data, limits).load(), places)
+
+
+def _check_members(found: list[zipfile.ZipInfo], file: str) -> None:
     if any(info.filename.rpartition("/")[2] == "constants.pkl" for info in found):
-        raise _needs_code(file)  # TorchScript
+        raise _needs_code(file, "TorchScript")
     for info in found:
         if info.compress_type != zipfile.ZIP_STORED:
             raise ForeignFormatError(
@@ -110,112 +116,88 @@ def _check_archive(stream: Any, file: str, limits: Limits) -> int:
             )
         if info.filename.endswith(".pkl") and info.file_size > PICKLE_BYTES:
             raise ForeignFormatError(f"a pickle of {info.file_size:,} bytes", file=file, tensor=info.filename)
-    pickles = [info for info in found if info.filename.rpartition("/")[2] == "data.pkl"]
-    if len(pickles) != 1:
-        raise ForeignFormatError("a zip archive, but not of torch.save", file=file)
-    prefix = pickles[0].filename.removesuffix("data.pkl") + "data/"
-    return sum(info.file_size for info in found if info.filename.startswith(prefix))
 
 
-def _load(path: Path, *, mmap: bool) -> Any:
-    with needing("torch", "a .pt file"):
-        import torch
+def _from_pickles(stream: Any, size: int, file: str, limits: Limits) -> Stored:
+    """A plain pickle; or a file from before torch 1.6: magic, protocol, machine, object, keys, then the storages."""
+    stream.seek(0)
+    if stream.read(2) not in PLAIN_HEADS:
+        raise ForeignFormatError("not a file of torch.save, and no pickle of protocol 2 to 5", file=file)
+    data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+    seen: dict[str, PickledStorage] = {}
+    machine = _machine(data, limits, seen)
+    with _unpickling(file):
+        value = machine.load()
+        if value != LEGACY_MAGIC:
+            if machine.at != size or seen:
+                raise PickleError("bytes follow the pickle")
+            return Stored(value, {})
+        machine.load()
+        about = machine.load()
+        value, keys = machine.load(), machine.load()
+        if not isinstance(about, dict) or about.get("little_endian") is not True:
+            raise PickleError("values that are big-endian")
+        return Stored(value, _placed(keys, seen, data, machine.at, size))
 
-    file = str(path)
+
+def _placed(
+    keys: object, seen: Mapping[str, PickledStorage], data: memoryview, at: int, size: int
+) -> dict[str, tuple[int, int]]:
+    """Where the storages of a file from before torch 1.6 lie: each behind its number of values."""
+    if not isinstance(keys, list) or set(keys) != seen.keys() or len(keys) != len(seen):
+        raise PickleError("storages that no tensor has")
+    places: dict[str, tuple[int, int]] = {}
+    for key in keys:
+        length = seen[key].numel * itemsize(seen[key].dtype)
+        if int.from_bytes(data[at : at + 8], "little") != seen[key].numel or at + 8 + length > size:
+            raise PickleError(f"a storage of another size than the {length:,} bytes that are declared")
+        places[key] = (at + 8, length)
+        at += 8 + length
+    return places
+
+
+def _machine(data: bytes | memoryview, limits: Limits, seen: dict[str, PickledStorage] | None = None) -> PickleMachine:
+    def persistent(identity: object) -> object:
+        found = storage_of(identity)
+        if seen is not None and seen.setdefault(found.key, found) != found:
+            raise PickleError("a storage that is declared twice")
+        return found
+
+    return PickleMachine(data, makers_of(len(data)), persistent, NODES_PER_TENSOR * limits.tensors)
+
+
+@contextmanager
+def _unpickling(file: str) -> Iterator[None]:
+    """Turn the machine's errors into ours, about a file."""
     try:
-        with storing(file):
-            return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
-    except RecursionError as err:
-        raise ForeignFormatError("is nested too deep", file=file) from err
-    except CaufError:
-        raise
-    except _LOAD_ERRORS as err:
-        if isinstance(err, pickle.UnpicklingError | RuntimeError) and _NEEDS_CODE.search(_reason(err)):
-            raise _needs_code(file, _GLOBAL.search(_reason(err))) from err
-        raise ForeignFormatError(f"torch cannot read it: {_reason(err)[:120]}", file=file) from err
+        yield
+    except NeedsCodeError as err:
+        raise _needs_code(file, str(err)) from err
+    except PickleError as err:
+        raise ForeignFormatError(str(err), file=file) from err
 
 
-def _needs_code(file: str, needed: re.Match[str] | None = None) -> ForeignFormatError:
+def _needs_code(file: str, needed: str) -> ForeignFormatError:
+    cure = next((cure for name, cure in CURES.items() if needed.endswith(name)), None)
+    module = needed.partition(".")[0]
+    if cure is None and module == "torch":
+        cure = "save tensors, dicts and lists only, as model.state_dict() is"
     return ForeignFormatError(
-        f"the pickle needs code to be read, which caufc never runs{f': {needed[1]}' if needed else ''}",
+        f"the pickle needs code to be read, which caufc never runs: {needed[:120]}",
         file=file,
-        remedy="save tensors, dicts and lists only: model.state_dict(), torch.from_numpy(array)",
+        remedy=cure or "save tensors, arrays, dicts, lists, text and numbers only: dict(x), vars(x) or x._asdict()",
     )
 
 
-def _reason(err: BaseException) -> str:
-    """What torch found, without the advice that it wraps around it (which speaks of code in any case)."""
-    text = str(err)
-    if isinstance(err, pickle.UnpicklingError) and "WeightsUnpickler error:" in text:
-        text = text.partition("WeightsUnpickler error:")[2].partition("Check the documentation")[0]
-    return " ".join(text.split()) or type(err).__name__
-
-
-def _tensors(features: object, file: str | None, limits: Limits) -> list[tuple[str, torch.Tensor]]:
-    """The torch tensors of a nested object with their dotted names, each as often as it is named.
-
-    Raises:
-        TensorError: for a Python number, if ``file`` is given.
-        LimitError: for too many levels or nodes, as an object that contains itself has.
-    """
+def _tensors(features: object) -> Iterator[torch.Tensor]:
+    """The torch tensors of a nested object, each as often as it is named."""
     import torch
 
-    found: list[tuple[str, torch.Tensor]] = []
-    nodes = 0
-
-    def walk(node: object, path: tuple[str, ...]) -> None:
-        nonlocal nodes
-        if isinstance(node, torch.Tensor):
-            found.append((".".join(path), node))
-        elif file is not None and isinstance(node, bool | int | float | complex):
-            raise TensorError(
-                f"is a scalar ({type(node).__name__}), not a tensor",
-                file=file,
-                tensor=".".join(path),
-                remedy="save torch.tensor(...)",
-            )
-        elif isinstance(node, dict | list | tuple):
-            limits.check("nesting", len(path) + 1)
-            for key, child in node.items() if isinstance(node, dict) else enumerate(node):
-                nodes += 1
-                if nodes > NODES_PER_TENSOR * limits.tensors:
-                    raise LimitError("tensors", nodes, limits.tensors)
-                walk(child, (*path, str(key) if isinstance(key, str | int) else type(key).__name__))
-
-    try:
-        walk(features, ())
-    except LimitError as err:
-        raise err.locate(file=file) from None
-    return found
-
-
-def _check_tensors(tensors: list[tuple[str, torch.Tensor]], file: str, limits: Limits) -> None:
-    """Charge every name, and compare each tensor with its storage: a stride of 0 makes 4 TiB of a few bytes."""
-    total = 0
-    for name, tensor in tensors:
-        if not _is_plain(tensor):
-            raise _refusal(tensor, name).locate(file=file)
-        size = tensor.numel() * tensor.element_size()
-        stored = tensor.untyped_storage().nbytes()
-        if size > stored:
-            raise ForeignFormatError(
-                f"declares {size:,} bytes of values, but stores {stored:,}",
-                file=file,
-                tensor=name,
-                remedy="save an expanded tensor as .clone()",
-            )
-        total += size
-        if total > limits.output_bytes:
-            raise LimitError("output_bytes", total, limits.output_bytes).locate(file=file, tensor=name)
-
-
-def _refusal(tensor: torch.Tensor, name: str) -> CaufError:
-    """Why a tensor that is not plain is refused."""
-    try:
-        as_leaf(tensor, name)
-    except CaufError as err:
-        return err
-    return TensorError("has no plain values", tensor=name, remedy="store a plain tensor")
+    if isinstance(features, torch.Tensor):
+        yield features
+    elif isinstance(features, dict | list | tuple):
+        for child in features.values() if isinstance(features, dict) else features:
+            yield from _tensors(child)
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:
@@ -264,7 +246,7 @@ FORMAT = FeatureFormat(
     requires=("torch",),
     read_within=read,
     recognise=lambda head, names: (
-        head.startswith(LEGACY_MAGIC) or any(name.rpartition("/")[2] == "data.pkl" for name in names or ())
+        head.startswith(PLAIN_HEADS) or any(name.rpartition("/")[2] == "data.pkl" for name in names or ())
     ),
     problem=lambda _structure, _names, _dtypes: None,
     dump=_dump,

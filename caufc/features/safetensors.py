@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from ..descriptors import FeatureFormat, Problem
-from ..errors import ForeignFormatError, TensorError
+from ..errors import ForeignFormatError, InputError, TensorError
 from ..limits import DEFAULT_LIMITS, Limits
-from ..types import DTYPES, Branch, Leaf, Place, Structure, Tree
+from ..types import DTYPES, Branch, Place, Structure, Tree
 from .leaf import FileLeaf, FileStamp, extent, open_input, storing
+from .metadata import NamedTensors
 from .output import saving
-from .structure import dict_problem
+from .problems import dict_problem
 from .tensors import as_leaf
 
 __all__ = ["FORMAT", "problem", "read"]
@@ -37,6 +38,11 @@ CODES = {
     "U32": "uint32",
     "U64": "uint64",
     "BOOL": "bool",
+    "F8_E4M3": "fp8_e4m3fn",
+    "F8_E5M2": "fp8_e5m2",
+    "F8_E4M3FNUZ": "fp8_e4m3fnuz",
+    "F8_E5M2FNUZ": "fp8_e5m2fnuz",
+    "F8_E8M0": "fp8_e8m0fnu",
 }
 """dtype code of the format -> name in :data:`caufc.types.DTYPES`."""
 
@@ -47,8 +53,8 @@ HEADER_BYTES = 1 << 24
 """The most bytes of JSON: 256 for each of 65,536 tensors. Parsed, it takes about twenty times as much memory."""
 
 
-def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Leaf]:
-    """The tensors of a ``.safetensors`` file by name, in the header's order, read in parts.
+def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> NamedTensors:
+    """The tensors of a ``.safetensors`` file by name, in the header's order, read in parts, and its metadata.
 
     Raises:
         StorageError: if the file cannot be read.
@@ -60,9 +66,10 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Leaf]:
     with open_input(path) as stream, storing(file):
         stamp = FileStamp.of(stream)
         begin, header = _header(stream, stamp.size, file)
-    header.pop(METADATA, None)
+    metadata = _metadata(header.pop(METADATA, {}), file)
     limits.check("tensors", len(header))
-    found: dict[str, Leaf] = {}
+    found = NamedTensors()
+    found.metadata = metadata
     spans: list[tuple[int, int, str]] = []
     for name, entry in header.items():
         shape, dtype, start, stop = _entry(name, entry, file)
@@ -109,6 +116,12 @@ def _no_constants(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _metadata(found: object, file: str) -> dict[str, str]:
+    if not isinstance(found, dict) or any(not isinstance(value, str) for value in found.values()):
+        raise ForeignFormatError(f"its {METADATA} are no texts by name", file=file)
+    return found
+
+
 def _entry(name: str, entry: object, file: str) -> tuple[tuple[int, ...], str, int, int]:
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise ForeignFormatError("its entry is not dtype, shape and data_offsets", file=file, tensor=name)
@@ -129,7 +142,9 @@ def _entry(name: str, entry: object, file: str) -> tuple[tuple[int, ...], str, i
     return tuple(shape), CODES[code], offsets[0], offsets[1]
 
 
-def _plan(tree: Tree, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[str]) -> tuple[bytes, list[Place]]:
+def _plan(
+    tree: Tree, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[str], metadata: Mapping[str, str]
+) -> tuple[bytes, list[Place]]:
     """Header, which names tensors in the dict's order, and places by tensor number.
 
     Values lie by falling item size, so that each tensor is aligned, as the reference implementation lays them.
@@ -142,7 +157,8 @@ def _plan(tree: Tree, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[str]) 
         offsets[number] = end
         end += Place(0, shapes[number], dtypes[number]).size
     places = [Place(*found) for found in zip(offsets, shapes, dtypes, strict=True)]
-    entries = {
+    entries: dict[str, Any] = {METADATA: dict(metadata)} if metadata else {}
+    entries |= {
         str(name): {
             "dtype": _CODE_OF[place.dtype],
             "shape": list(place.shape),
@@ -156,27 +172,43 @@ def _plan(tree: Tree, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[str]) 
     return head, [Place(len(head) + place.offset, place.shape, place.dtype) for place in places]
 
 
-def _dump(features: Mapping[str, Any], stream: IO[bytes]) -> None:
+def _dump(features: Mapping[str, Any], stream: IO[bytes], metadata: Mapping[str, str]) -> None:
+    for name in features:
+        if not isinstance(name, str) or name == METADATA:
+            raise InputError(".safetensors cannot hold this name", tensor=str(name), remedy="write .pt")
     leaves = [as_leaf(tensor, name) for name, tensor in features.items()]
     tree = Branch("dict", tuple(features), tuple(range(len(leaves))))
-    head, places = _plan(tree, [leaf.shape for leaf in leaves], [leaf.dtype for leaf in leaves])
+    head, places = _plan(tree, [leaf.shape for leaf in leaves], [leaf.dtype for leaf in leaves], metadata)
     stream.write(head)
     for _, leaf in sorted(zip(places, leaves, strict=True), key=lambda pair: pair[0].offset):
         stream.write(leaf.read().tobytes())
 
 
-def problem(structure: Structure, names: Sequence[str], _dtypes: Sequence[str]) -> Problem | None:
+def problem(structure: Structure, names: Sequence[str], dtypes: Sequence[str]) -> Problem | None:
     """What the format cannot hold: anything but a dict of tensors."""
-    return dict_problem(structure, names, lambda name: name != METADATA)
+    return dict_problem(structure, names, dtypes, lambda name: name != METADATA)
 
 
-FORMAT = FeatureFormat(
-    ".safetensors",
-    read,
-    saving(_dump),
-    read_within=read,
-    recognise=lambda head, _names: head[8:9] == b"{",
-    problem=problem,
-    plan=_plan,
-    dump=_dump,
-)
+def _with_metadata(metadata: Mapping[str, str]) -> FeatureFormat:
+    """The format, whose files get these metadata."""
+
+    def plan(tree: Tree, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[str]) -> tuple[bytes, Sequence[Place]]:
+        return _plan(tree, shapes, dtypes, metadata)
+
+    def dump(features: Mapping[str, Any], stream: IO[bytes]) -> None:
+        _dump(features, stream, metadata)
+
+    return FeatureFormat(
+        ".safetensors",
+        read,
+        saving(dump),
+        read_within=read,
+        recognise=lambda head, _names: head[8:9] == b"{",
+        problem=problem,
+        plan=plan,
+        dump=dump,
+        with_metadata=_with_metadata,
+    )
+
+
+FORMAT = _with_metadata({})

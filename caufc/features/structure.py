@@ -1,7 +1,7 @@
-"""Nested Python objects as a :class:`~caufc.types.Structure` of numbered tensors, and back.
+"""Nested Python objects as a :class:`~caufc.types.Structure` of numbered tensors and notes, and back.
 
 A top-level list or tuple is a sequence of samples; a lone tensor or a dict is a batch whose first axis counts samples,
-or one sample. The rules are those of :func:`to_source`.
+keyed samples, or one sample. The rules are those of :func:`to_source`.
 """
 
 from __future__ import annotations
@@ -9,49 +9,79 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..descriptors import Problem
-from ..encoder.source import Source, SourceTensor
-from ..errors import InputError, LayoutError, LimitError
+from ..bitstream import note_value
+from ..encoder.source import Source
+from ..errors import LayoutError, TensorError
 from ..layouts import Layout
 from ..limits import DEFAULT_LIMITS, Limits
-from ..types import FLOATS, AnyArray, Branch, Framework, Leaf, Structure, Tree, tensor_names
-from .tensors import as_leaf, as_object, at_hand
+from ..types import FLOATS, NOTE, AnyArray, Framework, Leaf, Note, Structure, Tree, tensor_names
+from .keyed import keyed_samples, signature
+from .metadata import metadata_in
+from .notes import alone, columns, rows
+from .objects import opened
+from .tensors import as_object, at_hand
+from .walk import Walked, key_of, walk
 
-__all__ = ["dict_problem", "from_arrays", "samples_problem", "to_source"]
+__all__ = ["from_arrays", "to_source"]
 
 
-def to_source(features: object, layouts: Mapping[str, str] | None = None, *, limits: Limits = DEFAULT_LIMITS) -> Source:
+def to_source(
+    features: object,
+    layouts: Mapping[str, str] | None = None,
+    *,
+    keyed: bool | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Source:
     """What the encoder reads, from features as people hold them.
 
     A **list or tuple** whose samples agree in tree, dtypes, frameworks and ranks is a sequence of samples; any other
-    is one sample, as it stands. A **lone tensor** of rank 2 or more is a batch. A **dict** is a batch if all its
-    tensors share the length of their first axis. Layouts decide otherwise: one that starts with ``b`` makes a batch,
-    one without ``b`` makes one sample.
+    is one sample, as it stands. A **lone tensor** of rank 2 or more is a batch. A **dict** is keyed samples by the
+    rules of :func:`~caufc.features.keyed.keyed_samples`, and a batch if all its tensors share the length of their
+    first axis and one has two axes or more. Layouts decide otherwise: one that starts with ``b`` makes a batch, one
+    without ``b`` makes one sample.
+
+    Text, numbers, booleans and None beside tensors are *notes*; a list of as many as a batch has samples is one note
+    per sample.
 
     Args:
-        features: a tensor (numpy array, torch tensor, or :class:`~caufc.types.Leaf`), or dicts, lists and tuples of
-            such, nested.
+        features: a tensor (numpy array, torch tensor, or :class:`~caufc.types.Leaf`), or dicts, lists, tuples,
+            dataclasses and caches of such, nested, with text, numbers, booleans and None among them.
         layouts: tensor name (dotted path; empty for a lone tensor) -> layout expression; ``*`` stands for all float
             tensors that are not named.
+        keyed: whether the entries of a dict are samples by key; None to find out.
         limits: the most tensors, levels and dimensions.
 
     Raises:
-        TensorError: for leaves that are no dense, real, numeric tensors; it names the tensor.
+        TensorError: for leaves that are neither dense, real, numeric tensors nor notes, and for notes alone.
         InputError: for dict keys that are neither strings nor integers.
         LayoutError: for a layout that is wrong or contradicts another, and for batches of unequal lengths.
+        OptionError: for keyed samples that are no dict.
         LimitError: for too many tensors, levels or dimensions.
     """
     wanted = {name: _layout(name, text) for name, text in (layouts or {}).items()}
-    if isinstance(features, list | tuple):
-        return _sequence(features, limits)
-    tree, leaves = _walk(features, limits)
-    names = tensor_names(tree)
+    samples = keyed_samples(features, wanted, keyed, limits)
+    if samples is not None and isinstance(features, Mapping):
+        tree, tensors = columns(samples)
+        return Source(
+            Structure("keyed", tree), tensors, len(samples), metadata_in(features), tuple(map(key_of, features))
+        )
+    parts = opened(features)
+    if isinstance(parts, list | tuple):
+        return _sequence(parts, limits)
+    walked = walk(features, limits)
+    _check_tensors(walked, features)
+    names = tensor_names(walked.tree)
     given = [
         wanted.get(name, wanted.get("*") if leaf.dtype in FLOATS else None)
-        for name, leaf in zip(names, leaves, strict=True)
+        for name, leaf in zip(names, walked.leaves, strict=True)
     ]
-    batch = _is_batch(names, leaves, given, lone=isinstance(tree, int))
-    return _one_leaf_each(Structure("batch" if batch else "single", tree), leaves)
+    metadata = metadata_in(features)
+    if _is_batch(names, walked.leaves, given):
+        count = walked.leaves[0].shape[0]
+        tree, tensors = rows(walked, count)
+        return Source(Structure("batch", tree), tensors, count, metadata)
+    tree, tensors = alone(walked)
+    return Source(Structure("single", tree), tensors, 1, metadata)
 
 
 def from_arrays(
@@ -60,6 +90,7 @@ def from_arrays(
     frameworks: Sequence[Framework],
     dtypes: Sequence[str],
     arrays: Sequence[AnyArray | list[AnyArray]],
+    keys: Sequence[str | int] = (),
 ) -> Any:
     """The object that a structure and decoded arrays stand for: the inverse of :func:`to_source`.
 
@@ -71,51 +102,30 @@ def from_arrays(
         frameworks: by tensor number.
         dtypes: names of :data:`caufc.types.DTYPES`, by tensor number.
         arrays: by tensor number, in the numpy form of the dtype: one array for ``batch`` and ``single``, a list of
-            one array a sample for ``list`` and ``tuple``.
+            one array per sample for the others, and for notes of a ``batch``.
+        keys: of keyed samples, in order.
 
     Raises:
         UnsupportedError: if the installed torch lacks a dtype.
     """
     frameworks = at_hand(frameworks, dtypes)
+
+    def tensor(number: int, found: AnyArray | list[AnyArray]) -> Any:
+        if dtypes[number] != NOTE:
+            return as_object(_one(found), dtypes[number], frameworks[number])
+        if structure.kind == "batch":
+            return [note_value(note.tobytes()) for note in found]
+        return note_value(_one(found).tobytes())
+
     if structure.kind in ("batch", "single"):
-        return _grow(structure.tree, lambda tensor: as_object(_one(arrays[tensor]), dtypes[tensor], frameworks[tensor]))
+        return _grow(structure.tree, lambda number: tensor(number, arrays[number]))
     grown = [
-        _grow(structure.tree, lambda t, i=index: as_object(arrays[t][i], dtypes[t], frameworks[t]))  # type: ignore[misc]
+        _grow(structure.tree, lambda number, i=index: tensor(number, arrays[number][i]))  # type: ignore[misc]
         for index in range(samples)
     ]
+    if structure.kind == "keyed":
+        return dict(zip(keys, grown, strict=True))
     return tuple(grown) if structure.kind == "tuple" else grown
-
-
-def dict_problem(structure: Structure, names: Sequence[str], allowed: Callable[[str], bool]) -> Problem | None:
-    """What a format cannot hold that stores tensors by name, none below another.
-
-    Args:
-        structure: of the object.
-        names: of its tensors, by tensor number.
-        allowed: whether the format can hold a name.
-    """
-    tree = structure.tree
-    if structure.kind in ("list", "tuple"):
-        return samples_problem(structure, names)
-    if isinstance(tree, int):
-        return "a tensor without a name", None
-    if tree.kind != "dict":
-        return f"a {tree.kind} of tensors", names[0] if names else None
-    for name, child in zip(tree.names, tree.children, strict=True):
-        if isinstance(child, Branch):
-            return f"a {child.kind} inside a dict", str(name)
-        if not isinstance(name, str):
-            return "an integer as a name", str(name)
-        if not allowed(name):
-            return "this name", name
-    return None
-
-
-def samples_problem(structure: Structure, names: Sequence[str]) -> Problem | None:
-    """What a format cannot hold that has no lists of samples."""
-    if structure.kind not in ("list", "tuple"):
-        return None
-    return f"a {structure.kind} of samples", names[0] if names else None
 
 
 def _one(array: AnyArray | list[AnyArray]) -> AnyArray:
@@ -125,6 +135,8 @@ def _one(array: AnyArray | list[AnyArray]) -> AnyArray:
 def _grow(tree: Tree, tensor: Callable[[int], Any]) -> Any:
     if isinstance(tree, int):
         return tensor(tree)
+    if isinstance(tree, Note):
+        return note_value(tree.data)
     children = [_grow(child, tensor) for child in tree.children]
     if tree.kind == "dict":
         return dict(zip(tree.names, children, strict=True))
@@ -139,40 +151,33 @@ def _layout(name: str, text: str) -> Layout:
 
 
 def _sequence(features: list[object] | tuple[object, ...], limits: Limits) -> Source:
-    samples: list[list[Leaf]] = []
-    tree: Tree = 0
+    samples: list[Walked] = []
     for index, sample in enumerate(features):
-        grown, leaves = _walk(sample, limits, (str(index),))
-        if not samples:
-            tree = grown
-        elif grown != tree or [*map(_signature, leaves)] != [*map(_signature, samples[0])]:
+        samples.append(walk(sample, limits, (str(index),)))
+        if signature(samples[-1]) != signature(samples[0]):
             samples.clear()
             break
-        samples.append(leaves)
-    if not samples:
-        tree, leaves = _walk(features, limits)
-        return _one_leaf_each(Structure("single", tree), leaves)
-    tensors = tuple(
-        SourceTensor(name, leaf.dtype, leaf.framework, [sample[number] for sample in samples], stacked=False)
-        for number, (name, leaf) in enumerate(zip(tensor_names(tree), samples[0], strict=True))
-    )
+    only_notes = any(sample.texts for sample in samples) and not any(sample.leaves for sample in samples)
+    if not samples or only_notes:
+        walked = walk(features, limits)
+        _check_tensors(walked, features)
+        tree, tensors = alone(walked)
+        return Source(Structure("single", tree), tensors, 1)
+    tree, tensors = columns(samples)
     return Source(Structure("tuple" if isinstance(features, tuple) else "list", tree), tensors, len(samples))
 
 
-def _signature(leaf: Leaf) -> tuple[str, Framework, int]:
-    return leaf.dtype, leaf.framework, len(leaf.shape)
+def _check_tensors(walked: Walked, features: object) -> None:
+    """Refuse notes alone: a path that was given in place of its features, for one."""
+    if walked.leaves or not walked.texts:
+        return
+    name = None if opened(features) is None else "".join(tensor_names(walked.tree)[:1])
+    kind = type(features).__name__
+    what = f"is a {kind}, not a tensor" if name is None else f"a {kind} without a tensor"
+    raise TensorError(what, tensor=name, remedy="give numpy arrays or torch tensors, in dicts, lists, tuples")
 
 
-def _one_leaf_each(structure: Structure, leaves: list[Leaf]) -> Source:
-    batch = structure.kind == "batch"
-    tensors = tuple(
-        SourceTensor(name, leaf.dtype, leaf.framework, (leaf,), stacked=batch)
-        for name, leaf in zip(tensor_names(structure.tree), leaves, strict=True)
-    )
-    return Source(structure, tensors, leaves[0].shape[0] if batch else 1)
-
-
-def _is_batch(names: list[str], leaves: list[Leaf], given: list[Layout | None], *, lone: bool) -> bool:
+def _is_batch(names: list[str], leaves: list[Leaf], given: list[Layout | None]) -> bool:
     lengths = [leaf.shape[0] if leaf.shape else None for leaf in leaves]
     single = [name for name, layout in zip(names, given, strict=True) if layout is not None and not layout.batched]
     batched = [name for name, layout in zip(names, given, strict=True) if layout is not None and layout.batched]
@@ -188,7 +193,7 @@ def _is_batch(names: list[str], leaves: list[Leaf], given: list[Layout | None], 
     if odd is None:
         odd = next((name for name, length in zip(names, lengths, strict=True) if length != lengths[0]), None)
     if not batched:
-        return odd is None and (not lone or len(leaves[0].shape) >= 2)
+        return odd is None and any(len(leaf.shape) >= 2 for leaf in leaves)
     if odd is not None:
         shape = leaves[names.index(odd)].shape
         raise LayoutError(
@@ -197,50 +202,3 @@ def _is_batch(names: list[str], leaves: list[Leaf], given: list[Layout | None], 
             remedy="all tensors of a batch share the length of their first axis",
         )
     return True
-
-
-def _walk(features: object, limits: Limits, path: tuple[str, ...] = ()) -> tuple[Tree, list[Leaf]]:
-    """The tree of an object and its leaves by tensor number; ``path`` leads to the object, for errors."""
-    leaves: list[Leaf] = []
-    branches = 0
-
-    def walk(node: object, path: tuple[str, ...], depth: int) -> Tree:
-        nonlocal branches
-        if not isinstance(node, Mapping | list | tuple):
-            check("tensors", len(leaves) + 1, path)
-            leaves.append(as_leaf(node, ".".join(path), limits))
-            return len(leaves) - 1
-        branches += 1
-        check("tensors", branches, path)
-        check("nesting", depth, path)
-        if isinstance(node, Mapping):
-            names = tuple(_key(key, path) for key in node)
-            inner = [
-                walk(child, (*path, str(name)), depth + 1) for name, child in zip(names, node.values(), strict=True)
-            ]
-            return Branch("dict", names, tuple(inner))
-        inner = [walk(child, (*path, str(index)), depth + 1) for index, child in enumerate(node)]
-        return Branch("tuple" if isinstance(node, tuple) else "list", tuple(range(len(inner))), tuple(inner))
-
-    def check(limit: str, value: int, path: tuple[str, ...]) -> None:
-        try:
-            limits.check(limit, value)
-        except LimitError as err:
-            raise err.locate(tensor=".".join(path[:4])) from None
-
-    return walk(features, path, len(path) + 1), leaves
-
-
-def _key(key: object, path: tuple[str, ...]) -> str | int:
-    where = ".".join(path)
-    if isinstance(key, str):
-        try:
-            key.encode()
-        except UnicodeEncodeError as err:
-            raise InputError("a dict key is not valid Unicode", tensor=where, remedy="rename it") from err
-        return str.__str__(key)
-    if not isinstance(key, int) or isinstance(key, bool):
-        raise InputError(f"a dict key is a {type(key).__name__}", tensor=where, remedy="use strings or integers")
-    if not -(1 << 63) <= key < 1 << 63:
-        raise InputError("a dict key needs more than 64 bits", tensor=where, remedy="use strings")
-    return int(key)

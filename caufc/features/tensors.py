@@ -13,23 +13,24 @@ import numpy as np
 from ..errors import LimitError, TensorError, UnsupportedError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..packages import MissingPackageWarning, is_installed, needing
-from ..types import DTYPES, AnyArray, Framework, Leaf
+from ..types import DTYPES, FOREIGN, NOTE, AnyArray, Framework, Leaf
 from .leaf import ArrayLeaf
 
 __all__ = ["as_leaf", "as_object", "at_hand", "dtype_name"]
 
-_NUMPY_NAMES = {(dtype.kind, dtype.itemsize): name for name, dtype in DTYPES.items() if name != "bf16"}
+_NUMPY_NAMES = {(form.kind, form.itemsize): name for name, form in DTYPES.items() if name not in {*FOREIGN, NOTE}}
+_FOREIGN_NAMES = {theirs: name for name, theirs in FOREIGN.items()}
 _TORCH_NAMES = {
     "torch.float32": "fp32",
     "torch.float16": "fp16",
-    "torch.bfloat16": "bf16",
     "torch.float64": "fp64",
 } | {f"torch.{name}": name for name in DTYPES if "int" in name or name == "bool"}
+_TORCH_NAMES |= {f"torch.{theirs}": name for theirs, name in _FOREIGN_NAMES.items()}
 _NUMPY_CURES = {
     "O": "store the inner arrays in a dict or a list",
     "c": "store its real and imaginary parts",
-    "U": "features are numbers: keep texts in a file of their own",
-    "S": "features are numbers: keep texts in a file of their own",
+    "U": "keep texts as a list: array.tolist()",
+    "S": "keep texts as a list: array.tolist()",
     "M": "convert it with .astype('int64')",
     "m": "convert it with .astype('int64')",
     "V": "store each field as an array of its own",
@@ -38,13 +39,13 @@ _NUMPY_CURES = {
 
 
 def dtype_name(dtype: np.dtype[Any], *, tensor: str | None = None, file: str | None = None) -> str:
-    """The name in :data:`caufc.types.DTYPES` of a numpy dtype of either byte order, ``ml_dtypes``' bfloat16 included.
+    """The name in :data:`caufc.types.DTYPES` of a numpy dtype of either byte order, those of ``ml_dtypes`` included.
 
     Raises:
         TensorError: for dtypes that caufc does not code.
     """
-    if dtype.name == "bfloat16" and dtype.itemsize == 2:
-        return "bf16"
+    if dtype.name in _FOREIGN_NAMES:
+        return _FOREIGN_NAMES[dtype.name]
     name = _NUMPY_NAMES.get((dtype.kind, dtype.itemsize))
     if name is None or dtype.subdtype is not None:
         what = "object" if dtype.kind == "O" else str(dtype)
@@ -57,7 +58,7 @@ def as_leaf(tensor: object, name: str, limits: Limits = DEFAULT_LIMITS) -> Leaf:
     """A numpy array, torch tensor or :class:`~caufc.types.Leaf` as a leaf; values in CPU memory are not copied.
 
     Args:
-        tensor: the object.
+        tensor: the object; a numpy scalar is an array without axes.
         name: its dotted name, for errors.
         limits: the most dimensions.
 
@@ -68,8 +69,8 @@ def as_leaf(tensor: object, name: str, limits: Limits = DEFAULT_LIMITS) -> Leaf:
     # An object can be a torch tensor only if someone has imported torch already.
     torch = sys.modules.get("torch")
     leaf: Leaf
-    if isinstance(tensor, np.ndarray):
-        leaf = _from_numpy(tensor, name)
+    if isinstance(tensor, np.ndarray | np.generic):
+        leaf = _from_numpy(np.asarray(tensor) if isinstance(tensor, np.generic) else tensor, name)
     elif torch is not None and isinstance(tensor, torch.Tensor):
         leaf = _from_torch(tensor, torch, name)
     elif _is_leaf(tensor):
@@ -95,14 +96,14 @@ def _is_leaf(tensor: object) -> bool:
 
 def _refusal(tensor: object, name: str) -> TensorError:
     kind = type(tensor).__name__
-    if tensor is None:
-        return TensorError("is None, not a tensor", tensor=name, remedy="leave it out")
-    if isinstance(tensor, str | bytes):
-        return TensorError(f"is a {kind}, not a tensor", tensor=name, remedy=_NUMPY_CURES["U"])
-    if isinstance(tensor, bool | int | float | complex | np.generic):
-        return TensorError(f"is a scalar ({kind}), not a tensor", tensor=name, remedy="wrap it in numpy.asarray(...)")
+    if isinstance(tensor, complex):
+        return TensorError("is a complex number", tensor=name, remedy="keep its real and imaginary parts")
+    if isinstance(tensor, set | frozenset):
+        return TensorError(f"is a {kind}, not a tensor", tensor=name, remedy="keep it as a list: sorted(...)")
     return TensorError(
-        f"is a {kind}, not a tensor", tensor=name, remedy="give numpy arrays or torch tensors, in dicts, lists, tuples"
+        f"is a {kind}, not a tensor, text or number",
+        tensor=name,
+        remedy="give numpy arrays or torch tensors, in dicts, lists, tuples",
     )
 
 
@@ -111,7 +112,7 @@ def _from_numpy(array: AnyArray, name: str) -> ArrayLeaf:
         raise TensorError("is a masked array", tensor=name, remedy="fill it with .filled(...), and store .mask as well")
     dtype = dtype_name(array.dtype, tensor=name)
     plain = np.asarray(array)
-    return ArrayLeaf(plain.view(np.uint16) if dtype == "bf16" else plain, dtype, "numpy")
+    return ArrayLeaf(plain.view(DTYPES[dtype]) if dtype in FOREIGN else plain, dtype, "numpy")
 
 
 def _from_torch(tensor: Any, torch: Any, name: str) -> ArrayLeaf:
@@ -131,13 +132,21 @@ def _from_torch(tensor: Any, torch: Any, name: str) -> ArrayLeaf:
         raise TensorError(f"has dtype {tensor.dtype}, which caufc does not code", tensor=name, remedy=cure)
     try:
         plain = tensor.detach().resolve_neg().cpu()
-        array = plain.view(torch.int16).numpy().view(np.uint16) if dtype == "bf16" else plain.numpy()
+        array = _bits(plain, dtype, torch) if dtype in FOREIGN else plain.numpy()
     except (RuntimeError, TypeError, ValueError, NotImplementedError) as err:
         kind = type(tensor).__name__
         raise TensorError(f"its values cannot be read ({kind})", tensor=name, remedy="store a plain tensor") from err
     if not isinstance(array, np.ndarray):
         raise TensorError(f"is a {type(tensor).__name__}", tensor=name, remedy="store a plain tensor")
     return ArrayLeaf(array, dtype, "torch")
+
+
+def _bits(plain: Any, dtype: str, torch: Any) -> Any:
+    """The bits of a tensor that numpy has no dtype for."""
+    form = DTYPES[dtype]
+    if not plain.numel():  # whose strides view(dtype) may refuse
+        return np.empty(tuple(plain.shape), form)
+    return plain.view(torch.int16 if form.itemsize == 2 else torch.uint8).numpy().view(form)
 
 
 def as_object(array: AnyArray, dtype: str, framework: Framework) -> Any:
@@ -148,8 +157,8 @@ def as_object(array: AnyArray, dtype: str, framework: Framework) -> Any:
     Args:
         array: values in the numpy form of ``dtype``.
         dtype: a name of :data:`caufc.types.DTYPES`.
-        framework: ``numpy`` or ``torch``. A numpy ``bf16`` is an ``ml_dtypes.bfloat16`` array where that package is
-            installed, else a torch tensor, else an array of ``uint16`` bits.
+        framework: ``numpy`` or ``torch``. What numpy has no dtype for is an array of ``ml_dtypes`` where that package
+            is installed, else a torch tensor, else an array of its bits.
 
     Raises:
         UnsupportedError: if the installed torch lacks the dtype.
@@ -160,22 +169,26 @@ def as_object(array: AnyArray, dtype: str, framework: Framework) -> Any:
     view = isinstance(base, np.ndarray) and base.nbytes > array.nbytes
     owned: AnyArray = np.array(array, form, order="C") if view else np.require(array, form, ["C", "W"])
     if framework == "numpy":
-        if dtype != "bf16":
+        if dtype not in FOREIGN:
             return owned
         if is_installed("ml_dtypes"):
-            return owned.view(importlib.import_module("ml_dtypes").bfloat16)
+            theirs = getattr(importlib.import_module("ml_dtypes"), FOREIGN[dtype], None)
+            return owned if theirs is None else owned.view(theirs)
         if not is_installed("torch"):
             return owned
     with needing("torch", "a torch tensor"):
         import torch
 
+    form_there = getattr(torch, FOREIGN[dtype], None) if dtype in FOREIGN else None
+    if dtype in FOREIGN and form_there is None:
+        raise UnsupportedError(f"this torch has no {dtype}", remedy="upgrade torch")
     try:
-        tensor = torch.from_numpy(owned.view(np.int16) if dtype == "bf16" else owned)
+        tensor = torch.from_numpy(owned.view(np.int16) if owned.itemsize == 2 and form_there else owned)
     except TypeError as err:
         raise UnsupportedError(f"this torch has no {dtype}", remedy="upgrade torch, or decode to .npz") from err
     if not owned.size:  # whose strides from_numpy makes 0, and view(dtype) then refuses
         tensor = torch.empty(owned.shape, dtype=tensor.dtype)
-    return tensor.view(torch.bfloat16) if dtype == "bf16" else tensor
+    return tensor if form_there is None else tensor.view(form_there)
 
 
 def at_hand(frameworks: Sequence[Framework], dtypes: Sequence[str]) -> Sequence[Framework]:
@@ -183,8 +196,10 @@ def at_hand(frameworks: Sequence[Framework], dtypes: Sequence[str]) -> Sequence[
     missing: list[str] = []
     if "torch" in frameworks:
         missing.append("torch tensors come back as numpy arrays")
-    if "bf16" in dtypes and ("torch" in frameworks or not is_installed("ml_dtypes")):
-        missing.append(f"bf16 as {'ml_dtypes.bfloat16' if is_installed('ml_dtypes') else 'its bits, uint16'}")
+    for dtype in sorted(FOREIGN.keys() & set(dtypes)):
+        if "torch" in frameworks or not is_installed("ml_dtypes"):
+            bits = f"its bits, {DTYPES[dtype].name}"
+            missing.append(f"{dtype} as {f'ml_dtypes.{FOREIGN[dtype]}' if is_installed('ml_dtypes') else bits}")
     if not missing or is_installed("torch"):
         return frameworks
     warnings.warn(f"torch is not installed: {', '.join(missing)}", MissingPackageWarning, stacklevel=3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..descriptors import FeatureFormat
 from ..errors import InputError
-from ..types import DTYPES, AnyArray, Framework, Place, Structure
+from ..types import DTYPES, NOTE, AnyArray, Framework, Place, Structure
 from .formats import check_holds, check_installed, find_format
 from .leaf import storing
 from .output import Dump, Output, copying
@@ -24,8 +24,8 @@ class Writer(Protocol):
     """Takes decoded samples, tensor by tensor, in any order of tensors."""
 
     def put(self, tensor: int, start: int, arrays: AnyArray | list[AnyArray]) -> None:
-        """Samples from ``start`` on of one tensor: an array ``[k, ...]`` for a batch, else a list of arrays (of one
-        for a single sample), in the numpy form of the tensor's dtype."""
+        """Samples from ``start`` on of one tensor, in the numpy form of its dtype: an array ``[k, ...]`` for a batch;
+        else, and for notes, a list of arrays (of one for a single sample)."""
         ...
 
     def close(self) -> None:
@@ -101,6 +101,7 @@ class CollectingWriter:
         structure: of the object.
         samples: number of samples.
         frameworks, dtypes, shapes: by tensor number; ``shapes`` of one sample, None where samples differ.
+        keys: of keyed samples, in order.
     """
 
     def __init__(
@@ -112,7 +113,9 @@ class CollectingWriter:
         frameworks: Sequence[Framework],
         dtypes: Sequence[str],
         shapes: Sequence[tuple[int, ...] | None],
+        keys: Sequence[str | int] = (),
     ) -> None:
+        self._keys = keys
         self._output, self._dump = output, dump
         self._structure, self._samples = structure, samples
         self._frameworks, self._dtypes = frameworks, dtypes
@@ -121,6 +124,9 @@ class CollectingWriter:
         self._lists: list[list[AnyArray]] = [[] for _ in dtypes]
         if structure.kind == "batch":
             for tensor, (shape, dtype) in enumerate(zip(shapes, dtypes, strict=True)):
+                if dtype == NOTE:
+                    self._lists[tensor] = [np.empty(0)] * samples
+                    continue
                 if shape is None:
                     raise InputError("a batch whose samples differ in shape")
                 self._batches[tensor] = np.empty((samples, *shape), DTYPES[dtype])
@@ -158,7 +164,7 @@ class CollectingWriter:
                 self._batches[tensor] if tensor in self._batches else self._lists[tensor]
                 for tensor in range(len(self._dtypes))
             ]
-            features = from_arrays(self._structure, self._samples, self._frameworks, self._dtypes, arrays)
+            features = from_arrays(self._structure, self._samples, self._frameworks, self._dtypes, arrays, self._keys)
             self._batches.clear()
             self._lists.clear()
             with storing(self._output.name):
@@ -185,13 +191,15 @@ def open_writer(
     samples: int,
     extra: Iterable[FeatureFormat] = (),
     *,
+    metadata: Mapping[str, str] | None = None,
+    keys: Sequence[str | int] = (),
     force: bool = False,
 ) -> Writer:
     """Begin a feature file.
 
-    A format with a plan (``.npy``, ``.safetensors``) is written as samples come; others need the whole object in
-    memory. What the format cannot hold is refused before anything is written. ``.npy`` and ``.npz`` hold torch
-    tensors as numpy arrays, ``.pt`` and ``.safetensors`` hold numpy arrays as torch tensors.
+    A format with a plan (``.npy``, ``.safetensors``) is written as samples come; others, and keyed samples, need the
+    whole object in memory. What the format cannot hold is refused before anything is written. ``.npy`` and ``.npz``
+    hold torch tensors as numpy arrays, ``.pt`` and ``.safetensors`` hold numpy arrays as torch tensors.
 
     Args:
         path: the file, which appears whole or not at all; None if there is a stream.
@@ -202,6 +210,8 @@ def open_writer(
         shapes: of one sample, by tensor number; None where samples differ.
         samples: number of samples.
         extra: formats of plugins.
+        metadata: of the file, texts by name; dropped where the format has no place for them.
+        keys: of keyed samples, in order.
         force: whether an existing file may be replaced.
 
     Raises:
@@ -214,7 +224,9 @@ def open_writer(
     item = find_format(suffix, extra)
     check_holds(item, structure, names, dtypes)
     check_installed(item)
-    if item.plan is not None:
+    if metadata and item.with_metadata is not None:
+        item = item.with_metadata(metadata)
+    if item.plan is not None and structure.kind != "keyed":
         batch = structure.kind == "batch"
         head, places = item.plan(structure.tree, _whole(shapes, names, samples if batch else None), dtypes)
         seeks = len(places) > 1
@@ -222,7 +234,7 @@ def open_writer(
     if item.framework is not None:
         frameworks = [item.framework] * len(dtypes)
     output = Output(path, stream, seeks=False, force=force)
-    return CollectingWriter(output, item.dump or copying(item), structure, samples, frameworks, dtypes, shapes)
+    return CollectingWriter(output, item.dump or copying(item), structure, samples, frameworks, dtypes, shapes, keys)
 
 
 def _whole(

@@ -19,15 +19,18 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Sections = dict[tuple[int, int], Array]  # by type and tensor
 
-CONTENT = ("batch", "list", "tuple", "single", "profile", "weights")
-BATCH, SINGLE, PROFILE, WEIGHTS = 0, 3, 4, 5
+CONTENT = ("batch", "list", "tuple", "single", "profile", "weights", "keyed")
+BATCH, SINGLE, PROFILE, WEIGHTS, KEYED = 0, 3, 4, 5, 6
 CODEC = ("lossless", "transform", "hyperprior")
 DTYPE = ("fp32", "fp16", "bf16", "fp64", *(f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64)), "bool")
-STORAGE = ("<f4", "<f2", "<u2", "<f8", *(f"<{sign}{n}" for sign in "iu" for n in (1, 2, 4, 8)), "|u1")  # numpy types
+DTYPE += ("fp8_e4m3fn", "fp8_e5m2", "fp8_e4m3fnuz", "fp8_e5m2fnuz", "fp8_e8m0fnu", "note")
+STORAGE = ("<f4", "<f2", "<u2", "<f8", *(f"<{sign}{n}" for sign in "iu" for n in (1, 2, 4, 8)), *["|u1"] * 7)
 ELEMENT = ("<i1", "<i2", "<i4", "<u1", "<u2")
 SECTION_ELEMENT = {1: 1, 2: 1, 3: 0, 4: 3, 5: 3, 6: 0, 7: 0, 8: 0, 9: 1, 10: 1, 11: 1, 27: 2, 28: 2}
 WEIGHTS_ELEMENT = {12: 4, 13: 2, 14: 2, 15: 3, 16: 3, 17: 1, 18: 2, 19: 3, 20: 1, 21: 2, 22: 1, 23: 2, 24: 1, 25: 2}
 SECTION_ELEMENT |= WEIGHTS_ELEMENT
+METADATA, NOTE_KIND, MAX_NOTE = 26, 3, 1 << 22
+SECTION_ELEMENT[METADATA] = 3
 GLOBAL, CHANNEL, TOKEN = 0, 1, 2  # scopes of alignment
 MAX_HEADER, MAX_SECTIONS, MAX_TENSORS, MAX_AXES, MAX_LEVELS = 1 << 20, 64 << 20, 65536, 8, 16  # section 12
 MAX_CHUNK_VALUES, MAX_FILE_VALUES, MAX_OUT, MAX_LISTED = 1 << 28, 1 << 34, 64 << 30, 1 << 24
@@ -175,7 +178,7 @@ def parse_header(data: bytes, version: tuple[int, int]) -> Header:
     r.close(41)
     require(isinstance(value, list), 40, "header is no array")
     content, profile, flags, gain, tree, records, arch, weights = fields(value, 8, 44)
-    require(is_int(content, 0, 5), 45, "content is not 0 to 5")
+    require(is_int(content, 0, 6), 45, "content is not 0 to 6")
     require(profile is None or (isinstance(profile, bytes) and len(profile) == 8), 46, "profile is not 8 bytes")
     require(is_int(flags, 0, 1), 47, "flags are not 0 or 1")
     require(gain is None or (isinstance(gain, float) and gain > 0), 48, "gain is no positive float")
@@ -213,9 +216,13 @@ def parse_record(value: Any) -> list[Any]:
 
 
 def leaves(tree: Any, path: str = "", level: int = 0) -> Iterator[tuple[int, str]]:
-    """Leaves from left to right, each with its dotted path: [CAUF-0050], [CAUF-0051]."""
+    """Tensors from left to right, each with its dotted path: [CAUF-0050], [CAUF-0051], [CAUF-0501]."""
     if type(tree) is int:
         yield tree, path
+        return
+    if isinstance(tree, list) and tree and is_int(tree[0], NOTE_KIND, NOTE_KIND):
+        packed = len(tree) == 3 and is_int(tree[2], 1, 1)
+        require((len(tree) == 2 or packed) and isinstance(tree[1], bytes), 501, "a note, but not kind, bytes, packing")
         return
     require(isinstance(tree, list) and len(tree) == 3, 50, "tree is neither a number nor an array of 3")
     kind, names, children = tree
@@ -225,6 +232,15 @@ def leaves(tree: Any, path: str = "", level: int = 0) -> Iterator[tuple[int, str
     require(distinct if kind == 0 else not names, 51, "names of a dict's children, or names of a list's")
     for name, child in zip(names or range(len(children)), children, strict=True):
         yield from leaves(child, f"{path}.{name}" if level else str(name), level + 1)
+
+
+def notes(tree: Any) -> Iterator[bytes]:
+    """Notes of a tree whose leaves are valid: [CAUF-0501]."""
+    if isinstance(tree, list) and tree[0] == NOTE_KIND:
+        yield inflate(tree[1], MAX_NOTE, 501) if len(tree) == 3 else tree[1]
+    elif isinstance(tree, list):
+        for child in tree[2]:
+            yield from notes(child)
 
 
 TERM = r"(?:[thwncdg]|\((?:[1-9][0-9]{0,4} \+ )?[thwn](?: [thwn])*\))"
@@ -297,7 +313,8 @@ def read_sections(blocks: list[Block], tensors: int) -> Sections:
         r = Reader(block.body)
         kind, tensor, element, packing = r.varint(), r.varint(), *r.take(2)
         require(kind in SECTION_ELEMENT, 94, f"section of type {kind}", Unsupported)
-        require(tensor < tensors, 94, f"section of tensor {tensor}, there are {tensors}")
+        there = tensor < tensors or (kind == METADATA and tensor == 0)
+        require(there, 94, f"section of tensor {tensor}, there are {tensors}")
         require(element < len(ELEMENT) and packing <= 1, 91, f"element {element}, packing {packing}")
         require(element == SECTION_ELEMENT[kind], 94, f"section of type {kind} with element {element}")
         data = inflate(r.rest(), budget, 92) if packing else r.rest()

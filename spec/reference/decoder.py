@@ -25,6 +25,7 @@ from .container import (
     CONTENT,
     DTYPE,
     GLOBAL,
+    KEYED,
     MAX_ARRAYS,
     MAX_CHANNELS,
     MAX_CHUNK_PRODUCTS,
@@ -33,8 +34,10 @@ from .container import (
     MAX_FILE_VALUES,
     MAX_GRIDS,
     MAX_LISTED,
+    MAX_NOTE,
     MAX_OUT,
     MAX_TOKENS,
+    METADATA,
     PROFILE,
     SINGLE,
     STORAGE,
@@ -51,6 +54,7 @@ from .container import (
     inflate,
     leaves,
     limit,
+    notes,
     parse_layout,
     read_file,
     read_sections,
@@ -61,6 +65,7 @@ from .container import (
 from .entropy import Rans, Table, expand
 from .hyperprior import Model, aligned_plane, decode_latents, read_model
 from .lattice import Lattice
+from .notes import check_keys, parse_keys, parse_metadata, parse_note
 from .order import grid_of
 from .transform import EIGHTHS, Codec, aligned_values, decode_symbols, read_codec
 
@@ -171,6 +176,7 @@ class Tensor:
     codec: int
     samples: list[Array] = field(default_factory=list)
     sums: list[Array] = field(default_factory=list)
+    notes: list[Any] = field(default_factory=list)  # what samples of dtype note stand for
     values: int = 0  # in all samples
     products: int = 0  # by the basis, in all samples
     letters: list[int] = field(default_factory=list)  # of the grid, that an axis joins
@@ -195,6 +201,7 @@ def make_tensor(name: str, record: list[Any], number: int, sections: Sections, h
     if layout is not None:
         t.letters, t.specials = parse_layout(layout)
         require(len(t.letters) == len(shape), 65, f"layout {layout!r} for {len(shape)} axes")
+    require(t.dtype != "note" or len(shape) == 1, 503, f"notes of {len(shape)} axes")
     if codec == 0:
         return t
     require(dtype < 4 and layout is not None, 200, "a codec with loss for integers, or without a layout")
@@ -332,6 +339,8 @@ class Decoded:
     samples: int
     tensors: list[Tensor]
     symbols_sha256: str
+    metadata: dict[str, str]
+    keys: list[Any]  # of keyed samples
 
 
 def check_work(tensors: list[Tensor], shapes: list[list[list[int]]]) -> None:
@@ -356,8 +365,8 @@ def check_work(tensors: list[Tensor], shapes: list[list[list[int]]]) -> None:
     limit(sum(t.values * np.dtype(t.storage).itemsize for t in tensors), MAX_OUT, "bytes out")
 
 
-def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sha: Any) -> int:
-    """Adds a chunk's samples to the tensors; returns their number: [CAUF-0110] to [CAUF-0119]."""
+def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sha: Any, keys: list[Any]) -> int:
+    """Adds a chunk's samples to the tensors, and their keys; returns their number: [CAUF-0110] to [CAUF-0119]."""
     r = Reader(body)
     first, count = r.varint(), r.varint()
     require(1 <= count <= 65536, 111, f"chunk of {count} samples")
@@ -379,19 +388,23 @@ def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sh
         ends = np.cumsum([math.prod(shape) for shape in of_tensor])[:-1]
         for array, listed in ((values, t.samples), (sums, t.sums)):
             listed += [part.reshape(shape) for part, shape in zip(np.split(array, ends), of_tensor, strict=True)]
+    keys += parse_keys(r, count) if content == KEYED else []  # [CAUF-0504]
     r.close()
     require(actual == expected, 118, "symbols differ from their checksum", Damaged)
     return count
 
 
-def check_index(index: Block, chunks: list[Block], counts: list[int]) -> None:
+def check_index(index: Block, chunks: list[Block], counts: list[int], keys: list[Any] | None) -> None:
     """[CAUF-0140] to [CAUF-0142]"""
     r = Reader(index.body)
     start, number = r.varint(), r.varint()
     require(2 * number <= r.left(), 141, f"index announces {number} chunks")
     entries = [(r.varint(), r.varint()) for _ in range(number)]
+    listed = None if keys is None else parse_keys(r, sum(count for _, count in entries))
     r.close()
-    agrees = entries == [(chunk.end - chunk.start, count) for chunk, count in zip(chunks, counts, strict=True)]
+    there = [(chunk.end - chunk.start, count) for chunk, count in zip(chunks, counts, strict=True)]
+    agrees = entries == there
+    require(listed == keys or not agrees, 507, "keys in the index are not those of the chunks")
     end = chunks[-1].end if chunks else start
     gapless = start == [*chunks, index][0].start and end - start == sum(length for length, _ in entries)
     require(agrees and gapless, 142, "index does not agree with the chunks")
@@ -412,7 +425,9 @@ def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) 
         require(known, 167, f"the file needs the weights {header.weights.hex()}", Unsupported)
         if any(record[5] == 2 for record in records):
             sections = supply_weights(header, profiles[header.weights]) | sections
-    sections |= read_sections(blocks, len(records))
+    own = read_sections(blocks, len(records))
+    sections |= own
+    metadata = parse_metadata(own.get((METADATA, 0), np.zeros(0, "u1")).tobytes())
     sections = {key: array for key, array in sections.items() if len(array)}  # [CAUF-0095]
     paths = list(leaves(0 if header.tree is None else header.tree))
     require([n for n, _ in paths] == list(range(len(records))), 52, "leaves are not the tensors in their order")
@@ -422,21 +437,31 @@ def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) 
         transform = tensors[-1].transform
         channels += transform.channels if transform is not None else 0
         limit(channels, MAX_CHANNELS, "channels of all tensors")
-    require(header.content != BATCH or all(None not in t.shape for t in tensors), 67, "sizes vary within a batch")
+    varying = any(None in t.shape for t in tensors if t.dtype != "note")
+    require(header.content != BATCH or not varying, 67, "sizes vary within a batch")
+    room = MAX_NOTE  # [CAUF-0502]
+    for note in notes(header.tree):
+        parse_note(note)
+        room -= len(note)
+        require(room >= 0, 502, "notes of the tree are too long")
 
     chunks, counts, sha = [block for block in blocks if block.tag == "C"], list[int](), hashlib.sha256()
+    keys = list[Any]()
     for chunk in chunks:
-        counts.append(decode_chunk(chunk.body, tensors, sum(counts), header.content, sha))
+        counts.append(decode_chunk(chunk.body, tensors, sum(counts), header.content, sha, keys))
+    for t in tensors:
+        t.notes = [parse_note(sample.tobytes()) for sample in t.samples] if t.dtype == "note" else []
+    check_keys(keys)
     require(header.content != SINGLE or len(chunks) == 1, 113, "a single without a chunk")
     r = Reader(blocks[-1].body)  # [CAUF-0145], [CAUF-0146]
     samples = r.varint()
     require(samples == sum(counts), 146, f"end announces {samples} samples, there are {sum(counts)}")
     if header.flags:
         index = next(block for block in blocks if block.tag == "I")
-        check_index(index, chunks, counts)
+        check_index(index, chunks, counts, keys if header.content == KEYED else None)
         require(r.number("<I") == len(data) - index.start, 146, "end has another distance of the index")
     r.close()
-    return Decoded(header, samples, tensors, sha.hexdigest())
+    return Decoded(header, samples, tensors, sha.hexdigest(), metadata, keys)
 
 
 # --- What the program prints
@@ -449,5 +474,11 @@ def summary(decoded: Decoded) -> dict[str, Any]:
             values.update(sample.tobytes())
         tensor = {"name": t.name, "dtype": t.dtype, "shape": t.shape, "layout": t.layout, "codec": CODEC[t.codec]}
         tensors.append({**tensor, "values_sha256": values.hexdigest()})
-    about = {"version": "{}.{}".format(*header.version), "content": CONTENT[header.content], "arch": header.arch}
+    about: dict[str, Any] = {
+        "version": "{}.{}".format(*header.version),
+        "content": CONTENT[header.content],
+        "arch": header.arch,
+    }
+    about |= {"keys": decoded.keys} if decoded.keys else {}
+    about |= {"metadata": decoded.metadata} if decoded.metadata else {}
     return {**about, "samples": decoded.samples, "tensors": tensors, "symbols_sha256": decoded.symbols_sha256}

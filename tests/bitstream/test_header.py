@@ -134,7 +134,7 @@ def record(position: int, value: Any) -> list[Any]:
 
 
 FIELDS: list[tuple[Any, int]] = [
-    (changed(f0=6), 45),
+    (changed(f0=7), 45),
     (changed(f0=-1), 45),
     (changed(f0="batch"), 45),
     (changed(f0=False), 45),
@@ -151,7 +151,14 @@ FIELDS: list[tuple[Any, int]] = [
     (changed(f4=-1), 44),
     (changed(f4=1 << 32), 44),
     (changed(f4=[1, [], [0], 0]), 44),
-    (changed(f4=[3, [], [0]]), 50),
+    (changed(f4=[4, [], [0]]), 50),
+    (changed(f4=[0, ["a", "b"], [0, [3]]]), 501),
+    (changed(f4=[0, ["a", "b"], [0, [3, "text"]]]), 501),
+    (changed(f4=[0, ["a", "b"], [0, [3, b"\xc0", 2]]]), 501),
+    (changed(f4=[0, ["a", "b"], [0, [3, b"\xc0", 1]]]), 501),
+    (changed(f4=[0, ["a", "b"], [0, [3, b"\xc0\xc0"]]]), 500),
+    (changed(f4=[0, ["a", "b"], [0, [3, b"\xcc\x01"]]]), 500),
+    (changed(f4=[0, ["a", "b"], [0, [3, b""]]]), 500),
     (changed(f4=[1, [], 0]), 51),
     (changed(f4=[1, 7, [0]]), 51),
     (changed(f4=[1, ["a"], [0]]), 51),

@@ -18,6 +18,7 @@ torch = pytest.importorskip("torch")
 
 LAYOUTS = "examples: 'b c h w', 'b (1 + h w) c', 'b n c'"
 WROTE = "give a file that torch.save, numpy.save or safetensors wrote, or name its format"
+NO_PICKLE = "no pickle of protocol 2 to 5"
 SUFFIXES = ".npy, .npz, .pt, .pth, .safetensors"
 
 
@@ -66,20 +67,24 @@ CASES = [
     ("folder.pt", 1, "folder.pt: is a directory"),
     ("feats.xyz", 2, f"feats.xyz: unknown format '.xyz'; known: {SUFFIXES}"),
     ("coded.cauf", 2, "coded.cauf: unknown format '.cauf'; it is encoded already: caufc decode gives its features"),
-    ("scalar.pt", 2, "scalar.pt: tensor 'n': is a scalar (int), not a tensor; save torch.tensor(...)"),
-    ("feats", 2, f"feats: unknown format ''; known: {SUFFIXES}"),
-    ("junk.pt", 3, f"junk.pt: not a file of torch.save; {WROTE}"),
+    ("scalar.pt", 2, "scalar.pt: a dict without a tensor; give numpy arrays or torch tensors"),
+    ("feats", 3, "feats: its first bytes are those of no feature file; caufc reads .npy, .npz, .pt, .safetensors"),
+    ("junk.pt", 3, f"junk.pt: not a file of torch.save, and {NO_PICKLE}; {WROTE}"),
     ("junk.npy", 3, "junk.npy: "),
     ("junk.npz", 3, "junk.npz: "),
     ("junk.safetensors", 3, "junk.safetensors: "),
-    ("empty.pt", 3, f"empty.pt: not a file of torch.save; {WROTE}"),
-    ("pickle.pt", 3, f"pickle.pt: not a file of torch.save; {WROTE}"),
-    ("evil.pt", 3, "evil.pt: the pickle needs code to be read, which caufc never runs: io.open; save tensors, dicts"),
+    ("empty.pt", 3, f"empty.pt: not a file of torch.save, and {NO_PICKLE}; {WROTE}"),
+    (
+        "pickle.pt",
+        3,
+        "pickle.pt: the pickle needs code to be read, which caufc never runs: io.open; save tensors, arrays",
+    ),
+    ("evil.pt", 3, "evil.pt: the pickle needs code to be read, which caufc never runs: io.open; save tensors, arrays"),
     ("objects.npy", 2, "objects.npy: is an array of Python objects; caufc never unpickles; store the inner arrays"),
     ("objects.npz", 2, "objects.npz: tensor 'o': is an array of Python objects; caufc never unpickles; store the"),
-    ("sparse.pt", 2, "sparse.pt: tensor 's': is sparse (torch.sparse_coo); store .to_dense()"),
+    ("sparse.pt", 2, "sparse.pt: tensor 's': is sparse; store .to_dense()"),
     ("quantised.pt", 2, "quantised.pt: tensor 'q': is a quantised tensor; store .dequantize() or .int_repr()"),
-    ("text.pt", 2, "text.pt: tensor 't': is a str, not a tensor; features are numbers"),
+    ("text.pt", 2, "text.pt: a dict without a tensor; give numpy arrays"),
     ("nan.pt", 2, "nan.pt: tensor 'kv.keys': holds 1 NaN and 1 Inf in the chunk from sample 0; use --nonfinite keep"),
 ]
 

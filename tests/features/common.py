@@ -80,7 +80,10 @@ def assert_same(found: Any, wanted: Any) -> None:
 def arrays_of(source: Source) -> list[Any]:
     """All values, as a decoder hands them to ``from_arrays``."""
     if source.structure.kind in ("batch", "single"):
-        return [tensor.leaves[0].read() for tensor in source.tensors]
+        return [
+            tensor.block(0, source.samples) if tensor.dtype == "note" else tensor.leaves[0].read()
+            for tensor in source.tensors
+        ]
     return [tensor.block(0, source.samples) for tensor in source.tensors]
 
 
@@ -88,7 +91,7 @@ def rebuild(source: Source) -> Any:
     """The object that a source was made of."""
     frameworks = [tensor.framework for tensor in source.tensors]
     dtypes = [tensor.dtype for tensor in source.tensors]
-    return from_arrays(source.structure, source.samples, frameworks, dtypes, arrays_of(source))
+    return from_arrays(source.structure, source.samples, frameworks, dtypes, arrays_of(source), source.keys or ())
 
 
 def load(path: Path) -> Any:
@@ -114,6 +117,7 @@ def write(features: Any, path: Path | None, suffix: str, *, stream: Any = None, 
         [tensor.framework for tensor in source.tensors],
         shapes,
         source.samples,
+        keys=source.keys or (),
         **more,
     )
     try:

@@ -155,10 +155,17 @@ class Trap:
         return exec, ("open('trapped', 'w')",)
 
 
-def torch_file(value: Any, *, legacy: bool = False) -> Make:
+def torch_file(value: Any, *, legacy: bool = False, protocol: int = 2) -> Make:
     return lambda path: torch.save(
-        value() if callable(value) else value, path, _use_new_zipfile_serialization=not legacy
+        value() if callable(value) else value,
+        path,
+        _use_new_zipfile_serialization=not legacy,
+        pickle_protocol=protocol,
     )
+
+
+def plain_pickle(protocol: int) -> Make:
+    return lambda path: path.write_bytes(pickle.dumps({"x": Trap()}, protocol))
 
 
 def with_pickle(data: bytes, *, method: int = zipfile.ZIP_STORED) -> Make:
@@ -187,6 +194,24 @@ def legacy_storage(path: Path) -> None:
     buffer = io.BytesIO()
     torch.save(torch.zeros(7), buffer, _use_new_zipfile_serialization=False)
     path.write_bytes(buffer.getvalue().replace(b"K\x07Nt", b"\x8a\x06" + (1 << 40).to_bytes(6, "little") + b"Nt"))
+
+
+def pickled_array(shape: Any, data: bytes, dtype: str = "f4", *, protocol: int = 4) -> bytes:
+    """The pickle of a numpy array with a shape of its own, as a dict of one name."""
+
+    class Array:
+        def __reduce__(self) -> Any:
+            state = (1, shape, np.dtype(dtype), False, data)
+            return np.zeros(0).__reduce__()[0], (np.ndarray, (0,), b"b"), state
+
+    return pickle.dumps({"x": Array()}, protocol)
+
+
+def many_bytes() -> bytes:
+    """A thousand times the bytes of one text of a megabyte."""
+    text = b"X" + struct.pack("<I", 1 << 20) + b"a" * (1 << 20)
+    once = b"h\1h\0X\6\0\0\0latin1\x86R"
+    return b"\x80\x02" + text + b"q\0" + b"c_codecs\nencode\nq\1" + b"]" + b"(" + once * 3000 + b"e."
 
 
 def aliases() -> Any:
@@ -225,6 +250,25 @@ PT: dict[str, Make] = {
     "quantised": torch_file(lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.quint8)),
     "legacy_storage": legacy_storage,
     "itself": torch_file(itself),
+    **{f"code_{n}": torch_file({"x": Trap()}, protocol=n) for n in (3, 4, 5)},
+    **{f"plain_{n}": plain_pickle(n) for n in (2, 3, 4, 5)},
+    "array_terabyte": with_pickle(pickled_array((1 << 40,), b"")),
+    "array_overflow": with_pickle(pickled_array((1 << 40, 1 << 40, 4), bytes(16))),
+    "array_negative": with_pickle(pickled_array((-4, -1), bytes(16))),
+    "array_objects": with_pickle(pickled_array((1,), b"", "O")),
+    "array_shape": with_pickle(pickled_array("text", bytes(4))),
+    "many_bytes": with_pickle(many_bytes()),
+    "many_items": with_pickle(b"\x80\x02(" + b"N" * 6_000_000 + b"t."),
+    "deep_keys": with_pickle(b"\x80\x02})" + b"\x85" * 1_000_000 + b"Ns."),
+    "deep_layout": with_pickle(b"\x80\x02ctorch.serialization\n_get_layout\n)" + b"\x85" * 1_000_000 + b"R."),
+    "large_memo": with_pickle(b"\x80\x02Nr\xff\xff\xff\xffj\xff\xff\xff\x7f."),
+    "long_integer": with_pickle(b"\x80\x02\x8b" + struct.pack("<I", 1 << 24) + bytes(1 << 24) + b"."),
+    "frames": with_pickle(b"\x80\x04\x95" + b"\xff" * 8 + b"N."),
+    "attributes": with_pickle(b"\x80\x02ccollections\nOrderedDict\n}X\1\0\0\0aK\1sb."),
+    "instance": with_pickle(b"\x80\x04ccollections\nOrderedDict\n)\x81."),
+    "buffer": with_pickle(b"\x80\x05\x97\x98."),
+    "extension": with_pickle(b"\x80\x02\x82\1."),
+    "set": with_pickle(b"\x80\x04\x8f(K\1\x90."),
 }  # fmt: skip
 
 FORMATS = {".npz": NPZ, ".safetensors": SAFETENSORS} | ({} if torch is None else {".pt": PT})

@@ -24,7 +24,7 @@ from caufc.bitstream.header import parse_header
 from caufc.bitstream.section import parse_section
 from caufc.catalog import lookup_of
 from caufc.decoder.file_decoder import ChunkDecoder
-from caufc.features.pt import _check_archive
+from caufc.features.pt import _from_archive, _from_pickles
 from caufc.limits import Limits
 from tools.attack.container import read_varint, split
 
@@ -102,8 +102,9 @@ def index(data: bytes) -> object:
 
 
 def pt(data: bytes) -> object:
-    """The scan of a .pt archive, before torch sees it."""
-    return _check_archive(_Stream(data), "x.pt", Limits(tensors=100, output_bytes=1 << 20))
+    """Archive and pickle of a .pt file, before torch sees a value."""
+    read = _from_archive if data.startswith(b"PK") else _from_pickles
+    return read(_Stream(data), len(data), "x.pt", Limits(tensors=100, output_bytes=1 << 20))
 
 
 class _Stream(io.BytesIO):

@@ -142,12 +142,14 @@ def read_all(data: bytes) -> tuple[int, int]:
     found = collector.arrays()
     for config, arrays in zip(decoder.configs, found, strict=True):
         for array in arrays if isinstance(arrays, list) else [arrays]:
-            template = (None, *config.template) if decoder.structure.kind == "batch" else config.template
+            stacked = decoder.structure.kind == "batch" and not config.noted
+            template = (None, *config.template) if stacked else config.template
             if array.ndim != len(template) or any(
                 n not in (None, m) for n, m in zip(template, array.shape, strict=True)
             ):
                 raise WrongOutcomeError(f"shape {array.shape} for {template}")
-    values = sum(array.size for arrays in found for array in (arrays if isinstance(arrays, list) else [arrays]))
+    features = [arrays for config, arrays in zip(decoder.configs, found, strict=True) if not config.noted]
+    values = sum(array.size for arrays in features for array in (arrays if isinstance(arrays, list) else [arrays]))
     if values != decoder.numel:
         raise WrongOutcomeError(f"{values} values, {decoder.numel} announced")
     return decoder.count, values
@@ -157,7 +159,8 @@ def read_samples(data: bytes) -> tuple[int, int]:
     """The same by random access."""
     reader = FileReader(lambda offset, length: data[offset : offset + length], len(data), lookup, LIMITS)
     samples = [reader.sample(number) for number in range(min(len(reader), 1 << 12))]
-    return len(reader), sum(array.size for sample in samples for array in sample)
+    features = [number for number, config in enumerate(reader.chunks.configs) if not config.noted]
+    return len(reader), sum(sample[number].size for sample in samples for number in features)
 
 
 def read_symbols(data: bytes) -> tuple[int, int]:

@@ -154,7 +154,7 @@ def header_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "no-tensors", 49, "MalformedError", Parts(fields=[0, None, 0]).to_bytes()
     yield "profile-missing", 162, "MissingProfileError", Parts(fields=[0, b"12345678", 0]).to_bytes()
     for name, tree, requirement in (
-        ("kind", [3, [], [0]], 50), ("names", [0, ["a", "a"], [0]], 51), ("list-names", [1, ["a"], [0]], 51),
+        ("kind", [9, [], [0]], 50), ("names", [0, ["a", "a"], [0]], 51), ("list-names", [1, ["a"], [0]], 51),
         ("leaves", [1, [], [0, 0]], 52), ("missing-leaf", [1, [], []], 52),
     ):  # fmt: skip
         parts = Parts()
@@ -370,6 +370,62 @@ def outcome(data: bytes, profile: Path | None = None) -> tuple[str, int | None]:
     return "nothing", None
 
 
+def note_cases() -> Iterator[tuple[str, int, str, bytes]]:
+    """Notes, keyed samples, metadata."""
+    for name, leaf, requirement in (
+        ("leaf", [3, "text"], 501), ("packing", [3, b"\xc0", 2], 501), ("deflate", [3, b"\xc0", 1], 501),
+        ("two-values", [3, b"\xc0\xc0"], 500), ("long-form", [3, b"\xcc\x01"], 500), ("map", [3, b"\x80"], 500),
+        ("float-32", [3, b"\xca" + bytes(4)], 500), ("branch", [3, msgpack.packb([0, ["a"], []])], 500),
+        ("names", [3, msgpack.packb([0, ["a", "a"], [1, 2]])], 500), ("kind", [3, msgpack.packb([3, [], []])], 500),
+        ("long", [3, deflated(0, b"\xdb\x00\x40\x00\x00" + bytes(1 << 22))[4:], 1], 502),
+    ):  # fmt: skip
+        parts = Parts()
+        parts.fields[4] = [0, ["a", "b"], [0, leaf]]
+        yield f"note-{name}", requirement, "MalformedError", parts.to_bytes()
+    axes = with_record(dtype=18, codec=0, shape=[1, 1], layout=None, parameters=None)
+    axes.sections, axes.chunks = [], [chunk(payload=b"\x01\xc0", symbols=b"\xc0" * 2)]
+    yield "note-axes", 503, "MalformedError", axes.to_bytes()
+    sample = with_record(dtype=18, codec=0, shape=[1], layout=None, parameters=None)
+    sample.sections, sample.chunks = [], [chunk(payload=b"\x01\xc1", symbols=b"\xc1" * 2)]
+    yield "note-sample", 500, "MalformedError", sample.to_bytes()
+    good = b"\x00\x92\xa1a\xa1b"
+    bad = (
+        ("twice", 505, b"\x00\x92\xa1a\xa1a"),
+        ("boolean", 505, b"\x00\x92\xa1a\xc3"),
+        ("packing", 506, b"\x02\x92\xa1a\xa1b"),
+        ("deflate", 92, b"\x01\x92\xa1a\xa1b"),
+        ("count", 506, b"\x00\x91\xa1a"),
+        ("long-form", 506, b"\x00\x92\xcc\x01\x02"),
+        ("left", 506, good + b"\x00"),
+    )
+    for name, requirement, keys in bad:
+        yield f"keys-{name}", requirement, "MalformedError", keyed(keys).to_bytes()
+        yield f"index-keys-{name}", requirement, "MalformedError", keyed(good, keys).to_bytes()
+    yield "index-keys-other", 507, "MalformedError", keyed(good, b"\x00\x92\xa1a\xa1c").to_bytes()
+    for name, requirement, body in (
+        ("metadata-number", 510, b"\x1a\x00\x03\x00" + msgpack.packb([0, ["a"], [1]])),
+        ("metadata-list", 510, b"\x1a\x00\x03\x00" + msgpack.packb([1, [], ["a"]])),
+        ("metadata-tensor", 94, b"\x1a\x01\x03\x00" + msgpack.packb([0, ["a"], ["b"]])),
+    ):
+        yield name, requirement, "MalformedError", with_sections(body)
+
+
+def keyed(keys: bytes, indexed: bytes | None = None) -> Parts:
+    """A keyed file of two samples, with the keys of its chunk, and those of its index, if it is to have one."""
+    parts = Parts()
+    parts.fields[0] = 6
+    parts.chunks = [chunk() + keys]
+    if indexed is None:
+        return parts
+    parts.fields[2] = 1
+    block = len(framed("C", parts.chunks[0], 0))
+    first = len(parts.to_bytes()) - block - len(framed("E", parts.end, 0))
+    parts.index = varint(first) + b"\x01" + varint(block) + b"\x02" + indexed
+    distance = len(framed("I", parts.index, 0)) + len(framed("E", bytes(5), 0))
+    parts.end = b"\x02" + distance.to_bytes(4, "little")
+    return parts
+
+
 def learned_cases(out: Path) -> Iterator[tuple[str, int, str, bytes]]:
     """Of the hyperprior codec, with the weights that tools.make.vectors has made."""
     yield from hyperprior_vectors.invalid(out.parent / "profiles" / "tiny.caufw")
@@ -383,7 +439,7 @@ def main() -> None:
     assert_valid = Parts().to_bytes()
     if outcome(assert_valid)[0] != "nothing":
         raise SystemExit(f"the base file is not valid: {outcome(assert_valid)}")
-    cases = (*header_cases(), *record_cases(), *codec_cases(), *limit_cases(), *learned_cases(out))
+    cases = (*header_cases(), *record_cases(), *codec_cases(), *limit_cases(), *note_cases(), *learned_cases(out))
     for name, requirement, error, data in cases:
         found = outcome(data)
         if found[0] != error or found[1] not in (None, requirement):

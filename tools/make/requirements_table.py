@@ -70,6 +70,7 @@ VALID = {
     421: "hyperprior-plain hyperprior-embedded",
     422: "hyperprior-embedded hyperprior-tiles",
     423: "hyperprior-tiles hyperprior-named",
+    504: "keyed keyed-dicts",
 }
 """Requirement -> names of valid vectors, besides those that invalid vectors test."""
 

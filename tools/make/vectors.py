@@ -60,6 +60,12 @@ def bf16(values: np.ndarray[Any, Any]) -> Any:
     return torch.from_numpy(np.ascontiguousarray(values)).bfloat16()
 
 
+def fp8(bits: np.ndarray[Any, Any], kind: str) -> Any:
+    import torch
+
+    return torch.from_numpy(bits).view(getattr(torch, f"float8_{kind}"))
+
+
 def kept(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Tokens with a NaN, infinities and a massive activation."""
     out = values.copy()
@@ -211,6 +217,26 @@ def valid() -> Iterator[Valid]:
     yield Valid("nested", "one sample of nested structure",
                 {"a": {"b": [tokens[:9], tokens[9:12]], 3: (maps[0],)}, "scalar": np.array(1.5, np.float32)},
                 {})  # fmt: skip
+    beside = {
+        "features": tokens[:40],
+        "ids": [f"token {n} é" for n in range(40)],
+        **{"model": "minilm", "layer": 3, "score": 0.1, "done": True, "nothing": None},
+        "nested": {"a": [1, (2.5, "b")], 7: b"\x00\xff"},
+    }
+    yield Valid("notes-batch", "text, numbers, booleans beside a batch", beside, {"chunk": 16})
+    noted = [{"x": x, "label": n or None, "text": "é" * n, "same": 1.5} for n, x in enumerate(lists)]
+    yield Valid("notes-list", "notes that differ between samples, and some that do not", noted, {})
+    long = {"x": lists[0], "log": "step 1\n" * 900}
+    yield Valid("notes-deflated", "a long note in the header", long, {})
+    yield Valid("notes-long", "a note that is too long for the header", long, {"layout": "n c"})
+    yield Valid("keyed", "keyed samples, chunks and an index with keys",
+                {f"protein/{n:03}": x for n, x in enumerate(lists)}, {"keyed": True, "chunk": 2})  # fmt: skip
+    yield Valid("keyed-dicts", "keyed samples of several tensors, one chunk",
+                {n - 1: {"x": x, "m": x.mean(0), "n": n} for n, x in enumerate(lists)}, {"keyed": True})  # fmt: skip
+    yield Valid("metadata", "metadata by name", maps[:2], {"meta": {"run": "7", "größe": "ü\n"}})
+    bits = np.arange(248, dtype="u1").reshape(4, 62)
+    yield Valid("fp8", "the dtypes of 8-bit floats", {name: fp8(bits, name) for name in
+                ("e4m3fn", "e5m2", "e4m3fnuz", "e5m2fnuz", "e8m0fnu")}, {})  # fmt: skip
     yield Valid("joined-grid", "a grid on one axis, without special tokens", square[:, 1:], {"layout": "b (h w) c"})
     yield Valid("arch-and-tap", "an architecture and a tap by name", maps, {"arch": "timm/resnet50", "tap": "layer4"})
     for name, stored in (("fp16", tokens.astype("f2")), ("bf16", bf16(tokens)), ("fp64", tokens.astype("f8"))):
