@@ -12,8 +12,11 @@ from ..coders.resolve import record_tree, resolve
 from ..coders.sections import ELEMENTS, NUMBERS, OFFSETS, SCALES, name_of, section_of
 from ..coders.side_files import ProfileFile, WeightsFile
 from ..types import Structure
+from .origin import Origin
 
-__all__ = ["container_prelude"]
+__all__ = ["NO_ORIGIN", "container_prelude"]
+
+NO_ORIGIN = Origin()
 
 
 def container_prelude(
@@ -26,6 +29,7 @@ def container_prelude(
     profile: ProfileFile | None,
     weights: WeightsFile | None = None,
     embed_weights: bool = False,
+    origin: Origin = NO_ORIGIN,
 ) -> tuple[Header, list[Section]]:
     """Header and sections of a file; what its profile says is left out, what only the profile has is emptied.
 
@@ -38,6 +42,7 @@ def container_prelude(
         profile: that the file relies on.
         weights: that its tensors of the learned codec need.
         embed_weights: copy the decoder's part of them into the file, instead of naming them.
+        origin: what the file says of how it was made.
     """
     records: tuple[TensorRecord, ...] | None = tuple(record_of(config) for config in configs)
     sections = [
@@ -57,6 +62,8 @@ def container_prelude(
         tensors=records,
         arch=arch,
         weights=None if weights is None or embed_weights else weights.id,
+        control=origin.control,
+        software=origin.software,
     )
     return (header, sections) if profile is None else _relying(header, sections, configs, profile)
 

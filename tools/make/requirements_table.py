@@ -68,6 +68,7 @@ VALID = {
     420: "hyperprior-plain hyperprior-embedded",
     421: "hyperprior-plain hyperprior-embedded",
     422: "hyperprior-embedded hyperprior-tiles",
+    552: "control-and-software control-in-words",
     423: "hyperprior-tiles hyperprior-named",
 }
 """Requirement -> names of valid vectors, besides those that invalid vectors test."""
