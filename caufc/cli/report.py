@@ -137,18 +137,25 @@ def info_text(name: str, info: Info) -> str:
     chunks = f"{count(info.samples, 'sample')} in {count(info.chunks, 'chunk')}"
     lines = [
         f"{shown(name)}: version {info.version}, {info.codec}, {chunks}, {size(info.bytes)}",
+        f"  rate     {info.bpfp:.4g} BPFP, {info.bytes_per_sample:,.0f} B per sample, ratio {info.ratio:.2f}",
+        f"  control  {shown(info.control or '-')}",
         f"  content  {info.content}",
         f"  arch     {shown(info.arch or '-')}",
         f"  profile  {info.profile or '-'}",
         f"  index    {'yes' if info.indexed else 'no'}",
     ]
     if info.weights is not None:
-        lines.insert(4, f"  weights  {info.weights}")
-    rows = [("TENSOR", "DTYPE", "SAMPLE", "LAYOUT", "TAP", "CODEC", "ALIGNMENT")]
+        lines.append(f"  weights  {info.weights}")
+    if info.software is not None:
+        lines.append(f"  software {shown(info.software)}")
+    if info.section_bytes:
+        lines.append(f"  sections {size(info.section_bytes)} of bases, tables and statistics")
+    rows = [("TENSOR", "DTYPE", "SAMPLE", "LAYOUT", "TAP", "CODEC", "ALIGNMENT", "PAYLOAD", "BPFP")]
     for tensor in info.tensors[:SHOWN_TENSORS]:
         named = (shown(tensor[key] or "-") for key in ("layout", "tap", "codec", "alignment"))
-        rows.append((shown(tensor["name"] or "-"), tensor["dtype"], shape_text(tensor["shape"]), *named))
-    lines += [f"  {line}" for line in table(rows).splitlines()]
+        rate = (short_size(tensor["payload_bytes"]), f"{tensor['bpfp']:.4g}")
+        rows.append((shown(tensor["name"] or "-"), tensor["dtype"], shape_text(tensor["shape"]), *named, *rate))
+    lines += [f"  {line}" for line in table(rows, right=(7, 8)).splitlines()]
     if len(info.tensors) > SHOWN_TENSORS:
         lines.append(f"  ... and {count(len(info.tensors) - SHOWN_TENSORS, 'more tensor')}")
     return "\n".join(lines)

@@ -48,7 +48,9 @@ def test_the_report(run: Run, maps: Path, folder: Path) -> None:
     assert f"ratio {9600 / size:.2f}, " in lines[1]
     assert lines[1].endswith(f"{8 * size / 2400:.4g} BPFP")
     assert lines[2].startswith("  error  SNR ")
-    assert " dB, NMSE " in lines[2]
+    assert re.fullmatch(
+        r"  error  SNR \S+ dB, 99 % of tokens \S+ dB or more, cosine [0-9.]{7}, NMSE \S+, largest \S+", lines[2]
+    )
     assert re.fullmatch(r"  time   [0-9.]+ s", lines[3])  # so few bytes have no speed
     assert lines[4] == (
         "  tensor: 6 samples of [16, 5, 5] fp32, transform, layout guessed: 'b c h w'; set it with --layout"
