@@ -18,6 +18,8 @@ LEAST = 10.0
 """dB that must be kept; fewer are a warning."""
 
 MEDIUM = 50.0
+CLEAR = 20.0
+"""An SNR in dB of a whole from which on tokens can be expected to have 10."""
 
 NAMED = 2
 """Warnings name so many tensors, the worst; the others are counted."""
@@ -54,7 +56,7 @@ def _least_db(tensor: TensorReport, options: EncodeOptions) -> float:
 
 
 def _asks_for_some(target: Target) -> bool:
-    return (target.kind == "quality" and target.value >= MEDIUM) or (target.kind == "snr" and target.value >= LEAST)
+    return (target.kind == "quality" and target.value >= MEDIUM) or (target.kind == "snr" and target.value >= CLEAR)
 
 
 def _learned(tensor: TensorReport) -> bool:
