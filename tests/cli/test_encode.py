@@ -78,6 +78,16 @@ def test_json(run: Run, maps: Path) -> None:
     assert data["max_abs_error"] == pytest.approx(np.abs(values - back).max(), rel=1e-4)
 
 
+def test_random_weights_are_a_warning(run: Run, maps: Path) -> None:
+    arch = "timm/resnet50?pretrained=false"
+    ran = run("encode", maps, "--arch", arch, "--tap", "layer4", "--json")
+    assert json.loads(ran.out)["warnings"][0].startswith(f"'{arch}' has random weights: ")
+    assert ran.lines[0].startswith(f"caufc: warning: maps.npy: '{arch}' has random weights")
+    for other in ("timm/resnet50", "timm/resnet50?pretrained=true", "timm/resnet50?pretrained=false&checkpoint=x"):
+        data = json.loads(run("encode", maps, "-f", "--arch", other, "--tap", "layer4", "--json").out)
+        assert "random weights" not in " ".join(data["warnings"])
+
+
 def test_lossless_has_no_snr(run: Run, maps: Path) -> None:
     data = json.loads(run("encode", maps, "--json", "--lossless").out)
     assert (data["snr_db"], data["nmse"], data["max_abs_error"], data["codec"]) == (None, 0, 0, "lossless")
