@@ -53,7 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     "reader": BELOW_API,
     "api": BELOW_API | {"reader"},
     "files": BELOW_API | {"api"},
-    "fit": BELOW_API | PUBLIC,
+    "fit": BELOW_API | PUBLIC | {"text"},
     "train": BELOW_API | PUBLIC,
     "evaluate": BELOW_API | PUBLIC | {"fit", "caufc"},
     "text": set(),

@@ -235,7 +235,9 @@ def test_weights_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.parametrize("arch", ["timm/resnet18?pretrain=false", "timm/resnet18?pretrained=no", "timm/resnet18?seed=-1"])
+@pytest.mark.parametrize(
+    "arch", ["timm/resnet18?pretrain=false", "timm/resnet18?pretrained=no", "timm/resnet18?seed=-1"]
+)
 def test_unknown_options(arch: str) -> None:
     with pytest.raises(OptionError, match=r"unknown .*; options: pretrained=true"):
         default_manager().runtime(arch)
