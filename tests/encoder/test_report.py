@@ -36,7 +36,7 @@ def tokens(samples: int, count: int, channels: int, scale: float) -> NDArray[np.
 
 @pytest.mark.parametrize("chunk", [None, 7])
 def test_the_figures_of_every_tensor_are_its_own(chunk: int | None) -> None:
-    features = {"small": tokens(40, 9, 8, 0.01), "large": tokens(40, 30, 16, 10), "ids": np.arange(40)}
+    features: dict[str, Any] = {"small": tokens(40, 9, 8, 0.01), "large": tokens(40, 30, 16, 10), "ids": np.arange(40)}
     report, back = encoded(features, layout={"small": "b n c", "large": "b n c"}, chunk=chunk)
     assert [tensor.name for tensor in report.tensors] == list(features)
     for tensor in report.tensors[:2]:
