@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .arch_ids import arch_warnings, without_options
 from .catalog import UNIVERSAL, find_profile, find_weights
 from .coders.registry import Codec, codec_named, lossy_codecs
 from .coders.side_files import ProfileFile, WeightsFile
@@ -151,7 +152,7 @@ def make_options(
             tensors[name] = TensorOptions(chosen, known.name, known.channels, alignment, read, known.reads)
     return EncodeOptions(
         target=target,
-        arch=None if arch is None else arch.partition("?")[0],
+        arch=None if arch is None else without_options(arch),
         tensors=tensors,
         keep_nonfinite=nonfinite == "keep",
         chunk=chunk,
@@ -163,6 +164,7 @@ def make_options(
         embed_weights=embed_weights,
         outliers=None if outliers is None else outliers == "keep",
         limits=limits,
+        warnings=arch_warnings(arch),
     )
 
 

@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from .arch_ids import without_options
 from .descriptors import Backbone, FeatureFormat, Profile, Runtime, Tap, Task, TaskRuntime, normal_suffix
 from .errors import PluginError, UnknownNameError
 from .hookspecs import PROJECT
@@ -161,7 +162,7 @@ class PluginManager:
         if not callable(backbone.taps):
             return tuple(backbone.taps)
         with translated(plugin, f"listing the taps of '{arch}'"):
-            return check_taps(backbone.id, backbone.taps(_without_options(arch)))
+            return check_taps(backbone.id, backbone.taps(without_options(arch)))
 
     def find_tap(self, arch: str, name: str) -> Tap:
         """The tap of a name; UnknownNameError lists the taps that there are."""
@@ -177,7 +178,7 @@ class PluginManager:
         return load_runtime(backbone, arch, plugin)
 
     def _find(self, arch: str) -> tuple[str, Backbone]:
-        name = _without_options(arch)
+        name = without_options(arch)
         if name in self._backbones.names():
             return self._backbones.get(name)
         matching = [pattern for pattern in self._backbones.names() if fnmatchcase(name, pattern)]
@@ -232,10 +233,6 @@ def _clash(what: str, plugins: list[Plugin]) -> PluginError:
         plugin=first.name,
         remedy="uninstall one of the two",
     )
-
-
-def _without_options(arch: str) -> str:
-    return arch.partition("?")[0]
 
 
 def _literals(pattern: str) -> int:

@@ -14,9 +14,11 @@ from typing import Any, SupportsIndex
 from .bitstream import note_value
 from .catalog import lookup_of
 from .coders.config import TensorConfig
+from .coders.control import control_text
 from .coders.registry import codec_of_all
 from .container_files import located, name_of, open_binary, read_at_of
 from .decoder.random_access import FileReader
+from .decoder.tensor_sizes import tensor_sizes
 from .errors import InputError
 from .features import from_arrays
 from .limits import DEFAULT_LIMITS, Limits
@@ -141,7 +143,8 @@ class Info:
         arch: architecture ID.
         codec: name of the codec with loss, or ``lossless`` if every tensor is.
         samples: number of samples.
-        tensors: name, dtype, shape of a sample (None where it varies), layout, tap, codec, alignment of each.
+        tensors: name, dtype, shape of a sample (None where it varies), layout, tap, codec, alignment of each, and
+            its ``numel``, ``payload_bytes`` and their ``bpfp``.
         bytes: of the file.
         chunks: number of chunks.
         content: ``batch``, ``list``, ``tuple`` or ``single``.
@@ -150,6 +153,12 @@ class Info:
         weights: content hash of the weights that the file needs, in hex.
         metadata: texts by name.
         notes: what stands beside tensors and is the same for all samples, by name.
+        control: the rate control that the file was coded with: ``quality 50``, ``SNR 30 dB``; None where the file does
+            not say.
+        software: what wrote the file, None where it does not say.
+        numel: number of values.
+        raw_bytes: bytes of the values.
+        section_bytes: bytes of bases, tables and statistics.
     """
 
     version: str
@@ -165,10 +174,32 @@ class Info:
     weights: str | None
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
+    control: str | None = None
+    software: str | None = None
+    numel: int = 0
+    raw_bytes: int = 0
+    section_bytes: int = 0
+
+    @property
+    def bpfp(self) -> float:
+        """Bits per feature point: 8 bytes / numel."""
+        return 8 * self.bytes / self.numel if self.numel else 0.0
+
+    @property
+    def bytes_per_sample(self) -> float:
+        """Bytes of the file over its samples."""
+        return self.bytes / self.samples if self.samples else 0.0
+
+    @property
+    def ratio(self) -> float:
+        """How many times larger the values are."""
+        return self.raw_bytes / self.bytes
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; notes that JSON does not have as text."""
-        return {**asdict(self), "metadata": dict(self.metadata), "notes": {k: _plain(v) for k, v in self.notes.items()}}
+        texts = {"metadata": dict(self.metadata), "notes": {k: _plain(v) for k, v in self.notes.items()}}
+        rates = {"bpfp": self.bpfp, "bytes_per_sample": self.bytes_per_sample, "ratio": self.ratio}
+        return {**asdict(self), **texts, **rates}
 
 
 def sample_object(configs: tuple[TensorConfig, ...], tree: Any, arrays: list[Any]) -> Any:
@@ -179,6 +210,7 @@ def sample_object(configs: tuple[TensorConfig, ...], tree: Any, arrays: list[Any
 
 def info_of(reader: FileReader) -> Info:
     chunks, header = reader.chunks, reader.prelude.header
+    sizes = tensor_sizes(reader)
     tensors = tuple(
         {
             "name": config.name,
@@ -188,8 +220,11 @@ def info_of(reader: FileReader) -> Info:
             "tap": config.tap,
             "codec": config.codec.name,
             "alignment": config.alignment_text,
+            "numel": size.numel,
+            "payload_bytes": size.payload_bytes,
+            "bpfp": 8 * size.payload_bytes / size.numel if size.numel else 0.0,
         }
-        for config in chunks.configs
+        for config, size in zip(chunks.configs, sizes, strict=True)
     )
     return Info(
         version="1.0",
@@ -205,6 +240,11 @@ def info_of(reader: FileReader) -> Info:
         weights=None if header.weights is None else header.weights.hex(),
         metadata=chunks.metadata,
         notes=_notes(chunks.structure.tree),
+        control=None if header.control is None else control_text(header.control),
+        software=header.software,
+        numel=sum(size.numel for size in sizes),
+        raw_bytes=sum(size.numel * config.item_size for config, size in zip(chunks.configs, sizes, strict=True)),
+        section_bytes=reader.prelude.first.offset - reader.prelude.length,
     )
 
 

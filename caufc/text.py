@@ -8,6 +8,7 @@ __all__ = [
     "FAST",
     "SHOWN_TENSORS",
     "count",
+    "duration",
     "layout_text",
     "shape_text",
     "short_size",
@@ -45,6 +46,13 @@ def speed(number: int, seconds: float) -> str:
     """``1.50 s, 20.0 MB/s``; less than 1 MB tells no speed: ``0.02 s``."""
     rate = f", {number / max(seconds, 1e-9) / 1e6:.1f} MB/s" if number >= FAST else ""
     return f"{seconds:.2f} s{rate}"
+
+
+def duration(seconds: float) -> str:
+    """Time in the unit that suits it: ``8 s``, ``2 min``, ``1.5 h``."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def count(number: int, noun: str) -> str:

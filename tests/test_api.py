@@ -191,6 +191,7 @@ def test_inspect(minilm: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.cauf"
     caufc.save(path, minilm, chunk=5)
     info = caufc.inspect(path)
+    size, numel = path.stat().st_size, sum(text.size for text in minilm)
     assert json.loads(json.dumps(info.to_json())) == {
         "version": "1.0",
         "arch": None,
@@ -205,9 +206,12 @@ def test_inspect(minilm: Any, tmp_path: Path) -> None:
                 "tap": None,
                 "codec": "transform",
                 "alignment": info.tensors[0]["alignment"],
+                "numel": numel,
+                "payload_bytes": info.tensors[0]["payload_bytes"],
+                "bpfp": 8 * info.tensors[0]["payload_bytes"] / numel,
             }
         ],
-        "bytes": path.stat().st_size,
+        "bytes": size,
         "chunks": 3,
         "content": "list",
         "profile": None,
@@ -215,6 +219,14 @@ def test_inspect(minilm: Any, tmp_path: Path) -> None:
         "weights": None,
         "metadata": {},
         "notes": {},
+        "control": "quality 50",
+        "software": None,
+        "numel": numel,
+        "raw_bytes": 4 * numel,
+        "section_bytes": info.section_bytes,
+        "bpfp": 8 * size / numel,
+        "bytes_per_sample": size / 14,
+        "ratio": 4 * numel / size,
     }
     assert caufc.inspect(path.read_bytes()) == info
 

@@ -91,11 +91,15 @@ def test_shipped_weights_are_named(maps: Any, tmp_path: Path, monkeypatch: pytes
 
 
 def test_qualities_and_rates_pick_a_rate(maps: Any) -> None:
-    low, high = encode(maps, quality=99, embed_weights=False), encode(maps, quality=100, embed_weights=False)
-    assert low == encode(maps, quality="low", embed_weights=False) and len(low) < len(high)
-    between = (len(low) + len(high)) / 2 * 8 / maps.size
-    assert encode(maps, bpfp=between, embed_weights=False) == low
-    assert encode(maps, bpfp=60, embed_weights=False) == high
+    def size_and_symbols(**control: Any) -> tuple[int, str | None]:
+        data = encode(maps, embed_weights=False, **control)
+        return len(data), caufc.verify(data, deep=True, weights=TINY).symbols_sha256
+
+    low, high = size_and_symbols(quality=99), size_and_symbols(quality=100)
+    assert low == size_and_symbols(quality=25) and low[0] < high[0]
+    between = (low[0] + high[0]) / 2 * 8 / maps.size
+    assert size_and_symbols(bpfp=between)[1] == low[1]
+    assert size_and_symbols(bpfp=60)[1] == high[1]
 
 
 def test_a_rate_out_of_reach_is_the_lowest_and_told(maps: Any, tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def _add(total: Distortion, original: AnyArray, copy: AnyArray, dtype: str) -> N
         a, b = (to_floats(values[start : start + BLOCK], dtype) for values in (x, y))
         finite = np.isfinite(a)
         with np.errstate(over="ignore", invalid="ignore"):
-            total.add(np.where(finite, a, 0), np.where(finite, b - a, 0))
+            total.add(np.where(finite, a, 0)[None], np.where(finite, b - a, 0)[None])
 
 
 def _check_build(before: Source, after: Source) -> None:

@@ -1,7 +1,7 @@
 """The container: bytes in, objects out. Nothing here reads a file, and nothing here knows numpy."""
 
 from .block import Block, BlockParser, block_bytes, checksum
-from .chunk import MAX_SAMPLES, Chunk, chunk_bytes, parse_chunk, work_of
+from .chunk import MAX_SAMPLES, Chunk, ChunkHead, chunk_bytes, parse_chunk, parse_chunk_head, work_of
 from .header import CONTENTS, SIGNATURE, VERSION, Header, HeaderParser, leaves
 from .index import TAIL_BYTES, End, Index, end_bytes, index_bytes, parse_end, parse_index
 from .keys import Key
@@ -25,6 +25,7 @@ __all__ = [
     "Block",
     "BlockParser",
     "Chunk",
+    "ChunkHead",
     "Cursor",
     "End",
     "Header",
@@ -47,6 +48,7 @@ __all__ = [
     "note_bytes",
     "note_value",
     "parse_chunk",
+    "parse_chunk_head",
     "parse_end",
     "parse_index",
     "parse_section",

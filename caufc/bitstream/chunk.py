@@ -11,7 +11,7 @@ from .keys import Key, keys_bytes, parse_keys
 from .record import Shape
 from .varint import Cursor, varint
 
-__all__ = ["MAX_SAMPLES", "Chunk", "chunk_bytes", "parse_chunk", "work_of"]
+__all__ = ["MAX_SAMPLES", "Chunk", "ChunkHead", "chunk_bytes", "parse_chunk", "parse_chunk_head", "work_of"]
 
 MAX_SAMPLES = 65_536
 """Most samples a chunk may hold."""
@@ -51,6 +51,25 @@ def chunk_bytes(chunk: Chunk, templates: Sequence[Shape]) -> bytes:
     return bytes(out) + b"".join(chunk.payloads) + keys
 
 
+@dataclass(frozen=True)
+class ChunkHead:
+    """What stands before the payloads of a chunk.
+
+    Args:
+        first: number of the first sample.
+        count: number of samples.
+        shapes: for every tensor, the shape of every sample.
+        lengths: bytes of each payload.
+        symbols_checksum: CRC-32 over the symbols of all tensors.
+    """
+
+    first: int
+    count: int
+    shapes: tuple[tuple[tuple[int, ...], ...], ...]
+    lengths: tuple[int, ...]
+    symbols_checksum: int
+
+
 def parse_chunk(
     body: memoryview, templates: Sequence[Shape], offset: int, limits: Limits, *, keyed: bool = False
 ) -> Chunk:
@@ -61,9 +80,23 @@ def parse_chunk(
         MalformedError: if it breaks the specification.
     """
     cursor = Cursor(body, offset)
+    head = parse_chunk_head(cursor, templates, limits)
+    payloads = tuple(cursor.take(length) for length in head.lengths)
+    keys = parse_keys(cursor, head.count, limits) if keyed else None
+    cursor.end()
+    return Chunk(head.first, head.count, head.shapes, payloads, head.symbols_checksum, keys)
+
+
+def parse_chunk_head(cursor: Cursor, templates: Sequence[Shape], limits: Limits) -> ChunkHead:
+    """Read what stands before the payloads of a chunk.
+
+    Raises:
+        LimitError: if its samples have too many values, or there are too many arrays.
+        MalformedError: if it breaks the specification, or goes on behind the cursor's bytes.
+    """
     first, count = cursor.varint(), cursor.varint()
     if not 1 <= count <= MAX_SAMPLES:
-        raise MalformedError(f"a chunk of {count} samples", requirement=111, offset=offset)
+        raise MalformedError(f"a chunk of {count} samples", requirement=111, offset=cursor.offset)
     limits.check("chunk_arrays", count * len(templates))
     elements = 0
     shapes = []
@@ -71,12 +104,8 @@ def parse_chunk(
         shapes.append(_parse_shapes(cursor, template, count))
         elements += sum(work_of(shape) for shape in shapes[-1]) if None in template else count * work_of(shapes[-1][0])
         limits.check("chunk_elements", elements)
-    lengths = [cursor.varint() for _ in templates]
-    symbols_checksum = int.from_bytes(cursor.take(4), "little")
-    payloads = tuple(cursor.take(length) for length in lengths)
-    keys = parse_keys(cursor, count, limits) if keyed else None
-    cursor.end()
-    return Chunk(first, count, tuple(shapes), payloads, symbols_checksum, keys)
+    lengths = tuple(cursor.varint() for _ in templates)
+    return ChunkHead(first, count, tuple(shapes), lengths, int.from_bytes(cursor.take(4), "little"))
 
 
 def work_of(shape: Sequence[int]) -> int:

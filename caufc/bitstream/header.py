@@ -21,6 +21,8 @@ CONTENTS = ("batch", "list", "tuple", "single", "profile", "weights", "keyed")
 """Content codes 0 to 6."""
 INDEXED = 1
 PROFILE_ID_BYTES = 8
+MAX_NOTE = 64
+"""Most characters of what a header says of how its file was made [CAUF-0550], [CAUF-0551]."""
 START = len(SIGNATURE) + len(VERSION)
 
 
@@ -37,6 +39,8 @@ class Header:
         tensors: one record per tensor; None for all as in the profile.
         arch: architecture ID.
         weights: content hash of the weights that its tensors of the learned codec need.
+        control: the rate control that the file was coded with, a code for people.
+        software: name and version of what wrote the file.
     """
 
     content: str
@@ -47,6 +51,8 @@ class Header:
     tensors: tuple[TensorRecord, ...] | None = None
     arch: str | None = None
     weights: bytes | None = None
+    control: str | None = None
+    software: str | None = None
 
     def to_bytes(self) -> bytes:
         """Signature, version, length, msgpack array and checksum [CAUF-0040]."""
@@ -59,6 +65,8 @@ class Header:
             None if self.tensors is None else [tensor.to_fields() for tensor in self.tensors],
             self.arch,
             self.weights,
+            self.control,
+            self.software,
         ]
         packed = pack_array(trimmed(fields))
         head = SIGNATURE + bytes(VERSION) + varint(len(packed)) + packed
@@ -125,7 +133,7 @@ def parse_header(data: bytes, limits: Limits) -> Header:
         MalformedError: if it breaks the specification.
     """
     fields = unpack_array(data, limits.nesting)
-    content, profile, flags, gain, tree, tensors, arch, weights = field_list(fields, 8, "it")
+    content, profile, flags, gain, tree, tensors, arch, weights, control, software = field_list(fields, 10, "it")
     if type(content) is not int or not 0 <= content < len(CONTENTS):
         raise malformed(f"content {content!r}", 45)
     if profile is not None and (type(profile) is not bytes or len(profile) != PROFILE_ID_BYTES):
@@ -145,9 +153,17 @@ def parse_header(data: bytes, limits: Limits) -> Header:
         tensors=None if tensors is None else _tensors(tensors, limits),
         arch=text(arch, "arch"),
         weights=weights,
+        control=_note(control, "control", 550),
+        software=_note(software, "software", 551),
     )
     _check_tree(header)
     return header
+
+
+def _note(value: Any, what: str, requirement: int) -> str | None:
+    if value is not None and (type(value) is not str or len(value) > MAX_NOTE):
+        raise malformed(f"{what} is no text of up to {MAX_NOTE} characters", requirement)
+    return value
 
 
 def _tensors(value: Any, limits: Limits) -> tuple[TensorRecord, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from ..arch_ids import arch_warnings
 from ..errors import OptionError, StorageError
 from ..evaluate.experiment import FIT_SAMPLES, Experiment, ExperimentOptions, make_experiment
 from ..evaluate.machine import describe_machine
@@ -140,6 +141,8 @@ def evaluate(
         fit_samples=fit_samples or FIT_SAMPLES,
         **chosen,
     )
+    for warning in () if quiet else arch_warnings(chosen["arch"]):
+        say(f"warning: {warning}")
     experiment = make_experiment(options, default_manager(), output / "work")
     jobs = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or os.cpu_count() or 1
     report = _measure(experiment, preset, output, jobs, force, quiet, started)

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from ..arch_ids import arch_warnings
 from ..descriptors import FeatureFormat, Runtime, Tap, normal_suffix
 from ..encoder.source import SourceTensor
 from ..errors import InputError, OptionError, OutputExistsError, StorageError, UnknownNameError
@@ -22,6 +23,7 @@ from ..features.leaf import storing
 from ..output_names import plugin_formats
 from ..plugin_manager import default_manager
 from ..types import AnyArray, Branch, Framework, Structure, Tree
+from .failure import say
 from .options import example
 
 __all__ = ["command"]
@@ -60,7 +62,8 @@ def extract(
     """Run a backbone over images, texts or sounds and write the features of its taps.
 
     One tap is written as a lone tensor where the format has such; otherwise tensors have the names of their taps.
-    '--arch timm/resnet18?pretrained=false' takes random weights, '?checkpoint=PATH' those of a file.
+    '--arch timm/resnet18?pretrained=false' takes random weights, the same each time ('&seed=1' takes others),
+    '?checkpoint=PATH' those of a file.
     """
     started = time.perf_counter()
     _check_inputs(inputs)
@@ -79,6 +82,8 @@ def extract(
     except BaseException:
         sink.abort()
         raise
+    for warning in () if quiet or as_json else arch_warnings(arch):
+        say(f"warning: {warning}")
     _report(sink, arch, output, time.perf_counter() - started, as_json, quiet)
 
 
@@ -236,6 +241,7 @@ def _report(sink: _Sink, arch: str, output: str, seconds: float, as_json: bool, 
     if as_json:
         taps = {tap: {"shape": shape, "dtype": dtype} for tap, shape, dtype in rows}
         data = {"arch": arch, "inputs": sink.samples, "output": output, "taps": taps, "seconds": round(seconds, 3)}
+        data["warnings"] = list(arch_warnings(arch))
         click.echo(json.dumps(data), err=output == "-")
     elif not quiet:
         text = ", ".join(f"{tap} {'ragged' if shape is None else shape} {dtype}" for tap, shape, dtype in rows)

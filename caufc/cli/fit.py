@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..arch_ids import arch_warnings
 from ..bench.features import LoadedFeatures
 from ..coders.side_files import content_id, read_profile
 from ..errors import CaufError, InputError, OptionError
 from ..features import atomic_output, read
+from ..fit.cost import FitCost
 from ..fit.network_tail import Resume
 from ..fit.profile import fit_profile
 from ..limits import DEFAULT_LIMITS
 from ..options import layouts_for_structure
 from ..output_names import plugin_formats
 from ..plugin_manager import default_manager
-from ..types import Progress, no_progress
+from .failure import say
 from .options import (
     align_option,
     arch_option,
@@ -34,6 +37,7 @@ from .options import (
     reads_option,
     tap_option,
 )
+from .progress import Bar
 from .report import as_json_text
 from .streams import input_file
 
@@ -97,23 +101,28 @@ def fit(
     started = time.perf_counter()
     if not output.endswith(".caufp"):
         raise OptionError(f"'{output}' is no name of a profile", remedy="end it in .caufp")
+    for warning in () if quiet else arch_warnings(arch):
+        say(f"warning: {warning}")
     options = by_tensor(taps, layouts, aligns, reads=reads)
     layouts_known = layouts_for_structure(options["layout"])
     features = _joined([_read(source, suffix, layouts_known, samples) for source in sources], sources)
+    resume = _resume(arch, taps) if sensitivity else None
     try:
-        data = fit_profile(
-            features,
-            arch=arch,
-            tap=options["tap"],
-            layout=options["layout"],
-            align=options["align"],
-            reads=options["reads"],
-            quality=quality,
-            nonfinite=nonfinite,
-            resume=_resume(arch, taps) if sensitivity else None,
-            outputs=outputs,
-            progress=_progress(quiet),
-        )
+        with Bar("fit", quiet=quiet) as bar:
+            data = fit_profile(
+                features,
+                arch=arch,
+                tap=options["tap"],
+                layout=options["layout"],
+                align=options["align"],
+                reads=options["reads"],
+                quality=quality,
+                nonfinite=nonfinite,
+                resume=resume,
+                outputs=outputs,
+                progress=lambda what, done, total: bar.progress(f"fit: {what}", done, total),
+                announce=None if quiet else _announcer(bar),
+            )
     except CaufError as err:
         raise err.locate(file=sources[0]) from err.__cause__
     _write(output, data, force)
@@ -166,11 +175,15 @@ def _resume(arch: str | None, taps: tuple[str, ...]) -> Resume:
     return lambda features: runtime.resume(features, tap.name)
 
 
-def _progress(quiet: bool) -> Progress:
-    """Progress as one line on stderr, which the report follows."""
-    if quiet or not sys.stderr.isatty():
-        return no_progress
-    return lambda what, *_: click.echo(f"\r\x1b[Kfit: {what}", err=True, nl=False)
+def _announcer(bar: Bar) -> Callable[[FitCost], None]:
+    """Says what a fit will cost, and has the bar count from then on."""
+
+    def announce(cost: FitCost) -> None:
+        bar.clear()
+        say(f"fit: {cost.text()}")
+        bar.stage("fit")
+
+    return announce
 
 
 def _write(output: str, data: bytes, force: bool) -> None:

@@ -51,7 +51,8 @@ def encode_text(outcome: Outcome) -> str:
     ]
     if report.content == "keyed":
         lines.append(f"  keyed  {count(report.samples, 'sample')} by key; --no-keyed makes them tensors of one sample")
-    lines += [_tensor(tensor, report.samples) for tensor in report.tensors[:SHOWN_TENSORS]]
+    alone = len(report.tensors) == 1
+    lines += [_tensor(tensor, report.samples, alone=alone) for tensor in report.tensors[:SHOWN_TENSORS]]
     if len(report.tensors) > SHOWN_TENSORS:
         lines.append(f"  ... and {count(len(report.tensors) - SHOWN_TENSORS, 'more tensor')}")
     if outcome.waste:
@@ -69,8 +70,9 @@ def _ratio(before: int, after: int) -> str:
 def _error(report: Report) -> str:
     parts = ["none, every value is exact"]
     if report.snr_db is not None:
-        largest = f"largest {report.max_abs_error:.4g}"
-        parts = [f"SNR {report.snr_db:.2f} dB", f"NMSE {report.nmse:.3g}", largest]
+        kept = report.tensors[0] if len(report.tensors) == 1 else None
+        parts = [f"SNR {report.snr_db:.2f} dB"] if kept is None or kept.snr_db is None else _figures(kept)
+        parts += [f"NMSE {report.nmse:.3g}", f"largest {report.max_abs_error:.4g}"]
     if report.clipped:
         parts.append(f"{count(report.clipped, 'value')} clipped")
     if report.exact:
@@ -78,10 +80,24 @@ def _error(report: Report) -> str:
     return ", ".join(parts)
 
 
-def _tensor(tensor: TensorReport, samples: int) -> str:
+def _figures(tensor: TensorReport) -> list[str]:
+    """What is kept of a tensor."""
+    if tensor.snr_db is None:
+        return ["exact"] if tensor.snr_apart_db is None else [f"exact but for outliers, {tensor.snr_apart_db:.2f} dB"]
+    tokens = "exact" if tensor.token_snr_db is None else f"{tensor.token_snr_db:.2f} dB or more"
+    parts = [f"SNR {tensor.snr_db:.2f} dB", f"99 % of tokens {tokens}", f"cosine {tensor.cosine:.5f}"]
+    return parts if tensor.snr_apart_db is None else [*parts, f"outliers {tensor.snr_apart_db:.2f} dB"]
+
+
+def _tensor(tensor: TensorReport, samples: int, *, alone: bool) -> str:
+    """What was coded; of one tensor among several, what became of it too."""
     name = f"tensor '{shown(tensor.name)}'" if tensor.name else "tensor"
     text = f"  {name}: {count(samples, 'sample')} of {shape_text(tensor.shape)} {tensor.dtype}, {tensor.codec}"
-    return text + layout_text(tensor.layout, tensor.guessed)
+    text += layout_text(tensor.layout, tensor.guessed)
+    if alone:
+        return text
+    figures = [short_size(tensor.payload_bytes), f"{tensor.bpfp:.4g} BPFP", *_figures(tensor)]
+    return f"{text}\n    {', '.join(figures)}"
 
 
 def batch_line(outcome: Outcome) -> str:
@@ -127,20 +143,27 @@ def info_text(name: str, info: Info) -> str:
     chunks = f"{count(info.samples, 'sample')} in {count(info.chunks, 'chunk')}"
     lines = [
         f"{shown(name)}: version {info.version}, {info.codec}, {chunks}, {size(info.bytes)}",
+        f"  rate     {info.bpfp:.4g} BPFP, {info.bytes_per_sample:,.0f} B per sample, ratio {info.ratio:.2f}",
+        f"  control  {shown(info.control or '-')}",
         f"  content  {info.content}",
         f"  arch     {shown(info.arch or '-')}",
         f"  profile  {info.profile or '-'}",
         f"  index    {'yes' if info.indexed else 'no'}",
     ]
     if info.weights is not None:
-        lines.insert(4, f"  weights  {info.weights}")
+        lines.append(f"  weights  {info.weights}")
     for what, texts in (("meta", info.metadata), ("note", info.notes)):
         lines += [f"  {what:<8} {shown(name)}: {shown(_short(value))}" for name, value in texts.items()]
-    rows = [("TENSOR", "DTYPE", "SAMPLE", "LAYOUT", "TAP", "CODEC", "ALIGNMENT")]
+    if info.software is not None:
+        lines.append(f"  software {shown(info.software)}")
+    if info.section_bytes:
+        lines.append(f"  sections {size(info.section_bytes)} of bases, tables and statistics")
+    rows = [("TENSOR", "DTYPE", "SAMPLE", "LAYOUT", "TAP", "CODEC", "ALIGNMENT", "PAYLOAD", "BPFP")]
     for tensor in info.tensors[:SHOWN_TENSORS]:
         named = (shown(tensor[key] or "-") for key in ("layout", "tap", "codec", "alignment"))
-        rows.append((shown(tensor["name"] or "-"), tensor["dtype"], shape_text(tensor["shape"]), *named))
-    lines += [f"  {line}" for line in table(rows).splitlines()]
+        rate = (short_size(tensor["payload_bytes"]), f"{tensor['bpfp']:.4g}")
+        rows.append((shown(tensor["name"] or "-"), tensor["dtype"], shape_text(tensor["shape"]), *named, *rate))
+    lines += [f"  {line}" for line in table(rows, right=(7, 8)).splitlines()]
     if len(info.tensors) > SHOWN_TENSORS:
         lines.append(f"  ... and {count(len(info.tensors) - SHOWN_TENSORS, 'more tensor')}")
     return "\n".join(lines)

@@ -3,87 +3,185 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Distortion"]
+from .token_snr import TokenSnr
+
+__all__ = ["REACHING", "Distortion"]
+
+REACHING = 0.99
+"""Share of tokens that reach the SNR of tokens which reports give."""
 
 BLOCK = 1 << 18
+SPAN = 1 << 12
+"""Values of a token that are summed in float32 at most."""
+SMALL = 1e-30
+"""Sums of squares below may have lost something in float32."""
+
+Rows = NDArray[np.float64]
 
 
 @dataclass
 class Distortion:
     """Sums over values; values that are stored exactly count with an error of 0, those that are not finite not at all.
 
+    Outliers that an encoder sets apart have sums of their own, so that they hide no errors of the rest.
+
     Args:
-        energy: sum of squares of the input.
-        error: sum of squared errors.
-        largest: largest absolute error.
+        energy: sum of squares of the input, outliers left out.
+        error: sum of squared errors of the same values.
+        product: sum of the products of these values and their errors.
+        energy_apart, error_apart: the same sums over outliers.
+        largest: largest absolute error of all values.
         clipped: values that truncation changed.
         patched: values that are stored exactly.
-        rest_energy: sum of squares of what remains when outliers are set aside, tokens divided by their scales.
-        rest_error: sum of its squared errors.
+        tokens: SNR of single tokens, each over what is not set apart of it; of wholly apart ones over all.
+            Tokens of zeros have none.
     """
 
     energy: float = 0.0
     error: float = 0.0
+    product: float = 0.0
+    energy_apart: float = 0.0
+    error_apart: float = 0.0
     largest: float = 0.0
     clipped: int = 0
     patched: int = 0
-    rest_energy: float = 0.0
-    rest_error: float = 0.0
+    tokens: TokenSnr = field(default_factory=TokenSnr, repr=False)
 
-    def add(self, original: NDArray[Any], error: NDArray[Any]) -> None:
-        """Add finite values and their errors, of one shape."""
+    def add(self, original: NDArray[Any], error: NDArray[Any], apart: NDArray[np.bool_] | None = None) -> None:
+        """Add tokens.
+
+        Args:
+            original: finite values ``[n, C]``.
+            error: what was decoded minus what came in ``[n, C]``.
+            apart: where values are outliers ``[n, C]``; None for nowhere.
+        """
         rows = max(1, BLOCK * len(original) // max(1, original.size))
         for start in range(0, len(original), rows):
-            self.energy += _squares(original[start : start + rows])
-            self.error += _squares(error[start : start + rows])
-        if error.size:
-            self.largest = max(self.largest, float(error.max()), -float(error.min()))
+            part = slice(start, start + rows)
+            self._add(original[part], error[part], None if apart is None else apart[part])
 
-    def add_rest(self, original: NDArray[Any], error: NDArray[Any]) -> None:
-        """Add values that remain when outliers are set aside, and their errors, of one shape."""
-        self.rest_energy += _squares(original)
-        self.rest_error += _squares(error)
-
-    @property
-    def rest_snr_db(self) -> float:
-        """10 log10 of energy over error in dB, outliers set aside."""
-        if self.rest_error == 0:
-            return math.inf
-        return 10 * math.log10(self.rest_energy / self.rest_error) if self.rest_energy > 0 else -math.inf
+    def _add(self, original: NDArray[Any], error: NDArray[Any], apart: NDArray[np.bool_] | None) -> None:
+        largest = _largest(error)
+        self.largest = max(self.largest, largest)
+        values, errors = _summable(original, _largest(original)), _summable(error, largest)
+        if apart is None or not apart.any():
+            energies, squares = _row_squares(values), _row_squares(errors)
+            self.tokens.add(energies, squares)
+        else:
+            self.energy_apart += _sum_of_squares(original[apart])
+            self.error_apart += _sum_of_squares(error[apart])
+            alone = apart.all(axis=1)
+            whole = _row_squares(values[alone]), _row_squares(errors[alone])
+            values, errors = (np.where(apart, part.dtype.type(0), part) for part in (values, errors))
+            energies, squares = _row_squares(values), _row_squares(errors)
+            self.tokens.add(energies[~alone], squares[~alone])
+            self.tokens.add(*whole)
+        self.energy += float(energies.sum())
+        self.error += float(squares.sum())
+        self.product += float(_row_products(values, errors).sum())
 
     def merge(self, other: Distortion) -> None:
+        """Add the sums of another part of the same values' tensor or file."""
         self.energy += other.energy
         self.error += other.error
+        self.product += other.product
+        self.energy_apart += other.energy_apart
+        self.error_apart += other.error_apart
         self.largest = max(self.largest, other.largest)
         self.clipped += other.clipped
         self.patched += other.patched
-        self.rest_energy += other.rest_energy
-        self.rest_error += other.rest_error
+        self.tokens.merge(other.tokens)
+
+    @classmethod
+    def merged(cls, parts: Iterable[Distortion]) -> Distortion:
+        """The sums over several parts."""
+        total = cls()
+        for part in parts:
+            total.merge(part)
+        return total
 
     @property
     def snr_db(self) -> float | None:
-        """10 log10 of energy over error in dB; None if the error is 0."""
+        """10 log10 of energy over error in dB, outliers left out; None if the error is 0."""
+        return _decibels(self.energy, self.error)
+
+    @property
+    def snr_apart_db(self) -> float | None:
+        """The same of the outliers alone."""
+        return _decibels(self.energy_apart, self.error_apart)
+
+    @property
+    def whole_snr_db(self) -> float | None:
+        """The same of all values, outliers among them."""
+        return _decibels(self.energy + self.energy_apart, self.error + self.error_apart)
+
+    @property
+    def token_snr_db(self) -> float | None:
+        """The SNR in dB that 99 % of the tokens reach; None if these have no error."""
+        return self.tokens.reached_by(REACHING)
+
+    @property
+    def cosine(self) -> float:
+        """Cosine similarity of what came in and what is decoded, outliers left out; 1 without error."""
+        decoded = self.energy + 2 * self.product + self.error
         if self.error == 0:
-            return None
-        ratio = self.energy / self.error
-        return -math.inf if ratio == 0 else 10 * math.log10(ratio)
+            return 1.0
+        if not (self.energy > 0 and decoded > 0):
+            return 0.0
+        cosine = (self.energy + self.product) / (math.sqrt(self.energy) * math.sqrt(decoded))
+        return min(1.0, max(-1.0, cosine))
 
     @property
     def nmse(self) -> float:
-        """Error over energy."""
-        return self.error / self.energy if self.energy > 0 else (0.0 if self.error == 0 else math.inf)
+        """Error over energy, of all values."""
+        energy, error = self.energy + self.energy_apart, self.error + self.error_apart
+        return error / energy if energy > 0 else (0.0 if error == 0 else math.inf)
 
 
-def _squares(values: NDArray[Any]) -> float:
-    """Sum of squares, summed in float64; squared in float32 where that neither over- nor underflows much."""
-    largest = max(float(values.max()), -float(values.min())) if values.size else 0.0
-    if not 1e-12 < largest < 1e15:
-        values = values.astype(np.float64)
+def _decibels(energy: float, error: float) -> float | None:
+    if error == 0:
+        return None
+    ratio = energy / error
+    return -math.inf if ratio == 0 else 10 * math.log10(ratio)
+
+
+def _largest(values: NDArray[Any]) -> float:
+    """The largest absolute value; 0 without values."""
+    return max(float(values.max()), -float(values.min())) if values.size else 0.0
+
+
+def _summable(values: NDArray[Any], largest: float) -> NDArray[Any]:
+    """Values in a float type in which squares neither over- nor underflow much."""
+    return values if 1e-12 < largest < 1e15 else values.astype(np.float64)
+
+
+def _sum_of_squares(values: NDArray[Any]) -> float:
     with np.errstate(over="ignore"):
-        return float(np.sum(np.square(values), dtype=np.float64))
+        return float(np.square(values.astype(np.float64)).sum())
+
+
+def _row_squares(values: NDArray[Any]) -> Rows:
+    """Sums of squares of the rows of ``[n, C]``."""
+    total = _row_products(values, values)
+    small = total < SMALL
+    if small.any():
+        tiny = values[small].astype(np.float64)
+        total[small] = _row_products(tiny, tiny)
+    return total
+
+
+def _row_products(one: NDArray[Any], other: NDArray[Any]) -> Rows:
+    """Sums over the rows of the products of two arrays ``[n, C]``."""
+    total = np.zeros(len(one))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, one.shape[1], SPAN):
+            columns = slice(start, start + SPAN)
+            total += np.einsum("ij,ij->i", one[:, columns], other[:, columns])
+    return total

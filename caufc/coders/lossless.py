@@ -80,7 +80,7 @@ class LosslessCoder:
         if self.rotate:
             floats = to_floats(flat, self.config.dtype)
             finite = floats[np.isfinite(floats)]
-            distortion.add(finite, np.zeros_like(finite))
+            distortion.add(finite[None], np.zeros_like(finite)[None])
         lattice = lattice_of(self.config.layout, [sample.shape for sample in samples])
         payload = encode_lossless(flat, rotate=self.rotate, lattice=lattice)
         return EncodedPayload(payload, [flat.tobytes()], distortion)

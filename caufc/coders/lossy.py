@@ -249,8 +249,7 @@ class LossyCoder(ABC):
             coded = self._coded(part, block, terms)
             if coded.exact is not None:
                 patched[rows] = coded.exact
-            distortion.add(part.clean, coded.error)
-            _add_rest(distortion, part, coded, terms)
+            distortion.add(part.clean, coded.error, _apart(part, coded, terms))
             blocks.append(coded)
         distortion.patched = int(np.count_nonzero(patched))
         patches = self._patches_where(patched, tokens, stored) if distortion.patched else None
@@ -377,17 +376,15 @@ class LossyCoder(ABC):
         return split(flat, shapes, stacked)
 
 
-def _add_rest(distortion: Distortion, part: _BlockInput, coded: _CodedBlock, terms: Terms) -> None:
-    """What a block loses of what remains when outliers are set aside."""
-    error = coded.error if part.scales is None else part.scales.divide(coded.error)
-    apart = coded.exact
+def _apart(part: _BlockInput, coded: _CodedBlock, terms: Terms) -> Mask:
+    """Which features of a block ``[n, C]`` are outliers, that must not tell how much is kept of the rest."""
+    if terms.counting is None:
+        return None
+    scaled: Mask = None
     if part.scales is not None and not part.levelled:
-        apart = _either(apart, np.broadcast_to(part.scales.codes[:, None] != 0, part.matrix.shape))
-    counted = None if terms.counting is None else terms.counting(part.matrix, apart)
-    if counted is None:
-        distortion.add_rest(part.matrix, error)
-    else:
-        distortion.add_rest(np.where(counted, part.matrix, 0), np.where(counted, error, 0))
+        scaled = np.broadcast_to(part.scales.codes[:, None] != 0, part.matrix.shape)
+    counted = terms.counting(part.matrix, _either(coded.exact, scaled))
+    return None if counted is None else ~counted
 
 
 def _lacking(part: _BlockInput, coded: _CodedBlock, terms: Terms) -> NDArray[np.float64]:

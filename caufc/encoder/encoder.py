@@ -13,6 +13,7 @@ from .drafting import draft_tensors
 from .file_writer import FileWriter
 from .goal import MEDIUM
 from .options import EncodeOptions
+from .origin import Origin
 from .prelude import container_prelude
 from .rate_control import RateControl, RestartableSink
 from .report import Report, report_of
@@ -65,8 +66,10 @@ class Encoder:
         return report_of(self.source, self.arch, done, control, time.perf_counter() - started)
 
     def _control(self) -> RateControl:
+        smallest = self.source.samples == 1 and self.options.relies_on(self.profile)
+        origin = Origin.of(self.options.target, self.numel, smallest=smallest)
         writer = FileWriter(
-            self.source, self.options, self.chunk, self.arch, self.profile, lambda: self._advance("encode")
+            self.source, self.options, self.chunk, self.arch, self.profile, lambda: self._advance("encode"), origin
         )
         control: RateControl = self.options.codec.load("rate_control")(self.options, self.numel, writer)
         return control

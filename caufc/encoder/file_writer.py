@@ -21,14 +21,15 @@ from ..bitstream import (
     section_bytes,
     work_of,
 )
-from ..coders.base import FileShare, TensorCoder
+from ..coders.base import EncodedPayload, FileShare, TensorCoder
 from ..coders.distortion import Distortion
 from ..coders.side_files import ProfileFile
 from ..coders.work import WorkMeter, chunk_work
 from ..errors import LimitError
 from .options import EncodeOptions
+from .origin import Origin
 from .plan import TensorPlan, file_gain
-from .prelude import container_prelude
+from .prelude import NO_ORIGIN, container_prelude
 from .source import Source
 from .survey import chunks_of
 
@@ -51,7 +52,8 @@ class FilePass:
         gain: factor on the steps that rely on it.
         bytes_out: of the file.
         chunks: how many.
-        distortions: of each tensor.
+        distortions: one per tensor.
+        payload_bytes: bytes of each tensor's payloads.
     """
 
     plans: Sequence[TensorPlan]
@@ -59,15 +61,22 @@ class FilePass:
     gain: float
     bytes_out: int = 0
     chunks: int = 0
-    distortions: list[Distortion] = field(default_factory=list)
+    distortions: list[Distortion] = field(init=False)
+    payload_bytes: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.distortions = [Distortion() for _ in self.plans]
+        self.payload_bytes = [0] * len(self.plans)
 
     @property
     def distortion(self) -> Distortion:
         """Of all tensors together."""
-        whole = Distortion()
-        for distortion in self.distortions:
-            whole.merge(distortion)
-        return whole
+        return Distortion.merged(self.distortions)
+
+    def count(self, number: int, encoded: EncodedPayload) -> None:
+        """Count a chunk of a tensor."""
+        self.distortions[number].merge(encoded.distortion)
+        self.payload_bytes[number] += len(encoded.payload)
 
 
 class FileWriter:
@@ -80,6 +89,7 @@ class FileWriter:
         arch: architecture ID.
         profile: that the file relies on.
         advance: makes what is called with the number of values that a pass has written.
+        origin: what the file says of how it was made.
     """
 
     def __init__(
@@ -90,9 +100,10 @@ class FileWriter:
         arch: str | None = None,
         profile: ProfileFile | None = None,
         advance: Callable[[], Callable[[int], None]] = lambda: lambda values: None,
+        origin: Origin = NO_ORIGIN,
     ) -> None:
         self.source, self.options, self.chunk = source, options, chunk
-        self.arch, self.profile, self.advance = arch, profile, advance
+        self.arch, self.profile, self.advance, self.origin = arch, profile, advance, origin
         self.passes = 0
 
     def write(self, plans: Sequence[TensorPlan], setting: float, sink: Sink) -> FilePass:
@@ -110,8 +121,7 @@ class FileWriter:
         given = plans
         gain, plans = file_gain(given)
         header, sections = self._prelude(plans, gain)
-        distortions = [Distortion() for _ in plans]
-        result, limits = FilePass(given, setting, gain, distortions=distortions), self.options.limits
+        result, limits = FilePass(given, setting, gain), self.options.limits
 
         def put(data: bytes) -> int:
             sink.write(data)
@@ -132,7 +142,7 @@ class FileWriter:
             put(block_bytes("S", section_bytes(section), seed))
         lengths, first, advance = [], result.bytes_out, self.advance()
         for start, stop in chunks_of(self.source.samples, self.chunk):
-            body = self._chunk(plans, coders, start, stop, result.distortions, advance)
+            body = self._chunk(result, plans, coders, (start, stop), advance)
             lengths.append((put(block_bytes("C", body, seed)), stop - start))
         result.chunks = len(lengths)
         self._close(header, lengths, first, seed, put)
@@ -146,10 +156,11 @@ class FileWriter:
             gain=gain if any(plan.config.codec.lossy for plan in plans) else None,
             arch=self.arch,
             indexed=options.index if options.index is not None else self.source.samples > self.chunk,
-            profile=profile if profile and (profile.shipped or not options.embed_profile) else None,
+            profile=profile if options.relies_on(profile) else None,
             weights=weights if any(plan.config.codec.weighted for plan in plans) else None,
             embed_weights=weights is not None and options.embed_weights and not weights.shipped,
             metadata=self.source.metadata,
+            origin=self.origin,
         )
 
     def _check_chunks(self, plans: Sequence[TensorPlan], coders: Sequence[TensorCoder]) -> None:
@@ -173,25 +184,23 @@ class FileWriter:
 
     def _chunk(
         self,
+        result: FilePass,
         plans: Sequence[TensorPlan],
         coders: Sequence[TensorCoder],
-        start: int,
-        stop: int,
-        distortions: Sequence[Distortion],
+        samples: tuple[int, int],
         advance: Callable[[int], None],
     ) -> bytes:
-        """The body of one chunk; what it loses is added to the distortions."""
+        """The body of one chunk, counted in the result."""
         payloads, symbols = [], 0
+        start, stop = samples
         shapes = self._shapes(start, stop)
-        for tensor, plan, coder, of_tensor, distortion in zip(
-            self.source.tensors, plans, coders, shapes, distortions, strict=True
-        ):
+        for number, (tensor, plan, coder) in enumerate(zip(self.source.tensors, plans, coders, strict=True)):
             encoded = coder.encode(tensor.block(start, stop), plan.terms)
             payloads.append(encoded.payload)
             for part in encoded.covered:
                 symbols = checksum(part, symbols)
-            distortion.merge(encoded.distortion)
-            advance(0 if plan.config.noted else sum(plan.config.size(shape) for shape in of_tensor))
+            result.count(number, encoded)
+            advance(0 if plan.config.noted else sum(plan.config.size(shape) for shape in shapes[number]))
         keys = None if self.source.keys is None else self.source.keys[start:stop]
         chunk = Chunk(start, stop - start, tuple(shapes), tuple(payloads), symbols, keys)
         return chunk_bytes(chunk, [plan.config.template for plan in plans])

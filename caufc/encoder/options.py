@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..coders.registry import TRANSFORM, Codec
-from ..coders.side_files import WeightsFile
+from ..coders.side_files import ProfileFile, WeightsFile
 from ..descriptors import Alignment
 from ..errors import OptionError
 from ..layouts import Layout
@@ -147,6 +147,7 @@ class EncodeOptions:
         outliers: whether the learned codec stores values beyond its range exactly; None does unless
             the range was given.
         limits: of the decoders that are to read the file.
+        warnings: what the options themselves give reason to say, a sentence each.
     """
 
     target: Target = field(default_factory=Target)
@@ -162,6 +163,11 @@ class EncodeOptions:
     embed_weights: bool = True
     outliers: bool | None = None
     limits: Limits = DEFAULT_LIMITS
+    warnings: tuple[str, ...] = ()
+
+    def relies_on(self, profile: ProfileFile | None) -> bool:
+        """Whether the file will need a profile, rather than embed it."""
+        return profile is not None and (profile.shipped or not self.embed_profile)
 
     def of(self, name: str) -> TensorOptions:
         """Options of a tensor."""

@@ -12,8 +12,11 @@ from ..coders.resolve import record_tree, resolve
 from ..coders.sections import ELEMENTS, METADATA_NAME, NUMBERS, OFFSETS, SCALES, name_of, section_of
 from ..coders.side_files import ProfileFile, WeightsFile
 from ..types import Structure
+from .origin import Origin
 
-__all__ = ["container_prelude"]
+__all__ = ["NO_ORIGIN", "container_prelude"]
+
+NO_ORIGIN = Origin()
 
 
 def container_prelude(
@@ -27,6 +30,7 @@ def container_prelude(
     weights: WeightsFile | None = None,
     embed_weights: bool = False,
     metadata: Mapping[str, str] | None = None,
+    origin: Origin = NO_ORIGIN,
 ) -> tuple[Header, list[Section]]:
     """Header and sections of a file; what its profile says is left out, what only the profile has is emptied.
 
@@ -40,6 +44,7 @@ def container_prelude(
         weights: that its tensors of the learned codec need.
         embed_weights: copy the decoder's part of them into the file, instead of naming them.
         metadata: of the file, texts by name.
+        origin: what the file says of how it was made.
     """
     records: tuple[TensorRecord, ...] | None = tuple(record_of(config) for config in configs)
     sections = [
@@ -61,6 +66,8 @@ def container_prelude(
         tensors=records,
         arch=arch,
         weights=None if weights is None or embed_weights else weights.id,
+        control=origin.control,
+        software=origin.software,
     )
     return (header, sections) if profile is None else _relying(header, sections, configs, profile)
 

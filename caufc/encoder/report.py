@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from ..coders.registry import codec_of_all
 from ..types import DTYPES, NOTE, Structure
 from .file_writer import FilePass
 from .plan import TensorPlan
+from .quality_warnings import quality_warnings
 from .rate_control import RateControl
 from .source import Source
 
@@ -31,6 +32,14 @@ class TensorReport:
         codec: its codec by name, such as ``transform`` or ``lossless``.
         alignment: ``kind/scope``.
         step: quantiser step in aligned units, gain included; None without quantiser.
+        numel: number of values.
+        payload_bytes: bytes of its payloads; those of its bases and tables are the file's.
+        snr_db: 10 log10 of energy over squared error, over what remains when outliers are set aside; None if nothing
+            was lost, as below.
+        snr_apart_db: the same of the outliers alone.
+        token_snr_db: the SNR that 99 % of its tokens reach.
+        cosine: cosine similarity with what came in, outliers left out; 1 if nothing was lost.
+        max_abs_error: largest absolute error.
     """
 
     name: str
@@ -41,6 +50,22 @@ class TensorReport:
     codec: str
     alignment: str
     step: float | None
+    numel: int = 0
+    payload_bytes: int = 0
+    snr_db: float | None = None
+    snr_apart_db: float | None = None
+    token_snr_db: float | None = None
+    cosine: float = 1.0
+    max_abs_error: float = 0.0
+
+    @property
+    def bpfp(self) -> float:
+        """Bits per feature point of its payloads: 8 payload_bytes / numel."""
+        return 8 * self.payload_bytes / self.numel if self.numel else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, numbers unrounded; infinite numbers are null."""
+        return _finite({**asdict(self), "bpfp": self.bpfp})
 
 
 @dataclass(frozen=True)
@@ -52,7 +77,7 @@ class Report:
         bytes_out: bytes of the file, all counted.
         numel: number of values.
         samples: number of samples.
-        snr_db: 10 log10 of energy over squared error, over all floats; None if nothing was lost.
+        snr_db: 10 log10 of energy over squared error, over all floats, outliers too; None if nothing was lost.
         nmse: squared error over energy.
         max_abs_error: largest absolute error.
         clipped: values that truncation changed.
@@ -92,8 +117,12 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data, numbers unrounded; infinite numbers are null."""
-        data: dict[str, Any] = {"bpfp": self.bpfp, **asdict(self)}
-        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in data.items()}
+        tensors = [tensor.to_json() for tensor in self.tensors]
+        return _finite({"bpfp": self.bpfp, **asdict(replace(self, tensors=())), "tensors": tensors})
+
+
+def _finite(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in data.items()}
 
 
 def report_of(source: Source, arch: str | None, done: FilePass, control: RateControl, seconds: float) -> Report:
@@ -107,12 +136,13 @@ def report_of(source: Source, arch: str | None, done: FilePass, control: RateCon
         seconds: wall-clock time.
     """
     distortion = done.distortion
+    tensors = _tensor_reports(source, done)
     return Report(
         bytes_in=sum(tensor.numel * DTYPES[tensor.dtype].itemsize for tensor in source.tensors if tensor.dtype != NOTE),
         bytes_out=done.bytes_out,
         numel=control.numel,
         samples=source.samples,
-        snr_db=distortion.snr_db,
+        snr_db=distortion.whole_snr_db,
         nmse=distortion.nmse,
         max_abs_error=distortion.largest,
         clipped=distortion.clipped,
@@ -122,9 +152,31 @@ def report_of(source: Source, arch: str | None, done: FilePass, control: RateCon
         seconds=seconds,
         arch=arch,
         codec=codec_of_all(plan.config.codec for plan in done.plans).name,
-        tensors=tuple(_tensor_report(plan, source.structure, done.gain) for plan in done.plans),
+        tensors=tensors,
         content=source.structure.kind,
-        warnings=(*(plan.warning for plan in done.plans if plan.warning), *control.warnings),
+        warnings=(
+            *control.options.warnings,
+            *(plan.warning for plan in done.plans if plan.warning),
+            *control.warnings,
+            *quality_warnings(tensors, control.options),
+        ),
+    )
+
+
+def _tensor_reports(source: Source, done: FilePass) -> tuple[TensorReport, ...]:
+    parts = zip(source.tensors, done.plans, done.distortions, done.payload_bytes, strict=True)
+    return tuple(
+        replace(
+            _tensor_report(plan, source.structure, done.gain),
+            numel=tensor.numel,
+            payload_bytes=payload_bytes,
+            snr_db=distortion.snr_db,
+            snr_apart_db=distortion.snr_apart_db,
+            token_snr_db=distortion.token_snr_db,
+            cosine=distortion.cosine,
+            max_abs_error=distortion.largest,
+        )
+        for tensor, plan, distortion, payload_bytes in parts
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..coders.distortion import Distortion
 from .file_writer import FilePass
 from .options import Target
 from .plan import TensorPlan
@@ -140,7 +141,7 @@ class SettingControl(RateControl):
     def _corrected(self, done: FilePass, drafts: Sequence[TensorDraft], *, last: bool) -> list[TensorPlan]:
         """Plans with finer steps for tensors that have less than the wanted SNR, coarser ones for those with more."""
         return [
-            self._corrected_plan(plan, distortion.rest_snr_db - self.target.value, draft, last=last)
+            self._corrected_plan(plan, _decibels(distortion) - self.target.value, draft, last=last)
             for plan, distortion, draft in zip(done.plans, done.distortions, drafts, strict=True)
         ]
 
@@ -156,7 +157,7 @@ class SettingControl(RateControl):
     def _judged(self, done: FilePass) -> FilePass:
         """A pass, with a warning if it is not what was asked for."""
         if self.target.kind == "snr" and not self.target.by_token:
-            found = min((d.rest_snr_db for d in done.distortions), default=math.inf)
+            found = min(map(_decibels, done.distortions), default=math.inf)
             if found < self.target.value:
                 self._warn(found, "dB")
         if self.target.kind == "bpfp":
@@ -170,6 +171,11 @@ class SettingControl(RateControl):
 
     def _warn(self, found: float, unit: str) -> None:
         self.warnings.append(f"{self.target.value:g} {unit} cannot be met closely; the file has {found:.4g} {unit}")
+
+
+def _decibels(distortion: Distortion) -> float:
+    """The SNR of a tensor over what is no outlier."""
+    return math.inf if distortion.snr_db is None else distortion.snr_db
 
 
 def _with_steps(plans: Sequence[TensorPlan], factor: float) -> list[TensorPlan]:

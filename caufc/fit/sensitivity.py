@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,21 +97,28 @@ class Sensitivity:
         return weights / max(float(weights.max(initial=0)), 1e-300)
 
 
-def measure_sensitivity(tail: NetworkTail, samples: Sequence[NDArray[Any]], layout: Layout) -> Sensitivity:
+def measure_sensitivity(
+    tail: NetworkTail,
+    samples: Sequence[NDArray[Any]],
+    layout: Layout,
+    advance: Callable[[int], None] = lambda samples: None,
+) -> Sensitivity:
     """The sensitivity of a network to samples, from gradients of its output.
 
     Args:
         tail: the network behind the tap.
         samples: one array per sample.
         layout: of a sample.
+        advance: called with the number of samples that are through.
     """
     aligner = LayoutAligner(layout)
     channels = aligner.size(samples[0].shape)[1]
     total = Sensitivity(np.zeros((BANDS, channels, channels), np.float32), np.zeros(BANDS, np.int64))
-    for _, found in tail.gradients(samples):
+    for numbers, found in tail.gradients(samples):
         for gradients in found:
             tokens = aligner.to_tokens(np.ascontiguousarray(gradients, np.float32))
             total = total + second_moments(tokens.matrix, Geometry(tokens.grids, tokens.special, spectral=True))
+        advance(len(numbers))
     return total
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -18,12 +18,13 @@ from ..coders.config import TensorConfig
 from ..coders.lossy import value_aligner
 from ..encoder.sample_plan import GAIN_SHARE, plan_either
 from ..errors import InputError
-from ..types import Progress
 from .candidates import ALIKE, Candidate, CandidateMaker, Evidence, blind_candidate, metric_candidate, scaled_candidate
+from .cost import FitCost
 from .network_tail import NetworkTail
 from .sensitivity import measure_sensitivity
+from .stages import Stages
 
-__all__ = ["fit_to_network", "samples_of", "stages_of"]
+__all__ = ["fit_to_network", "samples_of", "trials_of"]
 
 FLOORS = (0.3, 0.03, 0.003)
 """Weights of directions without sensitivity, of one candidate each, against the mean of all; chosen by hand."""
@@ -55,8 +56,9 @@ FIRST_STEP = 0.25
 STEP_RANGE = (-14.0, 12.0)
 """The step where a search begins, in units of the candidate, and the octaves of it that it stays in; by hand."""
 
-OTHER_STAGES = 3
-"""Stages of a fit beside the candidates: gradients, medium quality, and the tables of the profile."""
+CANDIDATE_TRIALS = len(MARKS) * TRIALS
+MEDIUM_TRIALS = (len(GAIN_SHARES) - 1) * CANDIDATE_TRIALS + CORRECTIONS
+"""Trials of a candidate, and of the best one's reconstruction points and medium quality, at most."""
 
 Values = NDArray[Any]
 
@@ -97,7 +99,7 @@ def samples_of(features: Any) -> list[Values]:
 
 
 def fit_to_network(
-    base: TensorConfig, samples: Sequence[Values], tail: NetworkTail, progress: Progress
+    base: TensorConfig, samples: Sequence[Values], tail: NetworkTail, stages: Stages, cost: FitCost
 ) -> TensorConfig:
     """The configuration whose transforms, steps and step at medium quality suit a network.
 
@@ -107,7 +109,8 @@ def fit_to_network(
         base: what features alone lead to: layout, dtype, and the candidate to beat.
         samples: one array per sample.
         tail: the network behind the tap.
-        progress: called with the stage that begins, and how many of :func:`stages_of` are through.
+        stages: told what is being done.
+        cost: how long stages are expected to take.
 
     Raises:
         InputError: for features that have no layout.
@@ -116,25 +119,30 @@ def fit_to_network(
         raise InputError("features without a layout cannot be fitted", tensor=base.name)
     form = LayoutAligner(base.layout)
     makers, trials = _candidate_makers(base), dict[str, _Trials]()
-    stages = stages_of(base)
-    progress("gradients", 0, stages)
     halves = samples[::2], samples[1::2]
-    seen, judged = (Evidence(_tokens(form, half), measure_sensitivity(tail, half, base.layout)) for half in halves)
-    judge = _OutputJudge(base, form, judged.tokens, tail, halves[1])
+    stages.begin("gradients", cost.gradient_seconds)
+    share, layout = cost.gradient_seconds / len(samples), base.layout
+
+    def evidence(half: Sequence[Values]) -> Evidence:
+        found = measure_sensitivity(tail, half, layout, lambda through: stages.advance(share * through))
+        return Evidence(tokens_of(form, half), found)
+
+    seen, judged = map(evidence, halves)
+    judge = OutputJudge(base, form, judged.tokens, tail, halves[1], lambda: stages.advance(cost.trial_seconds))
     for number, (name, make) in enumerate(makers.items(), 1):
-        progress(f"candidate {number} of {len(makers)}: {name}", number, stages)
+        stages.begin(f"candidate {number} of {len(makers)}: {name}", CANDIDATE_TRIALS * cost.trial_seconds)
         trials[name] = judge.trials(make(seen, 0.0))
     best = _cheapest(trials)
-    progress(f"reconstruction points and medium quality: {best}", stages - 2, stages)
+    stages.begin(f"reconstruction points and medium quality: {best}", MEDIUM_TRIALS * cost.trial_seconds)
     found = judge.medium(makers[best](seen, 0.0), trials[best])
-    everything = Evidence(_tokens(form, samples), seen.sensitivity + judged.sensitivity)
+    everything = Evidence(tokens_of(form, samples), seen.sensitivity + judged.sensitivity)
     step = math.exp2(found.step)
     return makers[best](everything, step).config(base, step, found.shift)
 
 
-def stages_of(base: TensorConfig) -> int:
-    """How many stages a fit has, the profile's tables included."""
-    return len(_candidate_makers(base)) + OTHER_STAGES
+def trials_of(base: TensorConfig) -> int:
+    """How many trials a fit has, at most."""
+    return len(_candidate_makers(base)) * CANDIDATE_TRIALS + MEDIUM_TRIALS
 
 
 def _candidate_makers(base: TensorConfig) -> dict[str, CandidateMaker]:
@@ -144,18 +152,33 @@ def _candidate_makers(base: TensorConfig) -> dict[str, CandidateMaker]:
     return makers | {"scaled, spatial": scaled_candidate(False), "blind": blind_candidate(base)}
 
 
-def _tokens(form: LayoutAligner, samples: Sequence[Values]) -> Tokens:
+def tokens_of(form: LayoutAligner, samples: Sequence[Values]) -> Tokens:
     alike = len({sample.shape for sample in samples}) == 1
     return form.to_tokens(np.stack(samples) if alike else list(samples))
 
 
-class _OutputJudge:
-    """The judge of candidates: codes samples with them, and runs the network on what comes back."""
+class OutputJudge:
+    """The judge of candidates: codes samples with them, and runs the network on what comes back.
+
+    Args:
+        base: the configuration that candidates change.
+        form: format alignment of the samples.
+        tokens: the samples, aligned.
+        tail: the network behind the tap.
+        samples: one array per sample.
+        advance: called after every trial.
+    """
 
     def __init__(
-        self, base: TensorConfig, form: LayoutAligner, tokens: Tokens, tail: NetworkTail, samples: Sequence[Values]
+        self,
+        base: TensorConfig,
+        form: LayoutAligner,
+        tokens: Tokens,
+        tail: NetworkTail,
+        samples: Sequence[Values],
+        advance: Callable[[], None] = lambda: None,
     ) -> None:
-        self.base, self.form, self.tokens, self.tail = base, form, tokens, tail
+        self.base, self.form, self.tokens, self.tail, self.advance = base, form, tokens, tail, advance
         self.before = tail.run(samples)
 
     def medium(self, candidate: Candidate, trials: _Trials) -> _Trial:
@@ -189,7 +212,7 @@ class _OutputJudge:
 
     def _trial(self, candidate: Candidate, share: float, allowed: float, start: float | None) -> _Trial:
         """The trial at which outputs change as much as allowed."""
-        found = [self._try(candidate, share, math.log2(FIRST_STEP * candidate.unit) if start is None else start)]
+        found = [self.first_trial(candidate, share) if start is None else self._try(candidate, share, start)]
         while len(found) < TRIALS and abs(_octaves(found[-1], allowed)) > NEAR:
             step = found[-1].step - float(np.clip(_octaves(found[-1], allowed) / _slope(found), -LEAP, LEAP))
             low, high = (math.log2(candidate.unit) + end for end in STEP_RANGE)
@@ -197,6 +220,10 @@ class _OutputJudge:
                 break
             found.append(self._try(candidate, share, step))
         return min(found, key=lambda trial: abs(_octaves(trial, allowed)))
+
+    def first_trial(self, candidate: Candidate, share: float = GAIN_SHARE) -> _Trial:
+        """The trial with which a search begins."""
+        return self._try(candidate, share, math.log2(FIRST_STEP * candidate.unit))
 
     def _try(self, candidate: Candidate, share: float, step: float) -> _Trial:
         config = candidate.config(self.base, math.exp2(step))
@@ -214,6 +241,7 @@ class _OutputJudge:
         symbols = zigzag(made.quantizer(coefficients, steps, geometry.bands))
         matrix = aligner.inverse(codec.reconstruct(symbols, geometry, 1.0, np.dtype(np.float32)), None)
         after = self.tail.run(list(self.form.from_tokens(replace(self.tokens, matrix=matrix))))
+        self.advance()
         return _Trial(
             step, shift, made.bits, self.tail.expected_change(self.before, after), self.tail.changed(self.before, after)
         )

@@ -16,6 +16,7 @@ from caufc import InputError, PluginError, UnknownNameError, UnsupportedError
 
 from .arch_options import ArchOptions
 from .module_patch import acting
+from .random_weights import seeded
 
 
 class HiddenStateRuntime(ABC):
@@ -55,7 +56,9 @@ class HiddenStateRuntime(ABC):
             if options.pretrained:
                 model = transformers.AutoModel.from_pretrained(options.name)
             else:
-                model = transformers.AutoModel.from_config(transformers.AutoConfig.from_pretrained(options.name))
+                config = transformers.AutoConfig.from_pretrained(options.name)
+                with seeded(options):
+                    model = transformers.AutoModel.from_config(config)
         except Exception as err:
             raise PluginError(
                 f"cannot load '{options.name}': {_first_line(err)}",

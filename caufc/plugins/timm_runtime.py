@@ -17,6 +17,7 @@ from caufc import InputError, PluginError, StorageError, UnknownNameError
 
 from .arch_options import ArchOptions
 from .module_patch import acting
+from .random_weights import seeded
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,8 @@ def _create(options: ArchOptions, plugin: str) -> nn.Module:
     overlay = None if options.checkpoint is None else {"state_dict": _read_weights(options.checkpoint), "source": None}
     wanted = options.pretrained or overlay is not None
     try:
-        model: nn.Module = timm.create_model(options.name, pretrained=wanted, pretrained_cfg_overlay=overlay)
+        with seeded(options):
+            model: nn.Module = timm.create_model(options.name, pretrained=wanted, pretrained_cfg_overlay=overlay)
     except Exception as err:
         what = "no pretrained weights" if overlay is None else f"the weights of '{options.checkpoint}' do not fit"
         reason = str(err).splitlines()[0] if str(err) else type(err).__name__

@@ -169,29 +169,33 @@ class Header(NamedTuple):
     arch: str | None
     version: tuple[int, int]
     weights: bytes | None
+    control: str | None
+    software: str | None
 
 
 def parse_header(data: bytes, version: tuple[int, int]) -> Header:
-    """[CAUF-0040] to [CAUF-0049]"""
+    """[CAUF-0040] to [CAUF-0049], [CAUF-0550], [CAUF-0551]"""
     r = Reader(data, 41)
     value = unpack(r)
     r.close(41)
     require(isinstance(value, list), 40, "header is no array")
-    content, profile, flags, gain, tree, records, arch, weights = fields(value, 8, 44)
+    content, profile, flags, gain, tree, records, arch, weights, control, software = fields(value, 10, 44)
     require(is_int(content, 0, 6), 45, "content is not 0 to 6")
     require(profile is None or (isinstance(profile, bytes) and len(profile) == 8), 46, "profile is not 8 bytes")
     require(is_int(flags, 0, 1), 47, "flags are not 0 or 1")
     require(gain is None or (isinstance(gain, float) and gain > 0), 48, "gain is no positive float")
     require(isinstance(arch, str | None) and isinstance(records, list | None), 44, "arch or tensors of another type")
     require(weights is None or (isinstance(weights, bytes) and len(weights) == 8), 53, "weights are not 8 bytes")
+    for requirement, note in ((550, control), (551, software)):
+        require(note is None or (isinstance(note, str) and len(note) <= 64), requirement, "control or software")
     if content == WEIGHTS:
-        absent = [profile, gain, tree, records, weights] == [None] * 5
+        absent = [profile, gain, tree, records, weights, control, software] == [None] * 7
         require(absent and flags == 0, 54, "weights with more than a name")
     else:
         require(records is not None or profile is not None, 49, "neither tensors nor profile")
     limit(len(records or ()), MAX_TENSORS, "tensors")
     records = None if records is None else [parse_record(record) for record in records]
-    return Header(content, profile, flags, gain, tree, records, arch, version, weights)
+    return Header(content, profile, flags, gain, tree, records, arch, version, weights, control, software)
 
 
 def parse_record(value: Any) -> list[Any]:

@@ -97,6 +97,8 @@ def headers(draw: st.DrawFn) -> Header:
         tree=draw(st.sampled_from([tree, RecordBranch(1, (), (tree,)), *([None] if len(tensors) == 1 else [])])),
         tensors=draw(st.sampled_from([tensors, *([None] if profile else [])])),
         arch=draw(st.none() | st.text(max_size=20)),
+        control=draw(st.none() | st.text(max_size=64)),
+        software=draw(st.none() | st.text(max_size=64)),
     )
 
 
@@ -117,7 +119,7 @@ def test_byte_by_byte() -> None:
 
 def changed(**positions: Any) -> list[Any]:
     """The base header with other fields: ``f3`` is position 3."""
-    fields = list(BASE) + [None] * 4
+    fields = list(BASE) + [None] * 5
     for name, value in positions.items():
         fields[int(name[1:])] = value
     while fields and fields[-1] is None:
@@ -182,10 +184,15 @@ FIELDS: list[tuple[Any, int]] = [
     (changed(f6="n" * 4097), 44),
     (changed(f7=1), 53),
     (changed(f7=b"1234567"), 53),
-    (changed(f8=1), 44),
+    (changed(f8=1), 550),
+    (changed(f8="q" * 65), 550),
+    (changed(f9=b"caufc"), 551),
+    (changed(f9="s" * 65), 551),
+    (changed(f10=1), 44),
     (changed(f0=5), 54),
     ([5, None, 1], 54),
     ([5, None, 0, None, None, None, None, b"12345678"], 54),
+    ([5, None, 0, None, None, None, None, None, "q50"], 54),
     ([*changed(f5=[RECORD]), None], 44),
     (record(0, -1), 44),
     (record(0, 256), 44),

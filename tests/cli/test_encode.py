@@ -48,7 +48,9 @@ def test_the_report(run: Run, maps: Path, folder: Path) -> None:
     assert f"ratio {9600 / size:.2f}, " in lines[1]
     assert lines[1].endswith(f"{8 * size / 2400:.4g} BPFP")
     assert lines[2].startswith("  error  SNR ")
-    assert " dB, NMSE " in lines[2]
+    assert re.fullmatch(
+        r"  error  SNR \S+ dB, 99 % of tokens \S+ dB or more, cosine [0-9.]{7}, NMSE \S+, largest \S+", lines[2]
+    )
     assert re.fullmatch(r"  time   [0-9.]+ s", lines[3])  # so few bytes have no speed
     assert lines[4] == (
         "  tensor: 6 samples of [16, 5, 5] fp32, transform, layout guessed: 'b c h w'; set it with --layout"
@@ -74,6 +76,16 @@ def test_json(run: Run, maps: Path) -> None:
     assert data["nmse"] == pytest.approx(lost / energy, rel=1e-4)
     assert data["snr_db"] == pytest.approx(10 * math.log10(energy / lost), rel=1e-4)
     assert data["max_abs_error"] == pytest.approx(np.abs(values - back).max(), rel=1e-4)
+
+
+def test_random_weights_are_a_warning(run: Run, maps: Path) -> None:
+    arch = "timm/resnet50?pretrained=false"
+    ran = run("encode", maps, "--arch", arch, "--tap", "layer4", "--json")
+    assert json.loads(ran.out)["warnings"][0].startswith(f"'{arch}' has random weights: ")
+    assert ran.lines[0].startswith(f"caufc: warning: maps.npy: '{arch}' has random weights")
+    for other in ("timm/resnet50", "timm/resnet50?pretrained=true", "timm/resnet50?pretrained=false&checkpoint=x"):
+        data = json.loads(run("encode", maps, "-f", "--arch", other, "--tap", "layer4", "--json").out)
+        assert "random weights" not in " ".join(data["warnings"])
 
 
 def test_lossless_has_no_snr(run: Run, maps: Path) -> None:

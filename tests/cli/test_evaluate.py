@@ -72,6 +72,7 @@ def test_labelled_images_and_a_backbone(run: Run, folder: Path) -> None:
     arch = ("--arch", "timm/test_resnet?pretrained=false", "--tap", "layer4", "--data", "images")
     ran = run("evaluate", *arch, "--rivals", "fp16", "--json")
     assert ran.code == 0, ran.err
+    assert ran.lines[0].startswith("caufc: warning: 'timm/test_resnet?pretrained=false' has random weights")
     (tap,) = json.loads(ran.out)["taps"]
     assert (tap["tap"], tap["samples"], tap["place"]) == ("layer4", 4, "read-out")
     assert tap["accuracy"] is not None

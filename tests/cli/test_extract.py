@@ -82,7 +82,10 @@ def test_one_tap_has_its_name_in_safetensors_and_npz(images: list[str], tmp_path
 
     result = run(*images, "--arch", ARCH, "--tap", "layer4", "-o", tmp_path / "f.safetensors")
     assert result.stdout == ""
-    assert result.stderr.startswith(f"3 inputs -> {tmp_path}/f.safetensors: layer4 [3, 96, 5, 5] fp32, ")
+    warning, report = result.stderr.splitlines()
+    assert warning.startswith(f"caufc: warning: '{ARCH}' has random weights: its features ")
+    assert warning.endswith("leave pretrained=false out, or give checkpoint=PATH")
+    assert report.startswith(f"3 inputs -> {tmp_path}/f.safetensors: layer4 [3, 96, 5, 5] fp32, ")
     run(*images, "--arch", ARCH, "--tap", "layer4", "-o", tmp_path / "f.npz")
     assert {name: tensor.shape for name, tensor in load_file(tmp_path / "f.safetensors").items()} == {
         "layer4": (3, 96, 5, 5)
@@ -96,6 +99,7 @@ def test_several_taps_are_a_dict_whatever_the_batch(images: list[str], tmp_path:
             "-o", tmp_path / "f.pt", "--batch-size", 2, "--json").stdout
     )  # fmt: skip
     assert report.pop("seconds") >= 0
+    assert "has random weights" in report.pop("warnings")[0]
     assert report == {
         "arch": ARCH,
         "inputs": 3,
@@ -108,6 +112,14 @@ def test_several_taps_are_a_dict_whatever_the_batch(images: list[str], tmp_path:
     features = torch.load(tmp_path / "f.pt", weights_only=True)
     assert list(features) == ["layer1", "layer3"]
     assert features["layer3"].shape == (3, 192, 10, 10)
+
+
+def test_random_weights_are_the_same_each_time(images: list[str], tmp_path: Path) -> None:
+    for name, seed in (("a", ""), ("b", "&seed=0"), ("c", "&seed=7")):
+        torch.rand(3)
+        run(images[0], "--arch", ARCH + seed, "--tap", "layer4", "-o", tmp_path / f"{name}.npy", "--quiet")
+    a, b, c = ((tmp_path / f"{name}.npy").read_bytes() for name in "abc")
+    assert a == b != c
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".npz", ".safetensors"])

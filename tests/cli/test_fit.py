@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import caufc
+from caufc.cli.progress import Bar
 from caufc.coders.side_files import content_id
 
 from .conftest import Run
@@ -26,7 +28,8 @@ def test_a_profile_saves_bytes_and_is_named(run: Run, texts: list[Any]) -> None:
     torch.save(texts[:7], "a.pt")
     torch.save(texts[7:], "b.pt")
     ran = run("fit", "a.pt", "b.pt", "-o", "p.caufp", "--json")
-    assert (ran.code, ran.err) == (0, "")
+    assert ran.code == 0
+    assert re.fullmatch(r"caufc: fit: 14 samples of [0-9,]+ values in all, .* read once; about \d+ s\n", ran.err)
     report = json.loads(ran.out)
     data = Path("p.caufp").read_bytes()
     assert report["bytes"] == len(data)
@@ -53,8 +56,23 @@ def test_files_are_joined(run: Run, suffix: str) -> None:
 def test_the_report(run: Run) -> None:
     np.save("x.npy", np.random.default_rng(0).standard_normal((30, 8, 4, 4)).astype(np.float32))
     ran = run("fit", "x.npy", "--samples", "20", "-o", "p.caufp")
-    assert ran.code == 0
+    assert ran.code == 0 and ran.err.startswith("caufc: fit: 20 samples of 2,560 values in all, 10,240 B (10.2 kB), ")
     assert ran.out.startswith("p.caufp: ") and "from 20 samples" in ran.out
+    quiet = run("fit", "x.npy", "-f", "--quiet", "-o", "p.caufp")
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+
+
+def test_the_bar_shows_the_stage_and_the_time_left(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+
+    def update(bar: Bar, fraction: float) -> None:
+        bar.fraction = fraction
+        drawn.append(bar.text(bar.started + 10))
+
+    monkeypatch.setattr(Bar, "update", update)
+    np.save("x.npy", np.random.default_rng(0).standard_normal((30, 8, 4, 4)).astype(np.float32))
+    assert run("fit", "x.npy", "-o", "p.caufp").code == 0
+    assert re.fullmatch(r"fit: statistics and choices \[[#-]+\] +\d+%  \d+:\d\d left", drawn[-1])
 
 
 def test_outputs_stay_unless_forced(run: Run) -> None:

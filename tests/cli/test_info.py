@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import caufc
@@ -24,17 +26,22 @@ def test_info_as_text(run: Run, encoded: str) -> None:
     ran = run("info", encoded)
     assert (ran.code, ran.err) == (0, "")
     size = Path(encoded).stat().st_size
-    assert ran.out.splitlines()[:5] == [
+    lines = ran.out.splitlines()
+    assert lines[:7] == [
         f"x.cauf: version 1.0, transform, 6 samples in 2 chunks, {size:,} B"
         + (f" ({size / 1000:.1f} kB)" if size >= 1000 else ""),
+        f"  rate     {8 * size / 2400:.4g} BPFP, {size / 6:,.0f} B per sample, ratio {9600 / size:.2f}",
+        "  control  quality 50",
         "  content  batch",
         "  arch     timm/resnet50",
         "  profile  -",
         "  index    yes",
     ]
-    assert ran.out.splitlines()[5].split() == ["TENSOR", "DTYPE", "SAMPLE", "LAYOUT", "TAP", "CODEC", "ALIGNMENT"]
-    assert re.fullmatch(r"  - +fp32 +\[16, 5, 5\] +b c h w +layer4 +transform +\S+", ran.out.splitlines()[6])
-    assert len(ran.out.splitlines()) == 7
+    assert re.fullmatch(r"  sections [0-9,]+ B( \([0-9.]+ kB\))? of bases, tables and statistics", lines[7])
+    heads = ["TENSOR", "DTYPE", "SAMPLE", "LAYOUT", "TAP", "CODEC", "ALIGNMENT", "PAYLOAD", "BPFP"]
+    assert lines[8].split() == heads
+    assert re.fullmatch(r"  - +fp32 +\[16, 5, 5\] +b c h w +layer4 +transform +\S+ +[0-9.]+ k?B +[0-9.]+", lines[9])
+    assert len(lines) == 10
 
 
 def test_info_as_json(run: Run, encoded: str) -> None:
@@ -54,6 +61,37 @@ def test_info_as_json(run: Run, encoded: str) -> None:
         "b c h w",
         "layer4",
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--quality low", "quality 25"),
+        ("--snr 30", "SNR 30 dB"),
+        ("--bpfp 1.5", "1.5 BPFP"),
+        ("--max-error 0.01", "largest error 0.01"),
+        ("--lossless", "lossless"),
+    ],
+)
+def test_the_control_and_rates(run: Run, maps: Path, options: str, said: str) -> None:
+    report = json.loads(run("encode", maps, "-o", "x.cauf", "--json", *options.split()).out)
+    data = json.loads(run("info", "x.cauf", "--json").out)
+    assert data["control"] == said
+    assert f"  control  {said}\n" in run("info", "x.cauf").out
+    assert (data["numel"], data["raw_bytes"], data["bpfp"]) == (2400, 9600, report["bpfp"])
+    assert data["bytes_per_sample"] == report["bytes_out"] / 6 and data["ratio"] == 9600 / report["bytes_out"]
+    (tensor,), (coded,) = data["tensors"], report["tensors"]
+    assert {key: tensor[key] for key in ("numel", "payload_bytes", "bpfp")} == {
+        key: coded[key] for key in ("numel", "payload_bytes", "bpfp")
+    }
+    assert 0 < tensor["payload_bytes"] + data["section_bytes"] < report["bytes_out"]
+
+
+def test_only_larger_files_name_the_software(run: Run, maps: Path) -> None:
+    assert "software" not in run("info", (run("encode", maps, "--quiet"), "maps.cauf")[1]).out
+    np.save("large.npy", np.random.default_rng(0).standard_normal((600, 512), dtype=np.float32))
+    assert run("encode", "large.npy", "--quiet").code == 0
+    assert f"  software caufc {metadata.version('caufc')}\n" in run("info", "large.cauf").out
 
 
 def test_verify(run: Run, encoded: str) -> None:

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import caufc
-from caufc.coders.distortion import Distortion
 from caufc.coders.dtypes import cast_floats, to_floats
 from caufc.errors import NonFiniteError
 
@@ -146,17 +145,3 @@ def test_every_bf16_and_what_lies_between() -> None:
     stored = cast_floats(floats, "bf16")
     np.testing.assert_array_equal(stored[finite], rounded.view(torch.int16).numpy().view(np.uint16)[finite])
     assert set(stored[~finite].tolist()) == {0x7F7F, 0xFF7F}
-
-
-def test_distortion() -> None:
-    distortion = Distortion()
-    assert (distortion.snr_db, distortion.nmse) == (None, 0)
-    distortion.add(np.array([3.0, 4.0]), np.array([0.5, -0.1]))
-    other = Distortion(clipped=3, patched=4)
-    distortion.merge(other)
-    assert distortion.energy == 25
-    assert distortion.snr_db == pytest.approx(10 * np.log10(25 / 0.26))
-    assert distortion.nmse == pytest.approx(0.26 / 25)
-    assert (distortion.largest, distortion.clipped, distortion.patched) == (0.5, 3, 4)
-    nothing = Distortion(energy=0.0, error=1.0)
-    assert (nothing.snr_db, nothing.nmse) == (-np.inf, np.inf)

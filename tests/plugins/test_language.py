@@ -130,6 +130,10 @@ def test_random_weights_need_a_configuration_only(tmp_path: Path, save_model: Sa
     runtime = default_manager().runtime(f"hf/{tmp_path / 'bert'}?pretrained=false")
     features = runtime.extract({"input_ids": torch.ones(1, 3, dtype=torch.int64)}, ["hidden1"])
     assert features["hidden1"].shape == (1, 3, 16)
+    for options, alike in (("", True), ("&seed=1", False)):
+        again = default_manager().runtime(f"hf/{tmp_path / 'bert'}?pretrained=false{options}")
+        others = again.extract({"input_ids": torch.ones(1, 3, dtype=torch.int64)}, ["hidden1"])
+        assert torch.equal(others["hidden1"], features["hidden1"]) is alike
     with pytest.raises(UnknownNameError, match="unknown tap 'hidden4'"):
         runtime.extract({"input_ids": torch.ones(1, 3, dtype=torch.int64)}, ["hidden4"])
 

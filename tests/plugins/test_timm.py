@@ -201,6 +201,20 @@ def test_weights_of_a_file(tmp_path: Path) -> None:
         default_manager().runtime("timm/test_resnet?checkpoint=missing.pt")
 
 
+@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_convnext", "test_vit", "swin_s3_tiny_224"])
+def test_random_weights_have_a_seed_of_their_own(name: str) -> None:
+    def weights(options: str = "") -> Any:
+        model: Any = default_manager().runtime(f"timm/{name}?pretrained=false{options}")._runtime.model  # type: ignore[attr-defined]
+        return torch.cat([parameter.flatten() for parameter in model.parameters()])
+
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    first = weights()
+    assert torch.equal(torch.get_rng_state(), state), "the caller's random numbers stay"
+    torch.manual_seed(6)
+    assert torch.equal(weights(), first) and not torch.equal(weights("&seed=1"), first)
+
+
 def test_weights_that_would_run_code_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     torch.save({"weights": Path}, path)
@@ -221,7 +235,9 @@ def test_weights_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.parametrize("arch", ["timm/resnet18?pretrain=false", "timm/resnet18?pretrained=no"])
+@pytest.mark.parametrize(
+    "arch", ["timm/resnet18?pretrain=false", "timm/resnet18?pretrained=no", "timm/resnet18?seed=-1"]
+)
 def test_unknown_options(arch: str) -> None:
     with pytest.raises(OptionError, match=r"unknown .*; options: pretrained=true"):
         default_manager().runtime(arch)

@@ -33,8 +33,9 @@ from caufc.coders.side_files import side_file_bytes
 from caufc.encoder.file_writer import FileWriter
 from caufc.encoder.layout import template_of
 from caufc.encoder.options import EncodeOptions
+from caufc.encoder.origin import Origin
 from caufc.encoder.plan import TensorPlan
-from caufc.encoder.prelude import container_prelude
+from caufc.encoder.prelude import NO_ORIGIN, container_prelude
 from caufc.encoder.quantize import IndexQuantizer
 from caufc.encoder.sample_plan import plan_sample
 from caufc.encoder.source import Source, SourceTensor
@@ -68,6 +69,7 @@ class Forced:
         per_token: align every token.
         chunk: samples a chunk.
         gain: factor on all steps.
+        origin: what the header says of how the file was made.
     """
 
     layout: str
@@ -84,6 +86,7 @@ class Forced:
     per_token: bool = False
     chunk: int = 100
     gain: float = 1.0
+    origin: Origin = NO_ORIGIN
 
 
 def _samples(tensor: SourceTensor, samples: int) -> Any:
@@ -146,7 +149,7 @@ def forced_file(features: Any, wanted: Forced) -> bytes:
     config = _config(source, wanted)
     terms = Terms(quantizer=IndexQuantizer(dependent=wanted.dependent))
     sink = io.BytesIO()
-    writer = FileWriter(source, EncodeOptions(index=False), wanted.chunk)
+    writer = FileWriter(source, EncodeOptions(index=False), wanted.chunk, origin=wanted.origin)
     writer.write([TensorPlan(config, terms, gain=wanted.gain)], 0.0, sink)
     return sink.getvalue()
 

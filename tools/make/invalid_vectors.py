@@ -142,10 +142,11 @@ def header_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "header-trailing-nil", 44, "MalformedError", Parts(fields=[*Parts().fields, None]).to_bytes()
     for name, position, value, requirement in (
         ("content", 0, 9, 45), ("profile-short", 1, b"abc", 46), ("flags", 2, 2, 47), ("gain-zero", 3, 0.0, 48),
-        ("arch-number", 6, 5, 44),
+        ("arch-number", 6, 5, 44), ("control-number", 8, 50, 550), ("control-long", 8, "q" * 65, 550),
+        ("software-number", 9, 1.0, 551), ("software-long", 9, "s" * 65, 551),
     ):  # fmt: skip
         parts = Parts()
-        parts.fields += [None] * (7 - len(parts.fields))
+        parts.fields += [None] * (10 - len(parts.fields))
         parts.fields[position] = value
         while parts.fields[-1] is None:
             parts.fields.pop()

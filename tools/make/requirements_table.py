@@ -69,6 +69,7 @@ VALID = {
     420: "hyperprior-plain hyperprior-embedded",
     421: "hyperprior-plain hyperprior-embedded",
     422: "hyperprior-embedded hyperprior-tiles",
+    552: "control-and-software control-in-words",
     423: "hyperprior-tiles hyperprior-named",
     504: "keyed keyed-dicts",
 }

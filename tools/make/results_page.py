@@ -37,6 +37,7 @@ SHOWS = {
     "tables": "what universal tables cost, also for kinds of networks that they were not trained on",
     "lossless": "lossless coding beside zstd and ZipNN",
     "speed": "MB/s by tap and effort, time and memory by number of samples",
+    "fit_cost": "how long fits take, beside what they say beforehand",
     "foundation": "the container: overhead, memory, random access, the time to import",
     "install": "the size of an installation, without torch and with it",
     "verify": "how fast `verify` reads",

@@ -28,6 +28,7 @@ from caufc.bitstream import SIGNATURE, BlockParser, HeaderParser, block_bytes
 from caufc.catalog import find_weights, lookup_of
 from caufc.coders.side_files import read_profile
 from caufc.decoder.file_decoder import FileDecoder
+from caufc.encoder.origin import Origin
 from caufc.fit.profile import fit_profile
 from caufc.limits import DEFAULT_LIMITS
 from spec.reference import decoder as reference
@@ -113,6 +114,7 @@ def transforms() -> Iterator[Valid]:
         replace(spectral, layout="b c t"),
         replace(spectral, layout="n c"),
     )
+    named = Origin("snr30/token", "another encoder 3.1, with a name of sixty-four characters, all..")
     for name, what, value, forced in (
         ("lattice", "interlaced, no extents", maps, Forced("b c h w", 0.5)),
         ("lattice-extents", "interlaced, extents", maps, Forced("b c h w", 1.5, extents=True)),
@@ -153,6 +155,8 @@ def transforms() -> Iterator[Valid]:
         ),
         ("dependent", "dependent indices", maps, Forced("b c h w", 0.2, dependent=True)),
         ("dependent-spectral", "basis, frequencies, extents", maps, replace(square, vectors=5, dependent=True)),
+        ("control-and-software", "what the header says for people", maps, replace(square, origin=named)),
+        ("control-in-words", "a control that is no code", maps, replace(square, origin=Origin("as small as can be"))),
         ("dependent-lone", "one channel", maps[:, :1], Forced("b c h w", 0.2, dependent=True)),
     ):
         yield Valid(name, what, value, forced)

@@ -1,0 +1,79 @@
+"""How large each tensor of a file is, from what stands before the payloads of its chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..bitstream import ChunkHead, Cursor, parse_chunk_head
+from ..errors import DamagedError, MalformedError
+from .random_access import FileReader
+
+__all__ = ["TensorSize", "tensor_sizes"]
+
+HEAD = 1 << 14
+"""Bytes of a chunk that are read at first; most need fewer."""
+
+CHECKSUM = 4
+
+
+@dataclass
+class TensorSize:
+    """How large one tensor is.
+
+    Args:
+        numel: number of values.
+        payload_bytes: of its payloads.
+    """
+
+    numel: int = 0
+    payload_bytes: int = 0
+
+
+def tensor_sizes(reader: FileReader) -> list[TensorSize]:
+    """The sizes of a file's tensors; payloads are not read, so their checksums are not checked.
+
+    Raises:
+        DamagedError: if a chunk is not what the index says.
+        LimitError: if a chunk has too many values or arrays.
+        MalformedError: if a chunk breaks the specification.
+    """
+    configs = reader.chunks.configs
+    sizes = [TensorSize() for _ in configs]
+    for head in _heads(reader):
+        for config, size, shapes, length in zip(configs, sizes, head.shapes, head.lengths, strict=True):
+            alike = None not in config.template
+            size.numel += head.count * config.size(shapes[0]) if alike else sum(map(config.size, shapes))
+            size.payload_bytes += length
+    return sizes
+
+
+def _heads(reader: FileReader) -> Iterator[ChunkHead]:
+    first = 0
+    for number, (length, count) in enumerate(reader.index.chunks):
+        head = _head(reader, reader.index.offset(number), length)
+        if (head.first, head.count) != (first, count):
+            raise DamagedError("a chunk is not what the index says", offset=reader.index.offset(number))
+        first += count
+        yield head
+
+
+def _head(reader: FileReader, offset: int, length: int) -> ChunkHead:
+    """What stands before the payloads of the chunk block at an offset."""
+    try:
+        return _parsed(reader, offset, length, min(length, HEAD))
+    except MalformedError:
+        if length <= HEAD:
+            raise
+        return _parsed(reader, offset, length, length)
+
+
+def _parsed(reader: FileReader, offset: int, length: int, read: int) -> ChunkHead:
+    cursor = Cursor(reader.read_at(offset, read), offset)
+    tag, body = cursor.byte(), cursor.varint()
+    start = cursor.position
+    head = parse_chunk_head(cursor, reader.chunks.templates, reader.limits)
+    whole = cursor.position + sum(head.lengths)
+    if tag != ord("C") or whole != start + body or whole + CHECKSUM != length:
+        raise DamagedError("no chunk of this length", offset=offset)
+    return head
