@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from caufc.coders.base import FileShare
 from caufc.coders.transform import TransformCoder
 from caufc.encoder.encoder import Encoder
-from caufc.encoder.tensor_draft import TransformDraft
+from caufc.encoder.transform_draft import TransformDraft
 from caufc.features import to_source
 from caufc.options import make_options
 
@@ -26,7 +26,7 @@ def walked(features: Any) -> dict[str, Any]:
     options = make_options([tensor.name], source.dimensions)
     (draft,) = Encoder(source, options)._drafts()
     assert isinstance(draft, TransformDraft)
-    plan = draft.plan(1.0, options.target)
+    plan = draft.plan(50.0, options.target)
     coder = TransformCoder(plan.config, FileShare(1.0))
     block: Any = tensor.block(0, source.samples)
     tokens = coder._tokens_of(coder._stacked(block))

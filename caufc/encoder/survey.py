@@ -123,10 +123,10 @@ def survey_tensor(
     chunk: int,
     budget: int,
     keep_nonfinite: bool,
-    separated: bool,
-    levelled: bool,
-    by_token: bool,
     progress: Advance,
+    separated: bool = True,
+    levelled: bool = False,
+    by_token: bool = False,
 ) -> TensorSurvey:
     """Read a tensor once.
 

@@ -83,9 +83,6 @@ def _aligned(source: Source, tensor: SourceTensor, options: TensorOptions) -> ND
         None,
         chunk=CHUNK,
         budget=SURVEY_VALUES,
-        separated=True,
-        levelled=False,
-        by_token=False,
         keep_nonfinite=False,
         progress=lambda _: None,
     )

@@ -22,7 +22,7 @@ def tokens(samples: int = 4, length: int = 64, channels: int = 64) -> Matrix:
     return np.asarray(rng.standard_normal((samples, length, channels)) @ mixing, np.float32)
 
 
-OUTLIERS = {
+OUTLIERS: dict[str, Any] = {
     "token": np.s_[1, 5],
     "tokens": np.s_[:, 0],
     "sample": np.s_[2],

@@ -56,7 +56,7 @@ class Caufc(Subject):
         import numpy as np
 
         try:
-            caufc.encode(np.ones((2, 2), np.float32), snr="30/token")  # type: ignore[arg-type]
+            caufc.encode(np.ones((2, 2), np.float32), snr="30/token")
         except (caufc.CaufError, TypeError, ValueError):
             return False
         return True

@@ -37,7 +37,7 @@ from caufc.encoder.importance import blind_importance
 from caufc.encoder.levels import ClassLevels, index_costs, levels_for
 from caufc.encoder.quantize import DEAD_ZONE_ROUNDING, best_shift, dead_zones, quantize
 from caufc.encoder.sample_plan import DEPENDENT_BITS
-from caufc.encoder.step import MEDIUM_STEP, NARROW_CHANNELS
+from caufc.encoder.step import MEDIUM_STEP
 from caufc.encoder.tables import choose_tables, context_counts, table_bits
 from caufc.encoder.trellis_search import dependent_quantize
 from caufc.layouts import Layout
@@ -73,12 +73,7 @@ class Bench:
     def __init__(self, folder: Path, tap: str, coarser: int) -> None:
         self.aligned, self.geometry = tap_sample(load_features(folder, tap, "test"), Layout(TAPS[tap].layout))
         deviations = self.aligned.std(axis=0, dtype=np.float64)
-        self.step = (
-            2.0**coarser
-            * MEDIUM_STEP
-            * math.sqrt(max(1, self.aligned.shape[1] / NARROW_CHANNELS))
-            * float(np.median(deviations[deviations > 0]))
-        )
+        self.step = 2.0**coarser * MEDIUM_STEP * float(np.median(deviations[deviations > 0]))
         self.sparse = float((self.aligned == 0).mean()) >= SPARSE
         self.spectral = replace(self.geometry, spectral=True)
         self.weights = np.exp2(blind_importance(self.spectral).steps / 8)
