@@ -25,7 +25,7 @@ FIRST = 50.0
 OCTAVE_QUALITIES = 16.0
 """Qualities by which a file of a typical rate doubles."""
 
-FAR = 1.3
+FAR = 1.12
 """Files so many times too large or small need new plans."""
 
 SHARE_PER_OCTAVE = 0.5
@@ -87,7 +87,8 @@ class RateSearch:
             found: bytes with the plans as they are.
             numel: values of the file.
         """
-        if not self.tried and not 1 / FAR <= found / self.aim <= FAR:
+        if not 1 / FAR <= found / self.aim <= FAR:
+            self.tried.clear()
             return None
         self.tried.append((self.octave, found))
         ahead = (found - self.aim) / self._per_octave(numel)

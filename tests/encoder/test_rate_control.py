@@ -78,7 +78,8 @@ def test_bpfp(wanted: float, minilm: Any) -> None:
 def test_bpfp_of_a_map(wanted: float, efficientnet: Any) -> None:
     features = np.concatenate([efficientnet, efficientnet[:, ::-1]])
     data, _ = encoded(features, bpfp=wanted)
-    assert 0.98 * wanted <= 8 * len(data) / features.size <= wanted
+    bytes_wanted = wanted * features.size / 8
+    assert bytes_wanted - max(0.02 * bytes_wanted, 64) <= len(data) <= bytes_wanted
 
 
 def test_a_rate_too_low_gives_the_nearest_with_a_warning(minilm: Any) -> None:
@@ -92,7 +93,8 @@ def test_a_rate_too_low_gives_the_nearest_with_a_warning(minilm: Any) -> None:
 @pytest.mark.parametrize("wanted", [20, 60])
 def test_a_rate_above_the_lossless_one_gives_the_lossless_file(wanted: float, efficientnet: Any) -> None:
     data, report = encoded(efficientnet, bpfp=wanted)
-    assert data == caufc.encode(efficientnet, lossless=True)
+    assert abs(len(data) - len(caufc.encode(efficientnet, lossless=True))) < 16
+    np.testing.assert_array_equal(caufc.decode(data), efficientnet)
     assert not report.warnings
 
 
