@@ -28,6 +28,8 @@ PAGE = ROOT / "docs" / "results.md"
 TEMPLATE = ROOT / "tools" / "make" / "results_template.md"
 
 SHOWS = {
+    "widths": "what 99 % of tokens keep at medium, by width and beside outliers",
+    "widths_before": "the same before outliers were coded apart",
     "qualities": "what low, medium and high do to predictions, to search and to a language model",
     "rates": "rates at equal agreement, by tap, with all points",
     "divergence": "bytes at equal divergence of scores, beside NNCodec and int-k",
