@@ -73,7 +73,9 @@ def _parsed(reader: FileReader, offset: int, length: int, read: int) -> ChunkHea
     tag, body = cursor.byte(), cursor.varint()
     start = cursor.position
     head = parse_chunk_head(cursor, reader.chunks.templates, reader.limits)
-    whole = cursor.position + sum(head.lengths)
-    if tag != ord("C") or whole != start + body or whole + CHECKSUM != length:
+    end = start + body
+    keys = end - cursor.position - sum(head.lengths)
+    fits = keys >= 0 if reader.chunks.keyed else keys == 0
+    if tag != ord("C") or not fits or end + CHECKSUM != length:
         raise DamagedError("no chunk of this length", offset=offset)
     return head

@@ -89,8 +89,8 @@ def _snr(snr: float | str) -> tuple[float, bool]:
     try:
         value = float(number)
     except ValueError:
-        value = math.nan
-    if math.isnan(value) or (slash and scope != "token"):
+        value = None
+    if value is None or (slash and scope != "token"):
         raise OptionError(f"snr '{snr}'", remedy="dB, such as 30, or 30/token for every token")
     return value, bool(slash)
 

@@ -113,6 +113,8 @@ OPTIONS = [
     ("--quality best", "maps.npy: quality 'best'; a number from 0 to 100, or one of low, medium, high"),
     ("--quality 101", "maps.npy: quality is 0 to 100, not 101; see --help"),
     ("--snr nan", "maps.npy: snr is -20 to 300, not nan; see --help"),
+    ("--snr high", "maps.npy: snr 'high'; dB, such as 30, or 30/token for every token"),
+    ("--snr 20/sample", "maps.npy: snr '20/sample'; dB, such as 30, or 30/token for every token"),
     ("--snr 20 --bpfp 2", "maps.npy: --snr and --bpfp are two rate controls; give one"),
     ("--lossless --max-error 0.1", "maps.npy: --max-error and --lossless are two rate controls; give one"),
     ("--nonfinite maybe", "maps.npy: unknown way with NaN and Inf 'maybe'; known: error, keep"),
@@ -149,7 +151,7 @@ def test_options(run: Run, folder: Path, maps: Path, options: str, message: str)
     ("arguments", "message"),
     [
         (["encode"], "Missing argument 'SRC...'; see 'caufc encode --help'"),
-        (["encode", "x.pt", "--snr", "high"], "Invalid value for '--snr': 'high' is not a valid float; see"),
+        (["encode", "x.pt", "--bpfp", "high"], "Invalid value for '--bpfp': 'high' is not a valid float; see"),
         (["encode", "x.pt", "--no-such"], "No such option"),
         (["encode", "x.pt", "--jobs", "0"], "Invalid value for '--jobs'"),
         (["no-such"], "No such command 'no-such'"),
