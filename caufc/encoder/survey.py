@@ -34,7 +34,7 @@ COUNTED_VALUES = 1 << 16
 SHIFT = 7
 """By how much the tokens that are picked move from sample to sample: the first ones are not like the others."""
 
-FEWEST_TYPICAL, MOST_TYPICAL, TYPICAL_VALUES = 32, 1024, 1 << 17
+FEWEST_TYPICAL, MOST_TYPICAL, TYPICAL_VALUES = 32, 1024, 1 << 16
 """Samples, and values of them, that tell what is typical."""
 
 Advance = Callable[[int], None]

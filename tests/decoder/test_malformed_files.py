@@ -131,7 +131,7 @@ CASES: dict[str, tuple[bytes, int]] = {
         assemble(split(LOSSY)[0], [*split(LOSSY)[1][:-2], chunk(0, 4, b"", b""), ("E", b"\4")]), 3,
     ),
     "payload flags": (
-        assemble(split(LOSSY)[0], [*split(LOSSY)[1][:-2], chunk(0, 4, b"\2", b""), ("E", b"\4")]), 206,
+        assemble(split(LOSSY)[0], [*split(LOSSY)[1][:-2], chunk(0, 4, b"\4", b""), ("E", b"\4")]), 206,
     ),
     "no patches": (
         assemble(split(LOSSY)[0], [*split(LOSSY)[1][:-2], chunk(0, 4, b"\1\3\0\1\0", b""), ("E", b"\4")]), 331,
