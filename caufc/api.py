@@ -110,7 +110,8 @@ def encode(
             numbers, booleans and None among them, which come back as they are.
         arch: architecture ID (``timm/resnet50``); its plugin supplies layouts and value alignment.
         tap: where the features were taken; one name, or a dict by tensor name.
-        layout: meaning of the axes (``b c h w``); one expression, or a dict by tensor name; guessed when None.
+        layout: meaning of the axes (``b c h w``); one expression, or a dict by tensor name, prefix or pattern of names
+            (``hidden_states.*``), as all options by tensor are; chosen when None, as the report says.
         profile: name or ``.caufp`` file of a profile.
         codec: a codec with loss by its name: ``transform``, or ``hyperprior``, the learned one, which takes a quality
             or a rate.

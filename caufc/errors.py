@@ -52,6 +52,9 @@ __all__ = [
     "VersionError",
 ]
 
+MOST_LISTED = 20
+"""Names that a message lists."""
+
 
 class CaufError(Exception):
     """Root of the tree.
@@ -118,7 +121,9 @@ class UnknownNameError(InputError, LookupError):
         self.kind, self.name, self.known = kind, name, tuple(known)
         near = difflib.get_close_matches(name, self.known, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
-        remedy = f"{hint}known: {', '.join(self.known)}" if self.known else "none is installed"
+        more = f", and {len(self.known) - MOST_LISTED:,} more" if len(self.known) > MOST_LISTED else ""
+        listed = f"{', '.join(self.known[:MOST_LISTED])}{more}"
+        remedy = f"{hint}known: {listed}" if self.known else "none is installed"
         super().__init__(f"unknown {kind} '{name}'", file=file, tensor=tensor, remedy=remedy)
 
 

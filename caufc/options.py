@@ -18,6 +18,7 @@ from .errors import OptionError, UnknownNameError, UnsupportedError
 from .layouts import Layout
 from .limits import DEFAULT_LIMITS, Limits
 from .plugin_manager import default_manager
+from .tensor_patterns import for_tensor, unmatched
 
 __all__ = ["check_options", "layouts_for_structure", "make_options", "per_tensor"]
 
@@ -25,7 +26,7 @@ MAX_CHUNK = 65_536
 
 
 def per_tensor(value: Any) -> dict[str, Any]:
-    """By tensor name; ``*`` for all others."""
+    """By tensor name, prefix or pattern; ``*`` for all others."""
     if value is None:
         return {}
     return dict(value) if isinstance(value, Mapping) else {"*": value}
@@ -34,7 +35,7 @@ def per_tensor(value: Any) -> dict[str, Any]:
 def _alignments(align: Any, truncate: Any) -> dict[str, Alignment]:
     alignments = {name: a if isinstance(a, Alignment) else Alignment.parse(a) for name, a in per_tensor(align).items()}
     for name, limits in per_tensor(truncate).items():
-        base = alignments.get(name, alignments.get("*", Alignment("none")))
+        base = for_tensor(alignments, name) or Alignment("none")
         alignments[name] = replace(base, truncate=_range(limits))
     return alignments
 
@@ -64,7 +65,7 @@ def _taps(arch: str | None, tap: Any, names: list[str]) -> dict[str, Tap]:
     given = per_tensor(tap)
     found = {}
     for name in names:
-        wanted = given.get(name, given.get("*"))
+        wanted = for_tensor(given, name)
         if wanted is not None:
             found[name] = manager.find_tap(arch, wanted)
         elif name in known:
@@ -140,12 +141,12 @@ def make_options(
     tensors = {}
     for name in names:
         known = taps.get(name)
-        given = layouts.get(name, layouts.get("*"))
+        given = for_tensor(layouts, name)
         chosen = Layout(given) if given is not None else None
         if chosen is None and known is not None:
             chosen = _fitting(known.layout, dimensions[name])
-        alignment = alignments.get(name, alignments.get("*", known.alignment if known and model is None else None))
-        read = reading.get(name, reading.get("*"))
+        alignment = for_tensor(alignments, name) or (known.alignment if known and model is None else None)
+        read = for_tensor(reading, name)
         if known is None:
             tensors[name] = TensorOptions(chosen, None, None, alignment, read)
         else:
@@ -200,12 +201,12 @@ def _weights(
 
 def _check_names(names: list[str], *options: Any) -> None:
     for option in options:
-        for name in per_tensor(option):
-            if name == "*" or name in names:
-                continue
-            if names == [""]:
-                raise OptionError(f"no tensor '{name}': there is one, without a name", remedy="give the value alone")
-            raise UnknownNameError("tensor", name, names)
+        name = unmatched(per_tensor(option), names)
+        if name is None:
+            continue
+        if names == [""]:
+            raise OptionError(f"no tensor '{name}': there is one, without a name", remedy="give the value alone")
+        raise UnknownNameError("tensor", name, names)
 
 
 def check_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,11 +70,11 @@ def shape_text(shape: Sequence[int | None]) -> str:
     return f"[{', '.join('?' if length is None else str(length) for length in shape)}]"
 
 
-def layout_text(layout: str | None, guessed: bool) -> str:
-    """What a line says of a tensor's layout, after a comma; empty for what has none."""
+def layout_text(layout: str | None, reason: str) -> str:
+    """What a line says of a tensor's layout and why it was chosen, after a comma; empty for what has none."""
     if layout is None:
         return ""
-    return f", layout guessed: '{layout}'; set it with --layout" if guessed else f", layout '{layout}'"
+    return f", layout '{layout}' ({reason}; --layout sets it)" if reason else f", layout '{layout}'"
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Iterable[int] = ()) -> str:

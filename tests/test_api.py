@@ -44,8 +44,9 @@ def test_report(efficientnet: Any, tmp_path: Path) -> None:
     assert named | {"codec", "chunks", "passes", "warnings", "clipped", "exact"} <= set(data)
     assert data["bpfp"] == 8 * data["bytes_out"] / data["numel"]
     last, label = data["tensors"]
-    assert (last["name"], last["layout"], last["guessed"], last["codec"]) == ("last", "b c h w", True, "transform")
-    assert (label["name"], label["layout"], label["guessed"], label["codec"]) == ("label", None, False, "lossless")
+    assert (last["name"], last["layout"], last["codec"]) == ("last", "b c h w", "transform")
+    assert (label["name"], label["layout"], label["layout_reason"], label["codec"]) == ("label", None, "", "lossless")
+    assert last["layout_reason"]
     exact = caufc.save(tmp_path / "b.cauf", efficientnet, lossless=True).to_json()
     assert (exact["snr_db"], exact["nmse"], exact["max_abs_error"], exact["codec"]) == (None, 0, 0, "lossless")
 
@@ -119,7 +120,7 @@ def test_layouts(efficientnet: Any) -> None:
     with pytest.raises(LayoutError, match=r"layout 'b n c' does not fit samples of shape \(1280, 7, 7\)"):
         caufc.encode(efficientnet, layout="b n c")
     with pytest.raises(LayoutError, match="samples have 4 to 6 channels"):
-        caufc.encode([np.ones((9, 4), "f4"), np.ones((9, 6), "f4")], chunk=1)
+        caufc.encode([np.ones((9, 4), "f4"), np.ones((9, 6), "f4")], layout="n c", chunk=1)
 
 
 def test_arch_and_tap() -> None:

@@ -19,7 +19,7 @@ ROOT = Path(caufc.__file__).parent
 HEAVY = ("torch", "torchvision", "timm", "transformers", "compressai", "constriction")
 IMPORT_SECONDS = 0.06
 
-GROUND = {"arch_ids", "errors", "limits", "octaves", "layouts", "types", "descriptors", "packages"}
+GROUND = {"arch_ids", "errors", "limits", "octaves", "layouts", "types", "descriptors", "packages", "tensor_patterns"}
 PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "limits": {"errors"},
     "octaves": set(),
+    "tensor_patterns": set(),
     "layouts": {"errors"},
     "types": set(),
     "descriptors": {"errors", "layouts", "types", "limits"},

@@ -1,7 +1,7 @@
 """The two steps of feature alignment (CAUFC, section 3): format, then value."""
 
 from .base import SideArray, Tokens, ValueAligner
-from .format import LayoutAligner, guess_layout, varying_channels
+from .format import LayoutAligner, varying_channels
 from .statistics import ChannelStatistics
 from .token_scales import TokenScales
 from .value import (
@@ -27,7 +27,6 @@ __all__ = [
     "align_channels",
     "align_globally",
     "check_scale_codes",
-    "guess_layout",
     "truncate",
     "varying_channels",
 ]

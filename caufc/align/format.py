@@ -14,21 +14,7 @@ from ..layouts import GRID_LETTERS, Layout
 from ..types import AnyArray
 from .base import Tokens
 
-__all__ = ["LayoutAligner", "guess_layout", "varying_channels"]
-
-BATCH_GUESSES = {2: "b c", 3: "b n c", 4: "b c h w", 5: "b c t h w", 6: "b g c t h w", 7: "b g c n t h w"}
-SAMPLE_GUESSES = {1: "c", 2: "n c", 3: "c h w", 4: "c t h w", 5: "g c t h w", 6: "g c n t h w", 7: "g c d n t h w"}
-
-
-def guess_layout(dimensions: int, batched: bool) -> Layout | None:
-    """The layout that a tensor of so many dimensions most likely has; None for a scalar and what has no guess.
-
-    Args:
-        dimensions: number of axes, the sample axis counted if there is one.
-        batched: whether the first axis counts samples.
-    """
-    expression = (BATCH_GUESSES if batched else SAMPLE_GUESSES).get(dimensions)
-    return None if expression is None else Layout(expression)
+__all__ = ["LayoutAligner", "varying_channels"]
 
 
 def varying_channels(layout: Layout, one: int, other: int) -> LayoutError:

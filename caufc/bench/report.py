@@ -97,4 +97,4 @@ def rows_table(rows: Sequence[BenchRow], *, largest: bool = False) -> str:
 def _tensor(tensor: TensorFacts) -> str:
     name = f"tensor '{shown(tensor.name)}'" if tensor.name else "tensor"
     text = f"{name}: {shape_text(tensor.shape)} a sample, {tensor.dtype}"
-    return text + layout_text(tensor.layout, tensor.guessed)
+    return text + layout_text(tensor.layout, tensor.layout_reason)

@@ -28,14 +28,14 @@ class TensorFacts:
         dtype: of its values.
         shape: of a sample, None where it varies.
         layout: meaning of its axes; None where that does not matter.
-        guessed: whether the layout was a guess.
+        layout_reason: why caufc chose the layout; empty for one that was given.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
     layout: str | None
-    guessed: bool
+    layout_reason: str
 
 
 def tensor_facts(features: LoadedFeatures, options: Mapping[str, Any], reports: Sequence[Report]) -> list[TensorFacts]:
@@ -60,11 +60,12 @@ def tensor_facts(features: LoadedFeatures, options: Mapping[str, Any], reports: 
     for number, tensor in enumerate(source.tensors):
         coded = next((report.tensors[number] for report in reports if report.tensors[number].layout), None)
         if coded is not None:
-            text, guessed = coded.layout, coded.guessed
+            text, reason = coded.layout, coded.layout_reason
         else:
-            layout, guessed = choose_layout(source, tensor, settled.of(tensor.name))
+            choice = choose_layout(source, tensor, settled.of(tensor.name), settled.target)
+            layout, reason = choice.layout, choice.reason
             text = None if layout is None else (layout.of_batch() if tensor.stacked else layout).expression
-        found.append(TensorFacts(tensor.name, tensor.dtype, template_of(source, tensor), text, guessed))
+        found.append(TensorFacts(tensor.name, tensor.dtype, template_of(source, tensor), text, reason))
     return found
 
 

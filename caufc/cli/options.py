@@ -57,7 +57,11 @@ tap_option = click.option(
     "--tap", "taps", multiple=True, metavar="[T=]NAME", help="Where features were taken, as in layer4."
 )
 layout_option = click.option(
-    "--layout", "layouts", multiple=True, metavar="[T=]EXPR", help="Meaning of the axes: 'b (1 + h w) c'."
+    "--layout",
+    "layouts",
+    multiple=True,
+    metavar="[T=]EXPR",
+    help="Meaning of the axes: 'b (1 + h w) c'; T may be layer.*.",
 )
 align_option = click.option(
     "--align", "aligns", multiple=True, metavar="[T=]SPEC", help="Value alignment: KIND[/SCOPE][:OFFSET,SCALE]."

@@ -93,7 +93,7 @@ def _tensor(tensor: TensorReport, samples: int, *, alone: bool) -> str:
     """What was coded; of one tensor among several, what became of it too."""
     name = f"tensor '{shown(tensor.name)}'" if tensor.name else "tensor"
     text = f"  {name}: {count(samples, 'sample')} of {shape_text(tensor.shape)} {tensor.dtype}, {tensor.codec}"
-    text += layout_text(tensor.layout, tensor.guessed)
+    text += layout_text(tensor.layout, tensor.layout_reason)
     if alone:
         return text
     figures = [short_size(tensor.payload_bytes), f"{tensor.bpfp:.4g} BPFP", *_figures(tensor)]

@@ -15,7 +15,7 @@ from ..coders.side_files import ProfileFile
 from ..errors import InputError, OptionError
 from ..layouts import Layout
 from ..types import FLOATS
-from .layout import choose_layout, template_of
+from .layout import LayoutChoice, choose_layouts, template_of
 from .options import EncodeOptions, TensorOptions
 from .source import Source, SourceTensor
 from .survey import TensorSurvey, check_finite, chunks_of, survey_tensor
@@ -52,12 +52,24 @@ def draft_tensors(
     total = max(1, source.numel)
     values = options.effort.sample_of(total, profiled=profile is not None)
     drafting = options.codec.load("drafting")
+    settled = {
+        tensor.name: _settled(options.of(tensor.name), default)
+        for tensor, default in zip(source.tensors, defaults, strict=True)
+    }
+    layouts = choose_layouts(source, settled, options.target)
     return [
-        drafting(source, tensor, options, default, chunk, embedded).draft(
-            max(1, values * tensor.numel // total), advance
+        drafting(source, tensor, options, settled[tensor.name], default, chunk, embedded).draft(
+            layouts[tensor.name], max(1, values * tensor.numel // total), advance
         )
         for tensor, default in zip(source.tensors, defaults, strict=True)
     ]
+
+
+def _settled(own: TensorOptions, default: TensorConfig | None) -> TensorOptions:
+    """A tensor's options, with what a profile says of what they leave open."""
+    if default is None:
+        return own
+    return replace(own, layout=own.layout or default.layout, tap=own.tap or default.tap)
 
 
 def _defaults(source: Source, profile: ProfileFile | None) -> Sequence[TensorConfig | None]:
@@ -88,6 +100,7 @@ class Drafting(ABC):
         source: of the tensor.
         tensor: one of its tensors.
         options: what the user wants.
+        own: the same of the tensor, with a profile's layout and tap.
         default: what a profile says of the tensor.
         chunk: samples that are read at a time.
         embedded: whether a file holds what is chosen, rather than a profile for many files.
@@ -98,30 +111,29 @@ class Drafting(ABC):
         source: Source,
         tensor: SourceTensor,
         options: EncodeOptions,
+        own: TensorOptions,
         default: TensorConfig | None,
         chunk: int,
         embedded: bool,
     ) -> None:
         self.source, self.tensor, self.chunk, self.embedded = source, tensor, chunk, embedded
         self.file, self.target, self.default = options, options.target, default
-        own: TensorOptions = options.of(tensor.name)
-        if default is not None:
-            own = replace(own, layout=own.layout or default.layout, tap=own.tap or default.tap)
         self.options = own
 
-    def draft(self, budget: int, advance: Advance) -> TensorDraft:
+    def draft(self, choice: LayoutChoice, budget: int, advance: Advance) -> TensorDraft:
         """Read the tensor and choose.
 
         Args:
+            choice: its layout.
             budget: most values of the sample on which choices are made.
             advance: called with the number of values that were read.
         """
-        layout, guessed = choose_layout(self.source, self.tensor, self.options)
+        layout, reason = choice.layout, choice.reason
         base = lossless_config(self.source, self.tensor, layout, self.options.tap)
         terms = self._terms()
         if layout is None or self.target.kind == "lossless" or not self.tensor.numel:
             self._check_finite(advance)
-            return TensorDraft(base, guessed)
+            return TensorDraft(base, reason)
         survey = survey_tensor(
             self.source,
             self.tensor,
@@ -137,9 +149,9 @@ class Drafting(ABC):
         )
         if self.target.kind != "max_error" and not survey.statistics.moderate:
             wide = f"{self._name()}kept without loss: its values are beyond 2^48 or all below 2^-48"
-            return TensorDraft(base, guessed, warning="" if survey.constant else wide)
+            return TensorDraft(base, reason, warning="" if survey.constant else wide)
         terms = replace(terms, separator=survey.separator, counting=survey.counting)
-        return replace(self._with_loss(base, survey, terms), guessed=guessed)
+        return replace(self._with_loss(base, survey, terms), layout_reason=reason)
 
     @abstractmethod
     def _with_loss(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TensorDraft:

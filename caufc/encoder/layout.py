@@ -1,15 +1,33 @@
-"""Which layout a tensor has: the one that was given if it fits, else a guess from its shape."""
+"""Which layout a tensor has: the one that was given if it fits, else one that names, lengths and bytes speak for."""
 
 from __future__ import annotations
 
-from ..align import guess_layout
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from ..errors import LayoutError
 from ..layouts import Layout
 from ..types import FLOATS
-from .options import TensorOptions
+from .layout_choice import AlikeTensors, chosen_roles, refined
+from .layout_names import kind_of, pattern_of
+from .layout_roles import layout_of
+from .options import Target, TensorOptions
 from .source import Source, SourceTensor
 
-__all__ = ["choose_layout", "template_of"]
+__all__ = ["LayoutChoice", "choose_layout", "choose_layouts", "template_of"]
+
+
+@dataclass(frozen=True)
+class LayoutChoice:
+    """The layout of a tensor; None for what is coded without loss because no layout suits it.
+
+    Args:
+        layout: with a sample axis where samples are stacked.
+        reason: why it was chosen, in a few words; empty for one that was given.
+    """
+
+    layout: Layout | None
+    reason: str = ""
 
 
 def template_of(source: Source, tensor: SourceTensor) -> tuple[int | None, ...]:
@@ -20,21 +38,52 @@ def template_of(source: Source, tensor: SourceTensor) -> tuple[int | None, ...]:
     return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=True))
 
 
-def choose_layout(source: Source, tensor: SourceTensor, options: TensorOptions) -> tuple[Layout | None, bool]:
-    """The layout of a tensor, and whether it was guessed; None for what is coded without loss.
+def choose_layout(source: Source, tensor: SourceTensor, options: TensorOptions, target: Target) -> LayoutChoice:
+    """The layout of one tensor; see :func:`choose_layouts`."""
+    return choose_layouts(source, {tensor.name: options}, target)[tensor.name]
+
+
+def choose_layouts(source: Source, options: Mapping[str, TensorOptions], target: Target) -> dict[str, LayoutChoice]:
+    """The layouts of tensors; those whose names differ in numbers alone share what is decided.
+
+    Args:
+        source: the input.
+        options: by name of the tensors whose layouts are wanted.
+        target: the rate control.
 
     Raises:
-        LayoutError: if the layout that was given does not fit.
+        LayoutError: if a layout that was given does not fit.
     """
-    if tensor.dtype not in FLOATS:
-        return None, False
-    dimensions = len(template_of(source, tensor))
-    if options.layout is not None:
-        return _fitted(options.layout, source, tensor), False
-    if tensor.stacked:
-        return guess_layout(dimensions + 1, True), True
-    batch_of_one = guess_layout(dimensions, True) if dimensions > 2 and template_of(source, tensor)[0] == 1 else None
-    return batch_of_one.nested() if batch_of_one else guess_layout(dimensions, False), True
+    found: dict[str, LayoutChoice] = {}
+    alike: dict[tuple[str, int], list[SourceTensor]] = {}
+    for tensor in source.tensors:
+        own = options.get(tensor.name)
+        if own is None:
+            continue
+        if tensor.dtype not in FLOATS:
+            found[tensor.name] = LayoutChoice(None)
+        elif own.layout is not None:
+            found[tensor.name] = LayoutChoice(_fitted(own.layout, source, tensor))
+        else:
+            key = pattern_of(tensor.name), len(template_of(source, tensor))
+            alike.setdefault(key, []).append(tensor)
+    for tensors in alike.values():
+        found |= _chosen(source, tensors, target)
+    return found
+
+
+def _chosen(source: Source, tensors: Sequence[SourceTensor], target: Target) -> dict[str, LayoutChoice]:
+    templates = {tensor.name: template_of(source, tensor) for tensor in tensors}
+    group = AlikeTensors(source, tensors, templates, kind_of(tensors[0].name), target)
+    roles, reason = chosen_roles(group)
+    if roles is None:
+        return {tensor.name: LayoutChoice(None) for tensor in tensors}
+    found = {}
+    for members in group.by_template():
+        layout, more = refined(members, layout_of(roles))
+        for tensor in members.tensors:
+            found[tensor.name] = LayoutChoice(layout.of_batch() if tensor.stacked else layout, more or reason)
+    return found
 
 
 def _fitted(layout: Layout, source: Source, tensor: SourceTensor) -> Layout:

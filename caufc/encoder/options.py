@@ -13,6 +13,7 @@ from ..descriptors import Alignment
 from ..errors import OptionError
 from ..layouts import Layout
 from ..limits import DEFAULT_LIMITS, Limits
+from ..tensor_patterns import for_tensor
 from .effort import EFFORTS, Effort
 
 __all__ = ["QUALITY_NAMES", "EncodeOptions", "Target", "TensorOptions"]
@@ -171,4 +172,4 @@ class EncodeOptions:
 
     def of(self, name: str) -> TensorOptions:
         """Options of a tensor."""
-        return self.tensors.get(name, self.tensors.get("*", TensorOptions()))
+        return for_tensor(self.tensors, name) or TensorOptions()

@@ -21,7 +21,7 @@ class TensorPlan:
     Args:
         config: for coder and decoder, whole.
         terms: for the coder, with its quantiser.
-        guessed: whether the layout was a guess.
+        layout_reason: why the layout was chosen; empty for one that was given.
         warning: what the user should know.
         expected: bytes of sections and payloads, about; 0 where that is not known.
         gain: of the file, on which the steps rely; None where they do not.
@@ -29,7 +29,7 @@ class TensorPlan:
 
     config: TensorConfig
     terms: Terms
-    guessed: bool = False
+    layout_reason: str = ""
     warning: str = ""
     expected: float = 0.0
     gain: float | None = None

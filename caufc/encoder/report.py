@@ -28,7 +28,7 @@ class TensorReport:
         dtype: as it came in.
         shape: of a sample, None where it varies.
         layout: expression, None where the tensor is coded without loss.
-        guessed: whether the layout was a guess.
+        layout_reason: why the layout was chosen, in a few words; empty for one that was given.
         codec: its codec by name, such as ``transform`` or ``lossless``.
         alignment: ``kind/scope``.
         step: quantiser step in aligned units, gain included; None without quantiser.
@@ -46,7 +46,7 @@ class TensorReport:
     dtype: str
     shape: tuple[int | None, ...]
     layout: str | None
-    guessed: bool
+    layout_reason: str
     codec: str
     alignment: str
     step: float | None
@@ -187,7 +187,7 @@ def _tensor_report(plan: TensorPlan, structure: Structure, gain: float) -> Tenso
         dtype=config.dtype,
         shape=config.template,
         layout=config.layout_text(structure) if config.codec.lossy else None,
-        guessed=plan.guessed and config.codec.lossy,
+        layout_reason=plan.layout_reason if config.codec.lossy else "",
         codec=config.codec.name,
         alignment=config.alignment_text,
         step=_step(plan, gain) if plan.terms.quantizer else None,

@@ -18,13 +18,13 @@ class TensorDraft:
 
     Args:
         config: for the coder, so far.
-        guessed: whether the layout was a guess.
+        layout_reason: why the layout was chosen; empty for one that was given.
         terms: on which the coder codes.
         warning: what the user should know.
     """
 
     config: TensorConfig
-    guessed: bool = False
+    layout_reason: str = ""
     terms: Terms = field(default_factory=Terms)
     warning: str = ""
 
@@ -38,7 +38,7 @@ class TensorDraft:
         return self._planned(self.config, self.terms)
 
     def _planned(self, config: TensorConfig, terms: Terms, expected: float = 0.0) -> TensorPlan:
-        return TensorPlan(config, terms, self.guessed, self.warning, expected)
+        return TensorPlan(config, terms, self.layout_reason, self.warning, expected)
 
 
 @dataclass(frozen=True)

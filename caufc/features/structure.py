@@ -14,11 +14,13 @@ from ..encoder.source import Source
 from ..errors import LayoutError, TensorError
 from ..layouts import Layout
 from ..limits import DEFAULT_LIMITS, Limits
+from ..tensor_patterns import for_tensor
 from ..types import FLOATS, NOTE, AnyArray, Framework, Leaf, Note, Structure, Tree, tensor_names
 from .keyed import keyed_samples, signature
 from .metadata import metadata_in
 from .notes import alone, columns, rows
 from .objects import opened
+from .outputs import is_one_output
 from .tensors import as_object, at_hand
 from .walk import Walked, key_of, walk
 
@@ -34,10 +36,11 @@ def to_source(
 ) -> Source:
     """What the encoder reads, from features as people hold them.
 
-    A **list or tuple** whose samples agree in tree, dtypes, frameworks and ranks is a sequence of samples; any other
-    is one sample, as it stands. A **lone tensor** of rank 2 or more is a batch. A **dict** is keyed samples by the
-    rules of :func:`~caufc.features.keyed.keyed_samples`, and a batch if all its tensors share the length of their
-    first axis and one has two axes or more. Layouts decide otherwise: one that starts with ``b`` makes a batch, one
+    A **list or tuple** whose samples agree in tree, dtypes, frameworks and ranks is a sequence of samples, unless it is
+    one output by the rules of :func:`~caufc.features.outputs.is_one_output`; any other is one sample, as it stands.
+    A **lone tensor** of rank 2 or more is a batch. A **dict** is keyed samples by the rules of
+    :func:`~caufc.features.keyed.keyed_samples`; a dict and one output are a batch if all tensors share the length of
+    their first axis and one has two axes or more. Layouts decide otherwise: one that starts with ``b`` makes a batch, one
     without ``b`` makes one sample.
 
     Text, numbers, booleans and None beside tensors are *notes*; a list of as many as a batch has samples is one note
@@ -46,8 +49,8 @@ def to_source(
     Args:
         features: a tensor (numpy array, torch tensor, or :class:`~caufc.types.Leaf`), or dicts, lists, tuples,
             dataclasses and caches of such, nested, with text, numbers, booleans and None among them.
-        layouts: tensor name (dotted path; empty for a lone tensor) -> layout expression; ``*`` stands for all float
-            tensors that are not named.
+        layouts: tensor name (dotted path; empty for a lone tensor), prefix or pattern of names -> layout expression;
+            ``*`` stands for all float tensors that are not named.
         keyed: whether the entries of a dict are samples by key; None to find out.
         limits: the most tensors, levels and dimensions.
 
@@ -66,14 +69,13 @@ def to_source(
             Structure("keyed", tree), tensors, len(samples), metadata_in(features), tuple(map(key_of, features))
         )
     parts = opened(features)
-    if isinstance(parts, list | tuple):
+    if isinstance(parts, list | tuple) and not is_one_output(parts):
         return _sequence(parts, limits)
     walked = walk(features, limits)
     _check_tensors(walked, features)
     names = tensor_names(walked.tree)
     given = [
-        wanted.get(name, wanted.get("*") if leaf.dtype in FLOATS else None)
-        for name, leaf in zip(names, walked.leaves, strict=True)
+        for_tensor(wanted, name, patterns=leaf.dtype in FLOATS) for name, leaf in zip(names, walked.leaves, strict=True)
     ]
     metadata = metadata_in(features)
     if _is_batch(names, walked.leaves, given):

@@ -1,6 +1,6 @@
 """Features of a network that no plugin knows: any tensor.
 
-A tap says what the axes are, by its name; without one, the layout is guessed or given as an option.
+A tap says what the axes are, by its name; without one, the layout is chosen, or given as an option.
 """
 
 from __future__ import annotations

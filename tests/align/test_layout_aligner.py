@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from caufc.align import LayoutAligner, guess_layout
+from caufc.align import LayoutAligner
 from caufc.errors import LayoutError
 from caufc.layouts import CHANNEL_LETTERS, GRID_LETTERS, Layout
 
@@ -145,34 +145,6 @@ def test_layouts_that_do_not_fit() -> None:
         LayoutAligner(Layout("b (5 + h w) c")).size((4, 2))
     with pytest.raises(LayoutError, match="samples have 2 to 3 channels"):
         LayoutAligner(Layout("n c")).to_tokens([np.zeros((4, 2)), np.zeros((4, 3))])
-
-
-@pytest.mark.parametrize(
-    ("dimensions", "batched", "expression"),
-    [
-        (1, True, None),
-        (2, True, "b c"),
-        (3, True, "b n c"),
-        (4, True, "b c h w"),
-        (5, True, "b c t h w"),
-        (8, True, None),
-        (0, False, None),
-        (1, False, "c"),
-        (2, False, "n c"),
-        (3, False, "c h w"),
-        (8, False, None),
-    ],
-)
-def test_guesses(dimensions: int, batched: bool, expression: str | None) -> None:
-    guess = guess_layout(dimensions, batched)
-    assert (None if guess is None else guess.expression) == expression
-
-
-@pytest.mark.parametrize("batched", [True, False])
-@pytest.mark.parametrize("dimensions", range(9))
-def test_guesses_have_as_many_axes(dimensions: int, batched: bool) -> None:
-    guess = guess_layout(dimensions, batched)
-    assert guess is None or (len(guess.terms), guess.batched) == (dimensions, batched)
 
 
 def test_equality() -> None:

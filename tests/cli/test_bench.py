@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -59,7 +61,8 @@ def test_the_table(run: Run, smooth: Path, folder: Path) -> None:
     assert (ran.code, ran.err) == (0, "")
     head, tensor, columns, *rows, meaning, speeds = ran.out.splitlines()
     assert head == "smooth.npy: 40 samples, 23,040 values, 92.2 kB as fp32"
-    assert tensor == "  tensor: [16, 6, 6] a sample, fp32, layout guessed: 'b c h w'; set it with --layout"
+    chosen = r"  tensor: \[16, 6, 6\] a sample, fp32, layout 'b c h w' \((.+); --layout sets it\)"
+    assert re.fullmatch(chosen, tensor)
     assert columns.split("  ")[0] == "METHOD"
     assert columns.split()[1:] == ["BYTES", "BPFP", "SNR", "dB", "MAX", "ERROR", "ENCODE", "MB/s", "DECODE", "MB/s"]
     methods = ["caufc quality 20", "caufc quality 75", "caufc lossless", "fp16 + zstd -5", "int4 + zstd -5"]
@@ -81,7 +84,7 @@ def test_json(run: Run, smooth: Path) -> None:
     assert (data["file"], data["samples"], data["samples_in_file"], data["repeat"]) == ("smooth.npy", 40, 40, 1)
     assert (data["numel"], data["bytes_in"], data["dtype"]) == (23040, 92160, "fp32")
     assert data["tensors"] == [
-        {"name": "", "dtype": "fp32", "shape": [16, 6, 6], "layout": "b c h w", "guessed": True},
+        {"name": "", "dtype": "fp32", "shape": [16, 6, 6], "layout": "b c h w", "layout_reason": ANY},
     ]
     assert (data["notes"], data["warnings"]) == ([], [])
     for row in rows.values():
@@ -204,7 +207,7 @@ def test_rivals_that_cannot(run: Run) -> None:
 def test_options_of_encode(run: Run, maps: Path) -> None:
     data, rows = bench(run, maps, "--arch", "timm/resnet50", "--tap", "layer4", "--no-rivals", "--quality", "50")
     assert data["warnings"] == ["has 16 channels, tap 'layer4' has 2048: is the tap right?"]
-    assert not data["tensors"][0]["guessed"]
+    assert not data["tensors"][0]["layout_reason"]
     encoded = caufc.encode(np.load(maps), arch="timm/resnet50", tap="layer4", quality=50)
     assert rows["caufc quality 50"]["bytes"] == len(encoded)
     ran = run("bench", maps, "--arch", "timm/resnet50", "--tap", "layer4", "--no-rivals")
@@ -217,7 +220,7 @@ def test_a_profile(run: Run, minilm: list[Any]) -> None:
     data, rows = bench(run, "x.pt", "--profile", "minilm-hidden3", "--rivals", "int8", "--quality", "50")
     encoded = caufc.encode([torch.tensor(part) for part in minilm], profile="minilm-hidden3", quality=50)
     assert rows["caufc quality 50"]["bytes"] == len(encoded)
-    assert not data["tensors"][0]["guessed"]
+    assert not data["tensors"][0]["layout_reason"]
 
 
 def test_stdin(run: Run, smooth: Path) -> None:

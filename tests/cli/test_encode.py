@@ -52,9 +52,8 @@ def test_the_report(run: Run, maps: Path, folder: Path) -> None:
         r"  error  SNR \S+ dB, 99 % of tokens \S+ dB or more, cosine [0-9.]{7}, NMSE \S+, largest \S+", lines[2]
     )
     assert re.fullmatch(r"  time   [0-9.]+ s", lines[3])  # so few bytes have no speed
-    assert lines[4] == (
-        "  tensor: 6 samples of [16, 5, 5] fp32, transform, layout guessed: 'b c h w'; set it with --layout"
-    )
+    chosen = r"  tensor: 6 samples of \[16, 5, 5\] fp32, transform, layout 'b c h w' \(.+; --layout sets it\)"
+    assert re.fullmatch(chosen, lines[4])
     assert len(lines) == 5
     ran = run("encode", maps, "-f", "--layout", "b c h w")
     assert ran.out.splitlines()[4] == "  tensor: 6 samples of [16, 5, 5] fp32, transform, layout 'b c h w'"
@@ -119,8 +118,19 @@ def test_values_by_tensor_name(run: Run) -> None:
     ran = run("encode", "kv.pt", "--layout", "kv.k==b g t d", "--align", "kv.v=none", "--json")
     assert ran.code == 0, ran.err
     keys, values = json.loads(ran.out)["tensors"]
-    assert (keys["name"], keys["layout"], keys["guessed"]) == ("kv.k=", "b g t d", False)
+    assert (keys["name"], keys["layout"], keys["layout_reason"]) == ("kv.k=", "b g t d", "")
     assert (values["name"], values["alignment"]) == ("kv.v", "none")
+
+
+def test_layouts_by_pattern(run: Run) -> None:
+    values = np.random.default_rng(0).standard_normal((3, 12, 8)).astype("f4")
+    np.savez("x.npz", **{"layer.0.keys": values, "layer.1.keys": values, "last": values})
+    ran = run("encode", "x.npz", "--layout", "layer.*=b c n", "--layout", "last=b n c", "--json")
+    assert [tensor["layout"] for tensor in json.loads(ran.out)["tensors"]] == ["b c n", "b c n", "b n c"]
+    ran = run("encode", "x.npz", "-f", "--layout", "layr.*=b c n")
+    assert (ran.code, ran.out) == (2, "")
+    assert "unknown tensor 'layr.*'" in ran.err
+    assert ran.err.rstrip().endswith("known: layer.0.keys, layer.1.keys, last")
 
 
 def test_warnings_go_to_stderr(run: Run) -> None:

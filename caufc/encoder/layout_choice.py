@@ -1,0 +1,270 @@
+"""The choice among layouts that may be meant: by the bytes of a sample under each at equal error."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..align import LayoutAligner
+from ..layouts import Layout
+from .layout_cost import Extent, layout_cost
+from .layout_evidence import known_tokens
+from .layout_roles import Kind, Roles, Sizes, layout_of, role_candidates, usual_roles
+from .layout_sample import LayoutSample, boxes_of, sample_of, samples_of, smoothness
+from .options import Target
+from .rate import gain_of_quality
+from .source import Source, SourceTensor
+from .special_tokens import special_candidates, stands_apart, token_axis
+from .transforms import BIT_WEIGHT
+
+__all__ = ["AlikeTensors", "chosen_roles", "refined"]
+
+MEMBERS = 4
+"""Of alike tensors, so many are looked at."""
+
+MOST_SIZES = 8
+"""Of alike tensors of more sizes, all have the same special tokens."""
+
+BOX_VALUES, SMALLEST_BOX = 1 << 13, 1 << 11
+BOX_SHARE = 1 / 16
+"""Values of a box at most and at least, and the share of a tensor's in between."""
+
+FEW_VALUES = 512
+"""Tensors of fewer values have their usual layouts."""
+
+MARGIN = 0.03
+"""Share of the usual layout's bits that another must save: samples are small."""
+
+SMOOTH, ROUGH, FAR_SMOOTHER = 0.2, 0.1, 0.3
+"""Smoothness of axes along which neighbours are alike, and of those along which they are not; and how far one axis must
+be ahead of another that is between."""
+
+SMOOTHED = 4
+"""Boxes of a tensor on which that is measured."""
+
+MOST_COMPARED = 8
+"""Of more layouts, half as many are compared closely."""
+
+DOUBTFUL = 0.3
+"""The same where tokens would lie along an axis that looks like channels."""
+
+GRID_MARGIN = 0.01
+"""The same for a grid with special tokens against a sequence."""
+
+MEDIUM_STEP = 0.17
+"""Step at medium quality, in deviations."""
+
+FINEST_STEP, COARSEST_STEP = 2.0**-7, 0.5
+"""In deviations: with larger steps a small sample holds too few symbols to tell."""
+
+LEAST_BITS = 0.05
+SURVEYED_VALUES, SURVEYED_SHARE = 1 << 19, 0.25
+
+
+@dataclass(frozen=True)
+class AlikeTensors:
+    """Tensors of as many axes whose names differ in numbers alone.
+
+    Args:
+        source: the input.
+        tensors: some of its tensors, of floats.
+        templates: by name: sizes of a sample's axes, None where they vary.
+        kind: what their names say.
+        target: the rate control.
+    """
+
+    source: Source
+    tensors: Sequence[SourceTensor]
+    templates: Mapping[str, Sizes]
+    kind: Kind
+    target: Target
+
+    @cached_property
+    def members(self) -> list[SourceTensor]:
+        """Those that are looked at: a few that hold something, evenly spread."""
+        present = [tensor for tensor in self.tensors if tensor.numel] or list(self.tensors)
+        count = min(MEMBERS, len(present))
+        return [present[number * len(present) // count] for number in range(count)]
+
+    @cached_property
+    def tokens(self) -> dict[int, str]:
+        """Axes that are known to be of tokens, and why."""
+        found: dict[int, str] = {}
+        for tensor in self.members:
+            found |= known_tokens(self.source, tensor, self.templates[tensor.name])
+        return found
+
+    @property
+    def sizes(self) -> Sizes:
+        """Of the largest of them; 1 only where it is 1 in all."""
+        largest = max(self.members, key=lambda tensor: tensor.numel)
+        own = self.templates[largest.name]
+        every = list(zip(*self.templates.values(), strict=True))
+        return tuple(2 if size == 1 and set(all_) != {1} else size for size, all_ in zip(own, every, strict=True))
+
+    @property
+    def numel(self) -> int:
+        """Values of all."""
+        return sum(tensor.numel for tensor in self.tensors)
+
+    @property
+    def compared(self) -> bool:
+        """Whether bytes are compared at all."""
+        return self.target.kind != "lossless" and self.numel >= FEW_VALUES and bool(self.source.samples)
+
+    @cached_property
+    def smoothness(self) -> list[float]:
+        """How alike neighbours are along every axis; NaN where nothing is known."""
+        boxes = [box for tensor in self.members for box in boxes_of(self.source, tensor, SMALLEST_BOX, SMOOTHED)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return [float(mean) for mean in np.nanmean([smoothness(box) for box in boxes], axis=0)]
+
+    def by_template(self) -> list[AlikeTensors]:
+        """Those of equal sizes, together; all of them where there are many sizes."""
+        found: dict[Sizes, list[SourceTensor]] = {}
+        for tensor in self.tensors:
+            found.setdefault(self.templates[tensor.name], []).append(tensor)
+        return [self] if len(found) > MOST_SIZES else [replace(self, tensors=tensors) for tensors in found.values()]
+
+    def costs(self, layouts: Sequence[Layout], whole: Sequence[int] = ()) -> list[float]:
+        """Mean bits per value under each layout, errors at their worth included."""
+        found = [0.0] * len(layouts)
+        for tensor in self.members:
+            values = int(min(BOX_VALUES, max(SMALLEST_BOX, BOX_SHARE * tensor.numel))) // len(self.members)
+            sample = sample_of(self.source, tensor, values, whole)
+            for number, layout in enumerate(layouts):
+                found[number] += self._cost(tensor, sample, layout) / len(self.members)
+        return found
+
+    def rough_costs(self, layouts: Sequence[Layout]) -> list[float]:
+        """The same of a smaller sample, of one of the tensors."""
+        tensor = self.members[len(self.members) // 2]
+        sample = sample_of(self.source, tensor, SMALLEST_BOX)
+        return [self._cost(tensor, sample, layout) for layout in layouts]
+
+    def _cost(self, tensor: SourceTensor, sample: LayoutSample, layout: Layout) -> float:
+        surveyed = min(tensor.numel, max(SURVEYED_VALUES, int(SURVEYED_SHARE * tensor.numel)))
+        extent = Extent(tensor.numel, surveyed, self.target.kind == "max_error")
+        channels = LayoutAligner(layout).size(tensor.shape(0))[1]
+        return layout_cost(sample, layout, channels, extent, self._step(sample.unit))
+
+    def _step(self, unit: float) -> float:
+        """The quantiser's step, in deviations: about the one that the target will need."""
+        kind, value = self.target.kind, self.target.value
+        if kind == "max_error":
+            step = 2 * value / unit
+        elif kind == "bpfp":
+            step = 2 ** (2 - value)
+        elif kind == "quality":
+            step = MEDIUM_STEP * gain_of_quality(value)
+        else:
+            step = math.sqrt(12) * 10 ** (-value / 20)
+        return min(COARSEST_STEP, max(FINEST_STEP, step))
+
+
+def chosen_roles(group: AlikeTensors) -> tuple[Roles | None, str]:
+    """The roles of axes, and why; None for a scalar and for too many axes."""
+    sizes = group.sizes
+    usual = usual_roles(sizes, group.tokens, group.kind)
+    if usual is None:
+        return None, ""
+    why = next(iter(group.tokens.values()), "")
+    candidates = role_candidates(sizes, usual, group.tokens, group.kind, samples=group.source.samples)
+    if len(candidates) == 1 or not group.compared:
+        named = "by its name" if group.kind is not Kind.UNKNOWN else _usual(sizes)
+        return candidates[0], why or named
+    candidates = [roles for roles in candidates if _is_natural(roles, group.smoothness, group.tokens)] or [usual]
+    if len(candidates) == 1:
+        return candidates[0], why or (_usual(sizes) if candidates[0] == usual else "by where neighbours are alike")
+    if len(candidates) > MOST_COMPARED:
+        rough = group.rough_costs([layout_of(roles) for roles in candidates])
+        order = sorted(range(len(candidates)), key=rough.__getitem__)
+        kept = sorted(order[: MOST_COMPARED // 2])
+        candidates = [candidates[number] for number in kept]
+    layouts = [layout_of(roles) for roles in candidates]
+    margins = [DOUBTFUL if _is_doubtful(roles, group.smoothness, usual) else MARGIN for roles in candidates]
+    best, reason = _cheapest(group.costs(layouts), layouts, margins)
+    return candidates[best], reason
+
+
+def _usual(sizes: Sizes) -> str:
+    return "usual for 1 axis" if len(sizes) == 1 else f"usual for {len(sizes)} axes"
+
+
+def _is_natural(roles: Roles, smoothness: Sequence[float], tokens: Collection[int]) -> bool:
+    """Whether axes along which neighbours are not alike are of channels, before those along which they are.
+
+    Args:
+        roles: of all axes.
+        smoothness: of all axes.
+        tokens: axes that are known to be of tokens; others than these are only where neighbours are alike.
+    """
+    if tokens and any(is_token and not smoothness[axis] > SMOOTH for axis, is_token in _others(roles, tokens)):
+        return False
+    of_tokens = [value for is_token, value in zip(roles, smoothness, strict=True) if is_token]
+    of_channels = [value for is_token, value in zip(roles, smoothness, strict=True) if not is_token]
+    if not of_channels:
+        return not any(value < ROUGH for value in of_tokens)
+    return not any(
+        channel > SMOOTH and (token < ROUGH or token < channel - FAR_SMOOTHER)
+        for token, channel in itertools.product(of_tokens, of_channels)
+    )
+
+
+def _is_doubtful(roles: Roles, smoothness: Sequence[float], usual: Roles) -> bool:
+    """Whether tokens lie along an axis of channels, to all appearances; a small sample may flatter that."""
+    known = zip(roles, usual, smoothness, strict=True)
+    return any(is_token and not is_usual and value < ROUGH for is_token, is_usual, value in known)
+
+
+def _others(roles: Roles, tokens: Collection[int]) -> Iterator[tuple[int, bool]]:
+    return ((axis, is_token) for axis, is_token in enumerate(roles) if axis not in tokens)
+
+
+def refined(group: AlikeTensors, layout: Layout) -> tuple[Layout, str]:
+    """A layout with special tokens or a grid on its axis of tokens, where they pay; and why, or nothing.
+
+    Args:
+        group: tensors of equal sizes.
+        layout: of a sample.
+    """
+    axis = token_axis(layout)
+    if axis is None or not group.compared:
+        return layout, ""
+    lengths = {tensor.shape(number)[axis] for tensor in group.tensors for number in range(group.source.samples)}
+    apart = sum(stands_apart(samples_of(group.source, t, BOX_VALUES, axis), layout) for t in group.members)
+    first_apart = 2 * apart > len(group.members)
+    gridded = not group.smoothness[axis] < ROUGH
+    candidates = special_candidates(layout, sorted(lengths), gridded=gridded, first_apart=first_apart)
+    if not candidates:
+        return layout, ""
+    layouts = [layout, *candidates]
+    costs = group.costs(layouts, (axis,))
+    if first_apart:
+        layouts, costs = layouts[1:], costs[1:]
+        layouts, costs = [layouts[-1], *layouts[:-1]], [costs[-1], *costs[:-1]]
+    best, reason = _cheapest(costs, layouts, [GRID_MARGIN] * len(layouts))
+    if best == 0:
+        return layouts[0], "first token unlike the others" if first_apart else ""
+    return layouts[best], reason
+
+
+def _cheapest(costs: Sequence[float], layouts: Sequence[Layout], margins: Sequence[float]) -> tuple[int, str]:
+    """The first layout, or a cheaper one by its margin; and by how much it is smaller than the next."""
+    bits = [max(LEAST_BITS, cost - 1 / (12 * BIT_WEIGHT)) for cost in costs]
+    if len(bits) == 1:
+        return 0, ""
+    handicapped = [bits[0], *(size / (1 - margin) for size, margin in zip(bits[1:], margins[1:], strict=True))]
+    best = min(range(len(bits)), key=handicapped.__getitem__)
+    next_best = min((number for number in range(len(bits)) if number != best), key=bits.__getitem__)
+    saved = 1 - bits[best] / bits[next_best]
+    if saved < GRID_MARGIN:
+        return best, f"about as small as '{layouts[next_best]}'"
+    return best, f"{100 * saved:.0f} % smaller than '{layouts[next_best]}'"

@@ -1,0 +1,150 @@
+"""Measures the layouts that caufc chooses when nobody says one: their bytes against those of the best one.
+
+    python -m tools.measure.layouts --data DATA --features FEATURES --audio SOUND.wav --work WORK --results layouts
+
+For every shape of ``layout_shapes.py``: the layout that is chosen, its reason, and the time of the choice; bytes of the
+file at equal SNR (``--snr``, for every tensor), against all layouts that could be meant. Features and points are kept
+in WORK, so that a stopped run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from caufc.api import encode_to
+from caufc.encoder.layout import choose_layouts
+from caufc.encoder.options import Target, TensorOptions
+from caufc.errors import LayoutError
+from caufc.features import to_source
+from tools.measure.layout_shapes import SHAPES, Folders, Shape
+from tools.measure.machine import plain_command, write_results
+from tools.measure.qualities_common import Figures, Points
+
+SNR_DB = 30.0
+REPEATS = 3
+
+
+def features_of(shape: Shape, folders: Folders, work: Path) -> Any:
+    """The features of a shape, made once."""
+    import torch
+
+    path = work / f"{_plain(shape.name)}.pt"
+    if not path.exists():
+        torch.save(shape.make(folders), path)
+    return torch.load(path, weights_only=False)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\W+", "-", name)
+
+
+def measured(shape: Shape, features: Any, snr: float) -> Figures:
+    """What is chosen, and the bytes of every layout."""
+    chosen, seconds = _choice(features, snr)
+    layouts = list(dict.fromkeys([*(layout for layout, _ in chosen.values()), *shape.layouts]))
+    sizes = {layout: _size(features, layout, snr) for layout in layouts}
+    return {
+        "chosen": {name: {"layout": layout, "reason": reason} for name, (layout, reason) in chosen.items()},
+        "seconds": seconds,
+        "tensors": len(chosen),
+        "bytes": _size(features, None, snr),
+        "bytes_by_layout": {layout: size for layout, size in sizes.items() if size is not None},
+    }
+
+
+def _choice(features: Any, snr: float) -> tuple[dict[str, tuple[str, str]], float]:
+    """Layout and reason by tensor, and the processor's time."""
+    source = to_source(features)
+    options = {tensor.name: TensorOptions() for tensor in source.tensors}
+    took = []
+    for _ in range(REPEATS):
+        started = time.process_time()
+        found = choose_layouts(source, options, Target("snr", snr))
+        took.append(time.process_time() - started)
+    return {name: (str(choice.layout), choice.reason) for name, choice in found.items() if choice.layout}, min(took)
+
+
+def _size(features: Any, layout: str | None, snr: float) -> int | None:
+    """Bytes of a file under one layout for all tensors; None where it does not fit."""
+    try:
+        return encode_to(io.BytesIO(), features, layout=layout, snr=snr).bytes_out
+    except LayoutError:
+        return None
+
+
+def table(figures: dict[str, Figures], snr: float) -> str:
+    """The figures for people."""
+    lines = [
+        f"Bytes at an SNR of {snr:g} dB. *Beyond the best* is how much larger the file is than under the best of all",
+        "layouts that were tried, one for all tensors; below 0 where tensors do better with different ones. *Time* is",
+        "of the processor, for all tensors of the file.",
+        "",
+        "| features | chosen | why | bytes | best | bytes | beyond the best | usual guess before | time, ms |",
+        "|---|---|---|---:|---|---:|---:|---|---:|",
+    ]
+    for name, row in figures.items():
+        layouts = list(dict.fromkeys(choice["layout"] for choice in row["chosen"].values()))
+        reasons = list(dict.fromkeys(choice["reason"] for choice in row["chosen"].values()))
+        best = min(row["bytes_by_layout"], key=row["bytes_by_layout"].__getitem__)
+        least = row["bytes_by_layout"][best]
+        cells = [
+            name,
+            ", ".join(f"`{layout}`" for layout in layouts),
+            reasons[0] + (" and others" if len(reasons) > 1 else ""),
+            f"{row['bytes']:,}",
+            f"`{best}`",
+            f"{least:,}",
+            f"{100 * (row['bytes'] / least - 1):+.1f} %",
+            _before(row),
+            f"{1000 * row['seconds']:.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _before(row: Figures) -> str:
+    """What the guess by the number of axes took."""
+    guesses = {1: "c", 2: "n c", 3: "c h w", 4: "c t h w", 5: "g c t h w"}
+    layout = next(iter(row["chosen"].values()))["layout"]
+    batched = layout.startswith("b ")
+    count = len(re.sub(r"\([^)]*\)", "n", layout).split()) - batched
+    guess = f"b {guesses[count]}" if batched else guesses[count]
+    size = row["bytes_by_layout"].get(guess)
+    least = min(row["bytes_by_layout"].values())
+    return f"`{guess}`: " + ("refused" if size is None else f"{100 * (size / least - 1):+.1f} %")
+
+
+def main() -> None:
+    """Measure all shapes."""
+    parser = argparse.ArgumentParser(description="Measure the layouts that caufc chooses against the best ones.")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data folder")
+    parser.add_argument("--features", type=Path, required=True, metavar="DIR", help="what tap_features wrote")
+    parser.add_argument("--audio", type=Path, required=True, metavar="FILE", help="a .wav file")
+    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="where features and points are kept")
+    parser.add_argument("--only", metavar="TEXT", default="", help="shapes whose names hold this")
+    parser.add_argument("--snr", type=float, default=SNR_DB, help="dB")
+    parser.add_argument("--results", metavar="NAME", help="write tools/results/NAME.md and NAME.json")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    folders = Folders(options.data.resolve(), options.features.resolve(), options.audio.resolve())
+    points, figures = Points(options.work), {}
+    for shape in SHAPES:
+        if options.only in shape.name:
+            features = features_of(shape, folders, options.work)
+            figures[shape.name] = points.get(
+                _plain(shape.name), lambda s=shape, f=features: measured(s, f, options.snr)
+            )
+    shown = table(figures, options.snr)
+    print(shown)
+    if options.results:
+        write_results(options.results, plain_command(sys.argv), {"snr_db": options.snr, "shapes": figures}, shown)
+
+
+if __name__ == "__main__":
+    main()
