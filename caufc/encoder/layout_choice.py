@@ -11,14 +11,13 @@ from functools import cached_property
 
 import numpy as np
 
-from ..align import LayoutAligner
 from ..layouts import Layout
+from .goal import quality_step
 from .layout_cost import Extent, layout_cost
 from .layout_evidence import known_tokens
 from .layout_roles import Kind, Roles, Sizes, layout_of, role_candidates, usual_roles
 from .layout_sample import LayoutSample, boxes_of, sample_of, samples_of, smoothness
 from .options import Target
-from .rate import gain_of_quality
 from .source import Source, SourceTensor
 from .special_tokens import special_candidates, stands_apart, token_axis
 from .transforms import BIT_WEIGHT
@@ -152,8 +151,7 @@ class AlikeTensors:
     def _cost(self, tensor: SourceTensor, sample: LayoutSample, layout: Layout) -> float:
         surveyed = min(tensor.numel, max(SURVEYED_VALUES, int(SURVEYED_SHARE * tensor.numel)))
         extent = Extent(tensor.numel, surveyed, self.target.kind == "max_error")
-        channels = LayoutAligner(layout).size(tensor.shape(0))[1]
-        return layout_cost(sample, layout, channels, extent, self._step(sample.unit))
+        return layout_cost(sample, layout, tensor.shape(0), extent, self._step(sample.unit))
 
     def _step(self, unit: float) -> float:
         """The quantiser's step, in deviations: about the one that the target will need."""
@@ -163,7 +161,7 @@ class AlikeTensors:
         elif kind == "bpfp":
             step = 2 ** (2 - value)
         elif kind == "quality":
-            step = MEDIUM_STEP * gain_of_quality(value)
+            step = MEDIUM_STEP * quality_step(value)
         else:
             step = math.sqrt(12) * 10 ** (-value / 20)
         return min(COARSEST_STEP, max(FINEST_STEP, step))

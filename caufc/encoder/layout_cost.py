@@ -30,10 +30,11 @@ from ..codec.transform.grids import Geometry
 from ..codec.transform.token_order import TokenOrder
 from ..codec.transform.universal_tables import universal_tables
 from ..layouts import Layout
-from .alignment import CHANNEL_TOKENS, is_sparse
+from .alignment import CHANNEL_TOKENS
 from .layout_sample import Box, LayoutSample
 from .levels import levels_for
 from .quantize import DEAD_ZONE_ROUNDING, quantize
+from .survey import is_sparse
 from .transforms import BASIS_TOKENS, BIT_WEIGHT, MAX_BASIS_CHANNELS
 
 __all__ = ["Extent", "layout_cost"]
@@ -72,17 +73,18 @@ class Extent:
     bounded: bool = False
 
 
-def layout_cost(sample: LayoutSample, layout: Layout, channels: int, extent: Extent, step: float) -> float:
+def layout_cost(sample: LayoutSample, layout: Layout, shape: Sequence[int], extent: Extent, step: float) -> float:
     """Bits per value, and errors at their worth in bits.
 
     Args:
         sample: of the tensor.
-        layout: of a sample.
-        channels: of the whole tensor under the layout.
+        layout: of one of its samples.
+        shape: of one of its samples, whole.
         extent: of the whole tensor.
         step: of the quantiser, in normalised units.
     """
     aligner = LayoutAligner(layout)
+    channels = aligner.size(shape)[1]
     source, tokens = (aligner.to_tokens(_stacked(boxes)) for boxes in (sample.fitted, sample.tested))
     geometry = Geometry(tokens.grids, layout.special)
     by_channel = not extent.bounded and extent.numel >= CHANNEL_TOKENS * channels and not is_sparse(source.matrix)
@@ -95,11 +97,12 @@ def layout_cost(sample: LayoutSample, layout: Layout, channels: int, extent: Ext
     costs = [_coded(values, way, step) for values, way in found]
     best = min(range(len(costs)), key=costs.__getitem__)
     bits = costs[best]
-    if _has_basis(channels, extent.surveyed):
-        basis = _Basis.of(source.matrix - offset, channels, step)
+    width = channels // max(1, aligner.groups(shape))
+    if _has_basis(width, extent.surveyed // max(1, channels)):
+        basis = _Basis.of(source.matrix - offset, aligner.groups(sample.tested[0].shape), width, step)
         values, way = found[best]
         turned = _coded(basis.forward(values), way, step)
-        bits = min(bits, turned + basis.correction + BASIS_BITS * channels**2 / extent.numel)
+        bits = min(bits, turned + basis.correction + BASIS_BITS * channels * width / extent.numel)
     return bits + side
 
 
@@ -123,27 +126,28 @@ def _ways(matrix: Values, geometry: Geometry) -> Iterator[tuple[Values, Geometry
         yield forward_grid(matrix, spectral), spectral
 
 
-def _has_basis(channels: int, surveyed: int) -> bool:
-    tokens = surveyed // max(1, channels)
-    return SMALLEST_BASIS <= channels <= MAX_BASIS_CHANNELS and tokens >= BASIS_TOKENS * channels
+def _has_basis(width: int, tokens: int) -> bool:
+    return SMALLEST_BASIS <= width <= MAX_BASIS_CHANNELS and tokens >= BASIS_TOKENS * width
 
 
 @dataclass(frozen=True)
 class _Basis:
-    """Bases of blocks of channels, as large as the sample suffices for.
+    """Bases of blocks of channels, within groups, as large as the sample suffices for.
 
     Args:
         blocks: their channels, and vectors as columns.
-        correction: bits per value by which a basis of all channels would cost less, or more.
+        correction: bits per value by which bases of whole groups would cost more, or less.
     """
 
     blocks: Sequence[tuple[slice, Values]]
     correction: float
 
     @classmethod
-    def of(cls, matrix: Values, channels: int, step: float) -> _Basis:
-        size = max(1, min(LARGEST_BLOCK, len(matrix) // BASIS_TOKENS, matrix.shape[1]))
-        count = math.ceil(matrix.shape[1] / size)
+    def of(cls, matrix: Values, groups: int, width: int, step: float) -> _Basis:
+        """Bases of a sample ``[N, C]`` with so many groups, of a tensor whose groups are so wide."""
+        there = matrix.shape[1] // groups
+        size = max(1, min(LARGEST_BLOCK, len(matrix) // BASIS_TOKENS, there))
+        count = groups * math.ceil(there / size)
         edges = [number * matrix.shape[1] // count for number in range(count + 1)]
         blocks, gained = [], 0.0
         for start, stop in itertools.pairwise(edges):
@@ -153,7 +157,7 @@ class _Basis:
             blocks.append((slice(start, stop), rows.T.astype(matrix.dtype)))
             if not start:
                 gained = _halved(covariance, step) - _rate(variances, step) - FITTED_BITS * size / (2 * len(matrix))
-        further = max(0.0, gained) * (math.log2(channels / size) if size > 1 else 0.0) * CONTINUED
+        further = max(0.0, gained) * (math.log2(width / size) if size > 1 else 0.0) * CONTINUED
         return cls(blocks, FITTED_BITS * size / len(matrix) - further)
 
     def forward(self, values: Values) -> Values:

@@ -40,8 +40,8 @@ def to_source(
     one output by the rules of :func:`~caufc.features.outputs.is_one_output`; any other is one sample, as it stands.
     A **lone tensor** of rank 2 or more is a batch. A **dict** is keyed samples by the rules of
     :func:`~caufc.features.keyed.keyed_samples`; a dict and one output are a batch if all tensors share the length of
-    their first axis and one has two axes or more. Layouts decide otherwise: one that starts with ``b`` makes a batch, one
-    without ``b`` makes one sample.
+    their first axis and one has two axes or more. Layouts decide otherwise: one that starts with ``b`` makes a batch,
+    one without ``b`` makes one sample.
 
     Text, numbers, booleans and None beside tensors are *notes*; a list of as many as a batch has samples is one note
     per sample.
