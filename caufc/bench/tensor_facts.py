@@ -62,7 +62,7 @@ def tensor_facts(features: LoadedFeatures, options: Mapping[str, Any], reports: 
         if coded is not None:
             text, reason = coded.layout, coded.layout_reason
         else:
-            choice = choose_layout(source, tensor, settled.of(tensor.name), settled.target)
+            choice = choose_layout(source, tensor, settled.of(tensor.name))
             layout, reason = choice.layout, choice.reason
             text = None if layout is None else (layout.of_batch() if tensor.stacked else layout).expression
         found.append(TensorFacts(tensor.name, tensor.dtype, template_of(source, tensor), text, reason))

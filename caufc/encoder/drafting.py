@@ -56,7 +56,7 @@ def draft_tensors(
         tensor.name: _settled(options.of(tensor.name), default)
         for tensor, default in zip(source.tensors, defaults, strict=True)
     }
-    layouts = choose_layouts(source, settled, options.target)
+    layouts = choose_layouts(source, settled)
     return [
         drafting(source, tensor, options, settled[tensor.name], default, chunk, embedded).draft(
             layouts[tensor.name], max(1, values * tensor.numel // total), advance

@@ -11,7 +11,7 @@ from ..types import FLOATS
 from .layout_choice import AlikeTensors, chosen_roles, refined
 from .layout_names import kind_of, pattern_of
 from .layout_roles import layout_of
-from .options import Target, TensorOptions
+from .options import TensorOptions
 from .source import Source, SourceTensor
 
 __all__ = ["LayoutChoice", "choose_layout", "choose_layouts", "template_of"]
@@ -38,18 +38,17 @@ def template_of(source: Source, tensor: SourceTensor) -> tuple[int | None, ...]:
     return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=True))
 
 
-def choose_layout(source: Source, tensor: SourceTensor, options: TensorOptions, target: Target) -> LayoutChoice:
+def choose_layout(source: Source, tensor: SourceTensor, options: TensorOptions) -> LayoutChoice:
     """The layout of one tensor; see :func:`choose_layouts`."""
-    return choose_layouts(source, {tensor.name: options}, target)[tensor.name]
+    return choose_layouts(source, {tensor.name: options})[tensor.name]
 
 
-def choose_layouts(source: Source, options: Mapping[str, TensorOptions], target: Target) -> dict[str, LayoutChoice]:
+def choose_layouts(source: Source, options: Mapping[str, TensorOptions]) -> dict[str, LayoutChoice]:
     """The layouts of tensors; those whose names differ in numbers alone share what is decided.
 
     Args:
         source: the input.
         options: by name of the tensors whose layouts are wanted.
-        target: the rate control.
 
     Raises:
         LayoutError: if a layout that was given does not fit.
@@ -68,13 +67,13 @@ def choose_layouts(source: Source, options: Mapping[str, TensorOptions], target:
             key = pattern_of(tensor.name), len(template_of(source, tensor))
             alike.setdefault(key, []).append(tensor)
     for tensors in alike.values():
-        found |= _chosen(source, tensors, target)
+        found |= _chosen(source, tensors)
     return found
 
 
-def _chosen(source: Source, tensors: Sequence[SourceTensor], target: Target) -> dict[str, LayoutChoice]:
+def _chosen(source: Source, tensors: Sequence[SourceTensor]) -> dict[str, LayoutChoice]:
     templates = {tensor.name: template_of(source, tensor) for tensor in tensors}
-    group = AlikeTensors(source, tensors, templates, kind_of(tensors[0].name), target)
+    group = AlikeTensors(source, tensors, templates, kind_of(tensors[0].name))
     roles, reason = chosen_roles(group)
     if roles is None:
         return {tensor.name: LayoutChoice(None) for tensor in tensors}

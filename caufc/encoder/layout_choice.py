@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +11,10 @@ from functools import cached_property
 import numpy as np
 
 from ..layouts import Layout
-from .goal import quality_step
 from .layout_cost import Extent, layout_cost
 from .layout_evidence import known_tokens
 from .layout_roles import Kind, Roles, Sizes, layout_of, role_candidates, usual_roles
 from .layout_sample import LayoutSample, boxes_of, sample_of, samples_of, smoothness
-from .options import Target
 from .source import Source, SourceTensor
 from .special_tokens import special_candidates, stands_apart, token_axis
 from .transforms import BIT_WEIGHT
@@ -56,13 +53,12 @@ DOUBTFUL = 0.3
 GRID_MARGIN = 0.01
 """The same for a grid with special tokens against a sequence."""
 
-MEDIUM_STEP = 0.17
-"""Step at medium quality, in deviations."""
-
-FINEST_STEP, COARSEST_STEP = 2.0**-7, 0.5
-"""In deviations: with larger steps a small sample holds too few symbols to tell."""
+STEP = 0.17
+"""In deviations, about that of medium quality; whatever is asked, so that no layout depends on the rate."""
 
 LEAST_BITS = 0.05
+"""Per value: below, layouts count as equal."""
+
 SURVEYED_VALUES, SURVEYED_SHARE = 1 << 19, 0.25
 
 
@@ -75,14 +71,12 @@ class AlikeTensors:
         tensors: some of its tensors, of floats.
         templates: by name: sizes of a sample's axes, None where they vary.
         kind: what their names say.
-        target: the rate control.
     """
 
     source: Source
     tensors: Sequence[SourceTensor]
     templates: Mapping[str, Sizes]
     kind: Kind
-    target: Target
 
     @cached_property
     def members(self) -> list[SourceTensor]:
@@ -115,7 +109,7 @@ class AlikeTensors:
     @property
     def compared(self) -> bool:
         """Whether bytes are compared at all."""
-        return self.target.kind != "lossless" and self.numel >= FEW_VALUES and bool(self.source.samples)
+        return self.numel >= FEW_VALUES and bool(self.source.samples)
 
     @cached_property
     def smoothness(self) -> list[float]:
@@ -150,21 +144,7 @@ class AlikeTensors:
 
     def _cost(self, tensor: SourceTensor, sample: LayoutSample, layout: Layout) -> float:
         surveyed = min(tensor.numel, max(SURVEYED_VALUES, int(SURVEYED_SHARE * tensor.numel)))
-        extent = Extent(tensor.numel, surveyed, self.target.kind == "max_error")
-        return layout_cost(sample, layout, tensor.shape(0), extent, self._step(sample.unit))
-
-    def _step(self, unit: float) -> float:
-        """The quantiser's step, in deviations: about the one that the target will need."""
-        kind, value = self.target.kind, self.target.value
-        if kind == "max_error":
-            step = 2 * value / unit
-        elif kind == "bpfp":
-            step = 2 ** (2 - value)
-        elif kind == "quality":
-            step = MEDIUM_STEP * quality_step(value)
-        else:
-            step = math.sqrt(12) * 10 ** (-value / 20)
-        return min(COARSEST_STEP, max(FINEST_STEP, step))
+        return layout_cost(sample, layout, tensor.shape(0), Extent(tensor.numel, surveyed), STEP)
 
 
 def chosen_roles(group: AlikeTensors) -> tuple[Roles | None, str]:

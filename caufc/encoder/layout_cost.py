@@ -65,12 +65,10 @@ class Extent:
     Args:
         numel: values of the file's tensor.
         surveyed: values that transforms are chosen from.
-        bounded: whether an error bound rules transforms out.
     """
 
     numel: int
     surveyed: int
-    bounded: bool = False
 
 
 def layout_cost(sample: LayoutSample, layout: Layout, shape: Sequence[int], extent: Extent, step: float) -> float:
@@ -87,12 +85,12 @@ def layout_cost(sample: LayoutSample, layout: Layout, shape: Sequence[int], exte
     channels = aligner.size(shape)[1]
     source, tokens = (aligner.to_tokens(_stacked(boxes)) for boxes in (sample.fitted, sample.tested))
     geometry = Geometry(tokens.grids, layout.special)
-    by_channel = not extent.bounded and extent.numel >= CHANNEL_TOKENS * channels and not is_sparse(source.matrix)
+    by_channel = extent.numel >= CHANNEL_TOKENS * channels and not is_sparse(source.matrix)
     offset = _offset(source.matrix, by_channel=by_channel)
     matrix = tokens.matrix - offset
     side = (CLASS_BITS + STATISTICS_BITS * by_channel) * channels / max(1, extent.numel)
-    if extent.bounded or not matrix.size:
-        return _coded(matrix, geometry, step) + side
+    if not matrix.size:
+        return side
     found = list(_ways(matrix, geometry))
     costs = [_coded(values, way, step) for values, way in found]
     best = min(range(len(costs)), key=costs.__getitem__)

@@ -14,7 +14,7 @@ from ..coders.dtypes import to_floats
 from ..encoder.alignment import choose_range
 from ..encoder.drafting import lossless_config
 from ..encoder.layout import choose_layout
-from ..encoder.options import Target, TensorOptions
+from ..encoder.options import TensorOptions
 from ..encoder.source import Source, SourceTensor
 from ..encoder.survey import chunks_of, survey_tensor
 from ..errors import InputError
@@ -73,7 +73,7 @@ def aligned_planes(name: str, features: Any, *, layout: Any = None, **options: A
 
 
 def _aligned(source: Source, tensor: SourceTensor, options: TensorOptions) -> NDArray[np.float32]:
-    layout = choose_layout(source, tensor, options, Target()).layout
+    layout = choose_layout(source, tensor, options).layout
     if layout is None:
         raise InputError("no layout", tensor=tensor.name)
     survey = survey_tensor(

@@ -14,23 +14,22 @@ from caufc.encoder import layout_choice
 from caufc.encoder.layout import LayoutChoice, choose_layouts
 from caufc.encoder.layout_names import kind_of, pattern_of
 from caufc.encoder.layout_roles import Kind, layout_of, role_candidates, usual_roles
-from caufc.encoder.options import Target, TensorOptions
+from caufc.encoder.options import TensorOptions
 from caufc.features import to_source
 from caufc.layouts import Layout
 
 from .layout_features import cache, maps, states, vision_tokens
 
-MEDIUM = Target()
 RNG = np.random.default_rng(5)
 
 
-def chosen(features: Any, target: Target = MEDIUM) -> dict[str, LayoutChoice]:
+def chosen(features: Any) -> dict[str, LayoutChoice]:
     source = to_source(features)
-    return choose_layouts(source, {tensor.name: TensorOptions() for tensor in source.tensors}, target)
+    return choose_layouts(source, {tensor.name: TensorOptions() for tensor in source.tensors})
 
 
-def layouts(features: Any, target: Target = MEDIUM) -> set[str]:
-    return {str(choice.layout) for choice in chosen(features, target).values() if choice.layout is not None}
+def layouts(features: Any) -> set[str]:
+    return {str(choice.layout) for choice in chosen(features).values() if choice.layout is not None}
 
 
 def first(array: Any) -> Any:
@@ -83,11 +82,15 @@ def test_the_layout_of(kind: str) -> None:
     assert layouts(features) == {expected}
 
 
-@pytest.mark.parametrize("target", [Target("snr", 30.0), Target("bpfp", 2.0), Target("quality", 20.0)], ids=str)
-@pytest.mark.parametrize("kind", ["maps, channels last, not square", "65 tokens", "channels before tokens"])
-def test_other_targets_choose_alike(kind: str, target: Target) -> None:
-    features, expected = KINDS[kind]
-    assert layouts(features, target) == {expected}
+CONTROLS: list[dict[str, Any]] = [{"snr": 30}, {"bpfp": 2}, {"quality": 5}, {"max_error": 0.1}, {"lossless": True}]
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=str)
+def test_no_layout_depends_on_the_rate(control: dict[str, Any]) -> None:
+    for kind in ("maps, channels last, not square", "65 tokens"):
+        features, expected = KINDS[kind]
+        info = caufc.inspect(caufc.encode(features, **control))
+        assert info.tensors[0]["layout"] == expected
 
 
 @pytest.mark.parametrize("kind", ["maps, channels last, not square", "maps between", "65 tokens"])
@@ -222,12 +225,6 @@ def test_a_layout_that_is_given_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = counted(monkeypatch)
     info = caufc.inspect(caufc.encode(maps((6, 12, 12, 24)), layout="b c h w"))
     assert info.tensors[0]["layout"] == "b c h w"
-    assert measured == []
-
-
-def test_lossless_files_take_the_usual_layout(monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = counted(monkeypatch)
-    assert layouts(maps((6, 10, 16, 24)), Target("lossless", 0.0)) == {"b c h w"}
     assert measured == []
 
 

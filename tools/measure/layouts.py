@@ -19,7 +19,7 @@ from typing import Any
 
 from caufc.api import encode_to
 from caufc.encoder.layout import choose_layouts
-from caufc.encoder.options import Target, TensorOptions
+from caufc.encoder.options import TensorOptions
 from caufc.errors import LayoutError
 from caufc.features import to_source
 from tools.measure.layout_shapes import SHAPES, Folders, Shape
@@ -46,7 +46,7 @@ def _plain(name: str) -> str:
 
 def measured(shape: Shape, features: Any, snr: float) -> Figures:
     """What is chosen, and the bytes of every layout."""
-    chosen, seconds = _choice(features, snr)
+    chosen, seconds = _choice(features)
     layouts = list(dict.fromkeys([*(layout for layout, _ in chosen.values()), *shape.layouts]))
     sizes = {layout: _size(features, layout, snr) for layout in layouts}
     return {
@@ -58,14 +58,14 @@ def measured(shape: Shape, features: Any, snr: float) -> Figures:
     }
 
 
-def _choice(features: Any, snr: float) -> tuple[dict[str, tuple[str, str]], float]:
+def _choice(features: Any) -> tuple[dict[str, tuple[str, str]], float]:
     """Layout and reason by tensor, and the processor's time."""
     source = to_source(features)
     options = {tensor.name: TensorOptions() for tensor in source.tensors}
     took = []
     for _ in range(REPEATS):
         started = time.process_time()
-        found = choose_layouts(source, options, Target("snr", snr))
+        found = choose_layouts(source, options)
         took.append(time.process_time() - started)
     return {name: (str(choice.layout), choice.reason) for name, choice in found.items() if choice.layout}, min(took)
 
