@@ -198,7 +198,7 @@ def _log_mel(folders: Folders) -> Any:
     with wave.open(str(folders.audio)) as file:
         raw = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())[:, 0]
     sound, rng = raw / 32768.0, np.random.default_rng(SEED)
-    return np.stack([_mel_of(sound, rng.uniform(0.5, 2.0), rng.integers(0, 2000)) for _ in range(32)])
+    return np.stack([_mel_of(sound, rng.uniform(0.5, 2.0), int(rng.integers(0, 2000))) for _ in range(32)])
 
 
 def _mel_of(sound: Any, speed: float, shift: int) -> Any:

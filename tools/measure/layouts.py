@@ -14,6 +14,7 @@ import io
 import re
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,9 +138,7 @@ def main() -> None:
     for shape in SHAPES:
         if options.only in shape.name:
             features = features_of(shape, folders, options.work)
-            figures[shape.name] = points.get(
-                _plain(shape.name), lambda s=shape, f=features: measured(s, f, options.snr)
-            )
+            figures[shape.name] = points.get(_plain(shape.name), partial(measured, shape, features, options.snr))
     shown = table(figures, options.snr)
     print(shown)
     if options.results:
