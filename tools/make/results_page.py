@@ -37,6 +37,7 @@ SHOWS = {
     "importance": "what networks react to, and what following it blindly saves",
     "tools": "what each tool of the transform codec buys",
     "tables": "what universal tables cost, also for kinds of networks that they were not trained on",
+    "layouts": "the layouts that are chosen when nobody says one, against the best ones",
     "lossless": "lossless coding beside zstd and ZipNN",
     "speed": "MB/s by tap and effort, time and memory by number of samples",
     "fit_cost": "how long fits take, beside what they say beforehand",

@@ -49,6 +49,7 @@ def measured(shape: Shape, features: Any, snr: float) -> Figures:
     """What is chosen, and the bytes of every layout."""
     chosen, seconds = _choice(features)
     layouts = list(dict.fromkeys([*(layout for layout, _ in chosen.values()), *shape.layouts]))
+    layouts += [guess for guess in [_guess(layouts[0])] if guess not in layouts]
     sizes = {layout: _size(features, layout, snr) for layout in layouts}
     return {
         "chosen": {name: {"layout": layout, "reason": reason} for name, (layout, reason) in chosen.items()},
@@ -86,7 +87,7 @@ def table(figures: dict[str, Figures], snr: float) -> str:
         "layouts that were tried, one for all tensors; below 0 where tensors do better with different ones. *Time* is",
         "of the processor, for all tensors of the file.",
         "",
-        "| features | chosen | why | bytes | best | bytes | beyond the best | usual guess before | time, ms |",
+        "| features | chosen | why | bytes | best | bytes | beyond the best | guess by the number of axes | time, ms |",
         "|---|---|---|---:|---|---:|---:|---|---:|",
     ]
     for name, row in figures.items():
@@ -110,15 +111,19 @@ def table(figures: dict[str, Figures], snr: float) -> str:
 
 
 def _before(row: Figures) -> str:
-    """What the guess by the number of axes took."""
-    guesses = {1: "c", 2: "n c", 3: "c h w", 4: "c t h w", 5: "g c t h w"}
-    layout = next(iter(row["chosen"].values()))["layout"]
-    batched = layout.startswith("b ")
-    count = len(re.sub(r"\([^)]*\)", "n", layout).split()) - batched
-    guess = f"b {guesses[count]}" if batched else guesses[count]
+    """What the guess by the number of axes takes."""
+    guess = _guess(next(iter(row["chosen"].values()))["layout"])
     size = row["bytes_by_layout"].get(guess)
     least = min(row["bytes_by_layout"].values())
     return f"`{guess}`: " + ("refused" if size is None else f"{100 * (size / least - 1):+.1f} %")
+
+
+def _guess(layout: str) -> str:
+    """What stands for as many axes as a layout has, where only their number is known."""
+    guesses = {1: "c", 2: "n c", 3: "c h w", 4: "c t h w", 5: "g c t h w"}
+    batched = layout.startswith("b ")
+    count = len(re.sub(r"\([^)]*\)", "n", layout).split()) - batched
+    return f"b {guesses[count]}" if batched else guesses[count]
 
 
 def main() -> None:
