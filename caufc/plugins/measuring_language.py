@@ -1,4 +1,4 @@
-"""A language model for the measuring tasks: its hidden states, the cache of its keys and values, and what it predicts."""
+"""A language model for the measuring tasks: hidden states, caches of keys and values, and what it predicts."""
 
 from __future__ import annotations
 
