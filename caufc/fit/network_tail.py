@@ -155,10 +155,11 @@ def _batches(samples: Sequence[NDArray[Any]]) -> Iterator[list[int]]:
 def _margins(before: NDArray[Any], after: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The margin between the two largest logits of every prediction, and how much it moves."""
     rows = [logits.reshape(-1, logits.shape[-1]) for logits in (before, after)]
-    largest = np.sort(np.argpartition(rows[0], -2)[:, -2:])
-    pairs = [np.take_along_axis(logits, largest, 1).astype(np.float64) for logits in rows]
-    signs = np.sign(pairs[0][:, 1] - pairs[0][:, 0])
-    margin, moved = (signs * (pair[:, 1] - pair[:, 0]) for pair in pairs)
+    largest = np.argpartition(rows[0], -2)[:, -2:]
+    ascending = np.take_along_axis(rows[0], largest, 1).argsort(axis=1)
+    second_and_first = np.take_along_axis(largest, ascending, 1)
+    pairs = [np.take_along_axis(logits, second_and_first, 1).astype(np.float64) for logits in rows]
+    margin, moved = (pair[:, 1] - pair[:, 0] for pair in pairs)
     return margin, moved - margin
 
 

@@ -165,7 +165,9 @@ class NewsContinued:
         return [-1] * len(self._ids[half])
 
     def extract(self, half: Half, start: int, stop: int, taps: Sequence[str]) -> dict[str, Tensor]:
-        parts = [self.network.extract(ids, taps) for ids in self._ids[half][start:stop].split(WINDOWS_TOGETHER)]
+        ids = self._ids[half]
+        starts = range(start, min(stop, len(ids)), WINDOWS_TOGETHER)
+        parts = [self.network.extract(ids[first : min(first + WINDOWS_TOGETHER, stop)], taps) for first in starts]
         return {tap: torch.cat([part[tap] for part in parts]) for tap in taps}
 
     def resume(self, features: Any, tap: str) -> Tensor:

@@ -16,6 +16,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ class Run:
         for key, method in known.items():
             if key in self.methods and key not in missing:
                 mean = float(wanted.divergences.mean())
-                curves[key] = walk(method, mean, lambda value, method=method: self._point(own, method, value))
+                curves[key] = walk(method, mean, partial(self._point, own, method))
             self.curves_left -= key in self.methods
         return {
             "windows": self.bench.counts["test"],
