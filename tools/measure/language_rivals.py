@@ -147,7 +147,7 @@ def _by_layer(joined: Features, like: Features) -> dict[str, Array]:
     if "states" in joined:
         return dict(joined)
     layers = len(like) // 2
-    found = {}
+    found: dict[str, Array] = {}
     for kind, part in joined.items():
         batch, heads, count, width = like[f"{kind}.0"].shape
         apart = part.reshape(batch, count, layers, heads, width).transpose(2, 0, 3, 1, 4)

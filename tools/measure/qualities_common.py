@@ -70,7 +70,8 @@ def caufc_methods(layout: str) -> list[Method]:
 
         return code
 
-    names = {**{quality: str(quality) for quality in BETWEEN}, **{q: name for name, q in QUALITY_NAMES.items()}}
+    names: dict[float, str] = {quality: str(quality) for quality in BETWEEN}
+    names |= {quality: name for name, quality in QUALITY_NAMES.items()}
     return [Method(names[quality], at(quality), own=True) for quality in sorted(names)]
 
 

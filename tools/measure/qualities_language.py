@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def measure(data: Path, work: Path, log: PointLog, windows: int) -> dict[str, Fi
     """
     bench = LanguageBench(data, work, windows, fit_windows=0)
     return {
-        place: measured(log, f"{place}, {windows} windows,", _methods(place), lambda m, p=place: _point(bench, p, m))
+        place: measured(log, f"{place}, {windows} windows,", _methods(place), partial(_point, bench, place))
         for place in PLACES
     }
 
