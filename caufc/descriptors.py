@@ -181,7 +181,10 @@ class TaskRuntime(Protocol):
         ...
 
     def resume(self, features: Any, tap: str) -> Any:
-        """Features ``[B, ...]`` of a tap, a torch tensor -> scores ``[B, K]``; differentiable."""
+        """Features ``[B, ...]`` of a tap, a torch tensor -> scores, differentiable.
+
+        They are ``[B, K]``, or ``[B, T, K]`` where a sample has T predictions.
+        """
         ...
 
 

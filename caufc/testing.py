@@ -68,7 +68,7 @@ def check_task(task: str, data: Path | None = None, *, batch: int = 4) -> None:
     """Check that a task does what its descriptor says, from its data to its scores.
 
     Both halves hold samples; each tap yields floats in its layout, for every sample; ``resume`` gives finite scores
-    ``[B, K]`` that can be differentiated with respect to the features.
+    ``[B, K]`` or ``[B, T, K]`` that can be differentiated with respect to the features.
 
     Args:
         task: its ID.
@@ -142,14 +142,14 @@ class _Check:
             self.fail(f"features of tap '{tap.name}' do not come back from coding as they were")
 
     def scores(self, runtime: caufc.TaskRuntime, values: Tensor, tap: caufc.Tap) -> None:
-        """A sample's scores ``[1, K]``."""
+        """A sample's scores, ``[1, K]`` or ``[1, T, K]``."""
         import torch
 
         leaf = values.clone().requires_grad_()
         output = runtime.resume(leaf, tap.name)
-        if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != 1:
+        if not isinstance(output, torch.Tensor) or output.ndim not in (2, 3) or len(output) != 1:
             shape = list(getattr(output, "shape", ())) or type(output).__name__
-            self.fail(f"resume from tap '{tap.name}' gives {shape} for one sample, not scores [1, K]")
+            self.fail(f"resume from tap '{tap.name}' gives {shape} for one sample, not scores [1, K] or [1, T, K]")
         if not bool(output.isfinite().all()):
             self.fail(f"resume from tap '{tap.name}' gives values that are not finite")
         if output.requires_grad:

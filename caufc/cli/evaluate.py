@@ -20,7 +20,7 @@ from ..errors import OptionError, StorageError
 from ..evaluate.experiment import FIT_SAMPLES, Experiment, ExperimentOptions, make_experiment
 from ..evaluate.machine import describe_machine
 from ..evaluate.methods import CODEC_METHODS
-from ..evaluate.paper import PAPER_SAMPLES, paper_anchor, paper_codecs
+from ..evaluate.paper import PAPER_SAMPLES, PAPER_TASKS, paper_anchor, paper_codecs
 from ..evaluate.report import EvaluationReport
 from ..evaluate.rivals.registry import FAMILIES
 from ..evaluate.run import EvaluationRun
@@ -130,6 +130,7 @@ def evaluate(
         if chosen["both_halves"]:
             raise OptionError("the fit half has trained the paper's weights", remedy="leave --both-halves out")
         anchor = anchor or paper_anchor(known)
+        chosen["tasks"] = chosen["tasks"] or (() if chosen["arch"] else PAPER_TASKS)
         samples, fit_samples = samples or PAPER_SAMPLES, fit_samples or FIT_SAMPLES
     options = ExperimentOptions(
         data=data,

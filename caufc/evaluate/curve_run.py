@@ -44,7 +44,7 @@ class MeasuredCurve:
         method: what coded them.
         samples, numel: how many samples and values there are.
         labels: the right class of every sample ``[B]``, -1 where it is not known.
-        reference: predictions from unquantised features ``[B]``.
+        reference: predictions from unquantised features ``[B]``, or ``[B, T]``.
         points: by ascending BPFP; of points of one size, the first.
         failures: what could not be coded: setting -> reason.
     """

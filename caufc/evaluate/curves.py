@@ -76,10 +76,10 @@ class Curve:
 
     Args:
         rates: BPFP of the points ``[P]``, ascending.
-        right: whether the output of each sample was right at each point ``[P, B]``.
+        right: the share of each sample's outputs that were right at each point ``[P, B]``: 0 or 1 where it has one.
     """
 
-    def __init__(self, rates: Sequence[float], right: NDArray[np.bool_]) -> None:
+    def __init__(self, rates: Sequence[float], right: NDArray[Any]) -> None:
         self.rates, self.right = np.asarray(rates, np.float64), right
         self.shares: Floats = right.mean(axis=1) if right.size else np.zeros(len(self.rates))
 

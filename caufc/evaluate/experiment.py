@@ -21,6 +21,7 @@ OWN_TASKS = (
     "cifar10/resnet56",
     "cifar10/vit",
     "agnews/minilm",
+    "agnews/smollm2",
 )
 """The tasks of caufc's own measuring data."""
 

@@ -70,7 +70,7 @@ class Fold:
         return sum(float(np.square(part, dtype=np.float64).sum()) for part in self.features.arrays)
 
     def code(self, setting: Setting) -> tuple[CodingResult, NDArray[np.int64]]:
-        """The result of coding at a setting, and the predictions ``[B]`` from the decoded features."""
+        """The result of coding at a setting, and the predictions from the decoded features."""
         decoded = self.scratch / f"{threading.get_ident()}.npy"
         result = self.runner.code(self._job(setting, decoded))
         return result, self.data.predict(self.tap, FeatureFile.load(decoded))
@@ -126,7 +126,7 @@ def measure_point(setting: Setting, folds: Sequence[Fold]) -> Point:
         encode_mib=max(result.encode_mib for result in results),
         decode_mib=max(result.decode_mib for result in results),
         variant=results[0].variant,
-        top1=[int(number) for _, top1 in found for number in top1],
+        top1=np.concatenate([top1 for _, top1 in found]).tolist(),
     )
 
 

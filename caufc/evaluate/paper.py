@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import StorageError
-from .experiment import OWN_TASKS
 from .methods import CODEC_METHODS, CodecMethod, hyperprior
 from .task_data import file_name
 
-__all__ = ["PAPER_SAMPLES", "paper_anchor", "paper_codecs"]
+__all__ = ["PAPER_SAMPLES", "PAPER_TASKS", "paper_anchor", "paper_codecs"]
+
+PAPER_TASKS = ("imagenet-sample/efficientnet_lite0", "cifar10/resnet56", "cifar10/vit", "agnews/minilm")
+"""Four architectures, as the learned codec's weights know them."""
 
 PAPER_SAMPLES = 1000
 """Samples of the test half at most: eight taps then take less than three hours (tools/results/paper.md)."""
@@ -80,7 +82,7 @@ def _ablated(key: str, ablated: _Ablated, weights: Path | None) -> CodecMethod:
 
 
 def _by_task(folder: Path | None) -> Mapping[str, Path]:
-    found = {} if folder is None else {task: folder / f"{file_name(task)}.caufw" for task in OWN_TASKS}
+    found = {} if folder is None else {task: folder / f"{file_name(task)}.caufw" for task in PAPER_TASKS}
     return {task: path for task, path in found.items() if path.is_file()}
 
 

@@ -29,7 +29,7 @@ class Point:
         encode_mb_s, decode_mb_s: 10^6 bytes of fp32 values per second of CPU time, one thread.
         encode_mib, decode_mib: peak memory above what stood before.
         variant: the full name of the variant that made it.
-        top1: the top-1 class of every sample.
+        top1: the top-1 class of every sample, or of each of its T predictions.
     """
 
     setting: Setting
@@ -41,12 +41,17 @@ class Point:
     encode_mib: float
     decode_mib: float
     variant: str
-    top1: Sequence[int]
+    top1: Sequence[int] | Sequence[Sequence[int]]
 
-    def agrees(self, reference: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether each prediction is that of ``reference``, the classes ``[B]`` from unquantised features."""
-        same: NDArray[np.bool_] = np.asarray(self.top1, np.int64) == reference
-        return same
+    def agrees(self, reference: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The share of each sample's predictions that are those of ``reference``: 0 or 1 where there is one.
+
+        Args:
+            reference: the classes from unquantised features ``[B]``, or ``[B, T]``.
+        """
+        same = np.asarray(self.top1, np.int64) == reference
+        shares: NDArray[np.float64] = same.reshape(len(same), -1).mean(axis=1)
+        return shares
 
 
 class PointStore:

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .curve_run import MeasuredCurve
 from .curves import FLOOR, Curve, bd_accuracy, bd_available, bd_rate, bd_rate_at_snr
@@ -53,7 +54,7 @@ def _facts(method: Method) -> Result:
 
 def _tap(group: Sequence[MeasuredCurve], anchor: str, read_outs: Mapping[str, Collection[str]]) -> Result:
     first = group[0]
-    known = first.labels >= 0
+    known = _known(first)
     accuracy = float((first.reference == first.labels)[known].mean()) if known.any() else None
     curves = {measured.method.key: (_agreement(measured), _accuracy(measured)) for measured in group if measured.points}
     decibels = {measured.method.key: _decibels(measured) for measured in group}
@@ -69,13 +70,19 @@ def _tap(group: Sequence[MeasuredCurve], anchor: str, read_outs: Mapping[str, Co
     }
 
 
+def _known(measured: MeasuredCurve) -> NDArray[np.bool_]:
+    """The samples ``[B]`` whose right class is known; none where a sample has several predictions."""
+    known: NDArray[np.bool_] = (measured.labels >= 0) & (measured.reference.ndim == 1)
+    return known
+
+
 def _agreement(measured: MeasuredCurve) -> Curve:
     right = np.stack([point.agrees(measured.reference) for point in measured.points])
     return Curve([point.bpfp for point in measured.points], right)
 
 
 def _accuracy(measured: MeasuredCurve) -> Curve | None:
-    known = measured.labels >= 0
+    known = _known(measured)
     if not known.any():
         return None
     right = np.stack([point.agrees(measured.labels)[known] for point in measured.points])

@@ -94,17 +94,13 @@ class TaskData:
         return resume
 
     def predict(self, tap: str, features: FeatureFile) -> NDArray[np.int64]:
-        """The top-1 classes ``[B]`` that the network predicts from features, decoded ones for instance."""
+        """The top-1 classes ``[B]``, or ``[B, T]`` of a network that predicts T of them, from features."""
         with self._lock:
-            scores = NetworkTail(self.resume_of(tap), "logits").run(list(features.samples))
-        if scores[0].ndim != 1:
-            raise InputError(
-                f"'{self.task.id}' gives outputs of shape {list(scores[0].shape)} a sample, not scores [K]"
-            )
-        return np.array([int(row.argmax()) for row in scores], np.int64)
+            classes = NetworkTail(self.resume_of(tap), "logits").classes(list(features.samples))
+        return np.stack(classes).astype(np.int64)
 
     def reference(self, tap: str, half: Half = "test") -> NDArray[np.int64]:
-        """Top-1 classes ``[B]`` from unquantised features of a half, kept in a file."""
+        """Top-1 classes as :meth:`predict` gives them, from unquantised features of a half, kept in a file."""
         path = self._path(tap, half).with_suffix(".top1.npy")
         features = self.features(tap, half)
         with self._lock:

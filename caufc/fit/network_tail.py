@@ -70,12 +70,30 @@ class NetworkTail:
 
     def run(self, samples: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """The output of every sample."""
+        return self._each(samples, lambda output: output.float())
+
+    def classes(self, samples: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """The first class of every prediction: a number per sample, or ``[T]`` where outputs are ``[B, T, K]``.
+
+        Raises:
+            InputError: for outputs that are no scores.
+        """
+
+        def first(output: Tensor) -> Tensor:
+            if output.ndim not in (2, 3):
+                raise InputError(f"the outputs of a sample have the shape {list(output.shape[1:])}, not [K] or [T, K]")
+            return output.argmax(dim=-1)
+
+        return self._each(samples, first)
+
+    def _each(self, samples: Sequence[NDArray[Any]], reduce: Callable[[Tensor], Tensor]) -> list[NDArray[Any]]:
+        """What a function keeps of the output of every sample, batch by batch."""
         import torch
 
         results: list[NDArray[Any]] = [np.empty(0)] * len(samples)
         with torch.no_grad():
             for numbers in _batches(samples):
-                output = self._run(_stacked(samples, numbers)).float().cpu().numpy()
+                output = reduce(self._run(_stacked(samples, numbers))).cpu().numpy()
                 for number, row in zip(numbers, output, strict=True):
                     results[number] = row
         return results
@@ -84,7 +102,8 @@ class NetworkTail:
         """The share of predictions that are others after a change; 0 for outputs that are values."""
         if not self._logits((1, *before[0].shape)):
             return 0.0
-        return float(np.mean([a.argmax() != b.argmax() for a, b in zip(before, after, strict=True)]))
+        changes = [a.argmax(-1) != b.argmax(-1) for a, b in zip(before, after, strict=True)]
+        return float(np.mean([np.mean(change) for change in changes]))
 
     def expected_change(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
         """How much outputs change: the expected share of other predictions, or what squared errors of values count.
@@ -95,7 +114,8 @@ class NetworkTail:
         if not self._logits((1, *before[0].shape)):
             errors = [_relative_squared_error(a, b) for a, b in zip(before, after, strict=True)]
             return VALUES_WEIGHT * float(np.mean(errors))
-        margins, moves = (np.sort(part) for part in zip(*map(_margin, before, after), strict=True))
+        pairs = [_margins(a, b) for a, b in zip(before, after, strict=True)]
+        margins, moves = (np.sort(np.concatenate(part)) for part in zip(*pairs, strict=True))
         return float(np.searchsorted(moves, -margins, side="left").mean()) / len(moves)
 
     def _logits(self, shape: Sequence[int]) -> bool:
@@ -114,7 +134,7 @@ class NetworkTail:
 
         if not self._logits(output.shape):
             return (output * torch.randn(output.shape, generator=generator).to(output)).sum()
-        logits = output.reshape(len(output), -1)
+        logits = output.reshape(-1, output.shape[-1])
         first = logits.detach().argmax(dim=1, keepdim=True)
         others = logits.detach().scatter(1, first, -torch.inf) / temperature
         drawn = torch.multinomial(torch.softmax(others, dim=1).cpu(), 1, generator=generator).to(output.device)
@@ -132,10 +152,14 @@ def _batches(samples: Sequence[NDArray[Any]]) -> Iterator[list[int]]:
             yield numbers[start : start + size]
 
 
-def _margin(before: NDArray[Any], after: NDArray[Any]) -> tuple[float, float]:
-    """The margin between the two largest logits, and how much it moves."""
-    second, first = np.argsort(before.ravel())[-2:]
-    margin, moved = (float(logits.ravel()[first]) - float(logits.ravel()[second]) for logits in (before, after))
+def _margins(before: NDArray[Any], after: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The margin between the two largest logits of every prediction, and how much it moves."""
+    rows = [logits.reshape(-1, logits.shape[-1]) for logits in (before, after)]
+    largest = np.argpartition(rows[0], -2)[:, -2:]
+    ascending = np.take_along_axis(rows[0], largest, 1).argsort(axis=1)
+    second_and_first = np.take_along_axis(largest, ascending, 1)
+    pairs = [np.take_along_axis(logits, second_and_first, 1).astype(np.float64) for logits in rows]
+    margin, moved = (pair[:, 1] - pair[:, 0] for pair in pairs)
     return margin, moved - margin
 
 

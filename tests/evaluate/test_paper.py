@@ -9,7 +9,7 @@ import pytest
 import caufc
 from caufc.errors import StorageError
 from caufc.evaluate.experiment import OWN_TASKS
-from caufc.evaluate.paper import ABLATION, UNALIGNED, paper_codecs
+from caufc.evaluate.paper import ABLATION, PAPER_TASKS, UNALIGNED, paper_codecs
 
 
 def test_weights_that_are_there_are_used(tmp_path: Path) -> None:
@@ -42,3 +42,4 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
 
 def test_own_tasks_are_those_of_the_measuring_plugin() -> None:
     assert [task.id for plugin, task in caufc.default_manager().tasks() if plugin == "measuring"] == list(OWN_TASKS)
+    assert {*PAPER_TASKS} < {*OWN_TASKS}

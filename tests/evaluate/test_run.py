@@ -70,6 +70,19 @@ def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeyp
     assert next(s for s in results["summary"] if s["key"] == "task")["fewer_than_anchor"]["0.99"]["all"]["mean"] > 4
 
 
+def test_samples_may_have_several_predictions(tmp_path: Path) -> None:
+    curves = run_of(tmp_path / "w", [BLIND, TASK, *find_families(["fp16"])], "tiny/text").measure()
+    for found in curves:
+        assert found.failures == {} and found.reference.shape == (40, 16)
+    blind, task, _ = curves
+    shares = blind.points[0].agrees(blind.reference)
+    assert shares.shape == (40,) and 0 < shares.mean() < 0.99 and not {*shares} <= {0.0, 1.0}
+    assert task.points[-1].agrees(task.reference).mean() > shares.mean()
+    results = summarise(curves, "fp16", {})
+    json.dumps(results, allow_nan=False)
+    assert results["taps"][0]["accuracy"] is None and results["taps"][0]["samples"] == 40
+
+
 def test_progress_is_of_what_is_left_to_do(tmp_path: Path) -> None:
     """FeatureFile points take no time: what remains would else seem to be done in none."""
     methods: list[Method] = [BLIND, *find_families(["fp16", "blosc2"])]

@@ -35,6 +35,13 @@ class Tiny:
         return features.mean((2, 3)) @ self.project
 
 
+class TinyText(Tiny):
+    """The same network read at every position: 16 predictions a sample."""
+
+    def resume(self, features: Any, tap: str) -> Any:  # noqa: ARG002
+        return features.flatten(2).transpose(1, 2) @ self.project
+
+
 def _broken(_data: object) -> Tiny:
     raise InputError("no network here")
 
@@ -42,4 +49,8 @@ def _broken(_data: object) -> Tiny:
 @hookimpl
 def caufc_tasks() -> list[Task]:
     tap = Tap("middle", "b c h w", CHANNELS)
-    return [Task("tiny/maps", [tap], lambda _: Tiny()), Task("tiny/broken", [tap], _broken)]
+    return [
+        Task("tiny/maps", [tap], lambda _: Tiny()),
+        Task("tiny/text", [tap], lambda _: TinyText()),
+        Task("tiny/broken", [tap], _broken),
+    ]

@@ -93,6 +93,51 @@ def test_ag_news_and_minilm(data: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert check("agnews/minilm", data, 4) == [0, 1, 2, 3]
 
 
+def test_ag_news_and_smollm2(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A random model of the family in the place of the package's: no weights are needed."""
+    transformers = pytest.importorskip("transformers")
+    from caufc.plugins.measuring_tasks import NewsContinued
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 30, "vocab_size": 50}
+    config = transformers.LlamaConfig(**shape, num_attention_heads=3, num_key_value_heads=1)
+    network = transformers.LlamaForCausalLM(config)
+    monkeypatch.setattr("caufc.plugins.measuring_language._packaged", lambda: (word_lengths, network))
+    monkeypatch.setattr("caufc.plugins.measuring_tasks.FIT_TEXTS", 8)
+    monkeypatch.setattr("caufc.plugins.measuring_tasks.WINDOW", 12)
+    runtime = NewsContinued(data)
+    assert runtime.labels("test") == [-1, -1]
+    taps = [tap.name for tap in caufc.default_manager().find_task("agnews/smollm2").taps]
+    features = runtime.extract("test", 0, 2, taps)
+    scores = [runtime.resume(features[tap], tap) for tap in taps]
+    assert scores[0].shape == (2, 3, 50)
+    assert all(torch.allclose(scores[0], other, atol=1e-5) for other in scores[1:])
+    leaf = features["hidden8"].clone().requires_grad_()
+    torch.autograd.backward(runtime.resume(leaf, "hidden8").sum())
+    assert leaf.grad is not None and bool((leaf.grad.abs().sum(-1) > 0).all())
+
+
+def test_a_cache_predicts_what_its_tokens_do() -> None:
+    transformers = pytest.importorskip("transformers")
+    from caufc.plugins.measuring_language import SmolLM2
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 3, "vocab_size": 50}
+    config = transformers.LlamaConfig(**shape, num_attention_heads=3, num_key_value_heads=1)
+    model = SmolLM2(word_lengths, transformers.LlamaForCausalLM(config))
+    ids = torch.randint(0, 50, (2, 10))
+    cache = model.cache(ids[:, :7])
+    assert sorted(cache) == ["keys.0", "keys.1", "keys.2", "values.0", "values.1", "values.2"]
+    assert cache["keys.0"].shape == (2, 1, 7, 8)
+    whole = model.final_states(model.extract(ids, ["hidden1"])["hidden1"], "hidden1")
+    assert torch.allclose(model.final_states_after(cache, ids[:, 7:]), whole[:, 7:], atol=1e-5)
+
+
+def word_lengths(text: str) -> dict[str, list[int]]:
+    """A tokenizer."""
+    return {"input_ids": [len(word) for word in text.split()]}
+
+
 def test_the_imagenet_sample_and_efficientnet(data: Path) -> None:
     pytest.importorskip("efficientnet_lite_pytorch")
     image = pytest.importorskip("PIL.Image")

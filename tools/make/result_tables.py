@@ -19,9 +19,9 @@ __all__ = [
     "limits",
     "nncodec_ahead",
     "paper",
-    "qualities",
     "quality_table",
     "record",
+    "section",
     "speeds",
     "table",
     "times_fewer",
@@ -110,7 +110,7 @@ def quality_table() -> str:
             lambda quality: _both(found["embeddings"][quality], ", ", "recall_at_10", ".3f"),
         ),
     ]
-    for kind, title in (("hidden", "LLM hidden states"), ("cache", "KV cache")):
+    for kind, title in (("hidden15", "LLM hidden states"), ("cache", "KV cache")):
         if kind in found.get("language", {}):
             columns.append((f"{title}: BPFP, KL, top-1 kept", _language(found["language"][kind])))
     rows = [(quality, *(cell(quality) for _, cell in columns)) for quality in QUALITIES]
@@ -152,12 +152,12 @@ def speeds(way: str) -> str:
     return f"{min(found):.0f} to {max(found):.0f}"
 
 
-def qualities() -> str:
-    """The page of ``qualities`` as a section; empty where it was not measured."""
-    path = RESULTS / "qualities.md"
+def section(name: str, end: str) -> str:
+    """The page of a file of results up to a heading, as a section; empty where it was not measured."""
+    path = RESULTS / f"{name}.md"
     if not path.exists():
         return ""
-    body = path.read_text("utf-8").partition("\n## Packages")[0].partition("\n## Made with")[0]
+    body = path.read_text("utf-8").partition(f"\n## {end}")[0].partition("\n## Made with")[0]
     return re.sub(r"^##", "###", body.partition("\n")[2].strip(), flags=re.MULTILINE)
 
 

@@ -18,8 +18,8 @@ from tools.make.result_tables import (
     importance,
     nncodec_ahead,
     paper,
-    qualities,
     record,
+    section,
 )
 
 __all__ = ["PAGE", "SHOWS", "results_page"]
@@ -30,7 +30,8 @@ TEMPLATE = ROOT / "tools" / "make" / "results_template.md"
 SHOWS = {
     "widths": "what 99 % of tokens keep at medium, by width and beside outliers",
     "widths_before": "the same before outliers were coded apart",
-    "qualities": "what low, medium and high do to predictions, to search and to a language model",
+    "qualities": "what low, medium, high and five qualities between do to predictions, search and a language model",
+    "language": "a language model's hidden states and caches: bytes at equal divergence, beside fp8, KIVI and others",
     "rates": "rates at equal agreement, by tap, with all points",
     "divergence": "bytes at equal divergence of scores, beside NNCodec and int-k",
     "paper": "the paper's experiment: all methods, all points, the ablation of the alignment steps",
@@ -56,11 +57,11 @@ SHOWS = {
     "fuzz_coverage": "coverage-guided fuzzing of the parsers",
 }
 
-ABOUT_QUALITIES = """
-## What a quality means
-
-From [qualities.md](../tools/results/qualities.md):
-"""
+SECTIONS = {
+    "qualities": ("What a quality means", "Packages"),
+    "language": ("A language model's hidden states and caches", "All points"),
+}
+"""File of results -> title of its section, and the heading of the file where it ends."""
 
 
 def results_page() -> str:
@@ -69,10 +70,9 @@ def results_page() -> str:
     Raises:
         KeyError: for a file of results that ``SHOWS`` does not name.
     """
-    own = qualities()
     blind = importance()
     parts = {
-        "qualities": f"{ABOUT_QUALITIES}\n{own}\n" if own else "",
+        **{name: _section(name, *about) for name, about in SECTIONS.items()},
         "rates": cut("rates", "| tap | int-k"),
         "divergence": cut("divergence", "| tap | BPFP"),
         "importance_mean": blind["mean"],
@@ -86,6 +86,12 @@ def results_page() -> str:
         "files": _files(),
     }
     return fill(TEMPLATE.read_text("utf-8"), parts)
+
+
+def _section(name: str, title: str, end: str) -> str:
+    """A page of results with a title above; empty where it was not measured."""
+    own = section(name, end)
+    return f"\n## {title}\n\nFrom [{name}.md](../tools/results/{name}.md):\n\n{own}\n" if own else ""
 
 
 def _files() -> str:

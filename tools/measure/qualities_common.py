@@ -1,14 +1,10 @@
-"""What all parts of ``qualities.py`` share: methods, figures with intervals, and points that outlast a stopped run."""
+"""What all parts of ``qualities.py`` share: the qualities, methods, and figures with intervals."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +12,15 @@ from numpy.typing import NDArray
 
 import caufc
 from caufc.encoder.options import QUALITY_NAMES
+from tools.measure.point_log import PointLog, codec_state, rivals_state
 
-__all__ = ["ZSTD_LEVEL", "Figures", "Method", "Points", "caufc_methods", "cell", "closeness", "interval", "table"]
+__all__ = ["ZSTD_LEVEL", "Figures", "Method", "caufc_methods", "cell", "closeness", "interval", "measured", "table"]
 
 Figures = dict[str, Any]
 """JSON data."""
+
+BETWEEN = (33, 42, 56, 62, 69)
+"""Qualities between low, medium and high: in thirds and in quarters of the way, as whole numbers."""
 
 ZSTD_LEVEL = 19
 DRAWS = 2000
@@ -37,57 +37,42 @@ class Method:
     Args:
         name: as tables show it.
         code: features -> (bytes of all that is stored, what comes back).
+        own: whether it is caufc's.
     """
 
     name: str
     code: Callable[[Any], tuple[int, Any]]
+    own: bool = False
+
+
+def measured(log: PointLog, subject: str, methods: Iterable[Method], measure: Callable[[Method], Figures]) -> Figures:
+    """Figures of every method by its name, from the log or measured.
+
+    Args:
+        log: of points.
+        subject: that the methods code, in words that tell it from others.
+        measure: gives a method's figures.
+    """
+    found = {}
+    for method in methods:
+        state = codec_state() if method.own else rivals_state()
+        found[method.name] = log.get(f"{subject} {method.name}", state, partial(measure, method))
+    return found
 
 
 def caufc_methods(layout: str) -> list[Method]:
-    """Blind coding, without a profile, at the three named qualities."""
+    """Blind coding, without a profile, at the three named qualities and five between them."""
 
-    def at(quality: str) -> Callable[[Any], tuple[int, Any]]:
+    def at(quality: float) -> Callable[[Any], tuple[int, Any]]:
         def code(features: Any) -> tuple[int, Any]:
             data = caufc.encode(features, layout=layout, quality=quality)
             return len(data), caufc.decode(data)
 
         return code
 
-    return [Method(name, at(name)) for name in QUALITY_NAMES]
-
-
-class Points:
-    """Figures by name; each is written as soon as it is measured, and a stopped run goes on behind the last.
-
-    Args:
-        folder: where they are kept, apart for each state of caufc's sources.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / f"points-{_sources()}"
-        self.folder.mkdir(parents=True, exist_ok=True)
-
-    def get(self, name: str, measure: Callable[[], Figures]) -> Figures:
-        """The figures of a name, measured if they are not there."""
-        path = self.folder / f"{name}.json"
-        if not path.exists():
-            started = time.perf_counter()
-            found = measure()
-            print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-            partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps(found) + "\n", "utf-8")
-            partial.replace(path)
-        kept: Figures = json.loads(path.read_text("utf-8"))
-        return kept
-
-
-def _sources() -> str:
-    """Digest of caufc's files, in hex."""
-    root = Path(caufc.__file__).resolve().parent
-    sha = hashlib.sha256()
-    for path in sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        sha.update(str(path.relative_to(root)).encode() + path.read_bytes())
-    return sha.hexdigest()[:12]
+    names: dict[float, str] = {quality: str(quality) for quality in BETWEEN}
+    names |= {quality: name for name, quality in QUALITY_NAMES.items()}
+    return [Method(names[quality], at(quality), own=True) for quality in sorted(names)]
 
 
 def interval(values: NDArray[Any]) -> Figures:
@@ -100,7 +85,7 @@ def interval(values: NDArray[Any]) -> Figures:
 
 
 def closeness(before: Iterable[NDArray[Any]], after: Iterable[NDArray[Any]]) -> Figures:
-    """SNR in dB of all values, and the median of the SNR of tokens, from matrices of tokens ``[N, C]``."""
+    """SNR in dB of all values, and that which 99 % of tokens reach, from matrices of tokens ``[N, C]``."""
     powers, errors = [], []
     for given, found in zip(before, after, strict=True):
         for start in range(0, len(given), ROWS):
@@ -111,7 +96,7 @@ def closeness(before: Iterable[NDArray[Any]], after: Iterable[NDArray[Any]]) -> 
     some = power > 0
     tokens = 10 * np.log10(power[some] / np.maximum(error[some], 1e-300))
     total = 10 * np.log10(power.sum() / max(float(error.sum()), 1e-300))
-    return {"snr_db": float(total), "token_snr_db": float(np.median(tokens))}
+    return {"snr_db": float(total), "token_snr_db": float(np.percentile(tokens, 1))}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,16 @@ from numpy.typing import NDArray
 
 from caufc.evaluate.rivals.base import Rival, TensorSpec
 from caufc.evaluate.rivals.registry import find_rivals
+from tools.measure.point_log import PointLog
 from tools.measure.qualities_common import (
     ZSTD_LEVEL,
     Figures,
     Method,
-    Points,
     caufc_methods,
     cell,
     closeness,
     interval,
+    measured,
     table,
 )
 
@@ -38,20 +38,21 @@ PIECE = 4000
 
 BATCH = 200
 RIVALS = ("int8", "int4")
+SNRS = ("snr_db", "token_snr_db")
 
 
-def measure(wordnet: Path, work: Path, points: Points, count: int) -> Figures:
+def measure(wordnet: Path, work: Path, log: PointLog, count: int) -> Figures:
     """Figures of every method.
 
     Args:
         wordnet: folder of ``data.noun`` and its like.
         work: where embeddings are kept.
-        points: that were measured before.
+        log: of points that were measured before.
         count: embeddings to search in.
     """
     bench = _Bench(wordnet, work, count)
     methods = [*caufc_methods("b c"), *_rivals()]
-    return {m.name: points.get(f"embeddings-{count}-{m.name}", partial(bench.point, m)) for m in methods}
+    return measured(log, f"{count} embeddings,", methods, bench.point)
 
 
 class _Bench:
@@ -167,7 +168,7 @@ def _rival(name: str, variants: Sequence[Rival]) -> Method:
 def shown(found: Figures) -> str:
     """Figures as Markdown."""
     rows = [
-        (name, f"{own['bpfp']:.2f}", f"{own['snr_db']:.1f}", f"{cell(own['recall_at_10'], '.3f')}")
+        (name, f"{own['bpfp']:.2f}", *(f"{own[key]:.1f}" for key in SNRS), cell(own["recall_at_10"], ".3f"))
         for name, own in found.items()
     ]
-    return table(("method", "BPFP", "SNR dB", "recall@10"), rows)
+    return table(("method", "BPFP", "SNR dB", "99 % of tokens", "recall@10"), rows)

@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from caufc.evaluate.feature_file import FeatureFile
-from tools.measure.qualities_common import Figures, Method, Points, caufc_methods, cell, closeness, interval, table
+from tools.measure.point_log import PointLog
+from tools.measure.qualities_common import Figures, Method, caufc_methods, cell, closeness, interval, measured, table
 from tools.measure.scores import Scores
 from tools.measure.tap_features import TAPS, extract, load_features
 
 __all__ = ["measure", "shown"]
 
 
-def measure(data: Path, work: Path, points: Points, most: int) -> Figures:
+def measure(data: Path, work: Path, log: PointLog, most: int) -> Figures:
     """Figures of every tap and quality.
 
     Args:
         data: folder that docs/evaluate.md describes.
         work: where features are kept.
-        points: that were measured before.
+        log: of points that were measured before.
         most: samples of the test half.
     """
-    found = {}
-    for tap in TAPS:
-        bench = _Bench(data, work, tap, most)
-        methods = caufc_methods(TAPS[tap].layout)
-        found[tap] = {
-            method.name: points.get(f"tap-{tap}-{method.name}-{most}", partial(bench.point, method))
-            for method in methods
-        }
-    return found
+    return {
+        tap: measured(
+            log, f"tap {tap}, {most} samples,", caufc_methods(TAPS[tap].layout), _Bench(data, work, tap, most).point
+        )
+        for tap in TAPS
+    }
 
 
 class _Bench:
@@ -87,5 +84,5 @@ def shown(found: Figures) -> str:
             rows.append(
                 (tap, f"{own['samples']:,}", name, *numbers, cell(own["agreement"], ".2%"), cell(own["kl"], ".2g"))
             )
-    head = ("tap", "samples", "quality", "BPFP", "SNR dB", "median token", "agreement", "KL, nats")
+    head = ("tap", "samples", "quality", "BPFP", "SNR dB", "99 % of tokens", "agreement", "KL, nats")
     return table(head, rows)
