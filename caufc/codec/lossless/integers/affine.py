@@ -11,7 +11,17 @@ from ....bitstream import Cursor, varint
 from ....errors import MalformedError
 from .nodes import WIDTHS, Child, Integers, Kind, unsigned
 
-__all__ = ["Delta", "decode_delta", "decode_narrow", "delta", "differences", "narrow", "narrowed", "range_of"]
+__all__ = [
+    "Delta",
+    "decode_delta",
+    "decode_narrow",
+    "delta",
+    "differences",
+    "narrow",
+    "narrowed",
+    "range_of",
+    "start_of",
+]
 
 STEPPED = 16
 """Flag of a narrow node whose integers are multiples of a step above the base."""
@@ -48,6 +58,8 @@ def narrowed(values: Integers, low: int, high: int) -> tuple[Integers, int, int]
         values: all within ``low`` to ``high``, see :func:`range_of`.
     """
     base = low if (low < 0 or 8 * low > high - low) and abs(low) < MOST_BASE else 0
+    if low < base:
+        return values, 0, 1
     shifted = values - np.array(base % (1 << 8 * values.itemsize), values.dtype) if base else values
     step = _step_of(shifted) if high - base > 1 else 1
     if step > 1:
@@ -105,12 +117,18 @@ def differences(values: Integers, stride: int, mode: Delta, start: int) -> Integ
     """What to add to the integer ``stride`` elements before; in front of the first stand integers ``start``."""
     before = np.concatenate([np.full(stride, start, values.dtype), values[:-stride]])
     if mode == Delta.XOR:
-        return values ^ before
-    change = values - before
+        return np.asarray(values ^ before)
+    change: Integers = values - before
     if mode == Delta.PLUS:
         return change
     sign = change.view(f"<i{values.itemsize}") >> (8 * values.itemsize - 1)
     return np.asarray((change << 1) ^ sign.view(values.dtype))
+
+
+def start_of(values: Integers) -> int:
+    """What to begin differences from: the first integer, or 0 if it is large."""
+    first = int(values[0])
+    return first if first < MOST_BASE else 0
 
 
 def delta(mode: Delta, stride: int, start: int, of: bytes) -> bytes:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ....bitstream import Cursor
 from ....errors import MalformedError
 from . import affine, matches, plain, runs, split, symbols
-from .choose import shortest
-from .nodes import Integers, Kind, NodeDecoder, decode_node
+from .choose import Place, shortest
+from .nodes import Integers, Kind, NodeDecoder, NodeReader
 
 __all__ = ["decode_integers", "encode_integers"]
 
-DECODERS: dict[Kind, NodeDecoder] = {
+DECODERS: Mapping[int, NodeDecoder] = {
     Kind.RAW: plain.decode_raw,
     Kind.CONSTANT: plain.decode_constant,
     Kind.DEFLATED: plain.decode_deflated,
@@ -25,6 +25,7 @@ DECODERS: dict[Kind, NodeDecoder] = {
     Kind.BUCKETS: symbols.decode_buckets,
     Kind.SPLIT: split.decode_split,
     Kind.MATCHES: matches.decode_matches,
+    Kind.BYTES: plain.decode_as_bytes,
 }
 
 
@@ -35,7 +36,7 @@ def encode_integers(values: Integers, strides: Sequence[int] = ()) -> bytes:
         values: the elements; negative ones in two's complement.
         strides: elements between neighbours along the axes of the tensor, where it has more than one.
     """
-    return shortest(values, strides)
+    return shortest(values, Place(strides, values.itemsize))
 
 
 def decode_integers(data: memoryview, count: int, width: int) -> Integers:
@@ -45,7 +46,7 @@ def decode_integers(data: memoryview, count: int, width: int) -> Integers:
         MalformedError: if the data breaks the specification.
     """
     cursor = Cursor(data)
-    found = decode_node(DECODERS, cursor, count, width)
+    found = NodeReader(DECODERS, cursor, count).read(count, width)
     if cursor.left:
         raise MalformedError(f"{cursor.left} bytes behind the last node", requirement=535)
     return found

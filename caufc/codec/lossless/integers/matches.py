@@ -39,7 +39,7 @@ class Matches:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def chosen(self, which: NDArray[Any]) -> Matches:
+    def chosen(self, which: Any) -> Matches:
         """Some of them."""
         return Matches(self.starts[which], self.stops[which], self.distances[which])
 
@@ -90,9 +90,9 @@ def decode_matches(cursor: Cursor, count: int, width: int, child: Child) -> Inte
     found = Matches(stops - lengths, stops, distances[latest])
     if not found.distances[0] or (found.distances > found.starts).any():
         raise MalformedError("a match from before the first integer", requirement=534)
+    rest = child(literals, width) if literals else np.empty(0, unsigned(width))
     out = np.empty(count, unsigned(width))
-    if literals:
-        out[found.literal(count)] = child(literals, width)
+    out[found.literal(count)] = rest
     copied = bytearray(out.view(np.uint8).data)
     _copy(copied, found, width)
     return np.frombuffer(copied, unsigned(width))

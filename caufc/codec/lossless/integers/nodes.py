@@ -6,7 +6,7 @@ combine freely, and a decoder is one small function per kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -16,14 +16,18 @@ from numpy.typing import NDArray
 from ....bitstream import Cursor
 from ....errors import MalformedError
 
-__all__ = ["MAX_DEPTH", "WIDTHS", "Child", "Integers", "Kind", "NodeDecoder", "decode_node", "unsigned"]
+__all__ = ["MAX_DEPTH", "WIDTHS", "Child", "Integers", "Kind", "NodeDecoder", "NodeReader", "unsigned"]
 
 Integers = NDArray[Any]
 """A sequence ``[n]`` of little-endian unsigned integers."""
 
-MAX_DEPTH = 16
+MAX_DEPTH = 32
 MOST = 1 << 32
 """Elements of a node are fewer [CAUF-0521]."""
+
+MOST_TIMES = 32
+MOST_BESIDES = 1 << 20
+"""Elements of all nodes together: so many times those of the first one, and so many more [CAUF-0521]."""
 
 WIDTHS = (1, 2, 4, 8)
 
@@ -43,6 +47,7 @@ class Kind(IntEnum):
     BUCKETS = 9
     SPLIT = 10
     MATCHES = 11
+    BYTES = 12
 
 
 Child = Callable[[int, int], Integers]
@@ -60,21 +65,29 @@ def unsigned(width: int) -> np.dtype[Any]:
     return np.dtype(f"<u{width}")
 
 
-def decode_node(
-    decoders: dict[Kind, NodeDecoder], cursor: Cursor, count: int, width: int, depth: int = 1
-) -> Integers:
-    """Decode the node at the cursor: ``count`` integers, at least one, of ``width`` bytes.
+class NodeReader:
+    """Decodes a tree of nodes.
 
-    Raises:
-        MalformedError: if it breaks the specification.
+    Args:
+        decoders: by kind.
+        cursor: at the first node.
+        count: elements of the first node.
     """
-    if depth > MAX_DEPTH or not 0 < count < MOST:
-        raise MalformedError(f"a node of {count} integers at depth {depth}", requirement=521)
-    kind = cursor.byte()
-    if kind not in decoders:
-        raise MalformedError(f"a node of kind {kind}", requirement=520)
 
-    def child(count: int, width: int) -> Integers:
-        return decode_node(decoders, cursor, count, width, depth + 1)
+    def __init__(self, decoders: Mapping[int, NodeDecoder], cursor: Cursor, count: int) -> None:
+        self.decoders, self.cursor = decoders, cursor
+        self.left = MOST_TIMES * count + MOST_BESIDES
 
-    return decoders[Kind(kind)](cursor, count, width, child)
+    def read(self, count: int, width: int, depth: int = 1) -> Integers:
+        """The node at the cursor: ``count`` integers, at least one, of ``width`` bytes.
+
+        Raises:
+            MalformedError: if it breaks the specification.
+        """
+        self.left -= count
+        if depth > MAX_DEPTH or not 0 < count < MOST or self.left < 0:
+            raise MalformedError(f"a node of {count} integers at depth {depth}", requirement=521)
+        kind = self.cursor.byte()
+        if kind not in self.decoders:
+            raise MalformedError(f"a node of kind {kind}", requirement=520)
+        return self.decoders[kind](self.cursor, count, width, lambda n, w: self.read(n, w, depth + 1))

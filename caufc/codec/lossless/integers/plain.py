@@ -12,8 +12,10 @@ from ..inflate import inflated
 from .nodes import Child, Integers, Kind, unsigned
 
 __all__ = [
+    "as_bytes",
     "bits",
     "constant",
+    "decode_as_bytes",
     "decode_bits",
     "decode_constant",
     "decode_deflated",
@@ -53,6 +55,16 @@ def decode_deflated(cursor: Cursor, count: int, width: int, child: Child) -> Int
     """Raw deflate of the elements [CAUF-0523]."""
     data = inflated(cursor.take(cursor.varint()), count * width, requirement=523)
     return np.frombuffer(data, unsigned(width)).copy()
+
+
+def as_bytes(of: bytes) -> bytes:
+    """``of``: the node of all bytes, one by one."""
+    return bytes([Kind.BYTES]) + of
+
+
+def decode_as_bytes(cursor: Cursor, count: int, width: int, child: Child) -> Integers:  # noqa: ARG001
+    """Elements from their bytes [CAUF-0536]."""
+    return child(count * width, 1).view(unsigned(width))
 
 
 def packed(values: Integers) -> Integers:

@@ -1,11 +1,12 @@
 """Finding matches: equal grams by sorting their hashes, then a greedy parse (an encoder's freedom).
 
-Two searches: every position by a few elements, and positions whose hash says so by many. The latter finds what is long,
-such as repeated rows and documents, in a sixteenth of the time.
+Two searches: every position by a few elements, and by many elements those positions that their content picks, one in
+16. The latter finds what is long, such as repeated rows and documents, in little time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,16 +23,25 @@ Hashes = NDArray[np.uint32]
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 FINISHER = np.uint64(0xBF58476D1CE4E5B9)
 
-PICKED = 15
-"""Bits of a hash that are 0 where the long search looks."""
+PICKED = np.uint64(1 << 60)
+"""Hashes below are where the long search looks: one in 16."""
 
-GAP = 512
+BLOCK = 1 << 15
+
+GAP = 64
 """Elements between places of the long search that may be of one match."""
 
 EXTENSION = 16
 """Elements by which a match may go on behind the last gram that says so."""
 
-MOST_TABLE_BITS = 22
+COMPARED = 12
+"""Positions before, in the order of half of the hash, that are compared."""
+
+WALK = 1024
+"""Places of a walk."""
+
+WEIGHED = 4096
+"""Places whose information is looked at."""
 
 
 @dataclass(frozen=True)
@@ -39,144 +49,232 @@ class Search:
     """How matches are looked for.
 
     Args:
-        gram: elements that must be equal, at most 8.
+        gram: elements that must be equal.
+        span: elements of the long search.
         longer: of a second search, whose matches come first; 0 for none.
         dense: whether every position is looked at, or those of the long search alone.
     """
 
     gram: int
+    span: int
     longer: int = 0
     dense: bool = True
 
 
+def _words(values: Integers, first: int, count: int) -> NDArray[np.uint64]:
+    """The bytes from each of ``count`` elements on, eight together; zeros behind the last."""
+    width = values.itemsize
+    data = values[first : first + count + 7].view(np.uint8)
+    padded = np.concatenate([data, np.zeros(8, np.uint8)])
+    return np.ndarray((count,), "<u8", buffer=padded, strides=(width,))
+
+
+def _blocks(count: int) -> Iterator[tuple[int, int]]:
+    """Stretches of so few elements that work on them stays in the cache: where each starts, and how many."""
+    return ((start, min(BLOCK, count - start)) for start in range(0, count, BLOCK))
+
+
 def _grams(values: Integers, gram: int) -> Hashes:
     """Hashes of ``gram`` elements from each position on ``[n - gram + 1]``."""
-    width, count = values.itemsize, len(values) - gram + 1
-    if gram * width <= 8:
-        padded = np.concatenate([values.view(np.uint8), np.zeros(8, np.uint8)])
-        words: NDArray[Any] = np.ndarray((count,), "<u8", buffer=padded, strides=(width,))
-        return _finished(words << np.uint64(64 - 8 * width * gram))
-    mixed = values[:count].astype(np.uint64)
-    for place in range(1, gram):
-        mixed *= MULTIPLIER
-        mixed += values[place : place + count]
-    return _finished(mixed)
+    width, out = values.itemsize, np.empty(len(values) - gram + 1, np.uint32)
+    for start, count in _blocks(len(out)):
+        if gram * width <= 8:
+            mixed = _words(values, start, count) << np.uint64(64 - 8 * width * gram)
+        else:
+            mixed = values[start : start + count].astype(np.uint64)
+            for place in range(start + 1, start + gram):
+                mixed *= MULTIPLIER
+                mixed += values[place : place + count]
+        out[start : start + count] = _finished(mixed)
+    return out
 
 
 def _finished(mixed: NDArray[np.uint64]) -> Hashes:
-    mixed = mixed ^ (mixed >> np.uint64(29))
-    return (mixed * FINISHER >> np.uint64(32)).astype(np.uint32)
+    """Hashes of words, which it overwrites."""
+    mixed ^= mixed >> np.uint64(29)
+    mixed *= FINISHER
+    mixed >>= np.uint64(32)
+    return mixed.astype(np.uint32)
 
 
-def _long_grams(hashes: Hashes, gram: int, at: Positions, parts: int) -> Hashes:
-    """Hashes of ``gram * parts`` elements from some positions on."""
-    mixed = np.zeros(len(at), np.uint64)
-    for part in range(parts):
+def _picked(values: Integers, gram: int, span: int) -> Positions:
+    """Positions where the long search looks, with ``span`` elements from there on: the same in equal surroundings.
+
+    Of equal elements in a row none is picked but the first.
+    """
+    shift, found = np.uint64(64 - 8 * min(8, values.itemsize * gram)), []
+    for start, count in _blocks(max(0, len(values) - span + 1)):
+        mixed = (_words(values, start, count) << shift) * MULTIPLIER
+        picked = mixed < PICKED
+        picked[1:] &= mixed[1:] != mixed[:-1]
+        found.append(np.flatnonzero(picked) + start)
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def _long_grams(values: Integers, at: Positions, span: int) -> Hashes:
+    """Hashes of ``span`` elements, whole words of 8 bytes, from some positions on."""
+    data = np.concatenate([values.view(np.uint8), np.zeros(8, np.uint8)])
+    words: NDArray[Any] = np.ndarray((values.nbytes + 1,), "<u8", buffer=data, strides=(1,))
+    first, mixed = at * values.itemsize, np.zeros(len(at), np.uint64)
+    for offset in range(0, span * values.itemsize, 8):
         mixed *= MULTIPLIER
-        mixed += hashes[at + gram * part]
+        mixed += words[first + offset]
+        mixed ^= mixed >> np.uint64(31)
     return _finished(mixed)
 
 
+def whole_span(values: Integers, elements: int) -> int:
+    """At least so many elements, in whole words of 8 bytes."""
+    per_word = 8 // values.itemsize
+    return -(-elements // per_word) * per_word
+
+
 def _earlier(hashes: Hashes) -> tuple[Positions, Positions]:
-    """Positions whose hash was there before, ascending, and how far before the last time."""
-    bits = min(MOST_TABLE_BITS, max(8, len(hashes).bit_length() + 1))
-    short = hashes >> np.uint32(32 - bits)
-    often = np.bincount(short, minlength=1 << bits) > 1
-    where = np.flatnonzero(often[short])
-    kept = hashes[where]
-    order = np.argsort(kept.astype(np.uint16), kind="stable")
-    order = order[np.argsort((kept >> np.uint32(16)).astype(np.uint16)[order], kind="stable")]
-    ranked = kept[order]
-    same = np.flatnonzero(ranked[1:] == ranked[:-1])
-    source = np.full(len(where), -1, np.int64)
-    source[order[same + 1]] = order[same]
-    later = np.flatnonzero(source >= 0)
-    return where[later], where[later] - where[source[later]]
+    """Positions whose hash was there before, and how far before; the last time nearly always.
+
+    Positions are sorted by half of the hash; of those that share it, the nearest few are compared.
+    """
+    order = np.argsort(hashes.astype(np.uint16), kind="stable").astype(np.int32)
+    ranked = hashes[order]
+    lag = np.zeros(len(hashes), np.uint8)
+    for step in range(COMPARED, 0, -1):
+        lag[step:][ranked[step:] == ranked[:-step]] = step
+    later = np.flatnonzero(lag)
+    at = order[later]
+    return at.astype(np.int64), (at - order[later - lag[later]]).astype(np.int64)
 
 
-def _picked(hashes: Hashes, most: int) -> Positions:
-    """Positions before ``most`` that the long search looks at."""
-    return np.flatnonzero((hashes[: max(most, 0)] & np.uint32(PICKED)) == 0)
+def repeated_share(values: Integers, search: Search, lengths: NDArray[Any], cost: float) -> float:
+    """About the share of all bits that matches save, from one place in 16.
 
-
-def repeated_share(values: Integers, gram: int, parts: int) -> float:
-    """The share of places where ``gram * parts`` elements are equal to earlier ones, from one place in 16."""
-    if len(values) < gram * parts + 1:
+    Args:
+        lengths: bits of each value, or of all ``[1]``.
+        cost: bits of a match.
+    """
+    span = whole_span(values, search.span)
+    at = _picked(values, search.gram, span)
+    if len(at) < 2:
         return 0.0
-    hashes = _grams(values, gram)
-    at = _picked(hashes, len(hashes) - gram * (parts - 1))
-    found, _ = _earlier(_long_grams(hashes, gram, at, parts))
-    return len(found) / max(1, len(at))
+    found, _ = _earlier(_long_grams(values, at, span))
+    if not len(found):
+        return 0.0
+    some = at[found[:: max(1, len(found) // WEIGHED)]]
+    bits = sum(lengths[np.minimum(values[some + place], len(lengths) - 1)] for place in range(span))
+    return len(found) / len(at) * float(np.maximum(0, 1 - cost / np.maximum(bits, 1)).mean())
 
 
 def find_matches(values: Integers, search: Search) -> Matches:
     """Matches of ``values`` with themselves, verified."""
-    if len(values) < search.gram + 1:
-        nothing = np.empty(0, np.int64)
-        return Matches(nothing, nothing, nothing)
-    hashes = _grams(values, search.gram)
     distance = np.zeros(len(values), np.int32)
-    if search.dense:
-        at, back = _earlier(hashes)
-        distance[at] = back
-    if search.dense and search.longer and len(values) > search.longer:
-        at, back = _earlier(_grams(values, search.longer))
-        distance[at] = back
-    long = _long_stretches(hashes, search.gram, 8)
+    for gram in (search.gram, search.longer) if search.dense else ():
+        if gram and len(values) > gram:
+            at, back = _earlier(_grams(values, gram))
+            distance[at] = back
+    long = _long_stretches(values, search)
     distance[long.elements()] = np.repeat(long.distances, long.stops - long.starts)
-    return _joined(values, _verified(values, _parsed(values, distance, search)))
+    found = _verified(values, _parsed(values, distance, search))
+    return _joined(values, found) if search.dense else found
 
 
-def _long_stretches(hashes: Hashes, gram: int, parts: int) -> Matches:
+def _long_stretches(values: Integers, search: Search) -> Matches:
     """Stretches whose picked places repeat at one distance, apart from each other."""
-    at = _picked(hashes, len(hashes) - gram * (parts - 1))
-    later, steps = _earlier(_long_grams(hashes, gram, at, parts))
+    span = whole_span(values, search.span)
+    at = _picked(values, search.gram, span)
+    later, steps = _earlier(_long_grams(values, at, span))
+    order = np.argsort(later)
+    later, steps = later[order], steps[order]
     starts = at[later]
     distances = starts - at[later - steps]
     new = (np.diff(distances, prepend=-1) != 0) | (np.diff(starts, prepend=-1) > GAP)
     first = np.flatnonzero(new)
     last = np.append(first[1:], len(starts))[: len(first)] - 1
-    found = Matches(starts[first], starts[last] + gram * parts, distances[first])
+    found = Matches(starts[first], starts[last] + span, distances[first])
     covered = np.maximum.accumulate(found.stops)
     apart = Matches(np.maximum(found.starts, np.append(0, covered[:-1])[: len(found)]), found.stops, found.distances)
     return apart.chosen(apart.stops > apart.starts)
 
 
 def _parsed(values: Integers, distance: NDArray[np.int32], search: Search) -> Matches:
-    """Greedy, from the first element on; where the next place has a longer match, that one.
+    """Greedy, from the first element on; where the next element has a longer match, that one.
 
     Args:
         distance: to an earlier equal gram ``[n]``, 0 for none.
     """
-    at = np.flatnonzero(distance)
-    back = distance[at]
-    new = (np.diff(at, prepend=-2) != 1) | (np.diff(back, prepend=-1) != 0)
-    first = np.flatnonzero(new)
-    last = np.append(first[1:], len(at))[: len(first)] - 1
-    stops = _extended(values, at[last] + 1, back[first], search.gram + EXTENSION)[np.cumsum(new) - 1]
-    length = stops - at
-    useful = length >= search.gram
-    useful[:-1] &= (np.diff(at) != 1) | (length[1:] <= length[:-1])
-    at, back, stops = at[useful], back[useful], stops[useful]
-    after = memoryview(np.searchsorted(at, stops))
-    places, place = [], 0
-    while place < len(at):
-        places.append(place)
-        place = after[place]
-    chosen = np.array(places, np.int64)
-    return Matches(at[chosen], stops[chosen], back[chosen].astype(np.int64))
+    runs = _runs(values, distance, search.gram)
+    count = len(runs.starts)
+    last = np.array([len(values) + 1])
+    starts, ends, stops = (np.concatenate([part, last, last]) for part in (runs.starts, runs.ends, runs.stops))
+    after = np.searchsorted(runs.ends, runs.stops, side="right")
+    entry = np.maximum(runs.stops, starts[after])
+    short = stops[after] - entry < search.gram
+    after[short] = np.minimum(after[short] + 1, count)
+    entry = np.maximum(runs.stops, starts[after])
+    lazy = (entry == ends[after] - 1) & (starts[after + 1] == ends[after]) & (stops[after + 1] > stops[after])
+    after[lazy] = np.minimum(after[lazy] + 1, count)
+    chosen = _greedy(after)
+    starts, stops = runs.starts[chosen], runs.stops[chosen]
+    before = np.append(0, np.maximum.accumulate(stops)[:-1])[: len(stops)]
+    found = Matches(np.maximum(starts, before), stops, runs.distances[chosen].astype(np.int64))
+    return found.chosen(found.stops - found.starts >= LEAST_LENGTH)
 
 
-def _extended(values: Integers, stops: Positions, distances: NDArray[Any], most: int) -> Positions:
-    """Where matches end if they go on as long as elements are equal, at most so many."""
+@dataclass(frozen=True)
+class Runs:
+    """Stretches of places with one distance.
+
+    Args:
+        starts, ends: of the places.
+        stops: up to where elements are equal.
+        distances: back from each.
+    """
+
+    starts: Positions
+    ends: Positions
+    stops: Positions
+    distances: NDArray[np.int32]
+
+
+def _runs(values: Integers, distance: NDArray[np.int32], gram: int) -> Runs:
+    """Runs of places whose elements are equal as far as a gram at least."""
+    edges = np.flatnonzero(distance[1:] != distance[:-1]) + 1
+    starts, ends = np.append(0, edges), np.append(edges, len(distance))
+    back = distance[starts]
+    there = np.flatnonzero(back)
+    starts, ends, back = starts[there], ends[there], back[there]
+    stops = _extended(values, ends, back, gram + EXTENSION)
+    long = stops - starts >= gram
+    return Runs(starts[long], ends[long], stops[long], back[long])
+
+
+def _extended(values: Integers, ends: Positions, distances: NDArray[Any], most: int) -> Positions:
+    """Up to where elements are equal beyond ``ends``, at most so many."""
+    stops = ends.copy()
     live = np.arange(len(stops))
     for _ in range(most):
-        live = live[stops[live] < len(values)]
-        live = live[values[stops[live]] == values[stops[live] - distances[live]]]
+        at = stops[live]
+        inside = at < len(values)
+        live, at = live[inside], at[inside]
+        live = live[values[at] == values[at - distances[live]]]
         if not len(live):
             break
         stops[live] += 1
     return stops
+
+
+def _greedy(after: NDArray[np.int64]) -> Positions:
+    """Places on the way from the first one, where ``after`` says which one follows each: behind it.
+
+    The way is walked from many places at once, and each walk ends where the next one began: ways soon become one.
+    """
+    chosen = np.zeros(len(after), np.bool_)
+    edges = np.linspace(0, len(after), max(1, len(after) // WALK) + 1).astype(np.int64)
+    place, end = edges[:-1], edges[1:]
+    while len(place):
+        going = place < end
+        place, end = place[going], end[going]
+        chosen[place] = True
+        place = after[place]
+    return np.flatnonzero(chosen)
 
 
 def _verified(values: Integers, found: Matches) -> Matches:

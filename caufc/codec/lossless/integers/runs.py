@@ -8,9 +8,12 @@ from ....bitstream import Cursor, varint
 from ....errors import MalformedError
 from .nodes import Child, Integers, Kind, unsigned
 
-__all__ = ["decode_palette", "decode_runs", "index_width", "palette", "runs", "runs_of"]
+__all__ = ["LEAST_MEAN", "decode_palette", "decode_runs", "index_width", "palette", "runs", "runs_of"]
 
 LENGTH_WIDTH = 4
+LEAST_MEAN = 2
+"""Elements of a run, in the mean."""
+
 MOST_COLOURS = 1 << 16
 
 
@@ -29,7 +32,7 @@ def runs(count: int, lengths: bytes, values: bytes) -> bytes:
 def decode_runs(cursor: Cursor, count: int, width: int, child: Child) -> Integers:
     """Each integer as often as its run is long [CAUF-0527]."""
     number = cursor.varint()
-    if not 0 < number <= count:
+    if not 0 < number <= count // LEAST_MEAN:
         raise MalformedError(f"{number} runs of {count} integers", requirement=527)
     lengths = child(number, LENGTH_WIDTH).astype(np.int64) + 1
     if int(lengths.sum()) != count:

@@ -48,14 +48,15 @@ def decode_split(cursor: Cursor, count: int, width: int, child: Child) -> Intege
     if not 0 < inner * period <= count:
         raise MalformedError(f"{period} places of {inner} for {count} integers", requirement=532)
     groups = child(period, 1)
-    if set(groups.tolist()) != set(range(int(groups.max()) + 1)):
+    if not np.bincount(groups).all():
         raise MalformedError("a group without places", requirement=532)
+    sizes = [len(part) for part in group_parts(np.empty(count, np.uint8), inner, groups)]
+    parts = [child(size, width) for size in sizes]
     out = np.empty(count, unsigned(width))
     table, rest, behind = _pieces(out, inner, groups)
-    for group in range(int(groups.max()) + 1):
+    for group, part in enumerate(parts):
         places, last = np.flatnonzero(groups == group), np.flatnonzero(behind == group)
-        edge = len(table) * len(places) * inner
-        part = child(edge + len(last), width)
+        edge = len(part) - len(last)
         table[:, places] = part[:edge].reshape(len(table), len(places), inner)
         rest[last] = part[edge:]
     return out

@@ -116,7 +116,7 @@ def decode_buckets(cursor: Cursor, count: int, width: int, child: Child) -> Inte
         raise MalformedError(f"bucket {int(found.max())} of integers of {width} bytes", requirement=530)
     tops = np.where(sizes > 0, number - (sizes << mantissa), number)
     bases = tops.astype(np.uint64) << np.minimum(sizes, MOST_EXTRA).astype(np.uint64)
-    out = bases.astype(unsigned(width))[found]
+    out: Integers = bases.astype(unsigned(width))[found]
     _read_bits(cursor.take(cursor.varint()), sizes.astype(np.uint8)[found], out)
     return out
 

@@ -1,0 +1,52 @@
+"""Groups of places whose integers are alike: channels of a scale, codebooks (an encoder's freedom)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .estimate import histogram_bits, table_bits
+from .nodes import Integers
+
+__all__ = ["choose_groups"]
+
+SAMPLE = 1 << 17
+MOST_ALPHABET = 1 << 12
+OWN_GROUPS = 16
+"""Up to so many places are a group each."""
+
+STEPS_PER_OCTAVE = 2
+GAIN = 0.985
+
+
+def choose_groups(values: Integers, inner: int, period: int) -> NDArray[np.uint8] | None:
+    """A group for each place ``[period]``, or None where groups save too little.
+
+    Args:
+        values: ``[n]``; element i stands at place ``i // inner % period``.
+    """
+    table = values[: len(values) // (inner * period) * inner * period].reshape(-1, period, inner)
+    if not len(table) or int(values.max()) >= MOST_ALPHABET:
+        return None
+    few = min(inner, max(1, SAMPLE // period))
+    rows = max(1, SAMPLE // (period * few))
+    sample = table[:: max(1, len(table) // rows), :, :few].swapaxes(0, 1).reshape(period, -1).astype(np.int64)
+    groups = _by_scale(sample) if period > OWN_GROUPS else np.arange(period)
+    alphabet = int(sample.max()) + 1
+    counts: NDArray[Any] = np.zeros((int(groups.max()) + 1, alphabet), np.int64)
+    for group, row in enumerate(counts):
+        row += np.bincount(sample[groups == group].ravel(), minlength=alphabet)
+    together = counts.sum(axis=0)
+    scale = len(values) / sample.size
+    apart = sum(histogram_bits(row) * scale + table_bits(row) for row in counts)
+    pays = len(counts) > 1 and apart < GAIN * (histogram_bits(together) * scale + table_bits(together))
+    return groups.astype(np.uint8) if pays else None
+
+
+def _by_scale(sample: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places by the deviation of their integers, in steps of half an octave."""
+    octaves = np.log2(np.maximum(sample.std(axis=1), 0.25))
+    steps = np.rint(STEPS_PER_OCTAVE * octaves)
+    return np.unique(steps, return_inverse=True)[1]
