@@ -69,6 +69,7 @@ VALID = {
     421: "hyperprior-plain hyperprior-embedded",
     422: "hyperprior-embedded hyperprior-tiles",
     423: "hyperprior-tiles hyperprior-named",
+    533: "integers-tokens integers-masks",
 }
 """Requirement -> names of valid vectors, besides those that invalid vectors test."""
 

@@ -94,12 +94,17 @@ def shortest(values: Integers, place: Place) -> bytes:
         return plain.constant(values[:1])
     if len(values) <= TINY or place.level >= MOST_LEVELS:
         return coded(values)
-    low, high = affine.range_of(values)
-    narrow, base, step = affine.narrowed(values, low, high)
+    way = _narrowed(values, place)
+    return way if place.level or values.nbytes > SMALL else min(way, coded(values), key=len)
+
+
+def _narrowed(values: Integers, place: Place) -> bytes:
+    """In as few bytes as hold them."""
+    narrow, base, step = affine.narrowed(values, *affine.range_of(values))
+    inside = _transformed(narrow, place)
     if base or step > 1 or narrow.itemsize < values.itemsize:
-        inside = _transformed(narrow, place)
         return affine.narrow(base, step, narrow.itemsize, inside)
-    return _transformed(values, place)
+    return inside
 
 
 def _transformed(values: Integers, place: Place) -> bytes:
@@ -133,7 +138,9 @@ def _better_as_bytes(values: Integers, place: Place) -> bool:
 
 
 def _piece(values: Integers) -> Integers:
-    count = min(len(values) // 4, PIECE // values.itemsize)
+    """Some of the middle, more bytes than those up to which deflate is tried anyway."""
+    size = min(values.nbytes, PIECE, max(values.nbytes // 4, 2 * SMALL))
+    count = size // values.itemsize
     first = (len(values) - count) // 2
     return values[first : first + count]
 

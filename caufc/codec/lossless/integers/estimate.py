@@ -17,7 +17,7 @@ SLICES = 8
 SAMPLE = 1 << 15
 MOST_COUNTED = 1 << 16
 
-RUN_BITS = 3.0
+RUN_BITS = 1.7
 """Of a run beyond its length's logarithm and its integer."""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,16 +31,19 @@ def choose_groups(values: Integers, inner: int, period: int) -> NDArray[np.uint8
     few = min(inner, max(1, SAMPLE // period))
     rows = max(1, SAMPLE // (period * few))
     sample = table[:: max(1, len(table) // rows), :, :few].swapaxes(0, 1).reshape(period, -1).astype(np.int64)
-    groups = _by_scale(sample) if period > OWN_GROUPS else np.arange(period)
-    alphabet = int(sample.max()) + 1
-    counts: NDArray[Any] = np.zeros((int(groups.max()) + 1, alphabet), np.int64)
-    for group, row in enumerate(counts):
-        row += np.bincount(sample[groups == group].ravel(), minlength=alphabet)
-    together = counts.sum(axis=0)
     scale = len(values) / sample.size
-    apart = sum(histogram_bits(row) * scale + table_bits(row) for row in counts)
-    pays = len(counts) > 1 and apart < GAIN * (histogram_bits(together) * scale + table_bits(together))
-    return groups.astype(np.uint8) if pays else None
+    ways = [_by_scale(sample)] + ([np.arange(period)] if period <= OWN_GROUPS else [])
+    bits, groups = min(((_bits(sample, groups, scale), groups) for groups in ways), key=lambda way: way[0])
+    return groups.astype(np.uint8) if bits < GAIN * _bits(sample, np.zeros(period, np.int64), scale) else None
+
+
+def _bits(sample: NDArray[np.int64], groups: NDArray[np.int64], scale: float) -> float:
+    """Bits of ``scale`` times a sample ``[places, n]``, with a table for each group."""
+    alphabet, bits = int(sample.max()) + 1, 0.0
+    for group in range(int(groups.max()) + 1):
+        counts = np.bincount(sample[groups == group].ravel(), minlength=alphabet)
+        bits += histogram_bits(counts) * scale + table_bits(counts)
+    return bits
 
 
 def _by_scale(sample: NDArray[np.int64]) -> NDArray[np.int64]:

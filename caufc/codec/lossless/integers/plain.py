@@ -31,7 +31,7 @@ def raw(values: Integers) -> bytes:
 
 
 def decode_raw(cursor: Cursor, count: int, width: int, child: Child) -> Integers:  # noqa: ARG001
-    """Elements as they are [CAUF-0522]."""
+    """Elements as they are."""
     return np.frombuffer(cursor.take(count * width), unsigned(width)).copy()
 
 
@@ -63,7 +63,7 @@ def as_bytes(of: bytes) -> bytes:
 
 
 def decode_as_bytes(cursor: Cursor, count: int, width: int, child: Child) -> Integers:  # noqa: ARG001
-    """Elements from their bytes [CAUF-0536]."""
+    """Elements from their bytes."""
     return child(count * width, 1).view(unsigned(width))
 
 
