@@ -15,6 +15,8 @@ from click.testing import CliRunner
 from caufc import hookspecs
 from caufc.bitstream import CONTENTS
 from caufc.cli.main import caufc as group
+from caufc.codec.lossless.integers.affine import Delta
+from caufc.codec.lossless.integers.nodes import Kind
 from caufc.codec.transform.parameters import FLAGS
 from caufc.coders.config import DTYPE_CODES
 from caufc.coders.registry import CODECS
@@ -84,4 +86,6 @@ def test_the_registry_has_the_numbers_of_the_code() -> None:
     assert {name: elements[section["element"]] for name, section in registry["section"].items()} == ELEMENTS
     assert {codec.name: codec.id for codec in CODECS} == registry["codec"]
     assert registry["transform"]["flags"] == FLAGS
+    assert registry["integers"]["kind"] == {kind.name.lower(): kind for kind in Kind}
+    assert registry["integers"]["delta"] == {mode.name.lower(): mode for mode in Delta}
     assert list(registry["content"]) == list(CONTENTS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,7 +21,7 @@ from .config import TensorConfig
 from .distortion import Distortion
 from .dtypes import to_floats
 
-__all__ = ["LosslessCoder", "lattice_of", "lattice_of_tokens"]
+__all__ = ["LosslessCoder", "lattice_of", "lattice_of_tokens", "strides_of"]
 
 
 def lattice_of(layout: Layout | None, shapes: Sequence[tuple[int, ...]]) -> Lattice:
@@ -40,6 +42,21 @@ def lattice_of(layout: Layout | None, shapes: Sequence[tuple[int, ...]]) -> Latt
         return Lattice(1, sum(map(math.prod, shapes)) // inner, inner)
     rows = shape[last - 1] if last - 1 in grid else 1
     return Lattice(rows, shape[last], math.prod(shape[last + 1 :]))
+
+
+def strides_of(shapes: Sequence[tuple[int, ...]]) -> list[int]:
+    """Elements between neighbours along all axes but the last, the axis of samples too, ascending.
+
+    Of samples of several shapes, those axes count behind which all sizes are the same.
+    """
+    if not shapes:
+        return []
+    first, same = shapes[0], len(shapes[0])
+    for shape in set(shapes):
+        while same and shape[len(shape) - same :] != first[len(first) - same :]:
+            same -= 1
+    sizes = itertools.accumulate(reversed(first[len(first) - same :]), operator.mul)
+    return sorted({size for size in sizes if size > 1})
 
 
 def lattice_of_tokens(geometry: Geometry, channels: int) -> Lattice:
@@ -81,8 +98,11 @@ class LosslessCoder:
             floats = to_floats(flat, self.config.dtype)
             finite = floats[np.isfinite(floats)]
             distortion.add(finite[None], np.zeros_like(finite)[None])
-        lattice = lattice_of(self.config.layout, [sample.shape for sample in samples])
-        payload = encode_lossless(flat, rotate=self.rotate, lattice=lattice)
+        shapes = [sample.shape for sample in samples]
+        if self.rotate:
+            payload = encode_lossless(flat, rotate=True, lattice=lattice_of(self.config.layout, shapes))
+        else:
+            payload = encode_lossless(flat, rotate=False, strides=strides_of(shapes))
         return EncodedPayload(payload, [flat.tobytes()], distortion)
 
     def decode_symbols(self, payload: memoryview, shapes: Shapes) -> DecodedSymbols:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..coders.config import TensorConfig
 from ..coders.side_files import ProfileFile, side_file_bytes
-from ..types import Progress
+from ..types import FLOATS, Progress
 from .drafting import draft_tensors
 from .file_writer import FileWriter
 from .goal import MEDIUM
@@ -25,8 +25,10 @@ __all__ = ["Encoder"]
 
 CHUNK_VALUES = 1 << 22
 CHUNK_SAMPLES = 4096
+INTEGER_SAMPLES = 65_536
 CHUNK_ARRAYS = 1 << 16
-"""A chunk holds as many samples as make four million values, at most 4,096, and fewer of many tensors."""
+"""A chunk holds as many samples as make four million values, at most 4,096, and fewer of many tensors. Of integers
+alone it holds more samples: texts are best coded together with those that they repeat."""
 
 
 class Encoder:
@@ -120,4 +122,5 @@ class Encoder:
 def _chunk_samples(source: Source, numel: int) -> int:
     by_values = CHUNK_VALUES * source.samples // max(1, numel)
     by_arrays = CHUNK_ARRAYS // max(1, len(source.tensors))
-    return max(1, min(CHUNK_SAMPLES, by_values, by_arrays))
+    floats = any(tensor.dtype in FLOATS for tensor in source.tensors)
+    return max(1, min(CHUNK_SAMPLES if floats else INTEGER_SAMPLES, by_values, by_arrays))

@@ -64,6 +64,7 @@ from .container import (
 )
 from .entropy import Rans, Table, expand
 from .hyperprior import Model, aligned_plane, decode_latents, read_model
+from .integers import decode_integers
 from .lattice import Lattice
 from .notes import check_keys, parse_keys, parse_metadata, parse_note
 from .order import grid_of
@@ -84,6 +85,8 @@ def decode_lossless(data: bytes, count: int, storage: str, rotated: bool) -> Arr
                 8 * width - 9
             ) | low
         return elements.view(storage)
+    if method == 4:
+        return decode_integers(r, count, width).view(storage)
     require(method <= 2, 300, f"method {method}")
     size = width if method == 1 else count * width
     content = inflate(r.rest(), size, 302) if method == 2 else r.rest()

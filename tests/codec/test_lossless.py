@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from caufc.codec.lossless.codec import CONSTANT, DEFLATED, NOWHERE, PLANES, STORED, decode_lossless, encode_lossless
+from caufc.codec.lossless.codec import (
+    CONSTANT,
+    DEFLATED,
+    INTEGERS,
+    NOWHERE,
+    PLANES,
+    STORED,
+    decode_lossless,
+    encode_lossless,
+)
 from caufc.codec.lossless.grid import Lattice
 from caufc.coders.dtypes import cast_floats
 from caufc.errors import MalformedError
@@ -111,8 +121,10 @@ def test_methods() -> None:
     assert encode_lossless(np.empty(0, "<f4"), rotate=True) == bytes([STORED])
     assert encode_lossless(np.full(9, -0.0, "<f4"), rotate=True) == bytes([CONSTANT, 0, 0, 0, 0x80])
     assert encode_lossless(np.array([0.0, -0.0], "<f4"), rotate=True)[0] != CONSTANT
-    assert encode_lossless(np.tile(np.arange(50, dtype="<i4"), 8), rotate=False)[0] == DEFLATED
-    assert encode_lossless(np.array([1, 2], "<u4"), rotate=False) == bytes([STORED]) + b"\1\0\0\0\2\0\0\0"
+    assert encode_lossless(np.tile(np.arange(50, dtype="<i4"), 8), rotate=False)[0] == INTEGERS
+    assert encode_lossless(np.tile(np.arange(9, dtype="<f4"), 9), rotate=True)[0] == DEFLATED
+    assert encode_lossless(np.array([1, 2], "<u4"), rotate=False) == bytes([INTEGERS]) + b"\3\1\2\0\0\1"
+    assert encode_lossless(np.array([7, 1], "u1"), rotate=False) == bytes([STORED]) + b"\7\1"
 
 
 F4 = np.dtype("<f4")
@@ -132,7 +144,8 @@ def grid(rows: int, columns: int, inner: int) -> bytes:
     ("payload", "requirement"),
     [
         (b"", 300),
-        (b"\4", 300),
+        (b"\5", 300),
+        (b"\4", 3),
         (b"\0" + bytes(7), 300),
         (b"\0" + bytes(9), 300),
         (b"\1" + bytes(3), 301),
@@ -179,8 +192,7 @@ def test_malformed(payload: bytes, requirement: int) -> None:
 
 
 def test_a_deflate_bomb_stops_at_the_announced_size() -> None:
-    payload = encode_lossless(np.tile(np.arange(9, dtype="<i4"), 1 << 12), rotate=False)
-    assert payload[0] == DEFLATED
+    payload = bytes([DEFLATED]) + zlib.compress(bytes(1 << 16), wbits=-15)
     with pytest.raises(MalformedError) as caught:
         decode_lossless(payload, 2, np.dtype("<i4"), rotate=False)
     assert caught.value.requirement == 302

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -13,6 +14,8 @@ import pytest
 
 import caufc
 from caufc.catalog import find_profile, lookup_of
+from caufc.codec.lossless.integers.codec import DECODERS
+from caufc.codec.lossless.integers.nodes import Kind
 from caufc.codec.transform.parameters import TABLES, Parameters
 from caufc.coders.registry import HYPERPRIOR, TRANSFORM
 from caufc.coders.sections import NUMBERS
@@ -130,6 +133,21 @@ def test_vectors_use_every_tool() -> None:
     assert {("tables", *choice) for choice in itertools.product(*choices)} <= tools
     assert {("scope", scope) for scope in range(3)} <= tools
     assert {("dtype", dtype) for dtype in FLOATS} <= tools
+
+
+def test_vectors_use_every_kind_of_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[Kind] = set()
+
+    def noted(kind: Kind, *arguments: Any) -> Any:
+        seen.add(kind)
+        return DECODERS[kind](*arguments)
+
+    recording = {kind: functools.partial(noted, kind) for kind in Kind}
+    monkeypatch.setattr("caufc.codec.lossless.integers.codec.DECODERS", recording)
+    for path in VALID:
+        if path.stem.startswith("integers"):
+            caufc.decode(path.read_bytes())
+    assert seen == set(Kind)
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)

@@ -72,6 +72,7 @@ VALID = {
     552: "control-and-software control-in-words",
     423: "hyperprior-tiles hyperprior-named",
     504: "keyed keyed-dicts",
+    533: "integers-tokens integers-masks",
 }
 """Requirement -> names of valid vectors, besides those that invalid vectors test."""
 

@@ -34,6 +34,7 @@ from caufc.limits import DEFAULT_LIMITS
 from spec.reference import decoder as reference
 from tools.make.forced_codec import Forced, forced_file, forced_profile
 from tools.make.hyperprior_vectors import SEED, learned, without_shortcut
+from tools.make.integer_vectors import integer_inputs
 from tools.make.tiny_weights import tiny_weights
 
 DEMO = resources.files("caufc") / "data" / "demo"
@@ -218,6 +219,8 @@ def valid() -> Iterator[Valid]:
     mask = np.arange(80) < 55
     yield Valid("integers", "integers and booleans beside features",
                 {"features": tokens[:80], "mask": mask, "meta": integers}, {})  # fmt: skip
+    for name, what, values in integer_inputs():
+        yield Valid(name, what, values, {})
     yield Valid("nested", "one sample of nested structure",
                 {"a": {"b": [tokens[:9], tokens[9:12]], 3: (maps[0],)}, "scalar": np.array(1.5, np.float32)},
                 {})  # fmt: skip

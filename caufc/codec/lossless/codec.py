@@ -1,8 +1,9 @@
-"""The lossless codec: byte planes with contexts, rANS where it pays (spec, section 11)."""
+"""The lossless codec: byte planes with contexts for floats, a tree of nodes for integers (spec, section 11)."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 
 from ...errors import MalformedError
 from .grid import Lattice
+from .inflate import inflated
+from .integers.codec import decode_integers, encode_integers
 from .planes import decode_planes, encode_planes
 
 __all__ = ["decode_lossless", "encode_lossless"]
 
-STORED, CONSTANT, DEFLATED, PLANES = range(4)
+STORED, CONSTANT, DEFLATED, PLANES, INTEGERS = range(5)
 """Methods, the first byte of a payload [CAUF-0300]."""
 
 SMALL = 1 << 12
@@ -24,13 +27,16 @@ NOWHERE = Lattice()
 """The lattice of elements without neighbours."""
 
 
-def encode_lossless(values: NDArray[Any], *, rotate: bool, lattice: Lattice = NOWHERE) -> bytes:
+def encode_lossless(
+    values: NDArray[Any], *, rotate: bool, lattice: Lattice = NOWHERE, strides: Sequence[int] = ()
+) -> bytes:
     """Code a flat array, the shortest way that is found.
 
     Args:
         values: ``[M]``, in a little-endian dtype.
         rotate: whether the elements are floats.
-        lattice: where they lie; its sizes divide M.
+        lattice: where floats lie; its sizes divide M.
+        strides: integers between neighbours along the axes of their tensor, where it has more than one.
     """
     raw = np.ascontiguousarray(values).view(np.uint8)
     if not raw.size:
@@ -38,12 +44,15 @@ def encode_lossless(values: NDArray[Any], *, rotate: bool, lattice: Lattice = NO
     bits = values.view(_bits(values))
     if (bits == bits[0]).all():
         return bytes([CONSTANT]) + raw[: values.itemsize].tobytes()
-    stored = bytes([STORED]) + raw.tobytes()
-    ways = [stored, bytes([PLANES]) + encode_planes(bits, rotate, lattice)]
+    ways = [bytes([STORED]) + raw.tobytes()]
     small = values.nbytes < SMALL
-    if small and not lattice.flat:
+    if rotate:
+        ways.append(bytes([PLANES]) + encode_planes(bits, rotate, lattice))
+    else:
+        ways.append(bytes([INTEGERS]) + encode_integers(bits, strides))
+    if small and rotate and not lattice.flat:
         ways.append(bytes([PLANES]) + encode_planes(bits, rotate, NOWHERE))
-    if small or not rotate:
+    if small:
         packer = zlib.compressobj(9, zlib.DEFLATED, -15)
         ways.append(bytes([DEFLATED]) + packer.compress(raw.tobytes()) + packer.flush())
     return min(ways, key=len)
@@ -65,8 +74,10 @@ def decode_lossless(payload: bytes | memoryview, count: int, dtype: np.dtype[Any
         return np.tile(np.frombuffer(data, dtype), count)
     if method == PLANES:
         return decode_planes(data, count, dtype.itemsize, rotate).view(dtype)
+    if method == INTEGERS:
+        return decode_integers(data, count, dtype.itemsize).view(dtype)
     if method == DEFLATED:
-        return np.frombuffer(_inflate(data, size), dtype).copy()
+        return np.frombuffer(inflated(data, size, requirement=302), dtype).copy()
     if method != STORED or len(data) != size:
         raise MalformedError(f"lossless method {method} with {len(data)} bytes for {size}", requirement=300)
     return np.frombuffer(data, dtype).copy()
@@ -75,14 +86,3 @@ def decode_lossless(payload: bytes | memoryview, count: int, dtype: np.dtype[Any
 def _bits(values: NDArray[Any]) -> np.dtype[Any]:
     """The unsigned integer dtype of the same width."""
     return np.dtype(f"<u{values.dtype.itemsize}")
-
-
-def _inflate(data: memoryview, size: int) -> bytes:
-    unpacker = zlib.decompressobj(-15)
-    try:
-        out = unpacker.decompress(data, size + 1)
-    except zlib.error as err:
-        raise MalformedError(f"deflate: {err}", requirement=302) from err
-    if len(out) != size or not unpacker.eof or unpacker.unused_data:
-        raise MalformedError("deflate data of another length", requirement=302)
-    return out
