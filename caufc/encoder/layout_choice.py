@@ -31,7 +31,7 @@ BOX_VALUES, SMALLEST_BOX = 1 << 13, 1 << 11
 BOX_SHARE = 1 / 16
 """Values of a box at most and at least, and the share of a tensor's in between."""
 
-FEW_VALUES = 512
+FEW_VALUES = 2048
 """Tensors of fewer values have their usual layouts."""
 
 MARGIN = 0.03
@@ -189,7 +189,7 @@ def _is_natural(roles: Roles, smoothness: Sequence[float], tokens: Collection[in
     of_tokens = [value for is_token, value in zip(roles, smoothness, strict=True) if is_token]
     of_channels = [value for is_token, value in zip(roles, smoothness, strict=True) if not is_token]
     if not of_channels:
-        return not any(value < ROUGH for value in of_tokens)
+        return all(value > SMOOTH for value in of_tokens)
     return not any(
         channel > SMOOTH and (token < ROUGH or token < channel - FAR_SMOOTHER)
         for token, channel in itertools.product(of_tokens, of_channels)

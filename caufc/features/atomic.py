@@ -108,7 +108,7 @@ class AtomicFile:
             temporary.unlink()
 
     def _exists(self) -> OutputExistsError:
-        return OutputExistsError("exists already", file=str(self.path), remedy="use --force")
+        return OutputExistsError("exists already", file=str(self.path), remedy="use --force, or force=True in Python")
 
 
 @contextmanager

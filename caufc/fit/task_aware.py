@@ -52,6 +52,12 @@ TRIALS = 8
 LEAP = 4.0
 """Octaves between two trials at most: changes that are too small to be seen say little. Chosen by hand."""
 
+UNSEEN = 4.0
+"""Octaves below what is allowed that a change counts that is too small to be seen."""
+
+SAME_STEP = 1e-3
+"""Octaves between steps that are the same."""
+
 FIRST_STEP = 0.25
 STEP_RANGE = (-14.0, 12.0)
 """The step where a search begins, in units of the candidate, and the octaves of it that it stays in; by hand."""
@@ -211,12 +217,12 @@ class OutputJudge:
         return found
 
     def _trial(self, candidate: Candidate, share: float, allowed: float, start: float | None) -> _Trial:
-        """The trial at which outputs change as much as allowed."""
+        """The trial at which outputs change as much as allowed, of those made."""
         found = [self.first_trial(candidate, share) if start is None else self._try(candidate, share, start)]
+        low, high = (math.log2(candidate.unit) + end for end in STEP_RANGE)
         while len(found) < TRIALS and abs(_octaves(found[-1], allowed)) > NEAR:
-            step = found[-1].step - float(np.clip(_octaves(found[-1], allowed) / _slope(found), -LEAP, LEAP))
-            low, high = (math.log2(candidate.unit) + end for end in STEP_RANGE)
-            if not low <= step <= high:
+            step = _next_step(found, allowed)
+            if not low <= step <= high or any(abs(step - trial.step) < SAME_STEP for trial in found):
                 break
             found.append(self._try(candidate, share, step))
         return min(found, key=lambda trial: abs(_octaves(trial, allowed)))
@@ -252,9 +258,19 @@ def _cheapest(trials: dict[_Key, _Trials]) -> _Key:
     return min(trials, key=lambda key: math.prod(trial.bits for trial in trials[key]))
 
 
+def _next_step(found: Sequence[_Trial], allowed: float) -> float:
+    """Where to try next: as the slope says, but between trials on both sides, if there are any."""
+    step = found[-1].step - float(np.clip(_octaves(found[-1], allowed) / _slope(found), -LEAP, LEAP))
+    below = max((trial.step for trial in found if _octaves(trial, allowed) < 0), default=-math.inf)
+    above = min((trial.step for trial in found if _octaves(trial, allowed) > 0), default=math.inf)
+    if below < step < above or not -math.inf < below < above < math.inf:
+        return step
+    return (below + above) / 2
+
+
 def _octaves(trial: _Trial, allowed: float) -> float:
-    """How far a trial's change is above what is allowed, in octaves."""
-    return math.log2(max(trial.expected, 1e-9) / allowed)
+    """How far a trial's change is above what is allowed, in octaves; none seen is far below."""
+    return max(math.log2(max(trial.expected, 1e-9) / allowed), -UNSEEN)
 
 
 def _slope(found: Sequence[_Trial]) -> float:

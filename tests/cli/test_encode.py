@@ -124,7 +124,8 @@ def test_values_by_tensor_name(run: Run) -> None:
 
 def test_layouts_by_pattern(run: Run) -> None:
     values = np.random.default_rng(0).standard_normal((3, 12, 8)).astype("f4")
-    np.savez("x.npz", **{"layer.0.keys": values, "layer.1.keys": values, "last": values})
+    features: dict[str, Any] = {"layer.0.keys": values, "layer.1.keys": values, "last": values}
+    np.savez("x.npz", **features)
     ran = run("encode", "x.npz", "--layout", "layer.*=b c n", "--layout", "last=b n c", "--json")
     assert [tensor["layout"] for tensor in json.loads(ran.out)["tensors"]] == ["b c n", "b c n", "b n c"]
     ran = run("encode", "x.npz", "-f", "--layout", "layr.*=b c n")

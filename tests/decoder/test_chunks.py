@@ -148,7 +148,7 @@ def test_an_index_is_written_for_several_chunks() -> None:
 
 
 def test_chunks_are_four_million_values() -> None:
-    with caufc.open(caufc.encode(np.zeros((5000, 3), "u1"))) as reader:
+    with caufc.open(caufc.encode(np.zeros((5000, 3), "f4"))) as reader:
         assert reader.info.chunks == 2
     with caufc.open(caufc.encode(np.zeros((9, 1 << 20), "u1"))) as reader:
         assert reader.info.chunks == 3

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import caufc
 from caufc.encoder import layout_choice
 from caufc.encoder.layout import LayoutChoice, choose_layouts
+from caufc.encoder.layout_cost import layout_cost
 from caufc.encoder.layout_names import kind_of, pattern_of
 from caufc.encoder.layout_roles import Kind, layout_of, role_candidates, usual_roles
 from caufc.encoder.options import TensorOptions
@@ -183,7 +184,7 @@ def test_a_sink_of_keys_and_values() -> None:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Layout]:
     """The layouts whose costs are measured."""
     measured: list[Layout] = []
-    real = layout_choice.layout_cost
+    real = layout_cost
 
     def cost(sample: Any, layout: Layout, *rest: Any) -> float:
         measured.append(layout)

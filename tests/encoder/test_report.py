@@ -95,9 +95,7 @@ def test_a_learned_codec_that_knows_no_such_features() -> None:
 
 
 def tensor(name: str, snr: float | None, reached: float | None, codec: str = "transform") -> TensorReport:
-    return TensorReport(
-        name, "fp32", (4,), "c", False, codec, "none", None, snr_db=snr, token_snr_db=reached, cosine=0.5
-    )
+    return TensorReport(name, "fp32", (4,), "c", "", codec, "none", None, snr_db=snr, token_snr_db=reached, cosine=0.5)
 
 
 def warned(*tensors: TensorReport, **options: Any) -> list[str]:

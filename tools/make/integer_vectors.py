@@ -75,6 +75,7 @@ def times(rng: np.random.Generator) -> Any:
         "times": 1_700_000_000_000_000_000 + np.cumsum(rng.integers(1, 4000, 1200)) * 1_000_000,
         "offsets": np.cumsum(rng.poisson(12, 1500)).astype(np.int32),
         "counts": (rng.pareto(0.7, 2000) * 40).astype(np.uint64),
+        "positions": np.arange(960).reshape(20, 48),
         "walk": np.cumsum(rng.integers(-90, 90, 1000)).astype(np.int32),
     }
 

@@ -25,7 +25,8 @@ from caufc.errors import LayoutError
 from caufc.features import to_source
 from tools.measure.layout_shapes import SHAPES, Folders, Shape
 from tools.measure.machine import plain_command, write_results
-from tools.measure.qualities_common import Figures, Points
+from tools.measure.point_log import PointLog, codec_state
+from tools.measure.qualities_common import Figures
 
 SNR_DB = 30.0
 REPEATS = 3
@@ -139,11 +140,11 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     folders = Folders(options.data.resolve(), options.features.resolve(), options.audio.resolve())
-    points, figures = Points(options.work), {}
+    log, figures = PointLog(options.work / "layouts.jsonl"), {}
     for shape in SHAPES:
         if options.only in shape.name:
             features = features_of(shape, folders, options.work)
-            figures[shape.name] = points.get(_plain(shape.name), partial(measured, shape, features, options.snr))
+            figures[shape.name] = log.get(shape.name, codec_state(), partial(measured, shape, features, options.snr))
     shown = table(figures, options.snr)
     print(shown)
     if options.results:

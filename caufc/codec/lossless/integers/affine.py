@@ -125,9 +125,11 @@ def differences(values: Integers, stride: int, mode: Delta, start: int) -> Integ
     return np.asarray((change << 1) ^ sign.view(values.dtype))
 
 
-def start_of(values: Integers) -> int:
-    """What to begin differences from: the first integer, or 0 if it is large."""
+def start_of(values: Integers, stride: int, mode: Delta) -> int:
+    """What to begin differences from, 0 if it is large: the first integer, or what makes the first two alike."""
     first = int(values[0])
+    if mode == Delta.PLUS and stride == 1:
+        first = (2 * first - int(values[1])) % (1 << 8 * values.itemsize)
     return first if first < MOST_BASE else 0
 
 

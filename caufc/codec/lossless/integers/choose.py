@@ -120,7 +120,7 @@ def _transformed(values: Integers, place: Place) -> bytes:
         way = _repeated(values, place, alone)
     else:
         mode, stride = choice
-        start = affine.start_of(values)
+        start = affine.start_of(values, stride, mode)
         inside = shortest(affine.differences(values, stride, mode, start), place.inside())
         way = affine.delta(mode, stride, start, inside)
     if values.itemsize > 1 and not place.level and _better_as_bytes(values, place):
