@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from .catalog import find_profile, lookup_of
 from .coders.side_files import ProfileFile
-from .container_files import FileSink, located, name_of, open_binary, parts_of
+from .container_files import located, name_of, open_binary, parts_of
 from .decoder.collector import Collector
 from .decoder.file_decoder import FileDecoder
 from .encoder.encoder import Encoder
@@ -71,7 +71,7 @@ def encode_to(
 
     A file that cannot seek (a pipe) gets bytes in order, as they are made.
     """
-    return make_encoder(features, layout=layout, profile=profile, progress=progress, **options).encode(FileSink(file))
+    return make_encoder(features, layout=layout, profile=profile, progress=progress, **options).encode(file)
 
 
 def encode(

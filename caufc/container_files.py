@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +10,8 @@ from typing import BinaryIO
 
 from .decoder.random_access import ReadAt
 from .errors import CaufError, StorageError
-from .features.output import can_seek
 
-__all__ = ["FileSink", "located", "name_of", "open_binary", "parts_of", "read_at_of"]
+__all__ = ["located", "name_of", "open_binary", "parts_of", "read_at_of"]
 
 PART = 1 << 20
 """Bytes to read at a time."""
@@ -69,33 +66,3 @@ def located(file: str | Path) -> Iterator[None]:
     except CaufError as err:
         err.locate(file=str(file))
         raise
-
-
-class FileSink:
-    """A binary file as a place for a container; it restarts where bytes can be taken back.
-
-    Args:
-        file: open for writing, at the place where the container starts.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.start = file.tell() if can_seek(file) and _can_truncate(file) else None
-
-    def write(self, data: bytes, /) -> object:
-        return self.file.write(data)
-
-    def restart(self) -> bool:
-        if self.start is None:
-            return False
-        self.file.seek(self.start)
-        self.file.truncate()
-        return True
-
-
-def _can_truncate(file: BinaryIO) -> bool:
-    """A buffer can, and a regular file; a device such as ``/dev/null`` seeks, but keeps no length."""
-    try:
-        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-    except OSError:
-        return True

@@ -15,7 +15,7 @@ from .api import make_encoder
 from .catalog import lookup_of
 from .coders.config import TensorConfig
 from .coders.side_files import ProfileFile, WeightsFile
-from .container_files import FileSink, located, open_binary, read_at_of
+from .container_files import located, open_binary, read_at_of
 from .decoder.file_decoder import ChunkDecoder, DecodedChunk
 from .decoder.lookup import Lookup
 from .decoder.random_access import FileReader
@@ -126,12 +126,12 @@ def encode_file(
         with located(source):
             encoder = make_encoder(features, progress=progress, **options)
             if stream is not None:
-                report = encoder.encode(FileSink(stream))
+                report = encoder.encode(stream)
                 stream.flush()
             else:
                 remove_stale(Path(name))
                 with atomic_output(Path(name), force) as file:
-                    report = encoder.encode(FileSink(file))
+                    report = encoder.encode(file)
         return EncodedFile(str(source), name, report, waste(features))
     except MemoryError as err:
         raise StorageError("not enough memory", file=str(source), remedy="try a smaller --chunk") from err

@@ -73,8 +73,8 @@ class Apart:
         return mask if self.scales is None or self.levelled else mask | (self.scales.codes != 0)[:, None]
 
 
-Counting = Callable[[NDArray[Any], NDArray[np.bool_] | None], NDArray[np.bool_] | None]
-"""What is aligned of features ``[n, C]``, and which of them are apart -> which count, None for all."""
+Counting = Callable[[NDArray[Any]], NDArray[np.bool_] | None]
+"""Features ``[n, C]`` -> which of them tell how much is kept, None for all."""
 
 Separator = Callable[[NDArray[Any]], Apart]
 """Finite features ``[n, C]`` of a chunk -> what of them is coded apart."""

@@ -249,7 +249,7 @@ class LossyCoder(ABC):
             coded = self._coded(part, block, terms)
             if coded.exact is not None:
                 patched[rows] = coded.exact
-            distortion.add(part.clean, coded.error, _apart(part, coded, terms))
+            distortion.add(part.clean, coded.error, _outliers(part.clean, terms))
             blocks.append(coded)
         distortion.patched = int(np.count_nonzero(patched))
         patches = self._patches_where(patched, tokens, stored) if distortion.patched else None
@@ -376,21 +376,16 @@ class LossyCoder(ABC):
         return split(flat, shapes, stacked)
 
 
-def _apart(part: _BlockInput, coded: _CodedBlock, terms: Terms) -> Mask:
-    """Which features of a block ``[n, C]`` are outliers, that must not tell how much is kept of the rest."""
-    if terms.counting is None:
-        return None
-    scaled: Mask = None
-    if part.scales is not None and not part.levelled:
-        scaled = np.broadcast_to(part.scales.codes[:, None] != 0, part.matrix.shape)
-    counted = terms.counting(part.matrix, _either(coded.exact, scaled))
+def _outliers(features: NDArray[Any], terms: Terms) -> Mask:
+    """Which features ``[n, C]`` are outliers, that must not tell how much is kept of the rest."""
+    counted = None if terms.counting is None else terms.counting(features)
     return None if counted is None else ~counted
 
 
 def _lacking(part: _BlockInput, coded: _CodedBlock, terms: Terms) -> NDArray[np.float64]:
-    """dB that tokens lack ``[n]``, over what counts of them; 0 where none does."""
+    """dB that tokens lack ``[n]``, over what is not stored exactly; 0 where none does."""
     wanted = terms.token_snr or 0.0
-    counted = None if terms.counting is None else terms.counting(part.matrix, coded.exact)
+    counted = None if coded.exact is None else ~coded.exact
     both = (values.astype(np.float64) for values in (part.clean, coded.error))
     energy, noise = (np.square(v if counted is None else np.where(counted, v, 0)).sum(axis=1) for v in both)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .outliers import VALUE_RATIO
+from .outliers import VALUE_RATIO, mask_values
 
 __all__ = ["Counting"]
 
@@ -19,40 +19,53 @@ Mask = NDArray[np.bool_]
 class Counting:
     """The rest of a tensor, without tokens, channels (both by root mean square) and values over 100 times the median.
 
+    Values that stand for nothing, such as those of masked scores, do not count in medians either.
+
     Args:
+        masks: values that stand for nothing.
         channels: which channels are outliers ``[C]``.
         token: the largest root mean square of a token that counts.
         value: the largest magnitude that counts.
     """
 
+    masks: tuple[float, ...]
     channels: Mask
     token: float
     value: float
 
     @classmethod
-    def of(cls, sample: NDArray[Any], channels: NDArray[np.float64]) -> Counting:
-        """From tokens ``[M, C]`` and the root mean squares of channels ``[C]``; medians are of what is not 0."""
-        magnitudes = np.abs(sample).astype(np.float64)
-        tokens = np.sqrt(np.square(magnitudes).mean(axis=1)) if sample.shape[1] else np.zeros(len(sample))
-        return cls(channels > _limit(channels), _limit(tokens), _limit(magnitudes))
+    def of(cls, sample: NDArray[Any]) -> Counting:
+        """From tokens ``[M, C]``; medians are of what is not 0."""
+        masks = mask_values(sample)
+        sample = _without(sample, masks)
+        channels = _sizes(sample.T)
+        return cls(masks, channels > _limit(channels), _limit(_sizes(sample)), _limit(np.abs(sample)))
 
-    def __call__(self, features: NDArray[Any], apart: Mask | None) -> Mask | None:
-        """Which features ``[n, C]`` count; None for all.
-
-        Args:
-            features: scaled tokens divided by their scales.
-            apart: which do not count, as they are stored exactly or their tokens have scales; None for none.
-        """
-        if apart is None and not self.channels.any() and not np.abs(features).max(initial=0) > self.value:
+    def __call__(self, features: NDArray[Any]) -> Mask | None:
+        """Which features ``[n, C]`` count; None for all."""
+        largest = float(np.abs(features).max(initial=0))
+        if not self.channels.any() and largest <= min(self.value, self.token):
             return None
-        wide = features.astype(np.float64)
-        tokens = np.sqrt(np.square(wide).mean(axis=1))
-        beyond = self.channels | (tokens > self.token)[:, None] | (np.abs(wide) > self.value)
-        if apart is not None:
-            beyond |= apart
-        return None if beyond.all() else ~beyond
+        rest = _without(features, self.masks)
+        beyond = self.channels | (_sizes(rest) > self.token)[:, None] | (np.abs(features) > self.value)
+        return ~beyond if beyond.any() else None
 
 
-def _limit(magnitudes: NDArray[np.float64]) -> float:
+def _without(features: NDArray[Any], masks: tuple[float, ...]) -> NDArray[Any]:
+    """The features with zeros for values that stand for nothing."""
+    return np.where(np.isin(features, masks), features.dtype.type(0), features) if masks else features
+
+
+def _sizes(rows: NDArray[Any]) -> NDArray[np.float64]:
+    """The root mean square of every row, in whatever magnitude."""
+    if not rows.shape[1]:
+        return np.zeros(len(rows))
+    largest = np.abs(rows).max(axis=1).astype(np.float64)
+    units = np.where(largest > 0, largest, 1.0)
+    found: NDArray[np.float64] = units * np.sqrt(np.mean(np.square(rows / units[:, None]), axis=1))
+    return found
+
+
+def _limit(magnitudes: NDArray[Any]) -> float:
     present = magnitudes[magnitudes > 0]
     return VALUE_RATIO * float(np.median(present)) if present.size else np.inf

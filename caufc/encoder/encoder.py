@@ -10,12 +10,12 @@ from ..coders.config import TensorConfig
 from ..coders.side_files import ProfileFile, side_file_bytes
 from ..types import FLOATS, Progress
 from .drafting import draft_tensors
-from .file_writer import FileWriter
+from .file_writer import FileWriter, Sink
 from .goal import MEDIUM
 from .options import EncodeOptions
 from .origin import Origin
 from .prelude import container_prelude
-from .rate_control import RateControl, RestartableSink
+from .rate_control import RateControl
 from .report import Report, report_of
 from .source import Source
 from .tensor_draft import TensorDraft
@@ -54,7 +54,7 @@ class Encoder:
         self.chunk = options.chunk or _chunk_samples(source, self.numel)
         self.arch = options.arch or (profile.header.arch if profile else None)
 
-    def encode(self, sink: RestartableSink) -> Report:
+    def encode(self, sink: Sink) -> Report:
         """Write the container.
 
         Raises:

@@ -69,6 +69,11 @@ class FilePass:
         self.payload_bytes = [0] * len(self.plans)
 
     @property
+    def lossy(self) -> bool:
+        """Whether any tensor is coded with loss."""
+        return any(plan.config.codec.lossy for plan in self.plans)
+
+    @property
     def distortion(self) -> Distortion:
         """Of all tensors together."""
         return Distortion.merged(self.distortions)
@@ -105,6 +110,11 @@ class FileWriter:
         self.source, self.options, self.chunk = source, options, chunk
         self.arch, self.profile, self.advance, self.origin = arch, profile, advance, origin
         self.passes = 0
+
+    @property
+    def chunks(self) -> int:
+        """How many the file has."""
+        return -(-self.source.samples // self.chunk)
 
     def write(self, plans: Sequence[TensorPlan], setting: float, sink: Sink) -> FilePass:
         """Write a container.

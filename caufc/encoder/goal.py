@@ -48,7 +48,7 @@ class Goal:
 
     Args:
         noise: the largest mean squared error of a value, in features' units.
-        token_snr: dB that 99 % of tokens must reach.
+        token_snr: dB that 99 % of tokens must reach; never below 0, which tokens have of which nothing is kept.
     """
 
     noise: float
@@ -87,5 +87,5 @@ def goal_of(target: Target, setting: float, features: Values, units: Values, ste
         return Goal(float(squares.mean()) * 10 ** (-(target.value + spare) / 10))
     noise = np.square(step * quality_step(setting) * units.astype(np.float64)) / 12
     medium = WIDE_TOKEN_SNR if features.shape[1] >= WIDE_CHANNELS else NARROW_TOKEN_SNR
-    floor = medium - OCTAVE_DB * octaves_from_medium(setting) if by_token else -math.inf
+    floor = max(0.0, medium - OCTAVE_DB * octaves_from_medium(setting)) if by_token else -math.inf
     return Goal(float(np.minimum(squares, noise).mean()), floor)

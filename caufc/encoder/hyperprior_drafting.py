@@ -33,6 +33,7 @@ class HyperpriorDrafting(Drafting):
         arrays = {**config.arrays, **weights.weights.arrays}
         return HyperpriorDraft(
             replace(config, codec=HYPERPRIOR, parameters=(0,), arrays=arrays),
-            terms=Terms(None, limits, terms.nonfinite, outliers, separator=terms.separator if outliers else None),
+            terms=replace(terms, truncate=limits, outliers=outliers, separator=terms.separator if outliers else None),
+            survey=survey,
             warning=self._doubt(survey.channels),
         )

@@ -30,8 +30,8 @@ SPREAD_VALUES, SPREAD_FEW = 1 << 20, 1 << 13
 FEWEST_PLACES = 6
 """On shorter axes nothing is said of neighbours."""
 
-LARGEST, SMALLEST = 1e6, 1e-300
-FAR = 100.0
+LARGEST, SMALLEST = 32.0, 1e-300
+FAR = 16.0
 """Values so many times the median distance from the median count as no farther."""
 
 Box = NDArray[Any]

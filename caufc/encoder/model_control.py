@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from ..errors import OptionError
 from .file_writer import FilePass, Sink
 from .options import Target
-from .rate_control import Nowhere, RateControl, RestartableSink
+from .plan import TensorPlan
+from .rate_control import RateControl
+from .spool import Tried
 from .tensor_draft import HyperpriorDraft, TensorDraft
 
 __all__ = ["ModelRateControl"]
@@ -34,27 +36,29 @@ class ModelRateControl(RateControl):
         """How many rates the model has."""
         return 1 if self.options.weights is None else self.options.weights.weights.rates
 
-    def run(self, drafts: Sequence[TensorDraft], sink: RestartableSink) -> FilePass:
+    def run(self, drafts: Sequence[TensorDraft], sink: Sink) -> FilePass:
         if self.target.kind == "quality":
-            return self._pass(drafts, int(self.target.value * (self.rates - 1) / 100), sink)
+            rate = int(self.target.value * (self.rates - 1) / 100)
+            return self._smaller(self._try(self._plans(drafts, rate), rate), drafts).into(sink)
         if not any(isinstance(draft, HyperpriorDraft) for draft in drafts):
-            return self._judged(self._pass(drafts, 0, sink))
-        measuring = sink if sink.restart() else Nowhere()
+            return self._judged(self.writer.write(self._plans(drafts, 0), 0, sink))
         low, high = -1, self.rates
-        fitting: FilePass | None = None
-        last: FilePass | None = None
+        best: Tried | None = None
         while high - low > 1:
             middle = (low + high) // 2
-            measuring.restart()
-            last = self._pass(drafts, middle, measuring)
-            if self._fits(last):
-                low, fitting = middle, last
+            last = self._try(self._plans(drafts, middle), middle)
+            if self._fits(last.done):
+                low, best = middle, last
             else:
                 high = middle
-        if last is not None and measuring is sink and (last is fitting or (fitting is None and self.rates == 1)):
-            return self._judged(last)
-        sink.restart()
-        return self._judged(self._pass(drafts, max(low, 0), sink))
+                best = last if best is None or not self._fits(best.done) else best
+        return self._judged(self._smaller(best or self._try(self._plans(drafts, 0), 0), drafts).into(sink))
+
+    def _smaller(self, tried: Tried, drafts: Sequence[TensorDraft]) -> Tried:
+        """A pass, or the one without loss if that is smaller; a file that is to hold weights stays."""
+        weights = self.options.weights
+        held = weights is not None and self.options.embed_weights and not weights.shipped
+        return tried if held else super()._smaller(tried, drafts)
 
     def _fits(self, done: FilePass) -> bool:
         return 8 * done.bytes_out <= self.target.value * self.numel
@@ -65,5 +69,5 @@ class ModelRateControl(RateControl):
             self.warnings.append(f"{self.target.value:g} BPFP cannot be met; the lowest rate has {got:.4g} BPFP")
         return done
 
-    def _pass(self, drafts: Sequence[TensorDraft], rate: int, sink: Sink) -> FilePass:
-        return self.writer.write([draft.plan(rate, self.target) for draft in drafts], rate, sink)
+    def _plans(self, drafts: Sequence[TensorDraft], rate: int) -> list[TensorPlan]:
+        return [draft.plan(rate, self.target) for draft in drafts]

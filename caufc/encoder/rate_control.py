@@ -4,31 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
 
 from .file_writer import FilePass, FileWriter, Sink
 from .options import EncodeOptions, Target
+from .plan import TensorPlan
+from .spool import Spool, Tried
 from .tensor_draft import TensorDraft
 
-__all__ = ["Nowhere", "RateControl", "RestartableSink"]
+__all__ = ["CHUNK_BYTES", "HEADER_BYTES", "MOST_PASSES", "RateControl", "lossless_plans"]
 
+MOST_PASSES = 4
 
-class RestartableSink(Sink, Protocol):
-    """Where a container goes; one that cannot restart gets bytes only once all is decided."""
+NEAR_LOSSLESS = 0.8
+"""Files from such a share of what they take without loss, by estimate, are compared with that."""
 
-    def restart(self) -> bool:
-        """Throw away what came so far; false if that cannot be done."""
-        ...
-
-
-class Nowhere:
-    """Takes bytes and drops them: for passes that only measure, where the sink cannot restart."""
-
-    def write(self, data: bytes, /) -> object:
-        return len(data)
-
-    def restart(self) -> bool:
-        return True
+CHUNK_BYTES, HEADER_BYTES = 16, 32
+"""What a tensor's payload in a chunk, and a file, have besides, at least."""
 
 
 class RateControl(ABC):
@@ -54,5 +45,28 @@ class RateControl(ABC):
         """
 
     @abstractmethod
-    def run(self, drafts: Sequence[TensorDraft], sink: RestartableSink) -> FilePass:
-        """Write passes until the target is met; the sink holds the last one, which is returned."""
+    def run(self, drafts: Sequence[TensorDraft], sink: Sink) -> FilePass:
+        """Make passes until the target is met; the sink gets the one that is returned."""
+
+    def _try(self, plans: Sequence[TensorPlan], setting: float) -> Tried:
+        """A pass that is kept aside."""
+        spool = Spool()
+        return Tried(self.writer.write(plans, setting, spool), spool)
+
+    def _smaller(self, tried: Tried, drafts: Sequence[TensorDraft]) -> Tried:
+        """A pass, or the one without loss if that is smaller."""
+        lossless = lossless_plans(drafts)
+        if not lossless or not tried.done.lossy or not self._is_near_lossless(tried.done.bytes_out, lossless):
+            return tried
+        return min(self._try(lossless, 0.0), tried, key=lambda one: one.done.bytes_out)
+
+    def _is_near_lossless(self, size: float, lossless: Sequence[TensorPlan]) -> bool:
+        """Whether a file of so many bytes may be larger than the one without loss."""
+        overhead = self.writer.chunks * len(lossless) * CHUNK_BYTES + HEADER_BYTES
+        return size >= NEAR_LOSSLESS * (overhead + sum(plan.expected for plan in lossless))
+
+
+def lossless_plans(drafts: Sequence[TensorDraft]) -> list[TensorPlan]:
+    """Plans without loss; none where some tensor must not be so."""
+    plans = [draft.lossless() for draft in drafts]
+    return [plan for plan in plans if plan is not None] if None not in plans else []

@@ -1,8 +1,12 @@
-"""The search for the quality that a rate allows: by a model on samples first, corrected by what passes measure."""
+"""The search for the file that a rate allows: plans by a model on samples first, then other steps in these plans.
+
+New plans make the bytes jump, as tables, classes and quantiser are chosen anew; in plans that stay they move smoothly.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from .root import place_of
 
@@ -14,8 +18,8 @@ RATE_TOLERANCE, RATE_BYTES = 0.02, 64
 AIM = 0.5
 """Where in that range a search aims, from the rate on."""
 
-LOWEST, HIGHEST = -200.0, 300.0
-"""Qualities among which a rate is looked for."""
+LOWEST, HIGHEST = -200.0, 210.0
+"""Qualities among which a rate is looked for; beyond, indices would be too large."""
 
 MODEL_STEPS = 16
 MODEL_SHARE = 0.1
@@ -26,12 +30,18 @@ OCTAVE_QUALITIES = 16.0
 """Qualities by which a file of a typical rate doubles."""
 
 FAR = 1.12
-"""Files so many times too large or small need new plans."""
+"""Files so many times too large or small get new plans once."""
+
+PLANS = 2
+"""How often plans are made."""
 
 SHARE_PER_OCTAVE = 0.5
 """The share of a file of a low rate that steps of twice the size save; at high rates it is a bit per value."""
 
-LONGEST = 1.0
+FLATTER = 1.4
+"""So many times farther than a line through two files says: the coarser steps are, the less they save."""
+
+LONGEST = 2.0
 """Octaves of steps between two files at most."""
 
 SMALL_BYTES = 2048
@@ -41,24 +51,30 @@ NEAREST = 0.02
 """Qualities that are the same for a search."""
 
 
+@dataclass
+class _Family:
+    """Files of the same plans with several steps: octaves of their steps, and bytes."""
+
+    setting: float
+    files: list[tuple[float, int]] = field(default_factory=list)
+
+
 class RateSearch:
-    """Finds the highest quality whose file has at most so many bytes.
+    """Finds the file with the finest steps that has at most so many bytes.
 
     Args:
         wanted: bytes.
+        numel: values of the file.
         expected: bytes at a quality by a model, rising.
     """
 
-    def __init__(self, wanted: float, expected: Callable[[float], float]) -> None:
-        self.wanted, self.expected = wanted, expected
+    def __init__(self, wanted: float, numel: int, expected: Callable[[float], float]) -> None:
+        self.wanted, self.numel, self.expected = wanted, numel, expected
         self.known: dict[float, float] = {}
-        self.tried: list[tuple[float, float]] = []
-        self.octave = 0.0
+        self.families: list[_Family] = []
         self.tolerance = max(RATE_TOLERANCE * wanted, RATE_BYTES)
         self.aim = wanted - AIM * self.tolerance
-        self.low: tuple[float, float] | None = None
-        self.high: tuple[float, float] | None = None
-        self.setting = self._solved(self.aim)
+        self.setting, self.family, self.octave = self._solved(self.aim), 0, 0.0
 
     def better(self, found: float, best: float) -> bool:
         """Whether a file's bytes are nearer to what is wanted than the best file's so far."""
@@ -66,55 +82,61 @@ class RateSearch:
             return found < best
         return best < found <= self.wanted
 
-    def record(self, found: float) -> bool:
-        """Take the bytes of a file at :attr:`setting` and move on; true when the search is over."""
+    def record(self, found: int) -> bool:
+        """Take the bytes of the file that was due and say what is next; true when the search is over.
+
+        Next are the plans of :attr:`family`, made for the quality :attr:`setting`, with steps that are coarser by
+        :attr:`octave`.
+        """
+        if self.family == len(self.families):
+            self.families.append(_Family(self.setting))
+        self.families[self.family].files.append((self.octave, found))
         if self.wanted - self.tolerance <= found <= self.wanted:
             return True
-        here = (self.setting, found)
-        if found <= self.wanted:
-            self.low = here if self.low is None else max(self.low, here)
-        else:
-            self.high = here if self.high is None else min(self.high, here)
-        before, self.setting = self.setting, self._next(found)
-        return abs(self.setting - before) < NEAREST or not LOWEST < self.setting < HIGHEST
+        if self.setting <= LOWEST and found > self.wanted:
+            return True
+        if len(self.families) < PLANS and not 1 / FAR <= found / self.aim <= FAR and self._plan_anew(found):
+            return False
+        self.family = min(range(len(self.families)), key=lambda number: self._distance(self.families[number]))
+        family = self.families[self.family]
+        self.setting, self.octave = family.setting, self._octave(family)
+        return any(abs(self.octave - tried) * OCTAVE_QUALITIES < NEAREST for tried, _ in family.files)
 
-    def fine_factor(self, found: float, numel: int) -> float | None:
-        """How many times larger steps meet the rate with plans that stay; None where new plans are due.
+    def _plan_anew(self, found: float) -> bool:
+        """Whether new plans may have what is wanted, by the model corrected by its error here."""
+        setting = self._solved(self._corrected(found, self._expected(self.setting)))
+        if abs(setting - self.setting) < NEAREST:
+            return False
+        self.setting, self.family, self.octave = setting, len(self.families), 0.0
+        return True
 
-        New plans make the rate jump, as tables and costs are chosen anew; with plans that stay it moves smoothly.
+    def _distance(self, family: _Family) -> float:
+        """How many times too large or small the nearest file is; files that are too large are nearer."""
+        ratios = [found / self.aim for _, found in family.files]
+        return min(ratio if ratio >= 1 else FAR / ratio for ratio in ratios)
 
-        Args:
-            found: bytes with the plans as they are.
-            numel: values of the file.
-        """
-        if not 1 / FAR <= found / self.aim <= FAR:
-            self.tried.clear()
-            return None
-        self.tried.append((self.octave, found))
-        ahead = (found - self.aim) / self._per_octave(numel)
-        ahead = min(LONGEST, max(-LONGEST, ahead))
-        self.octave += ahead
-        return float(2.0**ahead)
+    def _octave(self, family: _Family) -> float:
+        """Where files of the same plans have what is wanted."""
+        above = max((file for file in family.files if file[1] > self.wanted), default=None)
+        below = min((file for file in family.files if file[1] <= self.wanted), default=None)
+        if above is not None and below is not None:
+            (fine, most), (coarse, least) = above, below
+            if fine < coarse:
+                return fine + (coarse - fine) * min(0.95, max(0.05, (most - self.aim) / max(most - least, 1e-9)))
+        octave, found = above or below or family.files[-1]
+        ahead = (found - self.aim) / self._per_octave(family, found)
+        if found > self.wanted and len(family.files) > 1:
+            ahead *= FLATTER
+        return octave + min(LONGEST, max(-LONGEST, ahead))
 
-    def _per_octave(self, numel: int) -> float:
-        """Bytes that steps of twice the size save: what the last two files say, or about."""
-        octave, found = self.tried[-1]
-        guess = min(numel / 8, found * SHARE_PER_OCTAVE)
-        if len(self.tried) < 2 or self.tried[-2][0] == octave:
+    def _per_octave(self, family: _Family, found: float) -> float:
+        """Bytes that steps of twice the size save: what two files say, or about."""
+        guess = max(1.0, min(self.numel / 8, found * SHARE_PER_OCTAVE))
+        if len(family.files) < 2:
             return guess
-        before, had = self.tried[-2]
-        return min(4 * guess, max(guess / 4, (had - found) / (octave - before)))
-
-    def _next(self, found: float) -> float:
-        """Where the model, corrected by its error here, has what is wanted; between the nearest on both sides."""
-        expected = self._expected(self.setting)
-        setting = self._solved(self._corrected(found, expected))
-        if self.low is None or self.high is None:
-            return setting
-        (low, below), (high, above) = self.low, self.high
-        if low < setting < high:
-            return setting
-        return low + (high - low) * min(0.9, max(0.1, (self.aim - below) / max(above - below, 1e-9)))
+        (first, most), (last, least) = sorted(family.files)[:: len(family.files) - 1]
+        slope = (most - least) / (last - first) if last > first else guess
+        return min(4 * guess, max(guess / 4, slope))
 
     def _corrected(self, found: float, expected: float) -> float:
         """What the model should say where a file has what is wanted: errors of small files are headers."""

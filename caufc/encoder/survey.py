@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,7 +51,8 @@ class TensorSurvey:
             it: scaled tokens are divided by their scales, exact values stand at their channel's centre.
         geometry: of the sample.
         separator: finds what is apart; None where nothing may be.
-        apart: which values of the sample do not tell how much is kept of the rest ``[M, C]``; None for none.
+        counting: which features tell how much is kept of the tensor.
+        apart: which values of the sample do not ``[M, C]``, or are coded apart from the rest; None for none.
         exact_bytes: what values take in the whole file that are stored exactly, about.
         groups: of channels.
         total: number of tokens in the file.
@@ -63,6 +63,7 @@ class TensorSurvey:
     statistics: ChannelStatistics
     sample: NDArray[Any]
     geometry: Geometry
+    counting: Counting
     separator: OutlierSeparator | None = None
     apart: NDArray[np.bool_] | None = None
     exact_bytes: float = 0.0
@@ -94,13 +95,6 @@ class TensorSurvey:
         if scales is None:
             return self
         return replace(self, sample=scales.divide(self.sample), separator=separator)
-
-    @cached_property
-    def counting(self) -> Counting:
-        """Which features tell how much is kept of the tensor."""
-        rows, _ = thinned_rows(self.geometry, self.channels, COUNTED_VALUES)
-        statistics = self.statistics
-        return Counting.of(self.sample[rows], np.sqrt(statistics.deviation**2 + statistics.mean**2))
 
     @property
     def scale(self) -> float:
@@ -158,6 +152,7 @@ def survey_tensor(
     groups = max(1, aligner.groups(tensor.shape(0))) if source.samples else 1
     statistics, total, clipped, exact_bytes = ChannelStatistics(channels), 0, 0, 0.0
     parts: list[NDArray[Any]] = []
+    wholes: list[NDArray[Any]] = []
     masks: list[NDArray[np.bool_]] = []
     grids: list[tuple[int, ...]] = []
     stride = _stride(source, tensor, budget)
@@ -173,20 +168,42 @@ def survey_tensor(
         apart = Apart() if separator is None else separator(matrix)
         if apart.values is not None:
             exact_bytes += len(Patches.where(apart.values.ravel(), matrix.ravel()).to_bytes())
-        matrix = apart.rest(matrix)
+        whole, matrix = matrix, apart.rest(matrix)
         statistics.add(matrix)
         picked = range(-start % stride, stop - start, stride)
         grids += [tokens.grids[number] for number in picked]
         parts.append(_picked(matrix, tokens, layout.special, picked))
+        wholes.append(parts[-1] if whole is matrix else _picked(whole, tokens, layout.special, picked))
         masks.append(_picked(apart.uncounted(matrix), tokens, layout.special, picked))
         total += len(matrix)
         progress(matrix.size)
-    sample = np.concatenate(parts) if parts else np.empty((0, channels), np.float32)
-    beyond = None
-    if any(mask.any() for mask in masks):
-        beyond = np.concatenate([np.broadcast_to(mask, part.shape) for mask, part in zip(masks, parts, strict=True)])
-    geometry = Geometry(tuple(grids), layout.special)
-    return TensorSurvey(channels, statistics, sample, geometry, separator, beyond, exact_bytes, groups, total, clipped)
+    sample, geometry = _joined(parts, channels), Geometry(tuple(grids), layout.special)
+    counting = _counting(_joined(wholes, channels), geometry)
+    beyond = _uncounted(counting, wholes, masks)
+    return TensorSurvey(
+        channels, statistics, sample, geometry, counting, separator, beyond, exact_bytes, groups, total, clipped
+    )
+
+
+def _joined(parts: Sequence[NDArray[Any]], channels: int) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else np.empty((0, channels), np.float32)
+
+
+def _counting(sample: NDArray[Any], geometry: Geometry) -> Counting:
+    """What counts, from tokens ``[M, C]`` of whole samples."""
+    rows, _ = thinned_rows(geometry, sample.shape[1], COUNTED_VALUES)
+    return Counting.of(sample if len(rows) == len(sample) else sample[rows])
+
+
+def _uncounted(
+    counting: Counting, wholes: Sequence[NDArray[Any]], masks: Sequence[NDArray[np.bool_]]
+) -> NDArray[np.bool_] | None:
+    """Which values do not count, or are coded apart; None for none."""
+    found = []
+    for whole, mask in zip(wholes, masks, strict=True):
+        counted = counting(whole)
+        found.append(np.broadcast_to(mask, whole.shape) if counted is None else mask | ~counted)
+    return np.concatenate(found) if any(part.any() for part in found) else None
 
 
 def is_sparse(matrix: NDArray[Any]) -> bool:

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from ..coders.base import Terms
 from ..coders.config import TensorConfig
+from ..coders.registry import LOSSLESS
+from .compare import lossless_bytes
 from .options import Target
 from .plan import TensorPlan
+from .survey import TensorSurvey
 
-__all__ = ["HyperpriorDraft", "TensorDraft"]
+__all__ = ["HyperpriorDraft", "TensorDraft", "without_loss"]
 
 
 @dataclass(frozen=True)
@@ -37,14 +40,37 @@ class TensorDraft:
         """
         return self._planned(self.config, self.terms)
 
+    def lossless(self) -> TensorPlan | None:
+        """The plan without loss; None where some is wanted."""
+        return self._planned(self.config, self.terms)
+
     def _planned(self, config: TensorConfig, terms: Terms, expected: float = 0.0) -> TensorPlan:
         return TensorPlan(config, terms, self.layout_reason, self.warning, expected)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HyperpriorDraft(TensorDraft):
-    """How the learned codec will code a tensor: the rate is open."""
+    """How the learned codec will code a tensor: the rate is open.
+
+    Args:
+        survey: of the tensor.
+    """
+
+    survey: TensorSurvey
 
     def plan(self, setting: float, target: Target) -> TensorPlan:  # noqa: ARG002
         """With the rate of that number."""
         return self._planned(replace(self.config, parameters=(int(setting),)), self.terms)
+
+    def lossless(self) -> TensorPlan | None:
+        """The plan without loss; None where values beyond a range are to be lost."""
+        if not self.terms.outliers:
+            return None
+        terms = replace(self.terms, separator=None, truncate=None)
+        expected = lossless_bytes(self.survey, self.config.dtype)
+        return self._planned(without_loss(self.config), terms, expected)
+
+
+def without_loss(config: TensorConfig) -> TensorConfig:
+    """A tensor's configuration with the lossless codec."""
+    return replace(config, codec=LOSSLESS, alignment=None, parameters=(), arrays={})

@@ -15,7 +15,6 @@ from ..codec.transform.codec import TransformCodec
 from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
 from ..coders.config import TensorConfig
-from ..coders.registry import LOSSLESS
 from .compare import broken_values, lossless_bytes
 from .goal import Goal, goal_of, quality_step
 from .options import Target
@@ -31,7 +30,7 @@ from .sample_plan import (
     section_cost,
 )
 from .survey import TensorSurvey
-from .tensor_draft import TensorDraft
+from .tensor_draft import TensorDraft, without_loss
 from .thinning import thinned_rows
 from .trial import Trial
 
@@ -87,7 +86,7 @@ class TransformDraft(TensorDraft):
         expected = made.bits * self.survey.scale / 8 + section_cost({**self.config.arrays, **made.sections})
         expected += self._exact_bytes(target)
         if self.may_be_lossless and expected >= self.lossless_bytes:
-            return self.lossless()
+            return self._lossless()
         config = self._with(made, gain)
         return self._planned(config, replace(self.terms, quantizer=made.quantizer), expected)
 
@@ -101,11 +100,13 @@ class TransformDraft(TensorDraft):
         )
         return min(lossy, self.lossless_bytes) if self.may_be_lossless else lossy
 
-    def lossless(self) -> TensorPlan:
-        """The plan of the tensor without loss."""
-        config = replace(self.config, codec=LOSSLESS, alignment=None, parameters=(), arrays={})
+    def lossless(self) -> TensorPlan | None:
+        """The plan without loss; None where some is wanted."""
+        return self._lossless() if self.may_be_lossless else None
+
+    def _lossless(self) -> TensorPlan:
         terms = replace(self.terms, separator=None, quantizer=None)
-        return self._planned(config, terms, self.lossless_bytes)
+        return self._planned(without_loss(self.config), terms, self.lossless_bytes)
 
     @property
     def may_be_lossless(self) -> bool:
@@ -180,7 +181,7 @@ class TransformDraft(TensorDraft):
         survey = self.survey
         rows, geometry = thinned_rows(survey.geometry, survey.channels, THIN_VALUES)
         features = survey.sample if len(rows) == len(survey.sample) else survey.sample[rows]
-        counted = survey.counting(features, None if survey.apart is None else survey.apart[rows])
+        counted = None if survey.apart is None else ~survey.apart[rows]
         return Trial.of(self.codec, self.aligner, features, counted, geometry, self.config.dtype, GAIN_SHARE)
 
     @property

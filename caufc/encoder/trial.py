@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,16 @@ NEAR = 0.03
 MOST_TRIALS = 12
 OCTAVES = (-60.0, 60.0)
 """Octaves of gains that are tried."""
+
+FINER = 10.0
+"""Octaves below the gain where a search begins that are tried: what is not met there is beyond the arithmetic."""
+
+FEW_VALUES = 1 << 12
+GRID, MOST_GRID = 8, 64
+"""Samples of so few values have gains of a grid, so many per octave; and so many are tried."""
+
+GRID_SLACK = 0.1
+"""Places by which a gain of the grid may be above what all tokens together allow."""
 
 OCTAVE_DB = 20 * math.log10(2)
 
@@ -82,13 +92,29 @@ class Trial:
         """The largest gain that meets a goal, about; ``gain`` is where to begin."""
         if not self.features.size or not goal.noise > 0:
             return gain
+        if goal.token_snr > -math.inf and self.features.size <= FEW_VALUES:
+            return self._gain_by_grid(goal, kind, self._gain_for(replace(goal, token_snr=-math.inf), kind, gain))
+        return self._gain_for(goal, kind, gain)
+
+    def _gain_by_grid(self, goal: Goal, kind: QuantizerKind, most: float) -> float:
+        """The largest gain of a grid, below another, that meets a goal.
+
+        The worst of few tokens moves by leaps. Gains of a grid, from the largest on, never grow with the goal.
+        """
+        last = math.floor(GRID * math.log2(most) + GRID_SLACK)
+        for place in range(last, last - MOST_GRID, -1):
+            if self._spare(goal, kind, 2.0 ** (place / GRID)) >= -NEAR:
+                break
+        return float(2.0 ** (place / GRID))
+
+    def _gain_for(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:
         place = place_of(
             lambda octave: -self._spare(goal, kind, 2.0**octave),
             NEAR,
             first=math.log2(gain),
             slope=OCTAVE_DB,
             near=2 * NEAR,
-            bounds=OCTAVES,
+            bounds=(max(OCTAVES[0], math.log2(gain) - FINER), OCTAVES[1]),
             most=MOST_TRIALS,
         )
         return float(2.0**place)

@@ -193,12 +193,30 @@ def test_a_place_out_of_reach_is_the_nearest(wanted: float, end: float) -> None:
 
 def test_a_rate_is_met_although_the_model_is_wrong() -> None:
     """A model that misses a third of the bytes is mended by what a file takes."""
-    search = RateSearch(10_000, lambda quality: 200 * max(quality, 0))
+    search = RateSearch(10_000, 50_000, lambda quality: 200 * max(quality, 0))
+
+    def size() -> int:
+        return round(300 * (search.setting - 8 * search.octave))
+
     passes = 0
-    while not search.record(300 * search.setting) and passes < 9:
+    while not search.record(size()) and passes < 9:
         passes += 1
     assert passes <= 3
-    assert 9_800 <= 300 * search.setting <= 10_000
+    assert 9_800 <= size() <= 10_000
+
+
+def test_a_rate_is_met_where_files_jump() -> None:
+    """Between two qualities that differ by nothing, other steps in the plans of one of them fill the gap."""
+    search = RateSearch(10_000, 50_000, lambda quality: 14_000 if quality > 40 else 4_000)
+
+    def size() -> int:
+        return round((14_000 if search.setting > 40 else 4_000) * 2 ** (-0.6 * search.octave))
+
+    passes = 1
+    while not search.record(size()):
+        passes += 1
+    assert passes <= 4
+    assert 9_800 <= size() <= 10_000
 
 
 def test_points_that_keep_energy_cost_bytes_at_equal_error(minilm: Any, monkeypatch: pytest.MonkeyPatch) -> None:

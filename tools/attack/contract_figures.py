@@ -2,7 +2,8 @@
 
 Written from the design's words and nothing of the encoder: **SNR** is 10 log10 of the sum of squares over the sum of
 squared errors. **Outliers** are tokens and channels (by root mean square) and values over 100 times the median of those
-that are not zero; each of the three is taken from the whole matrix.
+that are not zero; each of the three is taken from the whole matrix. **Masks** are set aside before: the lowest or
+highest value where it comes more than once and is over 100 times the median of the others.
 
 Matrices are ``[N, C]``, tokens x channels, in float64; errors are restored minus original values. Sums are scaled, so
 that neither 1e-300 nor 1e300 leaves the range of float64. A restored value that is not finite is an infinite error.
@@ -32,9 +33,23 @@ def is_rest(matrix: Matrix) -> Mask:
     """What remains of a matrix when outliers are set aside ``[N, C]``."""
     if not matrix.size:
         return np.ones(matrix.shape, bool)
+    masks = _masks(matrix)
+    matrix = np.where(masks, 0.0, matrix)
     tokens, channels = _outlying(_rms(matrix)), _outlying(_rms(matrix.T))
-    rest: Mask = ~(tokens[:, None] | channels[None] | _outlying(np.abs(matrix)))
+    rest: Mask = ~(masks | tokens[:, None] | channels[None] | _outlying(np.abs(matrix)))
     return rest
+
+
+def _masks(matrix: Matrix) -> Mask:
+    """Where values stand for nothing ``[N, C]``, as those of masked scores do."""
+    found = np.zeros(matrix.shape, bool)
+    for end in (np.min, np.max, np.min, np.max):
+        rest = matrix[~found]
+        value = end(rest, initial=math.inf if end is np.min else -math.inf)
+        others = np.abs(rest[(rest != value) & (rest != 0)])
+        if np.count_nonzero(rest == value) > 1 and others.size and abs(value) / OUTLIER_RATIO > np.median(others):
+            found |= matrix == value
+    return found
 
 
 def snr_db(original: NDArray[Any], error: NDArray[Any]) -> float:

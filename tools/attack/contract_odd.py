@@ -116,7 +116,7 @@ def _invalid(rng: Rng) -> Odd:
     way = int(rng.integers(8))
     if way == 0:
         array[1, 2] = rng.choice((np.nan, np.inf))
-        return Odd("NaN or Inf", array, options={"nonfinite": "error"}, valid=False)
+        return Odd("NaN or Inf", array, control={}, options={"nonfinite": "error"}, valid=False)
     if way == 1:
         return Odd("complex", array.astype(np.complex64), valid=False)
     if way == 2:

@@ -162,12 +162,13 @@ def _change_for_others_db(found: Outcome) -> tuple[float, float] | None:
 
 
 def warns(found: Outcome) -> Misses:
-    """What falls under 10 dB at medium or better is a warning."""
-    quality = _quality(found)
-    if quality is None or quality < 50 or found.coded is None or found.coded.report.warnings:
+    """What falls under 10 dB at medium or better, outliers set aside, is a warning, unless tokens are not read."""
+    quality, unread = _quality(found), "reads" in found.case.options
+    if quality is None or quality < 50 or found.coded is None or found.coded.report.warnings or unread:
         yield None
         return
     for pair in found.pairs:
-        levels = snr_db(pair.values, pair.error), worst_token_snr_db(pair.values, pair.error)
+        rest = is_rest(pair.values)
+        levels = snr_db(pair.values[rest], pair.error[rest]), _rest_token_snr_db(pair)
         if min(levels) < WARNED_SNR:
             yield f"'{pair.name}': {levels[0]:.2f} dB, worst tokens {levels[1]:.2f}, and no warning"
