@@ -17,9 +17,10 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Counting:
-    """The rest of a tensor, without tokens, channels (both by root mean square) and values over 100 times the median.
+    """The rest of a tensor: without values over 100 times the median, then without such tokens and channels.
 
-    Values that stand for nothing, such as those of masked scores, do not count in medians either.
+    These are told by their root mean square over what remains. Values that stand for nothing, such as those of masked
+    scores, count nowhere.
 
     Args:
         masks: values that stand for nothing.
@@ -38,22 +39,30 @@ class Counting:
         """From tokens ``[M, C]``; medians are of what is not 0."""
         masks = mask_values(sample)
         sample = _without(sample, masks)
+        value = _limit(np.abs(sample))
+        sample = _within(sample, value)
         channels = _sizes(sample.T)
-        return cls(masks, channels > _limit(channels), _limit(_sizes(sample)), _limit(np.abs(sample)))
+        return cls(masks, channels > _limit(channels), _limit(_sizes(sample)), value)
 
     def __call__(self, features: NDArray[Any]) -> Mask | None:
         """Which features ``[n, C]`` count; None for all."""
         largest = float(np.abs(features).max(initial=0))
         if not self.channels.any() and largest <= min(self.value, self.token):
             return None
-        rest = _without(features, self.masks)
-        beyond = self.channels | (_sizes(rest) > self.token)[:, None] | (np.abs(features) > self.value)
+        rest = _within(_without(features, self.masks), self.value)
+        beyond = self.channels | (_sizes(rest) > self.token)[:, None] | ((rest == 0) & (features != 0))
         return ~beyond if beyond.any() else None
 
 
 def _without(features: NDArray[Any], masks: tuple[float, ...]) -> NDArray[Any]:
     """The features with zeros for values that stand for nothing."""
     return np.where(np.isin(features, masks), features.dtype.type(0), features) if masks else features
+
+
+def _within(features: NDArray[Any], most: float) -> NDArray[Any]:
+    """The features with zeros for larger ones."""
+    beyond = np.abs(features) > most
+    return np.where(beyond, features.dtype.type(0), features) if beyond.any() else features
 
 
 def _sizes(rows: NDArray[Any]) -> NDArray[np.float64]:

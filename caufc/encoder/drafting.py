@@ -145,6 +145,7 @@ class Drafting(ABC):
             separated=self.target.kind != "max_error",
             levelled=self._levelled(layout),
             by_token=self.target.by_token,
+            scaled=self.scales_channels,
             progress=advance,
         )
         if self.target.kind != "max_error" and not survey.statistics.moderate:
@@ -152,6 +153,9 @@ class Drafting(ABC):
             return TensorDraft(base, reason, warning="" if survey.constant else wide)
         terms = replace(terms, separator=survey.separator, counting=survey.counting)
         return replace(self._with_loss(base, survey, terms), layout_reason=reason)
+
+    scales_channels = True
+    """Whether alignment gives large channels scales of their own."""
 
     @abstractmethod
     def _with_loss(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TensorDraft:

@@ -1,7 +1,8 @@
 """Goals: how much of a tensor a rate control wants kept, told in features, whatever transforms and quantiser do it.
 
 A quality stands for a step, and a step for a noise level: what rounding aligned values to it would cost, or less where
-values are smaller than the noise. So quality means the same for few channels and for many, and never falls as it rises.
+values are smaller than the noise; and for what each token keeps. So quality means the same for few channels and for
+many, and never falls as it rises.
 """
 
 from __future__ import annotations
@@ -15,11 +16,24 @@ from numpy.typing import NDArray
 
 from .options import Target
 
-__all__ = ["MEDIUM", "MEDIUM_SNR", "WIDE_TOKEN_SNR", "Goal", "goal_of", "quality_of_step", "quality_step"]
+__all__ = [
+    "MEDIUM",
+    "MEDIUM_SNR",
+    "WIDE_TOKEN_SNR",
+    "Goal",
+    "grid_quality",
+    "quality_goal",
+    "quality_of_step",
+    "quality_step",
+    "snr_goal",
+]
 
 QUALITY_OCTAVE = 8.0
 MEDIUM = 50.0
 """Steps double every 8 qualities below medium, and halve above."""
+
+GRID = 4.0
+"""Qualities that differ by less mean the same to tensors of few values."""
 
 MEDIUM_SNR = 25.0
 """dB that dense features have at medium quality, about."""
@@ -48,21 +62,24 @@ class Goal:
 
     Args:
         noise: the largest mean squared error of a value, in features' units.
-        token_snr: dB that 99 % of tokens must reach; never below 0, which tokens have of which nothing is kept.
+        token_snr: dB that 99 % of tokens must reach.
     """
 
     noise: float
     token_snr: float = -math.inf
 
 
-def octaves_from_medium(quality: float) -> float:
-    """By how many octaves steps are coarser than at medium quality."""
-    return (MEDIUM - quality) / QUALITY_OCTAVE
-
-
 def quality_step(quality: float) -> float:
     """The step of a quality, in steps at medium."""
-    return float(2.0 ** octaves_from_medium(quality))
+    return float(2.0 ** ((MEDIUM - quality) / QUALITY_OCTAVE))
+
+
+def grid_quality(quality: float) -> float:
+    """The next quality from this one on that is whole grid distances from medium: for tensors of few values.
+
+    Of these, steps that differ by little keep more or less as chance has it.
+    """
+    return MEDIUM + GRID * math.ceil((quality - MEDIUM) / GRID)
 
 
 def quality_of_step(step: float) -> float:
@@ -70,22 +87,30 @@ def quality_of_step(step: float) -> float:
     return MEDIUM - QUALITY_OCTAVE * math.log2(step)
 
 
-def goal_of(target: Target, setting: float, features: Values, units: Values, step: float, *, by_token: bool) -> Goal:
-    """The goal of a tensor.
+def snr_goal(target: Target, features: Values) -> Goal:
+    """The goal of a tensor that is to have an SNR, as a whole or in every token.
 
     Args:
         target: the rate control.
-        setting: the quality, where the target is one or looks for one.
+        features: that count ``[n, C]``; those that do not are 0.
+    """
+    spare = TOKEN_SPARE if target.by_token else SNR_SPARE
+    return Goal(float(np.square(features, dtype=np.float64).mean()) * 10 ** (-(target.value + spare) / 10))
+
+
+def quality_goal(quality: float, features: Values, units: Values, step: float, *, by_token: bool) -> Goal:
+    """The goal of a tensor at a quality.
+
+    Args:
+        quality: 0 to 100, and beyond where a rate is looked for.
         features: that count ``[n, C]``; those that do not are 0.
         units: features' units per aligned unit, broadcastable.
         step: at medium quality, in aligned units.
         by_token: whether each token counts, and not only all together.
     """
-    squares = np.square(features.astype(np.float64))
-    if target.kind == "snr":
-        spare = TOKEN_SPARE if target.by_token else SNR_SPARE
-        return Goal(float(squares.mean()) * 10 ** (-(target.value + spare) / 10))
-    noise = np.square(step * quality_step(setting) * units.astype(np.float64)) / 12
+    squares = np.square(features, dtype=np.float64)
+    octaves = math.log2(quality_step(quality))
+    noise = np.square(2.0**octaves * step * units.astype(np.float64)) / 12
     medium = WIDE_TOKEN_SNR if features.shape[1] >= WIDE_CHANNELS else NARROW_TOKEN_SNR
-    floor = max(0.0, medium - OCTAVE_DB * octaves_from_medium(setting)) if by_token else -math.inf
+    floor = medium - OCTAVE_DB * octaves if by_token else -math.inf
     return Goal(float(np.minimum(squares, noise).mean()), floor)

@@ -20,6 +20,8 @@ __all__ = ["HyperpriorDrafting"]
 class HyperpriorDrafting(Drafting):
     """Chooses for the learned codec."""
 
+    scales_channels = False
+
     def _with_loss(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TensorDraft:
         weights = self.file.weights
         if weights is None:

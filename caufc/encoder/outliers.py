@@ -32,6 +32,9 @@ TINIEST = 1e-300
 SINK_SHARE = 0.1
 """Tokens that are sinks, of all tokens, at most."""
 
+SINK_CHANNELS = 64
+"""Channels that tokens of language models have at least."""
+
 CENTRED_TOKENS = 8
 """With fewer tokens, a channel's median says nothing; all channels then count as alike."""
 
@@ -130,7 +133,8 @@ class Typical:
         near = int(np.count_nonzero(ordinary > TAIL_RATIO)) - apart
         heavy = near > apart > TAIL_SHARE * ordinary.size
         holding = int(np.count_nonzero((ratios > VALUE_RATIO).any(axis=1)))
-        sinks = not heavy and not self.masks and 0 < holding <= SINK_SHARE * len(ratios)
+        wide = ratios.shape[1] >= SINK_CHANNELS
+        sinks = wide and not heavy and not self.masks and 0 < holding <= SINK_SHARE * len(ratios)
         return HEAVY_RATIO if heavy else VALUE_RATIO, sinks
 
 

@@ -33,13 +33,16 @@ FAR = 1.12
 """Files so many times too large or small get new plans once."""
 
 PLANS = 2
-"""How often plans are made."""
+"""How often plans are made, and once more where steps alone do not help."""
 
 SHARE_PER_OCTAVE = 0.5
 """The share of a file of a low rate that steps of twice the size save; at high rates it is a bit per value."""
 
-FLATTER = 1.4
+FLATTER = 1.2
 """So many times farther than a line through two files says: the coarser steps are, the less they save."""
+
+STALLED = 0.4
+"""Files that move by less than this share of what is expected need new plans."""
 
 LONGEST = 2.0
 """Octaves of steps between two files at most."""
@@ -95,17 +98,31 @@ class RateSearch:
             return True
         if self.setting <= LOWEST and found > self.wanted:
             return True
-        if len(self.families) < PLANS and not 1 / FAR <= found / self.aim <= FAR and self._plan_anew(found):
+        if self._plans_are_due(found) and self._plan_anew():
             return False
         self.family = min(range(len(self.families)), key=lambda number: self._distance(self.families[number]))
         family = self.families[self.family]
         self.setting, self.octave = family.setting, self._octave(family)
         return any(abs(self.octave - tried) * OCTAVE_QUALITIES < NEAREST for tried, _ in family.files)
 
-    def _plan_anew(self, found: float) -> bool:
+    def _plans_are_due(self, found: float) -> bool:
+        """Whether plans are far from what is wanted, or tables that stay no longer suit the steps."""
+        family = self.families[self.family]
+        if len(family.files) == 1:
+            return len(self.families) < PLANS and not 1 / FAR <= found / self.aim <= FAR
+        moved = abs(found - family.files[-2][1])
+        octaves = abs(self.octave - family.files[-2][0])
+        return len(self.families) <= PLANS and moved < STALLED * octaves * self._guess(found)
+
+    def _plan_anew(self) -> bool:
         """Whether new plans may have what is wanted, by the model corrected by its error here."""
-        setting = self._solved(self._corrected(found, self._expected(self.setting)))
-        if abs(setting - self.setting) < NEAREST:
+        family = self.families[self.family]
+        wanted = self._corrected(family.files[0][1], self._expected(family.setting))
+        setting = self._solved(wanted)
+        if any(abs(setting - tried.setting) < NEAREST for tried in self.families):
+            beyond = [place for place, size in self.known.items() if size > wanted and place > setting]
+            setting = min(beyond, default=setting)
+        if any(setting == tried.setting for tried in self.families):
             return False
         self.setting, self.family, self.octave = setting, len(self.families), 0.0
         return True
@@ -131,12 +148,15 @@ class RateSearch:
 
     def _per_octave(self, family: _Family, found: float) -> float:
         """Bytes that steps of twice the size save: what two files say, or about."""
-        guess = max(1.0, min(self.numel / 8, found * SHARE_PER_OCTAVE))
+        guess = self._guess(found)
         if len(family.files) < 2:
             return guess
         (first, most), (last, least) = sorted(family.files)[:: len(family.files) - 1]
         slope = (most - least) / (last - first) if last > first else guess
         return min(4 * guess, max(guess / 4, slope))
+
+    def _guess(self, found: float) -> float:
+        return max(1.0, min(self.numel / 8, found * SHARE_PER_OCTAVE))
 
     def _corrected(self, found: float, expected: float) -> float:
         """What the model should say where a file has what is wanted: errors of small files are headers."""

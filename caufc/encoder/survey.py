@@ -52,7 +52,7 @@ class TensorSurvey:
         geometry: of the sample.
         separator: finds what is apart; None where nothing may be.
         counting: which features tell how much is kept of the tensor.
-        apart: which values of the sample do not ``[M, C]``, or are coded apart from the rest; None for none.
+        apart: which values of the sample say nothing of the rest ``[M, C]``: exact ones, and outliers; None for none.
         exact_bytes: what values take in the whole file that are stored exactly, about.
         groups: of channels.
         total: number of tokens in the file.
@@ -121,6 +121,7 @@ def survey_tensor(
     separated: bool = True,
     levelled: bool = False,
     by_token: bool = False,
+    scaled: bool = True,
 ) -> TensorSurvey:
     """Read a tensor once.
 
@@ -135,6 +136,7 @@ def survey_tensor(
         separated: whether outliers are coded apart.
         levelled: whether tokens are made equally large if they are those of a language model.
         by_token: whether they are in any case.
+        scaled: whether channels have scales of their own.
         progress: called for every chunk.
 
     Raises:
@@ -158,7 +160,10 @@ def survey_tensor(
     stride = _stride(source, tensor, budget)
     separator = None
     if separated and limits is None:
-        separator = _separator(source, tensor, aligner, channels, levelled=levelled, by_token=by_token)
+        typical = _typical(source, tensor, aligner, channels)
+        if typical is not None:
+            levelled = by_token or (levelled and typical.sinks)
+            separator = OutlierSeparator(typical, levelled=levelled, scaled=scaled)
     for start, stop in chunks_of(source.samples, chunk):
         tokens = _tokens(tensor, aligner, channels, (start, stop), keep_nonfinite=keep_nonfinite)
         matrix = tokens.matrix
@@ -179,7 +184,7 @@ def survey_tensor(
         progress(matrix.size)
     sample, geometry = _joined(parts, channels), Geometry(tuple(grids), layout.special)
     counting = _counting(_joined(wholes, channels), geometry)
-    beyond = _uncounted(counting, wholes, masks)
+    beyond = _uncounted(_counting(sample, geometry), parts, masks)
     return TensorSurvey(
         channels, statistics, sample, geometry, counting, separator, beyond, exact_bytes, groups, total, clipped
     )
@@ -196,13 +201,13 @@ def _counting(sample: NDArray[Any], geometry: Geometry) -> Counting:
 
 
 def _uncounted(
-    counting: Counting, wholes: Sequence[NDArray[Any]], masks: Sequence[NDArray[np.bool_]]
+    counting: Counting, parts: Sequence[NDArray[Any]], masks: Sequence[NDArray[np.bool_]]
 ) -> NDArray[np.bool_] | None:
-    """Which values do not count, or are coded apart; None for none."""
+    """Which values are coded apart, or are outliers in what is not; None for none."""
     found = []
-    for whole, mask in zip(wholes, masks, strict=True):
-        counted = counting(whole)
-        found.append(np.broadcast_to(mask, whole.shape) if counted is None else mask | ~counted)
+    for part, mask in zip(parts, masks, strict=True):
+        counted = counting(part)
+        found.append(np.broadcast_to(mask, part.shape) if counted is None else mask | ~counted)
     return np.concatenate(found) if any(part.any() for part in found) else None
 
 
@@ -223,10 +228,8 @@ def _tokens(
     return replace(tokens, matrix=_finite(tokens.matrix, tensor, start, keep_nonfinite))
 
 
-def _separator(
-    source: Source, tensor: SourceTensor, aligner: LayoutAligner, channels: int, *, levelled: bool, by_token: bool
-) -> OutlierSeparator | None:
-    """What tells outliers, from some tokens of some samples."""
+def _typical(source: Source, tensor: SourceTensor, aligner: LayoutAligner, channels: int) -> Typical | None:
+    """What is typical, from some tokens of some samples; None without values."""
     wanted = min(MOST_TYPICAL, max(FEWEST_TYPICAL, TYPICAL_VALUES * source.samples // max(1, tensor.numel)))
     numbers = range(0, source.samples, max(1, math.ceil(source.samples / wanted)))
     parts: list[NDArray[Any]] = []
@@ -235,10 +238,7 @@ def _separator(
         every = max(1, matrix.size * len(numbers) // TYPICAL_VALUES)
         parts.append(matrix[SHIFT * len(parts) % min(every, max(1, len(matrix))) :: every])
     sample = np.concatenate(parts)
-    if not sample.size:
-        return None
-    typical = Typical.of(sample, sparse=is_sparse(sample))
-    return OutlierSeparator(typical, levelled=by_token or (levelled and typical.sinks))
+    return Typical.of(sample, sparse=is_sparse(sample)) if sample.size else None
 
 
 def _picked(matrix: NDArray[Any], tokens: Tokens, special: int, picked: range) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,7 @@ from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
 from ..coders.config import TensorConfig
 from .compare import broken_values, lossless_bytes
-from .goal import Goal, goal_of, quality_step
+from .goal import MEDIUM, Goal, grid_quality, quality_goal, quality_step, snr_goal
 from .options import Target
 from .plan import TensorPlan
 from .sample_plan import (
@@ -32,7 +33,7 @@ from .sample_plan import (
 from .survey import TensorSurvey
 from .tensor_draft import TensorDraft, without_loss
 from .thinning import thinned_rows
-from .trial import Trial
+from .trial import FEW_VALUES, Trial
 
 __all__ = ["TransformDraft", "gain_share_of"]
 
@@ -41,6 +42,16 @@ THIN_VALUES = 1 << 16
 
 LONGEST_SEARCH = 512
 """Coefficients of a token, per token, for which a search is worth its time: it goes through tokens side by side."""
+
+CORRECTIONS, MISSED = 4, 1.0
+"""How often steps are corrected at most, and by how many dB tokens may miss a goal."""
+
+LEAST_CORRECTION, MOST_LACKING = 0.125, 12.0
+"""Octaves of a correction at least, and dB at most."""
+
+OCTAVE_DB = 20 * math.log10(2)
+
+MEDIUM_TARGET = Target("quality", MEDIUM)
 
 EXACT_BYTES = 1.5
 """What the place of a value that is stored exactly takes, about."""
@@ -142,35 +153,74 @@ class TransformDraft(TensorDraft):
         """The gain on steps of a kind of quantiser."""
         if target.kind == "max_error":
             return 1.0, "bounded"
-        goal = self._goal(setting, target)
-        first = quality_step(setting) if goal is None or target.kind != "snr" else self._gain_of_noise(goal.noise)
-        kind = self._kind(first, target)
-        if goal is None:
-            return first, kind
-        return self._trial_of(target).gain_for(goal, kind, first), kind
+        if target.kind == "snr":
+            goal = snr_goal(target, self._counted_features)
+            first = self._gain_of_noise(goal.noise)
+            kind = self._kind(first, target)
+            return self._trial_of(target).gain_for(goal, kind, first), kind
+        few = self._trial.features.size <= FEW_VALUES
+        coarser = quality_step(grid_quality(setting) if few else setting)
+        if not self.matched:
+            return coarser, self._kind(coarser, target)
+        if few:
+            kind = self._kind(coarser * self._medium_gains["plain"], target)
+            return coarser * self._medium_gains[kind], kind
+        kind = self._kind(coarser, target)
+        return self._trial_of(target).gain_for(self._goal(setting), kind, coarser), kind
+
+    def _goal(self, quality: float) -> Goal:
+        units = np.asarray(self.aligner.scales(self._trial.side))
+        return quality_goal(quality, self._counted_features, units, self.parameters.step, by_token=self.by_token)
+
+    @cached_property
+    def _medium_gains(self) -> Mapping[QuantizerKind, float]:
+        """The gains of both quantisers that keep what medium quality promises of few values.
+
+        At other qualities steps are that many times larger or smaller: what few tokens keep moves by leaps.
+        """
+        goal = self._goal(MEDIUM)
+        plain = self._medium_gain(goal, "plain", 1.0)
+        other = self._medium_gain(goal, "dependent", plain) if self._may_be_dependent else plain
+        return {"plain": plain, "dependent": other}
+
+    def _medium_gain(self, goal: Goal, kind: QuantizerKind, first: float) -> float:
+        """The gain of a quantiser that meets a goal, corrected where the plan of few values misses it."""
+        trial = self._trial
+        gain = trial.gain_for(goal, kind, first)
+        if goal.token_snr == -math.inf:
+            return gain
+        for _ in range(CORRECTIONS):
+            made = self._sample_plan(trial.coefficients, trial.geometry, gain, kind, MEDIUM_TARGET, self._thin_scale)
+            lacking = trial.lacking(made, kind, goal, gain)
+            if lacking <= MISSED:
+                break
+            gain *= 2.0 ** -max(LEAST_CORRECTION, min(lacking, MOST_LACKING) / OCTAVE_DB)
+        return gain
 
     def _gain_of_noise(self, noise: float) -> float:
         """The gain whose steps make about so much noise."""
         units = float(np.mean(self.aligner.scales(self._trial.side)))
         return float(np.clip(math.sqrt(12 * noise) / (units * self.parameters.step), 2.0**-60, 2.0**60))
 
-    def _goal(self, setting: float, target: Target) -> Goal | None:
-        if target.kind != "snr" and not self.matched:
-            return None
+    @property
+    def _counted_features(self) -> NDArray[Any]:
+        """The thin sample, with zeros for what does not count."""
         trial = self._trial
-        features = trial.features if trial.counted is None else np.where(trial.counted, trial.features, 0)
-        units = np.asarray(self.aligner.scales(trial.side))
-        return goal_of(target, setting, features, units, self.parameters.step, by_token=self.by_token)
+        return trial.features if trial.counted is None else np.where(trial.counted, trial.features, 0)
 
     def _kind(self, gain: float, target: Target) -> QuantizerKind:
         """Dependent quantisation from a rate on at which it pays."""
+        if not self._may_be_dependent:
+            return "plain"
         trial = self._trial
         least = DEPENDENT_BITS_OF_ERROR if target.kind == "snr" else DEPENDENT_BITS
-        tokens, coded = trial.coefficients.shape
-        if not self.searched or coded < FEW_CHANNELS or coded > LONGEST_SEARCH * tokens:
-            return "plain"
         made = self._sample_plan(trial.coefficients, trial.geometry, gain, "plain", target, self._thin_scale)
         return "dependent" if made.bits >= least * trial.coefficients.size else "plain"
+
+    @property
+    def _may_be_dependent(self) -> bool:
+        tokens, coded = self._trial.coefficients.shape
+        return self.searched and FEW_CHANNELS <= coded <= LONGEST_SEARCH * tokens
 
     def _trial_of(self, target: Target) -> Trial:
         return replace(self._trial, gain_share=gain_share_of(target))

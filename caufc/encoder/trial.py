@@ -16,19 +16,19 @@ from ..codec.transform.grids import Geometry
 from ..coders.dtypes import cast_floats, to_floats
 from .goal import Goal
 from .root import place_of
-from .sample_plan import QuantizerKind, quantize_sample
+from .sample_plan import QuantizerKind, SamplePlan, quantize_sample
 
-__all__ = ["Trial"]
+__all__ = ["FEW_VALUES", "Trial"]
 
 NEAR = 0.03
 """dB from a goal that are near enough."""
 
 MOST_TRIALS = 12
-OCTAVES = (-60.0, 60.0)
-"""Octaves of gains that are tried."""
+FINER, COARSER = 10.0, 2.0
+"""Octaves from the gain where a search begins that are tried.
 
-FINER = 10.0
-"""Octaves below the gain where a search begins that are tried: what is not met there is beyond the arithmetic."""
+What finer steps do not meet is beyond the arithmetic; what far coarser ones seem to meet, they meet by chance.
+"""
 
 FEW_VALUES = 1 << 12
 GRID, MOST_GRID = 8, 64
@@ -108,13 +108,14 @@ class Trial:
         return float(2.0 ** (place / GRID))
 
     def _gain_for(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:
+        first = math.log2(gain)
         place = place_of(
             lambda octave: -self._spare(goal, kind, 2.0**octave),
             NEAR,
-            first=math.log2(gain),
+            first=first,
             slope=OCTAVE_DB,
             near=2 * NEAR,
-            bounds=(max(OCTAVES[0], math.log2(gain) - FINER), OCTAVES[1]),
+            bounds=(first - FINER, first + COARSER),
             most=MOST_TRIALS,
         )
         return float(2.0**place)
@@ -138,12 +139,21 @@ class Trial:
         ratios = np.sort(energy[present] / noise)
         return float(10 * math.log10(ratios[int(WORST_SHARE * len(ratios))]))
 
+    def lacking(self, made: SamplePlan, kind: QuantizerKind, goal: Goal, gain: float) -> float:
+        """By how many dB tokens miss a goal under a whole plan, whose quantiser saves bits too."""
+        steps = self.codec.steps(gain).astype(np.float64)
+        indices = made.quantizer(self.coefficients, steps, self.geometry.bands)
+        return goal.token_snr - self._token_snr(self._error_of(indices, made.parameters.shift, kind, gain))
+
     def _error(self, kind: QuantizerKind, gain: float) -> Values:
         """Squared errors of what counts ``[n, C]``."""
         steps = self.codec.steps(gain).astype(np.float64)
         made = quantize_sample(self.coefficients, self.geometry, steps, kind, self.gain_share)
-        aligned = self.codec.with_quantizer(kind == "dependent", made.shift).reconstruct(
-            zigzag(made.indices), self.geometry, gain, self.features.dtype
+        return self._error_of(made.indices, made.shift, kind, gain)
+
+    def _error_of(self, indices: NDArray[np.int32], shift: int, kind: QuantizerKind, gain: float) -> Values:
+        aligned = self.codec.with_quantizer(kind == "dependent", shift).reconstruct(
+            zigzag(indices), self.geometry, gain, self.features.dtype
         )
         with np.errstate(over="ignore", invalid="ignore"):
             decoded = to_floats(cast_floats(self.aligner.inverse(aligned, self.side), self.dtype), self.dtype)

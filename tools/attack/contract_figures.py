@@ -1,9 +1,9 @@
 """Figures that contracts are judged by: SNR of what remains without outliers, and of each token.
 
 Written from the design's words and nothing of the encoder: **SNR** is 10 log10 of the sum of squares over the sum of
-squared errors. **Outliers** are tokens and channels (by root mean square) and values over 100 times the median of those
-that are not zero; each of the three is taken from the whole matrix. **Masks** are set aside before: the lowest or
-highest value where it comes more than once and is over 100 times the median of the others.
+squared errors. **Masks** are set aside first: the lowest or highest value where it comes more than once and is over 100
+times the median of the others. **Outliers** are values over 100 times the median of those that are not zero; then
+tokens and channels whose root mean square, over what remains, is over 100 times theirs.
 
 Matrices are ``[N, C]``, tokens x channels, in float64; errors are restored minus original values. Sums are scaled, so
 that neither 1e-300 nor 1e300 leaves the range of float64. A restored value that is not finite is an infinite error.
@@ -34,9 +34,10 @@ def is_rest(matrix: Matrix) -> Mask:
     if not matrix.size:
         return np.ones(matrix.shape, bool)
     masks = _masks(matrix)
-    matrix = np.where(masks, 0.0, matrix)
+    aside = masks | _outlying(np.abs(np.where(masks, 0.0, matrix)))
+    matrix = np.where(aside, 0.0, matrix)
     tokens, channels = _outlying(_rms(matrix)), _outlying(_rms(matrix.T))
-    rest: Mask = ~(masks | tokens[:, None] | channels[None] | _outlying(np.abs(matrix)))
+    rest: Mask = ~(aside | tokens[:, None] | channels[None])
     return rest
 
 
