@@ -20,10 +20,14 @@ from .options import EncodeOptions, TensorOptions
 from .source import Source, SourceTensor
 from .survey import TensorSurvey, check_finite, chunks_of, survey_tensor
 from .tensor_draft import TensorDraft
+from .transform_draft import TransformDraft
 
 __all__ = ["Drafting", "draft_tensors", "lossless_config"]
 
 Advance = Callable[[int], None]
+
+BASIS_VALUES, BASIS_PART = 1 << 18, 8
+"""Values of a tensor from which a basis is made, at least, but of all together so many times the whole sample."""
 
 
 def draft_tensors(
@@ -57,9 +61,10 @@ def draft_tensors(
         for tensor, default in zip(source.tensors, defaults, strict=True)
     }
     layouts = choose_layouts(source, settled)
+    least = min(BASIS_VALUES, BASIS_PART * values // max(1, len(source.tensors)))
     return [
         drafting(source, tensor, options, settled[tensor.name], default, chunk, embedded).draft(
-            layouts[tensor.name], max(1, values * tensor.numel // total), advance
+            layouts[tensor.name], max(1, values * tensor.numel // total), least, advance
         )
         for tensor, default in zip(source.tensors, defaults, strict=True)
     ]
@@ -120,12 +125,14 @@ class Drafting(ABC):
         self.file, self.target, self.default = options, options.target, default
         self.options = own
 
-    def draft(self, choice: LayoutChoice, budget: int, advance: Advance) -> TensorDraft:
+    def draft(self, choice: LayoutChoice, budget: int, least: int, advance: Advance) -> TensorDraft:
         """Read the tensor and choose.
 
         Args:
             choice: its layout.
-            budget: most values of the sample on which choices are made.
+            budget: most values of the sample on which tables are made.
+            least: values of the sample on which transforms are chosen, at least: they need more where there are many
+                tensors.
             advance: called with the number of values that were read.
         """
         layout, reason = choice.layout, choice.reason
@@ -140,7 +147,7 @@ class Drafting(ABC):
             layout,
             terms.truncate,
             chunk=self.chunk,
-            budget=budget,
+            budget=max(budget, least),
             keep_nonfinite=self.file.keep_nonfinite,
             separated=self.target.kind != "max_error",
             levelled=self._levelled(layout),
@@ -152,7 +159,8 @@ class Drafting(ABC):
             wide = f"{self._name()}kept without loss: its values are beyond 2^48 or all below 2^-48"
             return TensorDraft(base, reason, warning="" if survey.constant else wide)
         terms = replace(terms, separator=survey.separator, counting=survey.counting)
-        return replace(self._with_loss(base, survey, terms), layout_reason=reason)
+        draft = replace(self._with_loss(base, survey, terms), layout_reason=reason)
+        return replace(draft, planned=budget) if isinstance(draft, TransformDraft) else draft
 
     scales_channels = True
     """Whether alignment gives large channels scales of their own."""

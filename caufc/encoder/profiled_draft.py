@@ -63,7 +63,7 @@ class ProfiledDraft(TransformDraft):
             self._geometry,
             codec.steps(gain).astype(np.float64),
             self.parameters,
-            self.survey.scale,
+            self._scale,
             kind=kind,
             gain_share=gain_share_of(target),
         )
@@ -74,7 +74,7 @@ class ProfiledDraft(TransformDraft):
     def _fitted(self, made: SamplePlan, own: Parameters, gain: float) -> TensorConfig:
         codec = TransformCodec(own, self.config.arrays, self.survey.channels)
         kept = sample_bits(codec, made.quantizer, self._coefficients, self._geometry, gain)
-        saved = (kept - made.bits) * self.survey.scale
+        saved = (kept - made.bits) * self._scale
         if (TABLES in self.config.arrays and not made.tables) or saved <= 8 * section_cost(made.whole_sections):
             return replace(self.config, parameters=own.to_fields())
         parameters = replace(made.parameters, step=own.step, shift=own.shift)

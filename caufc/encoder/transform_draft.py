@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -67,6 +68,7 @@ class TransformDraft(TensorDraft):
         searched: whether there is time to search for indices that depend on each other.
         matched: whether steps are such that the features' error is a quality's; else a quality says how large they are.
         by_token: whether a quality promises something for each token.
+        planned: values of the survey's sample that classes and tables are made from, about.
     """
 
     aligner: ValueAligner
@@ -74,6 +76,7 @@ class TransformDraft(TensorDraft):
     searched: bool = True
     matched: bool = True
     by_token: bool = True
+    planned: int = sys.maxsize
 
     @property
     def parameters(self) -> Parameters:
@@ -93,8 +96,8 @@ class TransformDraft(TensorDraft):
             target: the rate control.
         """
         gain, kind = self._gain(setting, target)
-        made = self._sample_plan(self._coefficients, self._geometry, gain, kind, target, self.survey.scale)
-        expected = made.bits * self.survey.scale / 8 + section_cost({**self.config.arrays, **made.sections})
+        made = self._sample_plan(self._coefficients, self._geometry, gain, kind, target, self._scale)
+        expected = made.bits * self._scale / 8 + section_cost({**self.config.arrays, **made.sections})
         expected += self._exact_bytes(target)
         if self.may_be_lossless and expected >= self.lossless_bytes:
             return self._lossless()
@@ -236,19 +239,31 @@ class TransformDraft(TensorDraft):
 
     @property
     def _thin_scale(self) -> float:
-        return self.survey.scale * len(self.survey.sample) / max(1, len(self._trial.features))
+        return self.survey.total / max(1, len(self._trial.features))
+
+    @cached_property
+    def _part(self) -> tuple[NDArray[np.intp], Geometry]:
+        """Rows of the survey's sample that a plan is made from, and their geometry, not spectral."""
+        return thinned_rows(self.survey.geometry, self.survey.channels, max(THIN_VALUES, self.planned))
+
+    @property
+    def _scale(self) -> float:
+        """How many times more tokens the file has than these rows."""
+        return self.survey.total / max(1, len(self._part[0]))
 
     @property
     def _geometry(self) -> Geometry:
-        geometry = self.survey.geometry
+        geometry = self._part[1]
         return self.codec.geometry(geometry.grids, geometry.special)
 
     @cached_property
     def _coefficients(self) -> NDArray[Any]:
-        """Of the survey's whole sample ``[M, K]``."""
-        if len(self._trial.features) == len(self.survey.sample):
+        """Of the part of the survey's sample that a plan is made from ``[M, K]``."""
+        rows, _ = self._part
+        if len(self._trial.features) == len(rows):
             return self._trial.coefficients
-        aligned, _ = self.aligner.forward(self.survey.sample)
+        features = self.survey.sample if len(rows) == len(self.survey.sample) else self.survey.sample[rows]
+        aligned, _ = self.aligner.forward(features)
         return np.ascontiguousarray(self.codec.transform(aligned, self._geometry))
 
     def _exact_bytes(self, target: Target) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,9 @@ BIT_WEIGHT = 2 * math.log(2) / 12
 THIN_VALUES = 1 << 16
 BASIS_TOKENS = 5
 """Tokens per channel that a basis must be made from, or it would follow noise; chosen by hand."""
+
+JOINT_TOKENS = 8
+"""The same for a basis across groups, which must not only seem to find what they have in common."""
 
 MAX_BASIS_CHANNELS = 2048
 MOST_CORRECTION = 8.0
@@ -103,7 +106,7 @@ def choose_transforms(
         total: number of values in the file.
         importance: of errors by band of frequencies and direction.
         spectral: whether grids may be transformed.
-        groups: of channels, each of which gets a basis of its own.
+        groups: of channels, each of which may get a basis of its own.
         matched: whether choices are compared at one plain error, and not at one step.
         embedded: whether a basis takes bytes of the file, so that vectors that code little may be coarse.
     """
@@ -112,9 +115,9 @@ def choose_transforms(
         return plain
     rows, thin_geometry = thinned_rows(geometry, aligned.shape[1], THIN_VALUES)
     thin = aligned[rows]
-    principal = _principal(aligned, step, importance, groups)
-    finest = None if principal is None else principal.finest()
-    judge = _Judge(thin, thin_geometry, importance.steps, finest, step, total, matched=matched)
+    principals = list(_principals(aligned, step, importance, groups))
+    bases = {count: found.finest() for count, found in principals}
+    judge = _Judge(thin, thin_geometry, importance.steps, [*bases.values()], step, total, matched=matched)
     scored = list(judge.candidates(spectral=spectral))
     allowed = MOST_BITS * min(found.bits for found in scored)
     best_plain = min((found for found in scored if found.plain), key=_cost_of)
@@ -124,7 +127,9 @@ def choose_transforms(
         if best.cost * PLAIN_MARGIN < best_plain.cost or not best_plain.bits <= allowed
         else best_plain.choice
     )
-    return judge.coarser(principal, chosen) if embedded and principal is not None else chosen
+    if not embedded or chosen.basis is None:
+        return chosen
+    return judge.coarser(next(found for count, found in principals if bases[count] is chosen.basis), chosen)
 
 
 def _plain_steps(weights: Codes) -> Codes:
@@ -156,6 +161,15 @@ class _Principal:
         """As coarse as the deviations allow: what a vector's codes miss of it costs others bits."""
         bits = np.ceil(self.octaves).astype(np.int64) + margin
         return quantize_rows(self.rows, np.clip(bits, COARSEST_BITS, FINEST_BITS), self.ranks)
+
+
+def _principals(aligned: Values, step: float, importance: Importance, groups: int) -> Iterator[tuple[int, _Principal]]:
+    """Bases by their number of groups: of the layout's, and of all channels together."""
+    for count in dict.fromkeys((groups, 1)):
+        known = count == groups or len(aligned) >= JOINT_TOKENS * aligned.shape[1]
+        found = _principal(aligned, step, importance, count) if known else None
+        if found is not None:
+            yield count, found
 
 
 def _principal(aligned: Values, step: float, importance: Importance, groups: int) -> _Principal | None:
@@ -201,7 +215,7 @@ class _Judge:
         thin: sample; a basis may make fewer values of it.
         geometry: of the sample, not spectral.
         weights: step codes in which distortion is measured, band by band of frequencies ``[16]``.
-        finest: basis in whose coefficients it is measured; None for channels.
+        bases: that there are; distortion is measured in coefficients of the first, without any in channels.
         step: at the wanted rate.
         total: values of the file.
         matched: whether all are compared at one plain error.
@@ -212,15 +226,15 @@ class _Judge:
         thin: Values,
         geometry: Geometry,
         weights: Codes,
-        finest: QuantizedRows | None,
+        bases: Sequence[QuantizedRows],
         step: float,
         total: float,
         *,
         matched: bool,
     ) -> None:
         self.thin, self.geometry, self.weights, self.step, self.total = thin, geometry, weights, step, total
-        self.finest, self.matches = finest, MATCHES if matched else 0
-        self.directions = None if finest is None else ChannelTransform(finest)
+        self.bases, self.matches = bases, MATCHES if matched else 0
+        self.directions = ChannelTransform(bases[0]) if bases else None
         self.spectral = replace(geometry, spectral=True)
         self.frequencies = forward_grid(thin, self.spectral)
         self.unit = self._steps(weights)
@@ -233,7 +247,7 @@ class _Judge:
     def candidates(self, *, spectral: bool) -> Iterator[_Scored]:
         """All that may be."""
         has_grid = spectral and any(math.prod(grid) > 1 for grid in self.geometry.grids)
-        for basis in (None,) if self.finest is None else (None, self.finest):
+        for basis in (None, *self.bases):
             if has_grid:
                 yield self._costed(Transforms(True, basis, self.weights))
             yield self._costed(Transforms(False, basis, _plain_steps(self.weights)))

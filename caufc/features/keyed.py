@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 
@@ -12,6 +13,9 @@ from ..types import Framework, Tree
 from .walk import Walked, walk
 
 __all__ = ["LEAST", "keyed_samples", "signature"]
+
+MOST_WORDS = 8
+"""Different words among the names of a batch's tensors, at most, such as ``keys.3`` and ``values.3`` have."""
 
 LEAST = 32
 """So many alike entries of a dict are samples where nobody says otherwise."""
@@ -25,7 +29,7 @@ def keyed_samples(
     Entries are *alike* if they agree in structure, dtypes, frameworks and ranks, and every tensor of two axes or more
     in the size of one axis at least. A dict of :data:`LEAST` alike entries or more is keyed samples, unless they could
     be the tensors of a batch, by the length of their first axis, and their names are numbers, or differ in one index
-    alone (``layer.3``).
+    (``layer.3``) and in a few words at most that all have it (``keys.3``, ``values.3``).
 
     Args:
         features: as people gave them.
@@ -91,9 +95,19 @@ def _is_batch(samples: Sequence[Walked]) -> bool:
 
 
 def _is_numbered(names: Collection[object]) -> bool:
-    """Whether names are numbers, or paths that differ in one index; numbers with leading zeros count as text."""
+    """Whether names are numbers, or paths that differ in one index, or in one and in a few words that all have it.
+
+    Numbers with leading zeros count as text.
+    """
     paths = [re.split(r"[./]", str(name)) for name in names]
     if len({len(path) for path in paths}) > 1:
         return False
-    differing = [parts for parts in zip(*paths, strict=True) if len(set(parts)) > 1]
-    return len(differing) == 1 and all(re.fullmatch("0|[1-9][0-9]*", part) for part in differing[0])
+    parts = [set(parts) for parts in zip(*paths, strict=True)]
+    numbered = [all(map(_is_index, found)) for found in parts]
+    indices = [len(found) for found, number in zip(parts, numbered, strict=True) if number and len(found) > 1]
+    words = math.prod(len(found) for found, number in zip(parts, numbered, strict=True) if not number)
+    return len(indices) == 1 and words <= MOST_WORDS and words * indices[0] == len(paths)
+
+
+def _is_index(part: str) -> bool:
+    return re.fullmatch("0|[1-9][0-9]*", part) is not None

@@ -36,6 +36,8 @@ def alike(count: int, *shape: int, name: str = "p{}", ragged: bool = False) -> d
         (alike(40, 8, name="{}"), "keyed"),
         (alike(40, 20, 8, name="layer.{}"), "batch"),
         (alike(40, 20, 8, name="model/{}/out"), "batch"),
+        (alike(40, 20, 8, name="keys.{}") | alike(40, 20, 8, name="values.{}"), "batch"),
+        (alike(40, 20, 8, name="keys.{}") | alike(39, 20, 8, name="values.{}"), "keyed"),
         (alike(40, 20, 8, name="layer_{}"), "keyed"),
         (alike(40, 20, 8, name="img/{:05}"), "keyed"),
         (dict(enumerate(alike(40, 20, 8).values())), "batch"),
