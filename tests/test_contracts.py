@@ -62,6 +62,7 @@ def misses(subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 def test_contracts_that_hold() -> None:
+    pytest.importorskip("torch", reason="some cases are for the learned codec")
     tally = run_cases(Caufc(), SEED, 0, SHORT)
     assert {name: tally.examples[name] for name in HELD if name in tally.missed} == {}
     assert tally.total == SHORT and all(tally.checked[name] for name in HELD)
