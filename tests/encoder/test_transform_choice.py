@@ -81,6 +81,22 @@ def test_a_coarse_basis_loses_little(quality: int, monkeypatch: pytest.MonkeyPat
     assert snr(caufc.decode(coarse), values) > snr(caufc.decode(fine), values) - 0.5
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_groups_that_have_much_in_common_share_a_basis(shared: bool) -> None:
+    """Heads of a cache are seldom independent; a basis of each is smaller, and as good where they are."""
+    values = mixed(4096, 32, 8) if shared else np.concatenate([mixed(4096, 16, 8), mixed(4096, 16, 8)[::-1]], axis=1)
+    found = chosen(values, Geometry(((64,),) * 64, 0), 0.5, total=4e5, groups=2)
+    assert (found.basis.ranks is None) == shared
+
+
+def test_every_one_of_many_tensors_has_a_basis() -> None:
+    """The sample is shared among tensors, but not so that each has too few tokens to know its directions."""
+    values = mixed(1200, 96, 12).reshape(4, 300, 96)
+    alone = len(caufc.encode({"0": values}, layout="b n c"))
+    together = caufc.encode({str(number): values for number in range(30)}, layout="b n c")
+    assert len(together) < 30 * alone
+
+
 def test_smooth_grids_get_frequencies() -> None:
     y, x = np.mgrid[0:8, 0:8]
     phases = np.random.default_rng(0).uniform(0, 6, (64, 1, 16))
