@@ -29,10 +29,10 @@ FIRST = 50.0
 OCTAVE_QUALITIES = 16.0
 """Qualities by which a file of a typical rate doubles."""
 
-FAR = 1.12
+FAR = 1.04
 """Files so many times too large or small get new plans once."""
 
-PLANS = 2
+PLANS = 3
 """How often plans are made, and once more where steps alone do not help."""
 
 SHARE_PER_OCTAVE = 0.5

@@ -55,6 +55,9 @@ FEW_VALUES = 512
 MOST_BITS = 1.6
 """What errors weigh decides only among choices that need at most so many times the fewest bits at one plain error."""
 
+STARVED = 0.8
+"""Where errors are such a share of the energy, hardly anything is kept: there is no error at which to compare choices."""
+
 PLAIN_MARGIN = 1.02
 """A transform must save more than this share of cost: samples are small. What transforms buy: *grid transform* and
 *basis* in ``tools/results/tools.md`` (``tools/measure/tools.py``)."""
@@ -119,7 +122,7 @@ def choose_transforms(
     bases = {count: found.finest() for count, found in principals}
     judge = _Judge(thin, thin_geometry, importance.steps, [*bases.values()], step, total, matched=matched)
     scored = list(judge.candidates(spectral=spectral))
-    allowed = MOST_BITS * min(found.bits for found in scored)
+    allowed = math.inf if judge.starved else MOST_BITS * min(found.bits for found in scored)
     best_plain = min((found for found in scored if found.plain), key=_cost_of)
     best = min((found for found in scored if found.bits <= allowed), key=_cost_of)
     chosen = (
@@ -233,12 +236,15 @@ class _Judge:
         matched: bool,
     ) -> None:
         self.thin, self.geometry, self.weights, self.step, self.total = thin, geometry, weights, step, total
-        self.bases, self.matches = bases, MATCHES if matched else 0
+        self.bases = bases
         self.directions = ChannelTransform(bases[0]) if bases else None
         self.spectral = replace(geometry, spectral=True)
         self.frequencies = forward_grid(thin, self.spectral)
         self.unit = self._steps(weights)
-        self.noise = float(np.mean(np.minimum(np.square(thin, dtype=np.float64), step**2 / 12)))
+        squares = np.square(thin, dtype=np.float64)
+        self.noise = float(np.mean(np.minimum(squares, step**2 / 12)))
+        self.starved = self.noise > STARVED * float(np.mean(squares))
+        self.matches = MATCHES if matched and not self.starved else 0
 
     def _steps(self, codes: Codes) -> NDArray[np.float64]:
         steps: NDArray[np.float64] = self.step * np.exp2(codes / 8)
