@@ -55,8 +55,8 @@ FEW_VALUES = 512
 MOST_BITS = 1.6
 """What errors weigh decides only among choices that need at most so many times the fewest bits at one plain error."""
 
-STARVED = 0.8
-"""Where errors are such a share of the energy, hardly anything is kept: there is no error at which to compare choices."""
+STARVED = 0.6
+"""Where errors are such a share of the energy, hardly anything is kept: choices are then compared at one step."""
 
 PLAIN_MARGIN = 1.02
 """A transform must save more than this share of cost: samples are small. What transforms buy: *grid transform* and
