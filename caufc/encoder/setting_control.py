@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..coders.distortion import Distortion
 from .file_writer import FilePass, Sink
@@ -63,8 +64,10 @@ class SettingControl(RateControl):
         wanted = self.target.value * self.numel / 8
         lossless = lossless_plans(drafts)
         whole = self._try(lossless, 0.0) if lossless and self._is_near_lossless(wanted, lossless) else None
-        if whole is not None and whole.done.bytes_out <= wanted:
-            return whole
+        if whole is not None:
+            if whole.done.bytes_out <= wanted:
+                return whole
+            drafts = _corrected_drafts(drafts, whole.done.bytes_out / max(1.0, sum(plan.expected for plan in lossless)))
         search = RateSearch(wanted, self.numel, lambda setting: self._expected(drafts, setting))
         best: Tried | None = None
         families: list[list[TensorPlan]] = []
@@ -139,6 +142,14 @@ class SettingControl(RateControl):
 
     def _warn(self, found: float, unit: str) -> None:
         self.warnings.append(f"{self.target.value:g} {unit} cannot be met closely; the file has {found:.4g} {unit}")
+
+
+def _corrected_drafts(drafts: Sequence[TensorDraft], underrated: float) -> list[TensorDraft]:
+    """Drafts that know what a pass has shown of the file without loss."""
+    return [
+        replace(draft, underrated=max(1.0, underrated)) if isinstance(draft, TransformDraft) else draft
+        for draft in drafts
+    ]
 
 
 def _decibels(distortion: Distortion) -> float:
