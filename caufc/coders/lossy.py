@@ -101,14 +101,12 @@ class _State:
 
 @dataclass(frozen=True)
 class _BlockInput:
-    """Features of a block ``[n, C]``, what is aligned of them, scales of tokens, where values are exact, and whether
-    scales make all tokens equally large."""
+    """Features of a block ``[n, C]``, what is aligned of them, scales of tokens, and where values are exact."""
 
     clean: NDArray[Any]
     matrix: NDArray[Any]
     scales: TokenScales | None
     exact: Mask
-    levelled: bool
 
     def finer(self, lacking: NDArray[np.float64]) -> _BlockInput:
         """The same with smaller scales of tokens that lack so many dB ``[n]``."""
@@ -244,7 +242,6 @@ class LossyCoder(ABC):
                 matrix[rows],
                 None if apart.scales is None else apart.scales.part(rows),
                 None if exact is None else exact[rows],
-                apart.levelled,
             )
             coded = self._coded(part, block, terms)
             if coded.exact is not None:

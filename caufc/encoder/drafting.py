@@ -20,7 +20,6 @@ from .options import EncodeOptions, TensorOptions
 from .source import Source, SourceTensor
 from .survey import TensorSurvey, check_finite, chunks_of, survey_tensor
 from .tensor_draft import TensorDraft
-from .transform_draft import TransformDraft
 
 __all__ = ["Drafting", "draft_tensors", "lossless_config"]
 
@@ -152,15 +151,15 @@ class Drafting(ABC):
             separated=self.target.kind != "max_error",
             levelled=self._levelled(layout),
             by_token=self.target.by_token,
-            scaled=self.scales_channels,
+            by_channel=self.scales_channels,
             progress=advance,
         )
         if self.target.kind != "max_error" and not survey.statistics.moderate:
             wide = f"{self._name()}kept without loss: its values are beyond 2^48 or all below 2^-48"
             return TensorDraft(base, reason, warning="" if survey.constant else wide)
         terms = replace(terms, separator=survey.separator, counting=survey.counting)
-        draft = replace(self._with_loss(base, survey, terms), layout_reason=reason)
-        return replace(draft, planned=budget) if isinstance(draft, TransformDraft) else draft
+        draft = self._with_loss(base, replace(survey, planned=budget), terms)
+        return replace(draft, layout_reason=reason)
 
     scales_channels = True
     """Whether alignment gives large channels scales of their own."""

@@ -19,6 +19,7 @@ from .options import Target
 __all__ = [
     "MEDIUM",
     "MEDIUM_SNR",
+    "OCTAVE_DB",
     "WIDE_TOKEN_SNR",
     "Goal",
     "grid_quality",

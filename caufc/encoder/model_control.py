@@ -44,7 +44,7 @@ class ModelRateControl(RateControl):
             return self._judged(self.writer.write(self._plans(drafts, 0), 0, sink))
         low, high = -1, self.rates
         best: Tried | None = None
-        while high - low > 1:
+        while True:
             middle = (low + high) // 2
             last = self._try(self._plans(drafts, middle), middle)
             if self._fits(last.done):
@@ -52,7 +52,8 @@ class ModelRateControl(RateControl):
             else:
                 high = middle
                 best = last if best is None or not self._fits(best.done) else best
-        return self._judged(self._smaller(best or self._try(self._plans(drafts, 0), 0), drafts).into(sink))
+            if high - low <= 1:
+                return self._judged(self._smaller(best, drafts).into(sink))
 
     def _smaller(self, tried: Tried, drafts: Sequence[TensorDraft]) -> Tried:
         """A pass, or the one without loss if that is smaller; a file that is to hold weights stays."""

@@ -11,7 +11,7 @@ from .plan import TensorPlan
 from .spool import Spool, Tried
 from .tensor_draft import TensorDraft
 
-__all__ = ["CHUNK_BYTES", "HEADER_BYTES", "MOST_PASSES", "RateControl", "lossless_plans"]
+__all__ = ["MOST_PASSES", "RateControl", "lossless_plans"]
 
 MOST_PASSES = 4
 
@@ -62,8 +62,12 @@ class RateControl(ABC):
 
     def _is_near_lossless(self, size: float, lossless: Sequence[TensorPlan]) -> bool:
         """Whether a file of so many bytes may be larger than the one without loss."""
-        overhead = self.writer.chunks * len(lossless) * CHUNK_BYTES + HEADER_BYTES
-        return size >= NEAR_LOSSLESS * (overhead + sum(plan.expected for plan in lossless))
+        return size >= NEAR_LOSSLESS * self._expected_file(lossless)
+
+    def _expected_file(self, plans: Sequence[TensorPlan]) -> float:
+        """Bytes of the whole file, about."""
+        overhead = self.writer.chunks * len(plans) * CHUNK_BYTES + HEADER_BYTES
+        return overhead + sum(plan.expected for plan in plans)
 
 
 def lossless_plans(drafts: Sequence[TensorDraft]) -> list[TensorPlan]:

@@ -30,7 +30,7 @@ OCTAVE_QUALITIES = 16.0
 """Qualities by which a file of a typical rate doubles."""
 
 FAR = 1.04
-"""Files so many times too large or small get new plans once."""
+"""Files so many times too large or small get new plans."""
 
 PLANS = 3
 """How often plans are made, and once more where steps alone do not help."""

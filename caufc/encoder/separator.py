@@ -34,12 +34,12 @@ class OutlierSeparator:
         typical: of the tensor.
         levelled: whether all tokens get scales that make them equally large, as the normalisation does that reads
             those of language models.
-        scaled: whether channels have scales of their own, so that large ones are no outliers.
+        by_channel: whether channels have scales of their own, so that large ones are no outliers.
     """
 
-    def __init__(self, typical: Typical, *, levelled: bool = False, scaled: bool = True) -> None:
+    def __init__(self, typical: Typical, *, levelled: bool = False, by_channel: bool = True) -> None:
         self.typical, self.levelled = typical, levelled and typical.token > 0
-        self.units = typical.units if scaled else np.full_like(typical.units, typical.common)
+        self.units = typical.units if by_channel else np.full_like(typical.units, typical.common)
         self.limit = typical.ratio * self.units
         self.scaled = len(self.units) >= TOKEN_CHANNELS
         self.ordinary = typical.ordinary

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from ..coders.distortion import Distortion
 from .file_writer import FilePass, Sink
+from .goal import OCTAVE_DB
 from .options import Target
 from .plan import TensorPlan
-from .rate_control import CHUNK_BYTES, HEADER_BYTES, MOST_PASSES, RateControl, lossless_plans
+from .rate_control import MOST_PASSES, RateControl, lossless_plans
 from .rate_search import RATE_BYTES, RATE_TOLERANCE, RateSearch
 from .spool import Tried
 from .tensor_draft import TensorDraft
@@ -23,8 +24,6 @@ UNSURE = 1.6
 
 SNR_SPARE, SNR_EXCESS = 0.05, 0.3
 """dB above a wanted SNR that a corrected step aims at, and from which on a step is made coarser."""
-
-OCTAVE_DB = 20 * math.log10(2)
 
 
 class SettingControl(RateControl):
@@ -47,17 +46,12 @@ class SettingControl(RateControl):
         """The file at a setting that is known, in one pass unless it may be larger than the one without loss."""
         setting = self.target.value if self.target.kind == "quality" else 0.0
         plans, lossless = self._plans(drafts, setting), lossless_plans(drafts)
-        if not lossless or not self._is_near_lossless(self._surely_below(plans), lossless):
+        if not lossless or not self._is_near_lossless(UNSURE * self._expected_file(plans), lossless):
             return self.writer.write(plans, setting, sink)
         return self._smaller(self._try(plans, setting), drafts).into(sink)
 
     def _plans(self, drafts: Sequence[TensorDraft], setting: float) -> list[TensorPlan]:
         return [draft.plan(setting, self.target) for draft in drafts]
-
-    def _surely_below(self, plans: Sequence[TensorPlan]) -> float:
-        """Bytes that a file surely has not."""
-        overhead = self.writer.chunks * len(plans) * CHUNK_BYTES + HEADER_BYTES
-        return UNSURE * (overhead + sum(plan.expected for plan in plans))
 
     def _meet_rate(self, drafts: Sequence[TensorDraft]) -> Tried:
         """The file at the highest quality whose bytes a rate allows; the one without loss if they allow that."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,6 +58,7 @@ class TensorSurvey:
         groups: of channels.
         total: number of tokens in the file.
         clipped: values outside the truncation range.
+        planned: values of the sample that classes and tables are made from, about.
     """
 
     channels: int
@@ -70,6 +72,7 @@ class TensorSurvey:
     groups: int = 1
     total: int = 0
     clipped: int = 0
+    planned: int = sys.maxsize
 
     @property
     def constant(self) -> bool:
@@ -121,7 +124,7 @@ def survey_tensor(
     separated: bool = True,
     levelled: bool = False,
     by_token: bool = False,
-    scaled: bool = True,
+    by_channel: bool = True,
 ) -> TensorSurvey:
     """Read a tensor once.
 
@@ -136,7 +139,7 @@ def survey_tensor(
         separated: whether outliers are coded apart.
         levelled: whether tokens are made equally large if they are those of a language model.
         by_token: whether they are in any case.
-        scaled: whether channels have scales of their own.
+        by_channel: whether channels have scales of their own.
         progress: called for every chunk.
 
     Raises:
@@ -163,7 +166,7 @@ def survey_tensor(
         typical = _typical(source, tensor, aligner, channels)
         if typical is not None:
             levelled = by_token or (levelled and typical.sinks)
-            separator = OutlierSeparator(typical, levelled=levelled, scaled=scaled)
+            separator = OutlierSeparator(typical, levelled=levelled, by_channel=by_channel)
     for start, stop in chunks_of(source.samples, chunk):
         tokens = _tokens(tensor, aligner, channels, (start, stop), keep_nonfinite=keep_nonfinite)
         matrix = tokens.matrix

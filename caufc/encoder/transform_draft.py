@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +17,7 @@ from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
 from ..coders.config import TensorConfig
 from .compare import broken_values, lossless_bytes
-from .goal import MEDIUM, Goal, grid_quality, quality_goal, quality_step, snr_goal
+from .goal import MEDIUM, OCTAVE_DB, Goal, grid_quality, quality_goal, quality_step, snr_goal
 from .options import Target
 from .plan import TensorPlan
 from .sample_plan import (
@@ -50,8 +49,6 @@ CORRECTIONS, MISSED = 4, 1.0
 LEAST_CORRECTION, MOST_LACKING = 0.125, 12.0
 """Octaves of a correction at least, and dB at most."""
 
-OCTAVE_DB = 20 * math.log10(2)
-
 MEDIUM_TARGET = Target("quality", MEDIUM)
 
 EXACT_BYTES = 1.5
@@ -68,7 +65,6 @@ class TransformDraft(TensorDraft):
         searched: whether there is time to search for indices that depend on each other.
         matched: whether steps are such that the features' error is a quality's; else a quality says how large they are.
         by_token: whether a quality promises something for each token.
-        planned: values of the survey's sample that classes and tables are made from, about.
         underrated: how many times more than a sample says the file takes without loss, as a pass has shown.
     """
 
@@ -77,7 +73,6 @@ class TransformDraft(TensorDraft):
     searched: bool = True
     matched: bool = True
     by_token: bool = True
-    planned: int = sys.maxsize
     underrated: float = 1.0
 
     @property
@@ -246,7 +241,7 @@ class TransformDraft(TensorDraft):
     @cached_property
     def _part(self) -> tuple[NDArray[np.intp], Geometry]:
         """Rows of the survey's sample that a plan is made from, and their geometry, not spectral."""
-        return thinned_rows(self.survey.geometry, self.survey.channels, max(THIN_VALUES, self.planned))
+        return thinned_rows(self.survey.geometry, self.survey.channels, max(THIN_VALUES, self.survey.planned))
 
     @property
     def _scale(self) -> float:

@@ -14,7 +14,7 @@ from ..codec.buckets import zigzag
 from ..codec.transform.codec import TransformCodec
 from ..codec.transform.grids import Geometry
 from ..coders.dtypes import cast_floats, to_floats
-from .goal import Goal
+from .goal import OCTAVE_DB, Goal
 from .root import place_of
 from .sample_plan import QuantizerKind, SamplePlan, quantize_sample
 
@@ -36,8 +36,6 @@ GRID, MOST_GRID = 8, 64
 
 GRID_SLACK = 0.1
 """Places by which a gain of the grid may be above what all tokens together allow."""
-
-OCTAVE_DB = 20 * math.log10(2)
 
 WORST_SHARE = 0.01
 """The share of tokens that may be worse than what is told of tokens."""
