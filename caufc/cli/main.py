@@ -166,7 +166,17 @@ def main() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     caufc()
+
+
+class _Interrupted(KeyboardInterrupt):
+    """Ctrl-C. Python notes a plain KeyboardInterrupt that leaves ``exec`` and, caught or not, ends by the signal."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature
+    raise _Interrupted
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature

@@ -152,3 +152,19 @@ def test_a_signal_leaves_no_file(start: Start, folder: Path, number: signal.Sign
     out, err = process.communicate()
     assert (process.returncode, out, err.decode()) == (code, b"", message)
     assert names(folder) == ["big.npy"]
+
+
+INTERRUPTED_IN_EXEC = """
+import os, signal, sys
+from caufc.cli import main as console
+code = f"import os, time; os.kill({os.getpid()}, {int(signal.SIGINT)}); time.sleep(9)"
+console.caufc = lambda: sys.exit(console._guarded(lambda: exec(code)))
+console.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_an_interrupt_within_exec_exits_as_any_other() -> None:
+    """Imports run ``exec``, by dataclasses for instance: the moment of Ctrl-C must not change the exit code."""
+    process = subprocess.run([sys.executable, "-c", INTERRUPTED_IN_EXEC], env=ENVIRONMENT, capture_output=True)
+    assert (process.returncode, process.stderr) == (130, b"caufc: interrupted\n")
