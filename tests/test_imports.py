@@ -104,7 +104,7 @@ DECODER_LOADS = (
     *("coders", "coders.base", "coders.config", "coders.distortion", "coders.dtypes", "coders.file_coders"),
     "coders.token_snr",
     *("coders.lossy", "coders.patches", "coders.payload", "coders.prelude", "coders.registry", "coders.resolve"),
-    *("coders.sections", "coders.side_files", "coders.work"),
+    *("coders.sections", "coders.side_files", "coders.stack", "coders.work"),
     *("decoder", "decoder.collector", "decoder.file_decoder", "decoder.lookup", "decoder.random_access"),
     "decoder.recovery",
     *("descriptors", "errors", "layouts", "limits", "octaves", "packages", "types"),

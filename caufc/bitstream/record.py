@@ -69,6 +69,7 @@ class TensorRecord:
     codec: int | None = None
     alignment: AlignmentRecord | None = None
     parameters: tuple[int | float, ...] | None = None
+    leader: int | None = None
 
     def to_fields(self) -> list[Any]:
         """The record as a msgpack array [CAUF-0060]."""
@@ -86,6 +87,7 @@ class TensorRecord:
                 self.codec,
                 alignment,
                 None if self.parameters is None else list(self.parameters),
+                self.leader,
             ]
         )
 
@@ -97,7 +99,8 @@ class TensorRecord:
             LimitError: for more dimensions than allowed.
             MalformedError: if it breaks the specification.
         """
-        dtype, framework, shape, layout, tap, codec, alignment, parameters = field_list(fields, 8, "a tensor record")
+        known = field_list(fields, 9, "a tensor record")
+        dtype, framework, shape, layout, tap, codec, alignment, parameters, leader = known
         return cls(
             integer(dtype, "dtype", 255),
             integer(framework, "framework", 1),
@@ -107,6 +110,7 @@ class TensorRecord:
             integer(codec, "codec", 65_535),
             _alignment(alignment),
             _parameters(parameters),
+            integer(leader, "leader", 65_535),
         )
 
 

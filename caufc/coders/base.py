@@ -107,11 +107,17 @@ class Terms:
 
 @dataclass(frozen=True)
 class EncodedPayload:
-    """A coded chunk of one tensor: its payload, the bytes that the symbols' checksum covers, and its distortion."""
+    """A coded chunk of a tensor or a stack.
+
+    Args:
+        payload: its bytes.
+        covered: the bytes that the symbols' checksum covers.
+        distortions: one per tensor of the stack.
+    """
 
     payload: bytes
     covered: Sequence[bytes | memoryview]
-    distortion: Distortion = field(default_factory=Distortion)
+    distortions: Sequence[Distortion] = field(default_factory=lambda: [Distortion()])
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ class TensorConfig:
         parameters: the codec's scalars.
         arrays: section name -> integers.
         tap: where the features come from.
+        leader: number of the tensor in whose payloads the values are; None for its own.
+        stacked: how many tensors the coder codes as this one.
     """
 
     name: str
@@ -50,6 +52,8 @@ class TensorConfig:
     parameters: tuple[int | float, ...] = ()
     arrays: Arrays = field(default_factory=dict)
     tap: str | None = None
+    leader: int | None = None
+    stacked: int = 1
 
     def layout_text(self, structure: Structure) -> str | None:
         """The layout as people write it: with a sample axis where there is one."""
@@ -91,4 +95,5 @@ def record_of(config: TensorConfig) -> TensorRecord:
         codec=config.codec.id,
         alignment=config.alignment,
         parameters=config.parameters or None,
+        leader=config.leader,
     )

@@ -1,4 +1,4 @@
-"""The coders of a file's tensors, made from their configurations."""
+"""The coders of a file's tensors and stacks, made from their configurations."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from ..limits import Limits
 from .base import FileShare, TensorCoder
 from .config import TensorConfig
 from .lossy import channels_of
+from .stack import Stack
 
 __all__ = ["coders_of"]
 
 
-def coders_of(configs: Sequence[TensorConfig], gain: float, limits: Limits) -> list[TensorCoder]:
-    """One coder per tensor, for all chunks of a file.
+def coders_of(stacks: Sequence[Stack], gain: float, limits: Limits) -> list[TensorCoder]:
+    """One coder per stack, for all chunks of a file.
 
     Args:
-        configs: of the tensors.
+        stacks: of the file's tensors.
         gain: factor on all steps.
         limits: checked before a coder is made.
 
@@ -26,6 +27,7 @@ def coders_of(configs: Sequence[TensorConfig], gain: float, limits: Limits) -> l
         LimitError: for more channels than allowed.
         MalformedError: if parameters or sections break the specification; it names the tensor.
     """
+    configs = [stack.config for stack in stacks]
     channels = 0
     for config in configs:
         with _located(config):

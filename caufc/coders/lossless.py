@@ -103,7 +103,7 @@ class LosslessCoder:
             payload = encode_lossless(flat, rotate=True, lattice=lattice_of(self.config.layout, shapes))
         else:
             payload = encode_lossless(flat, rotate=False, strides=strides_of(shapes))
-        return EncodedPayload(payload, [flat.tobytes()], distortion)
+        return EncodedPayload(payload, [flat.tobytes()], [distortion])
 
     def decode_symbols(self, payload: memoryview, shapes: Shapes) -> DecodedSymbols:
         total = sum(self.config.size(shape) for shape in shapes)

@@ -226,13 +226,14 @@ class LossyCoder(ABC):
         clean, exact = _cleaned(tokens.matrix, terms.nonfinite)
         apart = Apart() if terms.separator is None else terms.separator(clean)
         matrix, exact = apart.rest(clean), _either(exact, apart.values)
-        distortion = Distortion()
+        distortions = [Distortion() for _ in range(self.config.stacked)]
         if terms.truncate is not None:
             whole = matrix
-            matrix, distortion.clipped = truncate(whole, *terms.truncate)
+            matrix, clipped = truncate(whole, *terms.truncate)
             if terms.outliers:
                 exact = _either(exact, matrix != whole)
-                distortion.clipped = 0
+            else:
+                distortions[0].clipped = clipped
         geometry = self._geometry(tokens.grids, tokens.special)
         blocks: list[_CodedBlock] = []
         patched = np.zeros(matrix.shape, np.bool_) if exact is None else exact.copy()
@@ -246,16 +247,17 @@ class LossyCoder(ABC):
             coded = self._coded(part, block, terms)
             if coded.exact is not None:
                 patched[rows] = coded.exact
-            distortion.add(part.clean, coded.error, _outliers(part.clean, terms))
+            _add_by_member(distortions, part.clean, coded.error, _outliers(part.clean, terms))
             blocks.append(coded)
-        distortion.patched = int(np.count_nonzero(patched))
-        patches = self._patches_where(patched, tokens, stored) if distortion.patched else None
+        for distortion, of_member in zip(distortions, np.split(patched, len(distortions), axis=1), strict=True):
+            distortion.patched = int(np.count_nonzero(of_member))
+        patches = self._patches_where(patched, tokens, stored) if patched.any() else None
         whole = self._joined([coded.symbols for coded in blocks], geometry)
         words = self.entropy.encode(whole, *self._place(geometry))
         sides = [coded.side for coded in blocks if coded.side is not None]
         scales = TokenScales.joined([coded.scales for coded in blocks], [len(coded.error) for coded in blocks])
         payload = Payload(words, np.concatenate(sides, axis=1) if sides else None, patches, scales)
-        return EncodedPayload(payload.to_bytes(), payload.covered(self._integers(whole)), distortion)
+        return EncodedPayload(payload.to_bytes(), payload.covered(self._integers(whole)), distortions)
 
     def _coded(self, part: _BlockInput, block: Geometry, terms: Terms) -> _CodedBlock:
         """A block, coded again with finer scales of those tokens that have less than the terms promise for each."""
@@ -377,6 +379,14 @@ def _outliers(features: NDArray[Any], terms: Terms) -> Mask:
     """Which features ``[n, C]`` are outliers, that must not tell how much is kept of the rest."""
     counted = None if terms.counting is None else terms.counting(features)
     return None if counted is None else ~counted
+
+
+def _add_by_member(distortions: Sequence[Distortion], features: NDArray[Any], error: NDArray[Any], apart: Mask) -> None:
+    """Add tokens ``[n, C]`` of a stack to the distortions of its members, which have equally many channels each."""
+    width = features.shape[1] // len(distortions)
+    for number, distortion in enumerate(distortions):
+        of_member = slice(number * width, (number + 1) * width)
+        distortion.add(features[:, of_member], error[:, of_member], None if apart is None else apart[:, of_member])
 
 
 def _lacking(part: _BlockInput, coded: _CodedBlock, terms: Terms) -> NDArray[np.float64]:

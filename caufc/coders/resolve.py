@@ -135,6 +135,7 @@ def _config(name: str, record: TensorRecord) -> TensorConfig:
         alignment,
         record.parameters or (),
         tap=record.tap,
+        leader=record.leader,
     )
 
 

@@ -24,6 +24,7 @@ from ..coders.config import TensorConfig
 from ..coders.file_coders import coders_of
 from ..coders.prelude import Prelude, read_prelude
 from ..coders.resolve import resolve
+from ..coders.stack import stacks_of
 from ..coders.work import WorkMeter, chunk_work
 from ..errors import CaufError, DamagedError, MalformedError
 from ..limits import Limits
@@ -71,7 +72,8 @@ class ChunkDecoder:
         self.metadata = metadata_of(sections)
         self.gain = 1.0 if header.gain is None else header.gain
         self.templates = [config.template for config in self.configs]
-        self.coders = coders_of(self.configs, self.gain, limits)
+        self.stacks = stacks_of(self.configs)
+        self.coders = coders_of(self.stacks, self.gain, limits)
 
     @property
     def keyed(self) -> bool:
@@ -97,21 +99,21 @@ class ChunkDecoder:
             LimitError: if it is more than a chunk may cost.
             MalformedError: for shapes that a layout does not fit.
         """
-        return chunk_work(self.coders, chunk.shapes, self.limits)
+        return chunk_work(self.coders, [stack.shapes(chunk.shapes) for stack in self.stacks], self.limits)
 
     def symbols(self, chunk: Chunk) -> list[DecodedSymbols]:
-        """Decode the integers of a chunk.
+        """Decode the integers of a chunk, by stack.
 
         Raises:
             DamagedError: if their checksum differs.
             MalformedError: if a payload breaks the specification.
         """
         decoded, computed = [], 0
-        for config, coder, payload, shapes in zip(self.configs, self.coders, chunk.payloads, chunk.shapes, strict=True):
+        for stack, coder in zip(self.stacks, self.coders, strict=True):
             try:
-                symbols = coder.decode_symbols(memoryview(payload), shapes)
+                symbols = coder.decode_symbols(memoryview(stack.payload(chunk.payloads)), stack.shapes(chunk.shapes))
             except CaufError as err:
-                raise err.locate(tensor=config.name) from err
+                raise err.locate(tensor=stack.config.name) from err
             for part in symbols.covered:
                 computed = checksum(part, computed)
             decoded.append(symbols)
@@ -121,11 +123,11 @@ class ChunkDecoder:
 
     def samples(self, chunk: Chunk) -> DecodedChunk:
         """Decode a chunk to samples."""
-        tensors = [
-            coder.reconstruct(symbols, shapes)
-            for coder, symbols, shapes in zip(self.coders, self.symbols(chunk), chunk.shapes, strict=True)
-        ]
-        return DecodedChunk(chunk.first, chunk.count, tuple(tensors))
+        found: dict[int, Samples] = {}
+        for stack, coder, symbols in zip(self.stacks, self.coders, self.symbols(chunk), strict=True):
+            whole = coder.reconstruct(symbols, stack.shapes(chunk.shapes))
+            found |= zip(stack.members, stack.parted(whole), strict=True)
+        return DecodedChunk(chunk.first, chunk.count, tuple(found[number] for number in range(len(self.configs))))
 
 
 class FileDecoder:

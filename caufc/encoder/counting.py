@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from .outliers import VALUE_RATIO, mask_values
 
-__all__ = ["Counting"]
+__all__ = ["Counting", "JointCounting"]
 
 Mask = NDArray[np.bool_]
 
@@ -52,6 +53,32 @@ class Counting:
         rest = _within(_without(features, self.masks), self.value)
         beyond = self.channels | (_sizes(rest) > self.token)[:, None] | ((rest == 0) & (features != 0))
         return ~beyond if beyond.any() else None
+
+
+@dataclass(frozen=True)
+class JointCounting:
+    """The rest of every member of a stack by itself.
+
+    Args:
+        members: what counts of each, which have equally many channels.
+    """
+
+    members: Sequence[Counting]
+
+    @classmethod
+    def of(cls, sample: NDArray[Any], members: int) -> JointCounting:
+        """From tokens ``[M, C]`` of the stack."""
+        return cls([Counting.of(part) for part in np.split(sample, members, axis=1)])
+
+    def __call__(self, features: NDArray[Any]) -> Mask | None:
+        """Which features ``[n, C]`` count; None for all."""
+        parts = np.split(features, len(self.members), axis=1)
+        found = [counting(part) for counting, part in zip(self.members, parts, strict=True)]
+        if all(part is None for part in found):
+            return None
+        width = features.shape[1] // len(found)
+        everywhere = np.ones((len(features), width), np.bool_)
+        return np.concatenate([everywhere if part is None else part for part in found], axis=1)
 
 
 def _without(features: NDArray[Any], masks: tuple[float, ...]) -> NDArray[Any]:

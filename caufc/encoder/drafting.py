@@ -1,91 +1,27 @@
-"""Drafting: every tensor is read once, and how it will be coded is settled, but for what rate control leaves open."""
+"""Drafting: a tensor is read once, and how it will be coded is settled, but for what rate control leaves open."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from ..coders.base import Terms
 from ..coders.config import TensorConfig
 from ..coders.dtypes import to_floats
 from ..coders.registry import LOSSLESS
-from ..coders.resolve import resolve
-from ..coders.side_files import ProfileFile
-from ..errors import InputError, OptionError
+from ..errors import OptionError
 from ..layouts import Layout
 from ..types import FLOATS
-from .layout import LayoutChoice, choose_layouts, template_of
+from .layout import LayoutChoice, template_of
 from .options import EncodeOptions, TensorOptions
 from .source import Source, SourceTensor
 from .survey import TensorSurvey, check_finite, chunks_of, survey_tensor
 from .tensor_draft import TensorDraft
 
-__all__ = ["Drafting", "draft_tensors", "lossless_config"]
+__all__ = ["Drafting", "lossless_config"]
 
 Advance = Callable[[int], None]
-
-BASIS_VALUES, BASIS_PART = 1 << 18, 8
-"""Values of a tensor from which a basis is made, at least, but of all together so many times the whole sample."""
-
-
-def draft_tensors(
-    source: Source,
-    options: EncodeOptions,
-    profile: ProfileFile | None,
-    chunk: int,
-    advance: Advance,
-    *,
-    embedded: bool,
-) -> list[TensorDraft]:
-    """Read every tensor once and settle how it will be coded.
-
-    Args:
-        source: what is coded.
-        options: what the user wants.
-        profile: that supplies what options leave open.
-        chunk: samples that are read at a time.
-        advance: called with the number of values that were read.
-        embedded: whether a file holds what is chosen, rather than a profile for many files.
-
-    Raises:
-        InputError: for input that cannot be encoded as asked.
-    """
-    defaults = _defaults(source, profile)
-    total = max(1, source.numel)
-    values = options.effort.sample_of(total, profiled=profile is not None)
-    drafting = options.codec.load("drafting")
-    settled = {
-        tensor.name: _settled(options.of(tensor.name), default)
-        for tensor, default in zip(source.tensors, defaults, strict=True)
-    }
-    layouts = choose_layouts(source, settled)
-    least = min(BASIS_VALUES, BASIS_PART * values // max(1, len(source.tensors)))
-    return [
-        drafting(source, tensor, options, settled[tensor.name], default, chunk, embedded).draft(
-            layouts[tensor.name], max(1, values * tensor.numel // total), least, advance
-        )
-        for tensor, default in zip(source.tensors, defaults, strict=True)
-    ]
-
-
-def _settled(own: TensorOptions, default: TensorConfig | None) -> TensorOptions:
-    """A tensor's options, with what a profile says of what they leave open."""
-    if default is None:
-        return own
-    return replace(own, layout=own.layout or default.layout, tap=own.tap or default.tap)
-
-
-def _defaults(source: Source, profile: ProfileFile | None) -> Sequence[TensorConfig | None]:
-    """What a profile says of each tensor."""
-    if profile is None:
-        return [None] * len(source.tensors)
-    configs = resolve(profile.header, profile.sections, None)[1]
-    if len(configs) != len(source.tensors):
-        tensors = "1 tensor" if len(configs) == 1 else f"{len(configs)} tensors"
-        there = f"there {'is' if len(source.tensors) == 1 else 'are'} {len(source.tensors)}"
-        raise InputError(f"the profile is for {tensors}, {there}", remedy="use another profile, or none")
-    return configs
 
 
 def lossless_config(
@@ -102,7 +38,7 @@ class Drafting(ABC):
 
     Args:
         source: of the tensor.
-        tensor: one of its tensors.
+        tensor: one of its tensors, or a stack of them.
         options: what the user wants.
         own: the same of the tensor, with a profile's layout and tap.
         default: what a profile says of the tensor.
@@ -140,26 +76,31 @@ class Drafting(ABC):
         if layout is None or self.target.kind == "lossless" or not self.tensor.numel:
             self._check_finite(advance)
             return TensorDraft(base, reason)
-        survey = survey_tensor(
-            self.source,
-            self.tensor,
-            layout,
-            terms.truncate,
-            chunk=self.chunk,
-            budget=max(budget, least),
-            keep_nonfinite=self.file.keep_nonfinite,
-            separated=self.target.kind != "max_error",
-            levelled=self._levelled(layout),
-            by_token=self.target.by_token,
-            by_channel=self.scales_channels,
-            progress=advance,
-        )
+        members = 1 if self.default is None else self.default.stacked
+        survey = self._surveyed(layout, terms, max(budget, least), members, advance)
         if self.target.kind != "max_error" and not survey.statistics.moderate:
             wide = f"{self._name()}kept without loss: its values are beyond 2^48 or all below 2^-48"
             return TensorDraft(base, reason, warning="" if survey.constant else wide)
         terms = replace(terms, separator=survey.separator, counting=survey.counting)
         draft = self._with_loss(base, replace(survey, planned=budget), terms)
         return replace(draft, layout_reason=reason)
+
+    def _surveyed(self, layout: Layout, terms: Terms, values: int, members: int, advance: Advance) -> TensorSurvey:
+        return survey_tensor(
+            self.source,
+            self.tensor,
+            layout,
+            terms.truncate,
+            chunk=self.chunk,
+            budget=values,
+            keep_nonfinite=self.file.keep_nonfinite,
+            separated=self.target.kind != "max_error",
+            levelled=self._levelled(layout),
+            by_token=self.target.by_token,
+            by_channel=self.scales_channels,
+            members=members,
+            progress=advance,
+        )
 
     scales_channels = True
     """Whether alignment gives large channels scales of their own."""

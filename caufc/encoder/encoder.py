@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..coders.config import TensorConfig
 from ..coders.side_files import ProfileFile, side_file_bytes
 from ..types import FLOATS, Progress
-from .drafting import draft_tensors
+from .file_drafting import draft_tensors
 from .file_writer import FileWriter, Sink
 from .goal import MEDIUM
 from .options import EncodeOptions

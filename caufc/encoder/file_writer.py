@@ -24,6 +24,7 @@ from ..bitstream import (
 from ..coders.base import EncodedPayload, FileShare, TensorCoder
 from ..coders.distortion import Distortion
 from ..coders.side_files import ProfileFile
+from ..coders.stack import Stack, stacks_of
 from ..coders.work import WorkMeter, chunk_work
 from ..errors import LimitError
 from .options import EncodeOptions
@@ -53,7 +54,7 @@ class FilePass:
         bytes_out: of the file.
         chunks: how many.
         distortions: one per tensor.
-        payload_bytes: bytes of each tensor's payloads.
+        payload_bytes: bytes of each tensor's payloads; those of a stack are shared out equally.
     """
 
     plans: Sequence[TensorPlan]
@@ -78,10 +79,13 @@ class FilePass:
         """Of all tensors together."""
         return Distortion.merged(self.distortions)
 
-    def count(self, number: int, encoded: EncodedPayload) -> None:
-        """Count a chunk of a tensor."""
-        self.distortions[number].merge(encoded.distortion)
-        self.payload_bytes[number] += len(encoded.payload)
+    def count(self, stack: Stack, encoded: EncodedPayload) -> None:
+        """Count a chunk of a stack."""
+        share, rest = divmod(len(encoded.payload), len(stack.members))
+        self.payload_bytes[stack.leader] += rest
+        for number, distortion in zip(stack.members, encoded.distortions, strict=True):
+            self.distortions[number].merge(distortion)
+            self.payload_bytes[number] += share
 
 
 class FileWriter:
@@ -140,19 +144,20 @@ class FileWriter:
 
         head = header.to_bytes()
         share = FileShare(gain)
-        coders: list[TensorCoder] = [plan.config.codec.load("coder")(plan.config, share) for plan in plans]
+        stacks = stacks_of([plan.config for plan in plans])
+        coders: list[TensorCoder] = [stack.config.codec.load("coder")(stack.config, share) for stack in stacks]
         with _keeping_within():
             limits.check("header_bytes", len(head))
             limits.check("section_bytes", sum(len(section.data) for section in sections))
             limits.check("channels", sum(coder.channels for coder in coders))
-            self._check_chunks(plans, coders)
+            self._check_chunks(plans, stacks, coders)
         seed = int.from_bytes(head[-4:], "little")
         put(head)
         for section in sections:
             put(block_bytes("S", section_bytes(section), seed))
         lengths, first, advance = [], result.bytes_out, self.advance()
         for start, stop in chunks_of(self.source.samples, self.chunk):
-            body = self._chunk(result, plans, coders, (start, stop), advance)
+            body = self._chunk(result, plans, stacks, coders, (start, stop), advance)
             lengths.append((put(block_bytes("C", body, seed)), stop - start))
         result.chunks = len(lengths)
         self._close(header, lengths, first, seed, put)
@@ -173,7 +178,9 @@ class FileWriter:
             origin=self.origin,
         )
 
-    def _check_chunks(self, plans: Sequence[TensorPlan], coders: Sequence[TensorCoder]) -> None:
+    def _check_chunks(
+        self, plans: Sequence[TensorPlan], stacks: Sequence[Stack], coders: Sequence[TensorCoder]
+    ) -> None:
         """What decoding all chunks will cost, from shapes alone."""
         limits = self.options.limits
         meter = WorkMeter([plan.config for plan in plans], self.source.structure.kind == "batch", limits)
@@ -181,7 +188,8 @@ class FileWriter:
             shapes = self._shapes(start, stop)
             limits.check("chunk_arrays", len(shapes) * (stop - start))
             limits.check("chunk_elements", sum(work_of(shape) for by_sample in shapes for shape in by_sample))
-            meter.add(shapes, stop - start, chunk_work(coders, shapes, limits))
+            coded = [stack.shapes(shapes) for stack in stacks]
+            meter.add(shapes, stop - start, chunk_work(coders, coded, limits))
 
     def _shapes(self, start: int, stop: int) -> list[tuple[tuple[int, ...], ...]]:
         """Shapes of samples ``[start, stop)`` of every tensor."""
@@ -196,21 +204,23 @@ class FileWriter:
         self,
         result: FilePass,
         plans: Sequence[TensorPlan],
+        stacks: Sequence[Stack],
         coders: Sequence[TensorCoder],
         samples: tuple[int, int],
         advance: Callable[[int], None],
     ) -> bytes:
         """The body of one chunk, counted in the result."""
-        payloads, symbols = [], 0
+        payloads, symbols = [b""] * len(plans), 0
         start, stop = samples
         shapes = self._shapes(start, stop)
-        for number, (tensor, plan, coder) in enumerate(zip(self.source.tensors, plans, coders, strict=True)):
-            encoded = coder.encode(tensor.block(start, stop), plan.terms)
-            payloads.append(encoded.payload)
+        for stack, coder in zip(stacks, coders, strict=True):
+            blocks = [self.source.tensors[number].block(start, stop) for number in stack.members]
+            encoded = coder.encode(stack.joined(blocks), plans[stack.leader].terms)
+            payloads[stack.leader] = encoded.payload
             for part in encoded.covered:
                 symbols = checksum(part, symbols)
-            result.count(number, encoded)
-            advance(0 if plan.config.noted else sum(plan.config.size(shape) for shape in shapes[number]))
+            result.count(stack, encoded)
+            advance(0 if stack.config.noted else sum(stack.config.size(shape) for shape in stack.shapes(shapes)))
         keys = None if self.source.keys is None else self.source.keys[start:stop]
         chunk = Chunk(start, stop - start, tuple(shapes), tuple(payloads), symbols, keys)
         return chunk_bytes(chunk, [plan.config.template for plan in plans])

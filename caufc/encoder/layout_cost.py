@@ -35,7 +35,7 @@ from .layout_sample import Box, LayoutSample
 from .levels import levels_for
 from .quantize import DEAD_ZONE_ROUNDING, quantize
 from .survey import is_sparse
-from .transforms import BASIS_TOKENS, BIT_WEIGHT, MAX_BASIS_CHANNELS
+from .transforms import BASIS_TOKENS, BIT_WEIGHT, LARGEST_BASIS
 
 __all__ = ["Extent", "layout_cost"]
 
@@ -125,7 +125,7 @@ def _ways(matrix: Values, geometry: Geometry) -> Iterator[tuple[Values, Geometry
 
 
 def _has_basis(width: int, tokens: int) -> bool:
-    return SMALLEST_BASIS <= width <= MAX_BASIS_CHANNELS and tokens >= BASIS_TOKENS * width
+    return SMALLEST_BASIS <= width <= LARGEST_BASIS and tokens >= BASIS_TOKENS * width
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,11 @@ class Target:
             name = self.kind.replace("_", "-")
             raise OptionError(f"{name} is {low:g} to {high:g}, not {self.value:g}")
 
+    @property
+    def unequal(self) -> bool:
+        """Whether values may be weighed unequally."""
+        return self.kind in ("quality", "bpfp")
+
     @classmethod
     def choose(
         cls,

@@ -78,7 +78,10 @@ def _relying(
     """The same, for decoders that have the profile."""
     defaults = [record_of(config) for config in resolve(profile.header, profile.sections, None)[1]]
     own_tree, known_tree = (0 if tree is None else tree for tree in (header.tree, profile.header.tree))
-    shorter = tuple(_difference(record_of(config), default) for config, default in zip(configs, defaults, strict=True))
+    shorter = tuple(
+        _difference(number, record_of(config), default)
+        for number, (config, default) in enumerate(zip(configs, defaults, strict=True))
+    )
     header = replace(
         header,
         profile=profile.id,
@@ -95,9 +98,11 @@ def _relying(
     return header, [*absent, *(s for s in sections if there.get((name_of(s), s.tensor)) != s.data)]
 
 
-def _difference(record: TensorRecord, default: TensorRecord) -> TensorRecord:
-    """Only the fields in which a record differs from the profile's."""
+def _difference(number: int, record: TensorRecord, default: TensorRecord) -> TensorRecord:
+    """Only the fields in which the record of a tensor differs from the profile's."""
     differing = {name: value for name, value in vars(record).items() if value != getattr(default, name)}
     if "alignment" in differing and differing["alignment"] is None:
         differing["alignment"] = AlignmentRecord(0, 0)
+    if "leader" in differing and differing["leader"] is None:
+        differing["leader"] = number
     return TensorRecord(**differing)

@@ -22,9 +22,14 @@ __all__ = ["ProfiledDraft"]
 
 @dataclass(frozen=True, kw_only=True)
 class ProfiledDraft(TransformDraft):
-    """How a profile codes a tensor: a quality is a gain on the profile's steps."""
+    """How a profile codes a tensor: a quality is a gain on the profile's steps.
+
+    Args:
+        carried: whether the file holds the profile's sections itself.
+    """
 
     matched: bool = False
+    carried: bool = True
 
     @classmethod
     def from_profile(
@@ -50,6 +55,14 @@ class ProfiledDraft(TransformDraft):
     def may_be_lossless(self) -> bool:
         """Not: what a profile codes is what it was made for."""
         return False
+
+    def expected_bytes(self, setting: float, target: Target) -> float:
+        """Bytes of sections and payloads at a quality, about: from a thin sample, with its own tables."""
+        gain, kind = self._gain(setting, target)
+        trial = self._trial
+        made = self._sample_plan(trial.coefficients, trial.geometry, gain, kind, target, self._thin_scale)
+        sections = section_cost(self.config.arrays) if self.carried else 0.0
+        return made.bits * self._thin_scale / 8 + sections + self._exact_bytes(target)
 
     def plan(self, setting: float, target: Target) -> TensorPlan:
         """With a profile's classes and tables, unless own ones save more than they take; always its points."""

@@ -69,7 +69,7 @@ def choose_step(
         embedded=embedded,
         matched=reads == "tokens",
         spectral=not (survey.levelled or target.by_token),
-        groups=survey.groups,
+        groups=(survey.groups, 1),
     )
     config = replace(base, arrays={**base.arrays, **transforms.sections()})
     return _with_step(config, Parameters(step, spectral=transforms.spectral)), quality_of_step(provisional / step)

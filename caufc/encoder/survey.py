@@ -19,7 +19,7 @@ from ..coders.dtypes import to_floats
 from ..coders.patches import Patches
 from ..errors import LayoutError, NonFiniteError
 from ..layouts import Layout
-from .counting import Counting
+from .counting import Counting, JointCounting
 from .outliers import Typical
 from .separator import OutlierSeparator
 from .source import Source, SourceTensor
@@ -65,7 +65,7 @@ class TensorSurvey:
     statistics: ChannelStatistics
     sample: NDArray[Any]
     geometry: Geometry
-    counting: Counting
+    counting: Counting | JointCounting
     separator: OutlierSeparator | None = None
     apart: NDArray[np.bool_] | None = None
     exact_bytes: float = 0.0
@@ -125,6 +125,7 @@ def survey_tensor(
     levelled: bool = False,
     by_token: bool = False,
     by_channel: bool = True,
+    members: int = 1,
 ) -> TensorSurvey:
     """Read a tensor once.
 
@@ -140,6 +141,7 @@ def survey_tensor(
         levelled: whether tokens are made equally large if they are those of a language model.
         by_token: whether they are in any case.
         by_channel: whether channels have scales of their own.
+        members: how many tensors the tensor is a stack of.
         progress: called for every chunk.
 
     Raises:
@@ -154,7 +156,7 @@ def survey_tensor(
             tensor=tensor.name,
             remedy="name token axes with --layout, or use --lossless",
         )
-    groups = max(1, aligner.groups(tensor.shape(0))) if source.samples else 1
+    groups = max(members, aligner.groups(tensor.shape(0))) if source.samples else 1
     statistics, total, clipped, exact_bytes = ChannelStatistics(channels), 0, 0, 0.0
     parts: list[NDArray[Any]] = []
     wholes: list[NDArray[Any]] = []
@@ -186,8 +188,8 @@ def survey_tensor(
         total += len(matrix)
         progress(matrix.size)
     sample, geometry = _joined(parts, channels), Geometry(tuple(grids), layout.special)
-    counting = _counting(_joined(wholes, channels), geometry)
-    beyond = _uncounted(_counting(sample, geometry), parts, masks)
+    counting = _counting(_joined(wholes, channels), geometry, members)
+    beyond = _uncounted(_counting(sample, geometry, members), parts, masks)
     return TensorSurvey(
         channels, statistics, sample, geometry, counting, separator, beyond, exact_bytes, groups, total, clipped
     )
@@ -197,14 +199,15 @@ def _joined(parts: Sequence[NDArray[Any]], channels: int) -> NDArray[Any]:
     return np.concatenate(parts) if parts else np.empty((0, channels), np.float32)
 
 
-def _counting(sample: NDArray[Any], geometry: Geometry) -> Counting:
-    """What counts, from tokens ``[M, C]`` of whole samples."""
-    rows, _ = thinned_rows(geometry, sample.shape[1], COUNTED_VALUES)
-    return Counting.of(sample if len(rows) == len(sample) else sample[rows])
+def _counting(sample: NDArray[Any], geometry: Geometry, members: int) -> Counting | JointCounting:
+    """What counts, from tokens ``[M, C]`` of whole samples, of each member of a stack by itself."""
+    rows, _ = thinned_rows(geometry, sample.shape[1], COUNTED_VALUES * members)
+    thin = sample if len(rows) == len(sample) else sample[rows]
+    return Counting.of(thin) if members == 1 else JointCounting.of(thin, members)
 
 
 def _uncounted(
-    counting: Counting, parts: Sequence[NDArray[Any]], masks: Sequence[NDArray[np.bool_]]
+    counting: Counting | JointCounting, parts: Sequence[NDArray[Any]], masks: Sequence[NDArray[np.bool_]]
 ) -> NDArray[np.bool_] | None:
     """Which values are coded apart, or are outliers in what is not; None for none."""
     found = []

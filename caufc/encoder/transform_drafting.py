@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from .drafting import Drafting
 from .goal import MEDIUM_SNR, WIDE_TOKEN_SNR
 from .profiled_draft import ProfiledDraft
 from .separator import TOKEN_CHANNELS
+from .stack_drafting import StackDraft, joint_draft
 from .step import choose_step
 from .survey import TensorSurvey, is_sparse
 from .tensor_draft import TensorDraft
@@ -27,15 +29,28 @@ __all__ = ["TransformDrafting"]
 LEAST_TOKEN = 10 ** (-(MEDIUM_SNR - WIDE_TOKEN_SNR - 1) / 20)
 """Root mean square of tokens below which they need finer steps, in those of all."""
 
+JOINT_VALUES = 1 << 27
+"""Values of a stack on which bases across its members are chosen, at most."""
+
 RAISED_QUALITY = 35.0
 """Below, tokens in transformed grids have no scales: means are what matters there, and all have about 0 dB."""
-
-UNEQUAL = ("quality", "bpfp")
-"""Targets that are free to weigh values unequally."""
 
 
 class TransformDrafting(Drafting):
     """Chooses for the transform codec."""
+
+    def joint(self, layout: Layout, members: Sequence[TransformDraft]) -> StackDraft | None:
+        """The draft of a stack, which is the tensor here, with bases across its members; None where they do not pay.
+
+        Args:
+            layout: of the members.
+            members: how each would be coded alone, the leader first.
+        """
+        terms = self._terms()
+        survey = self._surveyed(layout, terms, JOINT_VALUES, len(members), lambda values: None)
+        terms = replace(terms, separator=survey.separator, counting=survey.counting)
+        survey = replace(survey, planned=sum(member.survey.planned for member in members))
+        return joint_draft(members[0].config, survey, members, terms)
 
     def _with_loss(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TensorDraft:
         tiny = survey.total * survey.channels * base.item_size <= TINY_BYTES
@@ -47,7 +62,7 @@ class TransformDrafting(Drafting):
     def _levelled(self, layout: Layout) -> bool:
         """Tokens of sequences are: what reads them mostly normalises them first."""
         grid = [letter for term in layout.sample_terms for letter in term if letter in GRID_LETTERS]
-        return self.target.kind in UNEQUAL and len(grid) == 1
+        return self.target.unequal and len(grid) == 1
 
     def _drafted(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TransformDraft:
         default, searched = self._profiled(), self.file.effort.searched
@@ -60,7 +75,7 @@ class TransformDrafting(Drafting):
         config, quality = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded)
         by_token = reads == "tokens" and not (is_sparse(survey.sample) and _is_plane(survey))
         fine = quality >= RAISED_QUALITY or not Parameters.from_fields(config.parameters).spectral
-        if by_token and self.target.kind in UNEQUAL and fine:
+        if by_token and self.target.unequal and fine:
             survey = _with_raised_tokens(survey)
         terms = replace(terms, separator=survey.separator)
         return TransformDraft(
@@ -84,10 +99,10 @@ class TransformDrafting(Drafting):
         """What is read: as the user says, else as the plugin says where the target may weigh values unequally."""
         if self.options.reads is not None:
             return self.options.reads
-        return self.options.tap_reads if self.target.kind in UNEQUAL else "tokens"
+        return self.options.tap_reads if self.target.unequal else "tokens"
 
     def _check_read(self, reads: str, special: int) -> None:
-        if reads != "tokens" and self.target.kind not in UNEQUAL:
+        if reads != "tokens" and not self.target.unequal:
             raise OptionError(f"what is read ('{reads}') says nothing under {self.target.kind}", remedy="leave it out")
         if reads == "first" and not special:
             layout = "b (1 + n) c"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,7 +37,12 @@ BASIS_TOKENS = 5
 JOINT_TOKENS = 8
 """The same for a basis across groups, which must not only seem to find what they have in common."""
 
-MAX_BASIS_CHANNELS = 2048
+JUDGED_TOKENS = 2
+"""The same where bases are judged on other tokens than they are made from."""
+
+SMALLEST_BASIS, LARGEST_BASIS, LARGEST_PROFILED = 4, 2048, 4096
+"""Channels of a basis; a profile's may be larger, for no file holds it."""
+
 MOST_CORRECTION = 8.0
 MATCHES = 2
 """How often steps are corrected so that all choices are compared at one error."""
@@ -98,7 +103,7 @@ def choose_transforms(
     embedded: bool = True,
     matched: bool = True,
     spectral: bool = True,
-    groups: int = 1,
+    groups: Sequence[int] = (1,),
 ) -> Transforms:
     """Choose transforms for a sample ``[M, C]``.
 
@@ -109,30 +114,38 @@ def choose_transforms(
         total: number of values in the file.
         importance: of errors by band of frequencies and direction.
         spectral: whether grids may be transformed.
-        groups: of channels, each of which may get a basis of its own.
+        groups: into how many groups channels may be split that each get a basis of its own.
         matched: whether choices are compared at one plain error, and not at one step.
         embedded: whether a basis takes bytes of the file, so that vectors that code little may be coarse.
     """
     plain = Transforms(False, None, _plain_steps(importance.steps))
     if aligned.size < FEW_VALUES:
         return plain
-    rows, thin_geometry = thinned_rows(geometry, aligned.shape[1], THIN_VALUES)
-    thin = aligned[rows]
-    principals = list(_principals(aligned, step, importance, groups))
+    known, judged, judged_geometry = aligned, aligned, geometry
+    if not embedded and len(groups) > 1:
+        known, judged, judged_geometry = _halves(aligned, geometry)
+    rows, thin_geometry = thinned_rows(judged_geometry, aligned.shape[1], THIN_VALUES * (1 if embedded else groups[0]))
+    thin = judged[rows]
+    principals = list(_principals(known, step, importance, groups, embedded=embedded))
     bases = {count: found.finest() for count, found in principals}
-    judge = _Judge(thin, thin_geometry, importance.steps, [*bases.values()], step, total, matched=matched)
+    judge = _Judge(
+        thin, thin_geometry, importance.steps, [*bases.values()], step, total, matched=matched, embedded=embedded
+    )
     scored = list(judge.candidates(spectral=spectral))
     allowed = math.inf if judge.starved else MOST_BITS * min(found.bits for found in scored)
     best_plain = min((found for found in scored if found.plain), key=_cost_of)
-    best = min((found for found in scored if found.bits <= allowed), key=_cost_of)
+    best = min((found for found in scored if found.bits <= allowed), key=_handicapped(bases, embedded=embedded))
     chosen = (
         best.choice
         if best.cost * PLAIN_MARGIN < best_plain.cost or not best_plain.bits <= allowed
         else best_plain.choice
     )
-    if not embedded or chosen.basis is None:
+    if chosen.basis is None:
         return chosen
-    return judge.coarser(next(found for count, found in principals if bases[count] is chosen.basis), chosen)
+    count, principal = next((count, found) for count, found in principals if bases[count] is chosen.basis)
+    if embedded:
+        return judge.coarser(principal, chosen)
+    return chosen if known is aligned else replace(chosen, basis=_principal(aligned, step, importance, count).finest())
 
 
 def _plain_steps(weights: Codes) -> Codes:
@@ -166,20 +179,32 @@ class _Principal:
         return quantize_rows(self.rows, np.clip(bits, COARSEST_BITS, FINEST_BITS), self.ranks)
 
 
-def _principals(aligned: Values, step: float, importance: Importance, groups: int) -> Iterator[tuple[int, _Principal]]:
-    """Bases by their number of groups: of the layout's, and of all channels together."""
-    for count in dict.fromkeys((groups, 1)):
-        known = count == groups or len(aligned) >= JOINT_TOKENS * aligned.shape[1]
-        found = _principal(aligned, step, importance, count) if known else None
-        if found is not None:
-            yield count, found
+def _halves(aligned: Values, geometry: Geometry) -> tuple[Values, Values, Geometry]:
+    """Tokens of the first samples, those of the others and their geometry; all for both where there is one sample."""
+    first = len(geometry.grids) // 2
+    if not first:
+        return aligned, aligned, geometry
+    row = int(np.sum(geometry.sizes[:first]))
+    return aligned[:row], aligned[row:], replace(geometry, grids=geometry.grids[first:])
 
 
-def _principal(aligned: Values, step: float, importance: Importance, groups: int) -> _Principal | None:
-    """The bases of so many groups of channels; None where there are too few tokens to know them."""
-    tokens, width = len(aligned), aligned.shape[1] // groups
-    if width < 4 or width > MAX_BASIS_CHANNELS or tokens < BASIS_TOKENS * width:
-        return None
+def _principals(
+    aligned: Values, step: float, importance: Importance, groups: Sequence[int], *, embedded: bool
+) -> Iterator[tuple[int, _Principal]]:
+    """Bases by their number of groups, where there are enough tokens to know them."""
+    for count in dict.fromkeys(groups):
+        width = aligned.shape[1] // count
+        if embedded:
+            known = len(aligned) >= (BASIS_TOKENS if count == groups[0] else JOINT_TOKENS) * width
+        else:
+            known = len(aligned) >= (BASIS_TOKENS if len(groups) == 1 else JUDGED_TOKENS) * width
+        if known and SMALLEST_BASIS <= width <= (LARGEST_BASIS if embedded else LARGEST_PROFILED):
+            yield count, _principal(aligned, step, importance, count)
+
+
+def _principal(aligned: Values, step: float, importance: Importance, groups: int) -> _Principal:
+    """The bases of so many groups of channels."""
+    tokens = len(aligned)
     parts = [np.ascontiguousarray(part) for part in np.split(aligned, groups, axis=1)]
     found = [principal_basis(np.asarray(part.T @ part / tokens, np.float64)) for part in parts]
     variances = np.stack([of_group for _, of_group in found])
@@ -211,6 +236,17 @@ def _cost_of(scored: _Scored) -> float:
     return scored.cost
 
 
+def _handicapped(bases: Mapping[int, QuantizedRows], *, embedded: bool) -> Callable[[_Scored], float]:
+    """Costs, more of bases across groups where their bytes do not count: what they save must be more than chance."""
+    first = next(iter(bases.values()), None)
+
+    def cost(scored: _Scored) -> float:
+        across = scored.choice.basis is not None and scored.choice.basis is not first
+        return scored.cost * (PLAIN_MARGIN if across and not embedded else 1)
+
+    return cost
+
+
 class _Judge:
     """Costs of candidates in weighted distortion and rate.
 
@@ -222,6 +258,7 @@ class _Judge:
         step: at the wanted rate.
         total: values of the file.
         matched: whether all are compared at one plain error.
+        embedded: whether a basis takes bytes of the file.
     """
 
     def __init__(
@@ -234,7 +271,9 @@ class _Judge:
         total: float,
         *,
         matched: bool,
+        embedded: bool,
     ) -> None:
+        self.embedded = embedded
         self.thin, self.geometry, self.weights, self.step, self.total = thin, geometry, weights, step, total
         self.bases = bases
         self.directions = ChannelTransform(bases[0]) if bases else None
@@ -291,7 +330,7 @@ class _Judge:
         unit = self.unit[self.spectral.bands][:, None]
         distortion = float(np.sum(np.square(error / unit))) / self.thin.size
         bits = estimate(values, geometry.bands, steps, self.total / self.thin.size)
-        if choice.basis is not None:
+        if choice.basis is not None and self.embedded:
             bits += 8.0 * len(section_bytes(section_of(0, BASIS, choice.basis.codes.ravel())))
         return _Scored(distortion + BIT_WEIGHT * bits / self.total, bits, choice)
 

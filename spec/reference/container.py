@@ -200,17 +200,18 @@ def parse_header(data: bytes, version: tuple[int, int]) -> Header:
 
 def parse_record(value: Any) -> list[Any]:
     """A record with fields of the right types: [CAUF-0060] to [CAUF-0062], [CAUF-0352]."""
-    record = fields(value, 8, 60)
-    types = (int, int, list, str, str, int, list, list)
+    record = fields(value, 9, 60)
+    types = (int, int, list, str, str, int, list, list, int)
     typed = all(value is None or type(value) is kind for value, kind in zip(record, types, strict=True))
     require(typed, 60, "a field has another type")
-    dtype, framework, shape, _layout, _tap, codec, alignment, parameters = record
+    dtype, framework, shape, _layout, _tap, codec, alignment, parameters, leader = record
     known = dtype in (None, *range(len(DTYPE))) and codec in (None, *range(len(CODEC)))
     require(known, 61, f"dtype {dtype}, codec {codec}", Unsupported)
     require(framework in (None, 0, 1), 60, f"framework {framework}")
     require(all(n is None or is_int(n, 0, 1 << 63) for n in shape or ()), 60, "shape holds more than sizes and nils")
     limit(len(shape or ()), MAX_AXES, "axes")
     require(all(type(x) in (int, float) for x in parameters or ()), 60, "parameters are no numbers")
+    require(leader is None or is_int(leader, 0, 1 << 16), 60, f"leader {leader}")
     if alignment is not None:
         typed = [type(x) for x in alignment] in ([int, int, float, float], [int, int, *[float] * 4])
         require(typed and alignment[3] > 0, 62, f"alignment {alignment}")

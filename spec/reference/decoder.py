@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -51,7 +50,6 @@ from .container import (
     Reader,
     Sections,
     Unsupported,
-    inflate,
     leaves,
     limit,
     notes,
@@ -62,104 +60,11 @@ from .container import (
     supply,
     supply_weights,
 )
-from .entropy import Rans, Table, expand
 from .hyperprior import Model, aligned_plane, decode_latents, read_model
-from .integers import decode_integers
-from .lattice import Lattice
+from .lossless import decode_lossless
 from .notes import check_keys, parse_keys, parse_metadata, parse_note
 from .order import grid_of
 from .transform import EIGHTHS, Codec, aligned_values, decode_symbols, read_codec
-
-
-# --- The lossless codec: section 11
-def decode_lossless(data: bytes, count: int, storage: str, rotated: bool) -> Array:
-    """`count` elements of the numpy type `storage`; only planes are rotated: [CAUF-0300] to [CAUF-0322]."""
-    r = Reader(data)
-    method, width = r.take(1)[0], np.dtype(storage).itemsize
-    bits = np.dtype(f"<u{width}")
-    if method == 3:
-        elements = decode_planes(r, count, width).astype(bits)
-        if rotated:
-            upper, low = elements >> bits.type(8 * width - 9), elements & bits.type((1 << 8 * width - 9) - 1)
-            elements = (upper >> bits.type(1) | (upper & bits.type(1)) << bits.type(8)) << bits.type(
-                8 * width - 9
-            ) | low
-        return elements.view(storage)
-    if method == 4:
-        return decode_integers(r, count, width).view(storage)
-    require(method <= 2, 300, f"method {method}")
-    size = width if method == 1 else count * width
-    content = inflate(r.rest(), size, 302) if method == 2 else r.rest()
-    require(len(content) == size, 300 + method, f"not {size} bytes of elements")
-    elements = np.frombuffer(content, storage)
-    return np.repeat(elements, count) if method == 1 else elements
-
-
-def read_context(r: Reader) -> tuple[Table | None, int]:
-    """Table and favourite of a context's model; raw is (None, -1): [CAUF-0321], [CAUF-0322]."""
-    kind = r.take(1)[0]
-    require(kind <= 2, 321, f"model {kind}")
-    if kind < 2:
-        return None, r.take(1)[0] if kind else -1
-    where = np.flatnonzero(np.unpackbits(np.frombuffer(r.take(32, 322), np.uint8)))
-    levels = np.zeros(256, np.uint8)
-    levels[where] = np.frombuffer(r.take(len(where), 322), np.uint8)
-    require(np.count_nonzero(levels) == len(where), 322, "a level that is announced is 0")
-    table = expand(levels.tolist())
-    return table, table[0].index(max(table[0]))
-
-
-def read_intervals(r: Reader) -> list[int]:
-    starts = list(r.take(r.take(1, 314)[0], 314))
-    require(len(starts) <= 15 and 0 not in starts and starts == sorted(set(starts)), 314, "starts of intervals")
-    return starts
-
-
-def decode_planes(r: Reader, count: int, width: int) -> Array:
-    """Elements, as u64: [CAUF-0310] to [CAUF-0320]."""
-    models_size, words_size = struct.unpack("<II", r.take(8, 310))
-    models, rans, raw = Reader(r.take(models_size, 310), 321), Rans(r.take(words_size, 310)), Reader(r.rest(), 312)
-    grid = models.take(1, 316)[0]
-    require(grid <= 1, 316, f"grid {grid}")
-    rows, columns, inner = struct.unpack("<III", models.take(12, 316)) if grid else (1, 1, 1)
-    size = rows * columns * inner
-    valid = 0 < size <= count and count % size == 0 and (rows * columns > 1 or not grid)
-    require(valid, 317, f"a grid of {rows} x {columns} x {inner} for {count} elements")
-    lattice = Lattice(count, rows, columns, inner)
-    near = read_intervals(models) if grid else []
-    groups = read_intervals(models)
-    signs, of_groups = 3 if grid else 1, len(groups) + 1
-    numbers = [len(near) + 2 if grid else 1, signs * of_groups, *[2 * of_groups] * 6]
-    contexts = [[read_context(models) for _ in range(number)] for number in numbers[:width]]
-    models.close(311)
-    planes, hit = np.zeros((width, count), np.uint8), np.zeros(count, np.int64)
-    for p, plane in enumerate(planes):
-        favourite_of = np.zeros(count, np.int64)
-        for where, before, behind in lattice.passes() if p < 2 else [(lattice.all(), None, None)]:
-            group = np.searchsorted(groups, planes[0, where], side="right")
-            if p >= 2:
-                context = 2 * group + hit[where]
-            elif before is None:
-                context = signs // 2 + signs * group if p else np.zeros(len(where), np.int64)
-            elif p == 1:
-                context = 3 * group + (plane[before] >> 7) + (plane[behind] >> 7)
-            else:
-                mean = (plane[before].astype(np.int64) + plane[behind] + 1) // 2
-                context = 1 + np.searchsorted(near, mean, side="right")
-            is_raw = np.zeros(len(where), bool)
-            for c, (table, favourite) in enumerate(contexts[p]):
-                here = where[context == c]
-                plane[here] = rans.decode(table, len(here)) if table else max(favourite, 0)
-                is_raw |= (context == c) & (favourite < 0)
-                favourite_of[here] = favourite
-            plane[where[is_raw]] = np.frombuffer(raw.take(int(is_raw.sum())), np.uint8)
-        hit = (plane == favourite_of).astype(np.int64)
-    rans.close()
-    raw.close(311)
-    elements = np.zeros(count, np.uint64)
-    for plane in planes:
-        elements = elements << np.uint64(8) | plane
-    return elements
 
 
 # --- Tensors: sections 6, 7, 10
@@ -196,9 +101,69 @@ class Tensor:
         return self.model is None and (self.transform is None or self.transform.exact)
 
 
+@dataclass
+class Stack:
+    """Tensors that are coded as one: section 3.4. A lone tensor is a stack of itself."""
+
+    whole: Tensor  # for the codec
+    numbers: list[int]  # of the members, the leader first
+    members: list[Tensor]
+    axis: int
+
+    def shapes(self, by_member: list[list[list[int]]]) -> list[list[int]]:
+        """Shapes of the whole: [CAUF-0563]."""
+        require(all(shapes == by_member[0] for shapes in by_member), 563, "stacked tensors differ in shape")
+        if len(self.members) == 1:
+            return by_member[0]
+        return [[n * (len(self.members) if a == self.axis else 1) for a, n in enumerate(s)] for s in by_member[0]]
+
+    def give(self, values: Array, sums: Array, shapes: list[list[int]]) -> None:
+        """Shares out the samples of a chunk."""
+        ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+        for array, kind in ((values, "samples"), (sums, "sums")):
+            for flat, shape in zip(np.split(array, ends), shapes, strict=True):
+                parts = [flat.reshape(shape)]
+                if len(self.members) > 1:
+                    parts = np.split(parts[0], len(self.members), self.axis)
+                for member, part in zip(self.members, parts, strict=True):
+                    getattr(member, kind).append(part)
+
+
+def make_stacks(names: list[str], records: list[Any], sections: Sections, header: Header) -> list[Stack]:
+    """Every tensor in one stack, by leader: [CAUF-0562]."""
+    numbers: dict[int, list[int]] = {}
+    for n, record in enumerate(records):
+        leader = n if record[8] is None else record[8]
+        if leader != n:
+            require(leader < n and records[leader][8] in (None, leader), 562, f"tensor {n} is stacked on {leader}")
+            alike = all(record[field] == records[leader][field] for field in (0, 2, 3, 5))
+            require(alike and record[5] in (1, 2), 562, f"tensor {n} is not like {leader}")
+        numbers.setdefault(leader, []).append(n)
+    stacks = []
+    for leader, members in numbers.items():
+        whole, axis = [*records[leader]], 0
+        if len(members) > 1:
+            joined, _ = parse_layout(whole[3] or "")
+            channel = [a for a, count in enumerate(joined) if not count]
+            require(len(joined) == len(whole[2]) and bool(channel), 562, "no axis to stack along")
+            axis, whole[2] = channel[0], [*whole[2]]
+            require(whole[2][axis] is not None, 66, "the size of a channel axis is nil")
+            whole[2][axis] *= len(members)
+        tensor = make_tensor(names[leader], whole, leader, sections, header)
+        tensors = [tensor]
+        if len(members) > 1:
+            framework = [("numpy", "torch")[records[n][1]] for n in members]
+            tensors = [
+                replace(tensor, name=names[n], framework=f, shape=records[n][2], samples=[], sums=[], notes=[])
+                for n, f in zip(members, framework, strict=True)
+            ]
+        stacks.append(Stack(tensor, members, tensors, axis))
+    return stacks
+
+
 def make_tensor(name: str, record: list[Any], number: int, sections: Sections, header: Header) -> Tensor:
     """What a record and its sections say: [CAUF-0061] to [CAUF-0066], [CAUF-0200], [CAUF-0351]."""
-    dtype, framework, shape, layout, _tap, codec, alignment, parameters = record
+    dtype, framework, shape, layout, _tap, codec, alignment, parameters, _leader = record
     require(None not in (dtype, framework, shape, codec), 61, f"tensor {number} lacks a field")
     t = Tensor(name, DTYPE[dtype], STORAGE[dtype], ("numpy", "torch")[framework], shape, layout, codec)
     if layout is not None:
@@ -368,7 +333,9 @@ def check_work(tensors: list[Tensor], shapes: list[list[list[int]]]) -> None:
     limit(sum(t.values * np.dtype(t.storage).itemsize for t in tensors), MAX_OUT, "bytes out")
 
 
-def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sha: Any, keys: list[Any]) -> int:
+def decode_chunk(
+    body: bytes, tensors: list[Tensor], stacks: list[Stack], done: int, content: int, sha: Any, keys: list[Any]
+) -> int:
     """Adds a chunk's samples to the tensors, and their keys; returns their number: [CAUF-0110] to [CAUF-0119]."""
     r = Reader(body)
     first, count = r.varint(), r.varint()
@@ -378,19 +345,21 @@ def decode_chunk(body: bytes, tensors: list[Tensor], done: int, content: int, sh
     limit(count * len(tensors), MAX_ARRAYS, "samples times tensors in a chunk")
     require(count * sum(t.shape.count(None) for t in tensors) <= r.left(), 112, f"{count} samples do not fit")
     shapes = [[[r.varint() if n is None else n for n in t.shape] for _ in range(count)] for t in tensors]
-    check_work(tensors, shapes)
+    coded = [stack.shapes([shapes[n] for n in stack.numbers]) for stack in stacks]
+    check_work([stack.whole for stack in stacks], coded)
     require(content == BATCH or done + count <= MAX_LISTED, 370, "too many samples", LimitExceeded)
     lengths = [r.varint() for _ in tensors]
     expected, actual = r.number("<I"), 0
     require(sum(lengths) <= r.left(), 112, "payloads do not fit")
-    for t, length, of_tensor in zip(tensors, lengths, shapes, strict=True):
-        values, sums, symbols = decode_payload(t, r.take(length), of_tensor)
+    payloads = [r.take(length) for length in lengths]
+    for stack, of_stack in zip(stacks, coded, strict=True):
+        payload, *others = (payloads[n] for n in stack.numbers)
+        require(not any(others), 563, "a stacked tensor with a payload of its own")
+        values, sums, symbols = decode_payload(stack.whole, payload, of_stack)
         for array in symbols:
             actual = zlib.crc32(array.tobytes(), actual)
             sha.update(array.tobytes())
-        ends = np.cumsum([math.prod(shape) for shape in of_tensor])[:-1]
-        for array, listed in ((values, t.samples), (sums, t.sums)):
-            listed += [part.reshape(shape) for part, shape in zip(np.split(array, ends), of_tensor, strict=True)]
+        stack.give(values, sums, of_stack)
     keys += parse_keys(r, count) if content == KEYED else []  # [CAUF-0504]
     r.close()
     require(actual == expected, 118, "symbols differ from their checksum", Damaged)
@@ -434,12 +403,10 @@ def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) 
     sections = {key: array for key, array in sections.items() if len(array)}  # [CAUF-0095]
     paths = list(leaves(0 if header.tree is None else header.tree))
     require([n for n, _ in paths] == list(range(len(records))), 52, "leaves are not the tensors in their order")
-    channels, tensors = 0, list[Tensor]()
-    for n, name in paths:
-        tensors.append(make_tensor(name, records[n], n, sections, header))
-        transform = tensors[-1].transform
-        channels += transform.channels if transform is not None else 0
-        limit(channels, MAX_CHANNELS, "channels of all tensors")
+    stacks = make_stacks([name for _, name in paths], records, sections, header)
+    limit(sum(s.whole.transform.channels for s in stacks if s.whole.transform), MAX_CHANNELS, "channels of all tensors")
+    by_number = {n: t for stack in stacks for n, t in zip(stack.numbers, stack.members, strict=True)}
+    tensors = [by_number[n] for n in range(len(records))]
     varying = any(None in t.shape for t in tensors if t.dtype != "note")
     require(header.content != BATCH or not varying, 67, "sizes vary within a batch")
     room = MAX_NOTE  # [CAUF-0502]
@@ -451,7 +418,7 @@ def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) 
     chunks, counts, sha = [block for block in blocks if block.tag == "C"], list[int](), hashlib.sha256()
     keys = list[Any]()
     for chunk in chunks:
-        counts.append(decode_chunk(chunk.body, tensors, sum(counts), header.content, sha, keys))
+        counts.append(decode_chunk(chunk.body, tensors, stacks, sum(counts), header.content, sha, keys))
     for t in tensors:
         t.notes = [parse_note(sample.tobytes()) for sample in t.samples] if t.dtype == "note" else []
     check_keys(keys)

@@ -85,7 +85,7 @@ def test_a_coarse_basis_loses_little(quality: int, monkeypatch: pytest.MonkeyPat
 def test_groups_that_have_much_in_common_share_a_basis(shared: bool) -> None:
     """Heads of a cache are seldom independent; a basis of each is smaller, and as good where they are."""
     values = mixed(4096, 32, 8) if shared else np.concatenate([mixed(4096, 16, 8), mixed(4096, 16, 8)[::-1]], axis=1)
-    found = chosen(values, Geometry(((64,),) * 64, 0), 0.5, total=4e5, groups=2)
+    found = chosen(values, Geometry(((64,),) * 64, 0), 0.5, total=4e5, groups=(2, 1))
     assert (found.basis.ranks is None) == shared
 
 

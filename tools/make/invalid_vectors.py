@@ -80,8 +80,8 @@ def chunk(
 
 def record(**changes: Any) -> list[Any]:
     """The tensor record with some fields replaced."""
-    names = ["dtype", "framework", "shape", "layout", "tap", "codec", "alignment", "parameters"]
-    fields = list(RECORD)
+    names = ["dtype", "framework", "shape", "layout", "tap", "codec", "alignment", "parameters", "leader"]
+    fields = [*RECORD, None]
     for name, value in changes.items():
         fields[names.index(name)] = value
     while fields and fields[-1] is None:
@@ -202,6 +202,35 @@ def record_cases() -> Iterator[tuple[str, int, str, bytes]]:
     profile = Parts()
     profile.fields[0] = 4
     yield "profile-with-samples", 164, "MalformedError", profile.to_bytes()
+
+
+def stack_cases() -> Iterator[tuple[str, int, str, bytes]]:
+    """Tensors that are stacked on others."""
+
+    def stacked(*records: list[Any], lengths: bytes = b"\x01\x00", shapes: bytes = b"") -> Parts:
+        parts = Parts()
+        parts.fields[0], parts.fields[4] = 1, [1, [], list(range(len(records)))]
+        parts.fields[5] = list(records)
+        crc = zlib.crc32(bytes(4 * 20 * 2 * len(records))).to_bytes(4, "little")
+        parts.chunks = [varint(0) + varint(2) + shapes + lengths + crc + bytes(sum(lengths))]
+        return parts
+
+    lossless_record = record(codec=0, parameters=None, leader=0)
+    for name, records in (
+        ("later", [record(leader=1), record()]),
+        ("missing", [record(), record(leader=7)]),
+        ("led", [record(), record(leader=0), record(leader=1)]),
+        ("dtype", [record(), record(dtype=1, leader=0)]),
+        ("shape", [record(), record(shape=[5, 2, 1], leader=0)]),
+        ("layout", [record(), record(layout="c w h", leader=0)]),
+        ("codec", [record(), lossless_record]),
+        ("lossless", [record(codec=0, parameters=None), lossless_record]),
+        ("no-channels", [record(layout="t h w"), record(layout="t h w", leader=0)]),
+    ):
+        yield f"stack-{name}", 562, "MalformedError", stacked(*records).to_bytes()
+    yield "stack-payload", 563, "MalformedError", stacked(record(), record(leader=0), lengths=b"\x01\x01").to_bytes()
+    ragged = [record(shape=[5, None, 2]), record(shape=[5, None, 2], leader=0)]
+    yield "stack-ragged", 563, "MalformedError", stacked(*ragged, shapes=b"\x02\x02\x02\x01").to_bytes()
 
 
 def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
@@ -444,8 +473,8 @@ def main() -> None:
     assert_valid = Parts().to_bytes()
     if outcome(assert_valid)[0] != "nothing":
         raise SystemExit(f"the base file is not valid: {outcome(assert_valid)}")
-    cases = (*header_cases(), *record_cases(), *codec_cases(), *limit_cases(), *note_cases(), *learned_cases(out))
-    for name, requirement, error, data in cases:
+    cases = (*header_cases(), *record_cases(), *stack_cases(), *codec_cases(), *limit_cases(), *note_cases())
+    for name, requirement, error, data in (*cases, *learned_cases(out)):
         found = outcome(data)
         if found[0] != error or found[1] not in (None, requirement):
             print(f"{name}: wanted {error} [{requirement}], found {found}")

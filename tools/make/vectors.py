@@ -352,6 +352,7 @@ def main() -> None:
             facts = {"description": "a later minor version, ancillary blocks, a section given twice", **expected(data)}
             write(options.out / "valid", "ancillary", data, facts, options.force)
     with_profile(options.out, options.force)
+    with_stack(options.out, options.force)
     with_weights(options.out, options.force)
 
 
@@ -376,6 +377,30 @@ def with_profile(out: Path, force: bool) -> None:
     profiled(out, "profile-analysis", "a basis with analysis vectors in a profile", maps[:1], path, force)
     what = "a file that leaves out what its profile has"
     profiled(out, "profile-emptied", what, maps[:1], path, force, max_error=0.1)
+
+
+def with_stack(out: Path, force: bool) -> None:
+    """A file that relies on a profile which stacks tensors, and one that has the profile's sections itself."""
+    path = out / "profiles" / "stack.caufp"
+    if force or not path.exists():
+        path.write_bytes(fit_profile(caches(24)))
+    few = caches(2)
+    profiled(out, "stack-profiled", "stacked tensors, as a profile has them", few, path, force)
+    profiled(out, "stack-dissolved", "tensors that only a profile stacks", few, path, force, snr=20)
+    data = caufc.encode([{name: few[name][0] for name in few}], profile=path)
+    facts = {"description": "stacked tensors of a list", **expected(data)}
+    write(out / "valid", "stack", data, facts, force)
+
+
+def caches(samples: int) -> dict[str, np.ndarray[Any, Any]]:
+    """Keys of four layers that have much in common, ``[B, 2, 19, 4]`` fp32 each."""
+    common = np.random.default_rng(samples).standard_normal((samples, 19, 6))
+    found = {}
+    for layer in range(4):
+        rng = np.random.default_rng(layer)
+        keys = common @ rng.standard_normal((6, 8)) + 0.05 * rng.standard_normal((samples, 19, 8))
+        found[f"keys.{layer}"] = keys.reshape(samples, 19, 2, 4).transpose(0, 2, 1, 3).astype("f4") * (1 + layer)
+    return found
 
 
 def with_weights(out: Path, force: bool) -> None:

@@ -1,0 +1,204 @@
+"""Drafting of a file: every tensor, alone or in a stack, as a profile has it or as it is best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ..coders.config import TensorConfig
+from ..coders.resolve import resolve
+from ..coders.side_files import ProfileFile
+from ..coders.stack import Stack, stack_axis, stacks_of
+from ..errors import InputError
+from .drafting import Drafting
+from .layout import LayoutChoice, choose_layouts, template_of
+from .options import EncodeOptions, TensorOptions
+from .profiled_draft import ProfiledDraft
+from .source import Source, SourceTensor
+from .stack_drafting import stackable
+from .stack_source import stacked_tensor
+from .tensor_draft import TensorDraft
+from .transform_draft import TransformDraft
+from .transform_drafting import TransformDrafting
+
+__all__ = ["draft_tensors"]
+
+BASIS_VALUES, BASIS_PART = 1 << 18, 8
+"""Values of a tensor from which a basis is made, at least, but of all together so many times the whole sample."""
+
+PROFILE_VALUES = 1 << 27
+"""The same of all tensors where a basis is to serve other files too, which no noise of this one should be in."""
+
+Advance = Callable[[int], None]
+
+
+def draft_tensors(
+    source: Source,
+    options: EncodeOptions,
+    profile: ProfileFile | None,
+    chunk: int,
+    advance: Advance,
+    *,
+    embedded: bool,
+) -> list[TensorDraft]:
+    """Read every tensor once and settle how it will be coded.
+
+    Args:
+        source: what is coded.
+        options: what the user wants.
+        profile: that supplies what options leave open.
+        chunk: samples that are read at a time.
+        advance: called with the number of values that were read.
+        embedded: whether a file holds what is chosen, rather than a profile for many files.
+
+    Raises:
+        InputError: for input that cannot be encoded as asked.
+    """
+    return _FileDrafting(source, options, profile, chunk, advance, embedded).drafts()
+
+
+@dataclass(frozen=True)
+class _FileDrafting:
+    """Drafts the tensors of one file."""
+
+    source: Source
+    options: EncodeOptions
+    profile: ProfileFile | None
+    chunk: int
+    advance: Advance
+    embedded: bool
+
+    def drafts(self) -> list[TensorDraft]:
+        """One per tensor."""
+        if self.profile is None:
+            found = [self._draft(number, None) for number in range(len(self.source.tensors))]
+            return found if self.embedded else self._stacked(found)
+        by_number: dict[int, TensorDraft] = {}
+        for stack in stacks_of(self._profiled):
+            by_number |= zip(stack.members, self._profiled_drafts(stack), strict=True)
+        return [by_number[number] for number in range(len(self.source.tensors))]
+
+    def _profiled_drafts(self, stack: Stack) -> list[TensorDraft]:
+        """Drafts of the members of a profile's stack, which an error bound, for one, dissolves."""
+        if stack.alone:
+            return [self._draft(stack.leader, stack.config)]
+        if not self.options.target.unequal or any(self._options[number].alignment for number in stack.members):
+            return [self._draft(number, None) for number in stack.members]
+        self._check_alike(stack)
+        draft = self._draft(stack.leader, stack.config, stacked_tensor(self._tensors(stack.members), stack.axis))
+        if not draft.config.codec.lossy:
+            return [self._draft(number, None) for number in stack.members]
+        return self._members(draft, stack.members)
+
+    def _stacked(self, drafts: list[TensorDraft]) -> list[TensorDraft]:
+        """Drafts for a profile, alike tensors in stacks where bases across them pay."""
+        found = list(drafts)
+        if self.options.target.kind != "quality":
+            return found
+        for numbers in stackable(self.source, drafts):
+            alone = [draft for draft in (drafts[number] for number in numbers) if isinstance(draft, TransformDraft)]
+            layout = self._layouts[numbers[0]].layout
+            axis = None if layout is None else stack_axis(layout.unbatched())
+            if layout is None or axis is None:
+                continue
+            whole = stacked_tensor(self._tensors(numbers), axis)
+            drafting = self._drafting(numbers[0], None, whole)
+            joint = drafting.joint(layout, alone) if isinstance(drafting, TransformDrafting) else None
+            if joint is not None:
+                for number, draft in zip(numbers, self._members(joint, numbers), strict=True):
+                    found[number] = draft
+        return found
+
+    def _members(self, draft: TensorDraft, numbers: Sequence[int]) -> list[TensorDraft]:
+        """The draft of a stack as those of its members."""
+        leader = numbers[0]
+        template = template_of(self.source, self.source.tensors[leader])
+        config = replace(draft.config, template=template, stacked=1)
+        members: list[TensorDraft] = [replace(draft, config=config)]
+        for number in numbers[1:]:
+            own = replace(config, name=self.source.tensors[number].name, tap=self._options[number].tap, leader=leader)
+            own = replace(own, framework=self.source.tensors[number].framework)
+            own = replace(own, alignment=None, parameters=(), arrays={})
+            members.append(TensorDraft(own, draft.layout_reason))
+        return members
+
+    def _check_alike(self, stack: Stack) -> None:
+        """Refuse tensors that cannot make up a profile's stack.
+
+        Raises:
+            InputError: if they differ in dtype, shape or layout.
+        """
+        one, *others = (
+            (tensor.dtype, self._layouts[number].layout, [leaf.shape for leaf in tensor.leaves])
+            for number, tensor in zip(stack.members, self._tensors(stack.members), strict=True)
+        )
+        for number, other in zip(stack.members[1:], others, strict=True):
+            if one != other:
+                raise InputError(
+                    f"differs from '{stack.config.name}' in dtype, shape or layout, and the profile codes both as one",
+                    tensor=self.source.tensors[number].name,
+                    remedy="use another profile, or none",
+                )
+
+    def _draft(self, number: int, default: TensorConfig | None, whole: SourceTensor | None = None) -> TensorDraft:
+        """The draft of a tensor, or of the stack that it leads."""
+        tensor = whole or self.source.tensors[number]
+        budget = max(1, self._sample_values * tensor.numel // max(1, self.source.numel))
+        draft = self._drafting(number, default, tensor).draft(self._layouts[number], budget, self._least, self.advance)
+        if isinstance(draft, ProfiledDraft):
+            return replace(draft, carried=not self.options.relies_on(self.profile))
+        return draft
+
+    def _drafting(self, number: int, default: TensorConfig | None, tensor: SourceTensor) -> Drafting:
+        made: Drafting = self.options.codec.load("drafting")(
+            self.source, tensor, self.options, self._options[number], default, self.chunk, self.embedded
+        )
+        return made
+
+    def _tensors(self, numbers: Sequence[int]) -> list[SourceTensor]:
+        return [self.source.tensors[number] for number in numbers]
+
+    @cached_property
+    def _profiled(self) -> Sequence[TensorConfig]:
+        """What the profile says of each tensor."""
+        if self.profile is None:
+            return []
+        configs = resolve(self.profile.header, self.profile.sections, None)[1]
+        if len(configs) != len(self.source.tensors):
+            tensors = "1 tensor" if len(configs) == 1 else f"{len(configs)} tensors"
+            there = f"there {'is' if len(self.source.tensors) == 1 else 'are'} {len(self.source.tensors)}"
+            raise InputError(f"the profile is for {tensors}, {there}", remedy="use another profile, or none")
+        return configs
+
+    @cached_property
+    def _options(self) -> list[TensorOptions]:
+        """Options by tensor, with what the profile says of what they leave open."""
+        own = [self.options.of(tensor.name) for tensor in self.source.tensors]
+        if self.profile is None:
+            return own
+        return [_settled(options, config) for options, config in zip(own, self._profiled, strict=True)]
+
+    @cached_property
+    def _layouts(self) -> list[LayoutChoice]:
+        names = [tensor.name for tensor in self.source.tensors]
+        found = choose_layouts(self.source, dict(zip(names, self._options, strict=True)))
+        return [found[name] for name in names]
+
+    @property
+    def _sample_values(self) -> int:
+        """Values of all tensors that tables are made from."""
+        return self.options.effort.sample_of(max(1, self.source.numel), profiled=self.profile is not None)
+
+    @property
+    def _least(self) -> int:
+        """Values of a tensor that transforms are chosen on, at least."""
+        tensors = max(1, len(self.source.tensors))
+        if not self.embedded:
+            return PROFILE_VALUES // tensors
+        return min(BASIS_VALUES, BASIS_PART * self._sample_values // tensors)
+
+
+def _settled(own: TensorOptions, default: TensorConfig) -> TensorOptions:
+    """A tensor's options, with what a profile says of what they leave open."""
+    return replace(own, layout=own.layout or default.layout, tap=own.tap or default.tap)
