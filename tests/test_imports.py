@@ -85,7 +85,7 @@ THIRD_PARTY: dict[str, set[str]] = {
 """What the core may import beyond the standard library."""
 
 DECODER_LOADS = (
-    *("align", "align.base", "align.format", "align.statistics", "align.token_scales", "align.value"),
+    *("align", "align.base", "align.format", "align.statistics", "align.token_scales", "align.turns", "align.value"),
     *("bitstream", "bitstream.block", "bitstream.chunk", "bitstream.header", "bitstream.index"),
     *("bitstream.keys", "bitstream.metadata", "bitstream.msgpack_array", "bitstream.note", "bitstream.record"),
     *("bitstream.section", "bitstream.varint"),

@@ -4,6 +4,7 @@ from .base import SideArray, Tokens, ValueAligner
 from .format import LayoutAligner, varying_channels
 from .statistics import ChannelStatistics
 from .token_scales import TokenScales
+from .turns import Turns, positions_of
 from .value import (
     ChannelAligner,
     GlobalAligner,
@@ -23,10 +24,12 @@ __all__ = [
     "TokenAligner",
     "TokenScales",
     "Tokens",
+    "Turns",
     "ValueAligner",
     "align_channels",
     "align_globally",
     "check_scale_codes",
+    "positions_of",
     "truncate",
     "varying_channels",
 ]

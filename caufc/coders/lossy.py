@@ -20,7 +20,9 @@ from ..align import (
     TokenAligner,
     Tokens,
     TokenScales,
+    Turns,
     ValueAligner,
+    positions_of,
     truncate,
 )
 from ..codec.transform.grids import Geometry
@@ -34,9 +36,9 @@ from .distortion import Distortion
 from .dtypes import cast_floats, to_floats, working_dtype
 from .patches import Patches
 from .payload import Payload
-from .sections import OFFSETS, SCALES, WIDE_OFFSETS
+from .sections import OFFSETS, SCALES, TURNS, WIDE_OFFSETS
 
-__all__ = ["LossyCoder", "Mask", "channels_of", "statistics_arrays", "value_aligner"]
+__all__ = ["LossyCoder", "Mask", "channels_of", "statistics_arrays", "turns_of", "value_aligner"]
 
 FINER_TRIES = 6
 """How often tokens that lack quality are coded anew, before they are stored exactly."""
@@ -67,6 +69,21 @@ def statistics_arrays(aligner: ChannelAligner) -> Arrays:
     if aligner.wide:
         return {WIDE_OFFSETS: aligner.offset_codes, SCALES: aligner.scale_codes}
     return {OFFSETS: aligner.offset_codes.astype(np.int16), SCALES: aligner.scale_codes}
+
+
+def turns_of(config: TensorConfig, channels: int) -> Turns | None:
+    """The turns that a configuration describes; None for none.
+
+    Raises:
+        MalformedError: if they do not fit the channels, or the layout has not one axis of tokens.
+    """
+    codes = config.arrays.get(TURNS)
+    if codes is None or config.layout is None:
+        return None
+    axes = LayoutAligner(config.layout).grid_axes
+    if len(axes) != 1 or len(config.layout.unbatched().terms[axes[0]]) != 1:
+        raise MalformedError(f"turns in layout '{config.layout}'", requirement=564, tensor=config.name)
+    return Turns(codes, channels)
 
 
 def channels_of(config: TensorConfig) -> int:
@@ -160,6 +177,7 @@ class LossyCoder(ABC):
         self.format = LayoutAligner(config.layout)
         self._channels = channels_of(config)
         self.value = value_aligner(config, self._channels)
+        self.turns = turns_of(config, self._channels)
         self.working = working_dtype(config.dtype)
 
     @property
@@ -224,8 +242,10 @@ class LossyCoder(ABC):
         stored = self._stacked(samples)
         tokens = self._tokens_of(stored)
         clean, exact = _cleaned(tokens.matrix, terms.nonfinite)
-        apart = Apart() if terms.separator is None else terms.separator(clean)
-        matrix, exact = apart.rest(clean), _either(exact, apart.values)
+        geometry = self._geometry(tokens.grids, tokens.special)
+        turned = clean if self.turns is None else self.turns.undone(clean, positions_of(geometry.sizes))
+        apart = Apart() if terms.separator is None else terms.separator(turned)
+        matrix, exact = apart.rest(turned), _either(exact, self._exact_features(apart.values))
         distortions = [Distortion() for _ in range(self.config.stacked)]
         if terms.truncate is not None:
             whole = matrix
@@ -234,7 +254,6 @@ class LossyCoder(ABC):
                 exact = _either(exact, matrix != whole)
             else:
                 distortions[0].clipped = clipped
-        geometry = self._geometry(tokens.grids, tokens.special)
         blocks: list[_CodedBlock] = []
         patched = np.zeros(matrix.shape, np.bool_) if exact is None else exact.copy()
         for rows, block in self._blocks(geometry):
@@ -258,6 +277,10 @@ class LossyCoder(ABC):
         scales = TokenScales.joined([coded.scales for coded in blocks], [len(coded.error) for coded in blocks])
         payload = Payload(words, np.concatenate(sides, axis=1) if sides else None, patches, scales)
         return EncodedPayload(payload.to_bytes(), payload.covered(self._integers(whole)), distortions)
+
+    def _exact_features(self, values: Mask) -> Mask:
+        """Which features depend on values that are stored exactly."""
+        return values if values is None or self.turns is None else self.turns.partners(values)
 
     def _coded(self, part: _BlockInput, block: Geometry, terms: Terms) -> _CodedBlock:
         """A block, coded again with finer scales of those tokens that have less than the terms promise for each."""
@@ -313,7 +336,10 @@ class LossyCoder(ABC):
         aligned = self._restored(symbols, block)
         with np.errstate(over="ignore", invalid="ignore"):
             values = self._within_range(self.value.inverse(aligned, side))
-            return cast_floats(values if scales is None else scales.multiply(values), self.config.dtype)
+            values = values if scales is None else scales.multiply(values)
+            if self.turns is not None:
+                values = self.turns.applied(values, positions_of(block.sizes))
+            return cast_floats(values, self.config.dtype)
 
     def _within_range(self, values: NDArray[Any]) -> NDArray[Any]:
         """Features before the cast to the output dtype."""

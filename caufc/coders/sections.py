@@ -18,6 +18,7 @@ __all__ = [
     "NUMBERS",
     "OFFSETS",
     "SCALES",
+    "TURNS",
     "WIDE_OFFSETS",
     "arrays_of",
     "name_of",
@@ -26,6 +27,9 @@ __all__ = [
 
 OFFSETS, SCALES, WIDE_OFFSETS = "offset-codes", "scale-codes", "wide-offset-codes"
 """Sections of value alignment per channel ``[C]``."""
+
+TURNS = "turns"
+"""The section of turns that positions are undone by ``[1 + C]``."""
 
 METADATA_NAME = "metadata"
 """The section of the file's own texts; no tensor's."""
@@ -59,6 +63,7 @@ _TYPES: Mapping[str, tuple[int, str]] = {
     METADATA_NAME: (METADATA, "u1"),
     WIDE_OFFSETS: (27, "<i4"),
     "group-ranks": (28, "<i4"),
+    TURNS: (29, "<i4"),
 }
 """Name -> (section type, element type), as ``spec/registry.toml`` assigns them."""
 

@@ -79,7 +79,7 @@ def _by_channel(
     base: TensorConfig, aligner: ChannelAligner, kind: int, truncate: tuple[float, float] | None
 ) -> Aligned:
     record = AlignmentRecord(kind, ALIGNMENT_SCOPES.index("channel"), truncate=truncate)
-    return replace(base, alignment=record, arrays=statistics_arrays(aligner)), aligner
+    return replace(base, alignment=record, arrays={**base.arrays, **statistics_arrays(aligner)}), aligner
 
 
 def choose_alignment(base: TensorConfig, survey: TensorSurvey, wanted: Alignment | None, target: Target) -> Aligned:

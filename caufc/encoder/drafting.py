@@ -6,10 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 
+from ..align import LayoutAligner
 from ..coders.base import Terms
 from ..coders.config import TensorConfig
 from ..coders.dtypes import to_floats
+from ..coders.lossy import turns_of
 from ..coders.registry import LOSSLESS
+from ..coders.sections import TURNS
 from ..errors import OptionError
 from ..layouts import Layout
 from ..types import FLOATS
@@ -18,6 +21,7 @@ from .options import EncodeOptions, TensorOptions
 from .source import Source, SourceTensor
 from .survey import TensorSurvey, check_finite, chunks_of, survey_tensor
 from .tensor_draft import TensorDraft
+from .turn_search import found_turns
 
 __all__ = ["Drafting", "lossless_config"]
 
@@ -77,7 +81,8 @@ class Drafting(ABC):
             self._check_finite(advance)
             return TensorDraft(base, reason)
         members = 1 if self.default is None else self.default.stacked
-        survey = self._surveyed(layout, terms, max(budget, least), members, advance)
+        base = self._with_turns(base)
+        survey = self._surveyed(base, layout, terms, max(budget, least), members, advance)
         if self.target.kind != "max_error" and not survey.statistics.moderate:
             wide = f"{self._name()}kept without loss: its values are beyond 2^48 or all below 2^-48"
             return TensorDraft(base, reason, warning="" if survey.constant else wide)
@@ -85,7 +90,18 @@ class Drafting(ABC):
         draft = self._with_loss(base, replace(survey, planned=budget), terms)
         return replace(draft, layout_reason=reason)
 
-    def _surveyed(self, layout: Layout, terms: Terms, values: int, members: int, advance: Advance) -> TensorSurvey:
+    def _with_turns(self, base: TensorConfig) -> TensorConfig:
+        """The configuration with the turns that a profile has, or with those that pay."""
+        if self.target.kind == "max_error" or self.options.alignment is not None:
+            return base
+        default = self._profiled()
+        turns = found_turns(self.source, self.tensor, base.layout) if default is None else default.arrays.get(TURNS)
+        return base if turns is None else replace(base, arrays={**base.arrays, TURNS: turns})
+
+    def _surveyed(
+        self, base: TensorConfig, layout: Layout, terms: Terms, values: int, members: int, advance: Advance
+    ) -> TensorSurvey:
+        channels = LayoutAligner(layout).size(self.tensor.shape(0))[1]
         return survey_tensor(
             self.source,
             self.tensor,
@@ -99,6 +115,7 @@ class Drafting(ABC):
             by_token=self.target.by_token,
             by_channel=self.scales_channels,
             members=members,
+            turns=turns_of(base, channels),
             progress=advance,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,17 +15,19 @@ from ..codec.transform.parameters import Parameters
 from ..coders.base import Terms
 from ..coders.config import TensorConfig
 from ..coders.lossy import statistics_arrays
+from ..coders.sections import TURNS
 from ..coders.stack import stack_axis
 from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
+from ..types import Arrays
 from .importance import blind_importance
 from .layout_names import pattern_of
 from .source import Source
 from .survey import TensorSurvey
 from .tensor_draft import TensorDraft
 from .transform_draft import TransformDraft
-from .transforms import choose_transforms
+from .transforms import JUDGED_TOKENS, LARGEST_PROFILED, choose_transforms
 
-__all__ = ["StackDraft", "joint_draft", "stackable"]
+__all__ = ["StackDraft", "joint_draft", "stackable", "with_joint_turns"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +41,42 @@ class StackDraft(TransformDraft):
 
 
 def stackable(source: Source, drafts: Sequence[TensorDraft]) -> Iterator[list[int]]:
-    """Numbers of tensors that are alike: in all but the numbers in their names, and so in how they are drafted."""
+    """Numbers of tensors to be tried as stacks: alike in shape, layout and dtype, their names in all but numbers.
+
+    Keys and values are of one stack, for they come from the same stream; stacks are of neighbouring layers, as many as
+    there are tokens to know a basis from.
+    """
     alike: dict[tuple[object, ...], list[int]] = {}
     for number, (tensor, draft) in enumerate(zip(source.tensors, drafts, strict=True)):
         if isinstance(draft, TransformDraft) and _may_be_stacked(draft):
-            config = draft.config
             shapes = tensor.shape(0) if tensor.stacked else tuple(leaf.shape for leaf in tensor.leaves)
-            key = pattern_of(tensor.name), config.dtype, config.layout, shapes
-            alike.setdefault(key, []).append(number)
-    yield from (numbers for numbers in alike.values() if len(numbers) > 1)
+            alike.setdefault((draft.config.dtype, draft.config.layout, shapes), []).append(number)
+    for numbers in alike.values():
+        first = drafts[numbers[0]]
+        if isinstance(first, TransformDraft):
+            widest = min(LARGEST_PROFILED, int(first.survey.total / (2 * JUDGED_TOKENS)))
+            yield from _runs([source.tensors[number].name for number in numbers], numbers, first.survey, widest)
+
+
+def _runs(names: Sequence[str], numbers: Sequence[int], survey: TensorSurvey, widest: int) -> Iterator[list[int]]:
+    """Alike tensors, in runs of neighbouring layers of at most so many channels."""
+    kinds: dict[str, list[int]] = {}
+    for name, number in zip(names, numbers, strict=True):
+        kinds.setdefault(pattern_of(name), []).append(number)
+    layers = min(len(of_kind) for of_kind in kinds.values())
+    if any(len(of_kind) != layers for of_kind in kinds.values()):
+        for of_kind in kinds.values():
+            yield from _split([[number] for number in of_kind], widest // survey.channels)
+        return
+    yield from _split([list(layer) for layer in zip(*kinds.values(), strict=True)], widest // survey.channels)
+
+
+def _split(layers: Sequence[list[int]], most: int) -> Iterator[list[int]]:
+    """Layers in runs of about equal lengths, each with at most so many tensors, and more than one."""
+    count = max(1, math.ceil(len(layers) * len(layers[0]) / max(1, most)))
+    for run in np.array_split(np.array(layers), count):
+        if run.size > 1:
+            yield sorted(int(number) for number in run.ravel())
 
 
 def _may_be_stacked(draft: TransformDraft) -> bool:
@@ -76,7 +106,7 @@ def joint_draft(
         survey.total * survey.channels,
         blind_importance(replace(survey.geometry, spectral=True), "tokens"),
         embedded=False,
-        groups=[len(members), *_fewer_groups(len(members))],
+        groups=(len(members), 1),
     )
     if transforms.basis is None or _groups(transforms.basis.ranks) >= len(members):
         return None
@@ -86,19 +116,31 @@ def joint_draft(
         config,
         codec=members[0].config.codec,
         alignment=record,
-        arrays={**statistics_arrays(aligner), **transforms.sections()},
+        arrays={**_turns(config.arrays), **statistics_arrays(aligner), **transforms.sections()},
         parameters=parameters.to_fields(),
     )
     return StackDraft(config=joint, aligner=aligner, survey=survey, terms=terms, searched=members[0].searched)
 
 
+def with_joint_turns(members: Sequence[TransformDraft]) -> TensorConfig:
+    """The configuration of a stack's leader, with the turns of all members."""
+    config = members[0].config
+    distance = next((int(member.config.arrays[TURNS][0]) for member in members if TURNS in member.config.arrays), None)
+    others = {name: array for name, array in config.arrays.items() if name != TURNS}
+    if distance is None:
+        return config
+    none = np.zeros(1 + members[0].survey.channels, np.int32)
+    parts = [member.config.arrays.get(TURNS, none)[1:] for member in members]
+    turns = np.concatenate([np.array([distance], np.int32), *parts]).astype(np.int32)
+    return replace(config, arrays={**others, TURNS: turns})
+
+
+def _turns(arrays: Arrays) -> Arrays:
+    return {TURNS: arrays[TURNS]} if TURNS in arrays else {}
+
+
 def _groups(ranks: NDArray[np.int32] | None) -> int:
     return 1 if ranks is None else len(ranks)
-
-
-def _fewer_groups(members: int) -> list[int]:
-    """Numbers of groups that each have several members."""
-    return [count for count in range(members - 1, 0, -1) if members % count == 0]
 
 
 def _joint_aligner(members: Sequence[TransformDraft]) -> ChannelAligner:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import ChannelStatistics, LayoutAligner, Tokens, truncate, varying_channels
+from ..align import ChannelStatistics, LayoutAligner, Tokens, Turns, positions_of, truncate, varying_channels
 from ..codec.transform.grids import Geometry
 from ..coders.base import Apart, Samples
 from ..coders.config import MAX_CHANNELS
@@ -126,6 +126,7 @@ def survey_tensor(
     by_token: bool = False,
     by_channel: bool = True,
     members: int = 1,
+    turns: Turns | None = None,
 ) -> TensorSurvey:
     """Read a tensor once.
 
@@ -138,6 +139,7 @@ def survey_tensor(
         budget: most values of the sample.
         keep_nonfinite: whether NaN and Inf may come; they count as zeros.
         separated: whether outliers are coded apart.
+        turns: that positions are undone by.
         levelled: whether tokens are made equally large if they are those of a language model.
         by_token: whether they are in any case.
         by_channel: whether channels have scales of their own.
@@ -165,20 +167,20 @@ def survey_tensor(
     stride = _stride(source, tensor, budget)
     separator = None
     if separated and limits is None:
-        typical = _typical(source, tensor, aligner, channels)
+        typical = _typical(source, tensor, aligner, channels, turns)
         if typical is not None:
             levelled = by_token or (levelled and typical.sinks)
             separator = OutlierSeparator(typical, levelled=levelled, by_channel=by_channel)
     for start, stop in chunks_of(source.samples, chunk):
         tokens = _tokens(tensor, aligner, channels, (start, stop), keep_nonfinite=keep_nonfinite)
-        matrix = tokens.matrix
+        matrix = _unturned(tokens, turns)
         if limits is not None:
             matrix, count = truncate(matrix, *limits)
             clipped += count
         apart = Apart() if separator is None else separator(matrix)
         if apart.values is not None:
             exact_bytes += len(Patches.where(apart.values.ravel(), matrix.ravel()).to_bytes())
-        whole, matrix = matrix, apart.rest(matrix)
+        whole, matrix = (matrix if turns is None else tokens.matrix), apart.rest(matrix)
         statistics.add(matrix)
         picked = range(-start % stride, stop - start, stride)
         grids += [tokens.grids[number] for number in picked]
@@ -234,13 +236,22 @@ def _tokens(
     return replace(tokens, matrix=_finite(tokens.matrix, tensor, start, keep_nonfinite))
 
 
-def _typical(source: Source, tensor: SourceTensor, aligner: LayoutAligner, channels: int) -> Typical | None:
+def _unturned(tokens: Tokens, turns: Turns | None) -> NDArray[Any]:
+    """Tokens ``[N, C]`` without the turns of their positions."""
+    if turns is None:
+        return tokens.matrix
+    return turns.undone(tokens.matrix, positions_of(Geometry(tokens.grids, tokens.special).sizes))
+
+
+def _typical(
+    source: Source, tensor: SourceTensor, aligner: LayoutAligner, channels: int, turns: Turns | None
+) -> Typical | None:
     """What is typical, from some tokens of some samples; None without values."""
     wanted = min(MOST_TYPICAL, max(FEWEST_TYPICAL, TYPICAL_VALUES * source.samples // max(1, tensor.numel)))
     numbers = range(0, source.samples, max(1, math.ceil(source.samples / wanted)))
     parts: list[NDArray[Any]] = []
     for number in numbers:
-        matrix = _tokens(tensor, aligner, channels, (number, number + 1), keep_nonfinite=True).matrix
+        matrix = _unturned(_tokens(tensor, aligner, channels, (number, number + 1), keep_nonfinite=True), turns)
         every = max(1, matrix.size * len(numbers) // TYPICAL_VALUES)
         parts.append(matrix[SHIFT * len(parts) % min(every, max(1, len(matrix))) :: every])
     sample = np.concatenate(parts)

@@ -18,7 +18,7 @@ from .drafting import Drafting
 from .goal import MEDIUM_SNR, WIDE_TOKEN_SNR
 from .profiled_draft import ProfiledDraft
 from .separator import TOKEN_CHANNELS
-from .stack_drafting import StackDraft, joint_draft
+from .stack_drafting import StackDraft, joint_draft, with_joint_turns
 from .step import choose_step
 from .survey import TensorSurvey, is_sparse
 from .tensor_draft import TensorDraft
@@ -46,11 +46,11 @@ class TransformDrafting(Drafting):
             layout: of the members.
             members: how each would be coded alone, the leader first.
         """
-        terms = self._terms()
-        survey = self._surveyed(layout, terms, JOINT_VALUES, len(members), lambda values: None)
+        terms, config = self._terms(), with_joint_turns(members)
+        survey = self._surveyed(config, layout, terms, JOINT_VALUES, len(members), lambda values: None)
         terms = replace(terms, separator=survey.separator, counting=survey.counting)
         survey = replace(survey, planned=sum(member.survey.planned for member in members))
-        return joint_draft(members[0].config, survey, members, terms)
+        return joint_draft(config, survey, members, terms)
 
     def _with_loss(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TensorDraft:
         tiny = survey.total * survey.channels * base.item_size <= TINY_BYTES

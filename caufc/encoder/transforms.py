@@ -22,7 +22,7 @@ from .importance import Importance, flat_steps
 from .sample_plan import estimate, quantization_error
 from .thinning import thinned_rows
 
-__all__ = ["Transforms", "choose_transforms"]
+__all__ = ["JUDGED_TOKENS", "LARGEST_PROFILED", "Transforms", "choose_transforms"]
 
 Values = NDArray[Any]
 Codes = NDArray[np.int8]
@@ -37,7 +37,7 @@ BASIS_TOKENS = 5
 JOINT_TOKENS = 8
 """The same for a basis across groups, which must not only seem to find what they have in common."""
 
-JUDGED_TOKENS = 2
+JUDGED_TOKENS = 1.5
 """The same where bases are judged on other tokens than they are made from."""
 
 SMALLEST_BASIS, LARGEST_BASIS, LARGEST_PROFILED = 4, 2048, 4096

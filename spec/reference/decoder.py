@@ -93,12 +93,13 @@ class Tensor:
     offset: Any = 0.0  # of the tensor, or of channels
     scale: Any = 1.0
     ends: tuple[float, float] | None = None  # of the truncation
+    turns: Array | None = None  # the distance, then one per channel
     transform: Codec | None = None
     model: Model | None = None
 
     @property
     def exact(self) -> bool:
-        return self.model is None and (self.transform is None or self.transform.exact)
+        return self.model is None and self.turns is None and (self.transform is None or self.transform.exact)
 
 
 @dataclass
@@ -183,12 +184,36 @@ def make_tensor(name: str, record: list[Any], number: int, sections: Sections, h
         codes = [sections.get((kind, number), np.zeros(0, "<i2")) for kind in (offsets, 2)]
         require(all(len(c) == channels for c in codes), 351, f"not {channels} offsets and scales")
         t.offset, t.scale = statistics(codes[0], codes[1])
+    t.turns = read_turns(t, sections.get((29, number)), channels)
     if codec == 2:
         t.ends = tuple(alignment[4:6]) if alignment and len(alignment) == 6 else None
         t.model = read_model(parameters, sections, number)
         return t
     t.transform = read_codec(parameters, sections, number, channels, header.gain or 1.0)
     return t
+
+
+def read_turns(t: Tensor, turns: Array | None, channels: int) -> Array | None:
+    """The distance of pairs, and the turn of every channel: [CAUF-0564]."""
+    if turns is None:
+        return None
+    line = [count for count in t.letters if count] == [1]
+    require(line and len(turns) == 1 + channels and turns[0] >= 1, 564, f"{len(turns)} turns for {channels} channels")
+    first = np.flatnonzero(turns[1:])
+    pairs = len(first) and int(first[-1]) + int(turns[0]) < channels and not turns[1:][first + int(turns[0])].any()
+    require(bool(pairs), 564, "turns without pairs")
+    return turns
+
+
+def turned(turns: Array, matrix: Array, positions: Array) -> Array:
+    """Pairs of channels, turned by their tokens' positions: [CAUF-0565]."""
+    first = np.flatnonzero(turns[1:])
+    second = first + int(turns[0])
+    angles = 2 * np.pi * (np.outer(positions, turns[1:][first].astype(np.int64)) % 2**32) / 2**32
+    cosine, sine = np.cos(angles).astype(matrix.dtype), np.sin(angles).astype(matrix.dtype)
+    x, y, out = matrix[:, first], matrix[:, second], matrix.copy()
+    out[:, first], out[:, second] = x * cosine - y * sine, y * cosine + x * sine
+    return out
 
 
 def statistics(offsets: Any, scales: Any) -> tuple[Array, Array]:
@@ -199,7 +224,9 @@ def statistics(offsets: Any, scales: Any) -> tuple[Array, Array]:
         return offsets.astype(np.float32) * (scale / np.float32(16)), scale
 
 
-def reconstruct(t: Tensor, aligned: Array, sums: Array, side: Array, scales: Array) -> tuple[Array, Array]:
+def reconstruct(
+    t: Tensor, aligned: Array, sums: Array, side: Array, scales: Array, extents: list[int]
+) -> tuple[Array, Array]:
     """Features [N, C] in the tensor's dtype, and the sums of section 9.6: [CAUF-0350], [CAUF-0360], [CAUF-0560]."""
     work: Any = aligned.dtype.type
     most = np.uint32(0x7F7F0000).view(np.float32) if t.dtype == "bf16" else np.finfo(t.storage).max
@@ -212,6 +239,11 @@ def reconstruct(t: Tensor, aligned: Array, sums: Array, side: Array, scales: Arr
         if len(scales):
             _, factors = statistics(scales, scales)
             matrix, sums = matrix * factors[:, None].astype(work), sums * factors[:, None].astype(np.float64)
+        if t.turns is not None:
+            matrix = turned(t.turns, matrix, np.concatenate([np.arange(n) for n in extents]))
+            first, sums = np.flatnonzero(t.turns[1:]), sums.copy()
+            second = first + int(t.turns[0])
+            sums[:, first] = sums[:, second] = sums[:, first] + sums[:, second]
         matrix = np.clip(matrix, -work(most), work(most))
     if t.dtype == "bf16":
         bits: Array = matrix.astype(np.float32).view(np.uint32)
@@ -274,7 +306,7 @@ def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[
     else:
         aligned, sums, coded = transformed(t, r.rest(), shapes, work)
         symbols = [side, scales, coded, positions, patches]
-    values, sums = (in_samples(t, matrix, shapes) for matrix in reconstruct(t, aligned, sums, side, scales))
+    values, sums = (in_samples(t, matrix, shapes) for matrix in reconstruct(t, aligned, sums, side, scales, extents))
     values[positions], sums[positions] = patches, 0
     return values, sums, symbols
 

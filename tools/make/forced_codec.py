@@ -29,6 +29,7 @@ from caufc.coders.config import TensorConfig
 from caufc.coders.dtypes import to_floats
 from caufc.coders.lossy import value_aligner
 from caufc.coders.registry import TRANSFORM
+from caufc.coders.sections import TURNS
 from caufc.coders.side_files import side_file_bytes
 from caufc.encoder.file_writer import FileWriter
 from caufc.encoder.layout import template_of
@@ -62,6 +63,7 @@ class Forced:
         vectors: of the basis, the first of the Karhunen-Loeve basis; 0 for none.
         groups: of channels, each with as many vectors, the last with one less.
         analysis: whether the file has analysis vectors too.
+        turns: of pairs of channels ``[1 + C]``; None for none.
         band_steps: step codes of every band; None for none.
         own_tables: tables made for these features, or the universal ones.
         dependent: the dependent quantiser.
@@ -79,6 +81,7 @@ class Forced:
     vectors: int = 0
     groups: int = 1
     analysis: bool = False
+    turns: NDArray[np.int32] | None = None
     band_steps: NDArray[np.int8] | None = None
     own_tables: bool = False
     dependent: bool = False
@@ -123,6 +126,8 @@ def _config(source: Source, wanted: Forced) -> TensorConfig:
     channels = tokens.matrix.shape[1]
     aligned, _ = value_aligner(base, channels).forward(tokens.matrix)
     arrays = {**_basis(aligned, wanted)}
+    if wanted.turns is not None:
+        arrays[TURNS] = wanted.turns
     if wanted.band_steps is not None:
         arrays[BAND_STEPS] = wanted.band_steps
     parameters = Parameters(wanted.step, spectral=wanted.spectral)

@@ -12,7 +12,6 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,98 +19,24 @@ import msgpack
 import numpy as np
 
 import caufc
-from caufc.bitstream import SIGNATURE, varint
+from caufc.bitstream import varint
 from caufc.codec.lossless.codec import encode_lossless
 from tools.make import hyperprior_vectors
+from tools.make.file_parts import (
+    MAP,
+    TABLE,
+    UINT16,
+    Parts,
+    chunk,
+    framed,
+    lossless,
+    planes,
+    record,
+    section,
+    with_record,
+    with_sections,
+)
 from tools.make.invalid_integers import integer_nodes
-
-RECORD = [0, 0, [5, 2, 2], "c h w", None, 1, None, [0.5, 0, 0, 20]]
-TABLE = bytes([1, 0] * 32)
-MAP = bytes(40)
-UINT16 = 9
-
-
-def section(kind: int, data: bytes) -> bytes:
-    """The body of a section of tensor 0."""
-    element = {1: 1, 2: 1, 4: 3, 5: 3, 9: 1, 10: 1, 11: 1, 27: 2, 28: 2}.get(kind, 0)
-    return varint(kind) + b"\x00" + bytes([element, 0]) + data
-
-
-@dataclass
-class Parts:
-    """A file in parts that can be replaced one by one."""
-
-    fields: list[Any] = field(default_factory=lambda: [0, None, 0, None, None, [list(RECORD)]])
-    packed: bytes | None = None
-    signature: bytes = SIGNATURE
-    version: bytes = b"\x01\x00"
-    sections: list[bytes] = field(default_factory=lambda: [section(4, TABLE), section(5, MAP)])
-    chunks: list[bytes] = field(default_factory=lambda: [chunk()])
-    index: bytes | None = None
-    end: bytes = b"\x02"
-    extra: list[tuple[str, bytes]] = field(default_factory=list)
-    behind: bytes = b""
-
-    def to_bytes(self) -> bytes:
-        packed = self.packed if self.packed is not None else msgpack.packb(self.fields, use_single_float=True)
-        head = self.signature + self.version + varint(len(packed)) + packed
-        seed = zlib.crc32(head)
-        out = head + seed.to_bytes(4, "little")
-        blocks = [("S", body) for body in self.sections] + self.extra + [("C", body) for body in self.chunks]
-        blocks += [("I", self.index)] if self.index is not None else []
-        for tag, body in [*blocks, ("E", self.end)]:
-            out += framed(tag, body, seed)
-        return out + self.behind
-
-
-def framed(tag: str, body: bytes, seed: int) -> bytes:
-    data = tag.encode("latin-1") + varint(len(body)) + body
-    return data + zlib.crc32(data, seed).to_bytes(4, "little")
-
-
-def chunk(
-    first: int = 0, count: int = 2, payload: bytes = b"\x00", symbols: bytes | None = None, shapes: bytes = b""
-) -> bytes:
-    """A chunk body; without words, all 40 symbols are zero."""
-    covered = bytes(4 * 20 * count) if symbols is None else symbols
-    crc = zlib.crc32(covered).to_bytes(4, "little")
-    return varint(first) + varint(count) + shapes + varint(len(payload)) + crc + payload
-
-
-def record(**changes: Any) -> list[Any]:
-    """The tensor record with some fields replaced."""
-    names = ["dtype", "framework", "shape", "layout", "tap", "codec", "alignment", "parameters", "leader"]
-    fields = [*RECORD, None]
-    for name, value in changes.items():
-        fields[names.index(name)] = value
-    while fields and fields[-1] is None:
-        fields.pop()
-    return fields
-
-
-def with_record(**changes: Any) -> Parts:
-    parts = Parts()
-    parts.fields[5] = [record(**changes)]
-    return parts
-
-
-def with_sections(*added: bytes, **changes: Any) -> bytes:
-    """A file with these sections besides its tables."""
-    parts = with_record(**changes)
-    parts.sections += added
-    return parts.to_bytes()
-
-
-def lossless(payload: bytes, dtype: int = 0) -> Parts:
-    """A file of one lossless tensor of 2 x 20 values."""
-    parts = with_record(dtype=dtype, codec=0, parameters=None)
-    parts.sections = []
-    parts.chunks = [chunk(payload=payload, symbols=b"")]
-    return parts
-
-
-def planes(models: bytes, words_: bytes = b"", raw: bytes = b"") -> bytes:
-    return b"\x03" + len(models).to_bytes(4, "little") + len(words_).to_bytes(4, "little") + models + words_ + raw
 
 
 def header_cases() -> Iterator[tuple[str, int, str, bytes]]:
@@ -294,6 +219,17 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
         ("groups-alone", [1, 1, 0, 0, 0], []),
     ):
         yield name, 561, "MalformedError", with_sections(*rows, section(28, np.array(ranks, "<i4").tobytes()))
+    for name, turns, layout in (
+        ("short", [1, 5, 0, 0, 0], "c t"),
+        ("distance", [0, 5, 0, 0, 0, 0], "c t"),
+        ("none", [1, 0, 0, 0, 0, 0], "c t"),
+        ("beyond", [2, 5, 0, 0, 7, 0], "c t"),
+        ("chained", [1, 5, 7, 0, 0, 0], "c t"),
+        ("grid", [1, 5, 0, 0, 0, 0], "c (h w)"),
+        ("tokens", [1, *[5, 0] * 10], "c d"),
+    ):
+        turned = section(29, np.array(turns, "<i4").tobytes())
+        yield f"turns-{name}", 564, "MalformedError", with_sections(turned, shape=[5, 4], layout=layout)
     yield "basis-scale", 227, "MalformedError", with_sections(basis[0], section(9, b"\x21\x03\x00\x00"))
     yield (
         "analysis-scale",

@@ -73,6 +73,8 @@ VALID = {
     423: "hyperprior-tiles hyperprior-named",
     504: "keyed keyed-dicts",
     533: "integers-tokens integers-masks",
+    562: "stack stack-profiled stack-dissolved",
+    565: "turns turns-special turns-ragged turns-fp16 turns-fp64",
 }
 """Requirement -> names of valid vectors, besides those that invalid vectors test."""
 

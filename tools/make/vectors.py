@@ -115,6 +115,10 @@ def transforms() -> Iterator[Valid]:
         replace(spectral, layout="b c t"),
         replace(spectral, layout="n c"),
     )
+    quarter, head = 1 << 30, [1 << 29, -(1 << 27), 3, 0]
+    halves = np.array([4, *head, 0, 0, 0, 0], np.int32)
+    thirds = np.array([3, quarter, -(1 << 27), 3, 0, 0, 0], np.int32)
+    pairs = np.array([1, quarter, 0, 0, 0, -5, 0, (1 << 31) - 1, 0], np.int32)
     named = Origin("snr30/token", "another encoder 3.1, with a name of sixty-four characters, all..")
     for name, what, value, forced in (
         ("lattice", "interlaced, no extents", maps, Forced("b c h w", 0.5)),
@@ -158,6 +162,11 @@ def transforms() -> Iterator[Valid]:
         ("dependent-spectral", "basis, frequencies, extents", maps, replace(square, vectors=5, dependent=True)),
         ("control-and-software", "what the header says for people", maps, replace(square, origin=named)),
         ("control-in-words", "a control that is no code", maps, replace(square, origin=Origin("as small as can be"))),
+        ("turns", "halves of channels turned", special, Forced("b n c", 0.1, vectors=8, turns=halves)),
+        ("turns-special", "neighbours turned", special, replace(lists, layout="b (2 + t) c", turns=pairs, vectors=5)),
+        ("turns-ragged", "turns alone, of ragged samples", ragged, Forced("n c", 0.1, turns=thirds, per_token=True)),
+        ("turns-fp16", "turns, half precision", special.astype("f2"), Forced("b n c", 0.05, turns=pairs)),
+        ("turns-fp64", "turns, double precision", special.astype("f8"), Forced("b n c", 2.0**-20, turns=pairs)),
         ("dependent-lone", "one channel", maps[:, :1], Forced("b c h w", 0.2, dependent=True)),
     ):
         yield Valid(name, what, value, forced)
