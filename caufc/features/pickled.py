@@ -112,6 +112,11 @@ class PickledArray(Made):
     def __init__(self, array: AnyArray | None = None) -> None:
         self.array = array
 
+    def key(self) -> object:
+        """The integer or text of a numpy scalar; of all others the dtype, which is none."""
+        scalar = self.array is not None and not self.array.shape and self.array.dtype.kind in "iuU"
+        return self.array.item() if self.array is not None and scalar else self
+
     def build(self, state: object) -> None:
         if not isinstance(state, tuple) or len(state) != 5:
             raise PickleError("a malformed numpy array")

@@ -10,8 +10,10 @@ from typing import Any
 
 from ..errors import CaufError, ForeignFormatError, LimitError, TensorError
 from ..limits import Limits
-from .pickle_machine import Name
+from .needs_code import needs_code
+from .pickle_machine import Name, NeedsCodeError
 from .pickled import PickledArray, PickledStorage, PickledTensor, Refused
+from .pickled_classes import PickledInstance
 from .tensors import as_leaf
 
 __all__ = ["NODES_PER_TENSOR", "PickledObject", "Stored", "itemsize"]
@@ -64,6 +66,8 @@ class PickledObject:
         self.nodes += 1
         if self.nodes > NODES_PER_TENSOR * self.limits.tensors:
             raise LimitError("tensors", self.nodes, self.limits.tensors)
+        if isinstance(node, PickledInstance):
+            node = self._held(node, ".".join(path))
         if isinstance(node, dict | list | tuple):
             self.limits.check("nesting", len(path) + 1)
         if isinstance(node, dict):
@@ -72,6 +76,12 @@ class PickledObject:
             children = [self._node(child, (*path, str(index))) for index, child in enumerate(node)]
             return tuple(children) if isinstance(node, tuple) else children
         return self._leaf(node, ".".join(path))
+
+    def _held(self, node: PickledInstance, name: str) -> Mapping[Any, object]:
+        try:
+            return node.held()
+        except NeedsCodeError as err:
+            raise needs_code(str(err)).locate(tensor=name) from err
 
     def _leaf(self, node: object, name: str) -> Any:
         if node is None or isinstance(node, bool | int | float | str | bytes):

@@ -16,9 +16,11 @@ from ..limits import DEFAULT_LIMITS, Limits
 from ..packages import needing
 from .archive import data_offset, members, unzipping
 from .leaf import FileStamp, open_input, storing
+from .needs_code import needs_code
 from .output import saving
 from .pickle_machine import NeedsCodeError, PickleError, PickleMachine
 from .pickled import PickledStorage, makers_of, storage_of
+from .pickled_classes import finder
 from .pickled_object import NODES_PER_TENSOR, PickledObject, Stored, itemsize
 
 if TYPE_CHECKING:
@@ -34,19 +36,6 @@ PICKLE_BYTES = 1 << 30
 
 PLAIN_HEADS = tuple(bytes([0x80, protocol]) for protocol in (2, 3, 4, 5))
 """How pickles of the protocols begin that are read."""
-
-CURES = {
-    "DynamicCache": "save [(layer.keys, layer.values) for layer in cache.layers]",
-    "DynamicLayer": "save [(layer.keys, layer.values) for layer in cache.layers]",
-    "Output": "save dict(output)",
-    "BatchEncoding": "save dict(batch)",
-    "BatchFeature": "save dict(batch)",
-    "Namespace": "save vars(namespace)",
-    "PosixPath": "save str(path)",
-    "DataFrame": "save frame.to_dict('list')",
-}
-"""End of a class's name -> what to save in its place."""
-
 
 def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
     """The object in a file of ``torch.save``, or in a plain pickle of dicts, lists and numpy arrays.
@@ -108,7 +97,7 @@ def _from_archive(stream: Any, size: int, file: str, limits: Limits) -> Stored:
 
 def _check_members(found: list[zipfile.ZipInfo], file: str) -> None:
     if any(info.filename.rpartition("/")[2] == "constants.pkl" for info in found):
-        raise _needs_code(file, "TorchScript")
+        raise needs_code("TorchScript").locate(file=file)
     for info in found:
         if info.compress_type != zipfile.ZIP_STORED:
             raise ForeignFormatError(
@@ -163,7 +152,7 @@ def _machine(data: bytes | memoryview, limits: Limits, seen: dict[str, PickledSt
             raise PickleError("a storage that is declared twice")
         return found
 
-    return PickleMachine(data, makers_of(len(data)), persistent, NODES_PER_TENSOR * limits.tensors)
+    return PickleMachine(data, finder(makers_of(len(data))), persistent, NODES_PER_TENSOR * limits.tensors)
 
 
 @contextmanager
@@ -172,21 +161,9 @@ def _unpickling(file: str) -> Iterator[None]:
     try:
         yield
     except NeedsCodeError as err:
-        raise _needs_code(file, str(err)) from err
+        raise needs_code(str(err)).locate(file=file, tensor=err.place) from err
     except PickleError as err:
-        raise ForeignFormatError(str(err), file=file) from err
-
-
-def _needs_code(file: str, needed: str) -> ForeignFormatError:
-    cure = next((cure for name, cure in CURES.items() if needed.endswith(name)), None)
-    module = needed.partition(".")[0]
-    if cure is None and module == "torch":
-        cure = "save tensors, dicts and lists only, as model.state_dict() is"
-    return ForeignFormatError(
-        f"the pickle needs code to be read, which caufc never runs: {needed[:120]}",
-        file=file,
-        remedy=cure or "save tensors, arrays, dicts, lists, text and numbers only: dict(x), vars(x) or x._asdict()",
-    )
+        raise ForeignFormatError(str(err), file=file, remedy=err.cure) from err
 
 
 def _tensors(features: object) -> Iterator[torch.Tensor]:

@@ -79,7 +79,7 @@ CASES = [
         3,
         "pickle.pt: the pickle needs code to be read, which caufc never runs: io.open; save tensors, arrays",
     ),
-    ("evil.pt", 3, "evil.pt: the pickle needs code to be read, which caufc never runs: io.open; save tensors, arrays"),
+    ("evil.pt", 3, "evil.pt: tensor 'e': the pickle needs code to be read, which caufc never runs: io.open; save"),
     ("objects.npy", 2, "objects.npy: is an array of Python objects; caufc never unpickles; store the inner arrays"),
     ("objects.npz", 2, "objects.npz: tensor 'o': is an array of Python objects; caufc never unpickles; store the"),
     ("sparse.pt", 2, "sparse.pt: tensor 's': is sparse; store .to_dense()"),
