@@ -129,15 +129,23 @@ def _array(data: object, dtype: object, shape: object, order: object) -> AnyArra
     if not isinstance(dtype, PickledDtype):
         raise PickleError("a numpy array without a dtype")
     form = dtype.form
-    if form.hasobject:
-        return np.empty((0,), object)  # which as_leaf refuses by name
     sizes = _sizes((shape,) if isinstance(shape, int) else shape)
+    if form.hasobject:
+        return _objects(data, sizes)
     if not isinstance(data, bytes) or order not in ("C", "F"):
         raise PickleError("a malformed numpy array")
     if math.prod(sizes) * form.itemsize != len(data) or len(sizes) > MOST_AXES:
         raise PickleError("a numpy array of another size than its bytes")
     array: AnyArray = np.frombuffer(data, form) if data else np.empty(0, form)
     return array.reshape(sizes, order="F" if order == "F" else "C")
+
+
+def _objects(data: object, sizes: tuple[int, ...]) -> AnyArray:
+    """An array of Python objects: of text, which is kept, or of nothing, which ``as_leaf`` refuses by name."""
+    array: AnyArray = np.empty((0,), object)
+    if isinstance(data, list) and len(data) == math.prod(sizes) and all(isinstance(item, str) for item in data):
+        array = np.array(data, object).reshape(sizes)
+    return array
 
 
 def _sizes(sizes: object) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from .pickle_machine import Name, NeedsCodeError
 from .pickled import PickledArray, PickledStorage, PickledTensor, Refused
 from .pickled_classes import PickledInstance
 from .tensors import as_leaf
+from .texts import holds_text
 
 __all__ = ["NODES_PER_TENSOR", "PickledObject", "Stored", "itemsize"]
 
@@ -91,7 +92,8 @@ class PickledObject:
         if isinstance(node, Name):
             raise TensorError(f"is {node}, not a tensor", tensor=name, remedy="keep it as text: str(...)")
         if isinstance(node, PickledArray) and node.array is not None:
-            as_leaf(node.array, name, self.limits)  # which refuses dtypes that are not coded
+            if not holds_text(node.array):
+                as_leaf(node.array, name, self.limits)  # which refuses dtypes that are not coded
             self._charge(node.array.nbytes, name)
             return node.array
         if not isinstance(node, PickledTensor):

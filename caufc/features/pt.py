@@ -37,6 +37,7 @@ PICKLE_BYTES = 1 << 30
 PLAIN_HEADS = tuple(bytes([0x80, protocol]) for protocol in (2, 3, 4, 5))
 """How pickles of the protocols begin that are read."""
 
+
 def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
     """The object in a file of ``torch.save``, or in a plain pickle of dicts, lists and numpy arrays.
 

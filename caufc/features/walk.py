@@ -14,6 +14,7 @@ from ..limits import Limits
 from ..types import Branch, Leaf, Note, Tree
 from .objects import opened
 from .tensors import as_leaf
+from .texts import as_texts, holds_text
 
 __all__ = ["HOLE", "Walked", "key_of", "walk"]
 
@@ -64,7 +65,8 @@ _Part = int | _Plain | _Inner
 def walk(features: object, limits: Limits, path: tuple[str, ...] = ()) -> Walked:
     """Take an object apart.
 
-    What holds no tensor is a note as a whole, but for the object itself: that stays a branch.
+    What holds no tensor is a note as a whole, but for the object itself: that stays a branch. Arrays of text are lists
+    of text.
 
     Args:
         features: the object.
@@ -91,6 +93,8 @@ class _Walker:
 
     def node(self, node: object, path: tuple[str, ...], depth: int) -> _Part:
         """A part of the object, its tensors numbered."""
+        if holds_text(node):
+            node = as_texts(node, ".".join(path))
         inner = opened(node)
         if inner is None:
             return self._leaf(node, path)
@@ -176,7 +180,7 @@ def _note(value: object, name: str) -> Note:
     data = note_bytes(value)
     if len(data) > MAX_NOTE:
         message = f"is text or a list of numbers of {len(data):,} bytes, more than {MAX_NOTE:,}"
-        raise TensorError(message, tensor=name, remedy="keep it as an array, or split the input")
+        raise TensorError(message, tensor=name, remedy="keep numbers as an array, or split the input")
     return Note(data)
 
 
