@@ -210,7 +210,8 @@ def read(
     if "\0" in str(path):
         raise StorageError("a path cannot hold a NUL", file=str(path))
     with storing(str(path)):
-        mode = path.stat().st_mode
+        status = path.stat()
+    mode = status.st_mode
     if stat.S_ISDIR(mode):
         raise StorageError("is a directory", file=str(path))
     if not stat.S_ISREG(mode):
@@ -220,6 +221,8 @@ def read(
         wanted = _shown_by_content(path)
     try:
         item = find_format(wanted, extra)
+        if wanted in _BUILT_IN and not status.st_size:
+            raise ForeignFormatError("is empty", remedy="write it again")
         check_installed(item)
         if wanted not in _BUILT_IN:
             return _read_with(item, path, limits)

@@ -35,6 +35,7 @@ CURES = {
     "ChainMap": "save dict(items)",
     "ParameterDict": "save dict(parameters)",
     "ParameterList": "save list(parameters)",
+    "TorchScript": "save the features, not the module",
     "_rebuild_njt": "save tensor.unbind(), a list of tensors",
 }
 """A class -> what to save in its place; those in capitals are the ends of names, of which the longest counts."""

@@ -13,7 +13,16 @@ import numpy as np
 from ..types import AnyArray
 from .pickle_machine import Made, Maker, Name, PickleError
 
-__all__ = ["STORAGES", "PickledArray", "PickledStorage", "PickledTensor", "Refused", "makers_of", "storage_of"]
+__all__ = [
+    "STORAGES",
+    "PickledArray",
+    "PickledDtype",
+    "PickledStorage",
+    "PickledTensor",
+    "Refused",
+    "makers_of",
+    "storage_of",
+]
 
 STORAGES: Mapping[str, str | None] = {
     "UntypedStorage": None,

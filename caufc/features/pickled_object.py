@@ -12,7 +12,7 @@ from ..errors import CaufError, ForeignFormatError, LimitError, TensorError
 from ..limits import Limits
 from .needs_code import needs_code
 from .pickle_machine import Name, NeedsCodeError
-from .pickled import PickledArray, PickledStorage, PickledTensor, Refused
+from .pickled import PickledArray, PickledDtype, PickledStorage, PickledTensor, Refused
 from .pickled_classes import PickledInstance
 from .tensors import as_leaf
 from .texts import holds_text
@@ -91,6 +91,13 @@ class PickledObject:
             raise TensorError(node.what, tensor=name, remedy=node.cure)
         if isinstance(node, Name):
             raise TensorError(f"is {node}, not a tensor", tensor=name, remedy="keep it as text: str(...)")
+        if isinstance(node, PickledDtype):
+            raise TensorError(
+                f"is the dtype {node.form}, not a tensor", tensor=name, remedy="keep it as text: str(...)"
+            )
+        if isinstance(node, PickledStorage):
+            cure = "save torch.tensor(storage.tolist())"
+            raise TensorError("is a storage, not a tensor", tensor=name, remedy=cure)
         if isinstance(node, PickledArray) and node.array is not None:
             if not holds_text(node.array):
                 as_leaf(node.array, name, self.limits)  # which refuses dtypes that are not coded

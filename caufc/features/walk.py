@@ -21,7 +21,7 @@ __all__ = ["HOLE", "Walked", "key_of", "walk"]
 HOLE = Note(b"")
 """Where a note stands in the tree of an object that was taken apart."""
 
-SCALARS = (bool, int, float, str, bytes)
+SCALARS = (bool, int, float, str, bytes, bytearray)
 
 
 @dataclass
@@ -185,7 +185,7 @@ def _note(value: object, name: str) -> Note:
 
 
 def key_of(key: object, path: tuple[str, ...] = ()) -> str | int:
-    """A key of a dict as the plain type that it is a subclass of.
+    """A key of a dict as the plain type that it is a subclass of, or stands for.
 
     Raises:
         InputError: if it is neither text nor an integer of 64 bits; it names the dict, to which ``path`` leads.
@@ -195,7 +195,7 @@ def key_of(key: object, path: tuple[str, ...] = ()) -> str | int:
         if not _is_valid(key):
             raise InputError("a dict key is not valid Unicode", tensor=where, remedy="rename it")
         return str.__str__(key)
-    if not isinstance(key, int) or isinstance(key, bool):
+    if not isinstance(key, int | np.integer) or isinstance(key, bool):
         raise InputError(f"a dict key is a {type(key).__name__}", tensor=where, remedy="use strings or integers")
     if not -(1 << 63) <= key < 1 << 63:
         raise InputError("a dict key needs more than 64 bits", tensor=where, remedy="use strings")
