@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,12 @@ class Stored:
     Args:
         value: the object, with tensors as the pickle tells them.
         places: storage key -> offset and length in bytes in the file.
+        buffers: storage key -> bytes, for those that the pickle itself holds.
     """
 
     value: object
     places: Mapping[str, tuple[int, int]]
+    buffers: Mapping[str, memoryview] = field(default_factory=dict)
 
 
 class PickledObject:
@@ -143,18 +145,29 @@ class PickledObject:
         """The bytes of a storage, mapped; copied where they do not lie as their dtype wants."""
         import torch
 
-        if storage.key not in self.stored.places:
+        held = self.stored.buffers.get(storage.key)
+        if held is None and storage.key not in self.stored.places:
             raise ForeignFormatError("has no storage in the file", tensor=name)
-        offset, length = self.stored.places[storage.key]
+        offset, length = self.stored.places[storage.key] if held is None else (0, len(held))
         wanted = storage.numel * itemsize(storage.dtype)
         if wanted > length:
             raise ForeignFormatError(f"declares {wanted:,} bytes of values, but stores {length:,}", tensor=name)
-        if storage.key not in self.parts:
+        if storage.key not in self.parts and held is not None:
+            self.parts[storage.key] = _copied(held)
+        elif storage.key not in self.parts:
             if self.mapped is None:
                 self.mapped = torch.UntypedStorage.from_file(str(self.path), False, self.size)
             part = self.mapped[offset : offset + length]
             self.parts[storage.key] = part.clone() if offset % ALIGNED else part
         return self.parts[storage.key]
+
+
+def _copied(held: memoryview) -> Any:
+    """A storage of bytes that torch may write to."""
+    import torch
+
+    values = torch.frombuffer(bytearray(held), dtype=torch.uint8) if held else torch.empty(0, dtype=torch.uint8)
+    return values.untyped_storage()
 
 
 def itemsize(dtype: str | None) -> int:

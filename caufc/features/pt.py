@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -18,18 +18,14 @@ from .archive import data_offset, members, unzipping
 from .leaf import FileStamp, open_input, storing
 from .needs_code import needs_code
 from .output import saving
-from .pickle_machine import NeedsCodeError, PickleError, PickleMachine
-from .pickled import PickledStorage, makers_of, storage_of
-from .pickled_classes import finder
-from .pickled_object import NODES_PER_TENSOR, PickledObject, Stored, itemsize
+from .pickle_machine import NeedsCodeError, PickleError
+from .pickled_object import PickledObject, Stored
+from .plain_pickles import machine_of, unpickled
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["FORMAT", "read", "waste"]
-
-LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-"""What files of torch before 1.6 begin with, as a pickle."""
 
 PICKLE_BYTES = 1 << 30
 """The most bytes of the pickle that tells the structure; numpy arrays lie in it."""
@@ -55,7 +51,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
     with open_input(path) as stream, storing(file):
         size = FileStamp.of(stream).size
         zipped = stream.read(4) == b"PK\x03\x04"
-        stored = _from_archive(stream, size, file, limits) if zipped else _from_pickles(stream, size, file, limits)
+        stored = _from_archive(stream, size, file, limits) if zipped else _from_pickles(stream, file, limits)
     with needing("torch", "a .pt file"):
         return PickledObject(path, size, stored, limits).settled()
 
@@ -93,7 +89,7 @@ def _from_archive(stream: Any, size: int, file: str, limits: Limits) -> Stored:
     if order.strip() != b"little":
         raise ForeignFormatError("its values are big-endian", file=file, remedy="save it on a little-endian machine")
     with _unpickling(file):
-        return Stored(_machine(data, limits).load(), places)
+        return Stored(machine_of(data, limits).load(), places)
 
 
 def _check_members(found: list[zipfile.ZipInfo], file: str) -> None:
@@ -108,52 +104,13 @@ def _check_members(found: list[zipfile.ZipInfo], file: str) -> None:
             raise ForeignFormatError(f"a pickle of {info.file_size:,} bytes", file=file, tensor=info.filename)
 
 
-def _from_pickles(stream: Any, size: int, file: str, limits: Limits) -> Stored:
-    """A plain pickle; or a file from before torch 1.6: magic, protocol, machine, object, keys, then the storages."""
+def _from_pickles(stream: Any, file: str, limits: Limits) -> Stored:
     stream.seek(0)
     if stream.read(2) not in PLAIN_HEADS:
         raise ForeignFormatError("not a file of torch.save, and no pickle of protocol 2 to 5", file=file)
     data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-    seen: dict[str, PickledStorage] = {}
-    machine = _machine(data, limits, seen)
     with _unpickling(file):
-        value = machine.load()
-        if value != LEGACY_MAGIC:
-            if machine.at != size or seen:
-                raise PickleError("bytes follow the pickle")
-            return Stored(value, {})
-        machine.load()
-        about = machine.load()
-        value, keys = machine.load(), machine.load()
-        if not isinstance(about, dict) or about.get("little_endian") is not True:
-            raise PickleError("values that are big-endian")
-        return Stored(value, _placed(keys, seen, data, machine.at, size))
-
-
-def _placed(
-    keys: object, seen: Mapping[str, PickledStorage], data: memoryview, at: int, size: int
-) -> dict[str, tuple[int, int]]:
-    """Where the storages of a file from before torch 1.6 lie: each behind its number of values."""
-    if not isinstance(keys, list) or set(keys) != seen.keys() or len(keys) != len(seen):
-        raise PickleError("storages that no tensor has")
-    places: dict[str, tuple[int, int]] = {}
-    for key in keys:
-        length = seen[key].numel * itemsize(seen[key].dtype)
-        if int.from_bytes(data[at : at + 8], "little") != seen[key].numel or at + 8 + length > size:
-            raise PickleError(f"a storage of another size than the {length:,} bytes that are declared")
-        places[key] = (at + 8, length)
-        at += 8 + length
-    return places
-
-
-def _machine(data: bytes | memoryview, limits: Limits, seen: dict[str, PickledStorage] | None = None) -> PickleMachine:
-    def persistent(identity: object) -> object:
-        found = storage_of(identity)
-        if seen is not None and seen.setdefault(found.key, found) != found:
-            raise PickleError("a storage that is declared twice")
-        return found
-
-    return PickleMachine(data, finder(makers_of(len(data))), persistent, NODES_PER_TENSOR * limits.tensors)
+        return unpickled(data, limits)
 
 
 @contextmanager
