@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,10 +25,11 @@ from .encoder.report import Report
 from .errors import CaufError, FormatError, OptionError, StorageError
 from .features import Writer, atomic_output, open_writer, read, remove_stale, waste
 from .features.formats import default_suffix, find_format
+from .features.texts import is_text_note
 from .limits import DEFAULT_LIMITS, Limits
 from .output_names import check_container, check_free, plugin_formats, with_suffix
 from .packages import is_installed
-from .types import Progress, Structure, no_progress
+from .types import Note, Progress, Structure, no_progress
 
 __all__ = [
     "DecodedFile",
@@ -211,7 +212,7 @@ class _Decoding:
         find_format(found, plugin_formats(found))
         return found
 
-    def _settle(self, structure: Structure, configs: Sequence[TensorConfig]) -> str:
+    def _settle(self, chunks: ChunkDecoder, texts: Callable[[], bool]) -> str:
         """The output's format, and its name where only the format was missing.
 
         Raises:
@@ -219,9 +220,10 @@ class _Decoding:
             OutputExistsError: if the output exists and may not be replaced.
         """
         if self.suffix is None:
+            structure, configs = chunks.structure, chunks.configs
             frameworks = [config.framework for config in configs]
             names, dtypes = [config.name for config in configs], [config.dtype for config in configs]
-            self.suffix = default_suffix(structure, names, dtypes, frameworks)
+            self.suffix = default_suffix(structure, names, dtypes, frameworks, texts=texts())
             if "torch" in frameworks and not is_installed("torch"):
                 self.warnings.append(f"torch is not installed: its tensors are written as {self.suffix}")
             if self.stream is None:
@@ -237,7 +239,9 @@ class _Decoding:
             with located(self.source), open_binary(self.source) as file:
                 reader = FileReader(read_at_of(file), file.seek(0, 2), self.lookup, self.limits)
                 decoder, samples = reader.in_order(), len(reader)
-                writer = self._writer(reader.chunks, samples, reader.index.keys or ())
+                writer = self._writer(
+                    reader.chunks, samples, reader.index.keys or (), lambda: _begins_with_text(reader)
+                )
                 with _closing(writer):
                     for chunk in decoder.samples():
                         _put(writer, decoder.structure, decoder.configs, chunk)
@@ -258,7 +262,7 @@ class _Decoding:
             whole = file.seek(0, 2)
             found = Recovery(read_at_of(file), whole, self.lookup, self.limits)
             structure, configs = found.chunks.structure, found.chunks.configs
-            writer = self._writer(found.chunks, found.samples, found.keys)
+            writer = self._writer(found.chunks, found.samples, found.keys, lambda: False)
             numel = size = 0
             with _closing(writer):
                 for chunk in found.decode():
@@ -286,9 +290,11 @@ class _Decoding:
             warnings=tuple(self.warnings),
         )
 
-    def _writer(self, chunks: ChunkDecoder, samples: int, keys: Sequence[str | int]) -> Writer:
+    def _writer(
+        self, chunks: ChunkDecoder, samples: int, keys: Sequence[str | int], texts: Callable[[], bool]
+    ) -> Writer:
         structure, configs = chunks.structure, chunks.configs
-        suffix = self._settle(structure, configs)
+        suffix = self._settle(chunks, texts)
         if chunks.metadata and find_format(suffix, plugin_formats(suffix)).with_metadata is None:
             names = ", ".join(chunks.metadata)
             self.warnings.append(f"{suffix} has no place for metadata ({names}): caufc info shows them")
@@ -316,6 +322,15 @@ class _Decoding:
             )
         except CaufError as err:
             raise err.locate(file=self.name) from err.__cause__
+
+
+def _begins_with_text(reader: FileReader) -> bool:
+    """Whether all notes of the first sample are text: those of the others mostly are, then."""
+    noted = [config.noted for config in reader.chunks.configs]
+    if not any(noted) or not len(reader):
+        return False
+    arrays = zip(noted, reader.sample(0), strict=True)
+    return all(is_text_note(Note(array.tobytes())) for note, array in arrays if note)
 
 
 @contextmanager

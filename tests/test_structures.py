@@ -102,6 +102,11 @@ def test_names_that_join_to_the_same_path() -> None:
     assert_same(caufc.decode(caufc.encode(features, lossless=True)), features)
 
 
+def test_names_of_numpy() -> None:
+    found = caufc.decode(caufc.encode({np.int64(7): np.ones((3, 2)), np.str_("a"): np.ones((3, 1))}))
+    assert [(type(name), name) for name in found] == [(int, 7), (str, "a")]
+
+
 def test_arrays_of_other_memory_orders(efficientnet: Any) -> None:
     base = np.asarray(efficientnet)[0]
     for array in (base[::2, ::-1], base.T, np.asfortranarray(base), base.astype(">f4"), base[:, :, 3]):

@@ -15,6 +15,7 @@ from .plan import TensorPlan
 from .quality_warnings import quality_warnings
 from .rate_control import RateControl
 from .source import Source
+from .unlike_samples import unlike_samples
 
 __all__ = ["Report", "TensorReport", "report_of"]
 
@@ -156,6 +157,7 @@ def report_of(source: Source, arch: str | None, done: FilePass, control: RateCon
         content=source.structure.kind,
         warnings=(
             *control.options.warnings,
+            *unlike_samples(source),
             *(plan.warning for plan in done.plans if plan.warning),
             *control.warnings,
             *quality_warnings(tensors, control.options),

@@ -22,7 +22,7 @@ from ..errors import (
 from ..hookspecs import hookimpl
 from ..limits import DEFAULT_LIMITS, Limits
 from ..packages import is_installed
-from ..types import Framework, Structure
+from ..types import NOTE, Framework, Structure
 from . import npy, npz, pt, safetensors
 from .archive import unzipping
 from .leaf import open_input, storing
@@ -143,7 +143,12 @@ def check_installed(item: FeatureFormat) -> None:
 
 
 def default_suffix(
-    structure: Structure, names: Sequence[str], dtypes: Sequence[str], frameworks: Sequence[Framework]
+    structure: Structure,
+    names: Sequence[str],
+    dtypes: Sequence[str],
+    frameworks: Sequence[Framework],
+    *,
+    texts: bool = False,
 ) -> str:
     """The format to write an object in where nobody names one: that of its tensors, as far as they can be written.
 
@@ -153,6 +158,7 @@ def default_suffix(
     Args:
         structure: of the object.
         names, dtypes, frameworks: of its tensors, by tensor number.
+        texts: whether the notes among these are arrays of text, which ``.npz`` holds.
 
     Raises:
         MissingPackageError: if nothing can hold the object but ``.pt``, and torch is not installed.
@@ -165,6 +171,8 @@ def default_suffix(
     else:
         choices = (safetensors.FORMAT, npz.FORMAT, npy.FORMAT)
     for item in choices:
+        if NOTE in dtypes and not texts and item is npz.FORMAT:
+            continue
         if holds(item, structure, names, dtypes):
             return item.suffix
     message, tensor = safetensors.problem(structure, names, dtypes) or ("such features", None)
@@ -202,7 +210,8 @@ def read(
     if "\0" in str(path):
         raise StorageError("a path cannot hold a NUL", file=str(path))
     with storing(str(path)):
-        mode = path.stat().st_mode
+        status = path.stat()
+    mode = status.st_mode
     if stat.S_ISDIR(mode):
         raise StorageError("is a directory", file=str(path))
     if not stat.S_ISREG(mode):
@@ -212,6 +221,8 @@ def read(
         wanted = _shown_by_content(path)
     try:
         item = find_format(wanted, extra)
+        if wanted in _BUILT_IN and not status.st_size:
+            raise ForeignFormatError("is empty", remedy="write it again")
         check_installed(item)
         if wanted not in _BUILT_IN:
             return _read_with(item, path, limits)

@@ -15,11 +15,12 @@ from numpy.lib import format as _npy_format
 from ..descriptors import FeatureFormat, Problem
 from ..errors import ForeignFormatError, TensorError
 from ..limits import DEFAULT_LIMITS, Limits
-from ..types import DTYPES, Branch, Leaf, Place, Structure, Tree
+from ..types import DTYPES, NOTE, Branch, Leaf, Place, Structure, Tree
 from .leaf import FileLeaf, FileStamp, FortranLeaf, extent, open_input, storing
 from .output import saving
 from .problems import array_problem, note_problem, samples_problem
 from .tensors import dtype_name
+from .texts import is_text
 
 __all__ = ["FORMAT", "ArrayHeader", "leaf_at", "npy_format", "read", "read_header"]
 
@@ -54,7 +55,7 @@ class ArrayHeader:
         shape: of the array.
         fortran: whether the values lie in Fortran order.
         stored: their numpy dtype, of either byte order.
-        dtype: its name in :data:`caufc.types.DTYPES`.
+        dtype: its name in :data:`caufc.types.DTYPES`; that of notes for text.
         size: bytes of the values.
     """
 
@@ -90,7 +91,7 @@ def read_header(stream: IO[bytes], file: str, tensor: str | None, limits: Limits
             tensor=tensor,
             remedy="store the inner arrays, in .npz or .pt",
         )
-    dtype = dtype_name(stored, tensor=tensor, file=file)
+    dtype = NOTE if is_text(stored) else dtype_name(stored, tensor=tensor, file=file)
     if any(type(length) is not int or length < 0 for length in shape):
         raise ForeignFormatError(f"no readable .npy header: shape {shape}", file=file, tensor=tensor)
     size = extent(shape, stored.itemsize, limits)
@@ -126,6 +127,10 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Leaf:
         stamp = FileStamp.of(stream)
         header = read_header(stream, str(path), None, limits)
         offset = stream.tell()
+    if header.dtype == NOTE:
+        raise TensorError(
+            "is an array of text, not a tensor", file=str(path), remedy="store it beside a tensor, in .npz or .pt"
+        )
     if stamp.size != offset + header.size:
         raise ForeignFormatError(
             f"declares {header.size:,} bytes of values, but holds {stamp.size - offset:,}",

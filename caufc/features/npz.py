@@ -10,15 +10,18 @@ from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from ..descriptors import FeatureFormat, Problem
 from ..errors import ForeignFormatError, InputError, StorageError
 from ..limits import DEFAULT_LIMITS, Limits
-from ..types import AnyArray, Framework, Leaf, Structure
+from ..types import NOTE, AnyArray, Framework, Leaf, Structure
 from .archive import data_offset, members, unzipping
 from .leaf import FileStamp, FortranLeaf, blank, fill, open_input, settle, storing
 from .npy import ArrayHeader, leaf_at, npy_format, read_header
 from .output import saving
 from .problems import array_problem, dict_problem, samples_problem
+from .texts import check_texts, text_array
 
 __all__ = ["FORMAT", "read"]
 
@@ -27,8 +30,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _NAME_BYTES = 60_000
 
 
-def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Leaf]:
-    """The arrays of a ``.npz`` file by name; member names are keys, never paths.
+def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Leaf | AnyArray]:
+    """The arrays of a ``.npz`` file by name, those of text read; member names are keys, never paths.
 
     Stored arrays are read in parts. Deflated ones are unpacked as their rows are asked for, in order at best: going
     back starts again at the first row.
@@ -40,7 +43,8 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Leaf]:
         LimitError: for too many arrays, dimensions or bytes.
     """
     file = str(path)
-    found: dict[str, Leaf] = {}
+    found: dict[str, Leaf | AnyArray] = {}
+    texts = size = 0
     with open_input(path) as stream, storing(file), unzipping(file), zipfile.ZipFile(stream) as archive:
         stamp = FileStamp.of(stream)
         for info in members(archive, file, stamp.size, limits):
@@ -58,11 +62,25 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Leaf]:
                     file=file,
                     tensor=name,
                 )
+            if header.dtype == NOTE:
+                texts, size = texts + math.prod(header.shape), size + header.size
+                check_texts(texts, size, name, limits)
+                with archive.open(info) as member:
+                    found[name] = _texts(member, begin, header)
+                continue
             if info.compress_type == zipfile.ZIP_STORED:
                 found[name] = leaf_at(path, stamp, data_offset(stream, info, stamp.size, file) + begin, header)
             else:
                 found[name] = _deflated(path, stamp, info, begin, header)
     return found
+
+
+def _texts(member: IO[bytes], begin: int, header: ArrayHeader) -> AnyArray:
+    """An array of text, whose values begin at a byte of the member."""
+    data = member.read()[begin:]
+    # Texts of no length have no bytes.
+    array: AnyArray = np.frombuffer(data, header.stored) if data else np.zeros(math.prod(header.shape), header.stored)
+    return array.reshape(header.shape, order="F" if header.fortran else "C")
 
 
 def _deflated(path: Path, stamp: FileStamp, info: zipfile.ZipInfo, begin: int, header: ArrayHeader) -> Leaf:
@@ -156,8 +174,9 @@ def _dump(features: Mapping[str, Any], stream: IO[bytes]) -> None:
         for name, array in features.items():
             if not isinstance(name, str) or not _is_name(name):
                 raise InputError(".npz cannot hold this name", tensor=str(name), remedy="write .pt")
+            values = array if isinstance(array, np.ndarray) else text_array(array, name)
             with archive.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True) as member:
-                npy_format.write_array(member, array, allow_pickle=False)
+                npy_format.write_array(member, values, allow_pickle=False)
 
 
 @contextmanager
@@ -178,7 +197,7 @@ def _archive(stream: IO[bytes]) -> Iterator[zipfile.ZipFile]:
 def _problem(structure: Structure, names: Sequence[str], dtypes: Sequence[str]) -> Problem | None:
     if structure.kind in ("list", "tuple"):
         return samples_problem(structure, names)
-    return array_problem(names, dtypes) or dict_problem(structure, names, dtypes, _is_name)
+    return array_problem(names, dtypes) or dict_problem(structure, names, dtypes, _is_name, texts=True)
 
 
 def _is_name(name: str) -> bool:

@@ -11,6 +11,9 @@ __all__ = ["opened"]
 CACHE_PARTS = ("self_attention_cache", "cross_attention_cache")
 """What an encoder-decoder's cache is made of."""
 
+OF_CACHES = "layer_class_to_replicate"
+"""An attribute that caches have even before their first layer."""
+
 
 def opened(node: object) -> Mapping[Any, object] | list[object] | tuple[object, ...] | None:
     """What an object holds, if it is one that holds others; None for tensors, text, numbers and all else.
@@ -35,7 +38,8 @@ def _cache(node: object) -> Mapping[Any, object] | None:
     if all(hasattr(node, part) for part in CACHE_PARTS):
         return {part: getattr(node, part) for part in CACHE_PARTS}
     layers = getattr(node, "layers", None)
-    if isinstance(layers, list) and layers and all(_has_pair(layer) for layer in layers):
+    # An empty list alone does not tell a cache: networks have layers too.
+    if isinstance(layers, list) and (layers or hasattr(node, OF_CACHES)) and all(map(_has_pair, layers)):
         return {
             "key_cache": [layer.keys for layer in layers],
             "value_cache": [layer.values for layer in layers],

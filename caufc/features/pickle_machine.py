@@ -1,7 +1,7 @@
 """An interpreter of pickles, protocols 2 to 5, that imports nothing and calls nothing but what it is given.
 
-Python's own unpickler calls what a pickle names. This one pushes names as :class:`Name`, which do nothing, and looks
-up in a closed table what may be made of them; attributes are never set, classes never entered. The opcodes are those
+Python's own unpickler calls what a pickle names. This one pushes names as :class:`Name`, which do nothing, and asks
+a closed table what may be made of them; attributes are never set, classes never entered. The opcodes are those
 of Lib/pickletools.py.
 """
 
@@ -13,18 +13,33 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Made", "Maker", "Name", "NeedsCodeError", "PickleError", "PickleMachine"]
+__all__ = ["ClassMaker", "Made", "Maker", "Name", "NeedsCodeError", "PickleError", "PickleMachine"]
 
 Maker = Callable[..., object]
 """What is made of a name's arguments: (*arguments) -> object."""
 
 
 class PickleError(Exception):
-    """The pickle is malformed, or asks for more than it may."""
+    """The pickle is malformed, or asks for more than it may; ``cure`` is what the user can do."""
+
+    def __init__(self, message: str, cure: str | None = None) -> None:
+        super().__init__(message)
+        self.cure = cure
 
 
 class NeedsCodeError(Exception):
-    """The pickle needs what no table has; the text names it, as ``module.Class``."""
+    """The pickle needs what no table has; the text names it, as ``module.Class``, and ``place`` where it stands."""
+
+    def __init__(self, name: str, place: str | None = None) -> None:
+        super().__init__(name)
+        self.place = place
+
+
+@dataclass(frozen=True)
+class ClassMaker:
+    """A maker of what stands for the instances of a class, which a pickle does not call but instantiates."""
+
+    make: Maker
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,24 @@ class Made(ABC):
     def build(self, state: object) -> None:
         """Take the state."""
 
+    def key(self) -> object:
+        """What it is as the key of a dict."""
+        return self
+
+
+class Unknown(Made):
+    """What stands for an object that needs code, until it is known where it stands; nothing is made of it.
+
+    Args:
+        name: what is needed, as ``module.Class``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def build(self, state: object) -> None:
+        """Nothing is kept."""
+
 
 @dataclass(frozen=True)
 class _Mark:
@@ -62,7 +95,7 @@ class PickleMachine:
 
     Args:
         data: the bytes.
-        makers: what may be made, by module and name; names that stand alone (dtypes) have None.
+        find: what is made of a name; None for names that stand alone (dtypes). Unknown ones raise NeedsCodeError.
         persistent: what a persistent ID stands for, such as a storage.
         most: items that may be pushed, of all pickles together.
         at: where the first one begins.
@@ -71,15 +104,16 @@ class PickleMachine:
     def __init__(
         self,
         data: bytes | memoryview,
-        makers: Mapping[tuple[str, str], Maker | None],
+        find: Callable[[Name], Maker | ClassMaker | None],
         persistent: Callable[[object], object],
         most: int,
         at: int = 0,
     ) -> None:
         self.data, self.at = memoryview(data), at
-        self.makers, self.persistent, self.left = makers, persistent, most
+        self.find, self.persistent, self.left = find, persistent, most
         self.stack: list[object] = []
         self.memo: dict[int, object] = {}
+        self.unknown: Unknown | None = None
 
     def load(self) -> object:
         """The object of the next pickle; the machine then stands behind it.
@@ -88,22 +122,30 @@ class PickleMachine:
             PickleError: if the pickle is malformed or too large.
             NeedsCodeError: if it needs code.
         """
-        self.stack, self.memo = [], {}
-        table, data = _OPCODES, self.data
+        self.stack, self.memo, self.unknown = [], {}, None
         try:
-            while True:
-                opcode = data[self.at]
-                self.at += 1
-                if opcode == _STOP:
-                    return self._pop()
-                step = table.get(opcode)
-                if step is None:
-                    raise PickleError(f"opcode {opcode} at byte {self.at - 1}")
-                step(self)
-        except PickleError:
-            raise
-        except _STUMBLES as err:
+            value = self._steps()
+        except (PickleError, *_STUMBLES) as err:
+            if self.unknown is not None:
+                raise NeedsCodeError(self.unknown.name) from err
+            if isinstance(err, PickleError):
+                raise
             raise PickleError(f"malformed pickle at byte {self.at}: {type(err).__name__}") from err
+        if self.unknown is not None:
+            raise NeedsCodeError(self.unknown.name, _place_of(self.unknown, value))
+        return value
+
+    def _steps(self) -> object:
+        table, data = _OPCODES, self.data
+        while True:
+            opcode = data[self.at]
+            self.at += 1
+            if opcode == _STOP:
+                return self._pop()
+            step = table.get(opcode)
+            if step is None:
+                raise PickleError(f"opcode {opcode} at byte {self.at - 1}")
+            step(self)
 
     # Reading
 
@@ -151,36 +193,64 @@ class PickleMachine:
 
     def _list(self) -> list[object]:
         found = self.stack[-1]
+        if isinstance(found, Unknown):
+            return []
         if type(found) is not list:
             raise PickleError("items for what is no list")
         return found
 
     def _set_items(self, items: list[object]) -> None:
         found = self.stack[-1]
+        if isinstance(found, Unknown):
+            return
         if type(found) is not dict or len(items) % 2:
             raise PickleError("items for what is no dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, _KEYS):
-                raise PickleError(f"a dict key is a {type(key).__name__}")
-            found[key] = value
+            plain = key.key() if isinstance(key, Made) else key
+            if not isinstance(plain, _KEYS):
+                raise PickleError(f"a dict key is a {type(plain).__name__}", "use strings or integers")
+            found[plain] = value
 
     # What is named and made
 
     def _name(self, module: object, name: object) -> None:
         if type(module) is not str or type(name) is not str:
             raise PickleError("a name that is no text")
-        if (module, name) not in self.makers:
-            raise NeedsCodeError(f"{module}.{name}")
-        self._push(Name(module, name))
+        named = Name(module, name)
+        try:
+            self.find(named)
+        except NeedsCodeError as err:
+            self._push(self._needing(str(err)))
+            return
+        self._push(named)
+
+    def _needing(self, name: str) -> Unknown:
+        """What stands for an object that needs code; the first one is what the error will be about."""
+        found = Unknown(name)
+        self.unknown = self.unknown or found
+        return found
 
     def _reduce(self) -> None:
+        self._make(of_class=False)
+
+    def _new(self) -> None:
+        self._make(of_class=True)
+
+    def _make(self, *, of_class: bool) -> None:
+        """A call, or an instance of a class: what the table makes of the name."""
         arguments, name = self._pop(), self._pop()
+        if isinstance(name, Unknown):
+            self._push(name)
+            return
         if type(arguments) is not tuple or not isinstance(name, Name):
             raise PickleError("a call of what is no name")
-        maker = self.makers[name.module, name.name]
-        if maker is None:
-            raise NeedsCodeError(str(name))
-        self._push(maker(*arguments))
+        maker = self.find(name)
+        if maker is None or isinstance(maker, ClassMaker) is not of_class:
+            self._push(self._needing(str(name)))
+            return
+        make = maker.make if isinstance(maker, ClassMaker) else maker
+        unknown = next((item for item in arguments if isinstance(item, Unknown)), None)
+        self._push(make(*arguments) if unknown is None else unknown)
 
     def _build(self) -> None:
         state, found = self._pop(), self.stack[-1]
@@ -190,7 +260,7 @@ class PickleMachine:
             raise PickleError("a state for what has none")
 
     def _instance(self) -> None:
-        """An instance of a class, by whichever opcode: none is ever made."""
+        """An instance of a class, by an opcode that only old or odd pickles have: none is ever made."""
         named = [str(item) for item in self.stack if isinstance(item, Name)]
         raise NeedsCodeError(named[-1] if named else "a class")
 
@@ -258,6 +328,21 @@ class PickleMachine:
         self._set_items(items)
 
 
+def _place_of(wanted: Unknown, value: object) -> str | None:
+    """The dotted path of what needs code within the object of a pickle."""
+    waiting: list[tuple[object, str]] = [(value, "")]
+    seen: set[int] = set()
+    while waiting:
+        node, path = waiting.pop()
+        if node is wanted:
+            return path.removeprefix(".") or None
+        if isinstance(node, dict | list | tuple) and id(node) not in seen and path.count(".") < _LEVELS:
+            seen.add(id(node))
+            pairs = node.items() if isinstance(node, dict) else enumerate(node)
+            waiting += reversed([(child, f"{path}.{name}") for name, child in pairs])
+    return None
+
+
 _STUMBLES = (LookupError, ValueError, TypeError, ArithmeticError, AttributeError, RecursionError, struct.error)
 """What malformed pickles make the machine, and makers, raise."""
 
@@ -265,6 +350,7 @@ _STOP = ord(".")
 _PROTOCOL = 5
 _LINE = 4096
 _LONG = 1024
+_LEVELS = 64
 
 Step = Callable[[PickleMachine], object]
 
@@ -325,7 +411,7 @@ _OPCODES: Mapping[int, Step] = {
         "b": PickleMachine._build,
         "P": lambda machine: machine._persistent(machine._line()),
         "Q": lambda machine: machine._persistent(machine._pop()),
-        "\x81": PickleMachine._instance,
+        "\x81": PickleMachine._new,
         "\x92": PickleMachine._instance,
         "o": PickleMachine._instance,
         "i": PickleMachine._old_instance,

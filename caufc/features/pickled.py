@@ -13,7 +13,16 @@ import numpy as np
 from ..types import AnyArray
 from .pickle_machine import Made, Maker, Name, PickleError
 
-__all__ = ["STORAGES", "PickledArray", "PickledStorage", "PickledTensor", "Refused", "makers_of", "storage_of"]
+__all__ = [
+    "STORAGES",
+    "PickledArray",
+    "PickledDtype",
+    "PickledStorage",
+    "PickledTensor",
+    "Refused",
+    "makers_of",
+    "storage_of",
+]
 
 STORAGES: Mapping[str, str | None] = {
     "UntypedStorage": None,
@@ -112,6 +121,11 @@ class PickledArray(Made):
     def __init__(self, array: AnyArray | None = None) -> None:
         self.array = array
 
+    def key(self) -> object:
+        """The integer or text of a numpy scalar; of all others the dtype, which is none."""
+        scalar = self.array is not None and not self.array.shape and self.array.dtype.kind in "iuU"
+        return self.array.item() if self.array is not None and scalar else self
+
     def build(self, state: object) -> None:
         if not isinstance(state, tuple) or len(state) != 5:
             raise PickleError("a malformed numpy array")
@@ -124,15 +138,23 @@ def _array(data: object, dtype: object, shape: object, order: object) -> AnyArra
     if not isinstance(dtype, PickledDtype):
         raise PickleError("a numpy array without a dtype")
     form = dtype.form
-    if form.hasobject:
-        return np.empty((0,), object)  # which as_leaf refuses by name
     sizes = _sizes((shape,) if isinstance(shape, int) else shape)
+    if form.hasobject:
+        return _objects(data, sizes)
     if not isinstance(data, bytes) or order not in ("C", "F"):
         raise PickleError("a malformed numpy array")
     if math.prod(sizes) * form.itemsize != len(data) or len(sizes) > MOST_AXES:
         raise PickleError("a numpy array of another size than its bytes")
     array: AnyArray = np.frombuffer(data, form) if data else np.empty(0, form)
     return array.reshape(sizes, order="F" if order == "F" else "C")
+
+
+def _objects(data: object, sizes: tuple[int, ...]) -> AnyArray:
+    """An array of Python objects: of text, which is kept, or of nothing, which ``as_leaf`` refuses by name."""
+    array: AnyArray = np.empty((0,), object)
+    if isinstance(data, list) and len(data) == math.prod(sizes) and all(isinstance(item, str) for item in data):
+        array = np.array(data, object).reshape(sizes)
+    return array
 
 
 def _sizes(sizes: object) -> tuple[int, ...]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import CaufError, ForeignFormatError, LimitError, TensorError
 from ..limits import Limits
-from .pickle_machine import Name
-from .pickled import PickledArray, PickledStorage, PickledTensor, Refused
+from .needs_code import needs_code
+from .pickle_machine import Name, NeedsCodeError
+from .pickled import PickledArray, PickledDtype, PickledStorage, PickledTensor, Refused
+from .pickled_classes import PickledInstance
 from .tensors import as_leaf
+from .texts import holds_text
 
 __all__ = ["NODES_PER_TENSOR", "PickledObject", "Stored", "itemsize"]
 
@@ -30,10 +33,12 @@ class Stored:
     Args:
         value: the object, with tensors as the pickle tells them.
         places: storage key -> offset and length in bytes in the file.
+        buffers: storage key -> bytes, for those that the pickle itself holds.
     """
 
     value: object
     places: Mapping[str, tuple[int, int]]
+    buffers: Mapping[str, memoryview] = field(default_factory=dict)
 
 
 class PickledObject:
@@ -64,6 +69,8 @@ class PickledObject:
         self.nodes += 1
         if self.nodes > NODES_PER_TENSOR * self.limits.tensors:
             raise LimitError("tensors", self.nodes, self.limits.tensors)
+        if isinstance(node, PickledInstance):
+            node = self._held(node, ".".join(path))
         if isinstance(node, dict | list | tuple):
             self.limits.check("nesting", len(path) + 1)
         if isinstance(node, dict):
@@ -73,6 +80,12 @@ class PickledObject:
             return tuple(children) if isinstance(node, tuple) else children
         return self._leaf(node, ".".join(path))
 
+    def _held(self, node: PickledInstance, name: str) -> Mapping[Any, object]:
+        try:
+            return node.held()
+        except NeedsCodeError as err:
+            raise needs_code(str(err)).locate(tensor=name) from err
+
     def _leaf(self, node: object, name: str) -> Any:
         if node is None or isinstance(node, bool | int | float | str | bytes):
             return node
@@ -80,8 +93,16 @@ class PickledObject:
             raise TensorError(node.what, tensor=name, remedy=node.cure)
         if isinstance(node, Name):
             raise TensorError(f"is {node}, not a tensor", tensor=name, remedy="keep it as text: str(...)")
+        if isinstance(node, PickledDtype):
+            raise TensorError(
+                f"is the dtype {node.form}, not a tensor", tensor=name, remedy="keep it as text: str(...)"
+            )
+        if isinstance(node, PickledStorage):
+            cure = "save torch.tensor(storage.tolist())"
+            raise TensorError("is a storage, not a tensor", tensor=name, remedy=cure)
         if isinstance(node, PickledArray) and node.array is not None:
-            as_leaf(node.array, name, self.limits)  # which refuses dtypes that are not coded
+            if not holds_text(node.array):
+                as_leaf(node.array, name, self.limits)  # which refuses dtypes that are not coded
             self._charge(node.array.nbytes, name)
             return node.array
         if not isinstance(node, PickledTensor):
@@ -124,18 +145,29 @@ class PickledObject:
         """The bytes of a storage, mapped; copied where they do not lie as their dtype wants."""
         import torch
 
-        if storage.key not in self.stored.places:
+        held = self.stored.buffers.get(storage.key)
+        if held is None and storage.key not in self.stored.places:
             raise ForeignFormatError("has no storage in the file", tensor=name)
-        offset, length = self.stored.places[storage.key]
+        offset, length = self.stored.places[storage.key] if held is None else (0, len(held))
         wanted = storage.numel * itemsize(storage.dtype)
         if wanted > length:
             raise ForeignFormatError(f"declares {wanted:,} bytes of values, but stores {length:,}", tensor=name)
-        if storage.key not in self.parts:
+        if storage.key not in self.parts and held is not None:
+            self.parts[storage.key] = _copied(held)
+        elif storage.key not in self.parts:
             if self.mapped is None:
                 self.mapped = torch.UntypedStorage.from_file(str(self.path), False, self.size)
             part = self.mapped[offset : offset + length]
             self.parts[storage.key] = part.clone() if offset % ALIGNED else part
         return self.parts[storage.key]
+
+
+def _copied(held: memoryview) -> Any:
+    """A storage of bytes that torch may write to."""
+    import torch
+
+    values = torch.frombuffer(bytearray(held), dtype=torch.uint8) if held else torch.empty(0, dtype=torch.uint8)
+    return values.untyped_storage()
 
 
 def itemsize(dtype: str | None) -> int:

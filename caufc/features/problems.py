@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ..descriptors import Problem
 from ..types import FOREIGN, NOTE, Branch, Note, Structure, Tree
+from .texts import NO_TEXTS, is_text_note
 
 __all__ = ["array_problem", "dict_problem", "note_problem", "samples_problem"]
 
@@ -13,7 +14,12 @@ NOTES = "text, numbers, booleans or None beside tensors"
 
 
 def dict_problem(
-    structure: Structure, names: Sequence[str], dtypes: Sequence[str], allowed: Callable[[str], bool]
+    structure: Structure,
+    names: Sequence[str],
+    dtypes: Sequence[str],
+    allowed: Callable[[str], bool],
+    *,
+    texts: bool = False,
 ) -> Problem | None:
     """What a format cannot hold that stores tensors by name, none below another.
 
@@ -21,11 +27,12 @@ def dict_problem(
         structure: of the object.
         names, dtypes: of its tensors, by tensor number.
         allowed: whether the format can hold a name.
+        texts: whether it can hold text; then what it cannot hold of notes that are coded is found in writing.
     """
     tree = structure.tree
     if structure.kind in ("list", "tuple"):
         return samples_problem(structure, names)
-    found = note_problem(structure, names, dtypes)
+    found = note_problem(structure, names, dtypes, texts=texts)
     if found is not None:
         return found
     if structure.kind == "keyed":
@@ -52,12 +59,14 @@ def samples_problem(structure: Structure, names: Sequence[str]) -> Problem | Non
     return kind, names[0] if names else None
 
 
-def note_problem(structure: Structure, names: Sequence[str], dtypes: Sequence[str]) -> Problem | None:
-    """What a format cannot hold that has tensors alone."""
-    if NOTE in dtypes:
+def note_problem(
+    structure: Structure, names: Sequence[str], dtypes: Sequence[str], *, texts: bool = False
+) -> Problem | None:
+    """What a format cannot hold that has tensors alone, or tensors and text."""
+    if NOTE in dtypes and not texts:
         return NOTES, names[dtypes.index(NOTE)]
-    found = _note(structure.tree, ())
-    return None if found is None else (NOTES, ".".join(found))
+    found = _note(structure.tree, (), texts)
+    return None if found is None else (NO_TEXTS if texts else NOTES, ".".join(found))
 
 
 def array_problem(names: Sequence[str], dtypes: Sequence[str]) -> Problem | None:
@@ -65,13 +74,13 @@ def array_problem(names: Sequence[str], dtypes: Sequence[str]) -> Problem | None
     return next(((dtype, name) for name, dtype in zip(names, dtypes, strict=True) if dtype in FOREIGN), None)
 
 
-def _note(tree: Tree, path: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The path of the first note of a tree."""
+def _note(tree: Tree, path: tuple[str, ...], texts: bool) -> tuple[str, ...] | None:
+    """The path of the first note of a tree, or of the first that is no text."""
     if isinstance(tree, Note):
-        return path
+        return None if texts and is_text_note(tree) else path
     if isinstance(tree, Branch):
         for name, child in zip(tree.names, tree.children, strict=True):
-            found = _note(child, (*path, str(name)))
+            found = _note(child, (*path, str(name)), texts)
             if found is not None:
                 return found
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -16,36 +16,22 @@ from ..limits import DEFAULT_LIMITS, Limits
 from ..packages import needing
 from .archive import data_offset, members, unzipping
 from .leaf import FileStamp, open_input, storing
+from .needs_code import needs_code
 from .output import saving
-from .pickle_machine import NeedsCodeError, PickleError, PickleMachine
-from .pickled import PickledStorage, makers_of, storage_of
-from .pickled_object import NODES_PER_TENSOR, PickledObject, Stored, itemsize
+from .pickle_machine import NeedsCodeError, PickleError
+from .pickled_object import PickledObject, Stored
+from .plain_pickles import machine_of, unpickled
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["FORMAT", "read", "waste"]
 
-LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-"""What files of torch before 1.6 begin with, as a pickle."""
-
 PICKLE_BYTES = 1 << 30
 """The most bytes of the pickle that tells the structure; numpy arrays lie in it."""
 
 PLAIN_HEADS = tuple(bytes([0x80, protocol]) for protocol in (2, 3, 4, 5))
 """How pickles of the protocols begin that are read."""
-
-CURES = {
-    "DynamicCache": "save [(layer.keys, layer.values) for layer in cache.layers]",
-    "DynamicLayer": "save [(layer.keys, layer.values) for layer in cache.layers]",
-    "Output": "save dict(output)",
-    "BatchEncoding": "save dict(batch)",
-    "BatchFeature": "save dict(batch)",
-    "Namespace": "save vars(namespace)",
-    "PosixPath": "save str(path)",
-    "DataFrame": "save frame.to_dict('list')",
-}
-"""End of a class's name -> what to save in its place."""
 
 
 def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
@@ -65,7 +51,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
     with open_input(path) as stream, storing(file):
         size = FileStamp.of(stream).size
         zipped = stream.read(4) == b"PK\x03\x04"
-        stored = _from_archive(stream, size, file, limits) if zipped else _from_pickles(stream, size, file, limits)
+        stored = _from_archive(stream, size, file, limits) if zipped else _from_pickles(stream, file, limits)
     with needing("torch", "a .pt file"):
         return PickledObject(path, size, stored, limits).settled()
 
@@ -103,12 +89,12 @@ def _from_archive(stream: Any, size: int, file: str, limits: Limits) -> Stored:
     if order.strip() != b"little":
         raise ForeignFormatError("its values are big-endian", file=file, remedy="save it on a little-endian machine")
     with _unpickling(file):
-        return Stored(_machine(data, limits).load(), places)
+        return Stored(machine_of(data, limits).load(), places)
 
 
 def _check_members(found: list[zipfile.ZipInfo], file: str) -> None:
     if any(info.filename.rpartition("/")[2] == "constants.pkl" for info in found):
-        raise _needs_code(file, "TorchScript")
+        raise needs_code("TorchScript").locate(file=file)
     for info in found:
         if info.compress_type != zipfile.ZIP_STORED:
             raise ForeignFormatError(
@@ -118,52 +104,13 @@ def _check_members(found: list[zipfile.ZipInfo], file: str) -> None:
             raise ForeignFormatError(f"a pickle of {info.file_size:,} bytes", file=file, tensor=info.filename)
 
 
-def _from_pickles(stream: Any, size: int, file: str, limits: Limits) -> Stored:
-    """A plain pickle; or a file from before torch 1.6: magic, protocol, machine, object, keys, then the storages."""
+def _from_pickles(stream: Any, file: str, limits: Limits) -> Stored:
     stream.seek(0)
     if stream.read(2) not in PLAIN_HEADS:
         raise ForeignFormatError("not a file of torch.save, and no pickle of protocol 2 to 5", file=file)
     data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-    seen: dict[str, PickledStorage] = {}
-    machine = _machine(data, limits, seen)
     with _unpickling(file):
-        value = machine.load()
-        if value != LEGACY_MAGIC:
-            if machine.at != size or seen:
-                raise PickleError("bytes follow the pickle")
-            return Stored(value, {})
-        machine.load()
-        about = machine.load()
-        value, keys = machine.load(), machine.load()
-        if not isinstance(about, dict) or about.get("little_endian") is not True:
-            raise PickleError("values that are big-endian")
-        return Stored(value, _placed(keys, seen, data, machine.at, size))
-
-
-def _placed(
-    keys: object, seen: Mapping[str, PickledStorage], data: memoryview, at: int, size: int
-) -> dict[str, tuple[int, int]]:
-    """Where the storages of a file from before torch 1.6 lie: each behind its number of values."""
-    if not isinstance(keys, list) or set(keys) != seen.keys() or len(keys) != len(seen):
-        raise PickleError("storages that no tensor has")
-    places: dict[str, tuple[int, int]] = {}
-    for key in keys:
-        length = seen[key].numel * itemsize(seen[key].dtype)
-        if int.from_bytes(data[at : at + 8], "little") != seen[key].numel or at + 8 + length > size:
-            raise PickleError(f"a storage of another size than the {length:,} bytes that are declared")
-        places[key] = (at + 8, length)
-        at += 8 + length
-    return places
-
-
-def _machine(data: bytes | memoryview, limits: Limits, seen: dict[str, PickledStorage] | None = None) -> PickleMachine:
-    def persistent(identity: object) -> object:
-        found = storage_of(identity)
-        if seen is not None and seen.setdefault(found.key, found) != found:
-            raise PickleError("a storage that is declared twice")
-        return found
-
-    return PickleMachine(data, makers_of(len(data)), persistent, NODES_PER_TENSOR * limits.tensors)
+        return unpickled(data, limits)
 
 
 @contextmanager
@@ -172,21 +119,9 @@ def _unpickling(file: str) -> Iterator[None]:
     try:
         yield
     except NeedsCodeError as err:
-        raise _needs_code(file, str(err)) from err
+        raise needs_code(str(err)).locate(file=file, tensor=err.place) from err
     except PickleError as err:
-        raise ForeignFormatError(str(err), file=file) from err
-
-
-def _needs_code(file: str, needed: str) -> ForeignFormatError:
-    cure = next((cure for name, cure in CURES.items() if needed.endswith(name)), None)
-    module = needed.partition(".")[0]
-    if cure is None and module == "torch":
-        cure = "save tensors, dicts and lists only, as model.state_dict() is"
-    return ForeignFormatError(
-        f"the pickle needs code to be read, which caufc never runs: {needed[:120]}",
-        file=file,
-        remedy=cure or "save tensors, arrays, dicts, lists, text and numbers only: dict(x), vars(x) or x._asdict()",
-    )
+        raise ForeignFormatError(str(err), file=file, remedy=err.cure) from err
 
 
 def _tensors(features: object) -> Iterator[torch.Tensor]:

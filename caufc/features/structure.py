@@ -22,6 +22,7 @@ from .notes import alone, columns, rows
 from .objects import opened
 from .outputs import is_one_output
 from .tensors import as_object, at_hand
+from .texts import holds_text
 from .walk import Walked, key_of, walk
 
 __all__ = ["from_arrays", "to_source"]
@@ -43,8 +44,8 @@ def to_source(
     their first axis and one has two axes or more. Layouts decide otherwise: one that starts with ``b`` makes a batch,
     one without ``b`` makes one sample.
 
-    Text, numbers, booleans and None beside tensors are *notes*; a list of as many as a batch has samples is one note
-    per sample.
+    Text, numbers, booleans and None beside tensors are *notes*, arrays of text as lists; a list of as many as a batch
+    has samples is one note per sample.
 
     Args:
         features: a tensor (numpy array, torch tensor, or :class:`~caufc.types.Leaf`), or dicts, lists, tuples,
@@ -174,8 +175,12 @@ def _check_tensors(walked: Walked, features: object) -> None:
     if walked.leaves or not walked.texts:
         return
     name = None if opened(features) is None else "".join(tensor_names(walked.tree)[:1])
-    kind = type(features).__name__
-    what = f"is a {kind}, not a tensor" if name is None else f"a {kind} without a tensor"
+    kind = "array of text" if holds_text(features) else type(features).__name__
+    what = (
+        f"is {'an' if kind[0] in 'aeiou' else 'a'} {kind}, not a tensor"
+        if name is None
+        else f"a {kind} without a tensor"
+    )
     raise TensorError(what, tensor=name, remedy="give numpy arrays or torch tensors, in dicts, lists, tuples")
 
 

@@ -15,6 +15,7 @@ from ..limits import DEFAULT_LIMITS, Limits
 from ..packages import MissingPackageWarning, is_installed, needing
 from ..types import DTYPES, FOREIGN, NOTE, AnyArray, Framework, Leaf
 from .leaf import ArrayLeaf
+from .refusal import refusal
 
 __all__ = ["as_leaf", "as_object", "at_hand", "dtype_name"]
 
@@ -27,7 +28,7 @@ _TORCH_NAMES = {
 } | {f"torch.{name}": name for name in DTYPES if "int" in name or name == "bool"}
 _TORCH_NAMES |= {f"torch.{theirs}": name for theirs, name in _FOREIGN_NAMES.items()}
 _NUMPY_CURES = {
-    "O": "store the inner arrays in a dict or a list",
+    "O": "keep the inner arrays in a list: array.tolist()",
     "c": "store its real and imaginary parts",
     "U": "keep texts as a list: array.tolist()",
     "S": "keep texts as a list: array.tolist()",
@@ -76,7 +77,7 @@ def as_leaf(tensor: object, name: str, limits: Limits = DEFAULT_LIMITS) -> Leaf:
     elif _is_leaf(tensor):
         leaf = cast(Leaf, tensor)
     else:
-        raise _refusal(tensor, name)
+        raise refusal(tensor, name)
     try:
         limits.check("dimensions", len(leaf.shape))
     except LimitError as err:
@@ -91,19 +92,6 @@ def _is_leaf(tensor: object) -> bool:
         and isinstance(getattr(tensor, "shape", None), tuple)
         and getattr(tensor, "dtype", None) in DTYPES
         and getattr(tensor, "framework", None) in ("numpy", "torch")
-    )
-
-
-def _refusal(tensor: object, name: str) -> TensorError:
-    kind = type(tensor).__name__
-    if isinstance(tensor, complex):
-        return TensorError("is a complex number", tensor=name, remedy="keep its real and imaginary parts")
-    if isinstance(tensor, set | frozenset):
-        return TensorError(f"is a {kind}, not a tensor", tensor=name, remedy="keep it as a list: sorted(...)")
-    return TensorError(
-        f"is a {kind}, not a tensor, text or number",
-        tensor=name,
-        remedy="give numpy arrays or torch tensors, in dicts, lists, tuples",
     )
 
 

@@ -14,13 +14,14 @@ from ..limits import Limits
 from ..types import Branch, Leaf, Note, Tree
 from .objects import opened
 from .tensors import as_leaf
+from .texts import as_texts, holds_text
 
 __all__ = ["HOLE", "Walked", "key_of", "walk"]
 
 HOLE = Note(b"")
 """Where a note stands in the tree of an object that was taken apart."""
 
-SCALARS = (bool, int, float, str, bytes)
+SCALARS = (bool, int, float, str, bytes, bytearray)
 
 
 @dataclass
@@ -64,7 +65,8 @@ _Part = int | _Plain | _Inner
 def walk(features: object, limits: Limits, path: tuple[str, ...] = ()) -> Walked:
     """Take an object apart.
 
-    What holds no tensor is a note as a whole, but for the object itself: that stays a branch.
+    What holds no tensor is a note as a whole, but for the object itself: that stays a branch. Arrays of text are lists
+    of text.
 
     Args:
         features: the object.
@@ -91,6 +93,8 @@ class _Walker:
 
     def node(self, node: object, path: tuple[str, ...], depth: int) -> _Part:
         """A part of the object, its tensors numbered."""
+        if holds_text(node):
+            node = as_texts(node, ".".join(path))
         inner = opened(node)
         if inner is None:
             return self._leaf(node, path)
@@ -176,12 +180,12 @@ def _note(value: object, name: str) -> Note:
     data = note_bytes(value)
     if len(data) > MAX_NOTE:
         message = f"is text or a list of numbers of {len(data):,} bytes, more than {MAX_NOTE:,}"
-        raise TensorError(message, tensor=name, remedy="keep it as an array, or split the input")
+        raise TensorError(message, tensor=name, remedy="keep numbers as an array, or split the input")
     return Note(data)
 
 
 def key_of(key: object, path: tuple[str, ...] = ()) -> str | int:
-    """A key of a dict as the plain type that it is a subclass of.
+    """A key of a dict as the plain type that it is a subclass of, or stands for.
 
     Raises:
         InputError: if it is neither text nor an integer of 64 bits; it names the dict, to which ``path`` leads.
@@ -191,7 +195,7 @@ def key_of(key: object, path: tuple[str, ...] = ()) -> str | int:
         if not _is_valid(key):
             raise InputError("a dict key is not valid Unicode", tensor=where, remedy="rename it")
         return str.__str__(key)
-    if not isinstance(key, int) or isinstance(key, bool):
+    if not isinstance(key, int | np.integer) or isinstance(key, bool):
         raise InputError(f"a dict key is a {type(key).__name__}", tensor=where, remedy="use strings or integers")
     if not -(1 << 63) <= key < 1 << 63:
         raise InputError("a dict key needs more than 64 bits", tensor=where, remedy="use strings")

@@ -82,6 +82,8 @@ def test_notes_are_shown(tmp_path: Path) -> None:
     notes = json.loads(run("info", "--json", encoded)[1])["notes"]
     assert notes == {"label": "P1", "nan": "nan", "raw": "b'\\xff'", "long": "x" * 99}
     code, _, said = run("decode", encoded, "-o", tmp_path / "y.npz")
+    assert (code, "tensor 'nan': .npz cannot hold numbers, booleans, None" in said) == (2, True)
+    code, _, said = run("decode", encoded, "-o", tmp_path / "y.safetensors")
     assert (code, "cannot hold text, numbers, booleans or None beside tensors" in said) == (2, True)
 
 

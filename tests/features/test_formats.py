@@ -211,3 +211,10 @@ def test_numpy_features_need_no_torch(tmp_path: Path) -> None:
         "waste(np.zeros(3)); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors", ".pt", ".bin"])
+def test_empty_files(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"x{suffix}").touch()
+    with pytest.raises(CaufError, match=r"x\.\w+: (is empty|its first bytes are those of no feature file)"):
+        read(tmp_path / f"x{suffix}")

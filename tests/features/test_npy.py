@@ -111,6 +111,12 @@ def test_bad_files(tmp_path: Path, data: bytes, error: type[CaufError]) -> None:
     assert caught.value.file == str(path)
 
 
+def test_text_alone(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array(["a", "b"]))
+    with pytest.raises(TensorError, match=r"x\.npy: is an array of text, not a tensor; store it beside a tensor"):
+        read(tmp_path / "x.npy")
+
+
 def test_object_arrays_are_not_unpickled(tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> Any:

@@ -291,6 +291,14 @@ def test_other_leaves_are_named(path: Path) -> None:
         to_source(read(path))
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_no_tensor_is_named(path: Path) -> None:
+    for found, words in ((np.dtype("f4"), "is the dtype float32.*as text"), (torch.FloatStorage([1]), "a storage")):
+        torch.save({"x": torch.zeros(2), "y": found}, path)
+        with pytest.raises(TensorError, match=f"tensor 'y': is .*{words.removeprefix('is ')}"):
+            read(path)
+
+
 def test_waste(path: Path) -> None:
     base = torch.zeros(100, 10)
     assert waste({"x": base}) == 0

@@ -45,7 +45,7 @@ def test_one_tensor_stays_a_dict(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "no .safetensors header"),
+        (b"", "is empty"),
         (b"\2\0\0\0\0\0\0\0", "no .safetensors header"),
         (b"\xff" * 16, "no .safetensors header"),
         (build(b"[]"), "begin"),

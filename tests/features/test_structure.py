@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import collections
+import datetime
+import enum
+import types
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -148,6 +153,12 @@ def test_bad_keys(key: Any) -> None:
         to_source({"a": {key: np.zeros(3)}})
 
 
+class Kind(enum.Enum):
+    """An enumeration."""
+
+    ONE = 1
+
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     REFUSED = [
@@ -156,8 +167,18 @@ with warnings.catch_warnings():
         ("\ud800", "Unicode"),
         ({1, 2}, "is a set"),
         (object(), "is a object"),
+        (collections.deque([1]), r"is a deque.*give list\("),
+        (range(3), r"is a range.*give list\("),
+        ({}.keys(), r"is a dict_keys.*give list\("),
+        (types.SimpleNamespace(a=1), r"is a SimpleNamespace.*vars\("),
+        (Path("a"), r"is a PosixPath.*as text: str\("),
+        (datetime.date(2024, 1, 1), r"is a date.*as text: str\("),
+        (Kind.ONE, r"is a Kind.*as text: str\("),
+        (Kind, r"is a Enum\w+.*give numpy arrays"),
+        (memoryview(b"a"), "is a memoryview"),
         (np.array([[1], None], object), "object"),
-        (np.array(["a"]), "texts"),
+        (np.empty((0, 3), "U1"), "empty arrays of text"),
+        (np.array([1 << 30], "u4").view("U1"), "Unicode"),
         (np.zeros(2, "f4,i4"), "field"),
         (np.array(["2020-01-01"], "M8[D]"), "int64"),
         (np.zeros(2, np.complex64), "imaginary"),
@@ -169,6 +190,8 @@ if torch is not None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         REFUSED += [
+            (torch.float16, r"is a dtype.*as text: str\("),
+            (torch.nn.Linear(2, 2), r"is a Linear.*state_dict"),
             (torch.zeros(2, dtype=torch.complex64), "view_as_real"),
             (torch.eye(2).to_sparse(), "to_dense"),
             (torch.eye(2).to_sparse_csr(), "to_dense"),

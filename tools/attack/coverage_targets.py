@@ -103,8 +103,10 @@ def index(data: bytes) -> object:
 
 def pt(data: bytes) -> object:
     """Archive and pickle of a .pt file, before torch sees a value."""
-    read = _from_archive if data.startswith(b"PK") else _from_pickles
-    return read(_Stream(data), len(data), "x.pt", Limits(tensors=100, output_bytes=1 << 20))
+    stream, limits = _Stream(data), Limits(tensors=100, output_bytes=1 << 20)
+    if data.startswith(b"PK"):
+        return _from_archive(stream, len(data), "x.pt", limits)
+    return _from_pickles(stream, "x.pt", limits)
 
 
 class _Stream(io.BytesIO):
