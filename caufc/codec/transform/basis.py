@@ -5,6 +5,7 @@ Prior art: transform coding by the Karhunen-Loeve basis (Hotelling 1933; Huang a
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,13 @@ from ...octaves import OCTAVE_PARTS, octaves
 __all__ = ["ChannelTransform", "QuantizedRows", "principal_basis", "quantize_rows"]
 
 SCALE_LIMIT = 800
+
+LARGE, MOST_KEPT = 1 << 20, 4
+"""Numbers of a basis from which on its inverse takes seconds: it is found in float32, and the last few are kept."""
+
+SHORTEST = 2.0**-100
+
+_KEPT: dict[bytes, NDArray[np.float32]] = {}
 
 Matrix = NDArray[Any]
 
@@ -130,6 +138,19 @@ class _GroupTransform:
 
 def _right_inverse(rows: Matrix) -> Matrix:
     """``[C, K]`` that finds coefficients in rows ``[K, C]`` by least squares."""
+    if rows.size < LARGE:
+        return _solved(rows)
+    digest = hashlib.blake2b(np.ascontiguousarray(rows)).digest()
+    if digest not in _KEPT:
+        lengths = np.maximum(np.sqrt(np.square(rows).sum(axis=1)), SHORTEST)
+        found = _solved((rows / lengths[:, None]).astype(np.float32)) / lengths
+        while len(_KEPT) >= MOST_KEPT:
+            _KEPT.pop(next(iter(_KEPT)), None)
+        _KEPT[digest] = found.astype(np.float32)
+    return _KEPT[digest]
+
+
+def _solved(rows: Matrix) -> Matrix:
     try:
         found: Matrix = np.linalg.solve(rows @ rows.T, rows).T
     except np.linalg.LinAlgError:
