@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,10 +22,16 @@ TOKEN_CHANNELS = 8
 SPARED = 2**0.25
 """Outlying tokens stay so much larger than typical ones, and so are kept better: they may have most of the energy."""
 
+ORDINARY = 2.0
+"""Tokens of a language model up to so much above or below the typical one stay as they are, and others get there: what
+reads them hardly reacts more to the same error in a smaller token; by trials at equal divergence of predictions."""
+
 LARGEST_LEVEL = 64.0
 """Tokens that are not outliers get scales of at most so much above or below 1."""
 
 Values = NDArray[Any]
+Sizes = NDArray[np.float64]
+Level = Callable[[Sizes], Sizes]
 
 
 class OutlierSeparator:
@@ -32,13 +39,17 @@ class OutlierSeparator:
 
     Args:
         typical: of the tensor.
-        levelled: whether all tokens get scales that make them equally large, as the normalisation does that reads
+        levelled: whether tokens far from the typical size get scales, as the normalisation does that reads
             those of language models.
+        by_token: whether all tokens are made equally large.
         by_channel: whether channels have scales of their own, so that large ones are no outliers.
     """
 
-    def __init__(self, typical: Typical, *, levelled: bool = False, by_channel: bool = True) -> None:
-        self.typical, self.levelled = typical, levelled and typical.token > 0
+    def __init__(
+        self, typical: Typical, *, levelled: bool = False, by_token: bool = False, by_channel: bool = True
+    ) -> None:
+        self.typical, self.levelled = typical, (levelled or by_token) and typical.token > 0
+        self.spared = 1.0 if by_token else ORDINARY
         self.units = typical.units if by_channel else np.full_like(typical.units, typical.common)
         self.limit = typical.ratio * self.units
         self.scaled = len(self.units) >= TOKEN_CHANNELS
@@ -57,9 +68,9 @@ class OutlierSeparator:
             return Apart()
         apart = Apart() if self._within(matrix) else self._apart(matrix)
         if self.levelled:
-            return replace(apart, scales=self._levels(matrix, apart, self.typical.token, LARGEST_LEVEL), levelled=True)
+            return replace(apart, scales=self._scaled(matrix, apart, self._level), levelled=True)
         if self.least:
-            return replace(apart, scales=self._levels(matrix, apart, self.least, 1.0), levelled=True)
+            return replace(apart, scales=self._scaled(matrix, apart, self._raise), levelled=True)
         return apart
 
     def _apart(self, matrix: Values) -> Apart:
@@ -70,18 +81,33 @@ class OutlierSeparator:
             values |= matrix == mask
         return Apart(scales, values if values.any() else None, self.typical.centre)
 
-    def _levels(self, matrix: Values, apart: Apart, size: float, most: float) -> TokenScales | None:
-        """Scales that give tokens a root mean square, over what is not apart; of at most so much above or below 1."""
+    def _scaled(self, matrix: Values, apart: Apart, level: Level) -> TokenScales | None:
+        """Scales of tokens, those of outliers and what levels them, by their root mean square over what is not apart.
+
+        Args:
+            matrix: features ``[n, C]``.
+            apart: what is coded apart of them.
+            level: scales from root mean squares ``[n]``.
+        """
         factors = np.ones(len(matrix)) if apart.scales is None else apart.scales.factors[:, 0].astype(np.float64)
         counted = matrix if apart.values is None else np.where(apart.values, 0, matrix)
         counted = counted[:, self.ordinary] if not self.ordinary.all() else counted
-        sizes = np.sqrt(np.square(counted / factors[:, None]).mean(axis=1, dtype=np.float64)) / size
-        levels = np.where(sizes > 0, np.clip(sizes, 1 / LARGEST_LEVEL, most), 1.0)
+        sizes = np.sqrt(np.square(counted / factors[:, None]).mean(axis=1, dtype=np.float64))
+        levels = np.where(sizes > 0, level(sizes), 1.0)
         return apart.scales if (levels == 1).all() else TokenScales.of(factors * levels)
 
     def raised_scales(self, matrix: Values) -> TokenScales | None:
         """Scales of tokens ``[n, C]``, of which nothing else is apart, that are below the least root mean square."""
-        return self._levels(matrix, Apart(), self.least, 1.0) if self.least else None
+        return self._scaled(matrix, Apart(), self._raise) if self.least else None
+
+    def _level(self, sizes: Sizes) -> Sizes:
+        """Levels of tokens far from the typical size, or of all."""
+        ratios = sizes / self.typical.token
+        return np.clip(ratios / np.clip(ratios, 1 / self.spared, self.spared), 1 / LARGEST_LEVEL, LARGEST_LEVEL)
+
+    def _raise(self, sizes: Sizes) -> Sizes:
+        """Levels of tokens below the least."""
+        return np.clip(sizes / self.least, 1 / LARGEST_LEVEL, 1.0)
 
     def _within(self, matrix: Values) -> bool:
         """Whether nothing is apart: mostly so, and quickly told."""

@@ -169,8 +169,8 @@ def survey_tensor(
     if separated and limits is None:
         typical = _typical(source, tensor, aligner, channels, turns)
         if typical is not None:
-            levelled = by_token or (levelled and typical.sinks)
-            separator = OutlierSeparator(typical, levelled=levelled, by_channel=by_channel)
+            levelled = levelled and typical.sinks
+            separator = OutlierSeparator(typical, levelled=levelled, by_token=by_token, by_channel=by_channel)
     for start, stop in chunks_of(source.samples, chunk):
         tokens = _tokens(tensor, aligner, channels, (start, stop), keep_nonfinite=keep_nonfinite)
         matrix = _unturned(tokens, turns)

@@ -140,7 +140,7 @@ def _right_inverse(rows: Matrix) -> Matrix:
     """``[C, K]`` that finds coefficients in rows ``[K, C]`` by least squares."""
     if rows.size < LARGE:
         return _solved(rows)
-    digest = hashlib.blake2b(np.ascontiguousarray(rows)).digest()
+    digest = hashlib.blake2b(np.ascontiguousarray(rows).data).digest()
     if digest not in _KEPT:
         lengths = np.maximum(np.sqrt(np.square(rows).sum(axis=1)), SHORTEST)
         found = _solved((rows / lengths[:, None]).astype(np.float32)) / lengths
