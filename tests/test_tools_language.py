@@ -12,10 +12,11 @@ import pytest
 from tools.measure import language_model, language_page
 from tools.measure.language import Run
 from tools.measure.language_curves import CurvePoint, draws, rate_there, walk
+from tools.measure.language_kvtc import kvtc, kvtc_bases
 from tools.measure.language_methods import CurveMethod
 from tools.measure.language_model import LanguageBench
 from tools.measure.language_nncodec import nncodec_missing
-from tools.measure.language_rivals import faiss_rotation, fp8, int_by_channel, int_by_token, kivi, kvtc, kvtc_bases
+from tools.measure.language_rivals import faiss_rotation, fp8, int_by_channel, int_by_token, kivi
 from tools.measure.point_log import PointLog
 from tools.measure.qualities_common import closeness
 

@@ -85,9 +85,9 @@ class Encoder:
         return self.profile_of([plan.at_medium(setting).config for plan in plans])
 
     @one_blas_thread()
-    def configs(self) -> list[TensorConfig]:
-        """How each tensor would be coded by a profile, but for tables."""
-        return [draft.config for draft in self._drafts(embedded=False)]
+    def blind_drafts(self) -> list[TensorDraft]:
+        """How each tensor would be coded by a blind profile, but for tables."""
+        return self._drafts(embedded=False)
 
     def profile_of(self, configs: Sequence[TensorConfig]) -> bytes:
         """The bytes of a profile of these configurations."""

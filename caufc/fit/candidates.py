@@ -20,6 +20,7 @@ from ..codec.transform.token_order import BANDS, FREQUENCY_BANDS
 from ..coders.config import TensorConfig
 from ..coders.lossy import statistics_arrays, value_aligner
 from ..coders.registry import TRANSFORM
+from ..coders.sections import TURNS
 from ..descriptors import ALIGNMENT_KINDS
 from ..encoder.survey import is_sparse
 from ..types import Arrays
@@ -115,17 +116,20 @@ class Candidate:
     def config(self, base: TensorConfig, step: float, shift: int = 0) -> TensorConfig:
         """The configuration of a tensor that is coded so, with a step and a reconstruction shift."""
         parameters = Parameters(float(np.float32(step)), shift, self.spectral).to_fields()
-        return replace(base, codec=TRANSFORM, alignment=self.alignment, parameters=parameters, arrays=self.arrays)
+        turns = {name: array for name, array in base.arrays.items() if name == TURNS}
+        arrays = {**turns, **self.arrays}
+        return replace(base, codec=TRANSFORM, alignment=self.alignment, parameters=parameters, arrays=arrays)
 
 
 CandidateMaker = Callable[[Evidence, float], Candidate]
 """Makes a candidate from evidence and the step at medium quality, 0 while that is unknown."""
 
 
-def metric_candidate(floor: float) -> CandidateMaker:
-    """The candidate with channels in the basis that decorrelates what the network reacts to, and transformed grids.
+def metric_candidate(floor: float, *, spectral: bool = True) -> CandidateMaker:
+    """The candidate with channels in the basis that decorrelates what the network reacts to.
 
     Args:
+        spectral: whether grids are transformed.
         floor: what a direction without sensitivity counts, against the mean of all.
     """
 
@@ -134,8 +138,8 @@ def metric_candidate(floor: float) -> CandidateMaker:
         whole = len(metric.variances)
         kept = max(1, int(np.count_nonzero(metric.variances > (DROPPED_SHARE * step) ** 2)))
         arrays = {**_alignment_arrays(evidence.centred), **_basis_arrays(metric, kept if 2 * kept < whole else whole)}
-        arrays[BAND_STEPS] = _band_steps(metric.weights)
-        return Candidate(PER_CHANNEL, arrays, True, _typical(np.sqrt(metric.variances)))
+        arrays[BAND_STEPS] = _band_steps(metric.weights if spectral else _pooled(metric.weights))
+        return Candidate(PER_CHANNEL, arrays, spectral, _typical(np.sqrt(metric.variances)))
 
     return make
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["NetworkTail", "Resume"]
+__all__ = ["NetworkTail", "Outcome", "Resume"]
 
 Resume = Callable[[Any], Any]
 """The network behind a tap as a function: features ``[B, ...]``, a torch tensor, to its output, differentiably."""
@@ -21,6 +22,9 @@ Resume = Callable[[Any], Any]
 VALUES_WEIGHT = 0.5
 """Weight of a relative squared error of values against a share of predictions; chosen by hand, so that 20 dB are as
 much as 0.5 %, and 10 dB as 5 %."""
+
+SEQUENCE = 2
+"""Axes of outputs beyond which samples have many predictions each; these say enough with one draw."""
 
 Samples = Any
 """A tensor ``[B, ...]``, or a list of samples of one tensor each."""
@@ -38,7 +42,7 @@ class NetworkTail:
     Args:
         resume: runs it.
         outputs: what it gives: ``logits`` are compared by their largest entry, ``values`` by their error; ``auto``
-            takes outputs ``[B, K]`` for logits.
+            takes outputs ``[B, K]`` for logits; ``logits`` may be ``[B, T, K]``.
         draws: gradients per sample.
         seed: of the draws.
     """
@@ -50,7 +54,9 @@ class NetworkTail:
         """The gradients of scores with respect to features: sample numbers of a batch, and ``[B, ...]`` per draw.
 
         For logits, the score is the margin between the first class and one drawn from the others: what moves it moves
-        the prediction. For values, it is a random projection of the output.
+        the prediction. For logits of many predictions per sample, it is the log-probability of classes drawn as they
+        are predicted, whose gradients have the Fisher information as their moments. For values, it is a random
+        projection of the output.
         """
         import torch
 
@@ -59,9 +65,10 @@ class NetworkTail:
             given = _stacked(samples, numbers).requires_grad_(True)
             output = self._run(given)
             found = []
-            for draw in range(self.draws):
+            draws = 1 if self._logits(output.shape) and output.ndim > SEQUENCE else self.draws
+            for draw in range(draws):
                 score = self._score(output, generator, TEMPERATURES[draw % len(TEMPERATURES)])
-                kept = draw + 1 < self.draws
+                kept = draw + 1 < draws
                 (gradient,) = torch.autograd.grad(score, given, retain_graph=kept, allow_unused=True)
                 if gradient is None:
                     raise InputError("the output does not depend on the features: nothing can be fitted to it")
@@ -98,25 +105,12 @@ class NetworkTail:
                     results[number] = row
         return results
 
-    def changed(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
-        """The share of predictions that are others after a change; 0 for outputs that are values."""
-        if not self._logits((1, *before[0].shape)):
-            return 0.0
-        changes = [a.argmax(-1) != b.argmax(-1) for a, b in zip(before, after, strict=True)]
-        return float(np.mean([np.mean(change) for change in changes]))
-
-    def expected_change(self, before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
-        """How much outputs change: the expected share of other predictions, or what squared errors of values count.
-
-        The margin between the first two classes of each sample moves by some amount; the expectation is over all pairs
-        of a margin and a move, as any sample might have met any move. So a few samples tell of rare events.
-        """
-        if not self._logits((1, *before[0].shape)):
-            errors = [_relative_squared_error(a, b) for a, b in zip(before, after, strict=True)]
-            return VALUES_WEIGHT * float(np.mean(errors))
-        pairs = [_margins(a, b) for a, b in zip(before, after, strict=True)]
-        margins, moves = (np.sort(np.concatenate(part)) for part in zip(*pairs, strict=True))
-        return float(np.searchsorted(moves, -margins, side="left").mean()) / len(moves)
+    def outcome(self, samples: Sequence[NDArray[Any]]) -> Outcome:
+        """The outputs of samples, from which changes are told."""
+        outputs = self.run(samples)
+        if not self._logits((1, *outputs[0].shape)):
+            return Outcome(outputs)
+        return Outcome(outputs, [_first_two(output) for output in outputs])
 
     def _logits(self, shape: Sequence[int]) -> bool:
         return shape[-1] > 1 and (self.outputs == "logits" or (self.outputs == "auto" and len(shape) == 2))
@@ -135,6 +129,10 @@ class NetworkTail:
         if not self._logits(output.shape):
             return (output * torch.randn(output.shape, generator=generator).to(output)).sum()
         logits = output.reshape(-1, output.shape[-1])
+        if output.ndim > SEQUENCE:
+            chances = torch.log_softmax(logits.float(), dim=1)
+            drawn = torch.multinomial(chances.detach().exp().cpu(), 1, generator=generator).to(output.device)
+            return chances.gather(1, drawn).sum()
         first = logits.detach().argmax(dim=1, keepdim=True)
         others = logits.detach().scatter(1, first, -torch.inf) / temperature
         drawn = torch.multinomial(torch.softmax(others, dim=1).cpu(), 1, generator=generator).to(output.device)
@@ -152,15 +150,62 @@ def _batches(samples: Sequence[NDArray[Any]]) -> Iterator[list[int]]:
             yield numbers[start : start + size]
 
 
-def _margins(before: NDArray[Any], after: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The margin between the two largest logits of every prediction, and how much it moves."""
-    rows = [logits.reshape(-1, logits.shape[-1]) for logits in (before, after)]
-    largest = np.argpartition(rows[0], -2)[:, -2:]
-    ascending = np.take_along_axis(rows[0], largest, 1).argsort(axis=1)
-    second_and_first = np.take_along_axis(largest, ascending, 1)
-    pairs = [np.take_along_axis(logits, second_and_first, 1).astype(np.float64) for logits in rows]
-    margin, moved = (pair[:, 1] - pair[:, 0] for pair in pairs)
-    return margin, moved - margin
+@dataclass(frozen=True)
+class Outcome:
+    """What a network made of samples.
+
+    Args:
+        outputs: one per sample.
+        leading: the two first classes of every prediction of a sample, the second before the first ``[n, 2]``; none for
+            outputs that are values.
+    """
+
+    outputs: Sequence[NDArray[Any]]
+    leading: Sequence[NDArray[np.intp]] = ()
+
+    @property
+    def predictions(self) -> int:
+        """How many there are: of a sample one, or more."""
+        return sum(map(len, self.leading)) or len(self.outputs)
+
+    def changed(self, after: Sequence[NDArray[Any]]) -> float:
+        """The share of predictions that are others in other outputs; 0 for values."""
+        if not self.leading:
+            return 0.0
+        changes = [
+            leading[:, 1] != output.reshape(-1, output.shape[-1]).argmax(-1)
+            for leading, output in zip(self.leading, after, strict=True)
+        ]
+        return float(np.mean([np.mean(change) for change in changes]))
+
+    def expected_change(self, after: Sequence[NDArray[Any]]) -> float:
+        """How much outputs change: the expected share of other predictions, or what squared errors of values count.
+
+        The margin between the first two classes of each sample moves by some amount; the expectation is over all pairs
+        of a margin and a move, as any sample might have met any move. So a few samples tell of rare events.
+        """
+        if not self.leading:
+            errors = [_relative_squared_error(a, b) for a, b in zip(self.outputs, after, strict=True)]
+            return VALUES_WEIGHT * float(np.mean(errors))
+        before, moved = (
+            np.concatenate([_margins(output, two) for output, two in zip(outputs, self.leading, strict=True)])
+            for outputs in (self.outputs, after)
+        )
+        margins, moves = np.sort(before), np.sort(moved - before)
+        return float(np.searchsorted(moves, -margins, side="left").mean()) / len(moves)
+
+
+def _first_two(logits: NDArray[Any]) -> NDArray[np.intp]:
+    rows = logits.reshape(-1, logits.shape[-1])
+    largest = np.argpartition(rows, -2)[:, -2:]
+    ascending = np.take_along_axis(rows, largest, 1).argsort(axis=1)
+    return np.take_along_axis(largest, ascending, 1)
+
+
+def _margins(logits: NDArray[Any], leading: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The margin between two classes of every prediction."""
+    pairs = np.take_along_axis(logits.reshape(-1, logits.shape[-1]), leading, 1).astype(np.float64)
+    return pairs[:, 1] - pairs[:, 0]
 
 
 def _relative_squared_error(before: NDArray[Any], after: NDArray[Any]) -> float:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..align import LayoutAligner
 from ..coders.config import TensorConfig
 from .candidates import Candidate, Evidence, metric_candidate
 from .network_tail import NetworkTail
+from .remainder import RemainderMaker
 from .sensitivity import measure_sensitivity
-from .task_aware import FLOORS, OutputJudge, Values, tokens_of
+from .task_aware import FLOORS, OutputJudge, Values, judged_samples
 
 __all__ = ["ProbedTimes", "probe"]
 
@@ -43,29 +43,29 @@ class ProbedTimes:
         return self.trial + slope * (samples - self.samples)
 
 
-def probe(base: TensorConfig, samples: Sequence[Values], tail: NetworkTail) -> tuple[float, float]:
+def probe(
+    base: TensorConfig, remainders: RemainderMaker, samples: Sequence[Values], tail: NetworkTail
+) -> tuple[float, float]:
     """The seconds that all gradients, and one trial of half the samples, are expected to take.
 
     Args:
         base: what features alone lead to.
+        remainders: tell what is coded of samples.
         samples: one array per sample.
         tail: the network behind the tap.
     """
-    half = max(1, len(samples) // 2)
-    smaller, times = None, _timed(base, samples[: min(FEWEST, half)], tail)
+    half = max(1, len(judged_samples(tail, samples[: max(1, len(samples) // 2)])))
+    smaller, times = None, _timed(base, remainders, samples[: min(FEWEST, half)], tail)
     while times.trial < ENOUGH and times.samples < half:
-        smaller, times = times, _timed(base, samples[: min(2 * times.samples, half)], tail)
+        smaller, times = times, _timed(base, remainders, samples[: min(2 * times.samples, half)], tail)
     return times.gradients * len(samples) / times.samples, times.for_trial_of(half, smaller)
 
 
-def _timed(base: TensorConfig, samples: Sequence[Values], tail: NetworkTail) -> ProbedTimes:
-    if base.layout is None:
-        return ProbedTimes(len(samples), 0.0, 0.0)
-    form = LayoutAligner(base.layout)
+def _timed(base: TensorConfig, remainders: RemainderMaker, samples: Sequence[Values], tail: NetworkTail) -> ProbedTimes:
     started = time.perf_counter()
-    evidence = Evidence(tokens_of(form, samples), measure_sensitivity(tail, samples, base.layout))
+    evidence = Evidence(remainders(samples).tokens, measure_sensitivity(tail, samples, remainders))
     gradients = time.perf_counter() - started
-    judge = OutputJudge(base, form, evidence.tokens, tail, samples)
+    judge = OutputJudge(base, remainders, tail, samples)
     candidate = metric_candidate(FLOORS[0])(evidence, 0.0)
     return ProbedTimes(len(samples), gradients, min(_seconds(judge, candidate), _seconds(judge, candidate)))
 

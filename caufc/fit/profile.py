@@ -18,7 +18,7 @@ from .cost import FitCost, survey_seconds
 from .network_tail import NetworkTail, Resume
 from .probe import probe
 from .stages import Stages
-from .task_aware import Values, fit_to_network, samples_of, trials_of
+from .task_aware import Values, fit_to_network, remainders_of, samples_of, trials_of
 
 __all__ = ["fit_profile"]
 
@@ -80,21 +80,22 @@ def _task_aware(
     announce: Callable[[FitCost], None] | None,
 ) -> bytes:
     encoder = Encoder(source, settings)
-    (base,) = encoder.configs()
-    gradients, trial = (GUESSED_GRADIENTS, GUESSED_TRIAL) if announce is None else probe(base, samples, tail)
+    (draft,) = encoder.blind_drafts()
+    base, remainders = draft.config, remainders_of(draft)
+    probed = (GUESSED_GRADIENTS, GUESSED_TRIAL) if announce is None else probe(base, remainders, samples, tail)
     cost = replace(
         _cost_of_passes(source, settings, 2),
         gradients=tail.draws * len(samples),
-        gradient_seconds=gradients,
-        trials=trials_of(base),
+        gradient_seconds=probed[0],
+        trials=trials_of(base, remainders),
         trial_samples=len(samples) // 2,
-        trial_seconds=trial,
+        trial_seconds=probed[1],
     )
     if announce is not None:
         announce(cost)
     stages = Stages(progress, cost.seconds)
     stages.begin("statistics", cost.survey_seconds)
-    fitted = fit_to_network(base, samples, tail, stages, cost)
+    fitted = fit_to_network(base, remainders, samples, tail, stages, cost)
     untabled = read_profile(encoder.profile_of([fitted]), DEFAULT_LIMITS)
     fitted_alignment = {name: replace(own, alignment=None) for name, own in settings.tensors.items()}
     stages.begin("tables", cost.survey_seconds)

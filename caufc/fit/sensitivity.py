@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import LayoutAligner
 from ..codec.transform.dct import forward_grid
 from ..codec.transform.grids import Geometry
 from ..codec.transform.token_order import BANDS
-from ..layouts import Layout
 from .network_tail import NetworkTail
+from .remainder import RemainderMaker
 
 __all__ = ["Metric", "Sensitivity", "measure_sensitivity", "second_moments"]
 
@@ -100,7 +99,7 @@ class Sensitivity:
 def measure_sensitivity(
     tail: NetworkTail,
     samples: Sequence[NDArray[Any]],
-    layout: Layout,
+    remainders: RemainderMaker,
     advance: Callable[[int], None] = lambda samples: None,
 ) -> Sensitivity:
     """The sensitivity of a network to samples, from gradients of its output.
@@ -108,16 +107,17 @@ def measure_sensitivity(
     Args:
         tail: the network behind the tap.
         samples: one array per sample.
-        layout: of a sample.
+        remainders: tell what is coded of samples, which moments are those of.
         advance: called with the number of samples that are through.
     """
-    aligner = LayoutAligner(layout)
-    channels = aligner.size(samples[0].shape)[1]
+    channels = remainders.form.size(samples[0].shape)[1]
     total = Sensitivity(np.zeros((BANDS, channels, channels), np.float32), np.zeros(BANDS, np.int64))
     for numbers, found in tail.gradients(samples):
+        rest = remainders([samples[number] for number in numbers])
+        geometry = Geometry(rest.tokens.grids, rest.tokens.special, spectral=True)
         for gradients in found:
-            tokens = aligner.to_tokens(np.ascontiguousarray(gradients, np.float32))
-            total = total + second_moments(tokens.matrix, Geometry(tokens.grids, tokens.special, spectral=True))
+            tokens = remainders.form.to_tokens(np.ascontiguousarray(gradients, np.float32))
+            total = total + second_moments(rest.gradients(tokens.matrix), geometry)
         advance(len(numbers))
     return total
 

@@ -10,21 +10,25 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import LayoutAligner, Tokens
+from ..align import LayoutAligner
 from ..codec.buckets import zigzag
 from ..codec.transform.codec import TransformCodec
 from ..codec.transform.parameters import Parameters
 from ..coders.config import TensorConfig
-from ..coders.lossy import value_aligner
+from ..coders.lossy import channels_of, turns_of, value_aligner
 from ..encoder.sample_plan import GAIN_SHARE, plan_either
+from ..encoder.tensor_draft import TensorDraft
+from ..encoder.transform_draft import TransformDraft
 from ..errors import InputError
+from ..layouts import GRID_LETTERS, Layout
 from .candidates import ALIKE, Candidate, CandidateMaker, Evidence, blind_candidate, metric_candidate, scaled_candidate
 from .cost import FitCost
 from .network_tail import NetworkTail
+from .remainder import RemainderMaker
 from .sensitivity import measure_sensitivity
 from .stages import Stages
 
-__all__ = ["fit_to_network", "samples_of", "trials_of"]
+__all__ = ["fit_to_network", "judged_samples", "remainders_of", "samples_of", "trials_of"]
 
 FLOORS = (0.3, 0.03, 0.003)
 """Weights of directions without sensitivity, of one candidate each, against the mean of all; chosen by hand."""
@@ -51,6 +55,9 @@ TRIALS = 8
 
 LEAP = 4.0
 """Octaves between two trials at most: changes that are too small to be seen say little. Chosen by hand."""
+
+MOST_PREDICTIONS = 2048
+"""Predictions that candidates are judged by, at most, where samples have many; chosen by hand."""
 
 UNSEEN = 4.0
 """Octaves below what is allowed that a change counts that is too small to be seen."""
@@ -104,8 +111,30 @@ def samples_of(features: Any) -> list[Values]:
     return [np.asarray(getattr(sample, "float", lambda kept=sample: kept)(), np.float32) for sample in features]
 
 
+def remainders_of(draft: TensorDraft) -> RemainderMaker:
+    """What makes the remainders of samples of a tap.
+
+    Args:
+        draft: what features alone lead to.
+
+    Raises:
+        InputError: for features that have no layout.
+    """
+    base = draft.config
+    if base.layout is None:
+        raise InputError("features without a layout cannot be fitted", tensor=base.name)
+    levelled = isinstance(draft, TransformDraft) and draft.survey.levelled
+    turns = turns_of(base, channels_of(base))
+    return RemainderMaker(LayoutAligner(base.layout), draft.terms.separator, turns, levelled=levelled)
+
+
 def fit_to_network(
-    base: TensorConfig, samples: Sequence[Values], tail: NetworkTail, stages: Stages, cost: FitCost
+    base: TensorConfig,
+    remainders: RemainderMaker,
+    samples: Sequence[Values],
+    tail: NetworkTail,
+    stages: Stages,
+    cost: FitCost,
 ) -> TensorConfig:
     """The configuration whose transforms, steps and step at medium quality suit a network.
 
@@ -113,54 +142,61 @@ def fit_to_network(
 
     Args:
         base: what features alone lead to: layout, dtype, and the candidate to beat.
+        remainders: tell what is coded of samples.
         samples: one array per sample.
         tail: the network behind the tap.
         stages: told what is being done.
         cost: how long stages are expected to take.
-
-    Raises:
-        InputError: for features that have no layout.
     """
-    if base.layout is None:
-        raise InputError("features without a layout cannot be fitted", tensor=base.name)
-    form = LayoutAligner(base.layout)
-    makers, trials = _candidate_makers(base), dict[str, _Trials]()
+    makers, trials = _candidate_makers(base, remainders), dict[str, _Trials]()
     halves = samples[::2], samples[1::2]
     stages.begin("gradients", cost.gradient_seconds)
-    share, layout = cost.gradient_seconds / len(samples), base.layout
+    share = cost.gradient_seconds / len(samples)
 
     def evidence(half: Sequence[Values]) -> Evidence:
-        found = measure_sensitivity(tail, half, layout, lambda through: stages.advance(share * through))
-        return Evidence(tokens_of(form, half), found)
+        found = measure_sensitivity(tail, half, remainders, lambda through: stages.advance(share * through))
+        return Evidence(remainders(half).tokens, found)
 
     seen, judged = map(evidence, halves)
-    judge = OutputJudge(base, form, judged.tokens, tail, halves[1], lambda: stages.advance(cost.trial_seconds))
+    few = judged_samples(tail, halves[1])
+    judge = OutputJudge(base, remainders, tail, few, lambda: stages.advance(cost.trial_seconds))
     for number, (name, make) in enumerate(makers.items(), 1):
         stages.begin(f"candidate {number} of {len(makers)}: {name}", CANDIDATE_TRIALS * cost.trial_seconds)
         trials[name] = judge.trials(make(seen, 0.0))
     best = _cheapest(trials)
     stages.begin(f"reconstruction points and medium quality: {best}", MEDIUM_TRIALS * cost.trial_seconds)
     found = judge.medium(makers[best](seen, 0.0), trials[best])
-    everything = Evidence(tokens_of(form, samples), seen.sensitivity + judged.sensitivity)
+    everything = Evidence(remainders(samples).tokens, seen.sensitivity + judged.sensitivity)
     step = math.exp2(found.step)
     return makers[best](everything, step).config(base, step, found.shift)
 
 
-def trials_of(base: TensorConfig) -> int:
+def trials_of(base: TensorConfig, remainders: RemainderMaker) -> int:
     """How many trials a fit has, at most."""
-    return len(_candidate_makers(base)) * CANDIDATE_TRIALS + MEDIUM_TRIALS
+    return len(_candidate_makers(base, remainders)) * CANDIDATE_TRIALS + MEDIUM_TRIALS
 
 
-def _candidate_makers(base: TensorConfig) -> dict[str, CandidateMaker]:
-    """All candidates by name, as what makes them."""
-    makers: dict[str, CandidateMaker] = {f"metric {floor:g}": metric_candidate(floor) for floor in FLOORS}
+def _candidate_makers(base: TensorConfig, remainders: RemainderMaker) -> dict[str, CandidateMaker]:
+    """All candidates by name, as what makes them; those of language models' tokens have no frequencies."""
+    makers: dict[str, CandidateMaker] = {}
+    if base.layout is not None and _is_sequence(base.layout):
+        makers |= {f"metric {floor:g}, plain": metric_candidate(floor, spectral=False) for floor in FLOORS}
+    if remainders.levelled:
+        return makers | {"blind": blind_candidate(base)}
+    makers |= {f"metric {floor:g}": metric_candidate(floor) for floor in FLOORS}
     makers |= {"bands": scaled_candidate(True, ALIKE), "scaled, spectral": scaled_candidate(True)}
     return makers | {"scaled, spatial": scaled_candidate(False), "blind": blind_candidate(base)}
 
 
-def tokens_of(form: LayoutAligner, samples: Sequence[Values]) -> Tokens:
-    alike = len({sample.shape for sample in samples}) == 1
-    return form.to_tokens(np.stack(samples) if alike else list(samples))
+def _is_sequence(layout: Layout) -> bool:
+    """Whether tokens are in a line."""
+    return sum(len(term) for term in layout.unbatched().terms if term[0] in GRID_LETTERS) == 1
+
+
+def judged_samples(tail: NetworkTail, samples: Sequence[Values]) -> Sequence[Values]:
+    """As many samples as have enough predictions to judge by."""
+    predictions = max(1, int(np.prod(tail.run(samples[:1])[0].shape[:-1])))
+    return samples[: max(1, MOST_PREDICTIONS // predictions)]
 
 
 class OutputJudge:
@@ -168,8 +204,7 @@ class OutputJudge:
 
     Args:
         base: the configuration that candidates change.
-        form: format alignment of the samples.
-        tokens: the samples, aligned.
+        remainders: tell what is coded of samples.
         tail: the network behind the tap.
         samples: one array per sample.
         advance: called after every trial.
@@ -178,14 +213,14 @@ class OutputJudge:
     def __init__(
         self,
         base: TensorConfig,
-        form: LayoutAligner,
-        tokens: Tokens,
+        remainders: RemainderMaker,
         tail: NetworkTail,
         samples: Sequence[Values],
         advance: Callable[[], None] = lambda: None,
     ) -> None:
-        self.base, self.form, self.tokens, self.tail, self.advance = base, form, tokens, tail, advance
-        self.before = tail.run(samples)
+        self.base, self.form, self.tail, self.advance = base, remainders.form, tail, advance
+        self.rest = remainders(samples)
+        self.before = tail.outcome(samples)
 
     def medium(self, candidate: Candidate, trials: _Trials) -> _Trial:
         """The trial at medium quality, with the reconstruction points that need the fewest bits.
@@ -202,7 +237,7 @@ class OutputJudge:
     def _corrected(self, candidate: Candidate, share: float, trial: _Trial) -> _Trial:
         """The trial at which no more predictions change than may, where the estimate is too low."""
         for _ in range(CORRECTIONS):
-            seen = len(self.before)
+            seen = self.before.predictions
             optimism = (trial.changed * seen + 1) / (trial.expected * seen + 1)
             if optimism <= 1:
                 break
@@ -233,11 +268,12 @@ class OutputJudge:
 
     def _try(self, candidate: Candidate, share: float, step: float) -> _Trial:
         config = candidate.config(self.base, math.exp2(step))
-        channels = self.tokens.matrix.shape[1]
+        tokens = self.rest.tokens
+        channels = tokens.matrix.shape[1]
         aligner, parameters = value_aligner(config, channels), Parameters.from_fields(config.parameters)
-        aligned = aligner.forward(np.ascontiguousarray(self.tokens.matrix))[0]
+        aligned = aligner.forward(np.ascontiguousarray(tokens.matrix))[0]
         plain = TransformCodec(parameters, candidate.arrays, channels)
-        geometry = plain.geometry(self.tokens.grids, self.tokens.special)
+        geometry = plain.geometry(tokens.grids, tokens.special)
         coefficients = plain.transform(aligned, geometry)
         steps = plain.steps(1.0).astype(np.float64)
         made = plan_either(coefficients, geometry, steps, parameters, 1.0, gain_share=share)
@@ -246,11 +282,9 @@ class OutputJudge:
         steps = codec.steps(1.0).astype(np.float64)
         symbols = zigzag(made.quantizer(coefficients, steps, geometry.bands))
         matrix = aligner.inverse(codec.reconstruct(symbols, geometry, 1.0, np.dtype(np.float32)), None)
-        after = self.tail.run(list(self.form.from_tokens(replace(self.tokens, matrix=matrix))))
+        after = self.tail.run(list(self.form.from_tokens(replace(tokens, matrix=self.rest.restored(matrix)))))
         self.advance()
-        return _Trial(
-            step, shift, made.bits, self.tail.expected_change(self.before, after), self.tail.changed(self.before, after)
-        )
+        return _Trial(step, shift, made.bits, self.before.expected_change(after), self.before.changed(after))
 
 
 def _cheapest(trials: dict[_Key, _Trials]) -> _Key:

@@ -10,10 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 import caufc
+from caufc.align import LayoutAligner
 from caufc.errors import InputError
 from caufc.fit import task_aware
 from caufc.fit.network_tail import NetworkTail
 from caufc.fit.profile import fit_profile
+from caufc.fit.remainder import RemainderMaker
 from caufc.fit.sensitivity import measure_sensitivity
 from caufc.layouts import Layout
 
@@ -107,7 +109,7 @@ def test_ragged_texts(tmp_path: Path, weight: Any) -> None:
 
 
 def test_sensitivity_finds_the_directions_and_the_frequency(maps: Any, pooled: Any, weight: Any) -> None:
-    found = measure_sensitivity(NetworkTail(pooled), list(maps[:50]), Layout("c h w"))
+    found = measure_sensitivity(NetworkTail(pooled), list(maps[:50]), RemainderMaker(LayoutAligner(Layout("c h w"))))
     assert found.moments[0].max() > 0.1 and found.moments[1:].max() < 1e-12
     values, vectors = np.linalg.eigh(found.moments[0])
     assert (values[: CHANNELS - CLASSES] < 1e-5 * values[-1]).all()

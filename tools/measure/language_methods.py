@@ -12,18 +12,10 @@ import numpy as np
 
 import caufc
 from caufc.fit.profile import fit_profile
+from tools.measure.language_kvtc import kvtc, kvtc_bases
 from tools.measure.language_model import CACHE, LAYOUTS, Features, LanguageBench
 from tools.measure.language_nncodec import nncodec, nncodec_missing
-from tools.measure.language_rivals import (
-    Coded,
-    faiss_rotation,
-    fp8,
-    int_by_channel,
-    int_by_token,
-    kivi,
-    kvtc,
-    kvtc_bases,
-)
+from tools.measure.language_rivals import Coded, faiss_rotation, fp8, int_by_channel, int_by_token, kivi
 from tools.measure.point_log import codec_state
 
 __all__ = ["CAUFC_KEYS", "MEDIUM", "NAMES", "REFERENCE", "CurveMethod", "LanguageMethods"]

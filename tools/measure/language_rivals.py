@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from caufc.evaluate.rivals.base import Rival, RivalInputs, TensorSpec
 from caufc.evaluate.rivals.faiss_rotation import FAISS_ROTATION
-from caufc.evaluate.rivals.kvtc import Basis, Kvtc, principal_components
-from tools.measure.language_model import Features, tokens
+from tools.measure.language_model import Features
 from tools.measure.qualities_common import ZSTD_LEVEL
 
-__all__ = ["Coded", "faiss_rotation", "fp8", "int_by_channel", "int_by_token", "kivi", "kvtc", "kvtc_bases"]
+__all__ = ["Array", "Coded", "by_rival", "each", "faiss_rotation", "fp8", "int_by_channel", "int_by_token", "kivi"]
 
 Array = NDArray[Any]
 Coded: TypeAlias = "tuple[int, dict[str, Array]]"
@@ -29,65 +28,37 @@ PACKED = {2: 4, 4: 2}
 
 def fp8(features: Features) -> Coded:
     """e4m3 codes with an fp32 scale per token, of each head in a cache."""
-    return _each(features, lambda _, part: _fp8(part))
+    return each(features, lambda _, part: _fp8(part))
 
 
 def int_by_token(features: Features, bits: int) -> Coded:
     """Affine codes between the minimum and the maximum of a token, of each head in a cache."""
-    return _each(features, lambda _, part: _affine(part, (-1,), bits))
+    return each(features, lambda _, part: _affine(part, (-1,), bits))
 
 
 def int_by_channel(features: Features, bits: int) -> Coded:
     """Affine codes between the minimum and the maximum of a channel over all tokens."""
-    return _each(features, lambda _, part: _affine(part, (0, -2), bits))
+    return each(features, lambda _, part: _affine(part, (0, -2), bits))
 
 
 def kivi(features: Features, bits: int) -> Coded:
     """Keys by channel of a window, values by token, as KIVI has it (Liu et al. 2024)."""
-    return _each(features, lambda name, part: _affine(part, (-2,) if name.startswith("keys") else (-1,), bits))
+    return each(features, lambda name, part: _affine(part, (-2,) if name.startswith("keys") else (-1,), bits))
 
 
 def faiss_rotation(features: Features, bits: int) -> Coded:
     """Randomly rotated tokens under faiss's codes, and zstd."""
     (rival,) = FAISS_ROTATION.make({"bits": bits}, RivalInputs())
-    return _each(features, lambda _, part: _by(rival, part))
+    return each(features, lambda _, part: by_rival(rival, part))
 
 
-def kvtc(features: Features, octaves: float, bases: Mapping[str, Basis] | None = None) -> Coded:
-    """Principal components after KVTC (2026), the first token of a window kept in fp16, as KVTC spares the sinks.
-
-    Args:
-        features: of which each tensor has a basis of its own, unless there are others.
-        octaves: ``2 ** octaves`` bits per value are shared among the components.
-        bases: of other texts, not counted, by the names that :func:`kvtc_bases` gives; keys of all layers share one,
-            and so do values.
-    """
-    parts = features if bases is None else _across_layers(features)
-
-    def code(name: str, part: Array) -> tuple[int, Array]:
-        axis = part.ndim - 2
-        first, others = np.split(part, [1], axis=axis)
-        size, back = _by(Kvtc(octaves, None if bases is None else bases[name]), others)
-        exact = first.astype("<f2")
-        return size + exact.nbytes, np.concatenate([exact.astype(np.float32), back], axis=axis)
-
-    size, back = _each(parts, code)
-    return size, back if bases is None else _by_layer(back, features)
-
-
-def kvtc_bases(features: Features) -> dict[str, Basis]:
-    """The bases of :func:`kvtc` from tokens behind the first."""
-    rows = ((name, tokens(np.delete(part, 0, axis=-2))) for name, part in _across_layers(features).items())
-    return {name: principal_components(np.asarray(part, np.float32)) for name, part in rows}
-
-
-def _each(features: Features, code: Callable[[str, Array], tuple[int, Array]]) -> Coded:
+def each(features: Features, code: Callable[[str, Array], tuple[int, Array]]) -> Coded:
     """Every tensor coded by itself."""
     coded = {name: code(name, np.asarray(part, np.float32)) for name, part in features.items()}
     return sum(size for size, _ in coded.values()), {name: back for name, (_, back) in coded.items()}
 
 
-def _by(rival: Rival, part: Array) -> tuple[int, Array]:
+def by_rival(rival: Rival, part: Array) -> tuple[int, Array]:
     """A tensor under a rival of ``caufc evaluate``; heads are channels too."""
     spec = TensorSpec("fp32", [part.shape], (1, 3) if part.ndim == 4 else (2,))
     data = rival.encode([part], spec)
@@ -128,34 +99,3 @@ def _packed(codes: Array, bits: int) -> Array:
     shifts = np.arange(0, 8, bits, dtype=np.uint8)
     packed: Array = np.bitwise_or.reduce(rows << shifts, axis=1)
     return packed
-
-
-def _across_layers(features: Features) -> dict[str, Array]:
-    """A cache as ``keys`` and ``values`` of all layers side by side ``[B, T, L G D]``; hidden states as they are."""
-    kinds = {name.partition(".")[0] for name in features}
-    if kinds == {"states"}:
-        return dict(features)
-    layers = len(features) // 2
-    return {
-        kind: np.concatenate([_side_by_side(features[f"{kind}.{layer}"]) for layer in range(layers)], axis=2)
-        for kind in sorted(kinds)
-    }
-
-
-def _by_layer(joined: Features, like: Features) -> dict[str, Array]:
-    """The inverse of :func:`_across_layers`."""
-    if "states" in joined:
-        return dict(joined)
-    layers = len(like) // 2
-    found: dict[str, Array] = {}
-    for kind, part in joined.items():
-        batch, heads, count, width = like[f"{kind}.0"].shape
-        apart = part.reshape(batch, count, layers, heads, width).transpose(2, 0, 3, 1, 4)
-        found |= {f"{kind}.{layer}": apart[layer] for layer in range(layers)}
-    return found
-
-
-def _side_by_side(part: Array) -> Array:
-    """``[B, G, T, D]`` as ``[B, T, G D]``, in fp32."""
-    batch, heads, count, width = part.shape
-    return part.transpose(0, 2, 1, 3).reshape(batch, count, heads * width).astype(np.float32)

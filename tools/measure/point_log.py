@@ -60,7 +60,7 @@ def codec_state() -> str:
 @cache
 def rivals_state() -> str:
     """A digest of the rivals' sources, in hex."""
-    own = (Path(__file__).with_name(f"language_{name}.py") for name in ("rivals", "nncodec"))
+    own = (Path(__file__).with_name(f"language_{name}.py") for name in ("rivals", "kvtc", "nncodec"))
     return _digest([*(CAUFC / "evaluate" / "rivals").glob("*.py"), *own])
 
 
