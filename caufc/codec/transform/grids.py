@@ -6,13 +6,14 @@ import functools
 import itertools
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .token_order import TokenOrder, order_of
 
-__all__ = ["ChunkPass", "Geometry"]
+__all__ = ["ChunkPass", "Geometry", "Placement"]
 
 Indices = NDArray[np.intp]
 Bytes = NDArray[np.uint8]
@@ -41,6 +42,32 @@ class ChunkPass:
     blocks: Indices
     starts: Indices
     near: bool
+
+
+class Placement(NamedTuple):
+    """All passes of a chunk, one after the other, as kernels read them.
+
+    Args:
+        tokens: number of tokens N.
+        spectral: whether the grids hold frequencies.
+        places: tokens of all passes ``[n]``.
+        neighbours: their neighbours ``[4, n]``, N where there is none.
+        bands: theirs ``[n]``.
+        blocks: theirs ``[n]``; the number of blocks for tokens that are always coded.
+        passes: first and last place, rank, and whether neighbours are near ``[P, 4]``.
+        heads: head token of every block ``[H]``.
+        head_bands: theirs ``[H]``.
+    """
+
+    tokens: int
+    spectral: bool
+    places: Indices
+    neighbours: Indices
+    bands: Bytes
+    blocks: Indices
+    passes: Indices
+    heads: Indices
+    head_bands: Bytes
 
 
 @dataclass(frozen=True)
@@ -95,6 +122,29 @@ class Geometry:
     @functools.cached_property
     def passes(self) -> tuple[ChunkPass, ...]:
         """The passes, in order; those without tokens are left out."""
+        whole = self._whole
+        return tuple(whole.cut(there, near, self.tokens) for there, near in self._bounds)
+
+    @functools.cached_property
+    def placement(self) -> Placement:
+        """All of them as flat arrays."""
+        whole = self._whole
+        passes = [(there.start, there.stop, int(whole.ranks[there].max()), near) for there, near in self._bounds]
+        return Placement(
+            self.tokens,
+            self.spectral,
+            np.ascontiguousarray(whole.tokens, np.intp),
+            np.ascontiguousarray(whole.neighbours, np.intp),
+            whole.bands,
+            np.ascontiguousarray(whole.blocks, np.intp),
+            np.array(passes, np.intp).reshape(-1, 4),
+            self.heads,
+            self.bands[self.heads],
+        )
+
+    @functools.cached_property
+    def _whole(self) -> _Placed:
+        """Tokens of all passes."""
         blocks = np.cumsum([0, *(len(order.heads) for order in self.orders)])
         numbers: dict[tuple[int, ...], list[int]] = {}
         for number, grid in enumerate(self.grids):
@@ -104,16 +154,19 @@ class Geometry:
             self._placed(self.orders[samples[0]], starts[samples], blocks[samples], int(blocks[-1]))
             for samples in numbers.values()
         ]
-        if not placed:
-            return ()
-        whole = placed[0] if len(placed) == 1 else _Placed.joined(placed)
+        return placed[0] if len(placed) == 1 else _Placed.joined(placed)
+
+    @functools.cached_property
+    def _bounds(self) -> list[tuple[slice, bool]]:
+        """Where each pass that has tokens stands among all, and whether its neighbours are near."""
+        whole = self._whole
         edges = np.searchsorted(whole.passes, np.arange(int(whole.passes.max(initial=0)) + 2))
-        near = max((order.near for order in self.orders), key=len)
-        return tuple(
-            whole.cut(slice(start, stop), near[number], self.tokens)
+        near = max((order.near for order in self.orders), key=len, default=[False])
+        return [
+            (slice(int(start), int(stop)), near[number])
             for number, (start, stop) in enumerate(itertools.pairwise(edges))
             if stop > start
-        )
+        ]
 
     def _placed(self, order: TokenOrder, first: Indices, block: Indices, blocks: int) -> _Placed:
         """One sample's tokens in their order, repeated for all samples of that grid, pass by pass."""
@@ -152,7 +205,8 @@ class _Placed:
 
     @classmethod
     def joined(cls, parts: list[_Placed]) -> _Placed:
-        """Tokens of several grids: the first pass by token, others by block and token [CAUF-0218]."""
+        """Tokens of several grids, or of none: the first pass by token, others by block and token [CAUF-0218]."""
+        parts = parts or [cls.empty()]
         passes = np.concatenate([part.passes for part in parts])
         tokens = np.concatenate([part.tokens for part in parts])
         blocks = np.concatenate([part.blocks for part in parts])
@@ -165,6 +219,12 @@ class _Placed:
             np.concatenate([part.ranks for part in parts])[order],
             blocks[order],
         )
+
+    @classmethod
+    def empty(cls) -> _Placed:
+        """Of no tokens."""
+        none, bytes_ = np.empty(0, np.intp), np.empty(0, np.uint8)
+        return cls(bytes_, none, np.empty((4, 0), np.intp), bytes_, bytes_, none)
 
     def cut(self, there: slice, near: bool, outside: int) -> ChunkPass:
         """One pass."""
