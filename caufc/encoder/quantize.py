@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codec import kernels
 from ..codec.transform.codec import alike
 from ..codec.transform.quantize import MAX_INDEX, SHIFT_PARTS
 from .trellis_search import dependent_quantize
@@ -48,12 +49,34 @@ class IndexQuantizer:
     costs: Values | None = None
 
     def __call__(self, coefficients: Values, steps: NDArray[np.float64], bands: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """Coefficients ``[N, K]`` of tokens in these bands ``[N]`` to indices, same shape and memory order."""
+        """Coefficients ``[N, K]`` of tokens in these bands ``[N]`` to indices, same shape."""
         inverse: Values | float = 1 / steps[0] if alike(steps, bands) else (1 / steps)[bands][:, None]
         if self.dependent:
             return dependent_quantize(coefficients, inverse, bands, self.costs)
-        thresholds = None if self.costs is None else dead_zones(self.costs)[bands]
-        return quantize(coefficients, inverse, NEAREST_ROUNDING if self.bounded else DEAD_ZONE_ROUNDING, thresholds)
+        zones = None if self.costs is None else dead_zones(self.costs)
+        rounding = NEAREST_ROUNDING if self.bounded else DEAD_ZONE_ROUNDING
+        if kernels.quantizer is not None and coefficients.dtype == np.float32:
+            return _compiled(coefficients, inverse, rounding, bands, zones)
+        return quantize(coefficients, inverse, rounding, None if zones is None else zones[bands])
+
+
+def _compiled(
+    values: Values, inverse_steps: Values | float, rounding: float, bands: NDArray[np.uint8], zones: Values | None
+) -> NDArray[np.int32]:
+    """:func:`quantize` of tokens ``[N, K]`` by the kernel, with zones ``[16, K]``."""
+    indices = np.empty(values.shape, np.int32)
+    with np.errstate(over="ignore"):
+        inverse = np.ascontiguousarray(inverse_steps, np.float32).ravel()
+    kernels.quantizer.quantize(
+        np.ascontiguousarray(values),
+        inverse,
+        np.ascontiguousarray(bands),
+        None if zones is None else np.ascontiguousarray(zones),
+        rounding,
+        indices,
+        *values.shape,
+    )
+    return indices
 
 
 def quantize(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codec import kernels
 from ..codec.transform.quantize import MAX_INDEX
 
 __all__ = ["dependent_quantize"]
@@ -47,6 +48,8 @@ def dependent_quantize(
 
     Indices are clipped to 27 bits; what that changes, exact storage must mend.
     """
+    if kernels.quantizer is not None and values.dtype == np.float32:
+        return _compiled(values, inverse_steps, bands, costs)
     indices = np.empty(values.shape, np.int32)
     turned = None if costs is None else np.ascontiguousarray(costs.swapaxes(1, 2), np.float32)
     lot = min(MOST, LOT // min(LOT, max(1, values.shape[1])))
@@ -58,6 +61,24 @@ def dependent_quantize(
         whole, near = _set_aside(np.abs(scaled))
         chosen = _search(near, None if turned is None else turned[:, :, bands[rows]])
         indices[rows] = np.copysign(chosen + whole, scaled).T
+    return indices
+
+
+def _compiled(
+    values: Values, inverse_steps: Values | float, bands: Bytes, costs: Values | None
+) -> NDArray[np.int32]:
+    """The same by the kernel."""
+    indices = np.empty(values.shape, np.int32)
+    with np.errstate(over="ignore"):
+        inverse = np.ascontiguousarray(inverse_steps, np.float32).ravel()
+    kernels.quantizer.trellis(
+        np.ascontiguousarray(values),
+        inverse,
+        np.ascontiguousarray(bands),
+        None if costs is None else np.ascontiguousarray(costs, np.float32),
+        indices,
+        *values.shape,
+    )
     return indices
 
 

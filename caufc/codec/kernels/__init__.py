@@ -17,7 +17,7 @@ __all__ = ["NAMES", "VARIABLE", "built"]
 VARIABLE = "CAUFC_KERNELS"
 """Of the environment: ``0`` switches kernels off."""
 
-NAMES = ("coefficients", "rans")
+NAMES = ("coefficients", "quantizer", "rans")
 
 
 def _loaded(name: str) -> Any:
@@ -31,9 +31,9 @@ def _loaded(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from . import coefficients, rans
+    from . import coefficients, quantizer, rans
 else:
-    coefficients, rans = (_loaded(name) for name in NAMES)
+    coefficients, quantizer, rans = (_loaded(name) for name in NAMES)
 
 
 def built() -> tuple[str, ...]:
