@@ -24,6 +24,9 @@ __all__ = ["PRECISION", "RansDecoder", "RansEncoder", "TableModel", "UniformMode
 
 PRECISION = 24
 BLOCK = 1 << 20
+WIDENED = 1 << 16
+"""Symbols that are widened at a time, so that they stay in the processor's caches."""
+
 WORD = np.dtype("<u4")
 
 
@@ -110,8 +113,8 @@ class RansEncoder:
         """The words of all runs, as bytes."""
         coder = _coder()
         for symbols, model in reversed(self.runs):
-            for start in reversed(range(0, len(symbols), BLOCK)):
-                coder.encode_reverse(symbols[start : start + BLOCK].astype(np.int32, copy=False), model.model)
+            for start in reversed(range(0, len(symbols), WIDENED)):
+                coder.encode_reverse(symbols[start : start + WIDENED].astype(np.int32, copy=False), model.model)
         return cast(bytes, coder.get_compressed().astype(WORD).tobytes())
 
 

@@ -64,9 +64,7 @@ def dependent_quantize(
     return indices
 
 
-def _compiled(
-    values: Values, inverse_steps: Values | float, bands: Bytes, costs: Values | None
-) -> NDArray[np.int32]:
+def _compiled(values: Values, inverse_steps: Values | float, bands: Bytes, costs: Values | None) -> NDArray[np.int32]:
     """The same by the kernel."""
     indices = np.empty(values.shape, np.int32)
     with np.errstate(over="ignore"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["NAMES", "VARIABLE", "built"]
@@ -17,12 +18,12 @@ __all__ = ["NAMES", "VARIABLE", "built"]
 VARIABLE = "CAUFC_KERNELS"
 """Of the environment: ``0`` switches kernels off."""
 
-NAMES = ("coefficients", "quantizer", "rans")
+NAMES = ("coefficients", "planes", "quantizer", "rans")
 
 
 def _loaded(name: str) -> Any:
-    """A kernel, or None."""
-    if os.environ.get(VARIABLE) == "0":
+    """A kernel, or None; they read integers in the machine's order, which must be that of files."""
+    if os.environ.get(VARIABLE) == "0" or sys.byteorder != "little":
         return None
     try:
         return importlib.import_module(f"{__name__}.{name}")
@@ -31,9 +32,9 @@ def _loaded(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from . import coefficients, quantizer, rans
+    from . import coefficients, planes, quantizer, rans
 else:
-    coefficients, quantizer, rans = (_loaded(name) for name in NAMES)
+    coefficients, planes, quantizer, rans = (_loaded(name) for name in NAMES)
 
 
 def built() -> tuple[str, ...]:

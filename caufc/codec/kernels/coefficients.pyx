@@ -211,7 +211,7 @@ def group(symbols, placement, classes, by_sum, by_head, run_tables, run_stops, c
         placement, classes, by_sum, by_head, kinds, extents: as for :func:`decode`; 256 tables are within reach.
         run_tables: uint8 ``[(P + 1) * 256]``, the table of every run of the P passes and of the extents.
         run_stops: int64, as many: where it ends in ``coded``.
-        coded: int32 ``[(N + H) * C]``, for H heads; without extents, ``[N * C]``.
+        coded: uint8 ``[(N + H) * C]``, for H heads; without extents, ``[N * C]``.
         buckets: uint8 ``[N, C]``, of the symbols.
         large: int64 ``[64]``, how many symbols have each bucket with extra bits.
 
@@ -238,7 +238,7 @@ def group(symbols, placement, classes, by_sum, by_head, run_tables, run_stops, c
         given = <const int32_t*>items(&all_held, symbols, 4, total)
         runs.tables = <uint8_t*>space(&all_held, run_tables, 1, (chunk.passes + 1) * TABLES)
         runs.stops = <long long*>space(&all_held, run_stops, 8, (chunk.passes + 1) * TABLES)
-        runs.coded = <int32_t*>space(&all_held, coded, 4, total + chunk.heads * channels)
+        runs.coded = <uint8_t*>space(&all_held, coded, 1, total + chunk.heads * channels)
         runs.count = runs.filled = 0
         found = <uint8_t*>space(&all_held, buckets, 1, total)
         counts = <long long*>space(&all_held, large, 8, BUCKETS)
@@ -265,7 +265,7 @@ def group(symbols, placement, classes, by_sum, by_head, run_tables, run_stops, c
 cdef struct Runs:
     uint8_t* tables
     long long* stops
-    int32_t* coded
+    uint8_t* coded
     Py_ssize_t count     # of runs
     Py_ssize_t filled    # of coded
 
@@ -301,7 +301,7 @@ cdef void lay_pass(Runs* runs, Work* work, const Chunk* chunk, Py_ssize_t number
     cdef const uint8_t* reach
     cdef const uint8_t* bucket
     cdef uint32_t* cursor = work.cursor
-    cdef int32_t* coded = runs.coded + runs.filled
+    cdef uint8_t* coded = runs.coded + runs.filled
     for i in range(one.first, one.stop):
         bucket = buckets + chunk.places[i] * C
         if by_extent:
@@ -321,7 +321,7 @@ cdef void lay_pass(Runs* runs, Work* work, const Chunk* chunk, Py_ssize_t number
 
 cdef void lay_extents(Runs* runs, Work* work, const Chunk* chunk) noexcept nogil:
     cdef Py_ssize_t i
-    cdef int32_t* coded = runs.coded + runs.filled
+    cdef uint8_t* coded = runs.coded + runs.filled
     for i in range(chunk.heads * chunk.channels):
         coded[work.cursor[work.numbers[i]]] = work.extents[i]
         work.cursor[work.numbers[i]] += 1

@@ -198,6 +198,11 @@ CLONES static void trellis_search(const float* values, ptrdiff_t rows, ptrdiff_t
     }
 }
 
+INLINE int32_t rounded_size(float scaled, float rounding) {
+    float rounded = size_of(scaled) + rounding;
+    return (int32_t)(rounded < MOST ? rounded : MOST);
+}
+
 /* Indices [rows][length], rounded; magnitudes below zones [16][length] become 0 where there are zones. */
 CLONES static void round_values(const float* RESTRICT values, ptrdiff_t rows, ptrdiff_t length,
                                 const float* RESTRICT inverse, ptrdiff_t inverse_step, const uint8_t* bands,
@@ -207,12 +212,17 @@ CLONES static void round_values(const float* RESTRICT values, ptrdiff_t rows, pt
         int32_t* RESTRICT index = indices + row * length;
         const float one_over = inverse[row * inverse_step];
         const float* RESTRICT zone = zones ? zones + bands[row] * length : NULL;
-        for (ptrdiff_t k = 0; k < length; k++) {
-            float scaled = value[k] * one_over, size = size_of(scaled), rounded = size + rounding;
-            rounded = rounded < MOST ? rounded : MOST;
-            int32_t whole = (int32_t)rounded;
-            if (zone) whole = size < zone[k] ? 0 : whole;
-            index[k] = index_signed_as(whole, scaled);
+        if (zone) {
+            for (ptrdiff_t k = 0; k < length; k++) {
+                float scaled = value[k] * one_over;
+                int32_t whole = rounded_size(scaled, rounding);
+                index[k] = index_signed_as(size_of(scaled) < zone[k] ? 0 : whole, scaled);
+            }
+        } else {
+            for (ptrdiff_t k = 0; k < length; k++) {
+                float scaled = value[k] * one_over;
+                index[k] = index_signed_as(rounded_size(scaled, rounding), scaled);
+            }
         }
     }
 }

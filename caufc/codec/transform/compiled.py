@@ -80,7 +80,7 @@ def grouped(
     heads = len(placement.heads) if extents else 0
     most = (len(placement.passes) + 1) * RUNS
     run_tables, run_stops = np.empty(most, np.uint8), np.empty(most, np.int64)
-    coded = np.empty((len(symbols) + heads) * symbols.shape[1], np.int32)
+    coded = np.empty((len(symbols) + heads) * symbols.shape[1], np.uint8)
     buckets, large = np.empty(symbols.shape, np.uint8), np.empty(BUCKETS, np.int64)
     count = kernels.coefficients.group(
         symbols,

@@ -124,7 +124,7 @@ class Call:
             self.given["by_head"],
             np.empty((passes + 1) * 256, np.uint8),
             np.empty((passes + 1) * 256, np.int64),
-            np.empty(placed * 5, np.int32),
+            np.empty(placed * 5, np.uint8),
             np.empty((GEOMETRY.tokens, 5), np.uint8),
             np.empty(64, np.int64),
             self.given["channels"],

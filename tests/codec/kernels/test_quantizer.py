@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from kernel_paths import both
 from numpy.typing import NDArray
 
 from caufc.codec import kernels
@@ -16,7 +17,6 @@ from caufc.codec.buckets import zigzag
 from caufc.codec.transform.quantize import MAX_INDEX, points_of
 from caufc.encoder.quantize import IndexQuantizer
 from caufc.encoder.trellis_search import dependent_quantize
-from kernel_paths import both
 
 pytestmark = pytest.mark.skipif(kernels.quantizer is None, reason="the kernel is not built, or switched off")
 
