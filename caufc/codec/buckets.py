@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import kernels
 from .entropy import RansDecoder, RansEncoder, uniform_model
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "LIMIT",
     "add_extra_bits",
     "bucket_of",
+    "buckets_of",
     "extra_bits",
     "push_extra_bits",
     "push_rests",
@@ -64,6 +66,15 @@ def bucket_of(symbols: NDArray[np.int32]) -> NDArray[np.uint8]:
         octave = np.frexp(values.astype(np.float64))[1] - 1
         buckets[large] = 2 * octave + (values >> (octave - 1) & 1) + (DIRECT - 8)
     return buckets.reshape(symbols.shape)
+
+
+def buckets_of(indices: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """The bucket of every index's symbol ``[N, K]``, same shape."""
+    if kernels.counts is None:
+        return bucket_of(np.ascontiguousarray(zigzag(indices)))
+    buckets = np.empty(indices.shape, np.uint8)
+    kernels.counts.buckets(np.ascontiguousarray(indices), buckets, *indices.shape)
+    return buckets
 
 
 def extra_bits(bucket: int) -> tuple[int, int]:

@@ -23,6 +23,7 @@ __all__ = [
     "best_shift",
     "dead_zones",
     "quantize",
+    "quantize_tokens",
 ]
 
 DEAD_ZONE_ROUNDING = 0.45
@@ -55,28 +56,45 @@ class IndexQuantizer:
             return dependent_quantize(coefficients, inverse, bands, self.costs)
         zones = None if self.costs is None else dead_zones(self.costs)
         rounding = NEAREST_ROUNDING if self.bounded else DEAD_ZONE_ROUNDING
-        if kernels.quantizer is not None and coefficients.dtype == np.float32:
-            return _compiled(coefficients, inverse, rounding, bands, zones)
-        return quantize(coefficients, inverse, rounding, None if zones is None else zones[bands])
+        return quantize_tokens(coefficients, inverse, rounding, bands, zones)
+
+
+def quantize_tokens(
+    values: Values, inverse_steps: Values | float, rounding: float, bands: NDArray[np.uint8], zones: Values | None
+) -> NDArray[np.int32]:
+    """:func:`quantize` of tokens ``[N, K]`` in these bands ``[N]``, with thresholds of every band ``[16, K]``."""
+    if kernels.quantizer is not None and values.dtype == np.float32:
+        return _compiled(np.ascontiguousarray(values), inverse_steps, rounding, bands, zones)
+    return quantize(values, inverse_steps, rounding, None if zones is None else zones[bands])
 
 
 def _compiled(
-    values: Values, inverse_steps: Values | float, rounding: float, bands: NDArray[np.uint8], zones: Values | None
+    values: Values,
+    inverse_steps: Values | float,
+    rounding: float,
+    bands: NDArray[np.uint8] | None,
+    zones: Values | None,
 ) -> NDArray[np.int32]:
-    """:func:`quantize` of tokens ``[N, K]`` by the kernel, with zones ``[16, K]``."""
+    """The same by the kernel, of a C-contiguous matrix."""
     indices = np.empty(values.shape, np.int32)
     with np.errstate(over="ignore"):
         inverse = np.ascontiguousarray(inverse_steps, np.float32).ravel()
     kernels.quantizer.quantize(
-        np.ascontiguousarray(values),
+        values,
         inverse,
-        np.ascontiguousarray(bands),
+        None if bands is None else np.ascontiguousarray(bands),
         None if zones is None else np.ascontiguousarray(zones),
         rounding,
         indices,
         *values.shape,
     )
     return indices
+
+
+def _one_step_a_row(values: Values, inverse_steps: Values | float) -> bool:
+    """Whether the kernel takes them without thresholds: a matrix, with one step for all or one per row."""
+    matrix = values.ndim == 2 and values.dtype == np.float32 and values.flags.c_contiguous
+    return matrix and (np.ndim(inverse_steps) == 0 or np.shape(inverse_steps) == (len(values), 1))
 
 
 def quantize(
@@ -92,6 +110,8 @@ def quantize(
 
     Indices are clipped to 27 bits; what that changes, exact storage must mend.
     """
+    if kernels.quantizer is not None and thresholds is None and _one_step_a_row(values, inverse_steps):
+        return _compiled(values, inverse_steps, rounding, None, None)
     kind = values.dtype.type
     with np.errstate(over="ignore"):
         scaled = values * np.asarray(inverse_steps, values.dtype)

@@ -44,7 +44,7 @@ def _signs(before: Bytes, behind: Bytes) -> Bytes:
     return signs
 
 
-SUMMARIES = {_mean: 1, _signs: 2}
+SUMMARIES: dict[Callable[[Bytes, Bytes], Bytes], int] = {_mean: 1, _signs: 2}
 """As the kernel knows them."""
 
 EVERY_BYTE = np.arange(256, dtype=np.uint8)

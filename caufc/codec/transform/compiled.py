@@ -14,7 +14,7 @@ from ..entropy import RansEncoder, words_of
 from .contexts import CONTEXT_OF, CONTEXTS, EXTENT_CONTEXT, SUMS
 from .grids import Geometry
 
-__all__ = ["MOST_SYMBOLS", "decoded", "grouped", "tables_by_head", "tables_by_sum"]
+__all__ = ["CONTEXT_OF_SUM", "MOST_SYMBOLS", "decoded", "grouped", "tables_by_head", "tables_by_sum"]
 
 MOST_SYMBOLS = 1 << 30
 """Symbols of a chunk up to which places fit into the kernel's 32 bits."""
@@ -27,6 +27,16 @@ SUM_BITS = 6
 Bytes = NDArray[np.uint8]
 
 
+def _context_of_sum() -> Bytes:
+    contexts = np.zeros((2, CONTEXT_OF.shape[1] // SUMS, 1 << SUM_BITS), np.uint8)
+    contexts[:, :, :SUMS] = CONTEXT_OF.reshape(2, -1, SUMS)
+    return contexts
+
+
+CONTEXT_OF_SUM = _context_of_sum()
+"""Contexts by distance, number of neighbours and sum of magnitudes ``[2, 5, 64]``."""
+
+
 @functools.lru_cache(maxsize=64)
 def tables_by_sum(table_of: bytes) -> Bytes:
     """Tables by distance, number of neighbours, class and sum of magnitudes ``[2, 5, K, 64]``, from those of contexts.
@@ -35,9 +45,7 @@ def tables_by_sum(table_of: bytes) -> Bytes:
         table_of: uint8 ``[K, 40]`` as bytes.
     """
     by_context = np.frombuffer(table_of, np.uint8).reshape(-1, CONTEXTS)
-    contexts = np.zeros((2, CONTEXT_OF.shape[1] // SUMS, 1 << SUM_BITS), np.uint8)
-    contexts[:, :, :SUMS] = CONTEXT_OF.reshape(2, -1, SUMS)
-    return np.ascontiguousarray(by_context[:, contexts].transpose(1, 2, 0, 3))
+    return np.ascontiguousarray(by_context[:, CONTEXT_OF_SUM].transpose(1, 2, 0, 3))
 
 
 @functools.lru_cache(maxsize=64)

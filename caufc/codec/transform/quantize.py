@@ -21,7 +21,7 @@ Values = NDArray[Any]
 
 
 def points_of(
-    symbols: NDArray[np.int32], steps: Values | np.float32, shift: int, dtype: np.dtype[Any], dependent: bool
+    symbols: NDArray[np.int32], steps: Values | float, shift: int, dtype: np.dtype[Any], dependent: bool
 ) -> NDArray[Any]:
     """What symbols ``[N, K]`` stand for, same shape, in ``dtype``.
 
