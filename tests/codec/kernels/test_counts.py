@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_what_does_not_fit_is_refused() -> None:
     large, high, ranks = np.full((3, 4), 1 << 27, np.int32), bands + np.uint8(16), geometry.placement.passes.copy()
     ranks[1:, 2] = 64
     spoilt = geometry.placement._replace(passes=ranks)
-    for wrong in (
+    refused: list[Callable[[], object]] = [
         lambda: kernel.buckets(large, np.empty((3, 4), np.uint8), 3, 4),
         lambda: kernel.buckets(~large, np.empty((3, 4), np.uint8), 3, 4),
         lambda: kernel.buckets(indices, np.empty((3, 4), np.uint8), -3, -4),
@@ -116,6 +117,7 @@ def test_what_does_not_fit_is_refused() -> None:
         lambda: kernel.by_context(buckets, *heads[:3], EXTENT_CONTEXT + np.uint8(40), counts, 4, True),
         lambda: kernel.by_context(buckets, spoilt, *heads[1:], counts, 4, True),
         lambda: kernel.by_context(buckets, *heads, counts[:-1], 4, True),
-    ):
+    ]
+    for call in refused:
         with pytest.raises(ValueError):
-            wrong()
+            call()

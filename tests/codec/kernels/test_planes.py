@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def test_what_does_not_fit_is_refused() -> None:
     one = np.array([2] + [1] * 255, U1)
     kernel.contexts(part, part, table, np.empty(4, U1), shape, (1, 1, 1), (0, 2, 2), 0, 1, 1)
     kernel.read(words, 2, 0, tables, part, one, table, part, np.empty(12, U1))
-    for wrong in (
+    refused: list[Callable[[], object]] = [
         lambda: kernel.split(np.zeros(3, np.uint32), part, 3, True),
         lambda: kernel.split(np.zeros(4, np.uint32), part, 4, True),
         lambda: kernel.join(part, np.zeros(4, np.uint32), 4, True),
@@ -133,8 +134,9 @@ def test_what_does_not_fit_is_refused() -> None:
         lambda: kernel.contexts(part, part, table, np.empty(4, U1), shape, (1, 1, 1), (0, 2, 2), 0, 1, 3),
         lambda: kernel.contexts(part, part, table, np.empty(3, U1), shape, (1, 1, 1), (0, 2, 2), 0, 1, 1),
         lambda: kernel.contexts(part, part, table, np.empty(4, U1), shape, lines, lines, 0, 1, 1),
-    ):
+    ]
+    for call in refused:
         with pytest.raises(ValueError):
-            wrong()
+            call()
     raw = kernel.read(words, 2, 0, None, part, table, table, part[:11], np.empty(12, U1))
     assert raw == (2, 0, -1)

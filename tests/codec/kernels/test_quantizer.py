@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def test_what_does_not_fit_is_refused() -> None:
     points = np.empty((3, 4), np.float32)
     kernel.dequantize(out, one, 0.0, True, points, 3, 4)
     high, two = np.array([0, 16, 0], np.uint8), np.ones(2, np.float32)
-    for wrong in (
+    refused: list[Callable[[], object]] = [
         lambda: kernel.trellis(values, one, high, costs, out, 3, 4),
         lambda: kernel.trellis(values, one, bands[:2], costs, out, 3, 4),
         lambda: kernel.trellis(values, two, bands, costs, out, 3, 4),
@@ -127,6 +128,7 @@ def test_what_does_not_fit_is_refused() -> None:
         lambda: kernel.dequantize(out, two, 0.0, True, points, 3, 4),
         lambda: kernel.dequantize(out, one, 0.0, True, points[:2], 3, 4),
         lambda: kernel.dequantize(out[:2], one, 0.0, True, points, 3, 4),
-    ):
+    ]
+    for call in refused:
         with pytest.raises(ValueError):
-            wrong()
+            call()
