@@ -13,7 +13,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["NAMES", "VARIABLE", "built"]
+__all__ = ["NAMES", "VARIABLE", "built", "described"]
 
 VARIABLE = "CAUFC_KERNELS"
 """Of the environment: ``0`` switches kernels off."""
@@ -40,3 +40,14 @@ else:
 def built() -> tuple[str, ...]:
     """Names of the kernels that are in use, sorted."""
     return tuple(name for name in NAMES if globals()[name] is not None)
+
+
+def described() -> str:
+    """Which kernels are in use, in a line, and what to do about those that are not."""
+    found = built()
+    if os.environ.get(VARIABLE) == "0":
+        return f"none, {VARIABLE}=0 switches them off"
+    if not found:
+        return "none, caufc is slower without; with a C compiler, installing it again builds them"
+    missing = [name for name in NAMES if name not in found]
+    return ", ".join(found) + (f"; not built: {', '.join(missing)}" if missing else "")
