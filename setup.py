@@ -5,6 +5,7 @@ Every kernel is optional: where there is no compiler, or one that fails, caufc i
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -18,6 +19,10 @@ EXACT = ["-O3", "-ffp-contract=off", "-fno-trapping-math"]
 FLAGS = {"unix": EXACT, "mingw32": EXACT, "msvc": ["/O2", "/fp:precise"]}
 
 
+WITHOUT_SYMBOLS = "-g0"
+"""Python's own flags ask for them; sanitizers name lines by them."""
+
+
 class BuildKernels(build_ext):
     """Generated C goes to the build folder, and flags follow the compiler."""
 
@@ -26,8 +31,11 @@ class BuildKernels(build_ext):
         self.cython_c_in_temp = True
 
     def build_extensions(self) -> None:
+        flags = list(FLAGS.get(self.compiler.compiler_type, []))
+        if self.compiler.compiler_type == "unix" and "-fsanitize" not in os.environ.get("CFLAGS", ""):
+            flags.append(WITHOUT_SYMBOLS)
         for extension in self.extensions:
-            extension.extra_compile_args += FLAGS.get(self.compiler.compiler_type, [])
+            extension.extra_compile_args += flags
         super().build_extensions()
 
 

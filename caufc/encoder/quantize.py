@@ -64,7 +64,7 @@ def quantize_tokens(
 ) -> NDArray[np.int32]:
     """:func:`quantize` of tokens ``[N, K]`` in these bands ``[N]``, with thresholds of every band ``[16, K]``."""
     if kernels.quantizer is not None and values.dtype == np.float32:
-        return _compiled(np.ascontiguousarray(values), inverse_steps, rounding, bands, zones)
+        return _compiled(np.require(values, requirements=("C", "A")), inverse_steps, rounding, bands, zones)
     return quantize(values, inverse_steps, rounding, None if zones is None else zones[bands])
 
 
@@ -75,7 +75,7 @@ def _compiled(
     bands: NDArray[np.uint8] | None,
     zones: Values | None,
 ) -> NDArray[np.int32]:
-    """The same by the kernel, of a C-contiguous matrix."""
+    """The same by the kernel, of a C-contiguous, aligned matrix."""
     indices = np.empty(values.shape, np.int32)
     with np.errstate(over="ignore"):
         inverse = np.ascontiguousarray(inverse_steps, np.float32).ravel()
@@ -93,7 +93,7 @@ def _compiled(
 
 def _one_step_a_row(values: Values, inverse_steps: Values | float) -> bool:
     """Whether the kernel takes them without thresholds: a matrix, with one step for all or one per row."""
-    matrix = values.ndim == 2 and values.dtype == np.float32 and values.flags.c_contiguous
+    matrix = values.ndim == 2 and values.dtype == np.float32 and values.flags.carray
     return matrix and (np.ndim(inverse_steps) == 0 or np.shape(inverse_steps) == (len(values), 1))
 
 

@@ -70,7 +70,7 @@ def _compiled(values: Values, inverse_steps: Values | float, bands: Bytes, costs
     with np.errstate(over="ignore"):
         inverse = np.ascontiguousarray(inverse_steps, np.float32).ravel()
     kernels.quantizer.trellis(
-        np.ascontiguousarray(values),
+        np.require(values, requirements=("C", "A")),
         inverse,
         np.ascontiguousarray(bands),
         None if costs is None else np.ascontiguousarray(costs, np.float32),
@@ -82,7 +82,7 @@ def _compiled(values: Values, inverse_steps: Values | float, bands: Bytes, costs
 
 def _set_aside(magnitudes: Values) -> tuple[Values, Floats]:
     """Even numbers of steps, and what is left, which float32 holds well."""
-    magnitudes = np.minimum(magnitudes, magnitudes.dtype.type(MAX_INDEX - 2 * NEAR))
+    magnitudes = np.fmin(magnitudes, magnitudes.dtype.type(MAX_INDEX - 2 * NEAR))
     whole = 2 * np.floor(np.maximum(magnitudes - NEAR, 0) / 2)
     return whole, np.ascontiguousarray(magnitudes - whole, np.float32)
 

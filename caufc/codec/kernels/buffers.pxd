@@ -2,7 +2,7 @@
 """Arrays as pointers: what a kernel is given, checked before any pointer is used, and let go at its end.
 
 Attack: an array that is shorter than the loops that read it. Bound: items of the size and of the number that the
-kernel asks for, in one piece, else ValueError. What stands in an array is checked by the kernel that reads it.
+kernel asks for, in one piece and aligned, else ValueError. What stands in an array is checked by the kernel that reads it.
 """
 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -24,6 +24,8 @@ cdef inline void* held(Held* all_held, object array, Py_ssize_t itemsize, Py_ssi
     all_held.count += 1
     if view.itemsize != itemsize or view.len % itemsize or (count >= 0 and view.len // itemsize != count):
         raise ValueError(f"an array of {view.len} bytes in items of {view.itemsize}, not {count} of {itemsize}")
+    if view.len and <size_t>view.buf % itemsize:
+        raise ValueError(f"items of {itemsize} bytes at address {<size_t>view.buf}")
     return view.buf
 
 

@@ -36,7 +36,7 @@ def matrices(draw: st.DrawFn) -> tuple[NDArray[np.float32], NDArray[np.uint8], A
     shape = draw(SHAPES)
     values = draw(hnp.arrays(np.float32, shape, elements=FLOATS))
     bands = draw(hnp.arrays(np.uint8, shape[0], elements=st.integers(0, 15)))
-    inverse: Any = draw(st.sampled_from([1.0, 0.25, 3.7, 1e-30, 1e30]))
+    inverse: Any = draw(st.sampled_from([1.0, 0.25, 3.7, 1e-30, 1e30, 1e39]))
     if draw(st.booleans()):
         inverse = np.random.default_rng(shape[0]).uniform(0.1, 9, (shape[0], 1)) * inverse
     return values, bands, inverse
