@@ -113,7 +113,7 @@ def quantize(
     if kernels.quantizer is not None and thresholds is None and _one_step_a_row(values, inverse_steps):
         return _compiled(values, inverse_steps, rounding, None, None)
     kind = values.dtype.type
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         scaled = values * np.asarray(inverse_steps, values.dtype)
     magnitude: Values = np.abs(scaled)
     small = None if thresholds is None else magnitude < thresholds

@@ -56,7 +56,7 @@ def dependent_quantize(
     for start in range(0, len(values), lot):
         rows = slice(start, start + lot)
         steps = inverse_steps[rows] if isinstance(inverse_steps, np.ndarray) else inverse_steps
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             scaled = (values[rows] * np.asarray(steps, values.dtype)).T
         whole, near = _set_aside(np.abs(scaled))
         chosen = _search(near, None if turned is None else turned[:, :, bands[rows]])

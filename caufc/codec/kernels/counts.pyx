@@ -6,7 +6,8 @@ both looked at before anything is counted, else ValueError.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.string cimport memcpy
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
 
 from .buffers cimport Held, items, length, let_go, space
 from .chunk cimport *
@@ -123,11 +124,11 @@ def sizes(indices, bands, classes, counts, excess, Py_ssize_t rows, Py_ssize_t w
     cdef const int32_t* given
     cdef const uint8_t* of
     cdef const uint8_t* all_classes
-    cdef const uint8_t* here
     cdef int64_t* many
     cdef int64_t* more
-    cdef int32_t size
-    cdef Py_ssize_t row, c
+    cdef int64_t* totals = NULL
+    cdef int64_t[BANDS] tokens
+    cdef Py_ssize_t row, c, place
     all_held.count = 0
     try:
         given = take_indices(&all_held, indices, rows, width)
@@ -135,16 +136,37 @@ def sizes(indices, bands, classes, counts, excess, Py_ssize_t rows, Py_ssize_t w
         all_classes = take_below(&all_held, classes, BANDS * width, CLASSES)
         many = <int64_t*>space(&all_held, counts, 8, 3 * CLASSES)
         more = <int64_t*>space(&all_held, excess, 8, CLASSES)
+        totals = <int64_t*>calloc(3 * BANDS * <size_t>width + 1, sizeof(int64_t))
+        if not totals:
+            raise MemoryError
         with nogil:
+            memset(tokens, 0, sizeof(tokens))
             for row in range(rows):
-                here = all_classes + of[row] * width
-                for c in range(width):
-                    size = (given[c] ^ given[c] >> 31) - (given[c] >> 31)
-                    many[3 * here[c] + min(size, 2)] += 1
-                    more[here[c]] += size if size > 1 else 0
-                given += width
+                tokens[of[row]] += 1
+                add_sizes(given + row * width, totals + 3 * of[row] * width, width)
+            for place in range(BANDS * width):
+                c = 3 * (place // width) * width + place % width
+                many[3 * all_classes[place]] += tokens[place // width] - totals[c]
+                many[3 * all_classes[place] + 1] += totals[c] - totals[c + width]
+                many[3 * all_classes[place] + 2] += totals[c + width]
+                more[all_classes[place]] += totals[c + 2 * width] - (totals[c] - totals[c + width])
     finally:
+        free(totals)
         let_go(&all_held)
+
+
+cdef void add_sizes(const int32_t* indices, int64_t* totals, Py_ssize_t width) noexcept nogil:
+    """Per channel, how many magnitudes are over 0 and over 1, and their sum ``[3, C]``: channels side by side."""
+    cdef int64_t* over_none = totals
+    cdef int64_t* over_one = totals + width
+    cdef int64_t* sums = totals + 2 * width
+    cdef int32_t size
+    cdef Py_ssize_t c
+    for c in range(width):
+        size = (indices[c] ^ indices[c] >> 31) - (indices[c] >> 31)
+        over_none[c] += size > 0
+        over_one[c] += size > 1
+        sums[c] += size
 
 
 def by_class(buckets, bands, classes, counts, Py_ssize_t rows, Py_ssize_t width):
