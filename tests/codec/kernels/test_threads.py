@@ -47,14 +47,20 @@ def test_threads_code_planes() -> None:
 @pytest.mark.skipif(kernels.quantizer is None, reason="the kernel is not built")
 def test_loops_let_go_of_the_interpreter() -> None:
     """While a kernel works, another thread counts on."""
-    values, one = np.full((4000, 600), 0.7, np.float32), np.ones(1, np.float32)
-    bands, out = np.zeros(4000, np.uint8), np.empty((4000, 600), np.int32)
+    rows = 8000
+    values, one = np.full((rows, 600), 0.7, np.float32), np.ones(1, np.float32)
+    bands, out = np.zeros(rows, np.uint8), np.empty((rows, 600), np.int32)
+
+    def search() -> tuple[float, float]:
+        started = time.perf_counter()
+        kernels.quantizer.trellis(values, one, bands, None, out, rows, 600)
+        return started, time.perf_counter()
+
     ticks: list[float] = []
     with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(kernels.quantizer.trellis, values, one, bands, None, out, 4000, 600)
+        done = pool.submit(search)
         while not done.done():
             ticks.append(time.perf_counter())
             time.sleep(0)
-    gaps = np.diff(ticks)
-    assert len(ticks) > 10
-    assert gaps.max() < 0.5 * (ticks[-1] - ticks[0])
+    started, ended = done.result()
+    assert sum(started < tick < ended for tick in ticks) > 20
