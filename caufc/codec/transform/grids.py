@@ -85,14 +85,23 @@ class Geometry:
     spectral: bool = False
 
     @functools.cached_property
+    def alike(self) -> bool:
+        """Whether there are samples and all have one grid: what follows is then a few array operations."""
+        return len(self.grids) > 0 and self.grids.count(self.grids[0]) == len(self.grids)
+
+    @functools.cached_property
     def orders(self) -> tuple[TokenOrder, ...]:
         """Order of every sample's tokens."""
+        if self.alike:
+            return (order_of(self.grids[0], self.special, self.spectral),) * len(self.grids)
         found = {grid: order_of(grid, self.special, self.spectral) for grid in dict.fromkeys(self.grids)}
         return tuple(found[grid] for grid in self.grids)
 
     @functools.cached_property
     def sizes(self) -> list[int]:
         """Tokens of every sample."""
+        if self.alike:
+            return [self.special + math.prod(self.grids[0])] * len(self.grids)
         return [self.special + math.prod(grid) for grid in self.grids]
 
     @functools.cached_property
@@ -103,21 +112,37 @@ class Geometry:
     @functools.cached_property
     def bands(self) -> Bytes:
         """Band of every token ``[N]``."""
+        if self.alike:
+            return np.tile(self.orders[0].bands, len(self.grids))
         return np.concatenate([np.empty(0, np.uint8), *(order.bands for order in self.orders)])
 
     @functools.cached_property
     def heads(self) -> Indices:
         """Head token of every block, in order."""
-        return self._joined([order.heads for order in self.orders])
+        if self.alike:
+            return (self._starts[:-1, None] + self.orders[0].heads).ravel()
+        moved = [order.heads + start for order, start in zip(self.orders, self._starts[:-1], strict=True)]
+        return np.concatenate([np.empty(0, np.intp), *moved])
 
     @functools.cached_property
     def by_grid(self) -> list[tuple[tuple[int, ...], Indices]]:
         """Every grid that occurs, and the first token of each sample that has it."""
-        starts = np.cumsum([0, *self.sizes])
+        return [(grid, self._starts[samples]) for grid, samples in self._numbers]
+
+    @functools.cached_property
+    def _numbers(self) -> list[tuple[tuple[int, ...], Indices]]:
+        """Every grid that occurs, and the numbers of the samples that have it."""
+        if self.alike:
+            return [(self.grids[0], np.arange(len(self.grids)))]
         found: dict[tuple[int, ...], list[int]] = {}
         for number, grid in enumerate(self.grids):
             found.setdefault(grid, []).append(number)
-        return [(grid, starts[samples]) for grid, samples in found.items()]
+        return [(grid, np.array(samples)) for grid, samples in found.items()]
+
+    @functools.cached_property
+    def _starts(self) -> Indices:
+        """First token of every sample, and the number of tokens."""
+        return np.cumsum([0, *self.sizes])
 
     @functools.cached_property
     def passes(self) -> tuple[ChunkPass, ...]:
@@ -145,14 +170,10 @@ class Geometry:
     @functools.cached_property
     def _whole(self) -> _Placed:
         """Tokens of all passes."""
-        blocks = np.cumsum([0, *(len(order.heads) for order in self.orders)])
-        numbers: dict[tuple[int, ...], list[int]] = {}
-        for number, grid in enumerate(self.grids):
-            numbers.setdefault(grid, []).append(number)
-        starts = np.cumsum([0, *self.sizes])
+        starts, blocks = self._starts, np.cumsum([0, *(len(order.heads) for order in self.orders)])
         placed = [
             self._placed(self.orders[samples[0]], starts[samples], blocks[samples], int(blocks[-1]))
-            for samples in numbers.values()
+            for _, samples in self._numbers
         ]
         return placed[0] if len(placed) == 1 else _Placed.joined(placed)
 
@@ -161,7 +182,7 @@ class Geometry:
         """Where each pass that has tokens stands among all, and whether its neighbours are near."""
         whole = self._whole
         edges = np.searchsorted(whole.passes, np.arange(int(whole.passes.max(initial=0)) + 2))
-        near = max((order.near for order in self.orders), key=len, default=[False])
+        near = max((self.orders[samples[0]].near for _, samples in self._numbers), key=len, default=[False])
         return [
             (slice(int(start), int(stop)), near[number])
             for number, (start, stop) in enumerate(itertools.pairwise(edges))
@@ -185,11 +206,6 @@ class Geometry:
             np.tile(order.ranks[members], repeat)[by_pass],
             numbers.ravel()[by_pass],
         )
-
-    def _joined(self, parts: list[Indices]) -> Indices:
-        starts = np.cumsum([0, *self.sizes])
-        moved = [part + start for part, start in zip(parts, starts[:-1], strict=True)]
-        return np.concatenate([np.empty(0, np.intp), *moved])
 
 
 @dataclass(frozen=True)
