@@ -110,9 +110,10 @@ def test_files_without_constriction() -> None:
     """Encoding gives the same bytes, and every file the same symbols."""
     environment = {**os.environ, "PYTHONPATH": str(Path(caufc.__file__).parents[1])}
     found = []
-    for start in ("", WITHOUT):
+    for start, kernels_on in (("", "1"), (WITHOUT, "0")):
         command = [sys.executable, "-c", start + WRITE_AND_READ, str(VECTORS)]
-        found.append(subprocess.run(command, capture_output=True, text=True, check=True, env=environment))
+        variables = {**environment, kernels.VARIABLE: kernels_on}
+        found.append(subprocess.run(command, capture_output=True, text=True, check=True, env=variables))
     assert [done.stderr for done in found] == ["False\n", "True\n"]
     assert found[0].stdout == found[1].stdout
     assert len(found[0].stdout.splitlines()) == 4
