@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import caufc
+from caufc.codec import kernels
 
 ROOT = Path(caufc.__file__).parent
 
@@ -89,7 +90,8 @@ DECODER_LOADS = (
     *("bitstream", "bitstream.block", "bitstream.chunk", "bitstream.header", "bitstream.index"),
     *("bitstream.keys", "bitstream.metadata", "bitstream.msgpack_array", "bitstream.note", "bitstream.record"),
     *("bitstream.section", "bitstream.varint"),
-    *("codec", "codec.buckets", "codec.entropy", "codec.rans", "codec.tables"),
+    *("codec", "codec.buckets", "codec.entropy", "codec.kernels", "codec.rans", "codec.tables"),
+    *(f"codec.kernels.{name}" for name in kernels.built()),
     *("codec.hyperprior", "codec.hyperprior.constants", "codec.hyperprior.float_network"),
     *("codec.hyperprior.integer_network", "codec.hyperprior.layers", "codec.hyperprior.tiles"),
     *("codec.hyperprior.weights", "codec.lossless", "codec.lossless.codec", "codec.lossless.grid"),

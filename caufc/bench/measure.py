@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from ..codec.kernels import built
 from ..encoder.report import Report
 from ..errors import OptionError
 from ..evaluate.rivals.base import ZSTD_LEVEL, Rival, TensorSpec
@@ -134,6 +135,7 @@ def measure_methods(
         rows=tuple(rows),
         notes=(*notes, *(_kept(facts, specs) if rivals else ())),
         warnings=tuple(dict.fromkeys(warning for report in reports for warning in report.warnings)),
+        kernels=built(),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..codec.kernels import described
 from ..text import FAST, SHOWN_TENSORS, count, layout_text, shape_text, short_size, shown, table
 from .row import BenchRow
 from .tensor_facts import TensorFacts
@@ -29,6 +30,7 @@ class BenchReport:
         rows: one per method.
         notes: what was left out, and how rivals treat what they cannot code.
         warnings: what the user should know, a sentence each.
+        kernels: caufc's compiled kernels in use, by name; none where numpy does all.
     """
 
     file: str
@@ -42,6 +44,7 @@ class BenchReport:
     rows: tuple[BenchRow, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    kernels: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data, numbers unrounded; infinite numbers are null."""
@@ -56,6 +59,7 @@ class BenchReport:
             rows_table(self.rows, largest=True),
             "BPFP: bits per value, all bytes counted. SNR and largest error: over all floats, as decoded.",
             _speeds(self),
+            f"caufc's compiled kernels: {described()}.",
             *self.notes,
         ]
         return "\n".join(lines)

@@ -133,17 +133,24 @@ def _drop_stdout() -> None:
 def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:  # noqa: ARG001
     if not wanted or ctx.resilient_parsing:
         return
+    from ..codec import kernels
+
     try:
         version = metadata.version("caufc")
     except metadata.PackageNotFoundError:
         version = "(not installed)"
-    click.echo(f"caufc {version}")
+    click.echo(f"caufc {version}\nkernels: {kernels.described()}")
     ctx.exit()
 
 
 @click.group(cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and the kernels.",
 )
 def caufc() -> None:
     """A codec for the features of neural networks.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import kernels
 from .entropy import RansDecoder, RansEncoder, uniform_model
 
 __all__ = [
@@ -20,8 +21,10 @@ __all__ = [
     "LIMIT",
     "add_extra_bits",
     "bucket_of",
+    "buckets_of",
     "extra_bits",
     "push_extra_bits",
+    "push_rests",
     "unzigzag",
     "zigzag",
 ]
@@ -65,6 +68,15 @@ def bucket_of(symbols: NDArray[np.int32]) -> NDArray[np.uint8]:
     return buckets.reshape(symbols.shape)
 
 
+def buckets_of(indices: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """The bucket of every index's symbol ``[N, K]``, same shape."""
+    if kernels.counts is None:
+        return bucket_of(np.ascontiguousarray(zigzag(indices)))
+    buckets = np.empty(indices.shape, np.uint8)
+    kernels.counts.buckets(np.ascontiguousarray(indices), buckets, *indices.shape)
+    return buckets
+
+
 def extra_bits(bucket: int) -> tuple[int, int]:
     """First symbol of a bucket, and its number of extra bits."""
     if bucket < DIRECT:
@@ -93,9 +105,21 @@ def push_extra_bits(encoder: RansEncoder, symbols: NDArray[np.int32], buckets: N
     """Append the extra bits of flat symbols, bucket by bucket."""
     for bucket, where in _large_groups(buckets):
         first, bits = extra_bits(bucket)
-        rest = symbols[where] - first
-        for shift, piece in _pieces(bits):
-            encoder.push(rest >> shift & ((1 << piece) - 1), uniform_model(piece))
+        _push_bits(encoder, symbols[where] - first, bits)
+
+
+def push_rests(encoder: RansEncoder, rests: NDArray[np.int32], counts: NDArray[np.int64]) -> None:
+    """The same for what symbols lie behind their buckets' first, where ``counts`` ``[64]`` of them have each bucket."""
+    start = 0
+    for bucket in np.flatnonzero(counts).tolist():
+        stop = start + int(counts[bucket])
+        _push_bits(encoder, rests[start:stop], extra_bits(bucket)[1])
+        start = stop
+
+
+def _push_bits(encoder: RansEncoder, rest: NDArray[np.int32], bits: int) -> None:
+    for shift, piece in _pieces(bits):
+        encoder.push(rest >> shift & ((1 << piece) - 1), uniform_model(piece))
 
 
 def add_extra_bits(decoder: RansDecoder, buckets: NDArray[np.uint8]) -> NDArray[np.int32]:

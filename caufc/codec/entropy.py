@@ -1,8 +1,8 @@
 """rANS with exact integer frequencies; the only module that imports constriction (spec, section 9.3).
 
-Where constriction is not installed, :mod:`caufc.codec.rans` does the same slowly. Coding is last in, first out:
-:class:`RansEncoder` gathers runs of symbols in decoding order and codes them backwards. Prior art: asymmetric numeral
-systems (Duda 2013).
+Encoding calls constriction; where it is not installed, :mod:`caufc.codec.rans` does the same slowly. Decoding calls the
+compiled kernel where there is one, which reads the same words. Coding is last in, first out: :class:`RansEncoder`
+gathers runs of symbols in decoding order and codes them backwards. Prior art: asymmetric numeral systems (Duda 2013).
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MalformedError
-from . import rans
+from . import kernels, rans
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["PRECISION", "RansDecoder", "RansEncoder", "table_model", "uniform_model"]
+__all__ = ["PRECISION", "RansDecoder", "RansEncoder", "TableModel", "UniformModel", "table_model", "uniform_model"]
 
 PRECISION = 24
 BLOCK = 1 << 20
+WIDENED = 1 << 16
+"""Symbols that are widened at a time, so that they stay in the processor's caches."""
+
 WORD = np.dtype("<u4")
 
 
@@ -37,18 +40,54 @@ def _stream() -> ModuleType | None:
     return cast("ModuleType", constriction.stream)
 
 
-def table_model(frequencies: NDArray[np.int64]) -> Any:
+class TableModel:
+    """A table's model, for constriction and for the kernel, each made when it is first used.
+
+    Args:
+        frequencies: all at least 1, their sum 2^24, at least 2 of them.
+    """
+
+    def __init__(self, frequencies: NDArray[np.int64]) -> None:
+        self.frequencies = frequencies
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """What the entropy coder takes."""
+        stream = _stream()
+        if stream is None:
+            return rans.Categorical(self.frequencies)
+        return stream.model.Categorical((self.frequencies - 1).astype(np.float64), perfect=False)
+
+    @functools.cached_property
+    def tables(self) -> Any:
+        """What the kernel takes."""
+        return kernels.rans.tables_of(np.ascontiguousarray(self.frequencies, np.int64), 1, len(self.frequencies))
+
+
+class UniformModel:
+    """The model of ``2^bits`` equally likely symbols, 1 to 16 bits."""
+
+    def __init__(self, bits: int) -> None:
+        self.bits = bits
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """What the entropy coder takes."""
+        stream = _stream()
+        return rans.Uniform(1 << self.bits) if stream is None else stream.model.Uniform(1 << self.bits)
+
+
+Model = TableModel | UniformModel
+
+
+def table_model(frequencies: NDArray[np.int64]) -> TableModel:
     """A model with exactly these frequencies, all at least 1, their sum 2^24, at least 2 of them."""
-    stream = _stream()
-    if stream is None:
-        return rans.Categorical(frequencies)
-    return stream.model.Categorical((frequencies - 1).astype(np.float64), perfect=False)
+    return TableModel(frequencies)
 
 
-def uniform_model(bits: int) -> Any:
+def uniform_model(bits: int) -> UniformModel:
     """A model of ``2^bits`` equally likely symbols, 1 to 16 bits."""
-    stream = _stream()
-    return rans.Uniform(1 << bits) if stream is None else stream.model.Uniform(1 << bits)
+    return UniformModel(bits)
 
 
 def _coder(words: NDArray[np.uint32] | None = None) -> Any:
@@ -63,9 +102,9 @@ class RansEncoder:
     """Gathers runs of symbols, each with its model, in decoding order."""
 
     def __init__(self) -> None:
-        self.runs: list[tuple[NDArray[np.int32], Any]] = []
+        self.runs: list[tuple[NDArray[np.integer[Any]], Model]] = []
 
-    def push(self, symbols: NDArray[Any], model: Any) -> None:
+    def push(self, symbols: NDArray[np.integer[Any]], model: Model) -> None:
         """Append a run."""
         if symbols.size:
             self.runs.append((symbols, model))
@@ -74,9 +113,23 @@ class RansEncoder:
         """The words of all runs, as bytes."""
         coder = _coder()
         for symbols, model in reversed(self.runs):
-            for start in reversed(range(0, len(symbols), BLOCK)):
-                coder.encode_reverse(symbols[start : start + BLOCK].astype(np.int32), model)
+            for start in reversed(range(0, len(symbols), WIDENED)):
+                coder.encode_reverse(symbols[start : start + WIDENED].astype(np.int32, copy=False), model.model)
         return cast(bytes, coder.get_compressed().astype(WORD).tobytes())
+
+
+def words_of(data: bytes | memoryview) -> NDArray[np.uint32]:
+    """Bytes as words ``[W]``, aligned and in the machine's order.
+
+    Raises:
+        MalformedError: if the bytes are no words, or end in a zero word.
+    """
+    if len(data) % WORD.itemsize:
+        raise MalformedError(f"{len(data)} bytes are no whole words", requirement=250)
+    words = np.frombuffer(data, WORD).astype(np.uint32)
+    if len(words) and words[-1] == 0:
+        raise MalformedError("the last word is zero", requirement=250)
+    return words
 
 
 class RansDecoder:
@@ -87,24 +140,24 @@ class RansDecoder:
     """
 
     def __init__(self, data: bytes | memoryview) -> None:
-        if len(data) % WORD.itemsize:
-            raise MalformedError(f"{len(data)} bytes are no whole words", requirement=250)
-        words = np.frombuffer(data, WORD).astype(np.uint32)
-        if len(words) and words[-1] == 0:
-            raise MalformedError("the last word is zero", requirement=250)
-        self.coder = _coder(words)
+        words = words_of(data)
+        self.coder = _coder(words) if kernels.rans is None else CompiledCoder(words)
 
-    def pull(self, count: int, model: Any) -> Iterator[NDArray[np.int32]]:
+    def pull(self, count: int, model: Model) -> Iterator[NDArray[np.int32]]:
         """The next ``count`` symbols, in parts."""
         for start in range(0, count, BLOCK):
-            yield self.coder.decode(model, min(BLOCK, count - start))
+            part = np.empty(min(BLOCK, count - start), np.int32)
+            self.pull_into(part, model)
+            yield part
 
-    def pull_into(self, out: NDArray[Any], model: Any) -> None:
-        """Fill ``out`` with the next symbols."""
-        start = 0
-        for part in self.pull(len(out), model):
-            out[start : start + len(part)] = part
-            start += len(part)
+    def pull_into(self, out: NDArray[np.integer[Any]], model: Model) -> None:
+        """Fill ``out`` ``[n]`` with the next symbols."""
+        if isinstance(self.coder, CompiledCoder):
+            self.coder.decode_into(out, model)
+            return
+        for start in range(0, len(out), BLOCK):
+            part = out[start : start + BLOCK]
+            part[:] = self.coder.decode(model.model, len(part))
 
     def end(self) -> None:
         """Check that all words are used up.
@@ -114,3 +167,26 @@ class RansDecoder:
         """
         if not self.coder.is_empty():
             raise MalformedError("words are left behind the last symbol", requirement=251)
+
+
+class CompiledCoder:
+    """The kernel's decoder of words ``[W]``: how many are left, and the state."""
+
+    def __init__(self, words: NDArray[np.uint32]) -> None:
+        self.words = words
+        self.left, self.state = kernels.rans.start(words)
+
+    def decode_into(self, out: NDArray[np.integer[Any]], model: Model) -> None:
+        """Fill ``out`` with the next symbols."""
+        if isinstance(model, UniformModel):
+            part = out if out.itemsize == 4 else np.empty(len(out), np.int32)
+            self.left, self.state = kernels.rans.decode_bits(self.words, self.left, self.state, model.bits, part)
+            out[:] = part
+            return
+        self.left, self.state = kernels.rans.decode(
+            self.words, self.left, self.state, model.tables, 0, out, out.itemsize
+        )
+
+    def is_empty(self) -> bool:
+        """Whether all words are used up."""
+        return self.left == 0 and self.state == 0

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..align import LayoutAligner
-from ..codec.buckets import BUCKETS, bucket_of, zigzag
+from ..codec.buckets import BUCKETS, buckets_of
 from ..codec.tables import code_lengths, frequencies_of
 from ..codec.transform.basis import principal_basis
 from ..codec.transform.contexts import (
@@ -188,7 +188,7 @@ def _coded(values: Values, geometry: Geometry, step: float) -> float:
     scaled = np.ascontiguousarray(values) * np.float32(1 / step)
     indices = quantize(scaled, 1.0, DEAD_ZONE_ROUNDING)
     error = float(np.mean(np.square(scaled - indices)))
-    buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
+    buckets = buckets_of(indices)
     order = geometry.orders[0]
     levels = levels_for(indices, geometry.bands)
     contexts = _contexts(order, magnitude_of(buckets))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codec import kernels
 from ..codec.transform.contexts import CLASSES, classes_of
 from ..codec.transform.parameters import BAND_LEVELS, CHANNEL_LEVELS
 from ..codec.transform.token_order import BANDS
@@ -52,10 +53,8 @@ class ClassLevels:
 
 def levels_for(indices: NDArray[np.int32], bands: Bytes) -> ClassLevels:
     """ClassLevels from quantised coefficients ``[N, K]``: half-octaves of mean magnitudes, by band times by channel."""
-    magnitudes = np.abs(indices)
-    by_band, counts = np.zeros(BANDS), np.bincount(bands, minlength=BANDS) * max(1, indices.shape[1])
-    np.add.at(by_band, bands, magnitudes.sum(axis=1, dtype=np.float64))
-    by_channel = magnitudes.sum(axis=0, dtype=np.float64)
+    counts = np.bincount(bands, minlength=BANDS) * max(1, indices.shape[1])
+    by_band, by_channel = _sums(indices, bands)
     mean = max(float(by_channel.sum()), 0.5) / max(1, indices.size)
     channel = (by_channel + PRIOR_EVENTS) / (len(indices) * mean + PRIOR_EVENTS)
     band = (by_band + PRIOR_EVENTS) / (counts * mean + PRIOR_EVENTS)
@@ -64,6 +63,17 @@ def levels_for(indices: NDArray[np.int32], bands: Bytes) -> ClassLevels:
         _half_octaves(channel),
         _half_octaves(band),
     )
+
+
+def _sums(indices: NDArray[np.int32], bands: Bytes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of magnitudes, by band ``[16]`` and by channel ``[K]``."""
+    if kernels.counts is not None:
+        sums = np.zeros(BANDS, np.int64), np.zeros(indices.shape[1], np.int64)
+        kernels.counts.sums(np.ascontiguousarray(indices), np.ascontiguousarray(bands), *sums, *indices.shape)
+        return sums[0].astype(np.float64), sums[1].astype(np.float64)
+    magnitudes, by_band = np.abs(indices), np.zeros(BANDS)
+    np.add.at(by_band, bands, magnitudes.sum(axis=1, dtype=np.float64))
+    return by_band, magnitudes.sum(axis=0, dtype=np.float64)
 
 
 def _half_octaves(ratios: NDArray[np.float64]) -> Any:
@@ -75,8 +85,24 @@ def index_costs(indices: NDArray[np.int32], classes: Bytes, bands: Bytes) -> Val
 
     Bits by class, of a magnitude of 1 beyond those of 0 and of every further one, times what a bit is worth.
     """
-    counts, sums = np.zeros((CLASSES, 3), np.int64), np.zeros(CLASSES)
-    magnitudes = np.abs(indices)
+    counts, sums = _sizes(indices, classes, bands)
+    zero, one, coded = counts[:, 0] + 0.5, (counts[:, 1] + 0.25) / 2, counts[:, 1] + counts[:, 2]
+    first = np.clip(np.log2(zero / one), 0, 24)
+    excess = (sums - counts[:, 2] + 0.25) / (coded + 1)
+    costs: Values = RATE_WEIGHT * np.stack([first, np.log2(1 + 1 / excess)])
+    return costs[:, classes]
+
+
+def _sizes(indices: NDArray[np.int32], classes: Bytes, bands: Bytes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """By class, how many indices are 0, of magnitude 1, and more ``[48, 3]``, and the sum of those ``[48]``."""
+    counts = np.zeros((CLASSES, 3), np.int64)
+    if kernels.counts is not None:
+        found = np.zeros(CLASSES, np.int64)
+        kernels.counts.sizes(
+            np.ascontiguousarray(indices), np.ascontiguousarray(bands), classes, counts, found, *indices.shape
+        )
+        return counts, found.astype(np.float64)
+    sums, magnitudes = np.zeros(CLASSES), np.abs(indices)
     for band in np.unique(bands):
         there = magnitudes[bands == band]
         keys = np.minimum(there, 2).astype(np.uint8)
@@ -84,8 +110,4 @@ def index_costs(indices: NDArray[np.int32], classes: Bytes, bands: Bytes) -> Val
         counts += np.bincount(keys.ravel(), minlength=3 * CLASSES).reshape(CLASSES, 3)
         large = there > 1
         sums += np.bincount(keys[large] // 3, there[large], minlength=CLASSES)
-    zero, one, coded = counts[:, 0] + 0.5, (counts[:, 1] + 0.25) / 2, counts[:, 1] + counts[:, 2]
-    first = np.clip(np.log2(zero / one), 0, 24)
-    excess = (sums - counts[:, 2] + 0.25) / (coded + 1)
-    costs: Values = RATE_WEIGHT * np.stack([first, np.log2(1 + 1 / excess)])
-    return costs[:, classes]
+    return counts, sums

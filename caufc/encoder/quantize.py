@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codec import kernels
 from ..codec.transform.codec import alike
 from ..codec.transform.quantize import MAX_INDEX, SHIFT_PARTS
 from .trellis_search import dependent_quantize
@@ -22,6 +23,7 @@ __all__ = [
     "best_shift",
     "dead_zones",
     "quantize",
+    "quantize_tokens",
 ]
 
 DEAD_ZONE_ROUNDING = 0.45
@@ -48,12 +50,51 @@ class IndexQuantizer:
     costs: Values | None = None
 
     def __call__(self, coefficients: Values, steps: NDArray[np.float64], bands: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """Coefficients ``[N, K]`` of tokens in these bands ``[N]`` to indices, same shape and memory order."""
+        """Coefficients ``[N, K]`` of tokens in these bands ``[N]`` to indices, same shape."""
         inverse: Values | float = 1 / steps[0] if alike(steps, bands) else (1 / steps)[bands][:, None]
         if self.dependent:
             return dependent_quantize(coefficients, inverse, bands, self.costs)
-        thresholds = None if self.costs is None else dead_zones(self.costs)[bands]
-        return quantize(coefficients, inverse, NEAREST_ROUNDING if self.bounded else DEAD_ZONE_ROUNDING, thresholds)
+        zones = None if self.costs is None else dead_zones(self.costs)
+        rounding = NEAREST_ROUNDING if self.bounded else DEAD_ZONE_ROUNDING
+        return quantize_tokens(coefficients, inverse, rounding, bands, zones)
+
+
+def quantize_tokens(
+    values: Values, inverse_steps: Values | float, rounding: float, bands: NDArray[np.uint8], zones: Values | None
+) -> NDArray[np.int32]:
+    """:func:`quantize` of tokens ``[N, K]`` in these bands ``[N]``, with thresholds of every band ``[16, K]``."""
+    if kernels.quantizer is not None and values.dtype == np.float32:
+        return _compiled(np.require(values, requirements=("C", "A")), inverse_steps, rounding, bands, zones)
+    return quantize(values, inverse_steps, rounding, None if zones is None else zones[bands])
+
+
+def _compiled(
+    values: Values,
+    inverse_steps: Values | float,
+    rounding: float,
+    bands: NDArray[np.uint8] | None,
+    zones: Values | None,
+) -> NDArray[np.int32]:
+    """The same by the kernel, of a C-contiguous, aligned matrix."""
+    indices = np.empty(values.shape, np.int32)
+    with np.errstate(over="ignore"):
+        inverse = np.ascontiguousarray(inverse_steps, np.float32).ravel()
+    kernels.quantizer.quantize(
+        values,
+        inverse,
+        None if bands is None else np.ascontiguousarray(bands),
+        None if zones is None else np.ascontiguousarray(zones),
+        rounding,
+        indices,
+        *values.shape,
+    )
+    return indices
+
+
+def _one_step_a_row(values: Values, inverse_steps: Values | float) -> bool:
+    """Whether the kernel takes them without thresholds: a matrix, with one step for all or one per row."""
+    matrix = values.ndim == 2 and values.dtype == np.float32 and values.flags.carray
+    return matrix and (np.ndim(inverse_steps) == 0 or np.shape(inverse_steps) == (len(values), 1))
 
 
 def quantize(
@@ -69,8 +110,10 @@ def quantize(
 
     Indices are clipped to 27 bits; what that changes, exact storage must mend.
     """
+    if kernels.quantizer is not None and thresholds is None and _one_step_a_row(values, inverse_steps):
+        return _compiled(values, inverse_steps, rounding, None, None)
     kind = values.dtype.type
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         scaled = values * np.asarray(inverse_steps, values.dtype)
     magnitude: Values = np.abs(scaled)
     small = None if thresholds is None else magnitude < thresholds

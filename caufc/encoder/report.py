@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..codec.kernels import built
 from ..coders.registry import codec_of_all
 from ..types import DTYPES, NOTE, Structure
 from .file_writer import FilePass
@@ -91,6 +92,7 @@ class Report:
         tensors: one entry per tensor.
         content: what samples are: ``batch``, ``list``, ``tuple``, ``single`` or ``keyed``.
         warnings: what the user should know, a sentence each.
+        kernels: the compiled kernels in use, by name; none where numpy does all.
     """
 
     bytes_in: int
@@ -110,6 +112,7 @@ class Report:
     tensors: tuple[TensorReport, ...] = ()
     content: str = "batch"
     warnings: tuple[str, ...] = field(default=())
+    kernels: tuple[str, ...] = ()
 
     @property
     def bpfp(self) -> float:
@@ -162,6 +165,7 @@ def report_of(source: Source, arch: str | None, done: FilePass, control: RateCon
             *control.warnings,
             *quality_warnings(tensors, control.options),
         ),
+        kernels=built(),
     )
 
 

@@ -9,17 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bitstream import section_bytes
-from ..codec.buckets import BUCKETS, bucket_of, zigzag
+from ..codec import kernels
+from ..codec.buckets import BUCKETS, buckets_of, zigzag
 from ..codec.transform.codec import TransformCodec
 from ..codec.transform.contexts import CLASSES, extents_of, magnitude_of
 from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
 from ..codec.transform.quantize import dequantize
+from ..codec.transform.token_order import BANDS
 from ..codec.transform.trellis import STEP_RATIO, halves_of
 from ..coders.sections import section_of
 from ..types import Arrays
 from .levels import ClassLevels, index_costs, levels_for
-from .quantize import DEAD_ZONE_ROUNDING, NEAREST_ROUNDING, IndexQuantizer, best_shift, dead_zones, quantize
+from .quantize import (
+    DEAD_ZONE_ROUNDING,
+    NEAREST_ROUNDING,
+    IndexQuantizer,
+    best_shift,
+    dead_zones,
+    quantize,
+    quantize_tokens,
+)
 from .tables import choose_tables, context_counts, counts_by_context, file_tables, table_bits
 from .trellis_search import dependent_quantize
 
@@ -184,7 +194,7 @@ def quantize_sample(
     rough = quantize(coefficients, alike, DEAD_ZONE_ROUNDING)
     costs = index_costs(rough, levels_for(rough, bands).classes(), bands)
     if kind == "plain":
-        indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, dead_zones(costs)[bands])
+        indices = quantize_tokens(coefficients, inverse, DEAD_ZONE_ROUNDING, bands, dead_zones(costs))
         points: Values = indices
     else:
         costs = costs / STEP_RATIO**2
@@ -199,10 +209,9 @@ def _modelled(
 ) -> SamplePlan:
     """Classes, extents, contexts and tables for indices ``[N, K]``."""
     levels = levels_for(indices, geometry.bands)
-    buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
+    buckets = buckets_of(indices)
     magnitudes = magnitude_of(buckets)
-    reach = extents_of(magnitudes, geometry) if len(geometry.heads) else None
-    extents = reach is not None and _extents_pay(reach, geometry)
+    reach, extents = _reach(buckets, magnitudes, geometry) if len(geometry.heads) else (None, False)
     counts = counts_by_context(buckets, magnitudes, reach if extents else None, levels.classes(), geometry)
     sections, level, bits = file_tables(counts, levels, scale)
     chosen = replace(parameters, extents=extents, level=level, dependent=quantizer.dependent)
@@ -214,11 +223,21 @@ def dependent_points(indices: NDArray[np.int32]) -> Values:
     return dequantize(indices, 1.0, 0, np.dtype(np.float32), halves_of(zigzag(indices)))
 
 
-def _extents_pay(reach: Bytes, geometry: Geometry) -> bool:
-    live = total = 0
-    for part in geometry.passes[1:]:
-        live += int(np.count_nonzero(reach[part.blocks] >= part.rank))
-        total += len(part.tokens) * reach.shape[1]
+def _reach(buckets: Bytes, magnitudes: Bytes, geometry: Geometry) -> tuple[Bytes, bool]:
+    """Extents ``[blocks, K]``, and whether they pay."""
+    passes, channels = geometry.placement.passes, buckets.shape[1]
+    total = channels * int((passes[1:, 1] - passes[1:, 0]).sum())
+    if kernels.counts is None:
+        reach = extents_of(magnitudes, geometry)
+        live = sum(int(np.count_nonzero(reach[part.blocks] >= part.rank)) for part in geometry.passes[1:])
+    else:
+        reach = np.empty((len(geometry.heads), channels), np.uint8)
+        any_class = np.zeros((BANDS, channels), np.uint8)
+        live = kernels.counts.extents(buckets, geometry.placement, any_class, reach, channels)
+    return reach, _extents_pay(live, total)
+
+
+def _extents_pay(live: int, total: int) -> bool:
     return live < EXTENT_SHARE * total
 
 
@@ -227,13 +246,21 @@ def estimate(coefficients: Values, bands: Bytes, steps: Values, scale: float) ->
     inverse = (1 / steps)[bands][:, None]
     indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING)
     classes = levels_for(indices, bands).classes()
-    buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
+    counts = _by_class(buckets_of(indices), bands, classes)
+    table_of, tables = choose_tables(counts, scale)
+    return table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), tables) * scale
+
+
+def _by_class(buckets: Bytes, bands: Bytes, classes: Bytes) -> Counts:
+    """Counts of buckets by class ``[48, 1, 64]``."""
     counts = np.zeros((CLASSES, 1, BUCKETS), np.int64)
+    if kernels.counts is not None:
+        kernels.counts.by_class(buckets, np.ascontiguousarray(bands), classes, counts, *buckets.shape)
+        return counts
     for band in np.unique(bands):
         keys = classes[band].astype(np.int64) * BUCKETS + buckets[bands == band]
         counts += np.bincount(keys.ravel(), minlength=counts.size).reshape(counts.shape)
-    table_of, tables = choose_tables(counts, scale)
-    return table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), tables) * scale
+    return counts
 
 
 def quantization_error(coefficients: Values, bands: Bytes, steps: Values) -> Values:
@@ -256,7 +283,7 @@ def sample_bits(
 ) -> float:
     """Bits that a sample ``[N, K]`` takes with a codec's tables."""
     indices = quantizer(coefficients, codec.steps(gain).astype(np.float64), geometry.bands)
-    buckets = bucket_of(np.ascontiguousarray(zigzag(indices)))
+    buckets = buckets_of(indices)
     coder = codec.coder
     counts = context_counts(buckets, coder.classes, geometry, coder.extents).reshape(-1, BUCKETS)
     return table_bits(counts[: len(coder.table_of)], coder.table_of, coder.levels)

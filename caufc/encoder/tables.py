@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codec import kernels
 from ..codec.buckets import BUCKETS, extra_bits
 from ..codec.tables import TableLevels, code_lengths, frequencies_of, levels_of
+from ..codec.transform.compiled import CONTEXT_OF_SUM
 from ..codec.transform.contexts import (
     CLASSES,
     CONTEXT_OF,
     CONTEXTS,
     EXTENT,
+    EXTENT_CONTEXT,
     EXTRA_BITS,
     ContextKeys,
     extents_of,
@@ -148,6 +151,19 @@ def counts_by_context(
     buckets: Bytes, magnitudes: Bytes, reach: Bytes | None, classes: Bytes, geometry: Geometry
 ) -> Counts:
     """The same, where magnitudes ``[N, K]`` and the extents of blocks, None for none, are known."""
+    if kernels.counts is not None:
+        counts = np.zeros((CLASSES, CONTEXTS, BUCKETS), np.int64)
+        kernels.counts.by_context(
+            buckets,
+            geometry.placement,
+            classes,
+            CONTEXT_OF_SUM,
+            EXTENT_CONTEXT,
+            counts,
+            buckets.shape[1],
+            reach is not None,
+        )
+        return counts
     keys = ContextKeys(classes, geometry, reach is not None)
     found = []
     for part in keys.walk(magnitudes, reach):

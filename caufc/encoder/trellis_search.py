@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codec import kernels
 from ..codec.transform.quantize import MAX_INDEX
 
 __all__ = ["dependent_quantize"]
@@ -47,13 +48,15 @@ def dependent_quantize(
 
     Indices are clipped to 27 bits; what that changes, exact storage must mend.
     """
+    if kernels.quantizer is not None and values.dtype == np.float32:
+        return _compiled(values, inverse_steps, bands, costs)
     indices = np.empty(values.shape, np.int32)
     turned = None if costs is None else np.ascontiguousarray(costs.swapaxes(1, 2), np.float32)
     lot = min(MOST, LOT // min(LOT, max(1, values.shape[1])))
     for start in range(0, len(values), lot):
         rows = slice(start, start + lot)
         steps = inverse_steps[rows] if isinstance(inverse_steps, np.ndarray) else inverse_steps
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             scaled = (values[rows] * np.asarray(steps, values.dtype)).T
         whole, near = _set_aside(np.abs(scaled))
         chosen = _search(near, None if turned is None else turned[:, :, bands[rows]])
@@ -61,9 +64,25 @@ def dependent_quantize(
     return indices
 
 
+def _compiled(values: Values, inverse_steps: Values | float, bands: Bytes, costs: Values | None) -> NDArray[np.int32]:
+    """The same by the kernel."""
+    indices = np.empty(values.shape, np.int32)
+    with np.errstate(over="ignore"):
+        inverse = np.ascontiguousarray(inverse_steps, np.float32).ravel()
+    kernels.quantizer.trellis(
+        np.require(values, requirements=("C", "A")),
+        inverse,
+        np.ascontiguousarray(bands),
+        None if costs is None else np.ascontiguousarray(costs, np.float32),
+        indices,
+        *values.shape,
+    )
+    return indices
+
+
 def _set_aside(magnitudes: Values) -> tuple[Values, Floats]:
     """Even numbers of steps, and what is left, which float32 holds well."""
-    magnitudes = np.minimum(magnitudes, magnitudes.dtype.type(MAX_INDEX - 2 * NEAR))
+    magnitudes = np.fmin(magnitudes, magnitudes.dtype.type(MAX_INDEX - 2 * NEAR))
     whole = 2 * np.floor(np.maximum(magnitudes - NEAR, 0) / 2)
     return whole, np.ascontiguousarray(magnitudes - whole, np.float32)
 

@@ -9,11 +9,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ..codec.kernels import built
+
 __all__ = ["describe_machine"]
 
 
 def describe_machine(packages: Iterable[str]) -> dict[str, Any]:
-    """CPU model, cores that this process may use, memory in GiB, OS, Python, and versions of packages that are here."""
+    """CPU model, cores that this process may use, memory in GiB, OS, Python, caufc's compiled kernels in use, and
+    versions of packages that are here.
+    """
     versions = {name: found for name in packages if (found := _version(name)) is not None}
     return {
         "cpu": _cpu_model(),
@@ -21,6 +25,7 @@ def describe_machine(packages: Iterable[str]) -> dict[str, Any]:
         "memory_gib": _memory_gib(),
         "os": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
+        "kernels": ", ".join(built()) or "none",
         **versions,
     }
 

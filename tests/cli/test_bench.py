@@ -17,6 +17,7 @@ import pytest
 import caufc
 from caufc.bench.measure import measure
 from caufc.bench.methods import QUALITIES, encode_settings
+from caufc.codec import kernels
 from caufc.errors import OptionError
 from caufc.evaluate.rivals.registry import RIVAL_NAMES
 
@@ -59,7 +60,7 @@ def bench(run: Run, *arguments: object) -> tuple[dict[str, Any], dict[str, dict[
 def test_the_table(run: Run, smooth: Path, folder: Path) -> None:
     ran = run("bench", smooth, "--quality", "20,high", "--rivals", "fp16,int4", "--zstd-level", "5", "--repeat", "2")
     assert (ran.code, ran.err) == (0, "")
-    head, tensor, columns, *rows, meaning, speeds = ran.out.splitlines()
+    head, tensor, columns, *rows, meaning, speeds, built = ran.out.splitlines()
     assert head == "smooth.npy: 40 samples, 23,040 values, 92.2 kB as fp32"
     chosen = r"  tensor: \[16, 6, 6\] a sample, fp32, layout 'b c h w' \((.+); --layout sets it\)"
     assert re.fullmatch(chosen, tensor)
@@ -71,6 +72,7 @@ def test_the_table(run: Run, smooth: Path, folder: Path) -> None:
     assert meaning == "BPFP: bits per value, all bytes counted. SNR and largest error: over all floats, as decoded."
     assert speeds.startswith("MB/s: of the input's values in memory; the fastest of 2 runs, in one process with up to ")
     assert speeds.endswith(" threads busy. Less than 1 MB tells little of speed.")
+    assert built == f"caufc's compiled kernels: {kernels.described()}."
     assert names(folder) == ["smooth.npy"]
 
 
@@ -87,6 +89,7 @@ def test_json(run: Run, smooth: Path) -> None:
         {"name": "", "dtype": "fp32", "shape": [16, 6, 6], "layout": "b c h w", "layout_reason": ANY},
     ]
     assert (data["notes"], data["warnings"]) == ([], [])
+    assert data["kernels"] == list(kernels.built())
     for row in rows.values():
         assert set(row) == ROW_KEYS
         assert row["bpfp"] == 8 * row["bytes"] / data["numel"]
@@ -306,6 +309,7 @@ def test_python_measures_what_the_command_does(run: Run, smooth: Path) -> None:
     assert {key: value for key, value in ours.items() if key not in ("rows", "tensors")} == {
         **{key: value for key, value in data.items() if key not in ("rows", "tensors")},
         **dict.fromkeys(("notes", "warnings"), ()),
+        "kernels": tuple(data["kernels"]),
     }
     assert [(row.method, row.bytes, row.snr_db) for row in report.rows] == [
         (name, row["bytes"], row["snr_db"]) for name, row in rows.items()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import caufc
+from caufc.codec import kernels
 
 from .conftest import Run, names
 
@@ -31,6 +32,7 @@ ENCODE_KEYS = {
     "codec",
     "tensors",
     "warnings",
+    "kernels",
     "waste_bytes",
     "input",
     "output",
@@ -71,6 +73,7 @@ def test_json(run: Run, maps: Path) -> None:
     assert (data["bytes_in"], data["bytes_out"], data["numel"], data["samples"]) == (9600, size, 2400, 6)
     assert data["bpfp"] == 8 * size / 2400
     assert (data["arch"], data["codec"], data["status"]) == ("timm/resnet50", "transform", "done")
+    assert data["kernels"] == list(kernels.built())
     lost, energy = np.square(values - back, dtype=np.float64).sum(), np.square(values, dtype=np.float64).sum()
     assert data["nmse"] == pytest.approx(lost / energy, rel=1e-4)
     assert data["snr_db"] == pytest.approx(10 * math.log10(energy / lost), rel=1e-4)

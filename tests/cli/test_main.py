@@ -13,6 +13,7 @@ import pytest
 
 from caufc.cli.failure import failure, is_broken_pipe
 from caufc.cli.main import COMMANDS, caufc
+from caufc.codec import kernels
 from caufc.errors import CaufError, StorageError
 
 from .conftest import ENVIRONMENT, Run
@@ -56,7 +57,29 @@ def test_the_help_of_the_group(run: Run) -> None:
 
 
 def test_the_version(run: Run) -> None:
-    assert re.fullmatch(r"caufc (\d+\.\d+\.\d+\S*|\(not installed\))\n", run("--version").out)
+    version, built = run("--version").out.splitlines()
+    assert re.fullmatch(r"caufc (\d+\.\d+\.\d+\S*|\(not installed\))", version)
+    assert built == f"kernels: {kernels.described()}"
+
+
+@pytest.mark.parametrize(
+    ("found", "variable", "text"),
+    [
+        (kernels.NAMES, None, "coefficients, counts, integers, planes, quantizer, rans"),
+        (("planes", "rans"), None, "planes, rans; not built: coefficients, counts, integers, quantizer"),
+        ((), None, "none, caufc is slower without; with a C compiler, installing it again builds them"),
+        ((), "0", "none, CAUFC_KERNELS=0 switches them off"),
+    ],
+)
+def test_which_kernels_are_built(
+    found: tuple[str, ...], variable: str | None, text: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in kernels.NAMES:
+        monkeypatch.setattr(kernels, name, object() if name in found else None)
+    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    if variable:
+        monkeypatch.setenv(kernels.VARIABLE, variable)
+    assert run("--version").out.splitlines()[1] == f"kernels: {text}"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plugins"], ["--version"], ["encode", "--help"]])

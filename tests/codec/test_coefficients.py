@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from kernel_paths import without_kernels
 from numpy.typing import NDArray
 
 from caufc.codec.buckets import BUCKETS, bucket_of
@@ -123,7 +124,8 @@ def test_extents_beyond_every_rank_code_all_symbols(spectral: bool, monkeypatch:
         return np.full((len(geometry.heads), magnitudes.shape[1]), 63, np.uint8)
 
     monkeypatch.setattr(coefficient_coder, "extents_of", all_of_them)
-    other = codec.encode(symbols, geometry)
+    with without_kernels():
+        other = codec.encode(symbols, geometry)
     assert other != payload
     np.testing.assert_array_equal(codec.decode_symbols(other, geometry), symbols)
 

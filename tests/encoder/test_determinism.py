@@ -15,5 +15,11 @@ def test_vectors_decode_alike_in_other_environments() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    for name in ("without constriction", "NPY_DISABLE_CPU_FEATURES, all", "OPENBLAS_CORETYPE=Prescott", "4 threads"):
+    for name in (
+        "without kernels",
+        "without constriction",
+        "NPY_DISABLE_CPU_FEATURES, all",
+        "OPENBLAS_CORETYPE=Prescott",
+        "4 threads",
+    ):
         assert f"| {name} | Python " in done.stdout

@@ -145,7 +145,8 @@ def run_child(program: str, arguments: list[str], first: int, stop: int, place: 
 
 
 def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    if "asan" not in os.environ.get("LD_PRELOAD", ""):  # whose shadow memory takes terabytes of addresses
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

@@ -41,6 +41,8 @@ SHOWS = {
     "layouts": "the layouts that are chosen when nobody says one, against the best ones",
     "lossless": "lossless coding beside zstd and ZipNN",
     "speed": "MB/s by tap and effort, time and memory by number of samples",
+    "kernels": "ns a value by stage and MB/s by tap, numpy beside compiled kernels",
+    "builds": "installations with a C compiler and without: kernels, seconds, bytes",
     "fit_cost": "how long fits take, beside what they say beforehand",
     "foundation": "the container: overhead, memory, random access, the time to import",
     "install": "the size of an installation, without torch and with it",
@@ -55,6 +57,7 @@ SHOWS = {
     "fuzz_flips": "truncations and flipped bits",
     "fuzz_structure": "mutated structures with right checksums",
     "fuzz_coverage": "coverage-guided fuzzing of the parsers",
+    "sanitized": "fuzzers over kernels built with address and undefined-behaviour sanitizers",
 }
 
 SECTIONS = {

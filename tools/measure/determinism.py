@@ -27,7 +27,13 @@ from tools.measure.machine import ROOT, plain_command, write_results
 
 CORES = ("Prescott", "Nehalem", "Sandybridge", "Haswell", "SkylakeX", "Cooperlake", "Sapphirerapids", "Zen")
 CAPABILITIES = ("default", "avx2", "avx512")
-QUICK = ("without constriction", "NPY_DISABLE_CPU_FEATURES, all", "OPENBLAS_CORETYPE=Prescott", "4 threads")
+QUICK = (
+    "without kernels",
+    "without constriction",
+    "NPY_DISABLE_CPU_FEATURES, all",
+    "OPENBLAS_CORETYPE=Prescott",
+    "4 threads",
+)
 
 CHILD = "tools.measure.determinism_child"
 
@@ -67,7 +73,8 @@ def environments(pythons: list[str]) -> Iterator[Environment]:
     """All that are tried."""
     for python in (sys.executable, *pythons):
         yield Environment("as it is", python, {})
-        yield Environment("without constriction", python, {}, without=True)
+        yield Environment("without kernels", python, {"CAUFC_KERNELS": "0"})
+        yield Environment("without constriction", python, {"CAUFC_KERNELS": "0"}, without=True)
         features = features_of(python)
         for feature in features:
             yield Environment(f"NPY_DISABLE_CPU_FEATURES={feature}", python, {"NPY_DISABLE_CPU_FEATURES": feature})

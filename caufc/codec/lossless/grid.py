@@ -18,6 +18,7 @@ from ...errors import MalformedError
 __all__ = ["Lattice", "LatticePass"]
 
 Bytes = NDArray[np.uint8]
+Line = tuple[int, int, int]
 
 FLAT, GRID = range(2)
 SIZE_BYTES = 4
@@ -41,6 +42,11 @@ class LatticePass:
     def of(self, plane: Bytes) -> Bytes:
         """The pass's elements, a view."""
         return plane[self.rows, self.columns]
+
+    def lines(self, shape: tuple[int, ...]) -> tuple[Line, Line]:
+        """First, step and number of its rows and columns in a plane ``[rows, columns, ...]``."""
+        rows, columns = range(shape[0])[self.rows], range(shape[1])[self.columns]
+        return (rows.start, rows.step, len(rows)), (columns.start, columns.step, len(columns))
 
     def neighbours(self, plane: Bytes) -> tuple[Bytes, Bytes]:
         """Neighbours before and behind; at the end of the grid the one before stands in for the one behind."""

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MalformedError
-from ..entropy import RansDecoder, RansEncoder, table_model
+from .. import kernels
+from ..entropy import CompiledCoder, RansDecoder, RansEncoder, TableModel, table_model
 from ..tables import Frequencies, code_lengths, frequencies_of, levels_of
 
 __all__ = ["PlaneModel", "RawBytes", "join_planes", "looked_up", "push_part", "read_part", "split_planes"]
@@ -89,7 +90,7 @@ class PlaneModel:
         return np.array([model.kind for model in self.models] + [RAW] * (256 - len(self.models)), np.uint8)
 
     @functools.cached_property
-    def tables(self) -> dict[int, Any]:
+    def tables(self) -> dict[int, TableModel]:
         """The entropy coder's model of every context that has a table, in ascending order."""
         return {n: table_model(model.frequencies()) for n, model in enumerate(self.models) if model.kind == TABLE}
 
@@ -99,10 +100,25 @@ class PlaneModel:
         found = [max(model.favourite(), 0) for model in self.models]
         return np.array(found + [0] * (256 - len(found)), np.uint8)
 
+    @functools.cached_property
+    def compiled(self) -> object:
+        """The tables of all contexts that have one, as the kernel takes them; None for none."""
+        found = [model.frequencies() for model in self.models if model.kind == TABLE]
+        return kernels.rans.tables_of(np.stack(found), len(found), 256) if found else None
+
+    @functools.cached_property
+    def alike(self) -> NDArray[np.int16]:
+        """Favourite of every context, -1 where bytes are raw."""
+        return np.where(self.kinds == RAW, np.int16(-1), self.favourites.astype(np.int16))
+
     def hits(self, plane: Bytes, context: Bytes) -> Bytes:
         """1 where an element is its context's favourite [CAUF-0315]."""
         if not self.kinds.any():
             return np.zeros(len(plane), np.uint8)
+        if kernels.planes is not None:
+            out = np.empty(len(plane), np.uint8)
+            kernels.planes.hits(context, plane, self.alike, out)
+            return out
         there = looked_up((self.kinds != RAW).astype(np.uint8), context)
         found: Bytes = (looked_up(self.favourites, context) == plane) & there
         return found
@@ -121,6 +137,10 @@ class PlaneModel:
 
 def looked_up(table: Bytes, values: Bytes) -> Bytes:
     """``table[values]`` for a table ``[256]``; several times faster than numpy's."""
+    if kernels.planes is not None and values.flags.c_contiguous:
+        out = np.empty(values.shape, np.uint8)
+        kernels.planes.look_up(table, values, out)
+        return out
     return np.frombuffer(values.tobytes().translate(table.tobytes()), np.uint8).reshape(values.shape)
 
 
@@ -130,6 +150,10 @@ def split_planes(values: NDArray[Any], rotate: bool) -> list[Bytes]:
     The sign of floats goes behind the eight bits that follow it: it becomes the top bit of plane 1 [CAUF-0319].
     """
     width = values.dtype.itemsize
+    if kernels.planes is not None:
+        planes = np.empty((width, len(values)), np.uint8)
+        kernels.planes.split(np.require(values, requirements=("C", "A")), planes, width, rotate)
+        return list(planes)
     if rotate:
         upper, sign, rest = _fields(values.dtype)
         values = (values << 1 & upper) | (values >> 8 & sign) | (values & rest)
@@ -137,9 +161,13 @@ def split_planes(values: NDArray[Any], rotate: bool) -> list[Bytes]:
     return [np.ascontiguousarray(table[:, column]) for column in reversed(range(width))]
 
 
-def join_planes(planes: Sequence[Bytes], rotate: bool) -> NDArray[Any]:
+def join_planes(planes: Sequence[Bytes] | Bytes, rotate: bool) -> NDArray[Any]:
     """The inverse of :func:`split_planes`."""
     width = len(planes)
+    if kernels.planes is not None:
+        values = np.empty(len(planes[0]), f"<u{width}")
+        kernels.planes.join(np.ascontiguousarray(planes), values, width, rotate)
+        return values
     table = np.empty((len(planes[0]), width), np.uint8)
     for column, plane in zip(reversed(range(width)), planes, strict=True):
         table[:, column] = plane
@@ -201,6 +229,9 @@ def _by_context(context: Bytes, numbers: Sequence[int]) -> Iterator[tuple[int, N
 
 def push_part(model: PlaneModel, part: Bytes, context: Bytes, encoder: RansEncoder, raw: bytearray) -> None:
     """Code a pass of a plane: tables by context, then what is raw."""
+    if kernels.planes is not None and model.kinds.any():
+        _push_compiled(model, part, context, encoder, raw)
+        return
     for number, where in _by_context(context, list(model.tables)):
         encoder.push(part[where], model.tables[number])
     if not model.kinds.any():
@@ -217,6 +248,8 @@ def read_part(model: PlaneModel, context: Bytes, decoder: RansDecoder, raw: RawB
     """
     if not model.kinds.any():
         return raw.take(len(context))
+    if kernels.planes is not None and isinstance(decoder.coder, CompiledCoder):
+        return _read_compiled(model, context, decoder.coder, raw)
     part = np.array(looked_up(model.favourites, context))
     for number, where in _by_context(context, list(model.tables)):
         symbols = np.empty(len(where), np.uint8)
@@ -225,4 +258,31 @@ def read_part(model: PlaneModel, context: Bytes, decoder: RansDecoder, raw: RawB
     if (model.kinds[: len(model.models)] == RAW).any():
         where = np.flatnonzero(looked_up(model.kinds, context) == RAW)
         part[where] = raw.take(len(where))
+    return part
+
+
+def _push_compiled(model: PlaneModel, part: Bytes, context: Bytes, encoder: RansEncoder, raw: bytearray) -> None:
+    grouped, stops = np.empty(len(part), np.uint8), np.empty(257, np.int64)
+    kernels.planes.group(part, context, model.kinds, grouped, stops)
+    start = 0
+    for of, stop in zip(model.tables.values(), stops.tolist(), strict=False):
+        encoder.push(grouped[start:stop], of)
+        start = stop
+    raw += grouped[start : int(stops[len(model.tables)])].tobytes()
+
+
+def _read_compiled(model: PlaneModel, context: Bytes, coder: CompiledCoder, raw: RawBytes) -> Bytes:
+    part = np.empty(len(context), np.uint8)
+    coder.left, coder.state, taken = kernels.planes.read(
+        coder.words,
+        coder.left,
+        coder.state,
+        model.compiled,
+        context,
+        model.kinds,
+        model.favourites,
+        raw.rest,
+        part,
+    )
+    raw.take(taken if taken >= 0 else len(raw.rest) + 1)
     return part

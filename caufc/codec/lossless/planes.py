@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MalformedError
+from .. import kernels
 from ..entropy import RansDecoder, RansEncoder
 from .grid import Lattice, LatticePass
 from .intervals import choose_intervals, interval_of, parse_intervals
@@ -43,6 +44,12 @@ def _signs(before: Bytes, behind: Bytes) -> Bytes:
     return signs
 
 
+SUMMARIES: dict[Callable[[Bytes, Bytes], Bytes], int] = {_mean: 1, _signs: 2}
+"""As the kernel knows them."""
+
+EVERY_BYTE = np.arange(256, dtype=np.uint8)
+
+
 @dataclass(frozen=True)
 class PlaneContexts:
     """Contexts of a plane: those that the planes before give, plus one from the neighbours in the plane itself.
@@ -59,6 +66,16 @@ class PlaneContexts:
     alone: int = 0
     table: Bytes | None = None
 
+    def _compiled(self, step: LatticePass, plane: Bytes) -> Bytes:
+        rows, columns = step.lines(plane.shape)
+        out = np.empty(rows[2] * columns[2] * plane.shape[2], np.uint8)
+        table = EVERY_BYTE if self.table is None else self.table
+        summary = SUMMARIES[self.summary] if self.summary else 0
+        kernels.planes.contexts(
+            plane, self.base, table, out, plane.shape, rows, columns, step.axis or 0, step.distance, summary
+        )
+        return out
+
     def of(self, step: LatticePass, plane: Bytes) -> Bytes:
         """Of a pass's elements ``[n]``, when earlier passes of the plane are known."""
         base = step.of(self.base)
@@ -66,6 +83,8 @@ class PlaneContexts:
             return base.ravel()
         if step.axis is None:
             return (base + np.uint8(self.alone)).ravel()
+        if kernels.planes is not None:
+            return self._compiled(step, plane)
         found = self.summary(*step.neighbours(plane))
         return (base + (found if self.table is None else looked_up(self.table, found))).ravel()
 
@@ -88,8 +107,10 @@ def encode_planes(values: NDArray[Any], rotate: bool, lattice: Lattice) -> bytes
     for number, plane in enumerate(planes):
         contexts = _contexts(number, near, group, hits, lattice)
         parts = [(step.of(plane).ravel(), contexts.of(step, plane)) for step in _passes(number, lattice)]
-        counts = sum(_histograms(context, part, _count(number, near, groups, lattice)) for part, context in parts)
-        model = PlaneModel.cheapest(np.asarray(counts))
+        counts = np.zeros((_count(number, near, groups, lattice), 256), np.int64)
+        for part, context in parts:
+            _add_histograms(counts, context, part)
+        model = PlaneModel.cheapest(counts)
         models += model.to_bytes()
         for part, context in parts:
             push_part(model, part, context, encoder, raw)
@@ -116,15 +137,14 @@ def decode_planes(data: memoryview, count: int, width: int, rotate: bool) -> NDA
     near, models = (np.empty(0, np.uint8), models) if lattice.flat else parse_intervals(models)
     groups, models = parse_intervals(models)
     shape = (lattice.rows, lattice.columns, count // (lattice.rows * lattice.columns))
-    group, hits, planes = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8), []
-    for number in range(width):
+    group, hits = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    planes = np.empty((width, *shape), np.uint8)
+    for number, plane in enumerate(planes):
         model, models = PlaneModel.parse(models, _count(number, near, groups, lattice))
         contexts = _contexts(number, near, group, hits, lattice)
-        plane = np.empty(shape, np.uint8)
         for step in _passes(number, lattice):
             target = step.of(plane)
             target[...] = read_part(model, contexts.of(step, plane), decoder, raw).reshape(target.shape)
-        planes.append(plane.ravel())
         if number == 0:
             group = looked_up(interval_of(groups), plane)
         elif number < width - 1:
@@ -132,7 +152,7 @@ def decode_planes(data: memoryview, count: int, width: int, rotate: bool) -> NDA
     decoder.end()
     if len(models) or len(raw.rest):
         raise MalformedError("planes leave bytes behind", requirement=311)
-    return lattice.gather(join_planes(planes, rotate))
+    return lattice.gather(join_planes(planes.reshape(width, count), rotate))
 
 
 def _passes(number: int, lattice: Lattice) -> list[LatticePass]:
@@ -177,8 +197,10 @@ def _choose_near(plane: Bytes, lattice: Lattice) -> Bytes:
         return np.empty(0, np.uint8)
     means = PlaneContexts(np.zeros_like(plane), _mean)
     _, *steps = lattice.passes()
-    counts = sum(_histograms(means.of(step, plane), step.of(plane).ravel(), 256) for step in steps)
-    return choose_intervals(np.asarray(counts)[:, None])
+    counts = np.zeros((256, 256), np.int64)
+    for step in steps:
+        _add_histograms(counts, means.of(step, plane), step.of(plane).ravel())
+    return choose_intervals(counts[:, None])
 
 
 def _choose_groups(planes: list[Bytes], lattice: Lattice) -> Bytes:
@@ -188,12 +210,20 @@ def _choose_groups(planes: list[Bytes], lattice: Lattice) -> Bytes:
     signs = PlaneContexts(np.zeros_like(planes[0]), None if lattice.flat else _signs, NEIGHBOURLESS)
     counts = np.zeros((256, SIGNS, 256), np.int64)
     for step in lattice.passes():
-        key = step.of(planes[0]).ravel().astype(np.int32) * SIGNS + signs.of(step, planes[1])
-        counts += _histograms(key, step.of(planes[1]).ravel(), 256 * SIGNS).reshape(counts.shape)
+        side = signs.of(step, planes[1])
+        part = step.of(planes[1]).ravel()
+        _add_histograms(counts.reshape(-1, 256), step.of(planes[0]).ravel(), part, side, SIGNS)
     return choose_intervals(counts)
 
 
-def _histograms(context: NDArray[Any], plane: Bytes, contexts: int) -> NDArray[np.int64]:
-    """Counts ``[contexts, 256]``."""
-    keys = context.astype(np.int32) << 8 | plane
-    return np.bincount(keys, minlength=contexts * 256).reshape(contexts, 256)
+def _add_histograms(
+    counts: NDArray[np.int64], context: Bytes, part: Bytes, side: Bytes | None = None, sides: int = 1
+) -> None:
+    """Add to counts ``[K, 256]`` how often each byte comes in each context, ``sides * context + side``."""
+    if kernels.planes is not None:
+        kernels.planes.count(context, side, sides, part, counts)
+        return
+    keys = context.astype(np.int32)
+    if side is not None:
+        keys = keys * sides + side
+    counts += np.bincount(keys << 8 | part, minlength=counts.size).reshape(counts.shape)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import MalformedError
 from ...octaves import octaves
 from ...types import Arrays
-from ..buckets import BUCKETS, unzigzag
+from ..buckets import BUCKETS
 from .basis import ChannelTransform, QuantizedRows
 from .coefficients import CoefficientCoder, ContextTables
 from .contexts import CONTEXTS, classes_of
@@ -31,9 +31,8 @@ from .parameters import (
     TABLES,
     Parameters,
 )
-from .quantize import dequantize
+from .quantize import points_of
 from .token_order import BANDS
-from .trellis import halves_of
 from .universal_tables import universal_tables
 
 __all__ = ["TransformCodec", "alike"]
@@ -109,8 +108,7 @@ class TransformCodec:
         steps = self.steps(gain)
         one_step = (steps == steps[0]).all() or alike(steps, geometry.bands)
         of_token: Values | float = steps[0] if one_step else steps[geometry.bands][:, None]
-        halves = halves_of(symbols) if self.parameters.dependent else None
-        values = dequantize(unzigzag(symbols), of_token, self.parameters.shift, dtype, halves)
+        values = points_of(symbols, of_token, self.parameters.shift, dtype, self.parameters.dependent)
         with np.errstate(over="ignore", invalid="ignore"):
             if geometry.spectral:
                 values = inverse_grid(values, geometry)

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MalformedError
+from .. import kernels
 from ..buckets import BUCKETS, add_extra_bits, bucket_of, push_extra_bits
-from ..entropy import RansDecoder, RansEncoder, table_model
+from ..entropy import RansDecoder, RansEncoder, TableModel, table_model
 from ..tables import check_levels, frequencies_of
+from .compiled import MOST_SYMBOLS, decoded, grouped
 from .contexts import CLASSES, CONTEXT_OF, CONTEXTS, ContextKeys, PassKeys, extents_of, magnitude_of
 from .grids import Geometry
 
@@ -60,16 +62,21 @@ class TableModels:
     def __init__(self, levels: Bytes) -> None:
         check_levels(levels)
         self._levels = levels
-        self._made: dict[int, Any] = {}
+        self._made: dict[int, TableModel] = {}
 
     def __len__(self) -> int:
         return len(self._levels)
 
-    def of(self, table: int) -> Any:
+    def of(self, table: int) -> TableModel:
         """The model of a table."""
         if table not in self._made:
             self._made[table] = table_model(frequencies_of(self._levels[table : table + 1])[0])
         return self._made[table]
+
+    @functools.cached_property
+    def tables(self) -> object:
+        """All of them as the kernel takes them."""
+        return kernels.rans.tables_of(frequencies_of(self._levels), *self._levels.shape)
 
 
 @functools.lru_cache(maxsize=64)
@@ -104,7 +111,10 @@ class CoefficientCoder:
         """Entropy-code symbols; all zeros are no bytes at all [CAUF-0205]."""
         if not symbols.any():
             return b""
-        symbols = np.ascontiguousarray(symbols)
+        symbols = np.ascontiguousarray(symbols, np.int32)
+        if self._compiled(geometry):
+            table_of = self.table_of.tobytes()
+            return grouped(symbols, geometry, self.classes, table_of, self.models, self.extents).finish()
         buckets = bucket_of(symbols)
         magnitudes = magnitude_of(buckets)
         keys = ContextKeys(self.classes, geometry, self.extents)
@@ -128,6 +138,8 @@ class CoefficientCoder:
         shape = (geometry.tokens, self.channels)
         if not len(payload):
             return np.zeros(shape, np.int32)
+        if self._compiled(geometry):
+            return self._decode_compiled(payload, geometry)
         decoder = RansDecoder(payload)
         if not shape[0] * shape[1]:
             decoder.end()
@@ -146,6 +158,17 @@ class CoefficientCoder:
                 extents = self._pull(decoder, self.table_of[contexts.ravel()]).reshape(contexts.shape)
         symbols = add_extra_bits(decoder, buckets.ravel()).reshape(shape)
         decoder.end()
+        return symbols
+
+    def _compiled(self, geometry: Geometry) -> bool:
+        here = kernels.coefficients is not None and kernels.rans is not None
+        return here and geometry.tokens * self.channels <= MOST_SYMBOLS
+
+    def _decode_compiled(self, payload: bytes | memoryview, geometry: Geometry) -> NDArray[np.int32]:
+        table_of = self.table_of.tobytes()
+        symbols, used_up = decoded(payload, geometry, self.classes, table_of, self.models.tables, self.extents)
+        if not used_up:
+            raise MalformedError("words are left behind the last symbol", requirement=251)
         return symbols
 
     def _tables(self, part: PassKeys) -> Bytes:

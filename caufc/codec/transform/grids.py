@@ -6,13 +6,14 @@ import functools
 import itertools
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .token_order import TokenOrder, order_of
 
-__all__ = ["ChunkPass", "Geometry"]
+__all__ = ["ChunkPass", "Geometry", "Placement"]
 
 Indices = NDArray[np.intp]
 Bytes = NDArray[np.uint8]
@@ -43,6 +44,32 @@ class ChunkPass:
     near: bool
 
 
+class Placement(NamedTuple):
+    """All passes of a chunk, one after the other, as kernels read them.
+
+    Args:
+        tokens: number of tokens N.
+        spectral: whether the grids hold frequencies.
+        places: tokens of all passes ``[n]``.
+        neighbours: their neighbours ``[4, n]``, N where there is none.
+        bands: theirs ``[n]``.
+        blocks: theirs ``[n]``; the number of blocks for tokens that are always coded.
+        passes: first and last place, rank, and whether neighbours are near ``[P, 4]``.
+        heads: head token of every block ``[H]``.
+        head_bands: theirs ``[H]``.
+    """
+
+    tokens: int
+    spectral: bool
+    places: Indices
+    neighbours: Indices
+    bands: Bytes
+    blocks: Indices
+    passes: Indices
+    heads: Indices
+    head_bands: Bytes
+
+
 @dataclass(frozen=True)
 class Geometry:
     """The grids of a chunk's samples.
@@ -58,14 +85,23 @@ class Geometry:
     spectral: bool = False
 
     @functools.cached_property
+    def alike(self) -> bool:
+        """Whether there are samples and all have one grid: what follows is then a few array operations."""
+        return len(self.grids) > 0 and self.grids.count(self.grids[0]) == len(self.grids)
+
+    @functools.cached_property
     def orders(self) -> tuple[TokenOrder, ...]:
         """Order of every sample's tokens."""
+        if self.alike:
+            return (order_of(self.grids[0], self.special, self.spectral),) * len(self.grids)
         found = {grid: order_of(grid, self.special, self.spectral) for grid in dict.fromkeys(self.grids)}
         return tuple(found[grid] for grid in self.grids)
 
     @functools.cached_property
     def sizes(self) -> list[int]:
         """Tokens of every sample."""
+        if self.alike:
+            return [self.special + math.prod(self.grids[0])] * len(self.grids)
         return [self.special + math.prod(grid) for grid in self.grids]
 
     @functools.cached_property
@@ -76,44 +112,82 @@ class Geometry:
     @functools.cached_property
     def bands(self) -> Bytes:
         """Band of every token ``[N]``."""
+        if self.alike:
+            return np.tile(self.orders[0].bands, len(self.grids))
         return np.concatenate([np.empty(0, np.uint8), *(order.bands for order in self.orders)])
 
     @functools.cached_property
     def heads(self) -> Indices:
         """Head token of every block, in order."""
-        return self._joined([order.heads for order in self.orders])
+        if self.alike:
+            return (self._starts[:-1, None] + self.orders[0].heads).ravel()
+        moved = [order.heads + start for order, start in zip(self.orders, self._starts[:-1], strict=True)]
+        return np.concatenate([np.empty(0, np.intp), *moved])
 
     @functools.cached_property
     def by_grid(self) -> list[tuple[tuple[int, ...], Indices]]:
         """Every grid that occurs, and the first token of each sample that has it."""
-        starts = np.cumsum([0, *self.sizes])
+        return [(grid, self._starts[samples]) for grid, samples in self._numbers]
+
+    @functools.cached_property
+    def _numbers(self) -> list[tuple[tuple[int, ...], Indices]]:
+        """Every grid that occurs, and the numbers of the samples that have it."""
+        if self.alike:
+            return [(self.grids[0], np.arange(len(self.grids)))]
         found: dict[tuple[int, ...], list[int]] = {}
         for number, grid in enumerate(self.grids):
             found.setdefault(grid, []).append(number)
-        return [(grid, starts[samples]) for grid, samples in found.items()]
+        return [(grid, np.array(samples)) for grid, samples in found.items()]
+
+    @functools.cached_property
+    def _starts(self) -> Indices:
+        """First token of every sample, and the number of tokens."""
+        return np.cumsum([0, *self.sizes])
 
     @functools.cached_property
     def passes(self) -> tuple[ChunkPass, ...]:
         """The passes, in order; those without tokens are left out."""
-        blocks = np.cumsum([0, *(len(order.heads) for order in self.orders)])
-        numbers: dict[tuple[int, ...], list[int]] = {}
-        for number, grid in enumerate(self.grids):
-            numbers.setdefault(grid, []).append(number)
-        starts = np.cumsum([0, *self.sizes])
+        whole = self._whole
+        return tuple(whole.cut(there, near, self.tokens) for there, near in self._bounds)
+
+    @functools.cached_property
+    def placement(self) -> Placement:
+        """All of them as flat arrays."""
+        whole = self._whole
+        passes = [(there.start, there.stop, int(whole.ranks[there].max()), near) for there, near in self._bounds]
+        return Placement(
+            self.tokens,
+            self.spectral,
+            np.ascontiguousarray(whole.tokens, np.intp),
+            np.ascontiguousarray(whole.neighbours, np.intp),
+            whole.bands,
+            np.ascontiguousarray(whole.blocks, np.intp),
+            np.array(passes, np.intp).reshape(-1, 4),
+            self.heads,
+            self.bands[self.heads],
+        )
+
+    @functools.cached_property
+    def _whole(self) -> _Placed:
+        """Tokens of all passes."""
+        starts, blocks = self._starts, np.cumsum([0, *(len(order.heads) for order in self.orders)])
         placed = [
             self._placed(self.orders[samples[0]], starts[samples], blocks[samples], int(blocks[-1]))
-            for samples in numbers.values()
+            for _, samples in self._numbers
         ]
-        if not placed:
-            return ()
-        whole = placed[0] if len(placed) == 1 else _Placed.joined(placed)
+        return placed[0] if len(placed) == 1 else _Placed.joined(placed)
+
+    @functools.cached_property
+    def _bounds(self) -> list[tuple[slice, bool]]:
+        """Where each pass that has tokens stands among all, and whether its neighbours are near."""
+        whole = self._whole
         edges = np.searchsorted(whole.passes, np.arange(int(whole.passes.max(initial=0)) + 2))
-        near = max((order.near for order in self.orders), key=len)
-        return tuple(
-            whole.cut(slice(start, stop), near[number], self.tokens)
+        near = max((self.orders[samples[0]].near for _, samples in self._numbers), key=len, default=[False])
+        return [
+            (slice(int(start), int(stop)), near[number])
             for number, (start, stop) in enumerate(itertools.pairwise(edges))
             if stop > start
-        )
+        ]
 
     def _placed(self, order: TokenOrder, first: Indices, block: Indices, blocks: int) -> _Placed:
         """One sample's tokens in their order, repeated for all samples of that grid, pass by pass."""
@@ -133,11 +207,6 @@ class Geometry:
             numbers.ravel()[by_pass],
         )
 
-    def _joined(self, parts: list[Indices]) -> Indices:
-        starts = np.cumsum([0, *self.sizes])
-        moved = [part + start for part, start in zip(parts, starts[:-1], strict=True)]
-        return np.concatenate([np.empty(0, np.intp), *moved])
-
 
 @dataclass(frozen=True)
 class _Placed:
@@ -152,7 +221,8 @@ class _Placed:
 
     @classmethod
     def joined(cls, parts: list[_Placed]) -> _Placed:
-        """Tokens of several grids: the first pass by token, others by block and token [CAUF-0218]."""
+        """Tokens of several grids, or of none: the first pass by token, others by block and token [CAUF-0218]."""
+        parts = parts or [cls.empty()]
         passes = np.concatenate([part.passes for part in parts])
         tokens = np.concatenate([part.tokens for part in parts])
         blocks = np.concatenate([part.blocks for part in parts])
@@ -165,6 +235,12 @@ class _Placed:
             np.concatenate([part.ranks for part in parts])[order],
             blocks[order],
         )
+
+    @classmethod
+    def empty(cls) -> _Placed:
+        """Of no tokens."""
+        none, bytes_ = np.empty(0, np.intp), np.empty(0, np.uint8)
+        return cls(bytes_, none, np.empty((4, 0), np.intp), bytes_, bytes_, none)
 
     def cut(self, there: slice, near: bool, outside: int) -> ChunkPass:
         """One pass."""

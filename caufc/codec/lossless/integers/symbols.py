@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ....bitstream import Cursor, varint
 from ....errors import MalformedError
+from ... import kernels
 from ...entropy import RansDecoder, RansEncoder, table_model
 from ...tables import frequencies_of
 from .nodes import Child, Integers, Kind, unsigned
@@ -64,6 +65,12 @@ def decode_symbols(cursor: Cursor, count: int, width: int, child: Child) -> Inte
 
 def bucketed(values: Integers, mantissa: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Bucket of each value below 2^57, and how many extra bits it has [CAUF-0530]."""
+    if kernels.integers is not None:
+        buckets, sizes = np.empty(len(values), np.uint8), np.empty(len(values), np.uint8)
+        kernels.integers.bucketed(
+            np.require(values, requirements=("C", "A")), mantissa, buckets, sizes, values.itemsize
+        )
+        return buckets, sizes
     extra = np.maximum(_bit_lengths(values) - (mantissa + 1), 0)
     top = (values >> extra.astype(values.dtype)).astype(np.int16)
     least = top >= 1 << mantissa
@@ -82,6 +89,12 @@ def _bit_lengths(values: Integers) -> NDArray[np.int16]:
 
 def extra_bits(values: Integers, sizes: NDArray[np.uint8]) -> bytes:
     """The lowest bits of each value, so many as ``sizes`` says, least significant first."""
+    if kernels.integers is not None:
+        out = np.empty((int(sizes.sum(dtype=np.int64)) + 7) // 8, np.uint8)
+        kernels.integers.pack(
+            np.require(values, requirements=("C", "A")), np.ascontiguousarray(sizes), out, values.itemsize
+        )
+        return out.tobytes()
     wide, count = sizes.astype(np.uint64), sizes.astype(np.int64)
     ends = np.cumsum(count)
     total = int(ends[-1]) if len(ends) else 0
@@ -126,6 +139,9 @@ def _read_bits(data: memoryview, sizes: NDArray[np.uint8], out: Integers) -> Non
     total = int(sizes.sum(dtype=np.int64))
     if len(data) != -(-total // 8) or (total % 8 and data[-1] >> total % 8):
         raise MalformedError(f"{len(data)} bytes of {total} extra bits", requirement=531)
+    if kernels.integers is not None:
+        kernels.integers.unpack(np.frombuffer(data, np.uint8), sizes, out, out.itemsize)
+        return
     padded = np.frombuffer(bytes(data) + bytes(8), np.uint8)
     words: NDArray[Any] = np.ndarray((len(data) + 1,), "<u8", buffer=padded, strides=(1,))
     first = 0

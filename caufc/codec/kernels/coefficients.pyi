@@ -1,0 +1,32 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+def decode(
+    words: NDArray[Any],
+    placement: tuple[Any, ...],
+    classes: NDArray[Any],
+    by_sum: NDArray[Any],
+    by_head: NDArray[Any],
+    tables: object,
+    symbols: NDArray[Any],
+    channels: int,
+    kinds: int,
+    extents: bool,
+) -> bool: ...
+def group(
+    symbols: NDArray[Any],
+    placement: tuple[Any, ...],
+    classes: NDArray[Any],
+    by_sum: NDArray[Any],
+    by_head: NDArray[Any],
+    run_tables: NDArray[Any],
+    run_stops: NDArray[Any],
+    coded: NDArray[Any],
+    buckets: NDArray[Any],
+    large: NDArray[Any],
+    channels: int,
+    kinds: int,
+    extents: bool,
+) -> int: ...
+def rests(symbols: NDArray[Any], buckets: NDArray[Any], large: NDArray[Any], out: NDArray[Any]) -> None: ...

@@ -1,0 +1,393 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Symbols of a chunk in one pass: contexts, grouping by table, rANS, extra bits (spec, 9.1 to 9.3)."""
+
+from libc.stdint cimport int32_t, uint8_t, uint32_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from .buffers cimport Held, items, length, let_go, space
+from .chunk cimport *
+from .rans cimport Stack, Table, Tables, begin, pulled, pulled_bits, table_at, tables_in
+
+cdef enum:
+    PIECE_BITS = 16
+    STRETCH = 64
+
+
+def decode(words, placement, classes, by_sum, by_head, tables, symbols, Py_ssize_t channels, Py_ssize_t kinds, bint extents):
+    """Fill ``symbols`` of a chunk; whether its words are used up.
+
+    Attack: contexts that name a table that is not there. Bound: every number in ``by_sum`` and ``by_head`` is looked at
+    before the first symbol. Attack: words that end early, or mean nothing. Bound: any words give symbols below 64 and so
+    many extra bits as these say; the number of symbols is the chunk's, and never depends on words.
+
+    Args:
+        words: uint32 ``[W]``.
+        placement: of the chunk's tokens, see :class:`caufc.codec.transform.grids.Placement`.
+        classes: uint8 ``[16, C]``, below ``kinds``, K.
+        by_sum: uint8 ``[2, 5, K, 64]``, the table by distance, number and sum of neighbours, and by class.
+        by_head: uint8 ``[K, 16]``, an extent's table by class and its head's magnitude.
+        tables: of :func:`caufc.codec.kernels.rans.tables_of`, 64 symbols each.
+        symbols: int32 ``[N, C]``.
+        extents: whether blocks have extents.
+
+    Raises:
+        ValueError: for arrays that do not fit each other.
+    """
+    cdef Held all_held
+    cdef Chunk chunk
+    cdef Work work
+    cdef Stack stack
+    cdef Tables* given = tables_in(tables)
+    cdef const uint8_t* sums
+    cdef const uint8_t* heads
+    cdef uint8_t* buckets = NULL
+    cdef uint32_t* large = NULL
+    cdef int32_t* out
+    cdef Py_ssize_t number, many, total
+    work.targets = NULL
+    all_held.count = 0
+    try:
+        stack.words = <const uint32_t*>items(&all_held, words, 4, -1)
+        begin(&stack, stack.words, length(&all_held))
+        take_chunk(&all_held, &chunk, placement, classes, channels, kinds, extents)
+        sums, heads = take_tables(&all_held, by_sum, by_head, kinds, given.count)
+        if given.size != BUCKETS:
+            raise ValueError(f"tables of {given.size} symbols")
+        total = chunk.tokens * channels
+        out = <int32_t*>space(&all_held, symbols, 4, total)
+        make_work(&work, &chunk)
+        buckets = <uint8_t*>malloc(total + 1)
+        if not buckets:
+            raise MemoryError
+        with nogil:
+            memset(buckets, 0, total)
+            for number in range(chunk.passes):
+                number_pass(&work, &chunk, number, sums)
+                aim_pass(&work, &chunk, number)
+                pull_run(&stack, given, &work, buckets)
+                note_pass(&work, &chunk, number, buckets)
+                if number == 0 and chunk.heads:
+                    number_extents(&work, &chunk, heads)
+                    aim_extents(&work, &chunk)
+                    pull_run(&stack, given, &work, work.extents)
+            many = widen(buckets, out, total, work.starts)
+        if many:
+            large = <uint32_t*>malloc(many * sizeof(uint32_t))
+            if not large:
+                raise MemoryError
+            with nogil:
+                pull_extra(&stack, buckets, out, total, &work, large)
+    finally:
+        free(large)
+        free(buckets)
+        free_work(&work)
+        let_go(&all_held)
+    return stack.left == 0 and stack.state == 0
+
+
+cdef (const uint8_t*, const uint8_t*) take_tables(
+    Held* all_held, object by_sum, object by_head, Py_ssize_t kinds, Py_ssize_t count
+) except *:
+    """Tables by sum and by head, all of them below ``count``."""
+    cdef Py_ssize_t i, size = 2 * SURROUNDINGS * kinds * SUMS
+    cdef const uint8_t* sums = <const uint8_t*>items(all_held, by_sum, 1, size)
+    cdef const uint8_t* heads = <const uint8_t*>items(all_held, by_head, 1, kinds * MAGNITUDES)
+    cdef int most = 0
+    for i in range(size):
+        most = max(most, sums[i])
+    for i in range(kinds * MAGNITUDES):
+        most = max(most, heads[i])
+    if most >= count:
+        raise ValueError(f"table {most} of {count}")
+    return sums, heads
+
+
+cdef void aim_pass(Work* work, const Chunk* chunk, Py_ssize_t number) noexcept nogil:
+    """Places of a pass's symbols, by table."""
+    cdef Py_ssize_t C = chunk.channels, i, c
+    cdef const Pass* one = &chunk.order[number]
+    cdef bint by_extent = bounded(chunk, number)
+    cdef uint8_t rank = <uint8_t>one.rank
+    cdef const uint8_t* table = work.numbers
+    cdef const uint8_t* reach
+    cdef uint32_t* cursor = work.cursor
+    cdef uint32_t* targets = work.targets
+    cdef uint32_t base
+    for i in range(one.first, one.stop):
+        base = <uint32_t>(chunk.places[i] * C)
+        if by_extent:
+            reach = work.extents + chunk.blocks[i] * C
+            for c in range(C):
+                if reach[c] >= rank:
+                    targets[cursor[table[0]]] = base + <uint32_t>c
+                    cursor[table[0]] += 1
+                    table += 1
+        else:
+            for c in range(C):
+                targets[cursor[table[c]]] = base + <uint32_t>c
+                cursor[table[c]] += 1
+            table += C
+
+
+cdef void aim_extents(Work* work, const Chunk* chunk) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef uint8_t table
+    for i in range(chunk.heads * chunk.channels):
+        table = work.numbers[i]
+        work.targets[work.cursor[table]] = <uint32_t>i
+        work.cursor[table] += 1
+
+
+cdef void pull_run(Stack* stack, const Tables* tables, const Work* work, uint8_t* out) noexcept nogil:
+    """A run's symbols to their places, table by table."""
+    cdef Stack now = stack[0]
+    cdef Table table
+    cdef Py_ssize_t number
+    cdef uint32_t i
+    cdef const uint32_t* targets = work.targets
+    for number in range(tables.count):
+        if work.starts[number] == work.starts[number + 1]:
+            continue
+        table = table_at(tables, number)
+        for i in range(work.starts[number], work.starts[number + 1]):
+            out[targets[i]] = <uint8_t>pulled(&now, &table)
+    stack[0] = now
+
+
+cdef Py_ssize_t widen(const uint8_t* buckets, int32_t* symbols, Py_ssize_t total, uint32_t* starts) noexcept nogil:
+    """Buckets as symbols; how many have extra bits, and of each bucket, so many start behind it."""
+    cdef Py_ssize_t first = 0, stop, i, many = 0
+    cdef uint8_t most
+    memset(starts, 0, (TABLES + 1) * sizeof(uint32_t))
+    while first < total:
+        stop, most = min(first + STRETCH, total), 0
+        for i in range(first, stop):
+            symbols[i] = buckets[i]
+            most |= buckets[i]
+        if most >= DIRECT:
+            for i in range(first, stop):
+                if buckets[i] >= DIRECT:
+                    starts[buckets[i] + 1] += 1
+                    many += 1
+        first = stop
+    return many
+
+
+cdef void pull_extra(
+    Stack* stack, const uint8_t* buckets, int32_t* symbols, Py_ssize_t total, Work* work, uint32_t* large
+) noexcept nogil:
+    """Add the extra bits, bucket by bucket, the highest 16 bits first."""
+    cdef Stack now = stack[0]
+    cdef Py_ssize_t i
+    cdef uint32_t at
+    cdef int bucket, bits, piece
+    add_up(work)
+    for i in range(total):
+        if buckets[i] >= DIRECT:
+            large[work.cursor[buckets[i]]] = <uint32_t>i
+            work.cursor[buckets[i]] += 1
+            symbols[i] = 0
+    for bucket in range(DIRECT, BUCKETS):
+        bits = bits_of(bucket)
+        while bits > 0:
+            piece = min(bits, PIECE_BITS)
+            bits -= piece
+            for at in range(work.starts[bucket], work.starts[bucket + 1]):
+                symbols[large[at]] = symbols[large[at]] << piece | <int32_t>pulled_bits(&now, piece)
+        for at in range(work.starts[bucket], work.starts[bucket + 1]):
+            symbols[large[at]] += <int32_t>first_of(bucket)
+    stack[0] = now
+
+
+def group(symbols, placement, classes, by_sum, by_head, run_tables, run_stops, coded, buckets, large,
+          Py_ssize_t channels, Py_ssize_t kinds, bint extents):
+    """Buckets in the order in which they are coded; how many runs of one table each there are.
+
+    Attack: symbols that no bucket holds. Bound: all are from 0 to 2^28 - 1, else ValueError.
+
+    Args:
+        symbols: int32 ``[N, C]``.
+        placement, classes, by_sum, by_head, kinds, extents: as for :func:`decode`; 256 tables are within reach.
+        run_tables: uint8 ``[(P + 1) * 256]``, the table of every run of the P passes and of the extents.
+        run_stops: int64, as many: where it ends in ``coded``.
+        coded: uint8 ``[(N + H) * C]``, for H heads; without extents, ``[N * C]``.
+        buckets: uint8 ``[N, C]``, of the symbols.
+        large: int64 ``[64]``, how many symbols have each bucket with extra bits.
+
+    Raises:
+        ValueError: for arrays that do not fit each other.
+    """
+    cdef Held all_held
+    cdef Chunk chunk
+    cdef Work work
+    cdef Runs runs
+    cdef const int32_t* given
+    cdef const uint8_t* sums
+    cdef const uint8_t* heads
+    cdef uint8_t* found
+    cdef long long* counts
+    cdef Py_ssize_t number, total
+    cdef bint fits
+    work.targets = NULL
+    all_held.count = 0
+    try:
+        take_chunk(&all_held, &chunk, placement, classes, channels, kinds, extents)
+        sums, heads = take_tables(&all_held, by_sum, by_head, kinds, TABLES)
+        total = chunk.tokens * channels
+        given = <const int32_t*>items(&all_held, symbols, 4, total)
+        runs.tables = <uint8_t*>space(&all_held, run_tables, 1, (chunk.passes + 1) * TABLES)
+        runs.stops = <long long*>space(&all_held, run_stops, 8, (chunk.passes + 1) * TABLES)
+        runs.coded = <uint8_t*>space(&all_held, coded, 1, total + chunk.heads * channels)
+        runs.count = runs.filled = 0
+        found = <uint8_t*>space(&all_held, buckets, 1, total)
+        counts = <long long*>space(&all_held, large, 8, BUCKETS)
+        make_work(&work, &chunk)
+        with nogil:
+            fits = bucketize(given, found, counts, total)
+            if fits:
+                note(found, work.known, total)
+                reach_blocks(&work, &chunk)
+                for number in range(chunk.passes):
+                    number_pass(&work, &chunk, number, sums)
+                    lay_pass(&runs, &work, &chunk, number, found)
+                    if number == 0 and chunk.heads:
+                        number_extents(&work, &chunk, heads)
+                        lay_extents(&runs, &work, &chunk)
+        if not fits:
+            raise ValueError("symbols beyond all buckets")
+    finally:
+        free_work(&work)
+        let_go(&all_held)
+    return runs.count
+
+
+cdef struct Runs:
+    uint8_t* tables
+    long long* stops
+    uint8_t* coded
+    Py_ssize_t count     # of runs
+    Py_ssize_t filled    # of coded
+
+
+cdef bint bucketize(const int32_t* symbols, uint8_t* buckets, long long* large, Py_ssize_t total) noexcept nogil:
+    """Whether all symbols have a bucket."""
+    cdef Py_ssize_t first = 0, stop, i
+    cdef uint32_t most
+    memset(large, 0, BUCKETS * sizeof(long long))
+    while first < total:
+        stop, most = min(first + STRETCH, total), 0
+        for i in range(first, stop):
+            buckets[i] = <uint8_t>symbols[i]
+            most |= <uint32_t>symbols[i]
+        if most >> 28:
+            return False
+        if most >= DIRECT:
+            for i in range(first, stop):
+                if symbols[i] >= DIRECT:
+                    buckets[i] = bucket_of(<uint32_t>symbols[i])
+                    large[buckets[i]] += 1
+        first = stop
+    return True
+
+
+cdef void lay_pass(Runs* runs, Work* work, const Chunk* chunk, Py_ssize_t number, const uint8_t* buckets) noexcept nogil:
+    """A pass's symbols, by table. There are no more of them than places: a token stands in one pass."""
+    cdef Py_ssize_t C = chunk.channels, i, c
+    cdef const Pass* one = &chunk.order[number]
+    cdef bint by_extent = bounded(chunk, number)
+    cdef uint8_t rank = <uint8_t>one.rank
+    cdef const uint8_t* table = work.numbers
+    cdef const uint8_t* reach
+    cdef const uint8_t* bucket
+    cdef uint32_t* cursor = work.cursor
+    cdef uint8_t* coded = runs.coded + runs.filled
+    for i in range(one.first, one.stop):
+        bucket = buckets + chunk.places[i] * C
+        if by_extent:
+            reach = work.extents + chunk.blocks[i] * C
+            for c in range(C):
+                if reach[c] >= rank:
+                    coded[cursor[table[0]]] = bucket[c]
+                    cursor[table[0]] += 1
+                    table += 1
+        else:
+            for c in range(C):
+                coded[cursor[table[c]]] = bucket[c]
+                cursor[table[c]] += 1
+            table += C
+    close_runs(runs, work)
+
+
+cdef void lay_extents(Runs* runs, Work* work, const Chunk* chunk) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef uint8_t* coded = runs.coded + runs.filled
+    for i in range(chunk.heads * chunk.channels):
+        coded[work.cursor[work.numbers[i]]] = work.extents[i]
+        work.cursor[work.numbers[i]] += 1
+    close_runs(runs, work)
+
+
+cdef void close_runs(Runs* runs, const Work* work) noexcept nogil:
+    """Note the tables that occur and where their runs end."""
+    cdef int table
+    for table in range(TABLES):
+        if work.starts[table] != work.starts[table + 1]:
+            runs.tables[runs.count] = <uint8_t>table
+            runs.stops[runs.count] = runs.filled + work.starts[table + 1]
+            runs.count += 1
+    runs.filled += work.starts[TABLES]
+
+
+def rests(symbols, buckets, large, out):
+    """The extra bits of symbols, grouped by bucket: how far each lies behind its bucket's first.
+
+    Args:
+        symbols: int32 ``[M]``.
+        buckets: uint8 ``[M]``, of the symbols.
+        large: int64 ``[64]``, how many symbols have each bucket from 16 on.
+        out: int32, as many as these together.
+
+    Raises:
+        ValueError: for arrays that do not fit each other, and counts that are not those of the buckets.
+    """
+    cdef Held all_held
+    cdef const int32_t* given
+    cdef const uint8_t* found
+    cdef const long long* counts
+    cdef int32_t* to
+    cdef Py_ssize_t total, i, room
+    cdef Py_ssize_t[BUCKETS] cursor
+    cdef Py_ssize_t[BUCKETS] stops
+    cdef int bucket
+    cdef bint fits = True
+    all_held.count = 0
+    try:
+        given = <const int32_t*>items(&all_held, symbols, 4, -1)
+        total = length(&all_held)
+        found = <const uint8_t*>items(&all_held, buckets, 1, total)
+        counts = <const long long*>items(&all_held, large, 8, BUCKETS)
+        to = <int32_t*>space(&all_held, out, 4, -1)
+        room = 0
+        for bucket in range(BUCKETS):
+            if not 0 <= counts[bucket] <= total:
+                raise ValueError("counts of other symbols")
+            cursor[bucket] = room
+            room += counts[bucket]
+            stops[bucket] = room
+        if room != length(&all_held):
+            raise ValueError("counts of other symbols")
+        with nogil:
+            for i in range(total):
+                bucket = found[i]
+                if bucket < DIRECT:
+                    continue
+                if bucket >= BUCKETS or cursor[bucket] == stops[bucket]:
+                    fits = False
+                    break
+                to[cursor[bucket]] = given[i] - <int32_t>first_of(bucket)
+                cursor[bucket] += 1
+        if not fits:
+            raise ValueError("counts of other symbols")
+    finally:
+        let_go(&all_held)

@@ -1,0 +1,122 @@
+"""The compiled rANS decoder against constriction, symbol by symbol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_paths import both
+from numpy.typing import NDArray
+
+from caufc.codec import kernels
+from caufc.codec.entropy import RansDecoder, table_model, uniform_model
+from caufc.codec.tables import frequencies_of
+
+pytestmark = pytest.mark.skipif(kernels.rans is None, reason="the kernel is not built, or switched off")
+
+WORDS = st.binary(max_size=600).map(lambda data: (data + b"\1")[-(len(data) + 1) // 4 * 4 :])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> NDArray[np.int64]:
+    """Frequencies of 2 to 65,536 symbols, alike or as unlike as can be."""
+    size = draw(st.sampled_from([2, 3, 5, 64, 256, 257, 4096, 65_536]))
+    rng = np.random.default_rng(draw(st.integers(0, 1 << 30)))
+    levels = rng.integers(0, draw(st.sampled_from([2, 40, 194])), size).astype(np.uint8)
+    levels[rng.integers(size)] = draw(st.integers(1, 193))
+    found: NDArray[np.int64] = frequencies_of(levels[None])[0]
+    return found
+
+
+@settings(deadline=None, max_examples=150)
+@given(WORDS, st.lists(st.tuples(st.one_of(tables(), st.integers(1, 16)), st.integers(0, 90)), max_size=4))
+def test_any_words_decode_alike(data: bytes, runs: list[tuple[Any, int]]) -> None:
+    """Whatever runs of whatever tables; and all agree on whether words are left."""
+    data = data[: len(data) // 4 * 4]
+    if data[-4:] == bytes(4):
+        return
+
+    def symbols() -> list[Any]:
+        decoder, found = RansDecoder(data), []
+        for of, count in runs:
+            out = np.empty(count, np.int32)
+            decoder.pull_into(out, uniform_model(of) if isinstance(of, int) else table_model(of))
+            found.append(out.tolist())
+        return [*found, decoder.coder.is_empty()]
+
+    compiled, plain = both(symbols)
+    assert compiled == plain
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "i4", "u8", "i8"])
+def test_integers_of_every_width(dtype: str) -> None:
+    data = np.random.default_rng(3).integers(1, 1 << 32, 50, dtype=np.uint32).tobytes()
+    model = table_model(np.full(256, 1 << 16, np.int64))
+
+    def symbols() -> list[int]:
+        out = np.empty(60, dtype)
+        RansDecoder(data).pull_into(out, model)
+        return out.tolist()
+
+    compiled, plain = both(symbols)
+    assert compiled == plain
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i8"])
+def test_bits_of_every_width(dtype: str) -> None:
+    data = np.random.default_rng(3).integers(1, 1 << 32, 50, dtype=np.uint32).tobytes()
+
+    def symbols() -> list[int]:
+        out = np.empty(60, dtype)
+        RansDecoder(data).pull_into(out, uniform_model(7))
+        return out.tolist()
+
+    compiled, plain = both(symbols)
+    assert compiled == plain
+
+
+@pytest.mark.parametrize(
+    ("frequencies", "count", "size"),
+    [
+        ([[1 << 24]], 1, 1),
+        ([[1 << 23, 1 << 23, 0]], 1, 3),
+        ([[1 << 24, 0]], 1, 2),
+        ([[(1 << 24) - 2, 1]], 1, 2),
+        ([[1 << 24, 1]], 1, 2),
+        ([[-1, (1 << 24) + 1]], 1, 2),
+        ([[1 << 62, 1 << 62, 1 << 62, (1 << 62) + (1 << 24)]], 1, 4),
+        ([[1 << 23, 1 << 23]], 2, 2),
+        ([[1 << 23, 1 << 23]], 0, 2),
+        ([[1 << 23, 1 << 23]] * 257, 257, 2),
+        ([[1 << 23, 1 << 23]], 1, -2),
+        (np.ones((1, 65_537)), 1, 65_537),
+    ],
+)
+def test_what_is_no_table_is_refused(frequencies: Any, count: int, size: int) -> None:
+    with pytest.raises(ValueError):
+        kernels.rans.tables_of(np.array(frequencies, np.int64), count, size)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    words, out = np.ones(3, np.uint32), np.empty(4, np.uint8)
+    tables = kernels.rans.tables_of(np.full((2, 4), 1 << 22, np.int64), 2, 4)
+    frequencies = np.ones((1, 257), np.int64)
+    frequencies[0, 0] = (1 << 24) - 256
+    wide = kernels.rans.tables_of(frequencies, 1, 257)
+    kernels.rans.decode(words, 3, 0, tables, 1, out, 1)
+    for left, number, model, itemsize in ((4, 0, tables, 1), (-1, 0, tables, 1), (3, 2, tables, 1), (3, -1, tables, 1),
+                                          (3, 0, wide, 1), (3, 0, tables, 3), (3, 0, tables, 2)):  # fmt: skip
+        array = out if itemsize != 2 else np.empty(3, np.uint8)
+        with pytest.raises(ValueError):
+            kernels.rans.decode(words, left, 0, model, number, array, itemsize)
+    for bits in (0, 17, -1):
+        with pytest.raises(ValueError):
+            kernels.rans.decode_bits(words, 3, 0, bits, np.empty(4, np.int32))
+    with pytest.raises((ValueError, BufferError)):
+        kernels.rans.decode(words, 3, 0, tables, 0, np.empty(8, np.uint8)[::2], 1)
+    out.setflags(write=False)
+    with pytest.raises((ValueError, BufferError)):
+        kernels.rans.decode(words, 3, 0, tables, 0, out, 1)
