@@ -62,18 +62,24 @@ class NetworkTail:
 
         generator = torch.Generator().manual_seed(self.seed)
         for numbers in _batches(samples):
-            given = _stacked(samples, numbers).requires_grad_(True)
-            output = self._run(given)
-            found = []
-            draws = 1 if self._logits(output.shape) and output.ndim > SEQUENCE else self.draws
-            for draw in range(draws):
-                score = self._score(output, generator, TEMPERATURES[draw % len(TEMPERATURES)])
-                kept = draw + 1 < draws
-                (gradient,) = torch.autograd.grad(score, given, retain_graph=kept, allow_unused=True)
-                if gradient is None:
-                    raise InputError("the output does not depend on the features: nothing can be fitted to it")
-                found.append(gradient.detach().cpu().numpy())
+            with torch.enable_grad():
+                found = self._gradients(_stacked(samples, numbers).requires_grad_(True), generator)
             yield numbers, found
+
+    def _gradients(self, given: Tensor, generator: Any) -> list[NDArray[Any]]:
+        import torch
+
+        output = self._run(given)
+        found = []
+        draws = 1 if self._logits(output.shape) and output.ndim > SEQUENCE else self.draws
+        for draw in range(draws):
+            score = self._score(output, generator, TEMPERATURES[draw % len(TEMPERATURES)])
+            kept = draw + 1 < draws
+            (gradient,) = torch.autograd.grad(score, given, retain_graph=kept, allow_unused=True)
+            if gradient is None:
+                raise InputError("the output does not depend on the features: nothing can be fitted to it")
+            found.append(gradient.detach().cpu().numpy())
+        return found
 
     def run(self, samples: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """The output of every sample."""

@@ -53,6 +53,11 @@ def test_sinks_do_not_hide_what_a_network_reacts_to(predictions: Any, tmp_path: 
     assert len(data) < 0.75 * len(caufc.encode(seen, layout="b n c"))
 
 
+def test_a_fit_within_no_grad(predictions: Any) -> None:
+    with torch.no_grad():
+        assert fit_profile(states(12), layout="b n c", resume=predictions, outputs="logits")
+
+
 def test_gradients_of_sequences_have_the_fisher_information(predictions: Any) -> None:
     samples = list(states(64))
     found = measure_sensitivity(

@@ -72,7 +72,7 @@ class Run:
             "predictions": self.bench.predictions(own.place),
             "values": numel(own.features),
             "reference": {"method": reference, "setting": setting, **_stored(wanted)},
-            "profile_bytes": own.profile.stat().st_size if {"profile", "window"} & {*curves} else None,
+            "profile_bytes": own.profile.stat().st_size if {"profile", "task", "window"} & {*curves} else None,
             "curves": {key: [_stored(point) for point in points] for key, points in curves.items()},
             "missing": {key: reason for key, reason in missing.items() if key in self.methods},
         }
@@ -128,7 +128,7 @@ def main() -> int:
     torch.set_num_threads(1)
     bench = LanguageBench(options.data, options.work, options.windows, options.fit_windows)
     log = PointLog(options.work / "points.jsonl")
-    with torch.inference_mode():
+    with torch.no_grad():
         found = Run(bench, log, options.taps, options.methods, options.nncodec).measure()
     text = language_page.page(found)
     print(text)

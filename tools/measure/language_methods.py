@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,12 +18,16 @@ from tools.measure.language_nncodec import nncodec, nncodec_missing
 from tools.measure.language_rivals import Coded, faiss_rotation, fp8, int_by_channel, int_by_token, kivi
 from tools.measure.point_log import codec_state
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 __all__ = ["CAUFC_KEYS", "MEDIUM", "NAMES", "REFERENCE", "CurveMethod", "LanguageMethods"]
 
 NAMES = {
     "blind": "caufc, blind",
     "profile": "caufc, profile of other texts",
-    "window": "caufc, the profile, a file per window",
+    "task": "caufc, task-aware profile of other texts",
+    "window": "caufc, the better profile, a file per window",
     "fp8": "fp8 a token + zstd",
     "kivi": "int-k, keys by channel, values by token (KIVI) + zstd",
     "int-token": "int-k by token + zstd",
@@ -33,7 +37,7 @@ NAMES = {
     "kvtc-calibrated": "PCA + DEFLATE (KVTC), basis of other texts, first token fp16",
     "nncodec": "NNCodec",
 }
-CAUFC_KEYS = ("blind", "profile", "window")
+CAUFC_KEYS = ("blind", "profile", "task", "window")
 REFERENCE = {False: ("fp8", 8.0), True: ("kivi", 4.0)}
 """Whether it is a cache -> method and setting whose divergence all methods are compared at."""
 
@@ -81,9 +85,10 @@ class LanguageMethods:
         """Every method that there is for the place."""
         cached = self.place == CACHE
         return [
-            CurveMethod("blind", QUALITIES, 50 if cached else 58, self._blind, always=(MEDIUM,)),
-            CurveMethod("profile", QUALITIES, 46 if cached else 58, self._with_profile),
-            CurveMethod("window", QUALITIES, 46 if cached else 58, self._by_window),
+            CurveMethod("blind", QUALITIES, 34 if cached else 50, self._blind, always=(MEDIUM,)),
+            CurveMethod("profile", QUALITIES, 42 if cached else 50, self._with_profile),
+            *([] if cached else [CurveMethod("task", QUALITIES, 26, self._task_aware)]),
+            CurveMethod("window", QUALITIES, 42 if cached else 26, self._by_window),
             CurveMethod("fp8", (8.0,), 8, lambda _: fp8(self.features)),
             *([CurveMethod("kivi", BITS, 4, self._bits(kivi))] if cached else []),
             CurveMethod("int-token", BITS, 5 if cached else 8, self._bits(int_by_token)),
@@ -107,12 +112,24 @@ class LanguageMethods:
     @cached_property
     def profile(self) -> Path:
         """The file of a profile of other texts."""
-        path = self.bench.work / f"{self.place}-{self.bench.counts['fit']}-{codec_state()}.caufp"
+        return self._fitted("blind")
+
+    @cached_property
+    def task_profile(self) -> Path:
+        """The file of a profile of other texts, by gradients through the layers behind; a cache has blind ones only."""
+        return self.profile if self.place == CACHE else self._fitted("task", resume=self._resume, outputs="logits")
+
+    def _fitted(self, kind: str, **options: Any) -> Path:
+        path = self.bench.work / f"{self.place}-{kind}-{self.bench.counts['fit']}-{codec_state()}.caufp"
         if not path.exists():
-            data = fit_profile(_given(self.bench.features(self.place, "fit")), layout=LAYOUTS[self.place])
-            path.with_suffix(".partial").write_bytes(data)
+            given = _given(self.bench.features(self.place, "fit"))
+            path.with_suffix(".partial").write_bytes(fit_profile(given, layout=LAYOUTS[self.place], **options))
             path.with_suffix(".partial").replace(path)
         return path
+
+    def _resume(self, features: Tensor) -> Tensor:
+        """Logits from hidden states."""
+        return self.bench.model.resume(features, self.place)
 
     @cached_property
     def _bases(self) -> Mapping[str, Any]:
@@ -130,10 +147,13 @@ class LanguageMethods:
     def _with_profile(self, quality: float) -> Coded:
         return self._coded(self.features, quality, self.profile)
 
+    def _task_aware(self, quality: float) -> Coded:
+        return self._coded(self.features, quality, self.task_profile)
+
     def _by_window(self, quality: float) -> Coded:
         count = len(next(iter(self.features.values())))
         windows = ({name: part[n : n + 1] for name, part in self.features.items()} for n in range(count))
-        coded = [self._coded(window, quality, self.profile) for window in windows]
+        coded = [self._coded(window, quality, self.task_profile) for window in windows]
         back = {name: np.concatenate([own[name] for _, own in coded]) for name in self.features}
         return sum(size for size, _ in coded), back
 
