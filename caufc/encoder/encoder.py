@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from ..coders.config import TensorConfig
 from ..coders.side_files import ProfileFile, side_file_bytes
-from ..types import FLOATS, Progress
+from ..types import Progress
+from .chunk_size import ChunkSize
 from .file_drafting import draft_tensors
 from .file_writer import FileWriter, Sink
 from .goal import MEDIUM
@@ -22,13 +23,6 @@ from .tensor_draft import TensorDraft
 from .threads import one_blas_thread
 
 __all__ = ["Encoder"]
-
-CHUNK_VALUES = 1 << 22
-CHUNK_SAMPLES = 4096
-INTEGER_SAMPLES = 65_536
-CHUNK_ARRAYS = 1 << 16
-"""A chunk holds as many samples as make four million values, at most 4,096, and fewer of many tensors. Of integers
-alone it holds more samples: texts are best coded together with those that they repeat."""
 
 
 class Encoder:
@@ -51,7 +45,7 @@ class Encoder:
         self.source, self.options, self.profile = source, options, profile
         self.progress = progress
         self.numel = source.numel
-        self.chunk = options.chunk or _chunk_samples(source, self.numel)
+        self.chunk = ChunkSize(source, options.chunk)
         self.arch = options.arch or (profile.header.arch if profile else None)
 
     def encode(self, sink: Sink) -> Report:
@@ -103,7 +97,7 @@ class Encoder:
 
     def _drafts(self, *, embedded: bool = True) -> list[TensorDraft]:
         return draft_tensors(
-            self.source, self.options, self.profile, self.chunk, self._advance("survey"), embedded=embedded
+            self.source, self.options, self.profile, self.chunk.read, self._advance("survey"), embedded=embedded
         )
 
     def _advance(self, what: str) -> Callable[[int], None]:
@@ -117,10 +111,3 @@ class Encoder:
                 self.progress(what, done, self.numel)
 
         return advance
-
-
-def _chunk_samples(source: Source, numel: int) -> int:
-    by_values = CHUNK_VALUES * source.samples // max(1, numel)
-    by_arrays = CHUNK_ARRAYS // max(1, len(source.tensors))
-    floats = any(tensor.dtype in FLOATS for tensor in source.tensors)
-    return max(1, min(CHUNK_SAMPLES if floats else INTEGER_SAMPLES, by_values, by_arrays))

@@ -27,6 +27,7 @@ from ..coders.side_files import ProfileFile
 from ..coders.stack import Stack, stacks_of
 from ..coders.work import WorkMeter, chunk_work
 from ..errors import LimitError
+from .chunk_size import ChunkSize
 from .options import EncodeOptions
 from .origin import Origin
 from .plan import TensorPlan, file_gain
@@ -94,7 +95,7 @@ class FileWriter:
     Args:
         source: the samples.
         options: what was asked for.
-        chunk: samples per chunk.
+        chunk: tells how many samples a chunk has; the first pass settles it.
         arch: architecture ID.
         profile: that the file relies on.
         advance: makes what is called with the number of values that a pass has written.
@@ -105,13 +106,14 @@ class FileWriter:
         self,
         source: Source,
         options: EncodeOptions,
-        chunk: int,
+        chunk: ChunkSize,
         arch: str | None = None,
         profile: ProfileFile | None = None,
         advance: Callable[[], Callable[[int], None]] = lambda: lambda values: None,
         origin: Origin = NO_ORIGIN,
     ) -> None:
-        self.source, self.options, self.chunk = source, options, chunk
+        self.source, self.options, self.sizes = source, options, chunk
+        self.chunk = chunk.read
         self.arch, self.profile, self.advance, self.origin = arch, profile, advance, origin
         self.passes = 0
 
@@ -131,6 +133,8 @@ class FileWriter:
         Raises:
             LimitError: if the file would be over a limit of the decoders that are to read it; nothing is coded then.
         """
+        if not self.passes:
+            self.chunk = self.sizes.of(plans)
         self.passes += 1
         given = plans
         gain, plans = file_gain(given)

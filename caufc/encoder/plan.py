@@ -24,6 +24,7 @@ class TensorPlan:
         layout_reason: why the layout was chosen; empty for one that was given.
         warning: what the user should know.
         expected: bytes of sections and payloads, about; 0 where that is not known.
+        payload_bytes: bytes of payloads alone, about; 0 where that is not known.
         gain: of the file, on which the steps rely; None where they do not.
     """
 
@@ -32,6 +33,7 @@ class TensorPlan:
     layout_reason: str = ""
     warning: str = ""
     expected: float = 0.0
+    payload_bytes: float = 0.0
     gain: float | None = None
 
     def at_medium(self, setting: float) -> TensorPlan:

@@ -82,7 +82,7 @@ class ProfiledDraft(TransformDraft):
         )
         config = self._fitted(made, own, gain)
         plan = self._planned(config, replace(self.terms, quantizer=made.quantizer))
-        return replace(plan, gain=gain)
+        return replace(plan, gain=gain, payload_bytes=made.bits * self._scale / 8 + self._exact_bytes(target))
 
     def _fitted(self, made: SamplePlan, own: Parameters, gain: float) -> TensorConfig:
         codec = TransformCodec(own, self.config.arrays, self.survey.channels)

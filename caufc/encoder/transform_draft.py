@@ -94,12 +94,13 @@ class TransformDraft(TensorDraft):
         """
         gain, kind = self._gain(setting, target)
         made = self._sample_plan(self._coefficients, self._geometry, gain, kind, target, self._scale)
-        expected = made.bits * self._scale / 8 + section_cost({**self.config.arrays, **made.sections})
-        expected += self._exact_bytes(target)
+        payloads = made.bits * self._scale / 8 + self._exact_bytes(target)
+        expected = payloads + section_cost({**self.config.arrays, **made.sections})
         if self.may_be_lossless and expected >= self.lossless_bytes:
             return self._lossless()
         config = self._with(made, gain)
-        return self._planned(config, replace(self.terms, quantizer=made.quantizer), expected)
+        plan = self._planned(config, replace(self.terms, quantizer=made.quantizer), expected)
+        return replace(plan, payload_bytes=payloads)
 
     def expected_bytes(self, setting: float, target: Target) -> float:
         """Bytes of sections and payloads at a quality, about: from a thin sample."""

@@ -31,6 +31,7 @@ from caufc.coders.lossy import value_aligner
 from caufc.coders.registry import TRANSFORM
 from caufc.coders.sections import TURNS
 from caufc.coders.side_files import side_file_bytes
+from caufc.encoder.chunk_size import ChunkSize
 from caufc.encoder.file_writer import FileWriter
 from caufc.encoder.layout import template_of
 from caufc.encoder.options import EncodeOptions
@@ -154,7 +155,7 @@ def forced_file(features: Any, wanted: Forced) -> bytes:
     config = _config(source, wanted)
     terms = Terms(quantizer=IndexQuantizer(dependent=wanted.dependent))
     sink = io.BytesIO()
-    writer = FileWriter(source, EncodeOptions(index=False), wanted.chunk, origin=wanted.origin)
+    writer = FileWriter(source, EncodeOptions(index=False), ChunkSize(source, wanted.chunk), origin=wanted.origin)
     writer.write([TensorPlan(config, terms, gain=wanted.gain)], 0.0, sink)
     return sink.getvalue()
 
