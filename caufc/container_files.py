@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,9 @@ __all__ = ["located", "name_of", "open_binary", "parts_of", "read_at_of"]
 
 PART = 1 << 20
 """Bytes to read at a time."""
+
+MOST_AT_ONCE = 1 << 30
+"""Bytes that every operating system reads in one call."""
 
 
 def name_of(source: str | Path | bytes) -> str:
@@ -49,11 +54,28 @@ def parts_of(file: BinaryIO, progress: Callable[[int], None] | None = None) -> I
 
 
 def read_at_of(file: BinaryIO) -> ReadAt:
-    """Reading at offsets of a file that can seek."""
+    """Reading at offsets of an open file; threads and forked processes do not disturb each other."""
+    if isinstance(file, io.BytesIO):
+        data = file.getvalue()
+        return lambda offset, length: data[offset : offset + length]
+    if not hasattr(os, "pread"):
+        return _seeking(file, threading.Lock())
 
     def read_at(offset: int, length: int) -> bytes:
-        file.seek(offset)
-        return file.read(length)
+        parts: list[bytes] = []
+        while length and (part := os.pread(file.fileno(), min(length, MOST_AT_ONCE), offset)):
+            parts.append(part)
+            offset, length = offset + len(part), length - len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    return read_at
+
+
+def _seeking(file: BinaryIO, lock: threading.Lock) -> ReadAt:
+    def read_at(offset: int, length: int) -> bytes:
+        with lock:
+            file.seek(offset)
+            return file.read(length)
 
     return read_at
 

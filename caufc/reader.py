@@ -19,7 +19,7 @@ from .coders.registry import codec_of_all
 from .container_files import located, name_of, open_binary, read_at_of
 from .decoder.random_access import FileReader
 from .decoder.tensor_sizes import tensor_sizes
-from .errors import InputError
+from .errors import InputError, StorageError
 from .features import from_arrays
 from .limits import DEFAULT_LIMITS, Limits
 from .types import Branch, Note, Structure, Tree
@@ -29,6 +29,8 @@ __all__ = ["Info", "Reader", "info_of", "sample_object"]
 
 class Reader:
     """Samples of a file by number: ``len(reader)``, ``reader[i]``, iteration; a context manager.
+
+    Threads and forked processes may share one, and one can be pickled: the copy opens the file again.
 
     Args:
         source: path of a ``.cauf`` file, or its bytes.
@@ -50,6 +52,7 @@ class Reader:
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.name = name_of(source)
+        self._made_of = (source, profile, weights, limits)
         self._file = open_binary(source)
         try:
             with located(self.name):
@@ -58,6 +61,14 @@ class Reader:
         except BaseException:
             self._file.close()
             raise
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (*self._made_of, self._stamp)
+
+    @property
+    def _stamp(self) -> tuple[int, int]:
+        """What tells whether the file is still the one that was opened: its length, and a checksum of its header."""
+        return self._reader.size, self._reader.prelude.stream.started().seed
 
     def __len__(self) -> int:
         return len(self._reader)
@@ -132,6 +143,25 @@ class Reader:
         """What the file says of itself."""
         with located(self.name):
             return info_of(self._reader)
+
+
+def _reopened(
+    source: str | Path | bytes,
+    profile: str | Path | None,
+    weights: str | Path | None,
+    limits: Limits,
+    stamp: tuple[int, int],
+) -> Reader:
+    """The copy of a reader.
+
+    Raises:
+        StorageError: if the file is no longer the one that was opened.
+    """
+    reader = Reader(source, profile=profile, weights=weights, limits=limits)
+    if reader._stamp != stamp:
+        reader.close()
+        raise StorageError("changed since it was opened", file=reader.name, remedy="open it again")
+    return reader
 
 
 @dataclass(frozen=True)
@@ -244,7 +274,7 @@ def info_of(reader: FileReader) -> Info:
         software=header.software,
         numel=sum(size.numel for size in sizes),
         raw_bytes=sum(size.numel * config.item_size for config, size in zip(chunks.configs, sizes, strict=True)),
-        section_bytes=reader.prelude.first.offset - reader.prelude.length,
+        section_bytes=reader.prelude.start - reader.prelude.length,
     )
 
 

@@ -1,6 +1,6 @@
 """The container: bytes in, objects out. Nothing here reads a file, and nothing here knows numpy."""
 
-from .block import Block, BlockParser, block_bytes, checksum
+from .block import KNOWN_TAGS, Block, BlockParser, block_bytes, checksum
 from .chunk import MAX_SAMPLES, Chunk, ChunkHead, chunk_bytes, parse_chunk, parse_chunk_head, work_of
 from .header import CONTENTS, SIGNATURE, VERSION, Header, HeaderParser, leaves
 from .index import TAIL_BYTES, End, Index, end_bytes, index_bytes, parse_end, parse_index
@@ -13,6 +13,7 @@ from .varint import Cursor, varint
 
 __all__ = [
     "CONTENTS",
+    "KNOWN_TAGS",
     "MAX_NOTE",
     "MAX_NOTE_IN_HEADER",
     "MAX_SAMPLES",

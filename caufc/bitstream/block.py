@@ -9,7 +9,7 @@ from ..errors import DamagedError, MalformedError, UnsupportedError
 from ..limits import Limits
 from .varint import MAX_BYTES, Cursor, varint
 
-__all__ = ["CHECKSUM_BYTES", "Block", "BlockParser", "block_bytes", "checksum"]
+__all__ = ["CHECKSUM_BYTES", "KNOWN_TAGS", "Block", "BlockParser", "block_bytes", "checksum"]
 
 CHECKSUM_BYTES = 4
 KNOWN_TAGS = b"SCIE"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
-from ..bitstream import Block, BlockParser, Header, HeaderParser, Section, parse_section
+from ..bitstream import KNOWN_TAGS, Block, BlockParser, Header, HeaderParser, Section, parse_section
 from ..errors import DamagedError
 from ..limits import Limits
 
@@ -49,11 +50,28 @@ class BlockStream:
         """
         parser = self.started()
         while (block := parser.next()) is None:
-            part = next(self.data, b"")
-            if not part:
-                raise DamagedError("the file ends within a block", offset=parser.offset + parser.pending)
-            parser.feed(part)
+            self._feed(parser)
         return block
+
+    def _feed(self, parser: BlockParser) -> None:
+        part = next(self.data, b"")
+        if not part:
+            raise DamagedError("the file ends within a block", offset=parser.offset + parser.pending)
+        parser.feed(part)
+
+    def tag(self) -> str:
+        """The tag of the next block, of which no more is read; ancillary blocks before it are checked and skipped.
+
+        Raises:
+            DamagedError: if the file ends first.
+            MalformedError: if there is no block.
+            UnsupportedError: for a critical block of an unknown kind.
+        """
+        parser = self.started()
+        while not parser.pending or parser.buffer[0] not in KNOWN_TAGS:
+            if not parser.pending or parser.cut() is None:
+                self._feed(parser)
+        return chr(parser.buffer[0])
 
     def finish(self) -> None:
         """Check that nothing follows.
@@ -82,19 +100,29 @@ class Prelude:
         header: of the file.
         length: of the header, in bytes.
         sections: of the file.
-        first: the first block that is no section.
-        stream: the blocks behind it.
+        start: where the first block is that is no section, in bytes.
+        stream: the blocks from there on.
     """
 
     header: Header
     length: int
     sections: tuple[Section, ...]
-    first: Block
+    start: int
     stream: BlockStream
+
+    @cached_property
+    def first(self) -> Block:
+        """The first block that is no section, read when it is asked for.
+
+        Raises:
+            FormatError: if it is damaged or malformed.
+            UnsupportedError: if it is of a critical kind that this version does not know, or over limits.
+        """
+        return self.stream.block()
 
 
 def read_prelude(data: Iterator[bytes], limits: Limits) -> Prelude:
-    """Read up to the first block that is no section.
+    """Read header and sections, and nothing of the block behind them but what came along.
 
     Raises:
         FormatError: if the bytes are damaged or malformed.
@@ -105,8 +133,8 @@ def read_prelude(data: Iterator[bytes], limits: Limits) -> Prelude:
     sections: list[Section] = []
     total = 0
     while True:
+        if stream.tag() != "S":
+            return Prelude(header, length, tuple(sections), stream.started().offset, stream)
         block = stream.block()
-        if block.tag != "S":
-            return Prelude(header, length, tuple(sections), block, stream)
         sections.append(parse_section(block.body, block.offset, limits))
         total = limits.check("section_bytes", total + len(sections[-1].data))

@@ -23,6 +23,9 @@ ReadAt = Callable[[int, int], bytes]
 
 PART = 1 << 16
 
+TAIL = 1 << 14
+"""Bytes from the end that are read at once: mostly they hold the whole index."""
+
 
 class FileReader:
     """Reads samples of one file in any order; the chunk that was decoded last is kept.
@@ -54,9 +57,9 @@ class FileReader:
 
     def in_order(self) -> FileDecoder:
         """A decoder of the whole file, from its first chunk on; header and sections are not read again."""
-        seed, offset = self.prelude.stream.started().seed, self.prelude.first.offset
+        seed, offset = self.prelude.stream.started().seed, self.prelude.start
         stream = BlockStream(self._parts(offset), self.limits, BlockParser(seed, offset, self.limits))
-        return FileDecoder(replace(self.prelude, first=stream.block(), stream=stream), self.chunks, self.limits)
+        return FileDecoder(replace(self.prelude, stream=stream), self.chunks, self.limits)
 
     def _parts(self, offset: int) -> Iterator[bytes]:
         while part := self.read_at(offset, PART):
@@ -75,7 +78,7 @@ class FileReader:
         seed = self.prelude.stream.started().seed
         keyed = self.chunks.keyed
         index = stored_index(self.read_at, self.size, self.prelude.length, seed, self.limits, keyed=keyed)
-        if index.first != self.prelude.first.offset:
+        if index.first != self.prelude.start:
             raise MalformedError("the index differs from the chunks", requirement=142, offset=index.end)
         return index
 
@@ -134,13 +137,14 @@ def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limi
     Raises:
         FormatError: if index or end are damaged or malformed, or the index cannot be one of these bytes.
     """
-    tail = read_at(max(0, size - TAIL_BYTES), TAIL_BYTES)
-    distance = int.from_bytes(tail[:4], "little")
+    tail = read_at(max(0, size - TAIL), TAIL)
+    distance = int.from_bytes(tail[-TAIL_BYTES:][:4], "little")
     start = size - distance
     if len(tail) < TAIL_BYTES or start < begin:
         raise DamagedError("the end does not lead to the index", offset=size)
+    limits.check("index_bytes", distance)
     parser = BlockParser(seed, start, limits)
-    parser.feed(read_at(start, limits.check("index_bytes", distance)))
+    parser.feed(tail[-distance:] if distance <= len(tail) else read_at(start, distance))
     try:
         index_block, end_block = parser.next(), parser.next()
     except LimitError as err:  # longer than all that is there
