@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..align import LayoutAligner
 from ..coders.base import Terms
 from ..coders.config import TensorConfig
@@ -48,6 +51,9 @@ class Drafting(ABC):
         default: what a profile says of the tensor.
         chunk: samples that are read at a time.
         embedded: whether a file holds what is chosen, rather than a profile for many files.
+
+    Attributes:
+        known_turns: that other tensors of the file have, and this one's once it is drafted.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class Drafting(ABC):
         self.source, self.tensor, self.chunk, self.embedded = source, tensor, chunk, embedded
         self.file, self.target, self.default = options, options.target, default
         self.options = own
+        self.known_turns: list[NDArray[np.int32]] = []
 
     def draft(self, choice: LayoutChoice, budget: int, least: int, advance: Advance) -> TensorDraft:
         """Read the tensor and choose.
@@ -95,7 +102,11 @@ class Drafting(ABC):
         if self.target.kind == "max_error" or self.options.alignment is not None:
             return base
         default = self._profiled()
-        turns = found_turns(self.source, self.tensor, base.layout) if default is None else default.arrays.get(TURNS)
+        if default is None:
+            turns = found_turns(self.source, self.tensor, base.layout, self.known_turns)
+            self.known_turns += [] if turns is None or self.known_turns else [turns]
+        else:
+            turns = default.arrays.get(TURNS)
         return base if turns is None else replace(base, arrays={**base.arrays, TURNS: turns})
 
     def _surveyed(

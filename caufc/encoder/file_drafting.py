@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..coders.config import TensorConfig
 from ..coders.resolve import resolve
 from ..coders.side_files import ProfileFile
@@ -154,10 +157,16 @@ class _FileDrafting:
         made: Drafting = self.options.codec.load("drafting")(
             self.source, tensor, self.options, self._options[number], default, self.chunk, self.embedded
         )
+        made.known_turns = self._turns
         return made
 
     def _tensors(self, numbers: Sequence[int]) -> list[SourceTensor]:
         return [self.source.tensors[number] for number in numbers]
+
+    @cached_property
+    def _turns(self) -> list[NDArray[np.int32]]:
+        """Turns that tensors have so far."""
+        return []
 
     @cached_property
     def _profiled(self) -> Sequence[TensorConfig]:

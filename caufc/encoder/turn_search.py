@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ context: Llama 3's."""
 SHARES = (1.0, 0.5, 0.25)
 """Shares of a head's channels that are turned."""
 
-SAMPLE_VALUES = 1 << 18
+SAMPLE_VALUES = 1 << 16
 FEWEST_TOKENS = 16
 """Tokens of a sample, on average, below which positions hardly show."""
 
@@ -53,13 +53,16 @@ NOISE = 0.1
 Codes = NDArray[np.int32]
 
 
-def found_turns(source: Source, tensor: SourceTensor, layout: Layout | None) -> Codes | None:
+def found_turns(
+    source: Source, tensor: SourceTensor, layout: Layout | None, known: Sequence[Codes] = ()
+) -> Codes | None:
     """Turns of a tensor of keys ``[1 + C]``; None where none make its tokens alike.
 
     Args:
         source: the input.
         tensor: one of its tensors.
         layout: of the tensor.
+        known: turns of other tensors of the file: a network has one kind, and no others are tried.
     """
     width = _head(source, tensor, layout)
     if layout is None or width is None:
@@ -67,11 +70,14 @@ def found_turns(source: Source, tensor: SourceTensor, layout: Layout | None) -> 
     matrix, positions = _sample(source, tensor, layout)
     if len(matrix) < FEWEST_TOKENS:
         return None
-    candidates = list(_candidates(width))
-    likeness = [_likeness(matrix, positions, codes) for codes in candidates]
-    best = candidates[int(np.argmax(np.array(likeness) >= ALIKE * max(likeness)))]
-    codes = _of_all_heads(best, matrix.shape[1] // width)
-    turned = Turns(codes, matrix.shape[1]).undone(matrix, positions)
+    channels = matrix.shape[1]
+    codes = next((codes for codes in known if len(codes) == 1 + channels), None)
+    if codes is None:
+        candidates = list(_candidates(width))
+        likeness = [_likeness(matrix, positions, codes) for codes in candidates]
+        best = candidates[int(np.argmax(np.array(likeness) >= ALIKE * max(likeness)))]
+        codes = _of_all_heads(best, channels // width)
+    turned = Turns(codes, channels).undone(matrix, positions)
     return codes if _bits(matrix, width) - _bits(turned, width) > LEAST_GAIN else None
 
 

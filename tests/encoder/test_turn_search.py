@@ -10,6 +10,7 @@ import pytest
 import caufc
 from caufc.align.turns import CIRCLE
 from caufc.coders.sections import TURNS
+from caufc.encoder import turn_search
 
 HEADS, WIDTH, TOKENS = 2, 16, 96
 
@@ -116,3 +117,14 @@ def test_a_large_token_does_not_harm_others() -> None:
     others[3, :, 20] = False
     assert 10 * np.log10(np.square(values[others]).sum() / errors[others].sum()) > 20
     assert 10 * np.log10(np.square(values[~others]).sum() / errors[~others].sum()) > 20
+
+
+def test_a_network_has_one_kind_of_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+    candidates = turn_search._candidates
+    monkeypatch.setattr(turn_search, "_candidates", lambda width: searched.append(width) or candidates(width))
+    features = {"keys.0": keys(), "values.0": keys(base=None), "keys.1": keys(4)[:, ::-1].copy().repeat(2, 0)[:6]}
+    data = caufc.encode(features, layout="b g t d")
+    assert searched == [WIDTH]
+    assert (turns_of(data, "keys.0") == turns_of(data, "keys.1")).all()
+    assert turns_of(data, "values.0") is None
