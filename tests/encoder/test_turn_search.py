@@ -122,7 +122,12 @@ def test_a_large_token_does_not_harm_others() -> None:
 def test_a_network_has_one_kind_of_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[int] = []
     candidates = turn_search._candidates
-    monkeypatch.setattr(turn_search, "_candidates", lambda width: searched.append(width) or candidates(width))
+
+    def noted(width: int) -> Any:
+        searched.append(width)
+        return candidates(width)
+
+    monkeypatch.setattr(turn_search, "_candidates", noted)
     features = {"keys.0": keys(), "values.0": keys(base=None), "keys.1": keys(4)[:, ::-1].copy().repeat(2, 0)[:6]}
     data = caufc.encode(features, layout="b g t d")
     assert searched == [WIDTH]
