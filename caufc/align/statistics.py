@@ -48,8 +48,13 @@ class ChannelStatistics:
             centred = matrix - self.shift.astype(matrix.dtype)
             self.sum += centred.sum(axis=0)
             self.squares += np.einsum("nc,nc->c", centred, centred)
-        np.minimum(self.low, matrix.min(axis=0), out=self.low)
-        np.maximum(self.high, matrix.max(axis=0), out=self.high)
+        self.widen(matrix)
+
+    def widen(self, matrix: NDArray[Any]) -> None:
+        """Add tokens ``[N, C]`` to the ranges alone."""
+        if matrix.size:
+            np.minimum(self.low, matrix.min(axis=0), out=self.low)
+            np.maximum(self.high, matrix.max(axis=0), out=self.high)
 
     @property
     def mean(self) -> Floats:

@@ -23,6 +23,11 @@ SPAN = 1 << 12
 SMALL = 1e-30
 """Sums of squares below may have lost something in float32."""
 
+TINIEST = 1e-140
+"""Magnitudes below have squares that float64 does not hold well; longdouble does, where it is wider."""
+
+Sum = float | np.longdouble
+
 Rows = NDArray[np.float64]
 
 
@@ -35,6 +40,7 @@ class Distortion:
     Args:
         energy: sum of squares of the input, outliers left out.
         error: sum of squared errors of the same values.
+        energy_exact: the part of the energy that is of values stored exactly.
         product: sum of the products of these values and their errors.
         energy_apart, error_apart: the same sums over outliers.
         largest: largest absolute error of all values.
@@ -44,24 +50,34 @@ class Distortion:
             Tokens of zeros have none.
     """
 
-    energy: float = 0.0
-    error: float = 0.0
-    product: float = 0.0
-    energy_apart: float = 0.0
-    error_apart: float = 0.0
+    energy: Sum = 0.0
+    error: Sum = 0.0
+    energy_exact: Sum = 0.0
+    product: Sum = 0.0
+    energy_apart: Sum = 0.0
+    error_apart: Sum = 0.0
     largest: float = 0.0
     clipped: int = 0
     patched: int = 0
     tokens: TokenSnr = field(default_factory=TokenSnr, repr=False)
 
-    def add(self, original: NDArray[Any], error: NDArray[Any], apart: NDArray[np.bool_] | None = None) -> None:
+    def add(
+        self,
+        original: NDArray[Any],
+        error: NDArray[Any],
+        apart: NDArray[np.bool_] | None = None,
+        exact: NDArray[np.bool_] | None = None,
+    ) -> None:
         """Add tokens.
 
         Args:
             original: finite values ``[n, C]``.
             error: what was decoded minus what came in ``[n, C]``.
             apart: where values are outliers ``[n, C]``; None for nowhere.
+            exact: where they are stored exactly ``[n, C]``; None for nowhere.
         """
+        if exact is not None:
+            self.energy_exact += _sum_of_squares(original[exact if apart is None else exact & ~apart])
         rows = max(1, BLOCK * len(original) // max(1, original.size))
         for start in range(0, len(original), rows):
             part = slice(start, start + rows)
@@ -83,14 +99,15 @@ class Distortion:
             energies, squares = _row_squares(values), _row_squares(errors)
             self.tokens.add(energies[~alone], squares[~alone])
             self.tokens.add(*whole)
-        self.energy += float(energies.sum())
-        self.error += float(squares.sum())
-        self.product += float(_row_products(values, errors).sum())
+        self.energy += _scalar(energies.sum())
+        self.error += _scalar(squares.sum())
+        self.product += _scalar(_row_products(values, errors).sum())
 
     def merge(self, other: Distortion) -> None:
         """Add the sums of another part of the same values' tensor or file."""
         self.energy += other.energy
         self.error += other.error
+        self.energy_exact += other.energy_exact
         self.product += other.product
         self.energy_apart += other.energy_apart
         self.error_apart += other.error_apart
@@ -111,6 +128,11 @@ class Distortion:
     def snr_db(self) -> float | None:
         """10 log10 of energy over error in dB, outliers left out; None if the error is 0."""
         return _decibels(self.energy, self.error)
+
+    @property
+    def lossy_snr_db(self) -> float | None:
+        """The same of what is not stored exactly, which must not make up for the errors of the rest."""
+        return _decibels(max(0.0, self.energy - self.energy_exact), self.error)
 
     @property
     def snr_apart_db(self) -> float | None:
@@ -135,21 +157,26 @@ class Distortion:
             return 1.0
         if not (self.energy > 0 and decoded > 0):
             return 0.0
-        cosine = (self.energy + self.product) / (math.sqrt(self.energy) * math.sqrt(decoded))
-        return min(1.0, max(-1.0, cosine))
+        cosine = (self.energy + self.product) / (np.sqrt(self.energy) * np.sqrt(decoded))
+        return min(1.0, max(-1.0, float(cosine)))
 
     @property
     def nmse(self) -> float:
         """Error over energy, of all values."""
         energy, error = self.energy + self.energy_apart, self.error + self.error_apart
-        return error / energy if energy > 0 else (0.0 if error == 0 else math.inf)
+        return float(error / energy) if energy > 0 else (0.0 if error == 0 else math.inf)
 
 
-def _decibels(energy: float, error: float) -> float | None:
+def _decibels(energy: Sum, error: Sum) -> float | None:
     if error == 0:
         return None
-    ratio = energy / error
+    ratio = float(energy / error)
     return -math.inf if ratio == 0 else 10 * math.log10(ratio)
+
+
+def _scalar(total: Any) -> Sum:
+    """A sum as float, unless that would not hold it."""
+    return total if total.dtype == np.longdouble and 0 < abs(total) < SMALL else float(total)
 
 
 def _largest(values: NDArray[Any]) -> float:
@@ -159,19 +186,23 @@ def _largest(values: NDArray[Any]) -> float:
 
 def _summable(values: NDArray[Any], largest: float) -> NDArray[Any]:
     """Values in a float type in which squares neither over- nor underflow much."""
-    return values if 1e-12 < largest < 1e15 else values.astype(np.float64)
+    return values if 1e-12 < largest < 1e15 else _wide(values, largest)
 
 
-def _sum_of_squares(values: NDArray[Any]) -> float:
+def _wide(values: NDArray[Any], largest: float) -> NDArray[Any]:
+    return values.astype(np.longdouble if 0 < largest < TINIEST else np.float64)
+
+
+def _sum_of_squares(values: NDArray[Any]) -> Sum:
     with np.errstate(over="ignore"):
-        return float(np.square(values.astype(np.float64)).sum())
+        return _scalar(np.square(_wide(values, _largest(values))).sum())
 
 
 def _row_squares(values: NDArray[Any]) -> Rows:
     """Sums of squares of the rows of ``[n, C]``."""
     total = _row_products(values, values)
     small = total < SMALL
-    if small.any():
+    if small.any() and values.dtype != np.longdouble:
         tiny = values[small].astype(np.float64)
         total[small] = _row_products(tiny, tiny)
     return total
@@ -179,7 +210,7 @@ def _row_squares(values: NDArray[Any]) -> Rows:
 
 def _row_products(one: NDArray[Any], other: NDArray[Any]) -> Rows:
     """Sums over the rows of the products of two arrays ``[n, C]``."""
-    total = np.zeros(len(one))
+    total = np.zeros(len(one), np.result_type(one, other, np.float64))
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, one.shape[1], SPAN):
             columns = slice(start, start + SPAN)

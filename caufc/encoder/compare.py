@@ -13,7 +13,7 @@ from .thinning import thinned_rows
 
 __all__ = ["TINY_BYTES", "broken_values", "lossless_bytes"]
 
-TINY_BYTES = 64
+TINY_BYTES = 256
 """Tensors of at most so many bytes are smaller without tables and steps."""
 
 THIN_VALUES = 1 << 16
@@ -21,11 +21,11 @@ THIN_VALUES = 1 << 16
 
 
 def lossless_bytes(survey: TensorSurvey, dtype: str) -> float:
-    """Bytes of a tensor without loss, about: outliers, which are few, are taken to cost what others cost."""
+    """Bytes of a tensor without loss, about."""
     rows, geometry = thinned_rows(survey.geometry, survey.channels, THIN_VALUES)
     if not len(rows):
         return 0.0
-    flat = np.ascontiguousarray(cast_floats(survey.sample[rows], dtype)).ravel()
+    flat = np.ascontiguousarray(cast_floats(survey.features[rows], dtype)).ravel()
     lattice = lattice_of_tokens(geometry, survey.channels)
     return len(encode_lossless(flat, rotate=True, lattice=lattice)) * survey.total / len(rows)
 

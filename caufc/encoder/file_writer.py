@@ -167,6 +167,14 @@ class FileWriter:
         self._close(header, lengths, first, seed, put)
         return result
 
+    def size(self, plans: Sequence[TensorPlan], setting: float) -> int:
+        """Bytes of a small container, which is tried and dropped; that counts as no pass over the input."""
+        passes, self.passes = self.passes, max(1, self.passes)
+        try:
+            return self.write(plans, setting, _Nowhere()).bytes_out
+        finally:
+            self.passes = passes
+
     def _prelude(self, plans: Sequence[TensorPlan], gain: float) -> tuple[Header, list[Section]]:
         options, profile, weights = self.options, self.profile, self.options.weights
         return container_prelude(
@@ -240,6 +248,13 @@ class FileWriter:
         end = block_bytes("E", end_bytes(End(samples, 0)), seed)
         put(index)
         put(block_bytes("E", end_bytes(End(samples, len(index) + len(end))), seed))
+
+
+class _Nowhere:
+    """Where bytes go that are only counted."""
+
+    def write(self, data: bytes, /) -> object:
+        return len(data)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .options import Target
 
 __all__ = [
+    "GRID",
     "MEDIUM",
     "MEDIUM_SNR",
     "OCTAVE_DB",
@@ -63,7 +64,7 @@ class Goal:
 
     Args:
         noise: the largest mean squared error of a value, in features' units.
-        token_snr: dB that 99 % of tokens must reach.
+        token_snr: dB that 99 % of tokens must reach; minus infinity rather than anything below what zeros have.
     """
 
     noise: float
@@ -113,5 +114,5 @@ def quality_goal(quality: float, features: Values, units: Values, step: float, *
     octaves = math.log2(quality_step(quality))
     noise = np.square(2.0**octaves * step * units.astype(np.float64)) / 12
     medium = WIDE_TOKEN_SNR if features.shape[1] >= WIDE_CHANNELS else NARROW_TOKEN_SNR
-    floor = medium - OCTAVE_DB * octaves if by_token else -math.inf
-    return Goal(float(np.minimum(squares, noise).mean()), floor)
+    floor = medium - OCTAVE_DB * octaves
+    return Goal(float(np.minimum(squares, noise).mean()), floor if by_token and floor > 0 else -math.inf)

@@ -8,7 +8,7 @@ from ..errors import OptionError
 from .file_writer import FilePass, Sink
 from .options import Target
 from .plan import TensorPlan
-from .rate_control import RateControl
+from .rate_control import RateControl, lossless_plans
 from .spool import Tried
 from .tensor_draft import HyperpriorDraft, TensorDraft
 
@@ -43,6 +43,9 @@ class ModelRateControl(RateControl):
         if not any(isinstance(draft, HyperpriorDraft) for draft in drafts):
             return self._judged(self.writer.write(self._plans(drafts, 0), 0, sink))
         low, high = -1, self.rates
+        whole = self._without_loss(drafts)
+        if whole is not None and self._fits(whole.done):
+            return self._judged(whole.into(sink))
         best: Tried | None = None
         while True:
             middle = (low + high) // 2
@@ -55,11 +58,22 @@ class ModelRateControl(RateControl):
             if high - low <= 1:
                 return self._judged(self._smaller(best, drafts).into(sink))
 
+    def _without_loss(self, drafts: Sequence[TensorDraft]) -> Tried | None:
+        """The file without loss, if the rate may allow that; None for one that is to hold weights."""
+        lossless = lossless_plans(drafts)
+        wanted = self.target.value * self.numel / 8
+        if self._holds_weights or not lossless or not self._is_near_lossless(wanted, lossless):
+            return None
+        return self._try(lossless, 0.0)
+
+    @property
+    def _holds_weights(self) -> bool:
+        weights = self.options.weights
+        return weights is not None and self.options.embed_weights and not weights.shipped
+
     def _smaller(self, tried: Tried, drafts: Sequence[TensorDraft]) -> Tried:
         """A pass, or the one without loss if that is smaller; a file that is to hold weights stays."""
-        weights = self.options.weights
-        held = weights is not None and self.options.embed_weights and not weights.shipped
-        return tried if held else super()._smaller(tried, drafts)
+        return tried if self._holds_weights else super()._smaller(tried, drafts)
 
     def _fits(self, done: FilePass) -> bool:
         return 8 * done.bytes_out <= self.target.value * self.numel

@@ -17,6 +17,9 @@ __all__ = ["CENTRED_TOKENS", "TOKEN_RATIO", "VALUE_RATIO", "Typical", "mask_valu
 VALUE_RATIO = 100.0
 """Values are apart beyond so many times their channel's typical magnitude: the figure by which quality is told."""
 
+REST_MARGIN = 1.25
+"""By how much the median of a sample may be below that of all values."""
+
 HEAVY_RATIO = 2.0**16
 """The same for features whose magnitudes have a heavy tail, which a quantiser codes in fewer bits than exact values."""
 
@@ -67,6 +70,7 @@ class Typical:
         token: the median root mean square of tokens.
         ratio: beyond so many magnitudes, values are apart.
         masks: values that stand for nothing.
+        largest: beyond, values are no part of the rest, by which quality is told; a little more.
         sinks: whether a few tokens hold values that are apart: so do the attention sinks of language models.
     """
 
@@ -75,6 +79,7 @@ class Typical:
     token: float
     ratio: float
     masks: tuple[float, ...] = ()
+    largest: float = np.inf
     sinks: bool = False
 
     @classmethod
@@ -88,6 +93,7 @@ class Typical:
         if tokens < CENTRED_TOKENS:
             magnitude = np.full(channels, medians_of(np.abs(values).reshape(-1, 1))[0])
             return cls(np.zeros(channels), magnitude, _typical_token(values, magnitude), VALUE_RATIO, masks)
+        largest = REST_MARGIN * VALUE_RATIO * float(medians_of(np.abs(values).reshape(-1, 1))[0])
         typical = cls._measured(values, masks, sparse=sparse)
         outlying = medians_of((np.abs(values) / np.maximum(typical.units + np.abs(typical.centre), TINIEST)).T)
         ordinary = ~(outlying > TOKEN_RATIO)
@@ -97,7 +103,7 @@ class Typical:
         within = (distances <= VALUE_RATIO * typical.units) & typical.ordinary
         token = _typical_token(np.where(within, values, np.nan), typical.units)
         ratio, sinks = typical._tails(distances)
-        return replace(typical, token=token, ratio=ratio, sinks=sinks)
+        return replace(typical, token=token, ratio=ratio, largest=largest, sinks=sinks)
 
     @classmethod
     def _measured(cls, values: Floats, masks: tuple[float, ...], *, sparse: bool) -> Typical:

@@ -18,7 +18,7 @@ MOST_PASSES = 4
 NEAR_LOSSLESS = 0.8
 """Files from such a share of what they take without loss, by estimate, are compared with that."""
 
-CHUNK_BYTES, HEADER_BYTES = 16, 32
+CHUNK_BYTES, HEADER_BYTES = 8, 16
 """What a tensor's payload in a chunk, and a file, have besides, at least."""
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..align import TokenScales
 from ..coders.base import Apart
-from .outliers import TOKEN_RATIO, Typical, medians_of
+from .outliers import TINIEST, TOKEN_RATIO, VALUE_RATIO, Typical, medians_of
 
 __all__ = ["TOKEN_CHANNELS", "OutlierSeparator"]
 
@@ -66,7 +66,7 @@ class OutlierSeparator:
         """Scales of tokens and exact values of finite features ``[n, C]``."""
         if not matrix.size or not self.units.any():
             return Apart()
-        apart = Apart() if self._within(matrix) else self._apart(matrix)
+        apart = Apart() if self.ordinary.all() and self._within(matrix) else self._apart(matrix)
         if self.levelled:
             return replace(apart, scales=self._scaled(matrix, apart, self._level), levelled=True)
         if self.least:
@@ -76,10 +76,20 @@ class OutlierSeparator:
     def _apart(self, matrix: Values) -> Apart:
         scales = self._scales(matrix) if self.scaled else None
         rest = matrix if scales is None else scales.divide(matrix)
-        values = self._beyond(rest)
+        values = self._beyond(rest) | self._strays(matrix, scales)
         for mask in self.typical.masks:
             values |= matrix == mask
         return Apart(scales, values if values.any() else None, self.typical.centre)
+
+    def _strays(self, matrix: Values, scales: TokenScales | None) -> NDArray[np.bool_]:
+        """Values of outlying tokens and channels that are as small as the rest, and so must be kept as well."""
+        outlying: NDArray[np.bool_] = ~self.ordinary[None]
+        if scales is not None:
+            outlying = outlying | (scales.factors > VALUE_RATIO)
+        if not outlying.any():
+            return outlying
+        found: NDArray[np.bool_] = outlying & (np.abs(matrix) <= self.typical.largest) & (matrix != 0)
+        return found
 
     def _scaled(self, matrix: Values, apart: Apart, level: Level) -> TokenScales | None:
         """Scales of tokens, those of outliers and what levels them, by their root mean square over what is not apart.
@@ -129,6 +139,8 @@ class OutlierSeparator:
         large = medians > TOKEN_RATIO
         if not large.any():
             return None
+        outlying = matrix[rows[large]].astype(np.float64)
+        sizes = np.sqrt(np.square(outlying).mean(axis=1)) / (self.typical.token or TINIEST)
         factors = np.ones(len(matrix))
-        factors[rows[large]] = medians[large] / SPARED
+        factors[rows[large]] = np.minimum(medians[large], sizes) / SPARED
         return TokenScales.of(factors)

@@ -13,14 +13,15 @@ from .options import Target
 from .plan import TensorPlan
 from .rate_control import MOST_PASSES, RateControl, lossless_plans
 from .rate_search import RATE_BYTES, RATE_TOLERANCE, RateSearch
+from .small_rate import SMALL_VALUES, SmallRate, with_steps
 from .spool import Tried
 from .tensor_draft import TensorDraft
 from .transform_draft import TransformDraft
 
 __all__ = ["SettingControl"]
 
-UNSURE = 1.6
-"""Files may be so many times larger than expected."""
+UNSURE, UNSURE_BY_TOKEN = 1.6, 4.0
+"""Files may be so many times larger than expected; more where tokens are coded anew that lack quality."""
 
 SNR_SPARE, SNR_EXCESS = 0.05, 0.3
 """dB above a wanted SNR that a corrected step aims at, and from which on a step is made coarser."""
@@ -46,7 +47,8 @@ class SettingControl(RateControl):
         """The file at a setting that is known, in one pass unless it may be larger than the one without loss."""
         setting = self.target.value if self.target.kind == "quality" else 0.0
         plans, lossless = self._plans(drafts, setting), lossless_plans(drafts)
-        if not lossless or not self._is_near_lossless(UNSURE * self._expected_file(plans), lossless):
+        unsure = UNSURE_BY_TOKEN if self.target.by_token else UNSURE
+        if not lossless or not self._is_near_lossless(unsure * self._expected_file(plans), lossless):
             return self.writer.write(plans, setting, sink)
         return self._smaller(self._try(plans, setting), drafts).into(sink)
 
@@ -56,19 +58,25 @@ class SettingControl(RateControl):
     def _meet_rate(self, drafts: Sequence[TensorDraft]) -> Tried:
         """The file at the highest quality whose bytes a rate allows; the one without loss if they allow that."""
         wanted = self.target.value * self.numel / 8
-        lossless = lossless_plans(drafts)
-        whole = self._try(lossless, 0.0) if lossless and self._is_near_lossless(wanted, lossless) else None
+        lossless, small = lossless_plans(drafts), self.numel <= SMALL_VALUES
+        near = lossless and (small or self._is_near_lossless(wanted, lossless))
+        whole = self._try(lossless, 0.0) if near else None
         if whole is not None:
             if whole.done.bytes_out <= wanted:
                 return whole
             drafts = _corrected_drafts(drafts, whole.done.bytes_out / max(1.0, sum(plan.expected for plan in lossless)))
+        if small:
+            tolerance = max(RATE_TOLERANCE * wanted, RATE_BYTES)
+            found = SmallRate(wanted, tolerance, lambda setting: self._plans(drafts, setting), self.writer.size)
+            setting, plans = found.find()
+            return self._least(whole, self._try(plans, setting))
         search = RateSearch(wanted, self.numel, lambda setting: self._expected(drafts, setting))
         best: Tried | None = None
         families: list[list[TensorPlan]] = []
         while True:
             if search.family == len(families):
                 families.append(self._plans(drafts, search.setting))
-            plans = _with_steps(families[search.family], 2.0**search.octave)
+            plans = with_steps(families[search.family], 2.0**search.octave)
             last = self._try(plans, search.setting)
             if best is None or search.better(last.done.bytes_out, best.done.bytes_out):
                 best = last
@@ -76,9 +84,12 @@ class SettingControl(RateControl):
             compared = whole is None and self._is_near_lossless(best.done.bytes_out, lossless)
             if over or self.writer.passes >= MOST_PASSES - compared:
                 break
-        if whole is None:
-            return self._smaller(best, drafts)
-        return min(whole, best, key=lambda one: one.done.bytes_out)
+        return self._smaller(best, drafts) if whole is None else self._least(whole, best)
+
+    @staticmethod
+    def _least(*tried: Tried | None) -> Tried:
+        """The smallest of some passes."""
+        return min((one for one in tried if one is not None), key=lambda one: one.done.bytes_out)
 
     def _expected(self, drafts: Sequence[TensorDraft], setting: float) -> float:
         return sum(
@@ -147,10 +158,5 @@ def _corrected_drafts(drafts: Sequence[TensorDraft], underrated: float) -> list[
 
 
 def _decibels(distortion: Distortion) -> float:
-    """The SNR of a tensor over what is no outlier."""
-    return math.inf if distortion.snr_db is None else distortion.snr_db
-
-
-def _with_steps(plans: Sequence[TensorPlan], factor: float) -> list[TensorPlan]:
-    """Plans whose steps of the transform codec are so many times as large."""
-    return [plan.with_step(factor) if plan.terms.quantizer is not None else plan for plan in plans]
+    """The SNR of a tensor over what is no outlier, nor stored exactly."""
+    return math.inf if distortion.lossy_snr_db is None else distortion.lossy_snr_db

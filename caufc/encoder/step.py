@@ -98,7 +98,8 @@ def _medium_step(aligned: NDArray[Any], survey: TensorSurvey, scales: NDArray[An
     """
     by_channel = scales if scales.ndim < 2 else np.mean(scales)
     if is_sparse(survey.sample):
-        return MEDIUM_STEP * _median(np.array([_size_of_present(aligned)]))
+        counted = aligned if survey.apart is None else aligned[~survey.apart]
+        return MEDIUM_STEP * _median(np.array([_size_of_present(counted)]))
     if survey.total >= CENTRED_TOKENS:
         return MEDIUM_STEP * _median(survey.statistics.deviation / by_channel)
     return MEDIUM_STEP * _median(np.array([float(np.std(aligned)) or float(np.abs(aligned).max())]))

@@ -50,6 +50,7 @@ class TensorSurvey:
         statistics: per channel, of what is not apart.
         sample: tokens ``[M, C]`` of whole samples, evenly taken; all of them if they are few. What is apart is not in
             it: scaled tokens are divided by their scales, exact values stand at their channel's centre.
+        features: the sample as it came in ``[M, C]``.
         geometry: of the sample.
         separator: finds what is apart; None where nothing may be.
         counting: which features tell how much is kept of the tensor.
@@ -64,6 +65,7 @@ class TensorSurvey:
     channels: int
     statistics: ChannelStatistics
     sample: NDArray[Any]
+    features: NDArray[Any]
     geometry: Geometry
     counting: Counting | JointCounting
     separator: OutlierSeparator | None = None
@@ -180,21 +182,46 @@ def survey_tensor(
         apart = Apart() if separator is None else separator(matrix)
         if apart.values is not None:
             exact_bytes += len(Patches.where(apart.values.ravel(), matrix.ravel()).to_bytes())
-        whole, matrix = (matrix if turns is None else tokens.matrix), apart.rest(matrix)
-        statistics.add(matrix)
+        whole, matrix = tokens.matrix, apart.rest(matrix)
+        _add_to(statistics, matrix, apart)
         picked = range(-start % stride, stop - start, stride)
         grids += [tokens.grids[number] for number in picked]
         parts.append(_picked(matrix, tokens, layout.special, picked))
         wholes.append(parts[-1] if whole is matrix else _picked(whole, tokens, layout.special, picked))
-        masks.append(_picked(apart.uncounted(matrix), tokens, layout.special, picked))
+        uncounted = apart.uncounted(matrix)
+        if separator is not None and not separator.ordinary.all():
+            uncounted = uncounted | ~separator.ordinary
+        masks.append(_picked(uncounted, tokens, layout.special, picked))
         total += len(matrix)
         progress(matrix.size)
     sample, geometry = _joined(parts, channels), Geometry(tuple(grids), layout.special)
-    counting = _counting(_joined(wholes, channels), geometry, members)
-    beyond = _uncounted(_counting(sample, geometry, members), parts, masks)
+    same = all(part is whole for part, whole in zip(parts, wholes, strict=True))
+    features = sample if same else _joined(wholes, channels)
+    counting = _counting(features, geometry, members)
     return TensorSurvey(
-        channels, statistics, sample, geometry, counting, separator, beyond, exact_bytes, groups, total, clipped
+        channels,
+        statistics,
+        sample,
+        features,
+        geometry,
+        counting,
+        separator,
+        apart=_uncounted(_counting(sample, geometry, members), parts, masks),
+        exact_bytes=exact_bytes,
+        groups=groups,
+        total=total,
+        clipped=clipped,
     )
+
+
+def _add_to(statistics: ChannelStatistics, matrix: NDArray[Any], apart: Apart) -> None:
+    """Add tokens ``[n, C]``; those with a scale of their own, which stay larger than the others, to the ranges alone."""
+    if apart.scales is None or apart.levelled:
+        statistics.add(matrix)
+        return
+    scaled = apart.scales.codes != 0
+    statistics.add(matrix[~scaled])
+    statistics.widen(matrix[scaled])
 
 
 def _joined(parts: Sequence[NDArray[Any]], channels: int) -> NDArray[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,7 +16,7 @@ from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
 from ..coders.config import TensorConfig
 from .compare import broken_values, lossless_bytes
-from .goal import MEDIUM, OCTAVE_DB, Goal, grid_quality, quality_goal, quality_step, snr_goal
+from .goal import GRID, Goal, grid_quality, quality_goal, quality_step, snr_goal
 from .options import Target
 from .plan import TensorPlan
 from .sample_plan import (
@@ -43,13 +42,8 @@ THIN_VALUES = 1 << 16
 LONGEST_SEARCH = 512
 """Coefficients of a token, per token, for which a search is worth its time: it goes through tokens side by side."""
 
-CORRECTIONS, MISSED = 4, 1.0
-"""How often steps are corrected at most, and by how many dB tokens may miss a goal."""
-
-LEAST_CORRECTION, MOST_LACKING = 0.125, 12.0
-"""Octaves of a correction at least, and dB at most."""
-
-MEDIUM_TARGET = Target("quality", MEDIUM)
+NARROW_CHANNELS, LOWER_PLACES = 16, 3
+"""What few tokens of fewer channels keep moves by leaps: steps are no coarser than those of the qualities below."""
 
 EXACT_BYTES = 1.5
 """What the place of a value that is stored exactly takes, about."""
@@ -160,47 +154,23 @@ class TransformDraft(TensorDraft):
             kind = self._kind(first, target)
             return self._trial_of(target).gain_for(goal, kind, first), kind
         few = self._trial.features.size <= FEW_VALUES
-        coarser = quality_step(grid_quality(setting) if few else setting)
+        quality = grid_quality(setting) if few else setting
+        coarser = quality_step(quality)
         if not self.matched:
             return coarser, self._kind(coarser, target)
-        if few:
-            kind = self._kind(coarser * self._medium_gains["plain"], target)
-            return coarser * self._medium_gains[kind], kind
         kind = self._kind(coarser, target)
-        return self._trial_of(target).gain_for(self._goal(setting), kind, coarser), kind
+        lower = LOWER_PLACES if few and self.survey.channels < NARROW_CHANNELS else 1
+        places = [quality - number * GRID for number in range(lower)]
+        trial = self._trial_of(target)
+        return min(trial.gain_for(self._goal(place), kind, quality_step(place)) for place in places), kind
 
     def _goal(self, quality: float) -> Goal:
         units = np.asarray(self.aligner.scales(self._trial.side))
         return quality_goal(quality, self._counted_features, units, self.parameters.step, by_token=self.by_token)
 
-    @cached_property
-    def _medium_gains(self) -> Mapping[QuantizerKind, float]:
-        """The gains of both quantisers that keep what medium quality promises of few values.
-
-        At other qualities steps are that many times larger or smaller: what few tokens keep moves by leaps.
-        """
-        goal = self._goal(MEDIUM)
-        plain = self._medium_gain(goal, "plain", 1.0)
-        other = self._medium_gain(goal, "dependent", plain) if self._may_be_dependent else plain
-        return {"plain": plain, "dependent": other}
-
-    def _medium_gain(self, goal: Goal, kind: QuantizerKind, first: float) -> float:
-        """The gain of a quantiser that meets a goal, corrected where the plan of few values misses it."""
-        trial = self._trial
-        gain = trial.gain_for(goal, kind, first)
-        if goal.token_snr == -math.inf:
-            return gain
-        for _ in range(CORRECTIONS):
-            made = self._sample_plan(trial.coefficients, trial.geometry, gain, kind, MEDIUM_TARGET, self._thin_scale)
-            lacking = trial.lacking(made, kind, goal, gain)
-            if lacking <= MISSED:
-                break
-            gain *= 2.0 ** -max(LEAST_CORRECTION, min(lacking, MOST_LACKING) / OCTAVE_DB)
-        return gain
-
     def _gain_of_noise(self, noise: float) -> float:
         """The gain whose steps make about so much noise."""
-        units = float(np.mean(self.aligner.scales(self._trial.side)))
+        units = float(np.median(self.aligner.scales(self._trial.side)))
         return float(np.clip(math.sqrt(12 * noise) / (units * self.parameters.step), 2.0**-60, 2.0**60))
 
     @property

@@ -113,8 +113,10 @@ def _with_raised_tokens(survey: TensorSurvey) -> TensorSurvey:
     """The survey with tokens raised that would have less than a quality promises: they get finer steps."""
     if survey.levelled or survey.channels < TOKEN_CHANNELS or not survey.sample.size:
         return survey
-    mean = float(np.sqrt(np.mean(np.square(survey.sample, dtype=np.float64))))
-    return survey.raised(LEAST_TOKEN * mean)
+    counted = survey.sample if survey.apart is None else survey.sample[~survey.apart]
+    if not counted.size:
+        return survey
+    return survey.raised(LEAST_TOKEN * float(np.sqrt(np.mean(np.square(counted, dtype=np.float64)))))
 
 
 def _is_plane(survey: TensorSurvey) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..codec.transform.grids import Geometry
 from ..coders.dtypes import cast_floats, to_floats
 from .goal import OCTAVE_DB, Goal
 from .root import place_of
-from .sample_plan import QuantizerKind, SamplePlan, quantize_sample
+from .sample_plan import QuantizerKind, quantize_sample
 
 __all__ = ["FEW_VALUES", "Trial"]
 
@@ -31,11 +31,13 @@ What finer steps do not meet is beyond the arithmetic; what far coarser ones see
 """
 
 FEW_VALUES = 1 << 12
-GRID, MOST_GRID = 8, 64
-"""Samples of so few values have gains of a grid, so many per octave; and so many are tried."""
+"""Samples of at most so many values have gains that meet a goal closely."""
 
-GRID_SLACK = 0.1
-"""Places by which a gain of the grid may be above what all tokens together allow."""
+PLACE, MOST_PLACES, CLOSE = 1 / 32, 64, 0.6
+"""Octaves between gains that are tried, how many are, and the dB above a goal that are close."""
+
+BELOW = 1000.0
+"""dB that count more than any excess."""
 
 WORST_SHARE = 0.01
 """The share of tokens that may be worse than what is told of tokens."""
@@ -87,23 +89,25 @@ class Trial:
         return cls(codec, aligner, side, features, counted, coefficients, placed, dtype, gain_share)
 
     def gain_for(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:
-        """The largest gain that meets a goal, about; ``gain`` is where to begin."""
+        """The largest gain that meets a goal, about; ``gain`` is where to begin.
+
+        What few values keep moves by leaps: theirs is the gain that meets the goal most closely.
+        """
         if not self.features.size or not goal.noise > 0:
             return gain
-        if goal.token_snr > -math.inf and self.features.size <= FEW_VALUES:
-            return self._gain_by_grid(goal, kind, self._gain_for(replace(goal, token_snr=-math.inf), kind, gain))
-        return self._gain_for(goal, kind, gain)
+        if self.features.size > FEW_VALUES:
+            return self._gain_for(goal, kind, gain)
+        return self._closest_gain(goal, kind, self._gain_for(goal, kind, gain))
 
-    def _gain_by_grid(self, goal: Goal, kind: QuantizerKind, most: float) -> float:
-        """The largest gain of a grid, below another, that meets a goal.
-
-        The worst of few tokens moves by leaps. Gains of a grid, from the largest on, never grow with the goal.
-        """
-        last = math.floor(GRID * math.log2(most) + GRID_SLACK)
-        for place in range(last, last - MOST_GRID, -1):
-            if self._spare(goal, kind, 2.0 ** (place / GRID)) >= -NEAR:
+    def _closest_gain(self, goal: Goal, kind: QuantizerKind, near: float) -> float:
+        """Of gains near one, the first that meets a goal closely; else that which exceeds it least."""
+        best = near, self._spare(goal, kind, near)
+        for place in range(1, MOST_PLACES):
+            if -NEAR <= best[1] <= CLOSE:
                 break
-        return float(2.0 ** (place / GRID))
+            gain = near * 2.0 ** (PLACE * ((place + 1) // 2) * (-1) ** place)
+            best = min(best, (gain, self._spare(goal, kind, gain)), key=_closeness)
+        return best[0]
 
     def _gain_for(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:
         first = math.log2(gain)
@@ -137,21 +141,12 @@ class Trial:
         ratios = np.sort(energy[present] / noise)
         return float(10 * math.log10(ratios[int(WORST_SHARE * len(ratios))]))
 
-    def lacking(self, made: SamplePlan, kind: QuantizerKind, goal: Goal, gain: float) -> float:
-        """By how many dB tokens miss a goal under a whole plan, whose quantiser saves bits too."""
-        steps = self.codec.steps(gain).astype(np.float64)
-        indices = made.quantizer(self.coefficients, steps, self.geometry.bands)
-        return goal.token_snr - self._token_snr(self._error_of(indices, made.parameters.shift, kind, gain))
-
     def _error(self, kind: QuantizerKind, gain: float) -> Values:
         """Squared errors of what counts ``[n, C]``."""
         steps = self.codec.steps(gain).astype(np.float64)
         made = quantize_sample(self.coefficients, self.geometry, steps, kind, self.gain_share)
-        return self._error_of(made.indices, made.shift, kind, gain)
-
-    def _error_of(self, indices: NDArray[np.int32], shift: int, kind: QuantizerKind, gain: float) -> Values:
-        aligned = self.codec.with_quantizer(kind == "dependent", shift).reconstruct(
-            zigzag(indices), self.geometry, gain, self.features.dtype
+        aligned = self.codec.with_quantizer(kind == "dependent", made.shift).reconstruct(
+            zigzag(made.indices), self.geometry, gain, self.features.dtype
         )
         with np.errstate(over="ignore", invalid="ignore"):
             decoded = to_floats(cast_floats(self.aligner.inverse(aligned, self.side), self.dtype), self.dtype)
@@ -159,3 +154,9 @@ class Trial:
 
     def _counting(self, values: Values) -> Values:
         return values if self.counted is None else np.where(self.counted, values, values.dtype.type(0))
+
+
+def _closeness(tried: tuple[float, float]) -> float:
+    """How far above a goal a gain is; of those below, the nearest comes last but before none."""
+    _, spare = tried
+    return spare if spare >= -NEAR else BELOW - spare

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tools.attack.contract_figures import is_rest, snr_db, token_snrs_db, worst_token_snr_db
-from tools.attack.contract_outcome import Misses, Outcome
+from tools.attack.contract_outcome import Coded, Misses, Outcome
 from tools.attack.contract_tensors import Pair, as_floats, pairs_of
 
 __all__ = ["medium", "monotone", "outlier", "outlier_excess", "snr", "snr_token", "warns", "width", "width_excess"]
@@ -16,6 +17,9 @@ SNR_SLACK, MONOTONE_SLACK = 0.02, 0.1
 OUTLIER_SLACK, WIDTH_SLACK = 1.0, 3.0
 MEDIUM_TOKEN_SNR, WARNED_SNR = 20.0, 10.0
 """All in dB."""
+
+HIDDEN_SHARE = 0.1
+"""Of the energy of the rest: what makes up less of it changes an SNR by half a dB at most."""
 
 NAMED = {"low": 25.0, "medium": 50.0, "high": 75.0}
 
@@ -138,12 +142,16 @@ def _change_for_others_db(found: Outcome) -> tuple[float, float] | None:
 
     A quality keeps the worst tokens, which makes the first figure jump where tokens are narrow or few; an SNR is kept
     by all together. None where there is nothing to compare: small inputs without outliers may come back exactly, in
-    fewer bytes than with loss, which is no promise.
+    fewer bytes than with loss, which is no promise. Nor where much of what was made larger is by the definition no
+    outlier: an SNR then counts it.
     """
     twin = found.case.twin
     if twin is None or twin.others is None or not found.twin or not found.coded or not found.case.plain:
         return None
     layout = next(iter(found.layouts.values()), None)
+    by_energy = _quality(found) is None
+    if by_energy and _hides_outliers(found.coded, twin.others, layout):
+        return None
     sides = []
     for coded in (found.coded, found.twin):
         masked = (
@@ -156,9 +164,21 @@ def _change_for_others_db(found: Outcome) -> tuple[float, float] | None:
     if without == math.inf:
         return None
     change = with_it - without
-    if _quality(found) is None:
+    if by_energy:
         return change, change
     return change, 0.0 if worst_with == worst_without else worst_with - worst_without
+
+
+def _hides_outliers(coded: Coded, others: NDArray[np.bool_], layout: str | None) -> bool:
+    """Whether what was made larger has a share in the energy of the rest."""
+    features = as_floats(coded.features)
+    rests = []
+    for kept in (np.ones(features.shape, bool), others):
+        (pair,) = pairs_of(np.where(kept, features, 0), np.where(kept, features, 0), {"": layout})
+        rests.append(pair.values)
+    rest = is_rest(rests[0])
+    whole, without = (float(np.square(np.where(rest, values, 0)).sum()) for values in rests)
+    return without < (1 - HIDDEN_SHARE) * whole
 
 
 def warns(found: Outcome) -> Misses:

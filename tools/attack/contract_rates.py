@@ -17,8 +17,8 @@ RATE_SHARE, RATE_BYTES = 0.02, 64
 
 
 def size(found: Outcome) -> Misses:
-    """A file is never larger than the one without loss."""
-    if found.coded is None or found.lossless_bytes is None:
+    """A file is never larger than the one without loss, unless values are to be clipped."""
+    if found.coded is None or found.lossless_bytes is None or "truncate" in found.case.options:
         yield None
     elif len(found.coded.data) > found.lossless_bytes + SPARE_BYTES:
         yield f"{len(found.coded.data)} bytes, {found.lossless_bytes} without loss"

@@ -1,0 +1,104 @@
+"""The rate of a small file: found by trying, which costs little there, while the errors of a model are large."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .goal import GRID, MEDIUM
+from .plan import TensorPlan
+from .rate_search import HIGHEST, LOWEST
+
+__all__ = ["SMALL_VALUES", "SmallRate", "with_steps"]
+
+SMALL_VALUES = 1 << 14
+"""Values that a small file has at most."""
+
+OCTAVES, HALVINGS = 4.0, 7
+"""How much finer or coarser than planned steps are tried, and how closely."""
+
+LEAP = 4
+"""Places of the grid of qualities between the first tries."""
+
+Plans = Sequence[TensorPlan]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file that was tried: the quality of its plans, the plans with its steps, and its bytes."""
+
+    setting: float
+    plans: Plans
+    size: int
+
+
+@dataclass
+class SmallRate:
+    """The largest file of at most so many bytes, of plans at a grid of qualities and of other steps in these plans.
+
+    Args:
+        wanted: bytes.
+        tolerance: bytes below that are near enough.
+        planned: plans at a quality.
+        size: bytes of a file with plans of a quality.
+    """
+
+    wanted: float
+    tolerance: float
+    planned: Callable[[float], Plans]
+    size: Callable[[Plans, float], int]
+
+    def find(self) -> tuple[float, Plans]:
+        """The quality and the plans; those of the smallest file if even that takes more bytes."""
+        below, above = self._places()
+        best = below
+        if below.size <= self.wanted:
+            best = self._between(below, best, -OCTAVES, 0.0)
+            if above is not None and best.size < self.wanted - self.tolerance:
+                best = self._between(above, best, 0.0, OCTAVES)
+        return best.setting, best.plans
+
+    def _places(self) -> tuple[_Found, _Found | None]:
+        """The file of the highest quality that fits, or the smallest of all, and the larger one of the next quality."""
+        lowest, highest = (round((end - MEDIUM) / GRID) for end in (LOWEST, HIGHEST))
+        tried: dict[int, _Found] = {}
+        place, leap = 0, LEAP
+        while True:
+            tried[place] = self._at(place)
+            below = max((one for one, found in tried.items() if found.size <= self.wanted), default=None)
+            above = min((one for one in tried if below is None or one > below), default=None)
+            if below is None:
+                if place == lowest:
+                    return min(tried.values(), key=lambda one: one.size), None
+                place, leap = max(lowest, place - leap), 2 * leap
+            elif above is None:
+                if place == highest:
+                    return tried[below], None
+                place, leap = min(highest, place + leap), 2 * leap
+            elif above - below == 1:
+                return tried[below], tried[above]
+            else:
+                place = (below + above) // 2
+
+    def _at(self, place: int) -> _Found:
+        setting = MEDIUM + GRID * place
+        plans = self.planned(setting)
+        return _Found(setting, plans, self.size(plans, setting))
+
+    def _between(self, planned: _Found, best: _Found, finest: float, coarsest: float) -> _Found:
+        """The largest file that fits, of one and of plans with steps between so many octaves."""
+        for _ in range(HALVINGS):
+            octave = (finest + coarsest) / 2
+            plans = with_steps(planned.plans, 2.0**octave)
+            found = _Found(planned.setting, plans, self.size(plans, planned.setting))
+            if found.size > self.wanted:
+                finest = octave
+                continue
+            coarsest = octave
+            best = max(best, found, key=lambda one: one.size)
+        return best
+
+
+def with_steps(plans: Plans, factor: float) -> list[TensorPlan]:
+    """Plans whose steps of the transform codec are so many times as large."""
+    return [plan.with_step(factor) if plan.terms.quantizer is not None else plan for plan in plans]
