@@ -20,7 +20,10 @@ ROOT = Path(caufc.__file__).parent
 HEAVY = ("torch", "torchvision", "timm", "transformers", "compressai", "constriction")
 IMPORT_SECONDS = 0.06
 
-GROUND = {"arch_ids", "errors", "limits", "octaves", "layouts", "types", "descriptors", "packages", "tensor_patterns"}
+GROUND = {
+    *("arch_ids", "errors", "limits", "octaves", "layouts", "types", "descriptors", "packages", "tensor_patterns"),
+    "threads",
+}
 PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
@@ -35,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "tensor_patterns": set(),
     "layouts": {"errors"},
     "types": set(),
+    "threads": {"errors"},
     "descriptors": {"errors", "layouts", "types", "limits"},
     "bitstream": GROUND,
     "align": GROUND,
@@ -76,11 +80,12 @@ THIRD_PARTY: dict[str, set[str]] = {
     "descriptors": set(),
     "octaves": {"numpy"},
     "types": {"numpy"},
+    "threads": {"threadpoolctl"},
     "bitstream": {"msgpack"},
     "align": {"numpy"},
     "codec": {"numpy", "constriction", "torch"},
     "coders": {"numpy"},
-    "encoder": {"numpy", "threadpoolctl"},
+    "encoder": {"numpy"},
     "decoder": {"numpy"},
 }
 """What the core may import beyond the standard library."""
