@@ -112,9 +112,10 @@ DECODER_LOADS = (
     "coders.token_snr",
     *("coders.lossy", "coders.patches", "coders.payload", "coders.prelude", "coders.registry", "coders.resolve"),
     *("coders.sections", "coders.side_files", "coders.stack", "coders.work"),
-    *("decoder", "decoder.collector", "decoder.file_decoder", "decoder.lookup", "decoder.random_access"),
-    "decoder.recovery",
+    *("decoder", "decoder.announced", "decoder.collector", "decoder.file_decoder", "decoder.lookup"),
+    *("decoder.random_access", "decoder.recovery"),
     *("descriptors", "errors", "layouts", "limits", "octaves", "packages", "types"),
+    *("threads", "threads.blas", "threads.cpus", "threads.ordered"),
 )
 """What importing all of the decoder loads of caufc; coders follow when a file names their codec."""
 
@@ -202,7 +203,7 @@ def test_numpy_goes_in_and_out_without_torch() -> None:
 
 def test_what_importing_the_decoder_loads() -> None:
     code = (
-        "import sys; from caufc.decoder import collector, file_decoder, lookup, random_access, recovery;"
+        "import sys; from caufc.decoder import announced, collector, file_decoder, lookup, random_access, recovery;"
         "print(*sorted(name for name in sys.modules if name.startswith('caufc.')))"
     )
     assert python(code).split() == sorted(f"caufc.{name}" for name in DECODER_LOADS)
