@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from .catalog import find_profile, lookup_of
 from .coders.side_files import ProfileFile
-from .container_files import located, name_of, open_binary, parts_of
-from .decoder.collector import Collector
+from .container_files import located, name_of, open_binary, parts_of, read_at_of
+from .decoder.announced import announced_samples
+from .decoder.collector import Collector, Room
 from .decoder.file_decoder import FileDecoder
+from .decoder.lookup import Lookup
 from .encoder.encoder import Encoder
 from .encoder.report import Report
 from .errors import OptionError
@@ -21,6 +24,7 @@ from .features import atomic_output, check_metadata, from_arrays, to_source
 from .limits import DEFAULT_LIMITS, Limits
 from .options import layouts_for_structure, make_options
 from .reader import Info, Reader
+from .threads import thread_count
 from .types import Progress
 
 __all__ = [
@@ -101,6 +105,7 @@ def encode(
     keyed: bool | None = None,
     meta: Mapping[str, str] | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> bytes:
     """Encode features to the bytes of a ``.cauf`` file.
@@ -138,6 +143,8 @@ def encode(
             more, unless their names are numbers or paths that differ in one index, and they could be one batch.
         meta: metadata of the file, texts by name; :attr:`Info.metadata` has them.
         limits: of the decoders that are to read the file.
+        threads: that code chunks; None for one per processor that the process may use. The bytes are the same for any
+            number.
         progress: called with (what, values done, values in all).
 
     Raises:
@@ -172,6 +179,7 @@ def encode(
         keyed=keyed,
         meta=meta,
         limits=limits,
+        threads=threads,
         progress=progress,
     )
     return buffer.getvalue()
@@ -183,8 +191,17 @@ def decode(
     profile: str | Path | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    threads: int | None = None,
 ) -> Any:
     """Decode the bytes of a ``.cauf`` file to what was encoded: same structure, names, shapes and dtypes.
+
+    Args:
+        data: the bytes.
+        profile: name or file of a profile that the file needs.
+        weights: name or file of weights that the file needs.
+        limits: what may be asked of the decoder.
+        threads: that decode chunks, each with one in memory; None for one per processor that the process may use. The
+            values are the same for any number.
 
     Raises:
         OptionError: for a path, which :func:`load` takes.
@@ -193,7 +210,7 @@ def decode(
     """
     if isinstance(data, str | Path):
         raise OptionError("decode takes the bytes of a file", file=str(data), remedy="caufc.load(path)")
-    return _collect(FileDecoder.of(iter([data]), lookup_of(profile, weights, limits), limits))
+    return _decoded(io.BytesIO(data), lookup_of(profile, weights, limits), limits, threads)
 
 
 def save(path: str | Path, features: Any, *, force: bool = False, **options: Any) -> Report:
@@ -213,10 +230,11 @@ def load(
     profile: str | Path | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    threads: int | None = None,
 ) -> Any:
     """Decode a file; see :func:`decode`."""
     with located(path), open_binary(path) as file:
-        return _collect(FileDecoder.of(parts_of(file), lookup_of(profile, weights, limits), limits))
+        return _decoded(file, lookup_of(profile, weights, limits), limits, threads)
 
 
 def open(
@@ -308,11 +326,26 @@ def verify(
     )
 
 
-def _collect(decoder: FileDecoder) -> Any:
+def _decoded(file: BinaryIO, lookup: Lookup, limits: Limits, threads: int | None) -> Any:
     """All samples of a file as the object that was encoded."""
-    collector = Collector(decoder.configs, decoder.structure)
-    for chunk in decoder.samples():
-        collector.add(chunk)
+    count = thread_count(threads)
+    decoder = FileDecoder.of(parts_of(file), lookup, limits)
+    room = _room(decoder, file)
+    collector = Collector(decoder.configs, decoder.structure, room)
+    with closing(decoder.samples(count) if room is None else decoder.samples(count, room.settle)) as chunks:
+        for chunk in chunks:
+            collector.add(chunk)
     frameworks = [config.framework for config in decoder.configs]
     dtypes = [config.dtype for config in decoder.configs]
     return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, collector.arrays(), tuple(decoder.keys))
+
+
+def _room(decoder: FileDecoder, file: BinaryIO) -> Room | None:
+    """The final arrays of a batch that is about to be decoded; None for a pipe, or where the file does not say."""
+    if decoder.structure.kind != "batch" or not file.seekable():
+        return None
+    place = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    samples = announced_samples(read_at_of(file), size, decoder.prelude, decoder.limits)
+    file.seek(place)
+    return None if samples is None else Room(decoder.configs, samples, size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,6 +29,7 @@ from .features.texts import is_text_note
 from .limits import DEFAULT_LIMITS, Limits
 from .output_names import check_container, check_free, plugin_formats, with_suffix
 from .packages import is_installed
+from .threads import thread_count
 from .types import Note, Progress, Structure, no_progress
 
 __all__ = [
@@ -148,6 +149,7 @@ def decode_file(
     force: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     recover: bool = False,
+    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> DecodedFile:
     """Decode a container to a feature file, which appears whole or not at all; the container is read once.
@@ -163,12 +165,14 @@ def decode_file(
         force: replace the output if it exists.
         limits: what the container may ask for.
         recover: write what whole chunks hold, if the container is damaged.
+        threads: that decode chunks; None for one per processor that the process may use.
         progress: called as work goes on, with bytes of values; with samples where a damaged file is recovered.
 
     Raises:
         CaufError: about the file that it names.
     """
-    decoding = _Decoding(str(source), output, format, lookup_of(profile, weights, limits), force, limits, progress)
+    lookup, workers = lookup_of(profile, weights, limits), thread_count(threads)
+    decoding = _Decoding(str(source), output, format, lookup, force, limits, workers, progress)
     if recover and not isinstance(output, str | Path | None):  # a stream is written once
         return decoding.recover()
     try:
@@ -189,6 +193,7 @@ class _Decoding:
     lookup: Lookup
     force: bool
     limits: Limits
+    threads: int
     progress: Progress
 
     def __post_init__(self) -> None:
@@ -242,11 +247,11 @@ class _Decoding:
                 writer = self._writer(
                     reader.chunks, samples, reader.index.keys or (), lambda: _begins_with_text(reader)
                 )
-                with _closing(writer):
-                    for chunk in decoder.samples():
+                with _closing(writer), closing(decoder.samples(self.threads)) as chunks:
+                    for chunk in chunks:
                         _put(writer, decoder.structure, decoder.configs, chunk)
-                        size = decoder.bytes_out * samples // max(1, decoder.count)
-                        self.progress("decode", decoder.bytes_out, size)
+                        size, done = (decoder.bytes_out * n // max(1, decoder.count) for n in (samples, chunk.stop))
+                        self.progress("decode", done, size)
         except MemoryError as err:
             remedy = "decode to .npy or .safetensors"
             raise StorageError("not enough memory", file=self.source, remedy=remedy) from err

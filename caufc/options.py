@@ -19,6 +19,7 @@ from .layouts import Layout
 from .limits import DEFAULT_LIMITS, Limits
 from .plugin_manager import default_manager
 from .tensor_patterns import for_tensor, unmatched
+from .threads import thread_count
 
 __all__ = ["check_options", "layouts_for_structure", "make_options", "per_tensor"]
 
@@ -112,6 +113,7 @@ def make_options(
     weights: str | Path | WeightsFile | None = None,
     embed_weights: bool = True,
     outliers: str | None = None,
+    threads: int | None = None,
 ) -> EncodeOptions:
     """Check options and fill in what the architecture's plugin knows.
 
@@ -165,6 +167,7 @@ def make_options(
         embed_weights=embed_weights,
         outliers=None if outliers is None else outliers == "keep",
         limits=limits,
+        threads=None if threads is None else thread_count(threads),
         warnings=arch_warnings(arch),
     )
 

@@ -20,7 +20,10 @@ ROOT = Path(caufc.__file__).parent
 HEAVY = ("torch", "torchvision", "timm", "transformers", "compressai", "constriction")
 IMPORT_SECONDS = 0.06
 
-GROUND = {"arch_ids", "errors", "limits", "octaves", "layouts", "types", "descriptors", "packages", "tensor_patterns"}
+GROUND = {
+    *("arch_ids", "errors", "limits", "octaves", "layouts", "types", "descriptors", "packages", "tensor_patterns"),
+    "threads",
+}
 PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
@@ -35,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "tensor_patterns": set(),
     "layouts": {"errors"},
     "types": set(),
+    "threads": {"errors"},
     "descriptors": {"errors", "layouts", "types", "limits"},
     "bitstream": GROUND,
     "align": GROUND,
@@ -76,11 +80,12 @@ THIRD_PARTY: dict[str, set[str]] = {
     "descriptors": set(),
     "octaves": {"numpy"},
     "types": {"numpy"},
+    "threads": {"threadpoolctl"},
     "bitstream": {"msgpack"},
     "align": {"numpy"},
     "codec": {"numpy", "constriction", "torch"},
     "coders": {"numpy"},
-    "encoder": {"numpy", "threadpoolctl"},
+    "encoder": {"numpy"},
     "decoder": {"numpy"},
 }
 """What the core may import beyond the standard library."""
@@ -107,9 +112,10 @@ DECODER_LOADS = (
     "coders.token_snr",
     *("coders.lossy", "coders.patches", "coders.payload", "coders.prelude", "coders.registry", "coders.resolve"),
     *("coders.sections", "coders.side_files", "coders.stack", "coders.work"),
-    *("decoder", "decoder.collector", "decoder.file_decoder", "decoder.lookup", "decoder.random_access"),
-    "decoder.recovery",
+    *("decoder", "decoder.announced", "decoder.collector", "decoder.file_decoder", "decoder.lookup"),
+    *("decoder.random_access", "decoder.recovery"),
     *("descriptors", "errors", "layouts", "limits", "octaves", "packages", "types"),
+    *("threads", "threads.blas", "threads.cpus", "threads.ordered"),
 )
 """What importing all of the decoder loads of caufc; coders follow when a file names their codec."""
 
@@ -197,7 +203,7 @@ def test_numpy_goes_in_and_out_without_torch() -> None:
 
 def test_what_importing_the_decoder_loads() -> None:
     code = (
-        "import sys; from caufc.decoder import collector, file_decoder, lookup, random_access, recovery;"
+        "import sys; from caufc.decoder import announced, collector, file_decoder, lookup, random_access, recovery;"
         "print(*sorted(name for name in sys.modules if name.startswith('caufc.')))"
     )
     assert python(code).split() == sorted(f"caufc.{name}" for name in DECODER_LOADS)

@@ -90,7 +90,7 @@ def measure_setting(
     repeat: int,
     progress: Progress | None = None,
 ) -> tuple[BenchRow, Report]:
-    """The row of caufc at one setting, and the report of its encode.
+    """The row of caufc at one setting, with one thread as rivals have, and the report of its encode.
 
     Args:
         features: what is coded.
@@ -106,11 +106,11 @@ def measure_setting(
 
     def encode() -> tuple[bytes, Report]:
         buffer = io.BytesIO()
-        report = api.encode_to(buffer, features.features, progress=progress, **options, **setting.options)
+        report = api.encode_to(buffer, features.features, threads=1, progress=progress, **options, **setting.options)
         return buffer.getvalue(), report
 
     (data, report), encoding = _best(repeat, encode)
-    back, decoding = _best(repeat, lambda: api.decode(data))
+    back, decoding = _best(repeat, lambda: api.decode(data, threads=1))
     returned = to_source(back, layouts_for_structure(options.get("layout")))
     _check_build(features.source, returned)
     row = _row(setting.name, setting.options, features, len(data), arrays_of(returned), encoding, decoding)

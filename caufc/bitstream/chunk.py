@@ -42,7 +42,7 @@ def chunk_bytes(chunk: Chunk, templates: Sequence[Shape]) -> bytes:
     """The body of a chunk block [CAUF-0110]; ``templates`` are the header's shapes."""
     out = bytearray(varint(chunk.first) + varint(chunk.count))
     for template, shapes in zip(templates, chunk.shapes, strict=True):
-        for shape in shapes:
+        for shape in shapes if None in template else ():
             out += b"".join(varint(size) for size, fixed in zip(shape, template, strict=True) if fixed is None)
     for payload in chunk.payloads:
         out += varint(len(payload))

@@ -18,7 +18,16 @@ from ..limits import Limits
 from ..output_names import plugin_formats
 from ..packages import is_installed
 from .failure import EXPECTED, failure, say
-from .options import example, force_option, json_option, limits_option, profile_option, quiet_option, weights_option
+from .options import (
+    example,
+    force_option,
+    json_option,
+    limits_option,
+    profile_option,
+    quiet_option,
+    threads_option,
+    weights_option,
+)
 from .output_paths import Entry, is_folder, make_folder, targets
 from .progress import Bar
 from .report import as_json_text, count, shown, size, speed
@@ -40,6 +49,7 @@ class DecodeOptions:
         force: replace outputs that exist.
         limits: what files may ask for.
         recover: write what whole chunks hold, if a file is damaged.
+        threads: that work; None for one per processor that may be used.
     """
 
     profile: ProfileFile | None
@@ -47,6 +57,7 @@ class DecodeOptions:
     force: bool
     limits: Limits
     recover: bool
+    threads: int | None
 
 
 @click.command(
@@ -72,6 +83,7 @@ class DecodeOptions:
 @weights_option
 @limits_option
 @click.option("--recover", is_flag=True, help="Of a damaged file, write what is whole; exits 3 if samples are lost.")
+@threads_option
 @force_option
 @quiet_option
 @json_option
@@ -83,6 +95,7 @@ def decode(
     weights: str | None,
     limits: Limits,
     recover: bool,
+    threads: int | None,
     force: bool,
     quiet: bool,
     as_json: bool,
@@ -102,6 +115,7 @@ def decode(
         force,
         limits,
         recover,
+        threads,
     )
     if many:
         return _decode_many(sources, output, suffix, options, quiet, as_json)
@@ -132,6 +146,7 @@ def _decode_one(
             force=options.force,
             limits=options.limits,
             recover=options.recover,
+            threads=options.threads,
             progress=progress,
         )
     return replace(decoded, input=source)

@@ -35,6 +35,7 @@ from .options import (
     quiet_option,
     reads_option,
     tap_option,
+    threads_option,
 )
 from .output_paths import LIST_SUFFIX, is_folder
 from .report import as_json_text, encode_text
@@ -85,6 +86,7 @@ __all__ = ["command"]
 @json_option
 @force_option
 @quiet_option
+@threads_option
 @click.option("--shard", metavar="i/n", help="Of several SRC, do only the i-th of n parts.")
 @click.option("--skip-existing", is_flag=True, help="Leave outputs alone that exist: goes on where a run was stopped.")
 @click.option(
@@ -93,7 +95,7 @@ __all__ = ["command"]
     default=1,
     show_default=True,
     metavar="N",
-    help="Files at a time, each in a process.",
+    help="Files at a time, each in a process, with one thread unless --threads says otherwise.",
 )
 def encode(
     sources: tuple[str, ...],
@@ -137,6 +139,8 @@ def encode(
     job = EncodeJob(sources[0], output or "", suffix, force, options)
     many = len(sources) > 1 or sources[0].lower().endswith(LIST_SUFFIX) or is_folder(output)
     if many:
+        if jobs > 1 and options["threads"] is None:  # processes are enough
+            job = replace(job, options={**options, "threads": 1})
         return Batch(sources, output, job, shard, skip_existing, jobs, as_json, quiet).run()
     if shard is not None:
         raise OptionError("there is one input, and no list", file=sources[0], remedy="leave --shard out")

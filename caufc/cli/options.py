@@ -38,6 +38,7 @@ __all__ = [
     "quiet_option",
     "reads_option",
     "tap_option",
+    "threads_option",
     "weights_option",
 ]
 
@@ -93,6 +94,9 @@ effort_option = click.option(
     "--effort", default="default", show_default=True, metavar="fast|default|best", help="How long to look for less."
 )
 chunk_option = click.option("--chunk", type=int, metavar="N", help="Samples a chunk, the unit of random access.")
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), metavar="N", help="Threads that work.  [one per processor that may be used]"
+)
 nonfinite_option = click.option(
     "--nonfinite",
     default="error",

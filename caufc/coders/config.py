@@ -83,6 +83,12 @@ class TensorConfig:
         """Values of a sample."""
         return math.prod(shape)
 
+    def values(self, shapes: Sequence[Sequence[int]]) -> int:
+        """Values of samples of these shapes, which fit the template."""
+        if shapes and None not in self.template:
+            return len(shapes) * self.size(shapes[0])
+        return sum(map(self.size, shapes))
+
 
 def record_of(config: TensorConfig) -> TensorRecord:
     """The header's record of a tensor."""

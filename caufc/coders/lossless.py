@@ -106,7 +106,7 @@ class LosslessCoder:
         return EncodedPayload(payload, [flat.tobytes()], [distortion])
 
     def decode_symbols(self, payload: memoryview, shapes: Shapes) -> DecodedSymbols:
-        total = sum(self.config.size(shape) for shape in shapes)
+        total = self.config.values(shapes)
         flat = decode_lossless(payload, total, self.dtype, rotate=self.rotate)
         if self.config.dtype == "bool" and total and int(flat.max()) > 1:
             raise MalformedError("a boolean that is neither 0 nor 1", requirement=303, tensor=self.config.name)

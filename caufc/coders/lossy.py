@@ -314,10 +314,11 @@ class LossyCoder(ABC):
         Raises:
             MalformedError: if it cannot be one of these samples.
         """
-        tokens = sum(self._count_tokens(shape) for shape in shapes)
-        total = sum(self.config.size(shape) for shape in shapes)
+        samples = self._samples_by_shape(shapes)
+        tokens, total = self._count_all_tokens(samples), self.config.values(shapes)
         parsed = Payload.parse(payload, self.config.dtype, tokens, total, sided=isinstance(self.value, TokenAligner))
-        geometry = self._geometry(tuple(self.format.grid(s) for s in shapes), self.format.layout.special)
+        grids = {shape: self.format.grid(shape) for shape in samples}
+        geometry = self._geometry(tuple(grids[shape] for shape in shapes), self.format.layout.special)
         symbols = self.entropy.decode_symbols(parsed.words, *self._place(geometry))
         return DecodedSymbols(_State(symbols, geometry, parsed), parsed.covered(self._integers(symbols)))
 

@@ -15,7 +15,7 @@ from ..layouts import Layout
 from .base import Samples, Shapes
 from .config import TensorConfig
 
-__all__ = ["Stack", "stack_axis", "stacks_of"]
+__all__ = ["Stack", "shares_out", "stack_axis", "stacks_of"]
 
 T = TypeVar("T")
 
@@ -92,6 +92,11 @@ class Stack:
         if any(len(payloads[number]) for number in self.members[1:]):  # type: ignore[arg-type]
             raise MalformedError("a stacked tensor with a payload of its own", requirement=563, tensor=self.config.name)
         return payloads[self.leader]
+
+
+def shares_out(stacks: Sequence[Stack]) -> bool:
+    """Whether chunks may be coded in threads of ours: the learned codec's networks have threads of torch."""
+    return not any(stack.config.codec.weighted for stack in stacks)
 
 
 def stacks_of(configs: Sequence[TensorConfig]) -> list[Stack]:

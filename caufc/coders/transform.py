@@ -24,6 +24,9 @@ BLOCK_VALUES, SEARCHED_VALUES = 1 << 17, 1 << 19
 """Values that are coded at a time, so that they stay in the processor's caches; a search goes through many tokens side
 by side."""
 
+KEPT_TOKENS = 1 << 15
+"""Tokens of chunks whose geometry is kept, at most."""
+
 SAFE_INDEX = 1 << 23
 """Below, float32 represents every index and its neighbours, so quantisation errors stay within steps."""
 
@@ -42,6 +45,7 @@ class TransformCoder(LossyCoder):
         self.codec = TransformCodec(Parameters.from_fields(config.parameters), config.arrays, self.channels)
         self.largest_step = float(self.codec.steps(self.gain).max())
         self._block: Geometry | None = None
+        self._chunk: Geometry | None = None
 
     def work(self, shapes: Shapes) -> Work:
         """Tokens, different grids, and products by the basis.
@@ -56,7 +60,14 @@ class TransformCoder(LossyCoder):
         return Work(tokens, grids, products)
 
     def _geometry(self, grids: tuple[tuple[int, ...], ...], special: int) -> Geometry:
-        return self.codec.geometry(grids, special)
+        """The geometry of a chunk; most chunks of a file have the same, which is kept if it is small."""
+        kept = self._chunk
+        if kept is not None and (kept.grids, kept.special) == (grids, special):
+            return kept
+        made = self.codec.geometry(grids, special)
+        if made.tokens <= KEPT_TOKENS:
+            self._chunk = made
+        return made
 
     def _blocks(self, geometry: Geometry) -> Iterator[tuple[slice, Geometry]]:
         """Runs of whole samples."""
@@ -71,7 +82,9 @@ class TransformCoder(LossyCoder):
         yield slice(row, row + size), self._block_of(geometry, first, len(geometry.grids))
 
     def _block_of(self, geometry: Geometry, first: int, last: int) -> Geometry:
-        """The geometry of some samples; equal ones are made once."""
+        """The geometry of some samples; equal ones are made once. Threads may do so at the same time."""
+        if last - first == len(geometry.grids):
+            return geometry
         grids = geometry.grids[first:last]
         block = self._block
         if block is None or block.grids != grids:

@@ -61,10 +61,7 @@ class WorkMeter:
         Raises:
             LimitError: if the file is then over a limit.
         """
-        sizes = [
-            sum(config.size(shape) for shape in of_tensor)
-            for config, of_tensor in zip(self.configs, shapes, strict=True)
-        ]
+        sizes = [config.values(of_tensor) for config, of_tensor in zip(self.configs, shapes, strict=True)]
         added = sum(
             size * config.item_size for size, config in zip(sizes, self.configs, strict=True) if not config.noted
         )

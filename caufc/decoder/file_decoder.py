@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from ..bitstream import (
@@ -24,10 +25,11 @@ from ..coders.config import TensorConfig
 from ..coders.file_coders import coders_of
 from ..coders.prelude import Prelude, read_prelude
 from ..coders.resolve import resolve
-from ..coders.stack import stacks_of
+from ..coders.stack import shares_out, stacks_of
 from ..coders.work import WorkMeter, chunk_work
 from ..errors import CaufError, DamagedError, MalformedError
 from ..limits import Limits
+from ..threads import in_order, one_blas_thread
 from ..types import Structure
 from .lookup import Lookup
 
@@ -41,6 +43,11 @@ class DecodedChunk:
     first: int
     count: int
     tensors: tuple[Samples, ...]
+
+    @property
+    def stop(self) -> int:
+        """Number of the sample behind the last."""
+        return self.first + self.count
 
 
 class ChunkDecoder:
@@ -101,32 +108,49 @@ class ChunkDecoder:
         """
         return chunk_work(self.coders, [stack.shapes(chunk.shapes) for stack in self.stacks], self.limits)
 
-    def symbols(self, chunk: Chunk) -> list[DecodedSymbols]:
+    def symbols(self, chunk: Chunk, threads: int = 1) -> list[DecodedSymbols]:
         """Decode the integers of a chunk, by stack.
+
+        Args:
+            chunk: as it was parsed.
+            threads: that work, each on a stack.
 
         Raises:
             DamagedError: if their checksum differs.
             MalformedError: if a payload breaks the specification.
         """
-        decoded, computed = [], 0
-        for stack, coder in zip(self.stacks, self.coders, strict=True):
+
+        def decoded(number: int) -> DecodedSymbols:
+            stack, coder = self.stacks[number], self.coders[number]
             try:
-                symbols = coder.decode_symbols(memoryview(stack.payload(chunk.payloads)), stack.shapes(chunk.shapes))
+                return coder.decode_symbols(memoryview(stack.payload(chunk.payloads)), stack.shapes(chunk.shapes))
             except CaufError as err:
                 raise err.locate(tensor=stack.config.name) from err
-            for part in symbols.covered:
-                computed = checksum(part, computed)
-            decoded.append(symbols)
+
+        found, computed = [], 0
+        with closing(in_order(decoded, range(len(self.stacks)), threads)) as by_stack:
+            for symbols in by_stack:
+                for part in symbols.covered:
+                    computed = checksum(part, computed)
+                found.append(symbols)
         if computed != chunk.symbols_checksum:
             raise DamagedError(f"checksum of the symbols from sample {chunk.first} differs")
-        return decoded
+        return found
 
-    def samples(self, chunk: Chunk) -> DecodedChunk:
-        """Decode a chunk to samples."""
-        found: dict[int, Samples] = {}
-        for stack, coder, symbols in zip(self.stacks, self.coders, self.symbols(chunk), strict=True):
-            whole = coder.reconstruct(symbols, stack.shapes(chunk.shapes))
-            found |= zip(stack.members, stack.parted(whole), strict=True)
+    def samples(self, chunk: Chunk, threads: int = 1) -> DecodedChunk:
+        """Decode a chunk to samples, with so many threads, each on a stack."""
+        with one_blas_thread():
+            decoded = zip(range(len(self.stacks)), self.symbols(chunk, threads), strict=True)
+
+            def reconstructed(each: tuple[int, DecodedSymbols]) -> list[Samples]:
+                number, symbols = each
+                stack, coder = self.stacks[number], self.coders[number]
+                return stack.parted(coder.reconstruct(symbols, stack.shapes(chunk.shapes)))
+
+            found: dict[int, Samples] = {}
+            with closing(in_order(reconstructed, decoded, threads)) as by_stack:
+                for stack, parts in zip(self.stacks, by_stack, strict=True):
+                    found |= zip(stack.members, parts, strict=True)
         return DecodedChunk(chunk.first, chunk.count, tuple(found[number] for number in range(len(self.configs))))
 
 
@@ -249,10 +273,24 @@ class FileDecoder:
         if self.structure.kind == "single" and self.count != 1:
             raise MalformedError(f"{self.count} samples in a single", requirement=113)
 
-    def samples(self) -> Iterator[DecodedChunk]:
-        """The chunks, decoded to samples."""
-        for chunk in self.chunks():
-            yield self.chunks_decoder.samples(chunk)
+    def samples(
+        self, threads: int = 1, settle: Callable[[DecodedChunk], DecodedChunk] = lambda chunk: chunk
+    ) -> Generator[DecodedChunk, None, None]:
+        """The chunks, decoded to samples, in order.
+
+        Args:
+            threads: that decode them, each with a chunk in memory; a lone chunk is shared out by tensor.
+            settle: is called by these threads with what they have decoded; what it returns comes out.
+        """
+
+        def decoded(chunk: Chunk) -> DecodedChunk:
+            return settle(self.chunks_decoder.samples(chunk))
+
+        def alone(chunk: Chunk) -> DecodedChunk:
+            return settle(self.chunks_decoder.samples(chunk, threads))
+
+        threads = threads if shares_out(self.chunks_decoder.stacks) else 1
+        return in_order(decoded, self.chunks(), threads, alone)
 
     def symbols_sha256(self) -> str:
         """SHA-256 in hex over all symbols, in file order; decodes the integers of every chunk [CAUF-0119]."""

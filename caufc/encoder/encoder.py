@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ..coders.config import TensorConfig
 from ..coders.side_files import ProfileFile, side_file_bytes
+from ..threads import one_blas_thread
 from ..types import Progress
 from .chunk_size import ChunkSize
 from .file_drafting import draft_tensors
@@ -20,7 +21,6 @@ from .rate_control import RateControl
 from .report import Report, report_of
 from .source import Source
 from .tensor_draft import TensorDraft
-from .threads import one_blas_thread
 
 __all__ = ["Encoder"]
 

@@ -1,21 +1,18 @@
-"""One pass over the samples: chunks in, a container out, nothing held but the chunk at hand."""
+"""One pass over the samples: chunks in, a container out, nothing held but the chunks at hand, one a thread."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..bitstream import (
-    Chunk,
     End,
     Header,
     Index,
     Section,
     block_bytes,
-    checksum,
-    chunk_bytes,
     end_bytes,
     index_bytes,
     section_bytes,
@@ -24,9 +21,11 @@ from ..bitstream import (
 from ..coders.base import EncodedPayload, FileShare, TensorCoder
 from ..coders.distortion import Distortion
 from ..coders.side_files import ProfileFile
-from ..coders.stack import Stack, stacks_of
+from ..coders.stack import Stack, shares_out, stacks_of
 from ..coders.work import WorkMeter, chunk_work
 from ..errors import LimitError
+from ..threads import thread_count
+from .chunk_coding import ChunkCoding
 from .chunk_size import ChunkSize
 from .options import EncodeOptions
 from .origin import Origin
@@ -150,19 +149,26 @@ class FileWriter:
         share = FileShare(gain)
         stacks = stacks_of([plan.config for plan in plans])
         coders: list[TensorCoder] = [stack.config.codec.load("coder")(stack.config, share) for stack in stacks]
+        threads = thread_count(self.options.threads) if shares_out(stacks) else 1
+        coding = ChunkCoding(self.source, plans, stacks, coders, threads)
         with _keeping_within():
             limits.check("header_bytes", len(head))
             limits.check("section_bytes", sum(len(section.data) for section in sections))
             limits.check("channels", sum(coder.channels for coder in coders))
-            self._check_chunks(plans, stacks, coders)
+            self._check_chunks(coding)
         seed = int.from_bytes(head[-4:], "little")
         put(head)
         for section in sections:
             put(block_bytes("S", section_bytes(section), seed))
         lengths, first, advance = [], result.bytes_out, self.advance()
-        for start, stop in chunks_of(self.source.samples, self.chunk):
-            body = self._chunk(result, plans, stacks, coders, (start, stop), advance)
-            lengths.append((put(block_bytes("C", body, seed)), stop - start))
+
+        def taken(stack: Stack, encoded: EncodedPayload, values: int) -> None:
+            result.count(stack, encoded)
+            advance(0 if stack.config.noted else values)
+
+        with closing(coding.bodies(chunks_of(self.source.samples, self.chunk), taken)) as bodies:
+            for body, count in bodies:
+                lengths.append((put(block_bytes("C", body, seed)), count))
         result.chunks = len(lengths)
         self._close(header, lengths, first, seed, put)
         return result
@@ -190,52 +196,16 @@ class FileWriter:
             origin=self.origin,
         )
 
-    def _check_chunks(
-        self, plans: Sequence[TensorPlan], stacks: Sequence[Stack], coders: Sequence[TensorCoder]
-    ) -> None:
+    def _check_chunks(self, coding: ChunkCoding) -> None:
         """What decoding all chunks will cost, from shapes alone."""
         limits = self.options.limits
-        meter = WorkMeter([plan.config for plan in plans], self.source.structure.kind == "batch", limits)
+        meter = WorkMeter([plan.config for plan in coding.plans], self.source.structure.kind == "batch", limits)
         for start, stop in chunks_of(self.source.samples, self.chunk):
-            shapes = self._shapes(start, stop)
+            shapes = coding.shapes(start, stop)
             limits.check("chunk_arrays", len(shapes) * (stop - start))
             limits.check("chunk_elements", sum(work_of(shape) for by_sample in shapes for shape in by_sample))
-            coded = [stack.shapes(shapes) for stack in stacks]
-            meter.add(shapes, stop - start, chunk_work(coders, coded, limits))
-
-    def _shapes(self, start: int, stop: int) -> list[tuple[tuple[int, ...], ...]]:
-        """Shapes of samples ``[start, stop)`` of every tensor."""
-        return [
-            (tensor.shape(start),) * (stop - start)
-            if tensor.stacked
-            else tuple(tensor.shape(sample) for sample in range(start, stop))
-            for tensor in self.source.tensors
-        ]
-
-    def _chunk(
-        self,
-        result: FilePass,
-        plans: Sequence[TensorPlan],
-        stacks: Sequence[Stack],
-        coders: Sequence[TensorCoder],
-        samples: tuple[int, int],
-        advance: Callable[[int], None],
-    ) -> bytes:
-        """The body of one chunk, counted in the result."""
-        payloads, symbols = [b""] * len(plans), 0
-        start, stop = samples
-        shapes = self._shapes(start, stop)
-        for stack, coder in zip(stacks, coders, strict=True):
-            blocks = [self.source.tensors[number].block(start, stop) for number in stack.members]
-            encoded = coder.encode(stack.joined(blocks), plans[stack.leader].terms)
-            payloads[stack.leader] = encoded.payload
-            for part in encoded.covered:
-                symbols = checksum(part, symbols)
-            result.count(stack, encoded)
-            advance(0 if stack.config.noted else sum(stack.config.size(shape) for shape in stack.shapes(shapes)))
-        keys = None if self.source.keys is None else self.source.keys[start:stop]
-        chunk = Chunk(start, stop - start, tuple(shapes), tuple(payloads), symbols, keys)
-        return chunk_bytes(chunk, [plan.config.template for plan in plans])
+            coded = [stack.shapes(shapes) for stack in coding.stacks]
+            meter.add(shapes, stop - start, chunk_work(coding.coders, coded, limits))
 
     def _close(
         self, header: Header, lengths: list[tuple[int, int]], first: int, seed: int, put: Callable[[bytes], int]

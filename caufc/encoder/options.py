@@ -153,6 +153,7 @@ class EncodeOptions:
         outliers: whether the learned codec stores values beyond its range exactly; None does unless
             the range was given.
         limits: of the decoders that are to read the file.
+        threads: that code chunks; None for one per processor that the process may use.
         warnings: what the options themselves give reason to say, a sentence each.
     """
 
@@ -169,6 +170,7 @@ class EncodeOptions:
     embed_weights: bool = True
     outliers: bool | None = None
     limits: Limits = DEFAULT_LIMITS
+    threads: int | None = None
     warnings: tuple[str, ...] = ()
 
     def relies_on(self, profile: ProfileFile | None) -> bool:

@@ -105,8 +105,8 @@ def _with_caufc(job: CodingJob, features: FeatureFile) -> tuple[CodingResult, Fe
     shared["profile"] = job.profile
     apart = {f"embed_{name}": False for name in shared}
     options = {"layout": features.layout, **job.options, **job.setting, **shared, **apart}
-    data, encoding = measured(lambda: api.encode(features.samples, **options))
-    samples, decoding = measured(lambda: api.decode(data, **shared))
+    data, encoding = measured(lambda: api.encode(features.samples, threads=1, **options))
+    samples, decoding = measured(lambda: api.decode(data, threads=1, **shared))
     back = features.like(samples)
     return _result(features, back, len(data), encoding, decoding, "caufc"), back
 

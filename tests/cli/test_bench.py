@@ -279,13 +279,13 @@ def test_numbers_out_of_range_are_usage(run: Run, maps: Path) -> None:
 def test_what_comes_back_otherwise_is_told(run: Run, maps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Distortion is that of decoded features; a decoder that forgets a sample is found out."""
     decode = caufc.decode
-    monkeypatch.setattr("caufc.api.decode", lambda data: decode(data)[:-1])
+    monkeypatch.setattr("caufc.api.decode", lambda data, **_: decode(data)[:-1])
     ran = run("bench", maps, "--no-rivals")
     assert (ran.code, ran.out) == (2, "")
     assert "what was decoded is built otherwise than what was encoded" in ran.err
-    monkeypatch.setattr("caufc.api.decode", lambda data: decode(data) + np.float32(0.5))
+    monkeypatch.setattr("caufc.api.decode", lambda data, **_: decode(data) + np.float32(0.5))
     assert all(row["max_abs_error"] >= 0.5 for row in bench(run, maps, "--no-rivals")[1].values())
-    monkeypatch.setattr("caufc.api.decode", lambda data: decode(data) + np.float32("inf"))
+    monkeypatch.setattr("caufc.api.decode", lambda data, **_: decode(data) + np.float32("inf"))
     assert all(row["max_abs_error"] is None for row in bench(run, maps, "--no-rivals")[1].values())
 
 

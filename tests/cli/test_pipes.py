@@ -146,7 +146,7 @@ def test_a_reader_that_goes_away() -> None:
 )
 def test_a_signal_leaves_no_file(start: Start, folder: Path, number: signal.Signals, code: int, message: str) -> None:
     np.save("big.npy", np.random.default_rng(0).standard_normal((20_000, 1000)).astype(np.float32))
-    process = start("encode", "big.npy", "-o", "x.cauf", "--chunk", 50, "--snr", 40)
+    process = start("encode", "big.npy", "-o", "x.cauf", "--chunk", 50, "--snr", 40, "--threads", 3)
     wait_for(lambda: any(name.endswith(".cauf-tmp") for name in names(folder)))
     process.send_signal(number)
     out, err = process.communicate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -109,3 +110,15 @@ def test_transforming_and_reconstructing_stays_within_steps(drawn_: Drawn) -> No
     assert found.shape == aligned.shape
     error: NDArray[Any] = codec.transform(found, geometry) - coefficients
     assert (np.abs(error) <= 1.06 * codec.steps(1.0)[geometry.bands][:, None] + 1e-5).all()
+
+
+def test_threads_find_inverses() -> None:
+    """More bases than are kept, by several threads at once."""
+    rng = np.random.default_rng(5)
+    bases = [quantize_rows(np.linalg.qr(rng.standard_normal((24, 24)))[0]) for _ in range(9)]
+    values = rng.standard_normal((7, 24)).astype(np.float32)
+    wanted = [ChannelTransform(basis).forward(values) for basis in bases]
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda number: ChannelTransform(bases[number % 9]).forward(values), range(540)))
+    for number, coefficients in enumerate(found):
+        np.testing.assert_array_equal(coefficients, wanted[number % 9])

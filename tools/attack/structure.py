@@ -104,7 +104,7 @@ lookup = VectorLookup()
 def trusting() -> Iterator[None]:
     """Symbols without their checksum, so that mutated payloads get all the way to the samples."""
 
-    def symbols(self: ChunkDecoder, chunk: Chunk) -> list[Any]:
+    def symbols(self: ChunkDecoder, chunk: Chunk, threads: int = 1) -> list[Any]:  # noqa: ARG001
         parts = zip(self.coders, chunk.payloads, chunk.shapes, strict=True)
         return [coder.decode_symbols(memoryview(payload), shapes) for coder, payload, shapes in parts]
 

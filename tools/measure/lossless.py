@@ -84,7 +84,11 @@ def methods(dtype: str) -> dict[str, Method]:
         return ZipNN(input_format="byte", bytearray_dtype=DTYPES[dtype], threads=1)
 
     return {
-        "caufc": Method(lambda features: caufc.encode(features, lossless=True), caufc.decode, plain=False),
+        "caufc": Method(
+            lambda features: caufc.encode(features, lossless=True, threads=1),
+            lambda data: caufc.decode(data, threads=1),
+            plain=False,
+        ),
         "zstd": Method(
             lambda raw: zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(raw),
             lambda data: zstandard.ZstdDecompressor().decompress(data),

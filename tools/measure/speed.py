@@ -103,9 +103,9 @@ def measure_batches(folder: Path, work: Path) -> list[dict[str, Any]]:
                 "profile": profile,
                 "embed_profile": False,
             }
-            coding: Callable[[], bytes] = partial(caufc.encode, batch, **given)
+            coding: Callable[[], bytes] = partial(caufc.encode, batch, threads=1, **given)
             data = coding()
-            decoding = partial(caufc.decode, data, profile=profile)
+            decoding = partial(caufc.decode, data, profile=profile, threads=1)
             encode, decode, alone = fastest(coding), fastest(decoding), rans_seconds(decoding)
             rows.append(
                 {

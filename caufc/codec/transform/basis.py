@@ -21,13 +21,14 @@ __all__ = ["ChannelTransform", "QuantizedRows", "principal_basis", "quantize_row
 SCALE_LIMIT = 800
 
 LARGE, MOST_KEPT = 1 << 20, 4
-"""Numbers of a basis from which on its inverse takes seconds: it is found in float32, and the last few are kept."""
+"""Numbers of a basis from which on its inverse takes seconds and is found in float32; the last few inverses are kept,
+as planning and every pass look for the same ones."""
 
 SHORTEST = 2.0**-100
 
-_KEPT: dict[bytes, NDArray[np.float32]] = {}
-
 Matrix = NDArray[Any]
+
+_KEPT: dict[bytes, Matrix] = {}
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,12 @@ class _GroupTransform:
         return tokens
 
     def _matrix(self, analysis: bool, dtype: np.dtype[Any]) -> Matrix:
-        """The right factor, cast once: tokens come in many small runs."""
+        """The right factor, cast once, by each thread that finds none: tokens come in many small runs."""
         key = (analysis, dtype.str)
-        if key not in self._casts:
-            self._casts[key] = (self._finder() if analysis else self._rows).astype(dtype)
-        return self._casts[key]
+        found = self._casts.get(key)
+        if found is None:
+            found = self._casts.setdefault(key, (self._finder() if analysis else self._rows).astype(dtype))
+        return found
 
     def _finder(self) -> Matrix:
         found: Matrix = _right_inverse(self._rows) if self._analysis is None else self._analysis.T
@@ -138,16 +140,20 @@ class _GroupTransform:
 
 def _right_inverse(rows: Matrix) -> Matrix:
     """``[C, K]`` that finds coefficients in rows ``[K, C]`` by least squares."""
-    if rows.size < LARGE:
-        return _solved(rows)
     digest = hashlib.blake2b(np.ascontiguousarray(rows).data).digest()
-    if digest not in _KEPT:
-        lengths = np.maximum(np.sqrt(np.square(rows).sum(axis=1)), SHORTEST)
-        found = _solved((rows / lengths[:, None]).astype(np.float32)) / lengths
-        while len(_KEPT) >= MOST_KEPT:
-            _KEPT.pop(next(iter(_KEPT)), None)
-        _KEPT[digest] = found.astype(np.float32)
-    return _KEPT[digest]
+    kept = _KEPT.get(digest)
+    if kept is None:
+        kept = _solved(rows) if rows.size < LARGE else _roughly_solved(rows)
+        for old in list(_KEPT)[: max(0, len(_KEPT) + 1 - MOST_KEPT)]:  # threads may do so side by side
+            _KEPT.pop(old, None)
+        _KEPT[digest] = kept
+    return kept
+
+
+def _roughly_solved(rows: Matrix) -> Matrix:
+    lengths = np.maximum(np.sqrt(np.square(rows).sum(axis=1)), SHORTEST)
+    found: Matrix = (_solved((rows / lengths[:, None]).astype(np.float32)) / lengths).astype(np.float32)
+    return found
 
 
 def _solved(rows: Matrix) -> Matrix:

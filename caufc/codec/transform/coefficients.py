@@ -69,9 +69,10 @@ class TableModels:
 
     def of(self, table: int) -> TableModel:
         """The model of a table."""
-        if table not in self._made:
-            self._made[table] = table_model(frequencies_of(self._levels[table : table + 1])[0])
-        return self._made[table]
+        made = self._made.get(table)
+        if made is None:
+            made = self._made.setdefault(table, table_model(frequencies_of(self._levels[table : table + 1])[0]))
+        return made
 
     @functools.cached_property
     def tables(self) -> object:
