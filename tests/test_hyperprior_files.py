@@ -99,7 +99,11 @@ def test_qualities_and_rates_pick_a_rate(maps: Any) -> None:
     assert low == size_and_symbols(quality=25) and low[0] < high[0]
     between = (low[0] + high[0]) / 2 * 8 / maps.size
     assert size_and_symbols(bpfp=between)[1] == low[1]
-    assert size_and_symbols(bpfp=60)[1] == high[1]
+    assert size_and_symbols(bpfp=1.1 * high[0] * 8 / maps.size)[1] == high[1]
+
+
+def test_a_rate_above_that_without_loss_has_no_loss(maps: Any) -> None:
+    np.testing.assert_array_equal(caufc.decode(encode(maps, embed_weights=False, bpfp=60)), maps)
 
 
 def test_a_rate_out_of_reach_is_the_lowest_and_told(maps: Any, tmp_path: Path) -> None:

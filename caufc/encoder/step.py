@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from .importance import Importance, blind_importance, directed_importance, flat_
 from .options import Target
 from .outliers import CENTRED_TOKENS
 from .rate import provisional_step
+from .root import place_of
 from .survey import TensorSurvey, is_sparse
-from .transforms import choose_transforms
+from .transforms import Transforms, choose_transforms, expected
 
 __all__ = ["choose_step"]
 
@@ -36,8 +38,14 @@ Set so that medium keeps 99 % of predictions on the taps of ``tools/results/pape
 READ_STEP = {"mean": 0.21, "first": 0.2}
 """The same where only the mean, or the first token, is read, in deviations of its coefficients; by the same rule."""
 
+RATE_SHARE, RATE_TRIALS, MOST_OCTAVES = 0.1, 6, 6.0
+"""How near a rate is looked for before transforms are chosen, in so many trials, within so many octaves of a step."""
+
 SMALLEST_DEVIATION = 2.0**-80
 ENOUGH_ROWS = 16
+FAR = 16.0
+"""Times the median magnitude beyond which few values say nothing of a deviation."""
+
 NORMAL_MEDIAN = 0.6745
 """Median magnitude of a normal distribution of deviation 1."""
 
@@ -60,19 +68,97 @@ def choose_step(
     step = float(np.float32(step))
     energy = float(np.mean(np.square(aligned, dtype=np.float64))) if aligned.size else 0.0
     provisional = provisional_step(aligned, step, energy, target)
-    transforms = choose_transforms(
-        aligned,
-        survey.geometry,
-        provisional,
-        survey.total * survey.channels,
-        _importance(survey, target, reads),
-        embedded=embedded,
-        matched=reads == "tokens",
-        spectral=not (survey.levelled or target.by_token),
-        groups=(survey.groups, 1),
-    )
+    judged = _Judged(aligned, survey, _importance(survey, target, reads), target, reads, embedded)
+    transforms = judged.chosen(provisional)
+    if target.kind == "bpfp":
+        provisional, transforms = judged.chosen_at_rate(provisional, transforms)
     config = replace(base, arrays={**base.arrays, **transforms.sections()})
     return _with_step(config, Parameters(step, spectral=transforms.spectral)), quality_of_step(provisional / step)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What transforms are chosen for.
+
+    Args:
+        aligned: sample ``[M, C]``.
+        survey: of the tensor.
+        importance: of errors.
+        target: the rate control.
+        reads: what is read.
+        embedded: whether a file holds a basis.
+    """
+
+    aligned: NDArray[Any]
+    survey: TensorSurvey
+    importance: Importance
+    target: Target
+    reads: str
+    embedded: bool
+
+    @property
+    def _total(self) -> float:
+        return self.survey.total * self.survey.channels
+
+    def chosen(self, provisional: float) -> Transforms:
+        """The transforms that are cheapest at a step."""
+        return choose_transforms(
+            self.aligned,
+            self.survey.geometry,
+            provisional,
+            self._total,
+            self.importance,
+            embedded=self.embedded,
+            matched=self.reads == "tokens",
+            spectral=self._may_be_spectral,
+            groups=(self.survey.groups, 1),
+        )
+
+    def chosen_at_rate(self, provisional: float, transforms: Transforms) -> tuple[float, Transforms]:
+        """The step at which transforms have the wanted rate, and those that are cheapest there.
+
+        Whether grids are transformed is decided by the weighted error at that rate: at one error, choices that keep
+        other things may each be the cheapest at the step that they have.
+        """
+        tried = [transforms, transforms.other_grid(self.importance)] if self._has_grid else [transforms]
+        placed = [(self._step_of_rate(provisional, choice), choice) for choice in tried]
+        step, best = min(placed, key=lambda one: self._expected(*one)[1])
+        found = self.chosen(step)
+        return step, found if found.spectral == best.spectral else best
+
+    @property
+    def _has_grid(self) -> bool:
+        grids = self.survey.geometry.grids
+        return self._may_be_spectral and any(math.prod(grid) > 1 for grid in grids)
+
+    @property
+    def _may_be_spectral(self) -> bool:
+        return not (self.survey.levelled or self.target.by_token)
+
+    def _step_of_rate(self, provisional: float, transforms: Transforms) -> float:
+        place = place_of(
+            lambda octave: -self._expected(provisional * 2.0**octave, transforms)[0],
+            -self.target.value * self._total,
+            first=0.0,
+            slope=max(0.5 * self.target.value, 0.1) * self._total,
+            near=RATE_SHARE * self.target.value * self._total,
+            bounds=(-MOST_OCTAVES, MOST_OCTAVES),
+            most=RATE_TRIALS,
+        )
+        return float(provisional * 2.0**place)
+
+    def _expected(self, step: float, transforms: Transforms) -> tuple[float, float]:
+        """Bits and weighted error."""
+        return expected(
+            self.aligned,
+            self.survey.geometry,
+            step,
+            self._total,
+            self.importance,
+            transforms,
+            embedded=self.embedded,
+            matched=self.reads == "tokens",
+        )
 
 
 def _importance(survey: TensorSurvey, target: Target, reads: str) -> Importance:
@@ -102,13 +188,21 @@ def _medium_step(aligned: NDArray[Any], survey: TensorSurvey, scales: NDArray[An
         return MEDIUM_STEP * _median(np.array([_size_of_present(counted)]))
     if survey.total >= CENTRED_TOKENS:
         return MEDIUM_STEP * _median(survey.statistics.deviation / by_channel)
-    return MEDIUM_STEP * _median(np.array([float(np.std(aligned)) or float(np.abs(aligned).max())]))
+    near = _near(aligned.astype(np.float64).ravel() - float(np.median(aligned)))
+    return MEDIUM_STEP * _median(np.array([float(np.std(near)) or float(np.abs(aligned).max())]))
 
 
 def _size_of_present(aligned: NDArray[Any]) -> float:
-    """Root mean square of what is not 0."""
-    present = aligned[aligned != 0].astype(np.float64)
+    """Root mean square of what is not 0, nor far larger than the rest."""
+    present = _near(aligned[aligned != 0].astype(np.float64))
     return float(np.sqrt(np.mean(np.square(present)))) if present.size else 0.0
+
+
+def _near(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances without those that are many times the typical one."""
+    sizes = np.abs(distances)
+    present = sizes[sizes > 0]
+    return distances[sizes <= FAR * float(np.median(present))] if present.size else distances
 
 
 def _medium_step_of_read(aligned: NDArray[Any], geometry: Geometry, reads: str) -> float:

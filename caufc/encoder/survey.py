@@ -215,7 +215,7 @@ def survey_tensor(
 
 
 def _add_to(statistics: ChannelStatistics, matrix: NDArray[Any], apart: Apart) -> None:
-    """Add tokens ``[n, C]``; those with a scale of their own, which stay larger than the others, to the ranges alone."""
+    """Add tokens ``[n, C]``; those with scales of their own, which stay larger than others, to the ranges alone."""
     if apart.scales is None or apart.levelled:
         statistics.add(matrix)
         return

@@ -22,7 +22,7 @@ from .importance import Importance, flat_steps
 from .sample_plan import estimate, quantization_error
 from .thinning import thinned_rows
 
-__all__ = ["JUDGED_TOKENS", "LARGEST_PROFILED", "Transforms", "choose_transforms"]
+__all__ = ["JUDGED_TOKENS", "LARGEST_PROFILED", "Transforms", "choose_transforms", "expected"]
 
 Values = NDArray[Any]
 Codes = NDArray[np.int8]
@@ -81,6 +81,11 @@ class Transforms:
     spectral: bool = False
     basis: QuantizedRows | None = None
     steps: Codes | None = None
+
+    def other_grid(self, importance: Importance) -> Transforms:
+        """The same with grids transformed if they are not, and not if they are."""
+        spectral = not self.spectral
+        return replace(self, spectral=spectral, steps=importance.steps if spectral else _plain_steps(importance.steps))
 
     def sections(self) -> Arrays:
         """As sections."""
@@ -146,6 +151,29 @@ def choose_transforms(
     if embedded:
         return judge.coarser(principal, chosen)
     return chosen if known is aligned else replace(chosen, basis=_principal(aligned, step, importance, count).finest())
+
+
+def expected(
+    aligned: Values,
+    geometry: Geometry,
+    step: float,
+    total: float,
+    importance: Importance,
+    choice: Transforms,
+    *,
+    embedded: bool = True,
+    matched: bool = True,
+) -> tuple[float, float]:
+    """Bits that a file takes with some transforms at the error of a step, and the weighted error, about.
+
+    Arguments are those of :func:`choose_transforms`.
+    """
+    rows, thin_geometry = thinned_rows(geometry, aligned.shape[1], THIN_VALUES)
+    bases = [] if choice.basis is None else [choice.basis]
+    judge = _Judge(
+        aligned[rows], thin_geometry, importance.steps, bases, step, total, matched=matched, embedded=embedded
+    )
+    return judge.rated(choice)
 
 
 def _plain_steps(weights: Codes) -> Codes:
@@ -296,6 +324,11 @@ class _Judge:
             if has_grid:
                 yield self._costed(Transforms(True, basis, self.weights))
             yield self._costed(Transforms(False, basis, _plain_steps(self.weights)))
+
+    def rated(self, choice: Transforms) -> tuple[float, float]:
+        """Bits of a choice, and its weighted squared error a value."""
+        found = self._costed(choice)
+        return found.bits, (found.cost - BIT_WEIGHT * found.bits / self.total) * self.step**2
 
     def coarser(self, principal: _Principal, choice: Transforms) -> Transforms:
         """A choice with the codes of its basis, if it has one, as coarse as pays at one step."""
