@@ -41,10 +41,11 @@ SMALLEST_VARIANCE = 2.0**-20
 LOWEST = 0.12
 """Added to normalised frequencies, so that the lowest have a step."""
 
-MEAN_WEIGHT = 8.0
+MEAN_WEIGHT, MEAN_SHARE = 8.0, 0.5
 FIRST_TOKEN_WEIGHT = 6.0
 OTHER_TOKENS_WEIGHT = 2.0
-"""How much finer steps are of a grid's mean, of the first special token, of other special tokens; chosen by hand."""
+"""How much finer steps are of a grid's mean (by at most that share of its tokens), of the first special token, and of
+other special tokens; chosen by hand."""
 
 UNREAD = 64.0
 """Steps of what is not read, in steps of what is: coarse, but not nothing."""
@@ -115,7 +116,7 @@ def _steps_of_all(geometry: Geometry) -> NDArray[np.float64]:
     steps = np.ones(BANDS)
     if geometry.spectral and any(math.prod(grid) > 1 for grid in geometry.grids):
         steps[:FREQUENCY_BANDS] = (LOWEST + _radii(geometry)) ** _frequency_exponent(geometry)
-        steps[0] /= min(MEAN_WEIGHT, math.sqrt(_typical_tokens(geometry)))
+        steps[0] /= min(MEAN_WEIGHT, max(1.0, MEAN_SHARE * _typical_tokens(geometry)))
     steps[FREQUENCY_BANDS] = 1 / FIRST_TOKEN_WEIGHT
     steps[FREQUENCY_BANDS + 1] = 1 / OTHER_TOKENS_WEIGHT
     return steps
