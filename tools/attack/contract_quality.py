@@ -60,7 +60,10 @@ def snr_token(found: Outcome) -> Misses:
 
 
 def monotone(found: Outcome) -> Misses:
-    """A higher rate or quality never lowers a tensor's SNR, nor that of its worst 1 % of tokens, by over 0.1 dB."""
+    """A higher rate or quality never lowers a tensor's SNR, nor that of its worst 1 % of tokens, by over 0.1 dB.
+
+    Of tokens below 0 dB nothing is kept, however far below they are.
+    """
     if found.case.twin is None or found.case.twin.relation != "higher" or not found.twin_pairs:
         yield None
         return
@@ -69,7 +72,7 @@ def monotone(found: Outcome) -> Misses:
         before, after = (snr_db(pair.values[rest], pair.error[rest]) for pair in (low, high))
         if after < before - MONOTONE_SLACK:
             yield f"'{low.name}': {before:.2f} dB, then {after:.2f} at {dict(found.case.twin.control)}"
-        before, after = (worst_token_snr_db(pair.values, pair.error) for pair in (low, high))
+        before, after = (max(0.0, worst_token_snr_db(pair.values, pair.error)) for pair in (low, high))
         if after < before - MONOTONE_SLACK:
             yield f"'{low.name}' worst tokens: {before:.2f} dB, then {after:.2f} at {dict(found.case.twin.control)}"
 
