@@ -8,7 +8,7 @@ gathers runs of symbols in decoding order and codes them backwards. Prior art: a
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -102,20 +102,40 @@ class RansEncoder:
     """Gathers runs of symbols, each with its model, in decoding order."""
 
     def __init__(self) -> None:
-        self.runs: list[tuple[NDArray[np.integer[Any]], Model]] = []
+        self._batches: list[tuple[NDArray[np.integer[Any]], list[int], Sequence[Model]]] = []
 
     def push(self, symbols: NDArray[np.integer[Any]], model: Model) -> None:
         """Append a run."""
         if symbols.size:
-            self.runs.append((symbols, model))
+            self._batches.append((symbols, [0, len(symbols)], [model]))
+
+    def push_all(self, symbols: NDArray[np.integer[Any]], stops: Sequence[int], models: Sequence[Model]) -> None:
+        """Append runs that follow each other in one array, each with its end and its model."""
+        self._batches.append((symbols, [0, *stops], models))
 
     def finish(self) -> bytes:
         """The words of all runs, as bytes."""
         coder = _coder()
-        for symbols, model in reversed(self.runs):
-            for start in reversed(range(0, len(symbols), WIDENED)):
-                coder.encode_reverse(symbols[start : start + WIDENED].astype(np.int32, copy=False), model.model)
+        for symbols, bounds, models in reversed(self._batches):
+            _encode_backwards(coder, symbols, bounds, models)
         return cast(bytes, coder.get_compressed().astype(WORD).tobytes())
+
+
+def _encode_backwards(
+    coder: Any, symbols: NDArray[np.integer[Any]], bounds: Sequence[int], models: Sequence[Model]
+) -> None:
+    """Code runs between bounds from the last one on; symbols are widened in spans, for there are many short runs."""
+    encode, base = coder.encode_reverse, len(symbols)
+    wide = np.empty(0, np.int32)
+    for run in range(len(models) - 1, -1, -1):
+        start, stop, model = bounds[run], bounds[run + 1], models[run].model
+        while stop > start:
+            low = max(start, stop - WIDENED)
+            if low < base:
+                base = max(0, stop - WIDENED)
+                wide = symbols[base:stop].astype(np.int32, copy=False)
+            encode(wide[low - base : stop - base], model)
+            stop = low
 
 
 def words_of(data: bytes | memoryview) -> NDArray[np.uint32]:

@@ -48,6 +48,6 @@ class Effort:
 
 EFFORTS = {
     "fast": Effort(1 << 18, searched=False),
-    "default": Effort(1 << 21),
+    "default": Effort(1 << 19),
     "best": Effort(1 << 23, sample_share=1.0),
 }

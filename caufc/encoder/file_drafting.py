@@ -27,7 +27,7 @@ from .transform_drafting import TransformDrafting
 
 __all__ = ["draft_tensors"]
 
-BASIS_VALUES, BASIS_PART = 1 << 18, 8
+BASIS_VALUES, BASIS_PART = 1 << 21, 32
 """Values of a tensor from which a basis is made, at least, but of all together so many times the whole sample."""
 
 PROFILE_VALUES = 1 << 27

@@ -73,18 +73,20 @@ def choose_tables(counts: Counts, scale: float, most: int = MAX_TABLES) -> tuple
     levels: list[TableLevels] = []
     for kind in (~for_extents, for_extents):
         groups = _grouped(flat, np.flatnonzero(kind & flat.any(axis=1)), scale, most)
-        for group in groups:
-            table_of[group] = len(levels)
-            levels.append(levels_of(_widened(flat[group].sum(axis=0), scale)[None])[0])
-    return table_of.reshape(counts.shape[:2]), np.stack(levels)
+        if groups:
+            for number, group in enumerate(groups, sum(map(len, levels))):
+                table_of[group] = number
+            levels.append(levels_of(_widened(np.stack([flat[group].sum(axis=0) for group in groups]), scale)))
+    return table_of.reshape(counts.shape[:2]), np.concatenate(levels)
 
 
-def _widened(row: Counts, scale: float) -> NDArray[np.float64]:
-    """Counts with a share for symbols that a sample of the file did not hold, but the file may."""
-    counts = row.astype(np.float64)
+def _widened(rows: Counts, scale: float) -> NDArray[np.float64]:
+    """Counts ``[T, 64]`` with a share for symbols that a sample of the file did not hold, but the file may."""
+    counts = rows.astype(np.float64)
     if scale > 1:
-        reach = min(BUCKETS, int(np.flatnonzero(row).max(initial=0)) + 3)
-        counts[:reach] = np.maximum(counts[:reach], UNSEEN)
+        last = BUCKETS - 1 - np.argmax(rows[:, ::-1] > 0, axis=1)
+        reach = np.where(rows.any(axis=1), last, 0) + 3
+        counts = np.where(np.arange(BUCKETS) < reach[:, None], np.maximum(counts, UNSEEN), counts)
     return counts
 
 

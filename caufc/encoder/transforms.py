@@ -51,8 +51,11 @@ NEVER_CODED = 0.2
 """Basis vectors whose deviation is below this share of the finest step only code zeros."""
 
 FINEST_BITS, COARSEST_BITS = 8, 2
-MARGINS = range(6, -4, -1)
-"""Bits of a basis vector's codes beyond the octaves that its deviation is above the finest step."""
+LEAST_MARGIN, FIRST_MARGIN, MOST_MARGIN = -3, 2, 6
+"""Bits of a basis vector's codes beyond the octaves that its deviation is above the finest step: what is tried."""
+
+MOST_DEFLATED, BLOCK_BYTES, BLOCK_TABLE_BYTES, SMALLEST_SHARE = 1 << 16, 1 << 14, 80, 1e-9
+"""Bytes that are deflated to see what they take, bytes that deflate takes for alike and of their table, shares at least."""
 
 FEW_VALUES = 512
 """Values below which a comparison says nothing."""
@@ -275,6 +278,17 @@ def _handicapped(bases: Mapping[int, QuantizedRows], *, embedded: bool) -> Calla
     return cost
 
 
+def _section_bits(codes: NDArray[Any]) -> float:
+    """Bits of codes as a section; of many, about: by their shares in blocks, each of which has a table."""
+    flat = codes.ravel().view(np.uint8)
+    if len(flat) <= MOST_DEFLATED:
+        return 8.0 * len(section_bytes(section_of(0, BASIS, codes.ravel())))
+    counts = [np.bincount(flat[at : at + BLOCK_BYTES], minlength=256) for at in range(0, len(flat), BLOCK_BYTES)]
+    shares = np.array(counts) / np.maximum(np.sum(counts, axis=1), 1)[:, None]
+    entropies = -np.sum(shares * np.log2(np.maximum(shares, SMALLEST_SHARE)), axis=1)
+    return float(np.sum(entropies * np.sum(counts, axis=1) + 8 * BLOCK_TABLE_BYTES))
+
+
 class _Judge:
     """Costs of candidates in weighted distortion and rate.
 
@@ -331,24 +345,28 @@ class _Judge:
         return found.bits, (found.cost - BIT_WEIGHT * found.bits / self.total) * self.step**2
 
     def coarser(self, principal: _Principal, choice: Transforms) -> Transforms:
-        """A choice with the codes of its basis, if it has one, as coarse as pays at one step."""
-        if choice.basis is None:
-            return choice
-        choices = [choice, *(replace(choice, basis=principal.quantized(margin)) for margin in MARGINS)]
-        cost, best = math.inf, choice
-        for candidate in choices:
-            found = self._costed(candidate, matches=0)
-            if found.cost > cost:
-                break
-            cost, best = found.cost, candidate
-        return best
+        """A choice with the codes of its basis as coarse as pays at one step."""
+        tried: dict[int, tuple[float, Transforms]] = {}
+
+        def cost(margin: int) -> float:
+            if margin not in tried:
+                made = replace(choice, basis=principal.quantized(margin))
+                tried[margin] = self._costed(made, matches=0).cost, made
+            return tried[margin][0]
+
+        best = FIRST_MARGIN
+        step = 1 if cost(best + 1) < cost(best) else -1
+        while LEAST_MARGIN <= best + step <= MOST_MARGIN and cost(best + step) < cost(best):
+            best += step
+        whole = self._costed(choice, matches=0)
+        return choice if whole.cost <= tried[best][0] else tried[best][1]
 
     def _costed(self, choice: Transforms, matches: int | None = None) -> _Scored:
         """Weighted squared error in squared steps a value, and bits at their worth, at the plain error of all."""
         geometry = self.spectral if choice.spectral else self.geometry
         steps = self._steps(choice.steps if choice.steps is not None else flat_steps())
         tokens = self.frequencies if choice.spectral else self.thin
-        transform = None if choice.basis is None else ChannelTransform(choice.basis)
+        transform = None if choice.basis is None else ChannelTransform(choice.basis, rough=True)
         values = tokens if transform is None else transform.forward(tokens)
         for _ in range(self.matches if matches is None else matches):
             error = self._error(values, tokens, geometry, steps, transform)
@@ -364,7 +382,7 @@ class _Judge:
         distortion = float(np.sum(np.square(error / unit))) / self.thin.size
         bits = estimate(values, geometry.bands, steps, self.total / self.thin.size)
         if choice.basis is not None and self.embedded:
-            bits += 8.0 * len(section_bytes(section_of(0, BASIS, choice.basis.codes.ravel())))
+            bits += _section_bits(choice.basis.codes)
         return _Scored(distortion + BIT_WEIGHT * bits / self.total, bits, choice)
 
     @staticmethod

@@ -75,14 +75,15 @@ class ChannelTransform:
     Args:
         synthesis: basis vectors ``[K, C / G]``: a group of a token is the sum of its coefficients times these.
         analysis: how to find coefficients, vectors of the same shape; None for the least-squares solution.
+        rough: whether that may be found in float32, for choices.
     """
 
-    def __init__(self, synthesis: QuantizedRows, analysis: QuantizedRows | None = None) -> None:
+    def __init__(self, synthesis: QuantizedRows, analysis: QuantizedRows | None = None, *, rough: bool = False) -> None:
         rows = synthesis.values()
         given = None if analysis is None else analysis.values()
         ends = np.cumsum([0, *(synthesis.ranks if synthesis.ranks is not None else [len(rows)])])
         self._groups = [
-            _GroupTransform(rows[first:last], None if given is None else given[first:last])
+            _GroupTransform(rows[first:last], None if given is None else given[first:last], rough=rough)
             for first, last in itertools.pairwise(ends)
         ]
         self.coded = len(rows)
@@ -110,10 +111,11 @@ class _GroupTransform:
     Args:
         rows: basis vectors ``[K, C]``.
         analysis: vectors of the same shape, or None.
+        rough: whether float32 will do.
     """
 
-    def __init__(self, rows: Matrix, analysis: Matrix | None) -> None:
-        self.rank = len(rows)
+    def __init__(self, rows: Matrix, analysis: Matrix | None, *, rough: bool) -> None:
+        self.rank, self._rough = len(rows), rough
         self._rows, self._analysis = rows, analysis
         self._casts: dict[tuple[bool, str], Matrix] = {}
 
@@ -134,8 +136,9 @@ class _GroupTransform:
         return found
 
     def _finder(self) -> Matrix:
-        found: Matrix = _right_inverse(self._rows) if self._analysis is None else self._analysis.T
-        return found
+        if self._analysis is not None:
+            return self._analysis.T
+        return _roughly_solved(self._rows) if self._rough else _right_inverse(self._rows)
 
 
 def _right_inverse(rows: Matrix) -> Matrix:

@@ -105,10 +105,9 @@ def grouped(
         len(table_of) // CONTEXTS,
         extents,
     )
-    encoder, start = RansEncoder(), 0
-    for table, stop in zip(run_tables[:count].tolist(), run_stops[:count].tolist(), strict=True):
-        encoder.push(coded[start:stop], models.of(table))
-        start = stop
+    encoder, tables = RansEncoder(), run_tables[:count].tolist()
+    made = {table: models.of(table) for table in set(tables)}
+    encoder.push_all(coded, run_stops[:count].tolist(), [made[table] for table in tables])
     if large.any():
         rests = np.empty(int(large.sum()), np.int32)
         kernels.coefficients.rests(symbols, buckets, large, rests)
