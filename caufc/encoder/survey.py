@@ -30,6 +30,9 @@ __all__ = ["TensorSurvey", "check_finite", "chunks_of", "is_sparse", "survey_ten
 SPARSE_SHARE = 0.2
 """Share of exact zeros from which features count as sparse: zero must then stay a reconstruction point."""
 
+BLOCK_VALUES = 1 << 18
+"""Values that are read at a time, so that they stay in the processor's caches."""
+
 COUNTED_VALUES = 1 << 16
 SHIFT = 7
 """By how much the tokens that are picked move from sample to sample: the first ones are not like the others."""
@@ -173,7 +176,8 @@ def survey_tensor(
         if typical is not None:
             levelled = levelled and typical.sinks
             separator = OutlierSeparator(typical, levelled=levelled, by_token=by_token, by_channel=by_channel)
-    for start, stop in chunks_of(source.samples, chunk):
+    each = max(1, tensor.numel // max(1, source.samples))
+    for start, stop in chunks_of(source.samples, min(chunk, max(1, BLOCK_VALUES // each))):
         tokens = _tokens(tensor, aligner, channels, (start, stop), keep_nonfinite=keep_nonfinite)
         matrix = _unturned(tokens, turns)
         if limits is not None:

@@ -54,8 +54,11 @@ FINEST_BITS, COARSEST_BITS = 8, 2
 LEAST_MARGIN, FIRST_MARGIN, MOST_MARGIN = -3, 2, 6
 """Bits of a basis vector's codes beyond the octaves that its deviation is above the finest step: what is tried."""
 
+SAME_COST = 1.0005
+"""Costs that differ by less are the same; the finer basis then serves."""
+
 MOST_DEFLATED, BLOCK_BYTES, BLOCK_TABLE_BYTES, SMALLEST_SHARE = 1 << 16, 1 << 14, 80, 1e-9
-"""Bytes that are deflated to see what they take, bytes that deflate takes for alike and of their table, shares at least."""
+"""Bytes that are deflated to see what they take, that deflate takes for alike, and of their table; shares at least."""
 
 FEW_VALUES = 512
 """Values below which a comparison says nothing."""
@@ -355,9 +358,11 @@ class _Judge:
             return tried[margin][0]
 
         best = FIRST_MARGIN
-        step = 1 if cost(best + 1) < cost(best) else -1
-        while LEAST_MARGIN <= best + step <= MOST_MARGIN and cost(best + step) < cost(best):
-            best += step
+        while best < MOST_MARGIN and cost(best + 1) <= SAME_COST * cost(best):
+            best += 1
+        if best == FIRST_MARGIN:
+            while best > LEAST_MARGIN and cost(best - 1) < cost(best):
+                best -= 1
         whole = self._costed(choice, matches=0)
         return choice if whole.cost <= tried[best][0] else tried[best][1]
 
