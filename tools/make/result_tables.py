@@ -142,7 +142,7 @@ def limits() -> dict[str, str]:
         found = record("qualities")["figures"].get("language", {})
         if "cache" in found:
             own, other = (_both(found["cache"][name], " BPFP at a KL of ", "kl", ".2g") for name in ("medium", INT4))
-            language = f": at medium one takes {own}, int4 with zstd {other}"
+            language = f", at medium, one takes {own}, int4 with zstd {other}"
     return {"encode": encode, "decode": decode, "language": language}
 
 
