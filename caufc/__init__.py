@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .plugin_manager import default_manager as default_manager
     from .reader import Info as Info
     from .reader import Reader as Reader
+    from .sampler import ChunkSampler as ChunkSampler
 
 _HOMES = {
     "api": ["decode", "encode", "inspect", "load", "open", "save", "verify"],
@@ -85,6 +86,7 @@ _HOMES = {
     "packages": ["MissingPackageWarning"],
     "plugin_manager": ["PluginManager", "default_manager"],
     "reader": ["Info", "Reader"],
+    "sampler": ["ChunkSampler"],
     "layouts": ["Layout"],
     "descriptors": ["Alignment", "Backbone", "FeatureFormat", "Profile", "Runtime", "Tap", "Task", "TaskRuntime"],
 }

@@ -66,6 +66,7 @@ class Reader:
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.name = name_of(source)
+        self.cache_bytes = cache_bytes
         self._form = Form.of(dtype, device)
         if cache_bytes < 0:
             raise OptionError(f"a cache of {cache_bytes} bytes", remedy="0 or more")

@@ -28,7 +28,7 @@ PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
 BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files", "output_names", "packages"}
-PUBLIC = {"api", "reader", "files"}
+PUBLIC = {"api", "reader", "files", "sampler"}
 
 ALLOWED: dict[str, set[str]] = {
     "arch_ids": set(),
@@ -39,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "layouts": {"errors"},
     "types": set(),
     "threads": {"errors"},
+    "sampler": {"errors"},
     "descriptors": {"errors", "layouts", "types", "limits"},
     "bitstream": GROUND,
     "align": GROUND,
