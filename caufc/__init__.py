@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .api import load as load
     from .api import open as open
     from .api import save as save
+    from .api import size_bound as size_bound
     from .api import verify as verify
     from .descriptors import Alignment as Alignment
     from .descriptors import Backbone as Backbone
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from .sampler import ChunkSampler as ChunkSampler
 
 _HOMES = {
-    "api": ["decode", "encode", "inspect", "load", "open", "save", "verify"],
+    "api": ["decode", "encode", "inspect", "load", "open", "save", "size_bound", "verify"],
     "errors": [
         "CaufError",
         "DamagedError",

@@ -18,7 +18,7 @@ from .delivery import deliver, deliver_into, form_of
 from .encoder.encoder import Encoder
 from .encoder.report import Report
 from .errors import OptionError
-from .features import atomic_output, check_metadata, to_source
+from .features import atomic_output, blank_tensor, check_metadata, to_source
 from .limits import DEFAULT_LIMITS, Limits
 from .options import layouts_for_structure, make_options
 from .reader import Info, Reader
@@ -37,6 +37,7 @@ __all__ = [
     "make_encoder",
     "open",
     "save",
+    "size_bound",
     "verify",
 ]
 
@@ -181,6 +182,29 @@ def encode(
         progress=progress,
     )
     return buffer.getvalue()
+
+
+def size_bound(features: Any, dtype: Any = None, **options: Any) -> int:
+    """The most bytes that :func:`encode` and :func:`save` can make of features, whatever is asked for.
+
+    It is the size of the file that stores every value: for each tensor and chunk a payload of a byte and its values,
+    besides header, metadata, notes and keys, and a frame, lengths and checksums for each chunk; each of these counts
+    with the most that it can be. Encoding gives this file in place of one that would be larger. (A stream that cannot
+    seek has had its bytes by then: for it, this is only what is to be expected.)
+
+    ``size_bound((1000, 768), "float32")`` is 3,072,000 bytes of values and a few hundred besides.
+
+    Args:
+        features: what :func:`encode` takes; values are not read. Or, with ``dtype``, the shape of a tensor.
+        dtype: of a tensor of this shape: of numpy or torch, or a name, such as ``bf16`` or ``int32``.
+        options: of :func:`encode`. What a file holds besides counts: chunks, metadata, and what a profile or weights
+            that are embedded bring along. Rate controls change nothing.
+
+    Raises:
+        InputError: for what cannot be encoded, and for a dtype that there is not.
+    """
+    encoder = make_encoder(features if dtype is None else blank_tensor(features, dtype), **options)
+    return encoder.largest_file()
 
 
 def decode(

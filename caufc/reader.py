@@ -7,7 +7,7 @@ import operator
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, SupportsIndex
@@ -82,8 +82,10 @@ class Reader:
                     limits,
                     only=only,
                     cache_bytes=cache_bytes,
-                    settle=lambda chunk: cast_chunk(chunk, self._reader.chunks.selection.configs, self._form),
                 )
+            if self._form.dtype is not None:
+                stored = self._reader.chunks.selection.configs
+                self._reader.settle = partial(cast_chunk, configs=stored, form=self._form)
         except BaseException:
             self._file.close()
             raise
@@ -128,13 +130,13 @@ class Reader:
         if self._file.closed:
             raise InputError("the reader is closed", file=self.name, remedy="open the file again")
         with located(self.name):
-            samples = self._reader.samples([self._numbered(number) for number in numbers])
+            count = len(self)
+            samples = self._reader.samples([self._numbered(number, count) for number in numbers])
         tree = self._reader.chunks.selection.structure.tree
         return [sample_object(self._configs, tree, arrays, self._form) for arrays in samples]
 
-    def _numbered(self, number: object) -> int:
-        """The number of a sample, counted from the first."""
-        count = len(self)
+    def _numbered(self, number: object, count: int) -> int:
+        """The number of a sample of so many, counted from the first."""
         if isinstance(number, str) and self._reader.chunks.keyed:
             return self.find(number)
         if isinstance(number, str) or not hasattr(number, "__index__"):

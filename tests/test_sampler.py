@@ -180,8 +180,9 @@ def test_a_loader(file: Path, method: str, workers: int) -> None:
     with caufc.open(file) as reader:
         sampler = caufc.ChunkSampler(reader, seed=4, workers=workers, batch_size=32)
         context = method if workers else None
+        dataset: Any = reader
         loader: Any = DataLoader(
-            reader, batch_size=32, sampler=sampler, num_workers=workers, multiprocessing_context=context
+            dataset, batch_size=32, sampler=sampler, num_workers=workers, multiprocessing_context=context
         )
         assert len(loader) == 13
         batches = list(loader)
@@ -198,9 +199,8 @@ def test_each_worker_has_its_own_chunks(file: Path) -> None:
         seen = {}
         for workers in (0, 2):
             sampler = caufc.ChunkSampler(reader, seed=4, workers=workers, batch_size=16)
-            loader: Any = DataLoader(
-                Processes(reader), batch_size=16, sampler=sampler, num_workers=2, collate_fn=as_it_is
-            )
+            dataset: Any = Processes(reader)
+            loader: Any = DataLoader(dataset, batch_size=16, sampler=sampler, num_workers=2, collate_fn=as_it_is)
             samples = [sample for batch in loader for sample in batch]
             assert sorted(sample["n"] for sample in samples) == list(range(SAMPLES))
             seen[workers] = len({(sample["n"] // CHUNK, sample["process"]) for sample in samples})

@@ -38,6 +38,8 @@ class FileReader:
         limits: checked before anything is allocated.
         only: names, prefixes or patterns of the tensors to decode; None for all.
         cache_bytes: of decoded chunks that are kept; that of the last one is, whatever its size.
+
+    Attributes:
         settle: what becomes of a decoded chunk before it is kept.
 
     Raises:
@@ -54,9 +56,9 @@ class FileReader:
         *,
         only: Collection[str] | None = None,
         cache_bytes: int = CACHE_BYTES,
-        settle: Settle = as_it_is,
     ) -> None:
-        self.read_at, self.size, self.limits, self.settle = read_at, size, limits, settle
+        self.read_at, self.size, self.limits = read_at, size, limits
+        self.settle: Settle = as_it_is
         self.prelude: Prelude = read_prelude(self._parts(0), limits)
         self.chunks = ChunkDecoder(self.prelude.header, self.prelude.sections, lookup, limits, only)
         self.index = self._stored_index() if self.prelude.header.indexed else self._scanned_index()

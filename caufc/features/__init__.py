@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .atomic import AtomicFile, atomic_output, remove_stale
 from .formats import known_suffixes, read, sniff
-from .forms import AS_STORED, Form
+from .forms import AS_STORED, Form, blank_tensor
 from .leaf import ArrayLeaf, FileLeaf
 from .lists import parse_shard, read_entries, read_list, shard
 from .metadata import check_metadata
@@ -23,6 +23,7 @@ __all__ = [
     "Targets",
     "Writer",
     "atomic_output",
+    "blank_tensor",
     "check_metadata",
     "from_arrays",
     "known_suffixes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,10 +11,11 @@ import numpy as np
 
 from ..errors import CaufError, OptionError
 from ..packages import is_installed, needing
-from ..types import DTYPES, FLOATS, FOREIGN, AnyArray, Framework
+from ..types import DTYPES, FLOATS, FOREIGN, NOTE, AnyArray, Framework
+from .leaf import ArrayLeaf
 from .tensors import as_object, dtype_name
 
-__all__ = ["AS_STORED", "Form", "cast"]
+__all__ = ["AS_STORED", "Form", "blank_tensor", "cast", "known_dtype"]
 
 NARROW = frozenset(FOREIGN) - FLOATS
 """Floats of 8 bits: they are coded without loss, as integers are."""
@@ -132,20 +134,43 @@ def _values_of(dtype: str) -> AnyArray:
     return found
 
 
+def blank_tensor(shape: int | Sequence[int], dtype: Any) -> ArrayLeaf:
+    """A tensor of zeros of any dtype, which takes no memory.
+
+    Raises:
+        OptionError: for a dtype that caufc does not code.
+    """
+    name = known_dtype(dtype)
+    if name is None:
+        raise OptionError(f"dtype '{_shown(dtype)}' is none that caufc codes", remedy="such as float32, bf16 or int64")
+    sizes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+    return ArrayLeaf(np.broadcast_to(np.zeros((), DTYPES[name]), sizes), name)
+
+
+def known_dtype(dtype: Any) -> str | None:
+    """The name in :data:`caufc.types.DTYPES` of a dtype of numpy or torch, or of its name; None if there is none."""
+    text = (dtype if isinstance(dtype, str) else str(dtype)).removeprefix("torch.")
+    if text in DTYPES and text != NOTE:
+        return text
+    foreign = {theirs: name for name, theirs in FOREIGN.items()}
+    if text in NAMES or text in foreign:
+        return NAMES.get(text) or foreign[text]
+    try:
+        return dtype_name(np.dtype(dtype))
+    except (CaufError, TypeError):
+        return None
+
+
 def _float_name(dtype: Any) -> str:
-    text = dtype if isinstance(dtype, str) else str(dtype)
-    name = NAMES.get(text.removeprefix("torch."))
-    if name is None and not text.startswith("torch."):
-        try:
-            name = dtype_name(np.dtype(dtype))
-        except (CaufError, TypeError):
-            name = None
+    name = known_dtype(dtype)
     if name not in FLOATS:
-        shown = getattr(dtype, "__name__", text)
-        raise OptionError(
-            f"dtype '{shown}' is none that floats are cast to", remedy="float32, float16, bf16 or float64"
-        )
-    return name
+        what = f"dtype '{_shown(dtype)}' is none that floats are cast to"
+        raise OptionError(what, remedy="float32, float16, bf16 or float64")
+    return str(name)
+
+
+def _shown(dtype: Any) -> str:
+    return str(getattr(dtype, "__name__", dtype))
 
 
 def _device(device: Any) -> Any:
