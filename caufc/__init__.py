@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .api import load as load
     from .api import open as open
     from .api import save as save
+    from .api import size_bound as size_bound
     from .api import verify as verify
     from .descriptors import Alignment as Alignment
     from .descriptors import Backbone as Backbone
@@ -54,9 +55,10 @@ if TYPE_CHECKING:
     from .plugin_manager import default_manager as default_manager
     from .reader import Info as Info
     from .reader import Reader as Reader
+    from .sampler import ChunkSampler as ChunkSampler
 
 _HOMES = {
-    "api": ["decode", "encode", "inspect", "load", "open", "save", "verify"],
+    "api": ["decode", "encode", "inspect", "load", "open", "save", "size_bound", "verify"],
     "errors": [
         "CaufError",
         "DamagedError",
@@ -85,6 +87,7 @@ _HOMES = {
     "packages": ["MissingPackageWarning"],
     "plugin_manager": ["PluginManager", "default_manager"],
     "reader": ["Info", "Reader"],
+    "sampler": ["ChunkSampler"],
     "layouts": ["Layout"],
     "descriptors": ["Alignment", "Backbone", "FeatureFormat", "Profile", "Runtime", "Tap", "Task", "TaskRuntime"],
 }

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from .catalog import find_profile, lookup_of
 from .coders.side_files import ProfileFile
-from .container_files import located, name_of, open_binary, parts_of, read_at_of
-from .decoder.announced import announced_samples
-from .decoder.collector import Collector, Room
+from .container_files import located, name_of, open_binary, parts_of
+from .decoder.chunk_cache import CACHE_BYTES
 from .decoder.file_decoder import FileDecoder
-from .decoder.lookup import Lookup
+from .delivery import deliver, deliver_into, form_of
 from .encoder.encoder import Encoder
 from .encoder.report import Report
 from .errors import OptionError
-from .features import atomic_output, check_metadata, from_arrays, to_source
+from .features import atomic_output, blank_tensor, check_metadata, to_source
 from .limits import DEFAULT_LIMITS, Limits
 from .options import layouts_for_structure, make_options
 from .reader import Info, Reader
@@ -39,6 +37,7 @@ __all__ = [
     "make_encoder",
     "open",
     "save",
+    "size_bound",
     "verify",
 ]
 
@@ -185,9 +184,36 @@ def encode(
     return buffer.getvalue()
 
 
+def size_bound(features: Any, dtype: Any = None, **options: Any) -> int:
+    """The most bytes that :func:`encode` and :func:`save` can make of features, whatever is asked for.
+
+    It is the size of the file that stores every value: for each tensor and chunk a payload of a byte and its values,
+    besides header, metadata, notes and keys, and a frame, lengths and checksums for each chunk; each of these counts
+    with the most that it can be. Encoding gives this file in place of one that would be larger. (A stream that cannot
+    seek has had its bytes by then: for it, this is only what is to be expected.)
+
+    ``size_bound((1000, 768), "float32")`` is 3,072,000 bytes of values and a few hundred besides.
+
+    Args:
+        features: what :func:`encode` takes; values are not read. Or, with ``dtype``, the shape of a tensor.
+        dtype: of a tensor of this shape: of numpy or torch, or a name, such as ``bf16`` or ``int32``.
+        options: of :func:`encode`. What a file holds besides counts: chunks, metadata, and what a profile or weights
+            that are embedded bring along. Rate controls change nothing.
+
+    Raises:
+        InputError: for what cannot be encoded, and for a dtype that there is not.
+    """
+    encoder = make_encoder(features if dtype is None else blank_tensor(features, dtype), **options)
+    return encoder.largest_file()
+
+
 def decode(
     data: bytes,
     *,
+    out: Any = None,
+    only: Collection[str] | None = None,
+    device: Any = None,
+    dtype: Any = None,
     profile: str | Path | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
@@ -195,8 +221,18 @@ def decode(
 ) -> Any:
     """Decode the bytes of a ``.cauf`` file to what was encoded: same structure, names, shapes and dtypes.
 
+    A decode takes memory for what it gives back, and for a chunk in each thread.
+
     Args:
         data: the bytes.
+        out: arrays to decode into, which are given back: numpy arrays (of a memory map too) or torch tensors on the
+            CPU, in the structure in which decoding gives them back without ``out``; notes beside them stay as they are.
+        only: names of the tensors to decode, prefixes or patterns of names (``hidden_states.*``); the others are not
+            decoded, nor is the checksum over all symbols checked. What comes back holds only these: dicts have their
+            names, lists and tuples are shorter, in the same order.
+        device: of torch, to which tensors go chunk by chunk; all are torch tensors then.
+        dtype: to which floats are cast chunk by chunk: of numpy or torch, or a name, such as ``bf16`` or ``float32``.
+            Integers and booleans stay as they are; values beyond its range become infinite.
         profile: name or file of a profile that the file needs.
         weights: name or file of weights that the file needs.
         limits: what may be asked of the decoder.
@@ -204,13 +240,18 @@ def decode(
             values are the same for any number.
 
     Raises:
-        OptionError: for a path, which :func:`load` takes.
+        OptionError: for a path, which :func:`load` takes; for a device or dtype that cannot be.
+        InputError: if ``out`` does not fit; it names the tensor, and some samples may have been written.
+        UnknownNameError: if ``only`` names a tensor that there is not.
         FormatError: for damaged or malformed bytes.
         UnsupportedError: for newer versions, missing profiles, and over limits.
     """
     if isinstance(data, str | Path):
         raise OptionError("decode takes the bytes of a file", file=str(data), remedy="caufc.load(path)")
-    return _decoded(io.BytesIO(data), lookup_of(profile, weights, limits), limits, threads)
+    form, lookup, workers = form_of(dtype, device, out), lookup_of(profile, weights, limits), thread_count(threads)
+    if out is None:
+        return deliver(io.BytesIO(data), lookup, limits, workers, form, only)
+    return deliver_into(out, io.BytesIO(data), lookup, limits, workers, form, only)
 
 
 def save(path: str | Path, features: Any, *, force: bool = False, **options: Any) -> Report:
@@ -227,25 +268,45 @@ def save(path: str | Path, features: Any, *, force: bool = False, **options: Any
 def load(
     path: str | Path,
     *,
+    out: Any = None,
+    only: Collection[str] | None = None,
+    device: Any = None,
+    dtype: Any = None,
     profile: str | Path | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
     threads: int | None = None,
 ) -> Any:
     """Decode a file; see :func:`decode`."""
+    form, lookup, workers = form_of(dtype, device, out), lookup_of(profile, weights, limits), thread_count(threads)
     with located(path), open_binary(path) as file:
-        return _decoded(file, lookup_of(profile, weights, limits), limits, threads)
+        if out is None:
+            return deliver(file, lookup, limits, workers, form, only)
+        return deliver_into(out, file, lookup, limits, workers, form, only)
 
 
 def open(
     path: str | Path | bytes,
     *,
+    only: Collection[str] | None = None,
+    device: Any = None,
+    dtype: Any = None,
+    cache_bytes: int = CACHE_BYTES,
     profile: str | Path | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Reader:
     """Open a file, or its bytes, for random access to samples; see :class:`Reader`."""
-    return Reader(path, profile=profile, weights=weights, limits=limits)
+    return Reader(
+        path,
+        only=only,
+        device=device,
+        dtype=dtype,
+        cache_bytes=cache_bytes,
+        profile=profile,
+        weights=weights,
+        limits=limits,
+    )
 
 
 @dataclass(frozen=True)
@@ -324,28 +385,3 @@ def verify(
         symbols_sha256=digest,
         seconds=time.perf_counter() - started,
     )
-
-
-def _decoded(file: BinaryIO, lookup: Lookup, limits: Limits, threads: int | None) -> Any:
-    """All samples of a file as the object that was encoded."""
-    count = thread_count(threads)
-    decoder = FileDecoder.of(parts_of(file), lookup, limits)
-    room = _room(decoder, file)
-    collector = Collector(decoder.configs, decoder.structure, room)
-    with closing(decoder.samples(count) if room is None else decoder.samples(count, room.settle)) as chunks:
-        for chunk in chunks:
-            collector.add(chunk)
-    frameworks = [config.framework for config in decoder.configs]
-    dtypes = [config.dtype for config in decoder.configs]
-    return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, collector.arrays(), tuple(decoder.keys))
-
-
-def _room(decoder: FileDecoder, file: BinaryIO) -> Room | None:
-    """The final arrays of a batch that is about to be decoded; None for a pipe, or where the file does not say."""
-    if decoder.structure.kind != "batch" or not file.seekable():
-        return None
-    place = file.tell()
-    size = file.seek(0, io.SEEK_END)
-    samples = announced_samples(read_at_of(file), size, decoder.prelude, decoder.limits)
-    file.seek(place)
-    return None if samples is None else Room(decoder.configs, samples, size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,17 +20,18 @@ from .decoder.file_decoder import ChunkDecoder, DecodedChunk
 from .decoder.lookup import Lookup
 from .decoder.random_access import FileReader
 from .decoder.recovery import Recovery
+from .decoder.selection import Selection
 from .descriptors import normal_suffix
 from .encoder.report import Report
 from .errors import CaufError, FormatError, OptionError, StorageError
 from .features import Writer, atomic_output, open_writer, read, remove_stale, waste
-from .features.formats import default_suffix, find_format
+from .features.formats import default_suffix, find_format, holds
 from .features.texts import is_text_note
 from .limits import DEFAULT_LIMITS, Limits
 from .output_names import check_container, check_free, plugin_formats, with_suffix
 from .packages import is_installed
 from .threads import thread_count
-from .types import Note, Progress, Structure, no_progress
+from .types import Branch, Note, Progress, Structure, Tree, no_progress
 
 __all__ = [
     "DecodedFile",
@@ -149,6 +150,7 @@ def decode_file(
     force: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     recover: bool = False,
+    only: Collection[str] | None = None,
     threads: int | None = None,
     progress: Progress = no_progress,
 ) -> DecodedFile:
@@ -165,6 +167,7 @@ def decode_file(
         force: replace the output if it exists.
         limits: what the container may ask for.
         recover: write what whole chunks hold, if the container is damaged.
+        only: names, prefixes or patterns of the tensors to decode; None for all.
         threads: that decode chunks; None for one per processor that the process may use.
         progress: called as work goes on, with bytes of values; with samples where a damaged file is recovered.
 
@@ -172,7 +175,7 @@ def decode_file(
         CaufError: about the file that it names.
     """
     lookup, workers = lookup_of(profile, weights, limits), thread_count(threads)
-    decoding = _Decoding(str(source), output, format, lookup, force, limits, workers, progress)
+    decoding = _Decoding(str(source), output, format, lookup, force, limits, workers, progress, only)
     if recover and not isinstance(output, str | Path | None):  # a stream is written once
         return decoding.recover()
     try:
@@ -195,6 +198,7 @@ class _Decoding:
     limits: Limits
     threads: int
     progress: Progress
+    only: Collection[str] | None
 
     def __post_init__(self) -> None:
         self.started = time.perf_counter()
@@ -225,7 +229,7 @@ class _Decoding:
             OutputExistsError: if the output exists and may not be replaced.
         """
         if self.suffix is None:
-            structure, configs = chunks.structure, chunks.configs
+            structure, configs = chunks.selection.structure, chunks.selection.configs
             frameworks = [config.framework for config in configs]
             names, dtypes = [config.name for config in configs], [config.dtype for config in configs]
             self.suffix = default_suffix(structure, names, dtypes, frameworks, texts=texts())
@@ -242,7 +246,7 @@ class _Decoding:
             check_free(self.name, self.source, self.force)
         try:
             with located(self.source), open_binary(self.source) as file:
-                reader = FileReader(read_at_of(file), file.seek(0, 2), self.lookup, self.limits)
+                reader = FileReader(read_at_of(file), file.seek(0, 2), self.lookup, self.limits, only=self.only)
                 decoder, samples = reader.in_order(), len(reader)
                 writer = self._writer(
                     reader.chunks, samples, reader.index.keys or (), lambda: _begins_with_text(reader)
@@ -265,8 +269,8 @@ class _Decoding:
         """
         with located(self.source), open_binary(self.source) as file:
             whole = file.seek(0, 2)
-            found = Recovery(read_at_of(file), whole, self.lookup, self.limits)
-            structure, configs = found.chunks.structure, found.chunks.configs
+            found = Recovery(read_at_of(file), whole, self.lookup, self.limits, self.only)
+            structure, configs = found.chunks.selection.structure, found.chunks.selection.configs
             writer = self._writer(found.chunks, found.samples, found.keys, lambda: False)
             numel = size = 0
             with _closing(writer):
@@ -295,11 +299,21 @@ class _Decoding:
             warnings=tuple(self.warnings),
         )
 
+    def _written(self, selection: Selection, suffix: str) -> Structure:
+        """The structure that is written: one tensor that was asked for stands alone where a format has no names."""
+        structure, item = selection.structure, find_format(suffix, plugin_formats(suffix))
+        names = [config.name for config in selection.configs]
+        dtypes = [config.dtype for config in selection.configs]
+        alone = Structure(structure.kind, 0)
+        if self.only is None or not _holds_one(structure.tree) or holds(item, structure, names, dtypes):
+            return structure
+        return alone if holds(item, alone, names, dtypes) else structure
+
     def _writer(
         self, chunks: ChunkDecoder, samples: int, keys: Sequence[str | int], texts: Callable[[], bool]
     ) -> Writer:
-        structure, configs = chunks.structure, chunks.configs
-        suffix = self._settle(chunks, texts)
+        suffix, configs = self._settle(chunks, texts), chunks.selection.configs
+        structure = self._written(chunks.selection, suffix)
         if chunks.metadata and find_format(suffix, plugin_formats(suffix)).with_metadata is None:
             names = ", ".join(chunks.metadata)
             self.warnings.append(f"{suffix} has no place for metadata ({names}): caufc info shows them")
@@ -329,9 +343,16 @@ class _Decoding:
             raise err.locate(file=self.name) from err.__cause__
 
 
+def _holds_one(tree: Tree) -> bool:
+    """Whether a structure is a tensor, in branches of one entry each."""
+    while isinstance(tree, Branch) and len(tree.children) == 1:
+        tree = tree.children[0]
+    return isinstance(tree, int)
+
+
 def _begins_with_text(reader: FileReader) -> bool:
     """Whether all notes of the first sample are text: those of the others mostly are, then."""
-    noted = [config.noted for config in reader.chunks.configs]
+    noted = [config.noted for config in reader.chunks.selection.configs]
     if not any(noted) or not len(reader):
         return False
     arrays = zip(noted, reader.sample(0), strict=True)

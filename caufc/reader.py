@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, SupportsIndex
@@ -17,10 +18,12 @@ from .coders.config import TensorConfig
 from .coders.control import control_text
 from .coders.registry import codec_of_all
 from .container_files import located, name_of, open_binary, read_at_of
+from .decoder.chunk_cache import CACHE_BYTES
 from .decoder.random_access import FileReader
 from .decoder.tensor_sizes import tensor_sizes
-from .errors import InputError, StorageError
-from .features import from_arrays
+from .delivery import cast_chunk
+from .errors import InputError, OptionError, StorageError
+from .features import AS_STORED, Form, from_arrays
 from .limits import DEFAULT_LIMITS, Limits
 from .types import Branch, Note, Structure, Tree
 
@@ -30,15 +33,22 @@ __all__ = ["Info", "Reader", "info_of", "sample_object"]
 class Reader:
     """Samples of a file by number: ``len(reader)``, ``reader[i]``, iteration; a context manager.
 
-    Threads and forked processes may share one, and one can be pickled: the copy opens the file again.
+    Threads and forked processes may share one, and one can be pickled: the copy opens the file again. The chunks that
+    were used last are kept, in each process for itself, so that samples near each other cost one decode.
 
     Args:
         source: path of a ``.cauf`` file, or its bytes.
+        only: names, prefixes or patterns of the tensors that samples have; the others are not decoded.
+        device: of torch, to which a sample's tensors go.
+        dtype: to which floats are cast when their chunk is decoded; see :func:`caufc.decode`.
+        cache_bytes: of decoded chunks that are kept; the last one is, whatever its size.
         profile: name or file of a profile that the file needs.
         weights: name or file of weights that the file needs.
         limits: what may be asked of the decoder.
 
     Raises:
+        OptionError: for a device or dtype that cannot be, and for less than no bytes.
+        UnknownNameError: if ``only`` names a tensor that there is not.
         FormatError: for a damaged or malformed header or index.
         UnsupportedError: for newer versions, missing profiles, and over limits.
     """
@@ -47,17 +57,35 @@ class Reader:
         self,
         source: str | Path | bytes,
         *,
+        only: Collection[str] | None = None,
+        device: Any = None,
+        dtype: Any = None,
+        cache_bytes: int = CACHE_BYTES,
         profile: str | Path | None = None,
         weights: str | Path | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.name = name_of(source)
-        self._made_of = (source, profile, weights, limits)
+        self.cache_bytes = cache_bytes
+        self._form = Form.of(dtype, device)
+        if cache_bytes < 0:
+            raise OptionError(f"a cache of {cache_bytes} bytes", remedy="0 or more")
+        options = {"only": only, "device": device, "dtype": dtype, "cache_bytes": cache_bytes}
+        self._made_of = source, {**options, "profile": profile, "weights": weights, "limits": limits}
         self._file = open_binary(source)
         try:
             with located(self.name):
-                lookup = lookup_of(profile, weights, limits)
-                self._reader = FileReader(read_at_of(self._file), self._file.seek(0, os.SEEK_END), lookup, limits)
+                self._reader = FileReader(
+                    read_at_of(self._file),
+                    self._file.seek(0, os.SEEK_END),
+                    lookup_of(profile, weights, limits),
+                    limits,
+                    only=only,
+                    cache_bytes=cache_bytes,
+                )
+            if self._form.dtype is not None:
+                stored = self._reader.chunks.selection.configs
+                self._reader.settle = partial(cast_chunk, configs=stored, form=self._form)
         except BaseException:
             self._file.close()
             raise
@@ -85,21 +113,60 @@ class Reader:
             InputError: if the reader is closed.
             FormatError: if its chunk is damaged.
         """
+        if isinstance(number, slice):
+            return self.__getitems__(range(*number.indices(len(self))))
+        return self.__getitems__([number])[0]
+
+    def __getitems__(self, numbers: Sequence[SupportsIndex | str]) -> list[Any]:
+        """Samples by number or key, in that order: what a DataLoader calls. Each of their chunks is decoded once.
+
+        Raises:
+            IndexError: if there is no such sample.
+            KeyError: if no sample has such a key.
+            TypeError: if one is no number.
+            InputError: if the reader is closed.
+            FormatError: if a chunk is damaged.
+        """
         if self._file.closed:
             raise InputError("the reader is closed", file=self.name, remedy="open the file again")
-        count = len(self)
+        with located(self.name):
+            count = len(self)
+            samples = self._reader.samples([self._numbered(number, count) for number in numbers])
+        tree = self._reader.chunks.selection.structure.tree
+        return [sample_object(self._configs, tree, arrays, self._form) for arrays in samples]
+
+    def _numbered(self, number: object, count: int) -> int:
+        """The number of a sample of so many, counted from the first."""
         if isinstance(number, str) and self._reader.chunks.keyed:
-            return self[self.find(number)]
-        if isinstance(number, slice):
-            return [self[index] for index in range(*number.indices(count))]
+            return self.find(number)
         if isinstance(number, str) or not hasattr(number, "__index__"):
             raise TypeError(f"samples are numbered; '{type(number).__name__}' is neither a number nor a slice")
-        number = operator.index(number)
-        if not -count <= number < count:
-            raise IndexError(f"sample {number} of {count}")
-        with located(self.name):
-            arrays = self._reader.sample(number % count)
-        return sample_object(self._reader.chunks.configs, self._reader.chunks.structure.tree, arrays)
+        found = operator.index(number)
+        if not -count <= found < count:
+            raise IndexError(f"sample {found} of {count}")
+        return found % count
+
+    @cached_property
+    def _configs(self) -> tuple[TensorConfig, ...]:
+        """Of the tensors that samples have, with the dtypes in which they come."""
+        stored = self._reader.chunks.selection.configs
+        return tuple(replace(config, dtype=self._form.dtype_of(config.dtype)) for config in stored)
+
+    @property
+    def chunk_sizes(self) -> tuple[int, ...]:
+        """Samples of every chunk, in order."""
+        return tuple(count for _, count in self._reader.index.chunks)
+
+    def chunk_bytes(self) -> int | None:
+        """Bytes that the largest chunk takes when it is decoded; None where samples vary in shape."""
+        sizes = [
+            None if None in config.template else config.size([n or 0 for n in config.template])
+            for config in self._configs
+        ]
+        if None in sizes:
+            return None
+        sample = sum((size or 0) * config.item_size for size, config in zip(sizes, self._configs, strict=True))
+        return sample * max(self.chunk_sizes, default=0)
 
     def keys(self) -> list[str | int]:
         """Keys of keyed samples, in order; they are found without decoding the samples.
@@ -145,19 +212,13 @@ class Reader:
             return info_of(self._reader)
 
 
-def _reopened(
-    source: str | Path | bytes,
-    profile: str | Path | None,
-    weights: str | Path | None,
-    limits: Limits,
-    stamp: tuple[int, int],
-) -> Reader:
+def _reopened(source: str | Path | bytes, options: Mapping[str, Any], stamp: tuple[int, int]) -> Reader:
     """The copy of a reader.
 
     Raises:
         StorageError: if the file is no longer the one that was opened.
     """
-    reader = Reader(source, profile=profile, weights=weights, limits=limits)
+    reader = Reader(source, **options)
     if reader._stamp != stamp:
         reader.close()
         raise StorageError("changed since it was opened", file=reader.name, remedy="open it again")
@@ -232,10 +293,11 @@ class Info:
         return {**asdict(self), **texts, **rates}
 
 
-def sample_object(configs: tuple[TensorConfig, ...], tree: Any, arrays: list[Any]) -> Any:
+def sample_object(configs: Sequence[TensorConfig], tree: Any, arrays: list[Any], form: Form = AS_STORED) -> Any:
     """One sample as an object."""
-    frameworks = [config.framework for config in configs]
-    return from_arrays(Structure("single", tree), 1, frameworks, [config.dtype for config in configs], arrays)
+    frameworks = [form.framework_of(config.framework) for config in configs]
+    dtypes = [config.dtype for config in configs]
+    return from_arrays(Structure("single", tree), 1, frameworks, dtypes, arrays, form=form)
 
 
 def info_of(reader: FileReader) -> Info:

@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
-__all__ = ["ALL", "for_tensor", "unmatched"]
+__all__ = ["ALL", "fits", "for_tensor", "unmatched"]
 
 ALL = "*"
 """Stands for all tensors that nothing else names."""

@@ -79,6 +79,17 @@ def test_the_format_of_the_page_goes_through_the_command_line(site: Path, tmp_pa
     assert len((tmp_path / "b.csv").read_text().splitlines()) == 40
 
 
+USES = re.findall(r"```python\n(.*?)```", RECIPES, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", USES, ids=[str(number) for number in range(len(USES))])
+def test_the_programs_of_the_recipes_run(block: str, tmp_path: Path) -> None:
+    if "torch" in block:
+        pytest.importorskip("torch")
+    (tmp_path / "program.py").write_text(block, "utf-8")
+    run(tmp_path, tmp_path, "program.py")
+
+
 def test_the_page_has_every_hook_and_every_field() -> None:
     for name, hook in vars(hookspecs).items():
         if name.startswith("caufc_"):

@@ -28,7 +28,7 @@ PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
 BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files", "output_names", "packages"}
-PUBLIC = {"api", "reader", "files"}
+PUBLIC = {"api", "reader", "files", "sampler"}
 
 ALLOWED: dict[str, set[str]] = {
     "arch_ids": set(),
@@ -39,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "layouts": {"errors"},
     "types": set(),
     "threads": {"errors"},
+    "sampler": {"errors"},
     "descriptors": {"errors", "layouts", "types", "limits"},
     "bitstream": GROUND,
     "align": GROUND,
@@ -56,8 +57,9 @@ ALLOWED: dict[str, set[str]] = {
     "container_files": GROUND | {"decoder", "features"},
     "output_names": GROUND | PLUGGED | {"features"},
     "packages": {"errors"},
-    "reader": BELOW_API,
-    "api": BELOW_API | {"reader"},
+    "delivery": BELOW_API,
+    "reader": BELOW_API | {"delivery"},
+    "api": BELOW_API | {"delivery", "reader"},
     "files": BELOW_API | {"api"},
     "fit": BELOW_API | PUBLIC | {"text"},
     "train": BELOW_API | PUBLIC,
@@ -112,9 +114,9 @@ DECODER_LOADS = (
     "coders.token_snr",
     *("coders.lossy", "coders.patches", "coders.payload", "coders.prelude", "coders.registry", "coders.resolve"),
     *("coders.sections", "coders.side_files", "coders.stack", "coders.work"),
-    *("decoder", "decoder.announced", "decoder.collector", "decoder.file_decoder", "decoder.lookup"),
-    *("decoder.random_access", "decoder.recovery"),
-    *("descriptors", "errors", "layouts", "limits", "octaves", "packages", "types"),
+    *("decoder", "decoder.announced", "decoder.chunk_cache", "decoder.collector", "decoder.file_decoder"),
+    *("decoder.lookup", "decoder.random_access", "decoder.recovery", "decoder.selection"),
+    *("descriptors", "errors", "layouts", "limits", "octaves", "packages", "tensor_patterns", "types"),
     *("threads", "threads.blas", "threads.cpus", "threads.ordered"),
 )
 """What importing all of the decoder loads of caufc; coders follow when a file names their codec."""

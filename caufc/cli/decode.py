@@ -49,6 +49,7 @@ class DecodeOptions:
         force: replace outputs that exist.
         limits: what files may ask for.
         recover: write what whole chunks hold, if a file is damaged.
+        only: names, prefixes or patterns of the tensors to decode; None for all.
         threads: that work; None for one per processor that may be used.
     """
 
@@ -57,6 +58,7 @@ class DecodeOptions:
     force: bool
     limits: Limits
     recover: bool
+    only: tuple[str, ...] | None
     threads: int | None
 
 
@@ -66,6 +68,7 @@ class DecodeOptions:
         "caufc decode feats.cauf                     # to feats.pt, or .npy or .npz if arrays went in",
         "caufc decode feats.cauf -o feats.npz",
         "caufc decode a.cauf b.cauf -o back/ --format safetensors",
+        "caufc decode feats.cauf --only hidden_states.3 -o layer3.npy",
         "caufc decode - -o - --format npy < feats.cauf > feats.npy",
     ),
 )
@@ -79,6 +82,9 @@ class DecodeOptions:
     metavar="SUFFIX",
     help="Output format: .pt, .npy, .npz, .safetensors.  [that of OUT; .pt for torch tensors, .npy or .npz for arrays]",
 )
+@click.option(
+    "--only", metavar="NAME", multiple=True, help="Decode this tensor alone, or all of a prefix or pattern; repeatable."
+)
 @profile_option
 @weights_option
 @limits_option
@@ -91,6 +97,7 @@ def decode(
     sources: tuple[str, ...],
     output: str | None,
     suffix: str | None,
+    only: tuple[str, ...],
     profile: str | None,
     weights: str | None,
     limits: Limits,
@@ -115,6 +122,7 @@ def decode(
         force,
         limits,
         recover,
+        only or None,
         threads,
     )
     if many:
@@ -146,6 +154,7 @@ def _decode_one(
             force=options.force,
             limits=options.limits,
             recover=options.recover,
+            only=options.only,
             threads=options.threads,
             progress=progress,
         )

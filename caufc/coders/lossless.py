@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..align import truncate
 from ..bitstream import note_value
 from ..codec.lossless.codec import decode_lossless, encode_lossless
 from ..codec.lossless.grid import Lattice
@@ -19,7 +20,7 @@ from ..types import DTYPES, FLOATS, AnyArray
 from .base import DecodedSymbols, EncodedPayload, FileShare, Samples, Shapes, Terms, Work, split
 from .config import TensorConfig
 from .distortion import Distortion
-from .dtypes import to_floats
+from .dtypes import cast_floats, to_floats
 
 __all__ = ["LosslessCoder", "lattice_of", "lattice_of_tokens", "strides_of"]
 
@@ -90,14 +91,20 @@ class LosslessCoder:
         """Nothing besides its values."""
         return Work()
 
-    def encode(self, samples: Samples, terms: Terms) -> EncodedPayload:  # noqa: ARG002
+    def encode(self, samples: Samples, terms: Terms) -> EncodedPayload:
+        """Samples to a payload; floats are clipped first where the terms have a range."""
         parts = samples if isinstance(samples, list) else [samples]
         flat = np.concatenate([np.ascontiguousarray(part).ravel() for part in parts]).view(self.dtype)
         distortion = Distortion()
         if self.rotate:
             floats = to_floats(flat, self.config.dtype)
-            finite = floats[np.isfinite(floats)]
-            distortion.add(finite[None], np.zeros_like(finite)[None])
+            there = np.isfinite(floats)
+            finite = floats[there]
+            kept, distortion.clipped = (finite, 0) if terms.truncate is None else truncate(finite, *terms.truncate)
+            if distortion.clipped:
+                flat = flat.copy()
+                flat[there] = cast_floats(kept, self.config.dtype)
+            distortion.add(finite[None], (kept - finite)[None])
         shapes = [sample.shape for sample in samples]
         if self.rotate:
             payload = encode_lossless(flat, rotate=True, lattice=lattice_of(self.config.layout, shapes))

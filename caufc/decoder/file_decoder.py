@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from ..bitstream import (
     parse_end,
     parse_index,
 )
-from ..coders.base import DecodedSymbols, Samples, Work
+from ..coders.base import DecodedSymbols, Samples, Shapes, Work
 from ..coders.config import TensorConfig
 from ..coders.file_coders import coders_of
 from ..coders.prelude import Prelude, read_prelude
@@ -32,22 +32,38 @@ from ..limits import Limits
 from ..threads import in_order, one_blas_thread
 from ..types import Structure
 from .lookup import Lookup
+from .selection import Selection
 
-__all__ = ["ChunkDecoder", "DecodedChunk", "FileDecoder"]
+__all__ = ["ChunkDecoder", "DecodedChunk", "FileDecoder", "Settle", "as_it_is"]
 
 
 @dataclass(frozen=True)
 class DecodedChunk:
-    """Samples ``[first, first + count)`` of every tensor, stacked or as lists."""
+    """Samples ``[first, first + count)`` of every tensor that is decoded, stacked or as lists."""
 
     first: int
     count: int
     tensors: tuple[Samples, ...]
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the values."""
+        tensors = (samples if isinstance(samples, list) else [samples] for samples in self.tensors)
+        return sum(sample.nbytes for of_tensor in tensors for sample in of_tensor)
+
+    @property
     def stop(self) -> int:
         """Number of the sample behind the last."""
         return self.first + self.count
+
+
+Settle = Callable[[DecodedChunk], DecodedChunk]
+"""What becomes of a chunk in the thread that has decoded it."""
+
+
+def as_it_is(chunk: DecodedChunk) -> DecodedChunk:
+    """The chunk."""
+    return chunk
 
 
 class ChunkDecoder:
@@ -58,15 +74,29 @@ class ChunkDecoder:
         sections: of the file.
         lookup: finds the profile and the weights that the header names.
         limits: checked before anything is allocated.
+        only: names, prefixes or patterns of the tensors to decode; None for all. Of the others nothing is decoded, so
+            the checksum over all symbols is not checked; that over bytes is.
+
+    Attributes:
+        structure, configs: of the file.
+        selection: what is decoded.
 
     Raises:
+        InputError: if ``only`` names a tensor that there is not.
         MalformedError: if header or sections break the specification.
         MissingProfileError: if the file needs a profile that is not here.
         MissingWeightsError: if it needs weights that are not here.
         UnsupportedError: for registry numbers that this version does not know.
     """
 
-    def __init__(self, header: Header, sections: Sequence[Section], lookup: Lookup, limits: Limits) -> None:
+    def __init__(
+        self,
+        header: Header,
+        sections: Sequence[Section],
+        lookup: Lookup,
+        limits: Limits,
+        only: Collection[str] | None = None,
+    ) -> None:
         if header.content in ("profile", "weights"):
             raise MalformedError(f"{header.content} without samples", requirement=164)
         profile = lookup(header.profile) if header.profile is not None else None
@@ -79,7 +109,10 @@ class ChunkDecoder:
         self.metadata = metadata_of(sections)
         self.gain = 1.0 if header.gain is None else header.gain
         self.templates = [config.template for config in self.configs]
-        self.stacks = stacks_of(self.configs)
+        self.selection = Selection.of(self.structure, self.configs, only)
+        stacks = stacks_of(self.configs)
+        self.stacks = [stack for stack in stacks if not set(self.selection.numbers).isdisjoint(stack.members)]
+        self.whole = len(self.stacks) == len(stacks)
         self.coders = coders_of(self.stacks, self.gain, limits)
 
     @property
@@ -133,7 +166,7 @@ class ChunkDecoder:
                 for part in symbols.covered:
                     computed = checksum(part, computed)
                 found.append(symbols)
-        if computed != chunk.symbols_checksum:
+        if self.whole and computed != chunk.symbols_checksum:
             raise DamagedError(f"checksum of the symbols from sample {chunk.first} differs")
         return found
 
@@ -145,13 +178,24 @@ class ChunkDecoder:
             def reconstructed(each: tuple[int, DecodedSymbols]) -> list[Samples]:
                 number, symbols = each
                 stack, coder = self.stacks[number], self.coders[number]
-                return stack.parted(coder.reconstruct(symbols, stack.shapes(chunk.shapes)))
+                parts = stack.parted(coder.reconstruct(symbols, stack.shapes(chunk.shapes)))
+                return parts if wanted.issuperset(stack.members) else [_owned(part) for part in parts]
 
+            wanted = frozenset(self.selection.numbers)
             found: dict[int, Samples] = {}
             with closing(in_order(reconstructed, decoded, threads)) as by_stack:
                 for stack, parts in zip(self.stacks, by_stack, strict=True):
                     found |= zip(stack.members, parts, strict=True)
-        return DecodedChunk(chunk.first, chunk.count, tuple(found[number] for number in range(len(self.configs))))
+        return DecodedChunk(chunk.first, chunk.count, tuple(found[number] for number in self.selection.numbers))
+
+    def shapes(self, chunk: Chunk) -> list[Shapes]:
+        """Shapes of a chunk's samples, by tensor that is decoded."""
+        return [chunk.shapes[number] for number in self.selection.numbers]
+
+
+def _owned(samples: Samples) -> Samples:
+    """Samples that keep nothing alive but themselves: the other members of their stack, for one."""
+    return [sample.copy() for sample in samples] if isinstance(samples, list) else samples.copy()
 
 
 class FileDecoder:
@@ -181,20 +225,24 @@ class FileDecoder:
         return self.meter.values - self.meter.noted
 
     @classmethod
-    def of(cls, data: Iterator[bytes], lookup: Lookup, limits: Limits) -> FileDecoder:
+    def of(
+        cls, data: Iterator[bytes], lookup: Lookup, limits: Limits, only: Collection[str] | None = None
+    ) -> FileDecoder:
         """The decoder of a file's bytes.
 
         Args:
             data: the bytes, in parts of any size.
             lookup: finds profiles and weights.
             limits: checked before anything is allocated.
+            only: names, prefixes or patterns of the tensors to decode; None for all.
 
         Raises:
             FormatError: if header or sections are damaged or malformed.
+            InputError: if ``only`` names a tensor that there is not.
             UnsupportedError: for what this version does not know, missing profiles, and over limits.
         """
         prelude = read_prelude(data, limits)
-        return cls(prelude, ChunkDecoder(prelude.header, prelude.sections, lookup, limits), limits)
+        return cls(prelude, ChunkDecoder(prelude.header, prelude.sections, lookup, limits, only), limits)
 
     @property
     def bytes_out(self) -> int:
@@ -203,11 +251,13 @@ class FileDecoder:
 
     @property
     def structure(self) -> Structure:
-        return self.chunks_decoder.structure
+        """Of what is decoded."""
+        return self.chunks_decoder.selection.structure
 
     @property
     def configs(self) -> tuple[TensorConfig, ...]:
-        return self.chunks_decoder.configs
+        """Of the tensors that are decoded."""
+        return self.chunks_decoder.selection.configs
 
     def chunks(self) -> Iterator[Chunk]:
         """The chunks, bytes and counts checked; the end of the file is checked behind the last.
@@ -224,7 +274,7 @@ class FileDecoder:
                 raise MalformedError(
                     f"chunk from sample {chunk.first}, expected {self.count}", requirement=114, offset=block.offset
                 )
-            self.meter.add(chunk.shapes, chunk.count, self.chunks_decoder.work(chunk))
+            self.meter.add(self.chunks_decoder.shapes(chunk), chunk.count, self.chunks_decoder.work(chunk))
             self.keys |= dict.fromkeys(chunk.keys or ())
             if self.chunks_decoder.keyed and len(self.keys) != self.count:
                 raise MalformedError("a key stands twice", requirement=505, offset=block.offset)
@@ -273,9 +323,7 @@ class FileDecoder:
         if self.structure.kind == "single" and self.count != 1:
             raise MalformedError(f"{self.count} samples in a single", requirement=113)
 
-    def samples(
-        self, threads: int = 1, settle: Callable[[DecodedChunk], DecodedChunk] = lambda chunk: chunk
-    ) -> Generator[DecodedChunk, None, None]:
+    def samples(self, threads: int = 1, settle: Settle = as_it_is) -> Generator[DecodedChunk, None, None]:
         """The chunks, decoded to samples, in order.
 
         Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -13,7 +13,8 @@ from ..coders.prelude import BlockStream, Prelude, read_prelude
 from ..errors import DamagedError, LimitError, MalformedError
 from ..limits import Limits
 from ..types import AnyArray
-from .file_decoder import ChunkDecoder, DecodedChunk, FileDecoder
+from .chunk_cache import CACHE_BYTES, ChunkCache
+from .file_decoder import ChunkDecoder, DecodedChunk, FileDecoder, Settle, as_it_is
 from .lookup import Lookup
 
 __all__ = ["FileReader", "ReadAt", "stored_index"]
@@ -28,24 +29,40 @@ TAIL = 1 << 14
 
 
 class FileReader:
-    """Reads samples of one file in any order; the chunk that was decoded last is kept.
+    """Reads samples of one file in any order; chunks that were decoded last are kept.
 
     Args:
         read_at: reads bytes of the file.
         size: of the file, in bytes.
         lookup: finds profiles.
         limits: checked before anything is allocated.
+        only: names, prefixes or patterns of the tensors to decode; None for all.
+        cache_bytes: of decoded chunks that are kept; that of the last one is, whatever its size.
+
+    Attributes:
+        settle: what becomes of a decoded chunk before it is kept.
 
     Raises:
         FormatError: if header, sections or index are damaged or malformed.
+        InputError: if ``only`` names a tensor that there is not.
     """
 
-    def __init__(self, read_at: ReadAt, size: int, lookup: Lookup, limits: Limits) -> None:
+    def __init__(
+        self,
+        read_at: ReadAt,
+        size: int,
+        lookup: Lookup,
+        limits: Limits,
+        *,
+        only: Collection[str] | None = None,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
         self.read_at, self.size, self.limits = read_at, size, limits
+        self.settle: Settle = as_it_is
         self.prelude: Prelude = read_prelude(self._parts(0), limits)
-        self.chunks = ChunkDecoder(self.prelude.header, self.prelude.sections, lookup, limits)
+        self.chunks = ChunkDecoder(self.prelude.header, self.prelude.sections, lookup, limits, only)
         self.index = self._stored_index() if self.prelude.header.indexed else self._scanned_index()
-        self.kept: DecodedChunk | None = None
+        self.cache = ChunkCache(cache_bytes)
 
     def __len__(self) -> int:
         return self.index.samples
@@ -102,16 +119,30 @@ class FileReader:
         return Index(first.offset, tuple(chunks), tuple(starts), tuple(keys) if self.chunks.keyed else None)
 
     def sample(self, number: int) -> list[AnyArray]:
-        """One sample, an array per tensor.
+        """One sample, an array per tensor that is decoded.
 
         Raises:
             FormatError: if its chunk is damaged or malformed.
             IndexError: if there is no such sample.
         """
-        kept = self.kept
-        if kept is None or not kept.first <= number < kept.first + kept.count:
-            kept = self.kept = self._decode(number)
-        return [np.array(samples[number - kept.first]) for samples in kept.tensors]
+        return self.samples([number])[0]
+
+    def samples(self, numbers: Sequence[int]) -> list[list[AnyArray]]:
+        """Samples by number, in that order; each of their chunks is decoded once at most.
+
+        Raises:
+            FormatError: if a chunk is damaged or malformed.
+            IndexError: if there is no such sample.
+        """
+        by_chunk: dict[int, list[int]] = {}
+        for place, number in enumerate(numbers):
+            by_chunk.setdefault(self.index.find(number)[2], []).append(place)
+        found: list[list[AnyArray]] = [[]] * len(numbers)
+        for first, places in by_chunk.items():
+            chunk = self.cache.get(first, lambda first=first: self.settle(self._decode(first)))  # type: ignore[misc]
+            for place in places:
+                found[place] = [np.array(samples[numbers[place] - first]) for samples in chunk.tensors]
+        return found
 
     def _decode(self, number: int) -> DecodedChunk:
         offset, length, first = self.index.find(number)

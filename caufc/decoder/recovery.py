@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ..bitstream import Block, BlockParser, Cursor, Header, Key, Section, parse_end, parse_section
@@ -49,13 +49,16 @@ class Recovery:
         size: of the file, in bytes.
         lookup: finds profiles and weights.
         limits: checked before anything is allocated.
+        only: names, prefixes or patterns of the tensors to decode; None for all.
 
     Raises:
         FormatError: if header or sections are damaged, or may be (samples could then decode to other values), or if
             no chunk is whole.
     """
 
-    def __init__(self, read_at: ReadAt, size: int, lookup: Lookup, limits: Limits) -> None:
+    def __init__(
+        self, read_at: ReadAt, size: int, lookup: Lookup, limits: Limits, only: Collection[str] | None = None
+    ) -> None:
         self.read_at, self.size, self.limits = read_at, size, limits
         stream = BlockStream(iter([read_at(0, limits.header_bytes + HEAD)]), limits)
         header, self.begin = stream.header()
@@ -63,7 +66,7 @@ class Recovery:
         self.total: int | None = None
         self.budget = SEARCHED * size
         places, sections = self._places(header)
-        self.chunks = ChunkDecoder(header, sections, lookup, limits)
+        self.chunks = ChunkDecoder(header, sections, lookup, limits, only)
         self.whole = tuple(self._decodable(places))
         if not self.whole:
             raise DamagedError("no chunk is whole, so nothing can be recovered", offset=self.begin)
@@ -166,7 +169,7 @@ class Recovery:
 
     def _decodable(self, places: list[int]) -> Iterator[_Whole]:
         """Chunks whose bytes, counts and symbols are right."""
-        meter = WorkMeter(self.chunks.configs, self.chunks.structure.kind == "batch", self.limits)
+        meter = WorkMeter(self.chunks.selection.configs, self.chunks.structure.kind == "batch", self.limits)
         expected = 0
         for offset in places:
             block = self._block(offset)
@@ -179,7 +182,7 @@ class Recovery:
             except FormatError:
                 continue
             if chunk.first >= expected and (self.total is None or chunk.first + chunk.count <= self.total):
-                meter.add(chunk.shapes, chunk.count, work)
+                meter.add(self.chunks.shapes(chunk), chunk.count, work)
                 yield _Whole(offset, chunk.first, chunk.count, chunk.keys)
                 expected = chunk.first + chunk.count
 

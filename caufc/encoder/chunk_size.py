@@ -42,6 +42,11 @@ class ChunkSize:
         """Samples that are read at a time before anything is planned."""
         return self._of(LEARNED_VALUES)
 
+    @property
+    def least(self) -> int:
+        """Samples of a chunk but the last, at least, however they are coded."""
+        return self._of(CODED_VALUES)
+
     def of(self, plans: Sequence[TensorPlan]) -> int:
         """Samples of a chunk that is coded so."""
         if self.given is not None:

@@ -14,6 +14,7 @@ from .chunk_size import ChunkSize
 from .file_drafting import draft_tensors
 from .file_writer import FileWriter, Sink
 from .goal import MEDIUM
+from .largest_file import largest_file
 from .options import EncodeOptions
 from .origin import Origin
 from .prelude import container_prelude
@@ -60,6 +61,10 @@ class Encoder:
             control = self._control()
             done = control.run(drafts, sink)
         return report_of(self.source, self.arch, done, control, time.perf_counter() - started)
+
+    def largest_file(self) -> int:
+        """Bytes of the largest file that :meth:`encode` may write, whatever the rate control."""
+        return largest_file(self.source, self.options, self.profile, self.arch)
 
     def _control(self) -> RateControl:
         smallest = self.source.samples == 1 and self.options.relies_on(self.profile)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from ..bitstream import (
@@ -27,6 +28,7 @@ from ..errors import LimitError
 from ..threads import thread_count
 from .chunk_coding import ChunkCoding
 from .chunk_size import ChunkSize
+from .largest_file import largest_file
 from .options import EncodeOptions
 from .origin import Origin
 from .plan import TensorPlan, file_gain
@@ -115,6 +117,11 @@ class FileWriter:
         self.chunk = chunk.read
         self.arch, self.profile, self.advance, self.origin = arch, profile, advance, origin
         self.passes = 0
+
+    @cached_property
+    def most(self) -> int:
+        """Bytes of the largest file that may come of it."""
+        return largest_file(self.source, self.options, self.profile, self.arch)
 
     @property
     def chunks(self) -> int:

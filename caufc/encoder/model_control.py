@@ -39,7 +39,8 @@ class ModelRateControl(RateControl):
     def run(self, drafts: Sequence[TensorDraft], sink: Sink) -> FilePass:
         if self.target.kind == "quality":
             rate = int(self.target.value * (self.rates - 1) / 100)
-            return self._smaller(self._try(self._plans(drafts, rate), rate), drafts).into(sink)
+            found = self._smaller(self._try(self._plans(drafts, rate), rate), drafts)
+            return self._bounded(found, drafts).into(sink)
         if not any(isinstance(draft, HyperpriorDraft) for draft in drafts):
             return self._judged(self.writer.write(self._plans(drafts, 0), 0, sink))
         low, high = -1, self.rates
@@ -56,7 +57,7 @@ class ModelRateControl(RateControl):
                 high = middle
                 best = last if best is None or not self._fits(best.done) else best
             if high - low <= 1:
-                return self._judged(self._smaller(best, drafts).into(sink))
+                return self._judged(self._bounded(self._smaller(best, drafts), drafts).into(sink))
 
     def _without_loss(self, drafts: Sequence[TensorDraft]) -> Tried | None:
         """The file without loss, if the rate may allow that; None for one that is to hold weights."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from .file_writer import FilePass, FileWriter, Sink
 from .options import EncodeOptions, Target
@@ -20,6 +21,17 @@ NEAR_LOSSLESS = 0.8
 
 CHUNK_BYTES, HEADER_BYTES = 8, 16
 """What a tensor's payload in a chunk, and a file, have besides, at least."""
+
+
+@runtime_checkable
+class Rewindable(Protocol):
+    """A sink that can forget what was written to it."""
+
+    def write(self, data: bytes, /) -> object: ...
+    def seekable(self) -> bool: ...
+    def tell(self) -> int: ...
+    def seek(self, offset: int, /) -> object: ...
+    def truncate(self) -> object: ...
 
 
 class RateControl(ABC):
@@ -52,6 +64,25 @@ class RateControl(ABC):
         """A pass that is kept aside."""
         spool = Spool()
         return Tried(self.writer.write(plans, setting, spool), spool)
+
+    def _straight(
+        self, plans: Sequence[TensorPlan], setting: float, drafts: Sequence[TensorDraft], sink: Sink
+    ) -> FilePass:
+        """A pass straight into the sink; what is larger than any file is undone, if the sink can."""
+        begin = sink.tell() if isinstance(sink, Rewindable) and sink.seekable() else None
+        done = self.writer.write(plans, setting, sink)
+        if begin is None or done.bytes_out <= self.writer.most or not isinstance(sink, Rewindable):
+            return done
+        sink.seek(begin)
+        sink.truncate()
+        return self._stored(drafts).into(sink)
+
+    def _bounded(self, tried: Tried, drafts: Sequence[TensorDraft]) -> Tried:
+        """A pass, or the one that stores all values, if the former is larger than any file."""
+        return tried if tried.done.bytes_out <= self.writer.most else self._stored(drafts)
+
+    def _stored(self, drafts: Sequence[TensorDraft]) -> Tried:
+        return self._try([draft.stored() for draft in drafts], 0.0)
 
     def _smaller(self, tried: Tried, drafts: Sequence[TensorDraft]) -> Tried:
         """A pass, or the one without loss if that is smaller."""

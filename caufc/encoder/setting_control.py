@@ -38,9 +38,10 @@ class SettingControl(RateControl):
         if not any(isinstance(draft, TransformDraft) for draft in drafts):
             return self._judged(self.writer.write([draft.plan(0.0, self.target) for draft in drafts], 0.0, sink))
         if self.target.kind == "bpfp":
-            return self._judged(self._meet_rate(drafts).into(sink))
+            return self._judged(self._bounded(self._meet_rate(drafts), drafts).into(sink))
         if self.target.kind == "snr" and not self.target.by_token:
-            return self._judged(self._smaller(self._meet_snr(drafts), drafts).into(sink))
+            found = self._smaller(self._meet_snr(drafts), drafts)
+            return self._judged(self._bounded(found, drafts).into(sink))
         return self._judged(self._once(drafts, sink))
 
     def _once(self, drafts: Sequence[TensorDraft], sink: Sink) -> FilePass:
@@ -49,8 +50,8 @@ class SettingControl(RateControl):
         plans, lossless = self._plans(drafts, setting), lossless_plans(drafts)
         unsure = UNSURE_BY_TOKEN if self.target.by_token else UNSURE
         if not lossless or not self._is_near_lossless(unsure * self._expected_file(plans), lossless):
-            return self.writer.write(plans, setting, sink)
-        return self._smaller(self._try(plans, setting), drafts).into(sink)
+            return self._straight(plans, setting, drafts, sink)
+        return self._bounded(self._smaller(self._try(plans, setting), drafts), drafts).into(sink)
 
     def _plans(self, drafts: Sequence[TensorDraft], setting: float) -> list[TensorPlan]:
         return [draft.plan(setting, self.target) for draft in drafts]

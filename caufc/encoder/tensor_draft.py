@@ -44,6 +44,11 @@ class TensorDraft:
         """The plan without loss; None where some is wanted."""
         return self._planned(self.config, self.terms)
 
+    def stored(self) -> TensorPlan:
+        """The plan without loss where nothing else is left: only what the user wants clipped is."""
+        terms = Terms(truncate=None if self.terms.outliers else self.terms.truncate, nonfinite=self.terms.nonfinite)
+        return self._planned(without_loss(self.config), terms)
+
     def _planned(self, config: TensorConfig, terms: Terms, expected: float = 0.0) -> TensorPlan:
         return TensorPlan(config, terms, self.layout_reason, self.warning, expected)
 
@@ -73,4 +78,4 @@ class HyperpriorDraft(TensorDraft):
 
 def without_loss(config: TensorConfig) -> TensorConfig:
     """A tensor's configuration with the lossless codec."""
-    return replace(config, codec=LOSSLESS, alignment=None, parameters=(), arrays={})
+    return replace(config, codec=LOSSLESS, alignment=None, parameters=(), arrays={}, leader=None)

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from .atomic import AtomicFile, atomic_output, remove_stale
 from .formats import known_suffixes, read, sniff
+from .forms import AS_STORED, Form, blank_tensor
 from .leaf import ArrayLeaf, FileLeaf
 from .lists import parse_shard, read_entries, read_list, shard
 from .metadata import check_metadata
 from .pt import waste
 from .spool import spool_stdin
 from .structure import from_arrays, to_source
+from .targets import Targets
 from .writers import Writer, open_writer
 
 __all__ = [
+    "AS_STORED",
     "ArrayLeaf",
     "AtomicFile",
     "FileLeaf",
+    "Form",
+    "Targets",
     "Writer",
     "atomic_output",
+    "blank_tensor",
     "check_metadata",
     "from_arrays",
     "known_suffixes",

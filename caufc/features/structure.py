@@ -15,13 +15,14 @@ from ..errors import LayoutError, TensorError
 from ..layouts import Layout
 from ..limits import DEFAULT_LIMITS, Limits
 from ..tensor_patterns import for_tensor
-from ..types import FLOATS, NOTE, AnyArray, Framework, Leaf, Note, Structure, Tree, tensor_names
+from ..types import FLOATS, NOTE, Framework, Leaf, Note, Structure, Tree, tensor_names
+from .forms import AS_STORED, Form
 from .keyed import keyed_samples, signature
 from .metadata import metadata_in
 from .notes import alone, columns, rows
 from .objects import opened
 from .outputs import is_one_output
-from .tensors import as_object, at_hand
+from .tensors import at_hand
 from .texts import holds_text
 from .walk import Walked, key_of, walk
 
@@ -92,8 +93,9 @@ def from_arrays(
     samples: int,
     frameworks: Sequence[Framework],
     dtypes: Sequence[str],
-    arrays: Sequence[AnyArray | list[AnyArray]],
+    arrays: Sequence[Any],
     keys: Sequence[str | int] = (),
+    form: Form = AS_STORED,
 ) -> Any:
     """The object that a structure and decoded arrays stand for: the inverse of :func:`to_source`.
 
@@ -105,17 +107,18 @@ def from_arrays(
         frameworks: by tensor number.
         dtypes: names of :data:`caufc.types.DTYPES`, by tensor number.
         arrays: by tensor number, in the numpy form of the dtype: one array for ``batch`` and ``single``, a list of
-            one array per sample for the others, and for notes of a ``batch``.
+            one array per sample for the others, and for notes of a ``batch``. Tensors stay as they are.
         keys: of keyed samples, in order.
+        form: in which they are already, and where they go.
 
     Raises:
         UnsupportedError: if the installed torch lacks a dtype.
     """
     frameworks = at_hand(frameworks, dtypes)
 
-    def tensor(number: int, found: AnyArray | list[AnyArray]) -> Any:
+    def tensor(number: int, found: Any) -> Any:
         if dtypes[number] != NOTE:
-            return as_object(_one(found), dtypes[number], frameworks[number])
+            return form.tensor(_one(found), dtypes[number], frameworks[number])
         if structure.kind == "batch":
             return [note_value(note.tobytes()) for note in found]
         return note_value(_one(found).tobytes())
@@ -131,7 +134,7 @@ def from_arrays(
     return tuple(grown) if structure.kind == "tuple" else grown
 
 
-def _one(array: AnyArray | list[AnyArray]) -> AnyArray:
+def _one(array: Any) -> Any:
     return array[0] if isinstance(array, list) else array
 
 

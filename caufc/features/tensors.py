@@ -17,7 +17,7 @@ from ..types import DTYPES, FOREIGN, NOTE, AnyArray, Framework, Leaf
 from .leaf import ArrayLeaf
 from .refusal import refusal
 
-__all__ = ["as_leaf", "as_object", "at_hand", "dtype_name"]
+__all__ = ["as_leaf", "as_object", "at_hand", "dtype_name", "tensor_bits", "torch_name"]
 
 _NUMPY_NAMES = {(form.kind, form.itemsize): name for name, form in DTYPES.items() if name not in {*FOREIGN, NOTE}}
 _FOREIGN_NAMES = {theirs: name for name, theirs in FOREIGN.items()}
@@ -114,13 +114,13 @@ def _from_torch(tensor: Any, torch: Any, name: str) -> ArrayLeaf:
         raise TensorError(f"is sparse ({tensor.layout})", tensor=name, remedy="store .to_dense()")
     if tensor.is_complex():
         raise TensorError(f"is complex ({tensor.dtype})", tensor=name, remedy="store torch.view_as_real(...)")
-    dtype = _TORCH_NAMES.get(str(tensor.dtype))
+    dtype = torch_name(tensor.dtype)
     if dtype is None:
         cure = "convert it with .to(torch.bfloat16)" if tensor.is_floating_point() else "convert it with .to(...)"
         raise TensorError(f"has dtype {tensor.dtype}, which caufc does not code", tensor=name, remedy=cure)
     try:
         plain = tensor.detach().resolve_neg().cpu()
-        array = _bits(plain, dtype, torch) if dtype in FOREIGN else plain.numpy()
+        array = tensor_bits(plain, dtype, torch)
     except (RuntimeError, TypeError, ValueError, NotImplementedError) as err:
         kind = type(tensor).__name__
         raise TensorError(f"its values cannot be read ({kind})", tensor=name, remedy="store a plain tensor") from err
@@ -129,8 +129,15 @@ def _from_torch(tensor: Any, torch: Any, name: str) -> ArrayLeaf:
     return ArrayLeaf(array, dtype, "torch")
 
 
-def _bits(plain: Any, dtype: str, torch: Any) -> Any:
-    """The bits of a tensor that numpy has no dtype for."""
+def torch_name(dtype: Any) -> str | None:
+    """The name in :data:`caufc.types.DTYPES` of a torch dtype; None for those that caufc does not code."""
+    return _TORCH_NAMES.get(str(dtype))
+
+
+def tensor_bits(plain: Any, dtype: str, torch: Any) -> Any:
+    """The memory of a tensor as an array in the numpy form of its dtype."""
+    if dtype not in FOREIGN:
+        return plain.numpy()
     form = DTYPES[dtype]
     if not plain.numel():  # whose strides view(dtype) may refuse
         return np.empty(tuple(plain.shape), form)

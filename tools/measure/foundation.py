@@ -148,7 +148,7 @@ def measure_access(source: str) -> dict[str, Any]:
         inner = reader._reader
         for number in np.linspace(0, len(reader) - 1, 9).astype(int):
             started = time.perf_counter()
-            inner.kept = None
+            inner.cache.clear()
             reader[int(number)]
             access = time.perf_counter() - started
             offset, length, _ = inner.index.find(int(number))

@@ -1,0 +1,88 @@
+"""Decoded chunks that are kept for the samples that will be asked for next."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from weakref import WeakSet
+
+from .file_decoder import DecodedChunk
+
+__all__ = ["CACHE_BYTES", "ChunkCache"]
+
+CACHE_BYTES = 1 << 28
+"""Bytes of decoded chunks that are kept where nobody says otherwise."""
+
+
+_CACHES: WeakSet[ChunkCache] = WeakSet()
+
+
+class ChunkCache:
+    """The chunks that were used last; threads may share it, and a forked process begins with none.
+
+    Args:
+        most: bytes that are kept, of values; the chunk that was used last is, whatever its size.
+    """
+
+    def __init__(self, most: int = CACHE_BYTES) -> None:
+        self.most = most
+        self.clear()
+        _CACHES.add(self)
+
+    def clear(self) -> None:
+        """Drop all chunks."""
+        self._lock = threading.Lock()
+        self._chunks: OrderedDict[int, DecodedChunk] = OrderedDict()
+        self._decoding: dict[int, threading.Lock] = {}
+        self.bytes = 0
+
+    def get(self, first: int, decode: Callable[[], DecodedChunk]) -> DecodedChunk:
+        """The chunk from sample ``first`` on; threads that want it at the same time wait for the one that decodes it.
+
+        Raises:
+            Exception: what ``decode`` raises.
+        """
+        with self._lock:
+            found = self._kept(first)
+            if found is not None:
+                return found
+            turn = self._decoding.setdefault(first, threading.Lock())
+        with turn:
+            with self._lock:
+                found = self._kept(first)
+            if found is not None:
+                return found
+            try:
+                made = decode()
+                with self._lock:
+                    self._keep(first, made)
+            finally:
+                with self._lock:
+                    self._decoding.pop(first, None)
+        return made
+
+    def _kept(self, first: int) -> DecodedChunk | None:
+        if first not in self._chunks:
+            return None
+        self._chunks.move_to_end(first)
+        return self._chunks[first]
+
+    def _keep(self, first: int, chunk: DecodedChunk) -> None:
+        if first not in self._chunks:
+            self.bytes += chunk.nbytes
+        self._chunks[first] = chunk
+        while self.bytes > self.most and len(self._chunks) > 1:
+            _, oldest = self._chunks.popitem(last=False)
+            self.bytes -= oldest.nbytes
+
+
+def _forked() -> None:
+    """In a child process only the thread that forked goes on: locks that others held would stay locked."""
+    for cache in list(_CACHES):
+        cache.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
