@@ -34,7 +34,7 @@ class Reader:
 
     Args:
         source: path of a ``.cauf`` file, or its bytes.
-        profile: name or file of a profile that the file needs.
+        profile: name, file or bytes of a profile that the file needs.
         weights: name or file of weights that the file needs.
         limits: what may be asked of the decoder.
 
@@ -47,7 +47,7 @@ class Reader:
         self,
         source: str | Path | bytes,
         *,
-        profile: str | Path | None = None,
+        profile: str | Path | bytes | None = None,
         weights: str | Path | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
@@ -147,7 +147,7 @@ class Reader:
 
 def _reopened(
     source: str | Path | bytes,
-    profile: str | Path | None,
+    profile: str | Path | bytes | None,
     weights: str | Path | None,
     limits: Limits,
     stamp: tuple[int, int],
