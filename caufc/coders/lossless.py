@@ -90,11 +90,11 @@ class LosslessCoder:
         """Nothing besides its values."""
         return Work()
 
-    def encode(self, samples: Samples, terms: Terms) -> EncodedPayload:  # noqa: ARG002
+    def encode(self, samples: Samples, terms: Terms) -> EncodedPayload:
         parts = samples if isinstance(samples, list) else [samples]
         flat = np.concatenate([np.ascontiguousarray(part).ravel() for part in parts]).view(self.dtype)
         distortion = Distortion()
-        if self.rotate:
+        if self.rotate and terms.measured:
             floats = to_floats(flat, self.config.dtype)
             finite = floats[np.isfinite(floats)]
             distortion.add(finite[None], np.zeros_like(finite)[None])
