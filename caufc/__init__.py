@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .api import open as open
     from .api import save as save
     from .api import verify as verify
+    from .coder import Coder as Coder
     from .descriptors import Alignment as Alignment
     from .descriptors import Backbone as Backbone
     from .descriptors import FeatureFormat as FeatureFormat
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api": ["decode", "encode", "inspect", "load", "open", "save", "verify"],
+    "coder": ["Coder"],
     "errors": [
         "CaufError",
         "DamagedError",

@@ -47,7 +47,7 @@ def make_encoder(
     features: Any,
     *,
     layout: Any = None,
-    profile: str | Path | ProfileFile | None = None,
+    profile: str | Path | bytes | ProfileFile | None = None,
     keyed: bool | None = None,
     meta: Mapping[str, str] | None = None,
     progress: Progress | None = None,
@@ -67,7 +67,7 @@ def encode_to(
     features: Any,
     *,
     layout: Any = None,
-    profile: str | Path | ProfileFile | None = None,
+    profile: str | Path | bytes | ProfileFile | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Report:
@@ -84,7 +84,7 @@ def encode(
     arch: str | None = None,
     tap: Any = None,
     layout: Any = None,
-    profile: str | Path | None = None,
+    profile: str | Path | bytes | None = None,
     codec: str = "transform",
     quality: float | str | None = None,
     snr: float | str | None = None,
@@ -117,7 +117,7 @@ def encode(
         tap: where the features were taken; one name, or a dict by tensor name.
         layout: meaning of the axes (``b c h w``); one expression, or a dict by tensor name, prefix or pattern of names
             (``hidden_states.*``), as all options by tensor are; chosen when None, as the report says.
-        profile: name or ``.caufp`` file of a profile.
+        profile: name or ``.caufp`` file of a profile, or the bytes of one.
         codec: a codec with loss by its name: ``transform``, or ``hyperprior``, the learned one, which takes a quality
             or a rate.
         quality: 0 to 100, or ``low``, ``medium``, ``high``; medium when no rate control is given.
@@ -188,7 +188,7 @@ def encode(
 def decode(
     data: bytes,
     *,
-    profile: str | Path | None = None,
+    profile: str | Path | bytes | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
     threads: int | None = None,
@@ -197,7 +197,7 @@ def decode(
 
     Args:
         data: the bytes.
-        profile: name or file of a profile that the file needs.
+        profile: name, file or bytes of a profile that the file needs.
         weights: name or file of weights that the file needs.
         limits: what may be asked of the decoder.
         threads: that decode chunks, each with one in memory; None for one per processor that the process may use. The
@@ -227,7 +227,7 @@ def save(path: str | Path, features: Any, *, force: bool = False, **options: Any
 def load(
     path: str | Path,
     *,
-    profile: str | Path | None = None,
+    profile: str | Path | bytes | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
     threads: int | None = None,
@@ -240,7 +240,7 @@ def load(
 def open(
     path: str | Path | bytes,
     *,
-    profile: str | Path | None = None,
+    profile: str | Path | bytes | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Reader:
@@ -276,7 +276,7 @@ class Verdict:
 def inspect(
     source: str | Path | bytes,
     *,
-    profile: str | Path | None = None,
+    profile: str | Path | bytes | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Info:
@@ -289,7 +289,7 @@ def verify(
     source: str | Path | bytes,
     *,
     deep: bool = False,
-    profile: str | Path | None = None,
+    profile: str | Path | bytes | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
     progress: Callable[[int], None] | None = None,
@@ -299,7 +299,7 @@ def verify(
     Args:
         source: path or bytes.
         deep: decode all symbols too, and check them.
-        profile: name or file of a profile that the file needs.
+        profile: name, file or bytes of a profile that the file needs.
         weights: name or file of weights that the file needs.
         limits: what may be asked of the decoder.
         progress: called with the number of bytes read so far.
@@ -326,18 +326,27 @@ def verify(
     )
 
 
+def decoded_arrays(decoder: FileDecoder, threads: int = 1, room: Room | None = None) -> list[Any]:
+    """All samples of a file, by tensor, as :func:`~caufc.features.from_arrays` takes them."""
+    collector = Collector(decoder.configs, decoder.structure, room)
+    with closing(decoder.samples(threads) if room is None else decoder.samples(threads, room.settle)) as chunks:
+        for chunk in chunks:
+            collector.add(chunk)
+    return collector.arrays()
+
+
+def decoded_object(decoder: FileDecoder, arrays: list[Any]) -> Any:
+    """The object that was encoded."""
+    frameworks = [config.framework for config in decoder.configs]
+    dtypes = [config.dtype for config in decoder.configs]
+    return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, arrays, tuple(decoder.keys))
+
+
 def _decoded(file: BinaryIO, lookup: Lookup, limits: Limits, threads: int | None) -> Any:
     """All samples of a file as the object that was encoded."""
     count = thread_count(threads)
     decoder = FileDecoder.of(parts_of(file), lookup, limits)
-    room = _room(decoder, file)
-    collector = Collector(decoder.configs, decoder.structure, room)
-    with closing(decoder.samples(count) if room is None else decoder.samples(count, room.settle)) as chunks:
-        for chunk in chunks:
-            collector.add(chunk)
-    frameworks = [config.framework for config in decoder.configs]
-    dtypes = [config.dtype for config in decoder.configs]
-    return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, collector.arrays(), tuple(decoder.keys))
+    return decoded_object(decoder, decoded_arrays(decoder, count, _room(decoder, file)))
 
 
 def _room(decoder: FileDecoder, file: BinaryIO) -> Room | None:

@@ -28,7 +28,7 @@ PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
 BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files", "output_names", "packages"}
-PUBLIC = {"api", "reader", "files"}
+PUBLIC = {"api", "coder", "reader", "files"}
 
 ALLOWED: dict[str, set[str]] = {
     "arch_ids": set(),
@@ -58,6 +58,7 @@ ALLOWED: dict[str, set[str]] = {
     "packages": {"errors"},
     "reader": BELOW_API,
     "api": BELOW_API | {"reader"},
+    "coder": BELOW_API | {"api", "fit"},
     "files": BELOW_API | {"api"},
     "fit": BELOW_API | PUBLIC | {"text"},
     "train": BELOW_API | PUBLIC,
@@ -113,7 +114,7 @@ DECODER_LOADS = (
     *("coders.lossy", "coders.patches", "coders.payload", "coders.prelude", "coders.registry", "coders.resolve"),
     *("coders.sections", "coders.side_files", "coders.stack", "coders.work"),
     *("decoder", "decoder.announced", "decoder.collector", "decoder.file_decoder", "decoder.lookup"),
-    *("decoder.random_access", "decoder.recovery"),
+    *("decoder.message_reader", "decoder.random_access", "decoder.recovery"),
     *("descriptors", "errors", "layouts", "limits", "octaves", "packages", "types"),
     *("threads", "threads.blas", "threads.cpus", "threads.ordered"),
 )
@@ -203,7 +204,8 @@ def test_numpy_goes_in_and_out_without_torch() -> None:
 
 def test_what_importing_the_decoder_loads() -> None:
     code = (
-        "import sys; from caufc.decoder import announced, collector, file_decoder, lookup, random_access, recovery;"
+        "import sys; from caufc.decoder import announced, collector, file_decoder, lookup, message_reader;"
+        "from caufc.decoder import random_access, recovery;"
         "print(*sorted(name for name in sys.modules if name.startswith('caufc.')))"
     )
     assert python(code).split() == sorted(f"caufc.{name}" for name in DECODER_LOADS)
