@@ -24,6 +24,7 @@ STRANGER = ROOT / "tests" / "stranger"
 BLOCKS = re.findall(r"```python\n(.*?)```", PLUGINS, re.DOTALL)
 BRINGING = [block for block in BLOCKS if "@hookimpl" in block]
 RUNNING = [block for block in BLOCKS if "@hookimpl" not in block]
+RECIPE_BLOCKS = re.findall(r"```python\n(.*?)```", RECIPES, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,12 @@ def test_every_other_program_of_the_page_runs_where_they_are_installed(
         pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     run(site, tmp_path, "-c", block)
+
+
+def test_the_programs_of_the_recipes_run(tmp_path: Path) -> None:
+    assert len(RECIPE_BLOCKS) == 1
+    for block in RECIPE_BLOCKS:
+        run(tmp_path, tmp_path, "-c", block)
 
 
 def test_the_format_of_the_page_goes_through_the_command_line(site: Path, tmp_path: Path) -> None:
