@@ -35,7 +35,7 @@ PROFILE_VALUES = 1 << 27
 """The same of all tensors where a basis is to serve other files too, which no noise of this one should be in."""
 
 MESSAGE_VALUES = 1 << 19
-"""Values of a lone sample up to which tables of its own never pay; by trials."""
+"""Values of a lone sample up to which it has no tables of its own; chosen by hand."""
 
 Advance = Callable[[int], None]
 
