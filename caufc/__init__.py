@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .api import save as save
     from .api import size_bound as size_bound
     from .api import verify as verify
+    from .coder import Coder as Coder
     from .descriptors import Alignment as Alignment
     from .descriptors import Backbone as Backbone
     from .descriptors import FeatureFormat as FeatureFormat
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api": ["decode", "encode", "inspect", "load", "open", "save", "size_bound", "verify"],
+    "coder": ["Coder"],
     "errors": [
         "CaufError",
         "DamagedError",

@@ -46,7 +46,7 @@ def make_encoder(
     features: Any,
     *,
     layout: Any = None,
-    profile: str | Path | ProfileFile | None = None,
+    profile: str | Path | bytes | ProfileFile | None = None,
     keyed: bool | None = None,
     meta: Mapping[str, str] | None = None,
     progress: Progress | None = None,
@@ -66,7 +66,7 @@ def encode_to(
     features: Any,
     *,
     layout: Any = None,
-    profile: str | Path | ProfileFile | None = None,
+    profile: str | Path | bytes | ProfileFile | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Report:
@@ -83,7 +83,7 @@ def encode(
     arch: str | None = None,
     tap: Any = None,
     layout: Any = None,
-    profile: str | Path | None = None,
+    profile: str | Path | bytes | None = None,
     codec: str = "transform",
     quality: float | str | None = None,
     snr: float | str | None = None,
@@ -116,7 +116,7 @@ def encode(
         tap: where the features were taken; one name, or a dict by tensor name.
         layout: meaning of the axes (``b c h w``); one expression, or a dict by tensor name, prefix or pattern of names
             (``hidden_states.*``), as all options by tensor are; chosen when None, as the report says.
-        profile: name or ``.caufp`` file of a profile.
+        profile: name or ``.caufp`` file of a profile, or the bytes of one.
         codec: a codec with loss by its name: ``transform``, or ``hyperprior``, the learned one, which takes a quality
             or a rate.
         quality: 0 to 100, or ``low``, ``medium``, ``high``; medium when no rate control is given.
@@ -214,7 +214,7 @@ def decode(
     only: Collection[str] | None = None,
     device: Any = None,
     dtype: Any = None,
-    profile: str | Path | None = None,
+    profile: str | Path | bytes | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
     threads: int | None = None,
@@ -233,7 +233,7 @@ def decode(
         device: of torch, to which tensors go chunk by chunk; all are torch tensors then.
         dtype: to which floats are cast chunk by chunk: of numpy or torch, or a name, such as ``bf16`` or ``float32``.
             Integers and booleans stay as they are; values beyond its range become infinite.
-        profile: name or file of a profile that the file needs.
+        profile: name, file or bytes of a profile that the file needs.
         weights: name or file of weights that the file needs.
         limits: what may be asked of the decoder.
         threads: that decode chunks, each with one in memory; None for one per processor that the process may use. The
@@ -272,7 +272,7 @@ def load(
     only: Collection[str] | None = None,
     device: Any = None,
     dtype: Any = None,
-    profile: str | Path | None = None,
+    profile: str | Path | bytes | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
     threads: int | None = None,
@@ -292,7 +292,7 @@ def open(
     device: Any = None,
     dtype: Any = None,
     cache_bytes: int = CACHE_BYTES,
-    profile: str | Path | None = None,
+    profile: str | Path | bytes | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Reader:
@@ -337,7 +337,7 @@ class Verdict:
 def inspect(
     source: str | Path | bytes,
     *,
-    profile: str | Path | None = None,
+    profile: str | Path | bytes | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Info:
@@ -350,7 +350,7 @@ def verify(
     source: str | Path | bytes,
     *,
     deep: bool = False,
-    profile: str | Path | None = None,
+    profile: str | Path | bytes | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
     progress: Callable[[int], None] | None = None,
@@ -360,7 +360,7 @@ def verify(
     Args:
         source: path or bytes.
         deep: decode all symbols too, and check them.
-        profile: name or file of a profile that the file needs.
+        profile: name, file or bytes of a profile that the file needs.
         weights: name or file of weights that the file needs.
         limits: what may be asked of the decoder.
         progress: called with the number of bytes read so far.

@@ -81,14 +81,16 @@ def weights_names() -> list[str]:
     return sorted(_WEIGHTS.digests)
 
 
-def find_profile(source: str | Path | ProfileFile, limits: Limits = DEFAULT_LIMITS) -> ProfileFile:
-    """The profile of a name, or of a ``.caufp`` file; one that has been read is itself.
+def find_profile(source: str | Path | bytes | ProfileFile, limits: Limits = DEFAULT_LIMITS) -> ProfileFile:
+    """The profile of a name, of a ``.caufp`` file, or of the bytes of one; one that has been read is itself.
 
     Raises:
         CaufError: if there is none of this name, or the file is damaged.
     """
     if isinstance(source, ProfileFile):
         return source
+    if isinstance(source, bytes):
+        return read_profile(source, limits, shipped=_PROFILES.data(content_id(source).hex()) == source)
     name = str(source)
     if name in _PROFILES.digests:
         return _shipped_profile(_PROFILES.digests[name], limits)
@@ -200,7 +202,7 @@ class _Lookup:
 
 
 def lookup_of(
-    profile: str | Path | ProfileFile | None = None,
+    profile: str | Path | bytes | ProfileFile | None = None,
     weights: str | Path | WeightsFile | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Lookup:

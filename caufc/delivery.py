@@ -21,7 +21,7 @@ from .features import Form, Targets, from_arrays
 from .limits import Limits
 from .types import AnyArray
 
-__all__ = ["cast_chunk", "deliver", "deliver_into", "form_of"]
+__all__ = ["cast_chunk", "decoded_arrays", "decoded_object", "deliver", "deliver_into", "form_of"]
 
 
 def form_of(dtype: Any, device: Any, out: Any) -> Form:
@@ -120,6 +120,22 @@ def deliver_into(
             pass
     targets.check(decoder.count, tuple(decoder.keys))
     return out
+
+
+def decoded_arrays(decoder: FileDecoder) -> list[Any]:
+    """All samples of a file, by tensor, as :func:`~caufc.features.from_arrays` takes them; for small files."""
+    collector = Collector(decoder.configs, decoder.structure)
+    with closing(decoder.samples()) as chunks:
+        for chunk in chunks:
+            collector.add(chunk)
+    return collector.arrays()
+
+
+def decoded_object(decoder: FileDecoder, arrays: list[Any]) -> Any:
+    """The object that was encoded."""
+    frameworks = [config.framework for config in decoder.configs]
+    dtypes = [config.dtype for config in decoder.configs]
+    return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, arrays, tuple(decoder.keys))
 
 
 def _by_sample(chunk: DecodedChunk, configs: tuple[TensorConfig, ...], form: Form) -> DecodedChunk:

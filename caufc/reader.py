@@ -42,7 +42,7 @@ class Reader:
         device: of torch, to which a sample's tensors go.
         dtype: to which floats are cast when their chunk is decoded; see :func:`caufc.decode`.
         cache_bytes: of decoded chunks that are kept; the last one is, whatever its size.
-        profile: name or file of a profile that the file needs.
+        profile: name, file or bytes of a profile that the file needs.
         weights: name or file of weights that the file needs.
         limits: what may be asked of the decoder.
 
@@ -61,7 +61,7 @@ class Reader:
         device: Any = None,
         dtype: Any = None,
         cache_bytes: int = CACHE_BYTES,
-        profile: str | Path | None = None,
+        profile: str | Path | bytes | None = None,
         weights: str | Path | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:

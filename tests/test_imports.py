@@ -28,7 +28,7 @@ PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
 BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files", "output_names", "packages"}
-PUBLIC = {"api", "reader", "files", "sampler"}
+PUBLIC = {"api", "coder", "reader", "files", "sampler"}
 
 ALLOWED: dict[str, set[str]] = {
     "arch_ids": set(),
@@ -60,6 +60,7 @@ ALLOWED: dict[str, set[str]] = {
     "delivery": BELOW_API,
     "reader": BELOW_API | {"delivery"},
     "api": BELOW_API | {"delivery", "reader"},
+    "coder": BELOW_API | {"api", "delivery", "fit"},
     "files": BELOW_API | {"api"},
     "fit": BELOW_API | PUBLIC | {"text"},
     "train": BELOW_API | PUBLIC,
@@ -115,7 +116,7 @@ DECODER_LOADS = (
     *("coders.lossy", "coders.patches", "coders.payload", "coders.prelude", "coders.registry", "coders.resolve"),
     *("coders.sections", "coders.side_files", "coders.stack", "coders.work"),
     *("decoder", "decoder.announced", "decoder.chunk_cache", "decoder.collector", "decoder.file_decoder"),
-    *("decoder.lookup", "decoder.random_access", "decoder.recovery", "decoder.selection"),
+    *("decoder.lookup", "decoder.message_reader", "decoder.random_access", "decoder.recovery", "decoder.selection"),
     *("descriptors", "errors", "layouts", "limits", "octaves", "packages", "tensor_patterns", "types"),
     *("threads", "threads.blas", "threads.cpus", "threads.ordered"),
 )
@@ -205,7 +206,8 @@ def test_numpy_goes_in_and_out_without_torch() -> None:
 
 def test_what_importing_the_decoder_loads() -> None:
     code = (
-        "import sys; from caufc.decoder import announced, collector, file_decoder, lookup, random_access, recovery;"
+        "import sys; from caufc.decoder import announced, collector, file_decoder, lookup, message_reader;"
+        "from caufc.decoder import random_access, recovery;"
         "print(*sorted(name for name in sys.modules if name.startswith('caufc.')))"
     )
     assert python(code).split() == sorted(f"caufc.{name}" for name in DECODER_LOADS)

@@ -82,11 +82,10 @@ class BlockParser:
 
     def _frame(self) -> tuple[int, int] | None:
         """Start of the body and length of the block, or None while the length is not there yet."""
-        head = self.buffer[: 1 + MAX_BYTES]
-        last = next((i for i in range(1, len(head)) if head[i] < 128), None)
-        if last is None and len(head) < 1 + MAX_BYTES:
+        head = bytes(self.buffer[: 1 + MAX_BYTES])
+        if len(head) < 1 + MAX_BYTES and all(byte > 127 for byte in head[1:]):
             return None
-        cursor = Cursor(bytes(head), self.offset)
+        cursor = Cursor(head, self.offset)
         tag, length = cursor.byte(), cursor.varint()
         self._check_tag(tag)
         self.limits.check(SIZE_LIMITS.get(tag, "section_bytes"), length)

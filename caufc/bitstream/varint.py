@@ -61,6 +61,9 @@ class Cursor:
             MalformedError: if it is cut, longer than 9 bytes, or not in shortest form.
         """
         start, value = self.position, 0
+        if start < len(self.data) and self.data[start] < 128:
+            self.position += 1
+            return self.data[start]
         for index in range(MAX_BYTES):
             byte = self.byte()
             value |= (byte & 127) << 7 * index

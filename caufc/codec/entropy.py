@@ -179,13 +179,18 @@ class RansDecoder:
             part = out[start : start + BLOCK]
             part[:] = self.coder.decode(model.model, len(part))
 
+    @property
+    def used_up(self) -> bool:
+        """Whether no words are left."""
+        return bool(self.coder.is_empty())
+
     def end(self) -> None:
         """Check that all words are used up.
 
         Raises:
             MalformedError: if words are left.
         """
-        if not self.coder.is_empty():
+        if not self.used_up:
             raise MalformedError("words are left behind the last symbol", requirement=251)
 
 

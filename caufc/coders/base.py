@@ -93,6 +93,7 @@ class Terms:
         separator: finds what is coded apart; None where nothing is.
         counting: which values tell how much is kept; None for all.
         token_snr: dB that every token must have; None for no such promise.
+        measured: whether errors are wanted that no promise needs.
     """
 
     max_error: float | None = None
@@ -103,6 +104,7 @@ class Terms:
     separator: Separator | None = None
     counting: Counting | None = None
     token_snr: float | None = None
+    measured: bool = True
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class EncodedPayload:
     Args:
         payload: its bytes.
         covered: the bytes that the symbols' checksum covers.
-        distortions: one per tensor of the stack.
+        distortions: one per tensor of the stack; empty ones where errors were not measured.
     """
 
     payload: bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["control_code", "control_text"]
+__all__ = ["control_code", "control_text", "quality_in"]
 
 LETTERS = {"quality": "q", "snr": "snr", "bpfp": "bpfp", "max_error": "e", "lossless": "lossless"}
 """Rate control -> what stands before its number [CAUF-0552]."""
@@ -27,3 +27,14 @@ def control_text(code: str) -> str:
     if found is None or bool(found[2]) == (found[1] == "lossless"):
         return code
     return TEXTS[found[1]].format(found[2]) + (" per token" if found[3] else "")
+
+
+def quality_in(code: str | None) -> float | None:
+    """The quality that a code names; None for another control, or none."""
+    found = None if code is None else CODE.fullmatch(code)
+    if found is None or found[1] != "q" or found[3]:
+        return None
+    try:
+        return float(found[2])
+    except ValueError:
+        return None

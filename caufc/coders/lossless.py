@@ -96,7 +96,7 @@ class LosslessCoder:
         parts = samples if isinstance(samples, list) else [samples]
         flat = np.concatenate([np.ascontiguousarray(part).ravel() for part in parts]).view(self.dtype)
         distortion = Distortion()
-        if self.rotate:
+        if self.rotate and (terms.measured or terms.truncate is not None):
             floats = to_floats(flat, self.config.dtype)
             there = np.isfinite(floats)
             finite = floats[there]

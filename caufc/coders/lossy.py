@@ -29,7 +29,7 @@ from ..codec.transform.grids import Geometry
 from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
 from ..errors import LayoutError, MalformedError
 from ..octaves import OCTAVE_PARTS
-from ..types import DTYPES, AnyArray, Arrays
+from ..types import AnyArray, Arrays
 from .base import Apart, DecodedSymbols, EncodedPayload, Samples, Shapes, Terms, Work, split
 from .config import MAX_CHANNELS, TensorConfig
 from .distortion import Distortion
@@ -134,16 +134,19 @@ class _BlockInput:
 
 @dataclass(frozen=True)
 class _CodedBlock:
-    """A block as it is coded, its errors ``[n, C]``, and where values are stored exactly."""
+    """A block of ``tokens`` as it is coded, its errors ``[n, C]`` if they were measured, and what is stored exactly."""
 
     symbols: Any
     side: SideArray | None
     scales: TokenScales | None
-    error: NDArray[Any]
+    tokens: int
+    error: NDArray[Any] | None
     exact: Mask
 
     def with_exact(self, tokens: NDArray[np.bool_]) -> _CodedBlock:
         """The same with all values of some tokens stored exactly."""
+        if self.error is None:
+            raise ValueError("errors that were not measured")
         exact = np.broadcast_to(tokens[:, None], self.error.shape)
         return replace(self, error=np.where(exact, 0, self.error), exact=_either(self.exact, exact))
 
@@ -237,6 +240,10 @@ class LossyCoder(ABC):
             terms: of the encoder.
         """
 
+    def _sound(self, symbols: Any, terms: Terms) -> bool:  # noqa: ARG002
+        """Whether symbols of a block break no terms, whatever its errors are."""
+        return False
+
     def encode(self, samples: Samples, terms: Terms) -> EncodedPayload:
         """Samples to a payload; what the codec would not keep as the terms say is stored exactly."""
         stored = self._stacked(samples)
@@ -266,15 +273,18 @@ class LossyCoder(ABC):
             coded = self._coded(part, block, terms)
             if coded.exact is not None:
                 patched[rows] = coded.exact
-            _add_by_member(distortions, part.clean, coded.error, _outliers(part.clean, terms), coded.exact)
+            if coded.error is not None:
+                _add_by_member(distortions, part.clean, coded.error, _outliers(part.clean, terms), coded.exact)
             blocks.append(coded)
-        for distortion, of_member in zip(distortions, np.split(patched, len(distortions), axis=1), strict=True):
-            distortion.patched = int(np.count_nonzero(of_member))
-        patches = self._patches_where(patched, tokens, stored) if patched.any() else None
+        patches = None
+        if patched.any():
+            patches = self._patches_where(patched, tokens, stored)
+            for distortion, of_member in zip(distortions, np.split(patched, len(distortions), axis=1), strict=True):
+                distortion.patched = int(np.count_nonzero(of_member))
         whole = self._joined([coded.symbols for coded in blocks], geometry)
         words = self.entropy.encode(whole, *self._place(geometry))
         sides = [coded.side for coded in blocks if coded.side is not None]
-        scales = TokenScales.joined([coded.scales for coded in blocks], [len(coded.error) for coded in blocks])
+        scales = TokenScales.joined([coded.scales for coded in blocks], [coded.tokens for coded in blocks])
         payload = Payload(words, np.concatenate(sides, axis=1) if sides else None, patches, scales)
         return EncodedPayload(payload.to_bytes(), payload.covered(self._integers(whole)), distortions)
 
@@ -299,6 +309,8 @@ class LossyCoder(ABC):
     def _coded_once(self, part: _BlockInput, block: Geometry, terms: Terms) -> _CodedBlock:
         aligned, side = self.value.forward(part.matrix)
         symbols = self._symbols(aligned, block, terms)
+        if not terms.measured and self._sound(symbols, terms):
+            return _CodedBlock(symbols, side, part.scales, len(aligned), None, part.exact)
         error = to_floats(self._stored(symbols, block, side, part.scales), self.config.dtype)
         error -= part.clean
         units = self.value.scales(side)
@@ -306,7 +318,7 @@ class LossyCoder(ABC):
         exact = _either(broken, part.exact)
         if exact is not None:
             error[exact] = 0
-        return _CodedBlock(symbols, side, part.scales, error, exact)
+        return _CodedBlock(symbols, side, part.scales, len(aligned), error, exact)
 
     def decode_symbols(self, payload: memoryview, shapes: Shapes) -> DecodedSymbols:
         """A payload to integers.
@@ -325,12 +337,21 @@ class LossyCoder(ABC):
     def reconstruct(self, symbols: DecodedSymbols, shapes: Shapes) -> Samples:
         """Integers to samples."""
         state: _State = symbols.state
-        stored = np.empty((state.geometry.tokens, self.channels), DTYPES[self.config.dtype])
+        parts = self._parts(state)
+        rows, stored = next(parts)
+        if len(stored) < state.geometry.tokens:
+            first, stored = stored, np.empty((state.geometry.tokens, self.channels), stored.dtype)
+            stored[rows] = first
+            for rows, part in parts:
+                stored[rows] = part
+        return self._samples_of(stored, shapes, state.payload.patches)
+
+    def _parts(self, state: _State) -> Iterator[tuple[slice, AnyArray]]:
+        """What is stored of each block, and which rows these are."""
         for rows, block in self._blocks(state.geometry):
             side = None if state.payload.side is None else state.payload.side[:, rows]
             scales = None if state.payload.scales is None else state.payload.scales.part(rows)
-            stored[rows] = self._stored(self._part(state.symbols, rows), block, side, scales)
-        return self._samples_of(stored, shapes, state.payload.patches)
+            yield rows, self._stored(self._part(state.symbols, rows), block, side, scales)
 
     def _stored(self, symbols: Any, block: Geometry, side: SideArray | None, scales: TokenScales | None) -> AnyArray:
         """What the decoder will store of a block ``[n, C]``."""
@@ -422,6 +443,8 @@ def _add_by_member(
 def _lacking(part: _BlockInput, coded: _CodedBlock, terms: Terms) -> NDArray[np.float64]:
     """dB that tokens lack ``[n]``, over what is not stored exactly; 0 where none does."""
     wanted = terms.token_snr or 0.0
+    if coded.error is None:
+        raise ValueError("errors that were not measured")
     counted = None if coded.exact is None else ~coded.exact
     both = (values.astype(np.float64) for values in (part.clean, coded.error))
     energy, noise = (np.square(v if counted is None else np.where(counted, v, 0)).sum(axis=1) for v in both)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -38,12 +38,14 @@ class ProfileFile:
         header: its header.
         sections: its sections.
         shipped: whether every caufc has it, so that files may rely on it.
+        data: its file.
     """
 
     id: bytes
     header: Header
     sections: tuple[Section, ...]
     shipped: bool = False
+    data: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def read_profile(data: bytes, limits: Limits, *, shipped: bool = False) -> Profi
         raise MalformedError("not a profile", requirement=160)
     if prelude.first.tag != "E":
         raise MalformedError("a profile with samples", requirement=160)
-    return ProfileFile(content_id(data), prelude.header, prelude.sections, shipped)
+    return ProfileFile(content_id(data), prelude.header, prelude.sections, shipped, data)
 
 
 def read_weights(data: bytes, limits: Limits, *, shipped: bool = False) -> WeightsFile:

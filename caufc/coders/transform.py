@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ BLOCK_VALUES, SEARCHED_VALUES = 1 << 17, 1 << 19
 by side."""
 
 KEPT_TOKENS = 1 << 15
-"""Tokens of chunks whose geometry is kept, at most."""
+"""Tokens of all chunks whose geometry is kept, at most."""
 
 SAFE_INDEX = 1 << 23
 """Below, float32 represents every index and its neighbours, so quantisation errors stay within steps."""
@@ -34,6 +34,7 @@ SAFE_STEPS = 64
 """Errors beyond so many steps are no quantisation errors."""
 
 Symbols = NDArray[np.int32]
+Grids = tuple[tuple[int, ...], ...]
 
 
 class TransformCoder(LossyCoder):
@@ -45,7 +46,7 @@ class TransformCoder(LossyCoder):
         self.codec = TransformCodec(Parameters.from_fields(config.parameters), config.arrays, self.channels)
         self.largest_step = float(self.codec.steps(self.gain).max())
         self._block: Geometry | None = None
-        self._chunk: Geometry | None = None
+        self._kept: Mapping[Grids, Geometry] = {}
 
     def work(self, shapes: Shapes) -> Work:
         """Tokens, different grids, and products by the basis.
@@ -60,14 +61,13 @@ class TransformCoder(LossyCoder):
         return Work(tokens, grids, products)
 
     def _geometry(self, grids: tuple[tuple[int, ...], ...], special: int) -> Geometry:
-        """The geometry of a chunk; most chunks of a file have the same, which is kept if it is small."""
-        kept = self._chunk
-        if kept is not None and (kept.grids, kept.special) == (grids, special):
-            return kept
-        made = self.codec.geometry(grids, special)
-        if made.tokens <= KEPT_TOKENS:
-            self._chunk = made
-        return made
+        """The geometry of a chunk; the last few are kept, if they are small: most chunks of a file have the same."""
+        found = self._kept.get(grids)
+        if found is None:
+            found = self.codec.geometry(grids, special)
+            if found.tokens <= KEPT_TOKENS:
+                self._kept = _last_of({**self._kept, grids: found})  # threads may do so side by side
+        return found
 
     def _blocks(self, geometry: Geometry) -> Iterator[tuple[slice, Geometry]]:
         """Runs of whole samples."""
@@ -118,12 +118,32 @@ class TransformCoder(LossyCoder):
     def _integers(self, symbols: Symbols) -> list[Symbols]:
         return [symbols]
 
+    def _sound(self, symbols: Symbols, terms: Terms) -> bool:
+        promised = terms.max_error is not None or terms.token_snr is not None
+        return not promised and _safe(symbols)
+
     def _broken(self, error: NDArray[Any], symbols: Symbols, scales: NDArray[Any], terms: Terms) -> Mask:
         """Beyond the bound; or, without one, where indices were too large to be exact."""
         if terms.max_error is not None:
             return ~(np.abs(error.astype(np.float64)) <= terms.max_error)
-        if not symbols.size or int(symbols.max()) < SAFE_INDEX:
+        if _safe(symbols):
             return None
         bound = SAFE_STEPS * self.largest_step * scales
         beyond: NDArray[np.bool_] = ~(np.abs(error) <= bound)
         return beyond
+
+
+def _last_of(made: Mapping[Grids, Geometry]) -> Mapping[Grids, Geometry]:
+    """The last geometries of those that were made, as many as may be kept."""
+    kept, tokens = [], 0
+    for grids, geometry in reversed(list(made.items())):
+        tokens += geometry.tokens + 1
+        if tokens > KEPT_TOKENS:
+            break
+        kept.append((grids, geometry))
+    return dict(reversed(kept))
+
+
+def _safe(symbols: Symbols) -> bool:
+    """Whether indices are so small that errors stay within steps."""
+    return not symbols.size or int(symbols.max()) < SAFE_INDEX

@@ -61,18 +61,22 @@ class WorkMeter:
         Raises:
             LimitError: if the file is then over a limit.
         """
-        sizes = [config.values(of_tensor) for config, of_tensor in zip(self.configs, shapes, strict=True)]
-        added = sum(
-            size * config.item_size for size, config in zip(sizes, self.configs, strict=True) if not config.noted
-        )
-        notes = [size for size, config in zip(sizes, self.configs, strict=True) if config.noted]
+        values = added = noted = notes = 0
+        for config, of_tensor in zip(self.configs, shapes, strict=True):
+            size = config.values(of_tensor)
+            values += size
+            if config.noted:
+                notes += 1
+                noted += size
+            else:
+                added += size * config.item_size
         self.samples += count
         if not self.batch:
             self.limits.check("list_samples", self.samples)
             self.charged += ARRAY_BYTES * count * len(self.configs)
-        self.charged += ARRAY_BYTES * count * len(notes) + NOTE_FACTOR * sum(notes)
-        self.values = self.limits.check("file_elements", self.values + sum(sizes))
-        self.noted += sum(notes)
+        self.charged += ARRAY_BYTES * count * notes + NOTE_FACTOR * noted
+        self.values = self.limits.check("file_elements", self.values + values)
+        self.noted += noted
         self.products = self.limits.check("file_products", self.products + work.products)
         self.value_bytes += added
         self.charged = self.limits.check("output_bytes", self.charged + added)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..coders.config import TensorConfig
+from ..coders.control import control_code
 from ..coders.side_files import ProfileFile, side_file_bytes
 from ..threads import one_blas_thread
 from ..types import Progress
@@ -81,15 +82,15 @@ class Encoder:
         target = self.options.target
         setting = target.value if target.kind == "quality" else MEDIUM
         plans = [draft.plan(setting, target) for draft in self._drafts(embedded=False)]
-        return self.profile_of([plan.at_medium(setting).config for plan in plans])
+        return self.profile_of([plan.at_medium(setting).config for plan in plans], setting)
 
     @one_blas_thread()
     def blind_drafts(self) -> list[TensorDraft]:
         """How each tensor would be coded by a blind profile, but for tables."""
         return self._drafts(embedded=False)
 
-    def profile_of(self, configs: Sequence[TensorConfig]) -> bytes:
-        """The bytes of a profile of these configurations."""
+    def profile_of(self, configs: Sequence[TensorConfig], setting: float = MEDIUM) -> bytes:
+        """The bytes of a profile of these configurations, whose tables are for a quality."""
         header, sections = container_prelude(
             self.source.structure,
             configs,
@@ -97,6 +98,7 @@ class Encoder:
             arch=self.arch,
             indexed=False,
             profile=None,
+            origin=Origin() if setting == MEDIUM else Origin(control_code("quality", setting)),
         )
         return side_file_bytes(replace(header, content="profile"), sections)
 

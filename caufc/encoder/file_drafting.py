@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from .drafting import Drafting
 from .layout import LayoutChoice, choose_layouts, template_of
 from .options import EncodeOptions, TensorOptions
 from .profiled_draft import ProfiledDraft
+from .profiled_plan import ProfiledPlan, Steps, profiled_plans, shared_template
 from .source import Source, SourceTensor
 from .stack_drafting import stackable
 from .stack_source import stacked_tensor
@@ -32,6 +33,9 @@ BASIS_VALUES, BASIS_PART = 1 << 21, 32
 
 PROFILE_VALUES = 1 << 27
 """The same of all tensors where a basis is to serve other files too, which no noise of this one should be in."""
+
+MESSAGE_VALUES = 1 << 19
+"""Values of a lone sample up to which it has no tables of its own; chosen by hand."""
 
 Advance = Callable[[int], None]
 
@@ -149,9 +153,13 @@ class _FileDrafting:
         tensor = whole or self.source.tensors[number]
         budget = max(1, self._sample_values * tensor.numel // max(1, self.source.numel))
         draft = self._drafting(number, default, tensor).draft(self._layouts[number], budget, self._least, self.advance)
-        if isinstance(draft, ProfiledDraft):
-            return replace(draft, carried=not self.options.relies_on(self.profile))
-        return draft
+        if not isinstance(draft, ProfiledDraft) or default is None:
+            return draft
+        draft = replace(draft, carried=not self.options.relies_on(self.profile))
+        if number not in self._fixed or draft.config.layout != default.layout:
+            return draft
+        template = shared_template(default.template, draft.config.template, default.layout)
+        return replace(draft, config=replace(draft.config, template=template), fixed=self._fixed[number])
 
     def _drafting(self, number: int, default: TensorConfig | None, tensor: SourceTensor) -> Drafting:
         made: Drafting = self.options.codec.load("drafting")(
@@ -179,6 +187,15 @@ class _FileDrafting:
             there = f"there {'is' if len(self.source.tensors) == 1 else 'are'} {len(self.source.tensors)}"
             raise InputError(f"the profile is for {tensors}, {there}", remedy="use another profile, or none")
         return configs
+
+    @cached_property
+    def _fixed(self) -> Mapping[int, ProfiledPlan]:
+        """Plans that the profile alone makes: those of a small lone sample that relies on it, a message."""
+        target, profile = self.options.target, self.profile
+        lone = self.source.samples == 1 and self.source.numel <= MESSAGE_VALUES
+        if profile is None or not lone or target.kind != "quality" or not self.options.relies_on(profile):
+            return {}
+        return profiled_plans(profile, Steps.of(profile, target.value))
 
     @cached_property
     def _options(self) -> list[TensorOptions]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -17,17 +17,16 @@ from ..bitstream import (
     end_bytes,
     index_bytes,
     section_bytes,
-    work_of,
 )
 from ..coders.base import EncodedPayload, FileShare, TensorCoder
 from ..coders.distortion import Distortion
 from ..coders.side_files import ProfileFile
 from ..coders.stack import Stack, shares_out, stacks_of
-from ..coders.work import WorkMeter, chunk_work
-from ..errors import LimitError
+from ..coders.work import WorkMeter
 from ..threads import thread_count
 from .chunk_coding import ChunkCoding
 from .chunk_size import ChunkSize
+from .keeping_within import charge_chunk, check_prelude, keeping_within
 from .largest_file import largest_file
 from .options import EncodeOptions
 from .origin import Origin
@@ -158,10 +157,8 @@ class FileWriter:
         coders: list[TensorCoder] = [stack.config.codec.load("coder")(stack.config, share) for stack in stacks]
         threads = thread_count(self.options.threads) if shares_out(stacks) else 1
         coding = ChunkCoding(self.source, plans, stacks, coders, threads)
-        with _keeping_within():
-            limits.check("header_bytes", len(head))
-            limits.check("section_bytes", sum(len(section.data) for section in sections))
-            limits.check("channels", sum(coder.channels for coder in coders))
+        with keeping_within():
+            check_prelude(head, sections, coders, limits)
             self._check_chunks(coding)
         seed = int.from_bytes(head[-4:], "little")
         put(head)
@@ -208,11 +205,7 @@ class FileWriter:
         limits = self.options.limits
         meter = WorkMeter([plan.config for plan in coding.plans], self.source.structure.kind == "batch", limits)
         for start, stop in chunks_of(self.source.samples, self.chunk):
-            shapes = coding.shapes(start, stop)
-            limits.check("chunk_arrays", len(shapes) * (stop - start))
-            limits.check("chunk_elements", sum(work_of(shape) for by_sample in shapes for shape in by_sample))
-            coded = [stack.shapes(shapes) for stack in coding.stacks]
-            meter.add(shapes, stop - start, chunk_work(coding.coders, coded, limits))
+            charge_chunk(meter, coding.stacks, coding.coders, coding.shapes(start, stop), stop - start)
 
     def _close(
         self, header: Header, lengths: list[tuple[int, int]], first: int, seed: int, put: Callable[[bytes], int]
@@ -232,14 +225,3 @@ class _Nowhere:
 
     def write(self, data: bytes, /) -> object:
         return len(data)
-
-
-@contextmanager
-def _keeping_within() -> Iterator[None]:
-    """Refuse to write what a decoder would refuse to read (spec, section 12)."""
-    try:
-        yield
-    except LimitError as err:
-        smaller = "fewer samples a chunk" if err.limit.startswith("chunk_") else "smaller files"
-        err.remedy = f"split the input into smaller samples or {smaller}"
-        raise

@@ -13,6 +13,7 @@ from ..coders.lossy import value_aligner
 from ..errors import InputError, MalformedError
 from .options import Target
 from .plan import TensorPlan
+from .profiled_plan import ProfiledPlan
 from .sample_plan import SamplePlan, plan_sample, sample_bits, section_cost
 from .survey import TensorSurvey
 from .transform_draft import TransformDraft, gain_share_of
@@ -26,10 +27,12 @@ class ProfiledDraft(TransformDraft):
 
     Args:
         carried: whether the file holds the profile's sections itself.
+        fixed: the plan, where the profile alone makes it.
     """
 
     matched: bool = False
     carried: bool = True
+    fixed: ProfiledPlan | None = None
 
     @classmethod
     def from_profile(
@@ -66,6 +69,9 @@ class ProfiledDraft(TransformDraft):
 
     def plan(self, setting: float, target: Target) -> TensorPlan:
         """With a profile's classes and tables, unless own ones save more than they take; always its points."""
+        if self.fixed is not None:
+            made_so = self.fixed.plan(self.config, self.terms)
+            return replace(made_so, layout_reason=self.layout_reason, warning=self.warning)
         gain, kind = self._gain(setting, target)
         own = Parameters.from_fields(self.config.parameters).with_quantizer(kind == "dependent")
         if target.kind == "snr":

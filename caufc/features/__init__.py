@@ -9,6 +9,7 @@ from .leaf import ArrayLeaf, FileLeaf
 from .lists import parse_shard, read_entries, read_list, shard
 from .metadata import check_metadata
 from .pt import waste
+from .sample import open_sample, places_in
 from .spool import spool_stdin
 from .structure import from_arrays, to_source
 from .targets import Targets
@@ -27,8 +28,10 @@ __all__ = [
     "check_metadata",
     "from_arrays",
     "known_suffixes",
+    "open_sample",
     "open_writer",
     "parse_shard",
+    "places_in",
     "read",
     "read_entries",
     "read_list",

@@ -26,7 +26,7 @@ from .tensors import at_hand
 from .texts import holds_text
 from .walk import Walked, key_of, walk
 
-__all__ = ["from_arrays", "to_source"]
+__all__ = ["check_tensors", "from_arrays", "to_source"]
 
 
 def to_source(
@@ -74,7 +74,7 @@ def to_source(
     if isinstance(parts, list | tuple) and not is_one_output(parts):
         return _sequence(parts, limits)
     walked = walk(features, limits)
-    _check_tensors(walked, features)
+    check_tensors(walked, features)
     names = tensor_names(walked.tree)
     given = [
         for_tensor(wanted, name, patterns=leaf.dtype in FLOATS) for name, leaf in zip(names, walked.leaves, strict=True)
@@ -166,15 +166,19 @@ def _sequence(features: list[object] | tuple[object, ...], limits: Limits) -> So
     only_notes = any(sample.texts for sample in samples) and not any(sample.leaves for sample in samples)
     if not samples or only_notes:
         walked = walk(features, limits)
-        _check_tensors(walked, features)
+        check_tensors(walked, features)
         tree, tensors = alone(walked)
         return Source(Structure("single", tree), tensors, 1)
     tree, tensors = columns(samples)
     return Source(Structure("tuple" if isinstance(features, tuple) else "list", tree), tensors, len(samples))
 
 
-def _check_tensors(walked: Walked, features: object) -> None:
-    """Refuse notes alone: a path that was given in place of its features, for one."""
+def check_tensors(walked: Walked, features: object) -> None:
+    """Refuse notes alone: a path that was given in place of its features, for one.
+
+    Raises:
+        TensorError: if no part of the object is a tensor.
+    """
     if walked.leaves or not walked.texts:
         return
     name = None if opened(features) is None else "".join(tensor_names(walked.tree)[:1])

@@ -35,13 +35,16 @@ def in_order(
         threads: how many work; with one, and for one item, it is the caller's.
         alone: takes the place of ``function`` where there is one item.
     """
+    if threads == 1:
+        yield from map(function, items)
+        return
     failed: list[Exception] = []
     feed = _fed(items, failed)
-    ahead = list(islice(feed, 2)) if threads > 1 else []
+    ahead = list(islice(feed, 2))
     if len(ahead) > 1:
         yield from _shared_out(function, chain(ahead, feed), threads)
     else:
-        yield from map(alone if alone is not None and ahead else function, chain(ahead, feed))
+        yield from map(alone if alone is not None and ahead else function, ahead)
     if failed:
         raise failed[0]
 

@@ -93,16 +93,20 @@ class ChannelTransform:
 
     def forward(self, values: Matrix) -> Matrix:
         """Tokens ``[N, C]`` to coefficients ``[N, K]``."""
+        if len(self._groups) == 1:
+            return self._groups[0].forward(values)
         parts = np.split(values, len(self._groups), axis=1)
         found = [group.forward(part) for group, part in zip(self._groups, parts, strict=True)]
-        return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
+        return np.concatenate(found, axis=1)
 
     def inverse(self, coefficients: Matrix) -> Matrix:
         """Coefficients ``[N, K]`` to tokens ``[N, C]``."""
+        if len(self._groups) == 1:
+            return self._groups[0].inverse(coefficients)
         ends = np.cumsum([group.rank for group in self._groups])[:-1]
         parts = np.split(coefficients, ends, axis=1)
         found = [group.inverse(part) for group, part in zip(self._groups, parts, strict=True)]
-        return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
+        return np.concatenate(found, axis=1)
 
 
 class _GroupTransform:

@@ -58,6 +58,7 @@ class TransformCodec:
         self.basis = _basis(arrays, channels)
         self.coded = coded = channels if self.basis is None else self.basis.coded
         self.band_steps = _levels(arrays, BAND_STEPS, BANDS)
+        self._steps: tuple[float, NDArray[np.float32]] | None = None
         classes = classes_of(
             parameters.level, _levels(arrays, CHANNEL_LEVELS, coded), _levels(arrays, BAND_LEVELS, BANDS)
         )
@@ -80,10 +81,17 @@ class TransformCodec:
         Raises:
             MalformedError: if one is 0 or infinite.
         """
+        known = self._steps
+        if known is None or known[0] != gain:
+            known = self._steps = gain, self._steps_of(gain)  # threads may do so side by side
+        return known[1]
+
+    def _steps_of(self, gain: float) -> NDArray[np.float32]:
         with np.errstate(over="ignore", under="ignore"):
             steps = (self.parameters.step * gain * octaves(self.band_steps)).astype(np.float32)
         if not (steps > 0).all() or not np.isfinite(steps).all():
             raise MalformedError(f"step {self.parameters.step} with gain {gain}", requirement=221)
+        steps.flags.writeable = False
         return steps
 
     def transform(self, aligned: Values, geometry: Geometry) -> Values:
@@ -106,9 +114,13 @@ class TransformCodec:
     def reconstruct(self, symbols: NDArray[np.int32], geometry: Geometry, gain: float, dtype: np.dtype[Any]) -> Values:
         """NDArray[np.int32] ``[N, K]`` to aligned values ``[N, C]``."""
         steps = self.steps(gain)
-        one_step = (steps == steps[0]).all() or alike(steps, geometry.bands)
-        of_token: Values | float = steps[0] if one_step else steps[geometry.bands][:, None]
-        values = points_of(symbols, of_token, self.parameters.shift, dtype, self.parameters.dependent)
+        of_token: Values | float = steps[0] if alike(steps, geometry.bands) else steps[geometry.bands][:, None]
+        return self.inverse(
+            points_of(symbols, of_token, self.parameters.shift, dtype, self.parameters.dependent), geometry
+        )
+
+    def inverse(self, values: Values, geometry: Geometry) -> Values:
+        """Coefficients ``[N, K]`` to aligned values ``[N, C]``."""
         with np.errstate(over="ignore", invalid="ignore"):
             if geometry.spectral:
                 values = inverse_grid(values, geometry)
@@ -117,7 +129,7 @@ class TransformCodec:
 
 def alike(steps: Values, bands: Bytes) -> bool:
     """Whether all bands that occur have the first band's step."""
-    return bool((steps == steps[0]).all()) or not bands.any()
+    return len(set(steps.tolist())) == 1 or not bands.any()
 
 
 def _levels(arrays: Arrays, kind: str, count: int) -> NDArray[np.int32]:

@@ -23,6 +23,9 @@ __all__ = ["CoefficientCoder", "ContextTables"]
 Bytes = NDArray[np.uint8]
 MAX_TABLES = 256
 
+LAST_WORD = b"\1\0\0\0"
+"""A stream of words does not end in 0."""
+
 
 @dataclass(frozen=True)
 class ContextTables:
@@ -136,14 +139,27 @@ class CoefficientCoder:
         Raises:
             MalformedError: if the payload cannot be one of these tokens.
         """
-        shape = (geometry.tokens, self.channels)
         if not len(payload):
-            return np.zeros(shape, np.int32)
+            return np.zeros((geometry.tokens, self.channels), np.int32)
+        symbols, used_up = self._decoded(payload, geometry)
+        if not used_up:
+            raise MalformedError("words are left behind the last symbol", requirement=251)
+        return symbols
+
+    def drawn(self, geometry: Geometry, seed: int = 0) -> NDArray[np.int32]:
+        """Symbols ``[N, C]``, each as often as its table says: what random words decode to."""
+        words = np.random.PCG64(seed).random_raw(geometry.tokens * self.channels // 2 + 1)
+        return self._decoded(words.astype("<u8").tobytes() + LAST_WORD, geometry)[0]
+
+    def _decoded(self, payload: bytes | memoryview, geometry: Geometry) -> tuple[NDArray[np.int32], bool]:
+        """Symbols, and whether the words are used up."""
         if self._compiled(geometry):
-            return self._decode_compiled(payload, geometry)
+            table_of = self.table_of.tobytes()
+            return decoded(payload, geometry, self.classes, table_of, self.models.tables, self.extents)
+        shape = (geometry.tokens, self.channels)
         decoder = RansDecoder(payload)
         if not shape[0] * shape[1]:
-            decoder.end()
+            return np.zeros(shape, np.int32), decoder.used_up
         buckets = np.zeros(shape, np.uint8)
         known = np.zeros((len(buckets) + 1, self.channels), np.uint8)
         keys = ContextKeys(self.classes, geometry, self.extents)
@@ -158,19 +174,11 @@ class CoefficientCoder:
                 contexts = keys.extent_contexts(known)
                 extents = self._pull(decoder, self.table_of[contexts.ravel()]).reshape(contexts.shape)
         symbols = add_extra_bits(decoder, buckets.ravel()).reshape(shape)
-        decoder.end()
-        return symbols
+        return symbols, decoder.used_up
 
     def _compiled(self, geometry: Geometry) -> bool:
         here = kernels.coefficients is not None and kernels.rans is not None
         return here and geometry.tokens * self.channels <= MOST_SYMBOLS
-
-    def _decode_compiled(self, payload: bytes | memoryview, geometry: Geometry) -> NDArray[np.int32]:
-        table_of = self.table_of.tobytes()
-        symbols, used_up = decoded(payload, geometry, self.classes, table_of, self.models.tables, self.extents)
-        if not used_up:
-            raise MalformedError("words are left behind the last symbol", requirement=251)
-        return symbols
 
     def _tables(self, part: PassKeys) -> Bytes:
         return np.take(tables_by_key(self.table_of.tobytes()), part.keys)

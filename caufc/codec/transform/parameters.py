@@ -22,6 +22,7 @@ __all__ = [
     "CONTEXT_MAP",
     "FLAGS",
     "GROUP_RANKS",
+    "MAX_LEVEL",
     "TABLES",
     "Parameters",
 ]

@@ -1,0 +1,248 @@
+"""What a profile alone says of how samples are coded: none is looked at, so that all are coded alike.
+
+A profile's tables say how likely every symbol is. Drawn from them, symbols stand for the samples that the profile was
+made from: they tell what indices cost, how large features are, and what another quality does to them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..align import LayoutAligner, TokenAligner
+from ..bitstream import Shape
+from ..codec.buckets import unzigzag
+from ..codec.transform.codec import TransformCodec
+from ..codec.transform.contexts import CLASSES
+from ..codec.transform.grids import Geometry
+from ..codec.transform.parameters import BAND_STEPS, MAX_LEVEL, Parameters
+from ..codec.transform.token_order import BANDS
+from ..coders.base import Apart, Separator, Terms
+from ..coders.config import TensorConfig
+from ..coders.control import quality_in
+from ..coders.lossy import channels_of, value_aligner
+from ..coders.resolve import resolve
+from ..coders.side_files import ProfileFile
+from ..coders.stack import stacks_of
+from ..errors import InputError
+from ..layouts import Layout
+from .goal import MEDIUM, quality_step
+from .outliers import Typical
+from .plan import TensorPlan
+from .quantize import IndexQuantizer, dead_zones
+from .sample_plan import QuantizerKind, dependent_points, quantize_sample, sample_bits
+from .separator import OutlierSeparator
+from .survey import is_sparse
+
+__all__ = ["ProfiledPlan", "Steps", "profiled_plans", "shared_template"]
+
+DRAWN_VALUES, MOST_DRAWN = 1 << 18, 1 << 22
+"""Values that are drawn, about, and at most of one sample."""
+
+DRAWN_TOKENS = 64
+"""Tokens of drawn samples along axes whose lengths vary."""
+
+LEVEL_BITS = 8 * 17
+"""What another level takes in a header."""
+
+LEVELS = 2.0
+"""Classes are half-octaves."""
+
+MOST_KEPT = 8
+"""Profiles, each at a quality, whose plans are kept ready."""
+
+Values = NDArray[Any]
+
+
+def shared_template(known: Shape, sizes: Shape, layout: Layout | None) -> Shape:
+    """The template of a sample whose numbers of tokens may differ from those of a profile's, open where they do.
+
+    Args:
+        known: the profile's template.
+        sizes: of the sample's axes.
+        layout: says which axes are tokens.
+
+    Raises:
+        InputError: if the sample has other axes, or other channels.
+    """
+    free = set() if layout is None else set(LayoutAligner(layout).grid_axes)
+    fits = len(known) == len(sizes) and all(
+        size in (wanted, None) or axis in free for axis, (size, wanted) in enumerate(zip(known, sizes, strict=True))
+    )
+    if not fits:
+        here, there = (", ".join("?" if size is None else str(size) for size in shape) for shape in (sizes, known))
+        raise InputError(
+            f"has shape [{here}], the profile is for samples of shape [{there}], layout '{layout}'",
+            remedy="give one sample of this shape, or use another profile",
+        )
+    return tuple(size if size == wanted else None for size, wanted in zip(known, sizes, strict=True))
+
+
+class ProfiledSamples:
+    """Samples as a profile's tables have them.
+
+    Args:
+        config: what the profile says of a tensor.
+    """
+
+    def __init__(self, config: TensorConfig) -> None:
+        self.config = config
+        self.parameters = Parameters.from_fields(config.parameters)
+        self.channels = channels_of(config)
+        self.codec = TransformCodec(self.parameters, config.arrays, self.channels)
+
+    @cached_property
+    def _placed(self) -> tuple[Geometry, int]:
+        """Where their tokens lie, and how many they are."""
+        layout = LayoutAligner(self.config.layout) if self.config.layout is not None else None
+        if layout is None:
+            raise ValueError("a tensor without a layout")
+        sizes = [DRAWN_TOKENS + layout.layout.special if size is None else size for size in self.config.template]
+        while layout.grid_axes and math.prod(sizes) > MOST_DRAWN:
+            longest = max(layout.grid_axes, key=lambda axis: sizes[axis])
+            if sizes[longest] <= layout.layout.special + 1:
+                break
+            sizes[longest] = layout.layout.special + (sizes[longest] - layout.layout.special) // 2
+        count = max(1, DRAWN_VALUES // max(1, math.prod(sizes)))
+        return self.codec.geometry((layout.grid(sizes),) * count, layout.layout.special), count
+
+    @cached_property
+    def points(self) -> Values:
+        """Coefficients ``[N, K]`` in steps of the profile, anywhere in what their indices stand for."""
+        geometry, _ = self._placed
+        indices = unzigzag(self.codec.coder.drawn(geometry))
+        noise = np.random.Generator(np.random.PCG64(1)).random(indices.shape, np.float32) * 2 - 1
+        if self.parameters.dependent:
+            points: Values = dependent_points(indices) + noise / 2
+            return points
+        points = indices + noise / 2
+        zones, zeros = self._zones(points)[geometry.bands], self._zero_shares(indices)[geometry.bands]
+        depths = np.log1p(-np.abs(noise) * zeros) / np.log1p(-zeros)  # of a Laplace distribution, cut where zones end
+        return np.where(indices == 0, np.copysign(zones * depths.astype(np.float32), noise), points)
+
+    def _zero_shares(self, indices: NDArray[np.int32]) -> Values:
+        """How many coefficients of each class became 0, as shares strictly between 0 and 1 ``[16, K]``."""
+        classes = self.codec.coder.classes
+        coded = classes[self._placed[0].bands]
+        counts, zeros = (np.bincount(part.ravel(), minlength=CLASSES) for part in (coded, coded[indices == 0]))
+        shares: Values = ((zeros + 0.5) / (counts + 1))[classes]
+        return shares
+
+    def _zones(self, points: Values) -> Values:
+        """Magnitudes below which coefficients became 0 ``[16, K]``."""
+        costs = quantize_sample(points, self._placed[0], np.ones(BANDS), "plain").quantizer.costs
+        return np.full((BANDS, points.shape[1]), 0.5, np.float32) if costs is None else dead_zones(costs)
+
+    def quantizer(self, ratio: float) -> IndexQuantizer:
+        """The profile's kind of quantiser, at steps so many times those that its tables are for, with its costs."""
+        kind: QuantizerKind = "dependent" if self.parameters.dependent else "plain"
+        return quantize_sample(self.points, self._placed[0], np.full(BANDS, ratio), kind).quantizer
+
+    def level(self, quantizer: IndexQuantizer, ratio: float) -> int:
+        """The level of classes at such steps; the profile's, unless another saves more than it takes."""
+        own = self.parameters.level
+        other = max(-MAX_LEVEL, min(MAX_LEVEL, own - round(LEVELS * math.log2(ratio))))
+        levels = range(own, other, 1 if other > own else -1)
+        bits = {level: self._bits(quantizer, ratio, level) for level in (*levels, other)} if other != own else {}
+        best = min(bits, key=lambda level: bits[level], default=own)
+        return best if bits and bits[own] - bits[best] > LEVEL_BITS else own
+
+    def _bits(self, quantizer: IndexQuantizer, ratio: float, level: int) -> float:
+        """Bits of a sample with another level."""
+        geometry, count = self._placed
+        arrays = {name: array for name, array in self.config.arrays.items() if name != BAND_STEPS}
+        codec = TransformCodec(replace(self.parameters, step=1.0, level=level), arrays, self.channels)
+        return sample_bits(codec, quantizer, self.points, geometry, ratio) / count
+
+    def separator(self, fitted: float) -> Separator:
+        """Finds outliers by how large features are, in steps of a gain ``fitted`` that the tables are for."""
+        aligner = value_aligner(self.config, self.channels)
+        if isinstance(aligner, TokenAligner):  # tokens of any size are alike to it
+            return measured_separator
+        geometry, _ = self._placed
+        steps = self.codec.steps(fitted)[geometry.bands][:, None]
+        features = aligner.inverse(self.codec.inverse(self.points * steps, geometry), None)
+        rows = features[:: max(1, features.size // DRAWN_VALUES)]
+        return OutlierSeparator(Typical.of(rows, sparse=is_sparse(rows)))
+
+
+def measured_separator(matrix: Values) -> Apart:
+    """Finds outliers by how large the features ``[n, C]`` themselves are."""
+    if not matrix.size:
+        return Apart()
+    rows = matrix[:: max(1, matrix.size // DRAWN_VALUES)]
+    return OutlierSeparator(Typical.of(rows, sparse=is_sparse(rows)))(matrix)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Gains on a profile's steps: the one that its tables are for, and the one that is wanted."""
+
+    fitted: float
+    wanted: float
+
+    @classmethod
+    def of(cls, profile: ProfileFile, quality: float) -> Steps:
+        """Those of a quality, which may lie beyond 0 and 100."""
+        made_for = quality_in(profile.header.control)
+        return cls(quality_step(MEDIUM if made_for is None else made_for), quality_step(quality))
+
+    @property
+    def ratio(self) -> float:
+        return self.wanted / self.fitted
+
+
+@dataclass(frozen=True)
+class ProfiledPlan:
+    """What a profile says of how a tensor, or the stack that it leads, is coded with loss.
+
+    Args:
+        parameters: of the codec.
+        quantizer: with what indices cost.
+        separator: finds outliers; None where values are clipped.
+        truncate: the range to which they are.
+        gain: on steps.
+    """
+
+    parameters: tuple[int | float, ...]
+    quantizer: IndexQuantizer
+    separator: Separator | None
+    truncate: tuple[float, float] | None
+    gain: float
+
+    @classmethod
+    def made(cls, config: TensorConfig, steps: Steps) -> ProfiledPlan:
+        """The plan of a profile's configuration."""
+        samples = ProfiledSamples(config)
+        quantizer = samples.quantizer(steps.ratio)
+        parameters = replace(samples.parameters, level=samples.level(quantizer, steps.ratio))
+        limits = None if config.alignment is None else config.alignment.truncate
+        separator = samples.separator(steps.fitted) if limits is None else None
+        return cls(parameters.to_fields(), quantizer, separator, limits, steps.wanted)
+
+    def plan(self, config: TensorConfig, terms: Terms) -> TensorPlan:
+        """The plan of a tensor, on terms that leave open what is said here."""
+        terms = replace(terms, quantizer=self.quantizer, separator=self.separator, truncate=self.truncate)
+        return TensorPlan(replace(config, parameters=self.parameters), terms, gain=self.gain)
+
+
+_KEPT: dict[tuple[bytes, Steps], Mapping[int, ProfiledPlan]] = {}
+
+
+def profiled_plans(profile: ProfileFile, steps: Steps) -> Mapping[int, ProfiledPlan]:
+    """Plans of all tensors that a profile codes with loss, by the number of what leads their stack; kept ready."""
+    kept = _KEPT.get((profile.id, steps))
+    if kept is None:
+        stacks = stacks_of(resolve(profile.header, profile.sections, None)[1])
+        lossy = [stack for stack in stacks if stack.config.codec.lossy]
+        kept = {stack.leader: ProfiledPlan.made(stack.config, steps) for stack in lossy}
+        for old in list(_KEPT)[: max(0, len(_KEPT) + 1 - MOST_KEPT)]:  # threads may do so side by side
+            _KEPT.pop(old, None)
+        _KEPT[profile.id, steps] = kept
+    return kept
