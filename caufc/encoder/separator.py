@@ -54,6 +54,7 @@ class OutlierSeparator:
         self.limit = typical.ratio * self.units
         self.scaled = len(self.units) >= TOKEN_CHANNELS
         self.ordinary = typical.ordinary
+        self.centre = typical.centre if by_channel else _ordinary_centre(typical)
         self.least = 0.0
 
     def raising(self, least: float) -> OutlierSeparator:
@@ -84,7 +85,7 @@ class OutlierSeparator:
             values |= strays
         for mask in self.typical.masks:
             values |= matrix == mask
-        return Apart(scales, values if values.any() else None, self.typical.centre)
+        return Apart(scales, values if values.any() else None, self.centre)
 
     def _strays(self, matrix: Values, scales: TokenScales | None) -> NDArray[np.bool_] | None:
         """Values of outlying tokens and channels that are as small as the rest, and so must be kept as well."""
@@ -130,7 +131,7 @@ class OutlierSeparator:
         """Whether nothing is apart: mostly so, and quickly told."""
         low, high = matrix.min(axis=0).astype(np.float64), matrix.max(axis=0).astype(np.float64)
         return bool(
-            (high - self.typical.centre <= self.limit).all() and (self.typical.centre - low <= self.limit).all()
+            (high - self.centre <= self.limit).all() and (self.centre - low <= self.limit).all()
         )
 
     def _beyond(self, matrix: Values) -> NDArray[np.bool_]:
@@ -142,12 +143,12 @@ class OutlierSeparator:
     def _of_dtype(self, dtype: np.dtype[Any]) -> tuple[Values, Values]:
         """Centres and limits of channels in the features' dtype, which is many times faster."""
         with np.errstate(over="ignore"):
-            return self.typical.centre.astype(dtype), self.limit.astype(dtype)
+            return self.centre.astype(dtype), self.limit.astype(dtype)
 
     def _scales(self, matrix: Values, beyond: NDArray[np.bool_]) -> TokenScales | None:
         """Scales of tokens that are far larger than the rest in most of their channels."""
         rows = np.flatnonzero(beyond.any(axis=1))
-        ratios = np.abs(matrix[rows].astype(np.float64)) / (np.abs(self.typical.centre) + self.units)
+        ratios = np.abs(matrix[rows].astype(np.float64)) / (np.abs(self.centre) + self.units)
         medians = medians_of(ratios.T)
         large = medians > TOKEN_RATIO
         if not large.any():
@@ -157,3 +158,9 @@ class OutlierSeparator:
         factors = np.ones(len(matrix))
         factors[rows[large]] = np.minimum(medians[large], sizes) / SPARED
         return TokenScales.of(factors)
+
+
+def _ordinary_centre(typical: Typical) -> Sizes:
+    """Centres of channels ``[C]``, that of outlying ones as those of the others are."""
+    ordinary = typical.ordinary
+    return np.where(ordinary, typical.centre, np.median(typical.centre[ordinary]) if ordinary.any() else 0.0)

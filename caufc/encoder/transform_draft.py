@@ -32,7 +32,7 @@ from .sample_plan import (
 from .survey import TensorSurvey
 from .tensor_draft import TensorDraft, without_loss
 from .thinning import thinned_rows
-from .trial import FEW_VALUES, Trial
+from .trial import FEW_VALUES, Trial, worst_energy
 
 __all__ = ["TransformDraft", "gain_share_of"]
 
@@ -44,6 +44,9 @@ LONGEST_SEARCH = 512
 
 NARROW_CHANNELS, LOWER_PLACES = 16, 3
 """What few tokens of fewer channels keep moves by leaps: steps are no coarser than those of the qualities below."""
+
+ENOUGH_TOKENS, FEW_TOKENS = 32, 64
+"""Tokens of a thin sample at least, as costs follow them; of fewer, the worst are not as bad as in the file."""
 
 EXACT_BYTES = 1.5
 """What the place of a value that is stored exactly takes, about."""
@@ -159,14 +162,29 @@ class TransformDraft(TensorDraft):
         if not self.matched:
             return coarser, self._kind(coarser, target)
         kind = self._kind(coarser, target)
-        lower = LOWER_PLACES if few and self.survey.channels < NARROW_CHANNELS else 1
-        places = [quality - number * GRID for number in range(lower)]
-        trial = self._trial_of(target)
-        return min(trial.gain_for(self._goal(place), kind, quality_step(place)) for place in places), kind
+        trial, goal = self._trial_of(target), self._goal(quality)
+        own = trial.gain_for(goal, kind, coarser)
+        if not few or self.survey.channels >= NARROW_CHANNELS:
+            return own, kind
+        places = [quality - number * GRID for number in range(1, LOWER_PLACES)]
+        lower = [trial.gain_for(self._goal(place), kind, quality_step(place)) for place in places]
+        return min([own, *(gain for gain in lower if trial.meets(goal, kind, gain))]), kind
 
     def _goal(self, quality: float) -> Goal:
-        units = np.asarray(self.aligner.scales(self._trial.side))
-        return quality_goal(quality, self._counted_features, units, self.parameters.step, by_token=self.by_token)
+        trial = self._trial
+        units = np.asarray(self.aligner.scales(trial.side))
+        goal = quality_goal(quality, self._counted_features, units, self.parameters.step, by_token=self.by_token)
+        return replace(goal, token_snr=goal.token_snr + self._worse_tokens)
+
+    @cached_property
+    def _worse_tokens(self) -> float:
+        """By how many dB the worst tokens of the survey's sample have less energy than those of a very thin one."""
+        survey, trial = self.survey, self._trial
+        if not len(trial.features) < min(FEW_TOKENS, len(survey.sample)):
+            return 0.0
+        counted = survey.sample if survey.apart is None else np.where(survey.apart, 0, survey.sample)
+        here, everywhere = (worst_energy(features) for features in (self._counted_features, counted))
+        return max(0.0, 10 * math.log10(here / everywhere)) if here and everywhere else 0.0
 
     def _gain_of_noise(self, noise: float) -> float:
         """The gain whose steps make about so much noise."""
@@ -200,7 +218,8 @@ class TransformDraft(TensorDraft):
     def _trial(self) -> Trial:
         """A thin part of the survey's sample."""
         survey = self.survey
-        rows, geometry = thinned_rows(survey.geometry, survey.channels, THIN_VALUES)
+        values = max(THIN_VALUES, min(survey.planned, ENOUGH_TOKENS * survey.channels))
+        rows, geometry = thinned_rows(survey.geometry, survey.channels, values)
         features = survey.sample if len(rows) == len(survey.sample) else survey.sample[rows]
         counted = None if survey.apart is None else ~survey.apart[rows]
         return Trial.of(self.codec, self.aligner, features, counted, geometry, self.config.dtype, GAIN_SHARE)

@@ -18,7 +18,7 @@ from .goal import OCTAVE_DB, Goal
 from .root import place_of
 from .sample_plan import QuantizerKind, quantize_sample
 
-__all__ = ["FEW_VALUES", "Trial"]
+__all__ = ["FEW_VALUES", "Trial", "worst_energy"]
 
 NEAR = 0.03
 """dB from a goal that are near enough."""
@@ -99,6 +99,10 @@ class Trial:
             return self._gain_for(goal, kind, gain)
         return self._closest_gain(goal, kind, self._gain_for(goal, kind, gain))
 
+    def meets(self, goal: Goal, kind: QuantizerKind, gain: float) -> bool:
+        """Whether a gain meets a goal, about."""
+        return self._spare(goal, kind, gain) >= -NEAR
+
     def _closest_gain(self, goal: Goal, kind: QuantizerKind, near: float) -> float:
         """Of gains near one, the first that meets a goal closely; else that which exceeds it least."""
         best = near, self._spare(goal, kind, near)
@@ -154,6 +158,13 @@ class Trial:
 
     def _counting(self, values: Values) -> Values:
         return values if self.counted is None else np.where(self.counted, values, values.dtype.type(0))
+
+
+def worst_energy(features: Values) -> float:
+    """The energy that 99 % of the tokens ``[n, C]`` reach that are not all 0; 0 without any."""
+    energy = np.square(features, dtype=np.float64).sum(axis=1)
+    present = np.sort(energy[energy > 0])
+    return float(present[int(WORST_SHARE * len(present))]) if len(present) else 0.0
 
 
 def _closeness(tried: tuple[float, float]) -> float:
