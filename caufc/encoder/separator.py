@@ -130,9 +130,7 @@ class OutlierSeparator:
     def _within(self, matrix: Values) -> bool:
         """Whether nothing is apart: mostly so, and quickly told."""
         low, high = matrix.min(axis=0).astype(np.float64), matrix.max(axis=0).astype(np.float64)
-        return bool(
-            (high - self.centre <= self.limit).all() and (self.centre - low <= self.limit).all()
-        )
+        return bool((high - self.centre <= self.limit).all() and (self.centre - low <= self.limit).all())
 
     def _beyond(self, matrix: Values) -> NDArray[np.bool_]:
         centre, limit = self._of_dtype(matrix.dtype)
