@@ -27,6 +27,10 @@ SNR_SPARE, SNR_EXCESS = 0.05, 0.3
 """dB above a wanted SNR that a corrected step aims at, and from which on a step is made coarser."""
 
 
+LAST_SPARE, NEARLY = 0.15, -2.0
+"""dB beside it that a step aims at which nothing corrects, and from which on steps alone will do."""
+
+
 class SettingControl(RateControl):
     """Finds the qualities, or the steps of each tensor, that meet a target."""
 
@@ -125,9 +129,10 @@ class SettingControl(RateControl):
         if not plan.config.codec.lossy or not isinstance(draft, TransformDraft) or 0 <= spare <= SNR_EXCESS:
             return plan
         if last:
-            return (
-                plan if spare >= 0 else draft.lossless() or plan.with_step(2.0 ** (2 * (spare - SNR_SPARE) / OCTAVE_DB))
-            )
+            if spare >= 0:
+                return plan
+            finer = plan.with_step(2.0 ** (2 * (spare - LAST_SPARE) / OCTAVE_DB))
+            return finer if spare > NEARLY else draft.lossless() or finer
         if not math.isfinite(spare):
             return plan
         return plan.with_step(2.0 ** ((spare - SNR_SPARE) / OCTAVE_DB))
@@ -159,5 +164,5 @@ def _corrected_drafts(drafts: Sequence[TensorDraft], underrated: float) -> list[
 
 
 def _decibels(distortion: Distortion) -> float:
-    """The SNR of a tensor over what is no outlier, nor stored exactly."""
-    return math.inf if distortion.lossy_snr_db is None else distortion.lossy_snr_db
+    """The SNR of a tensor over what is no outlier."""
+    return math.inf if distortion.snr_db is None else distortion.snr_db
