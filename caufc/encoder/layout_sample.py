@@ -31,7 +31,7 @@ FEWEST_PLACES = 6
 """On shorter axes nothing is said of neighbours."""
 
 LARGEST, SMALLEST = 32.0, 1e-300
-"""Deviations beyond which values are outliers, and divisors at least."""
+"""Deviations beyond which values count as no larger, and divisors at least."""
 
 FAR = 16.0
 """Values so many times the median distance from the median count as no farther."""
@@ -69,17 +69,12 @@ def sample_of(source: Source, tensor: SourceTensor, values: int, whole: Sequence
     lengths = _lengths(common, values * (ALONE if len(picked) == 1 else 1), whole)
     boxes = [_box(tensor, sample, lengths) for sample in picked]
     unit = _deviation(_spread(tensor, picked, boxes))
-    boxes = [_without_outliers(box / unit).astype(np.float32) for box in boxes]
+    boxes = [np.clip(box / unit, -LARGEST, LARGEST).astype(np.float32) for box in boxes]
     if len(boxes) == 1:
         return LayoutSample(boxes, boxes, unit)
     tested = boxes[len(boxes) // 2 % PARTS :: PARTS]
     fitted = [box for number, box in enumerate(boxes) if number % PARTS != len(boxes) // 2 % PARTS]
     return LayoutSample(fitted, [box for box in tested if box.shape == tested[0].shape], unit)
-
-
-def _without_outliers(box: Box) -> Box:
-    """A normalised box with typical values where outliers are, which are coded apart in any layout."""
-    return np.where(np.abs(box) > LARGEST, np.sign(box), box)
 
 
 def _picked(source: Source, tensor: SourceTensor, count: int) -> list[int]:
