@@ -40,6 +40,7 @@ class Distortion:
     Args:
         energy: sum of squares of the input, outliers left out.
         error: sum of squared errors of the same values.
+        energy_exact: the part of the energy that is of values stored exactly.
         product: sum of the products of these values and their errors.
         energy_apart, error_apart: the same sums over outliers.
         largest: largest absolute error of all values.
@@ -51,6 +52,7 @@ class Distortion:
 
     energy: Sum = 0.0
     error: Sum = 0.0
+    energy_exact: Sum = 0.0
     product: Sum = 0.0
     energy_apart: Sum = 0.0
     error_apart: Sum = 0.0
@@ -59,14 +61,23 @@ class Distortion:
     patched: int = 0
     tokens: TokenSnr = field(default_factory=TokenSnr, repr=False)
 
-    def add(self, original: NDArray[Any], error: NDArray[Any], apart: NDArray[np.bool_] | None = None) -> None:
+    def add(
+        self,
+        original: NDArray[Any],
+        error: NDArray[Any],
+        apart: NDArray[np.bool_] | None = None,
+        exact: NDArray[np.bool_] | None = None,
+    ) -> None:
         """Add tokens.
 
         Args:
             original: finite values ``[n, C]``.
             error: what was decoded minus what came in ``[n, C]``.
             apart: where values are outliers ``[n, C]``; None for nowhere.
+            exact: where they are stored exactly ``[n, C]``; None for nowhere.
         """
+        if exact is not None:
+            self.energy_exact += _sum_of_squares(original[exact if apart is None else exact & ~apart])
         rows = max(1, BLOCK * len(original) // max(1, original.size))
         for start in range(0, len(original), rows):
             part = slice(start, start + rows)
@@ -96,6 +107,7 @@ class Distortion:
         """Add the sums of another part of the same values' tensor or file."""
         self.energy += other.energy
         self.error += other.error
+        self.energy_exact += other.energy_exact
         self.product += other.product
         self.energy_apart += other.energy_apart
         self.error_apart += other.error_apart
@@ -116,6 +128,11 @@ class Distortion:
     def snr_db(self) -> float | None:
         """10 log10 of energy over error in dB, outliers left out; None if the error is 0."""
         return _decibels(self.energy, self.error)
+
+    @property
+    def lossy_snr_db(self) -> float | None:
+        """The same of what is not stored exactly, which must not make up for the errors of the rest."""
+        return _decibels(max(0.0, self.energy - self.energy_exact), self.error)
 
     @property
     def snr_apart_db(self) -> float | None:

@@ -274,7 +274,7 @@ class LossyCoder(ABC):
             if coded.exact is not None:
                 patched[rows] = coded.exact
             if coded.error is not None:
-                _add_by_member(distortions, part.clean, coded.error, _outliers(part.clean, terms))
+                _add_by_member(distortions, part.clean, coded.error, _outliers(part.clean, terms), coded.exact)
             blocks.append(coded)
         patches = None
         if patched.any():
@@ -429,12 +429,15 @@ def _outliers(features: NDArray[Any], terms: Terms) -> Mask:
     return None if counted is None else ~counted
 
 
-def _add_by_member(distortions: Sequence[Distortion], features: NDArray[Any], error: NDArray[Any], apart: Mask) -> None:
+def _add_by_member(
+    distortions: Sequence[Distortion], features: NDArray[Any], error: NDArray[Any], apart: Mask, exact: Mask
+) -> None:
     """Add tokens ``[n, C]`` of a stack to the distortions of its members, which have equally many channels each."""
     width = features.shape[1] // len(distortions)
     for number, distortion in enumerate(distortions):
         of_member = slice(number * width, (number + 1) * width)
-        distortion.add(features[:, of_member], error[:, of_member], None if apart is None else apart[:, of_member])
+        apart_here, exact_here = (None if mask is None else mask[:, of_member] for mask in (apart, exact))
+        distortion.add(features[:, of_member], error[:, of_member], apart_here, exact_here)
 
 
 def _lacking(part: _BlockInput, coded: _CodedBlock, terms: Terms) -> NDArray[np.float64]:

@@ -26,6 +26,9 @@ ORDINARY = 2.0
 """Tokens of a language model up to so much above or below the typical one stay as they are, and others get there: what
 reads them hardly reacts more to the same error in a smaller token; by trials at equal divergence of predictions."""
 
+STRAY_SHARE = 0.5
+"""Share of an outlying token or channel that is stored exactly for being small, at most."""
+
 LARGEST_LEVEL = 64.0
 """Tokens that are not outliers get scales of at most so much above or below 1."""
 
@@ -88,14 +91,18 @@ class OutlierSeparator:
         return Apart(scales, values if values.any() else None, self.centre)
 
     def _strays(self, matrix: Values, scales: TokenScales | None) -> NDArray[np.bool_] | None:
-        """Values of outlying tokens and channels that are as small as the rest, and so must be kept as well."""
-        outlying: NDArray[np.bool_] = ~self.ordinary[None]
-        if scales is not None:
-            outlying = outlying | (scales.factors > VALUE_RATIO)
-        if not outlying.any():
+        """Values of outlying tokens and channels that are as small as the rest, and so must be kept as well.
+
+        Where many are, in what is hardly larger than the rest, that would cost too much.
+        """
+        channels = ~self.ordinary
+        tokens = np.zeros(len(matrix), np.bool_) if scales is None else scales.factors[:, 0] > VALUE_RATIO
+        if not channels.any() and not tokens.any():
             return None
-        found: NDArray[np.bool_] = outlying & (np.abs(matrix) <= self.typical.largest) & (matrix != 0)
-        return found
+        small: NDArray[np.bool_] = (np.abs(matrix) <= self.typical.largest) & (matrix != 0)
+        few_here, few_there = small.mean(axis=0) < STRAY_SHARE, small.mean(axis=1) < STRAY_SHARE
+        small &= (channels & few_here) | (tokens & few_there)[:, None]
+        return small
 
     def _scaled(self, matrix: Values, apart: Apart, level: Level) -> TokenScales | None:
         """Scales of tokens, those of outliers and what levels them, by their root mean square over what is not apart.

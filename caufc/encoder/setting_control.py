@@ -164,5 +164,5 @@ def _corrected_drafts(drafts: Sequence[TensorDraft], underrated: float) -> list[
 
 
 def _decibels(distortion: Distortion) -> float:
-    """The SNR of a tensor over what is no outlier."""
-    return math.inf if distortion.snr_db is None else distortion.snr_db
+    """The SNR of a tensor over what is no outlier, nor stored exactly."""
+    return math.inf if distortion.lossy_snr_db is None else distortion.lossy_snr_db
