@@ -5,18 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .catalog import find_profile, lookup_of
 from .coders.side_files import ProfileFile
-from .decoder.file_decoder import FileDecoder
 from .decoder.message_reader import MessageReader
-from .delivery import decoded_arrays, decoded_object
+from .delivery import decoded, decoded_into
 from .encoder.message_writer import MessageTensor, MessageWriter, message_quality
 from .encoder.options import Target
-from .errors import InputError, OptionError, UnknownNameError
-from .features import open_sample, places_in
-from .features.sample import Place
+from .errors import OptionError, UnknownNameError
+from .features import open_sample
 from .limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["Coder"]
@@ -119,8 +115,7 @@ class Coder:
 
         Args:
             data: the message; any other file that caufc wrote is decoded too.
-            out: an array, or a CPU tensor of torch, into which the values are written; for a sample of several
-                tensors what holds one for each, like the sample. Shapes and dtypes must be the sample's.
+            out: arrays to decode into, as for :func:`caufc.decode`.
 
         Returns:
             the sample, or ``out``.
@@ -134,35 +129,7 @@ class Coder:
         if isinstance(data, str | Path):
             raise OptionError("decode takes the bytes of a message", file=str(data), remedy="caufc.load(path)")
         decoder = self._reader.decoder(data if isinstance(data, bytes) else bytes(memoryview(data)))
-        arrays = decoded_arrays(decoder)
-        if out is None:
-            return decoded_object(decoder, arrays)
-        _put(arrays, decoder, list(places_in(out)))
-        return out
-
-
-def _put(arrays: list[Any], decoder: FileDecoder, places: list[Place]) -> None:
-    """Write decoded tensors to places of the same names, shapes and dtypes.
-
-    Raises:
-        InputError: for other places.
-    """
-    configs = [config for config in decoder.configs if not config.noted]
-    values = [array for array, config in zip(arrays, decoder.configs, strict=True) if not config.noted]
-    if [config.name for config in configs] != [name for name, _, _ in places]:
-        raise InputError(
-            f"out holds {len(places)} tensors, the sample has {len(configs)}",
-            remedy=f"give tensors {', '.join(config.name for config in configs)}" if len(configs) > 1 else "give one",
-        )
-    for config, array, (name, dtype, place) in zip(configs, values, places, strict=True):
-        if not isinstance(array, np.ndarray):
-            raise InputError("out is for files of one sample", remedy="decode without it")
-        if dtype != config.dtype or place.shape != array.shape:
-            raise InputError(
-                f"out has {dtype} {list(place.shape)}, the sample {config.dtype} {list(array.shape)}", tensor=name
-            )
-    for array, (_, _, place) in zip(values, places, strict=True):
-        np.copyto(place, array)
+        return decoded(decoder) if out is None else decoded_into(out, decoder)
 
 
 def _remade(

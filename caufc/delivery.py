@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from .bitstream import Index
 from .coders.config import TensorConfig
 from .container_files import parts_of, read_at_of
 from .decoder.announced import announced_index, announced_samples
@@ -21,7 +22,7 @@ from .features import Form, Targets, from_arrays
 from .limits import Limits
 from .types import AnyArray
 
-__all__ = ["cast_chunk", "decoded_arrays", "decoded_object", "deliver", "deliver_into", "form_of"]
+__all__ = ["cast_chunk", "decoded", "decoded_into", "deliver", "deliver_into", "form_of"]
 
 
 def form_of(dtype: Any, device: Any, out: Any) -> Form:
@@ -99,16 +100,34 @@ def deliver_into(
         InputError: if they do not fit; some samples may be in them then.
     """
     decoder = FileDecoder.of(parts_of(file), lookup, limits, only)
-    stored = decoder.configs
-    dtypes = [form.dtype_of(config.dtype) for config in stored]
-    targets = Targets(out, decoder.structure, dtypes, [config.template for config in stored])
+    index = None
     if file.seekable():
         place = file.tell()
-        size = file.seek(0, io.SEEK_END)
-        index = announced_index(read_at_of(file), size, decoder.prelude, limits)
+        index = announced_index(read_at_of(file), file.seek(0, io.SEEK_END), decoder.prelude, limits)
         file.seek(place)
-        if index is not None:
-            targets.check(index.samples, index.keys or ())
+    return decoded_into(out, decoder, threads, form, index)
+
+
+def decoded_into(
+    out: Any, decoder: FileDecoder, threads: int = 1, form: Form | None = None, index: Index | None = None
+) -> Any:
+    """The caller's arrays, with all samples of a file in them.
+
+    Args:
+        out: the caller's arrays.
+        decoder: of the file.
+        threads: that decode chunks.
+        form: in which tensors come; None for that of the file.
+        index: of the file, where it is known: what does not fit is then found before anything is decoded.
+
+    Raises:
+        InputError: if they do not fit; some samples may be in them then.
+    """
+    form, stored = form or Form(), decoder.configs
+    dtypes = [form.dtype_of(config.dtype) for config in stored]
+    targets = Targets(out, decoder.structure, dtypes, [config.template for config in stored])
+    if index is not None:
+        targets.check(index.samples, index.keys or ())
 
     def settle(chunk: DecodedChunk) -> DecodedChunk:
         for number, samples in enumerate(cast_chunk(chunk, stored, form).tensors):
@@ -122,20 +141,15 @@ def deliver_into(
     return out
 
 
-def decoded_arrays(decoder: FileDecoder) -> list[Any]:
-    """All samples of a file, by tensor, as :func:`~caufc.features.from_arrays` takes them; for small files."""
+def decoded(decoder: FileDecoder) -> Any:
+    """All samples of a small file as the object that was encoded."""
     collector = Collector(decoder.configs, decoder.structure)
     with closing(decoder.samples()) as chunks:
         for chunk in chunks:
             collector.add(chunk)
-    return collector.arrays()
-
-
-def decoded_object(decoder: FileDecoder, arrays: list[Any]) -> Any:
-    """The object that was encoded."""
     frameworks = [config.framework for config in decoder.configs]
     dtypes = [config.dtype for config in decoder.configs]
-    return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, arrays, tuple(decoder.keys))
+    return from_arrays(decoder.structure, decoder.count, frameworks, dtypes, collector.arrays(), tuple(decoder.keys))
 
 
 def _by_sample(chunk: DecodedChunk, configs: tuple[TensorConfig, ...], form: Form) -> DecodedChunk:

@@ -26,9 +26,8 @@ UNSURE, UNSURE_BY_TOKEN = 1.6, 4.0
 SNR_SPARE, SNR_EXCESS = 0.05, 0.3
 """dB above a wanted SNR that a corrected step aims at, and from which on a step is made coarser."""
 
-
 LAST_SPARE, NEARLY = 0.15, -2.0
-"""dB beside it that a step aims at which nothing corrects, and from which on steps alone will do."""
+"""dB above a wanted SNR that the last correction aims at, and by how many a file may miss it for steps to mend that."""
 
 
 class SettingControl(RateControl):

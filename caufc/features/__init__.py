@@ -9,7 +9,7 @@ from .leaf import ArrayLeaf, FileLeaf
 from .lists import parse_shard, read_entries, read_list, shard
 from .metadata import check_metadata
 from .pt import waste
-from .sample import open_sample, places_in
+from .sample import open_sample
 from .spool import spool_stdin
 from .structure import from_arrays, to_source
 from .targets import Targets
@@ -31,7 +31,6 @@ __all__ = [
     "open_sample",
     "open_writer",
     "parse_shard",
-    "places_in",
     "read",
     "read_entries",
     "read_list",
