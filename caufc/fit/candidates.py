@@ -138,7 +138,7 @@ def metric_candidate(floor: float, *, spectral: bool = True) -> CandidateMaker:
         whole = len(metric.variances)
         kept = max(1, int(np.count_nonzero(metric.variances > (DROPPED_SHARE * step) ** 2)))
         arrays = {**_alignment_arrays(evidence.centred), **_basis_arrays(metric, kept if 2 * kept < whole else whole)}
-        arrays[BAND_STEPS] = _band_steps(metric.weights if spectral else _pooled(metric.weights))
+        arrays[BAND_STEPS] = _band_steps(metric.harm, evidence.sensitivity.tokens, spectral=spectral)
         return Candidate(PER_CHANNEL, arrays, spectral, _typical(np.sqrt(metric.variances)))
 
     return make
@@ -153,16 +153,14 @@ def scaled_candidate(spectral: bool, floor: float = SCALED_FLOOR) -> CandidateMa
     """
 
     def make(evidence: Evidence, step: float) -> Candidate:  # noqa: ARG001
-        moments, tokens = evidence.sensitivity.moments, evidence.sensitivity.tokens
+        moments = evidence.sensitivity.moments
         of_channel = np.einsum("bcc->bc", moments).astype(np.float64)
         total = of_channel.sum(axis=0)
         scale = 1 / np.sqrt(total / max(float(total.mean()), 1e-300) + floor)
         offset = np.zeros_like(scale) if is_sparse(evidence.tokens.matrix) else evidence.statistics.mean
-        harm = of_channel @ np.square(scale)
-        if not spectral:
-            harm, tokens = _pooled(harm), _pooled(tokens)
         aligner = ChannelAligner.of(offset, scale)
-        arrays = {**_alignment_arrays(aligner), BAND_STEPS: _band_steps(harm / np.maximum(tokens, 1))}
+        bands = _band_steps(of_channel @ np.square(scale), evidence.sensitivity.tokens, spectral=spectral)
+        arrays = {**_alignment_arrays(aligner), BAND_STEPS: bands}
         return Candidate(PER_CHANNEL, arrays, spectral, _typical(evidence.statistics.deviation / scale))
 
     return make
@@ -193,12 +191,28 @@ def _basis_arrays(metric: Metric, kept: int) -> dict[str, Values]:
     return arrays
 
 
-def _band_steps(weights: Matrix) -> NDArray[np.int8]:
-    """The step codes of bands ``[16]``: steps go with the root of the harm that errors do."""
-    shares = weights / max(float(weights.max(initial=0)), 1e-300)
+def _band_steps(harm: Matrix, tokens: NDArray[np.int64], *, spectral: bool) -> NDArray[np.int8]:
+    """The step codes of bands ``[16]``: steps go with the root of the harm that an error does to a token."""
+    if not spectral:
+        harm, tokens = _pooled(harm), _pooled(tokens)
+    weights = _seen(harm / np.maximum(tokens, 1), tokens > 0)
+    shares = weights / max(float(weights.max()), 1e-300)
     codes = np.rint(-4 * np.log2(np.maximum(shares, SMALLEST_WEIGHT)))
     steps: NDArray[np.int8] = np.clip(codes[:BANDS], -127, 127).astype(np.int8)
     return steps
+
+
+def _seen(weights: Matrix, seen: NDArray[np.bool_]) -> Matrix:
+    """Weights ``[16]``, of bands without tokens too, for other features may have some.
+
+    Frequencies weigh as the nearest ones do, special tokens as the most important band.
+    """
+    found = np.where(seen, weights, weights.max(initial=0, where=seen))
+    known = np.flatnonzero(seen[:FREQUENCY_BANDS])
+    if known.size:
+        bands = np.arange(FREQUENCY_BANDS)
+        found[bands] = weights[known[np.abs(bands[:, None] - known).argmin(axis=1)]]
+    return found
 
 
 def _pooled(by_band: Values) -> Values:

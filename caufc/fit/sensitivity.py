@@ -31,13 +31,13 @@ class Metric:
         analysis: ``[C, C]``; coordinates are the products of a token with its rows.
         synthesis: ``[C, C]``; a token is the sum of its coordinates times its rows.
         variances: of the coordinates ``[C]``.
-        weights: mean sensitivity of every band in them ``[16]``, the largest 1; 0 for bands without tokens.
+        harm: the sensitivity of every band in them ``[16]``, summed over its tokens.
     """
 
     analysis: Matrix
     synthesis: Matrix
     variances: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    harm: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Sensitivity:
         variances, turned = np.linalg.eigh(root @ covariance @ root)
         turned = turned[:, ::-1]
         synthesis = turned.T @ inverse
-        return Metric(turned.T @ root, synthesis, np.maximum(variances[::-1], 0), self._weights(synthesis))
+        return Metric(turned.T @ root, synthesis, np.maximum(variances[::-1], 0), self._harm(synthesis))
 
     def _typical(self, covariances: Matrix) -> Matrix:
         """The covariance of what needs bits: bands count as the network reacts, and a little by their tokens."""
@@ -88,12 +88,11 @@ class Sensitivity:
         typical: Matrix = np.einsum("b,bcd->cd", shares, covariances)
         return typical
 
-    def _weights(self, synthesis: Matrix) -> NDArray[np.float64]:
+    def _harm(self, synthesis: Matrix) -> NDArray[np.float64]:
         harm = np.zeros(len(self.moments))
         for band in np.flatnonzero(np.einsum("bcc->b", self.moments)):
             harm[band] = np.sum((synthesis @ self.moments[band]) * synthesis)
-        weights: NDArray[np.float64] = np.maximum(harm, 0) / np.maximum(self.tokens, 1)
-        return weights / max(float(weights.max(initial=0)), 1e-300)
+        return np.maximum(harm, 0)
 
 
 def measure_sensitivity(
