@@ -1,15 +1,16 @@
 """rANS with exact integer frequencies; the only module that imports constriction (spec, section 9.3).
 
-Encoding calls constriction; where it is not installed, :mod:`caufc.codec.rans` does the same slowly. Decoding calls the
-compiled kernel where there is one, which reads the same words. Coding is last in, first out: :class:`RansEncoder`
-gathers runs of symbols in decoding order and codes them backwards. Prior art: asymmetric numeral systems (Duda 2013).
+The compiled kernel codes and decodes; where it is not built, constriction does, with the same words; where that is
+not installed, :mod:`caufc.codec.rans`, slowly. Coding is last in, first out: :class:`RansEncoder` gathers runs of
+symbols in decoding order and codes them backwards. Prior art: asymmetric numeral systems (Duda 2013).
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ WIDENED = 1 << 16
 """Symbols that are widened at a time, so that they stay in the processor's caches."""
 
 WORD = np.dtype("<u4")
+
+FIRST_TABLE = np.zeros(1, np.uint8)
 
 
 @functools.cache
@@ -60,8 +63,13 @@ class TableModel:
 
     @functools.cached_property
     def tables(self) -> Any:
-        """What the kernel takes."""
+        """What the kernel decodes with."""
         return kernels.rans.tables_of(np.ascontiguousarray(self.frequencies, np.int64), 1, len(self.frequencies))
+
+    @functools.cached_property
+    def intervals(self) -> Any:
+        """What the kernel encodes with."""
+        return kernels.rans.intervals_of(np.ascontiguousarray(self.frequencies, np.int64), 1, len(self.frequencies))
 
 
 class UniformModel:
@@ -98,26 +106,122 @@ def _coder(words: NDArray[np.uint32] | None = None) -> Any:
     return stream.stack.AnsCoder() if words is None else stream.stack.AnsCoder(words)
 
 
+class TableSet(Protocol):
+    """Tables of equally many symbols, by number."""
+
+    @property
+    def intervals(self) -> Any:
+        """What the kernel encodes with."""
+
+    def of(self, table: int) -> TableModel:
+        """The model of a table."""
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Runs that follow each other.
+
+    Args:
+        symbols: of all runs ``[n]``.
+        numbers: the table of each run, uint8 ``[R]``.
+        stops: where each ends, int64 ``[R]``.
+        tables: of these numbers.
+    """
+
+    symbols: NDArray[np.integer[Any]]
+    numbers: NDArray[np.uint8]
+    stops: NDArray[np.int64]
+    tables: TableSet
+
+    def onto(self, heap: _Heap) -> None:
+        """Push all with the kernel."""
+        symbols = np.ascontiguousarray(self.symbols)
+        heap.place = kernels.rans.encode(
+            heap.words, *heap.place, symbols, symbols.itemsize, self.tables.intervals, self.numbers, self.stops
+        )
+
+    def onto_coder(self, coder: Any) -> None:
+        """Push all with constriction."""
+        models = {number: self.tables.of(number) for number in set(self.numbers.tolist())}
+        of_runs = [models[number] for number in self.numbers.tolist()]
+        _encode_backwards(coder, self.symbols, [0, *self.stops.tolist()], of_runs)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run of symbols ``[n]`` of one model."""
+
+    symbols: NDArray[np.integer[Any]]
+    model: Model
+
+    def onto(self, heap: _Heap) -> None:
+        """Push it with the kernel."""
+        if isinstance(self.model, UniformModel):
+            symbols = np.ascontiguousarray(self.symbols, np.int32)
+            heap.place = kernels.rans.encode_bits(heap.words, *heap.place, symbols, self.model.bits)
+            return
+        symbols, stops = np.ascontiguousarray(self.symbols), np.array([len(self.symbols)], np.int64)
+        heap.place = kernels.rans.encode(
+            heap.words, *heap.place, symbols, symbols.itemsize, self.model.intervals, FIRST_TABLE, stops
+        )
+
+    def onto_coder(self, coder: Any) -> None:
+        """Push it with constriction."""
+        _encode_backwards(coder, self.symbols, [0, len(self.symbols)], [self.model])
+
+
+class _Heap:
+    """The kernel's words for so many symbols, each of which adds one at most.
+
+    Attributes:
+        words: uint32 ``[W]``.
+        place: how many of them are written, and the coder's state.
+    """
+
+    def __init__(self, symbols: int) -> None:
+        self.words = np.empty(symbols + 2, np.uint32)
+        self.place: tuple[int, int] = (0, 0)
+
+    def finish(self) -> bytes:
+        """The words, the state's as the last ones."""
+        filled, state = self.place
+        while state:
+            self.words[filled] = state & 0xFFFFFFFF
+            filled, state = filled + 1, state >> 32
+        return self.words[:filled].tobytes()
+
+
 class RansEncoder:
     """Gathers runs of symbols, each with its model, in decoding order."""
 
     def __init__(self) -> None:
-        self._batches: list[tuple[NDArray[np.integer[Any]], list[int], Sequence[Model]]] = []
+        self._batches: list[_Runs | _Run] = []
 
     def push(self, symbols: NDArray[np.integer[Any]], model: Model) -> None:
         """Append a run."""
         if symbols.size:
-            self._batches.append((symbols, [0, len(symbols)], [model]))
+            self._batches.append(_Run(symbols, model))
 
-    def push_all(self, symbols: NDArray[np.integer[Any]], stops: Sequence[int], models: Sequence[Model]) -> None:
-        """Append runs that follow each other in one array, each with its end and its model."""
-        self._batches.append((symbols, [0, *stops], models))
+    def push_runs(
+        self,
+        symbols: NDArray[np.integer[Any]],
+        numbers: NDArray[np.uint8],
+        stops: NDArray[np.int64],
+        tables: TableSet,
+    ) -> None:
+        """Append runs that follow each other in one array ``[n]``, each with its table's number and its end ``[R]``."""
+        self._batches.append(_Runs(symbols, numbers, stops, tables))
 
     def finish(self) -> bytes:
         """The words of all runs, as bytes."""
+        if kernels.rans is not None:
+            heap = _Heap(sum(batch.symbols.size for batch in self._batches))
+            for batch in reversed(self._batches):
+                batch.onto(heap)
+            return heap.finish()
         coder = _coder()
-        for symbols, bounds, models in reversed(self._batches):
-            _encode_backwards(coder, symbols, bounds, models)
+        for batch in reversed(self._batches):
+            batch.onto_coder(coder)
         return cast(bytes, coder.get_compressed().astype(WORD).tobytes())
 
 

@@ -1,4 +1,4 @@
-"""The coder in plain Python against constriction, word for word; and a whole caufc without constriction."""
+"""The compiled coder, constriction and plain Python, word for word; and a whole caufc without constriction."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,21 +52,51 @@ def encoded(case: list[tuple[list[int], int | list[int]]]) -> bytes:
     return encoder.finish()
 
 
+def coders(patch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The coders that there are, one after another, each in use while it is the last one."""
+    yield "kernel"
+    patch.setattr(kernels, "rans", None)
+    yield "constriction"
+    patch.setattr(entropy, "_stream", lambda: None)
+    assert isinstance(model(3).model, rans.Uniform)
+    yield "plain"
+
+
 @settings(deadline=None, max_examples=150)
 @given(runs())
 def test_the_same_words_and_symbols(case: list[tuple[list[int], int | list[int]]]) -> None:
+    words = []
     with pytest.MonkeyPatch.context() as patch:
-        words = encoded(case)
-        patch.setattr(entropy, "_stream", lambda: None)
-        patch.setattr(kernels, "rans", None)
-        assert isinstance(model(3).model, rans.Uniform)
-        assert encoded(case) == words
-        decoder = entropy.RansDecoder(words)
-        for symbols, of in case:
-            out = np.empty(len(symbols), np.int32)
-            decoder.pull_into(out, model(of))
-            assert out.tolist() == symbols
-        decoder.end()
+        for _ in coders(patch):
+            words.append(encoded(case))
+            decoder = entropy.RansDecoder(words[0])
+            for symbols, of in case:
+                out = np.empty(len(symbols), np.int32)
+                decoder.pull_into(out, model(of))
+                assert out.tolist() == symbols
+            decoder.end()
+    assert words[0] == words[1] == words[2]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i4", "i8"])
+def test_likely_and_unlikely_symbols_of_every_width(dtype: str) -> None:
+    """Frequencies from 1 on, to the whole but for one; states are large behind unlikely symbols."""
+    found = np.ones((3, 24), np.int64)
+    found[0, 5], found[1, :] = (1 << 24) - 23, 1 << 19
+    found[1, 0] = (1 << 24) - (23 << 19)
+    found[2] = [1 << number for number in range(24)]
+    found[2, 0] = 2
+    rng = np.random.default_rng(0)
+    symbols = [rng.integers(0, 24, 3000).astype(dtype), np.full(3000, 5, dtype)]
+    words = []
+    with pytest.MonkeyPatch.context() as patch:
+        for _ in coders(patch):
+            encoder = entropy.RansEncoder()
+            for row in found:
+                for run in symbols:
+                    encoder.push(run, entropy.table_model(row))
+            words.append(encoder.finish())
+    assert words[0] == words[1] == words[2]
 
 
 @settings(deadline=None, max_examples=60)
@@ -78,11 +109,7 @@ def test_any_words_decode_alike(data: bytes, count: int) -> None:
     table = frequencies_of(np.array([[90, 3, 0, 193, 17]], np.uint8))[0]
     found = []
     with pytest.MonkeyPatch.context() as patch:
-        for coder in ("kernel", "constriction", "plain"):
-            if coder != "kernel":
-                patch.setattr(kernels, "rans", None)
-            if coder == "plain":
-                patch.setattr(entropy, "_stream", lambda: None)
+        for _ in coders(patch):
             decoder = entropy.RansDecoder(data)
             parts = [part.tolist() for part in decoder.pull(count, entropy.table_model(table))]
             try:
@@ -110,12 +137,12 @@ def test_files_without_constriction() -> None:
     """Encoding gives the same bytes, and every file the same symbols."""
     environment = {**os.environ, "PYTHONPATH": str(Path(caufc.__file__).parents[1])}
     found = []
-    for start, kernels_on in (("", "1"), (WITHOUT, "0")):
+    for start, kernels_on in (("", "0"), (WITHOUT, "0"), (WITHOUT, "1")):
         command = [sys.executable, "-c", start + WRITE_AND_READ, str(VECTORS)]
         variables = {**environment, kernels.VARIABLE: kernels_on}
         found.append(subprocess.run(command, capture_output=True, text=True, check=True, env=variables))
-    assert [done.stderr for done in found] == ["False\n", "True\n"]
-    assert found[0].stdout == found[1].stdout
+    assert [done.stderr for done in found] == ["False\n", "True\n", "True\n"]
+    assert found[0].stdout == found[1].stdout == found[2].stdout
     assert len(found[0].stdout.splitlines()) == 4
 
 

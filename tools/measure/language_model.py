@@ -26,7 +26,7 @@ Moves = tuple[NDArray[np.float64], NDArray[np.float64]]
 HIDDEN = ("hidden8", "hidden15", "hidden22")
 CACHE = "cache"
 PLACES = (*HIDDEN, CACHE)
-LAYOUTS = {**dict.fromkeys(HIDDEN, "b n c"), CACHE: "b g t d"}
+LAYOUTS = {**dict.fromkeys(HIDDEN, "b n c"), CACHE: "b g (1 + t) d"}
 
 WINDOW = 256
 KEPT = 192

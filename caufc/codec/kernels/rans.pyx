@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""rANS decoding of runs of symbols, the compiled twin of constriction's decoder."""
+"""rANS of runs of symbols, the compiled twin of constriction's coder."""
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -12,6 +12,27 @@ cdef enum:
     MOST_SYMBOLS = 65536
 
 cdef const char* TABLES = b"caufc.codec.kernels.rans.tables"
+cdef const char* INTERVALS = b"caufc.codec.kernels.rans.intervals"
+
+cdef extern from "rans.h" nogil:
+    int shift_of(uint32_t frequency)
+    uint64_t inverse_of(uint32_t frequency, int shift)
+    uint64_t quotient_of(uint64_t state, uint64_t inverse, int shift, uint32_t frequency)
+
+cdef struct Interval:
+    uint64_t inverse     # of the frequency
+    uint32_t frequency
+    uint32_t place       # the first quantile, and above its 24 bits the inverse's shift
+
+cdef struct Intervals:
+    Py_ssize_t count     # tables
+    Py_ssize_t size      # symbols of each
+    Interval* of         # [count, size]
+
+cdef struct Heap:
+    uint32_t* words
+    Py_ssize_t filled    # words that are written
+    uint64_t state
 
 
 def tables_of(frequencies, Py_ssize_t count, Py_ssize_t size):
@@ -98,6 +119,207 @@ cdef bint _fill(Tables* tables, const int64_t* frequencies) noexcept nogil:
             ) if starts[symbol + 1] >= low + (<uint32_t>1 << SLOT_SHIFT) else 0
         tables.first[number * (SLOTS + 1) + SLOTS] = <uint16_t>(tables.size - 1)
     return True
+
+
+def intervals_of(frequencies, Py_ssize_t count, Py_ssize_t size):
+    """What :func:`encode` takes of tables, as a capsule that nobody can change; bounds are those of :func:`tables_of`.
+
+    Args:
+        frequencies: int64 ``[count, size]``.
+
+    Raises:
+        ValueError: for frequencies that are no tables.
+    """
+    cdef Held all_held
+    cdef const int64_t* given
+    cdef Intervals* intervals = NULL
+    cdef bint exact
+    all_held.count = 0
+    try:
+        if not (1 <= count <= MOST_TABLES and 2 <= size <= MOST_SYMBOLS):
+            raise ValueError(f"{count} tables of {size} symbols")
+        given = <const int64_t*>items(&all_held, frequencies, 8, count * size)
+        intervals = <Intervals*>malloc(sizeof(Intervals) + <size_t>count * size * sizeof(Interval))
+        if not intervals:
+            raise MemoryError
+        intervals.count, intervals.size, intervals.of = count, size, <Interval*>(intervals + 1)
+        with nogil:
+            exact = _part(intervals, given)
+        if not exact:
+            free(intervals)
+            raise ValueError("frequencies that are no table")
+    finally:
+        let_go(&all_held)
+    return PyCapsule_New(intervals, INTERVALS, _free_intervals)
+
+
+cdef void _free_intervals(object capsule) noexcept:
+    free(PyCapsule_GetPointer(capsule, INTERVALS))
+
+
+cdef bint _part(Intervals* intervals, const int64_t* frequencies) noexcept nogil:
+    """Whether they are tables."""
+    cdef Py_ssize_t place
+    cdef int64_t frequency, total = 0
+    cdef int shift
+    cdef Interval* one
+    for place in range(intervals.count * intervals.size):
+        frequency = frequencies[place]
+        if frequency < 1 or frequency > QUANTILES or total > QUANTILES:
+            return False
+        one = &intervals.of[place]
+        shift = shift_of(<uint32_t>frequency)
+        one.frequency, one.inverse = <uint32_t>frequency, inverse_of(<uint32_t>frequency, shift)
+        one.place = <uint32_t>total | <uint32_t>shift << START_SHIFT
+        total += frequency
+        if (place + 1) % intervals.size == 0:
+            if total != QUANTILES + 1:
+                return False
+            total = 0
+    return True
+
+
+cdef Heap _heap(Held* all_held, object words, Py_ssize_t filled, uint64_t state, Py_ssize_t more) except *:
+    """A heap that goes on. Attack: too few words. Bound: a word for every symbol that is added, which takes at most one."""
+    cdef Heap heap
+    heap.words = <uint32_t*>space(all_held, words, 4, -1)
+    if not 0 <= filled <= length(all_held) or more > length(all_held) - filled:
+        raise ValueError(f"{filled} words and {more} more in {length(all_held)}")
+    heap.filled, heap.state = filled, state
+    return heap
+
+
+cdef inline void _push(Heap* heap, uint32_t frequency, uint64_t inverse, uint32_t start, int shift) noexcept nogil:
+    cdef uint64_t quotient
+    if heap.state >> (64 - PRECISION) >= frequency:
+        heap.words[heap.filled] = <uint32_t>heap.state
+        heap.filled += 1
+        heap.state >>= 32
+    quotient = quotient_of(heap.state, inverse, shift, frequency)
+    heap.state = (quotient << PRECISION) + (heap.state - quotient * frequency) + start
+
+
+cdef bint _push_run(
+    Heap* heap, const Interval* table, Py_ssize_t size, const void* symbols, Py_ssize_t itemsize,
+    Py_ssize_t first, Py_ssize_t stop
+) noexcept nogil:
+    """Push a run's symbols, the last one first; whether the table has them all."""
+    cdef Heap now = heap[0]
+    cdef Py_ssize_t place = stop
+    cdef uint64_t symbol
+    cdef const Interval* one
+    while place > first:
+        place -= 1
+        if itemsize == 1:
+            symbol = (<const uint8_t*>symbols)[place]
+        elif itemsize == 2:
+            symbol = (<const uint16_t*>symbols)[place]
+        elif itemsize == 4:
+            symbol = (<const uint32_t*>symbols)[place]
+        else:
+            symbol = (<const uint64_t*>symbols)[place]
+        if symbol >= <uint64_t>size:
+            return False
+        one = &table[symbol]
+        _push(&now, one.frequency, one.inverse, one.place & QUANTILES, one.place >> START_SHIFT)
+    heap[0] = now
+    return True
+
+
+def encode(words, Py_ssize_t filled, uint64_t state, symbols, Py_ssize_t itemsize, intervals, run_tables, run_stops):
+    """Push runs of symbols, the last one first; the words written and the state behind them.
+
+    Attack: runs outside of the symbols, tables that are not there, symbols that a table lacks. Bound: all are looked at
+    before they are used, else ValueError.
+
+    Args:
+        words: uint32 ``[W]``, of which ``filled`` are written.
+        state: of the coder.
+        symbols: ``[n]`` integers of ``itemsize`` bytes, 1, 2, 4 or 8.
+        intervals: of :func:`intervals_of`.
+        run_tables: uint8 ``[R]``, the table of each run.
+        run_stops: int64 ``[R]``, where each run ends, in order, the last at ``n``.
+
+    Raises:
+        ValueError: for arrays of another kind, or what does not fit.
+    """
+    cdef Held all_held
+    cdef Heap heap
+    cdef Intervals* given = <Intervals*>PyCapsule_GetPointer(intervals, INTERVALS)
+    cdef const void* values
+    cdef const uint8_t* tables
+    cdef const int64_t* stops
+    cdef Py_ssize_t count, runs, run, first
+    cdef bint fits = True
+    all_held.count = 0
+    try:
+        if itemsize not in (1, 2, 4, 8):
+            raise ValueError(f"items of {itemsize} bytes")
+        values = items(&all_held, symbols, itemsize, -1)
+        count = length(&all_held)
+        heap = _heap(&all_held, words, filled, state, count)
+        tables = <const uint8_t*>items(&all_held, run_tables, 1, -1)
+        runs = length(&all_held)
+        stops = <const int64_t*>items(&all_held, run_stops, 8, runs)
+        with nogil:
+            first = 0
+            for run in range(runs):
+                fits &= first <= stops[run] <= count and tables[run] < given.count
+                first = stops[run]
+            fits &= first == count
+            run = runs
+            while fits and run > 0:
+                run -= 1
+                first = stops[run - 1] if run else 0
+                fits = _push_run(
+                    &heap, given.of + tables[run] * given.size, given.size, values, itemsize, first, stops[run]
+                )
+        if not fits:
+            raise ValueError("runs that do not fit symbols and tables")
+    finally:
+        let_go(&all_held)
+    return heap.filled, heap.state
+
+
+def encode_bits(words, Py_ssize_t filled, uint64_t state, symbols, int bits):
+    """The same for one run of ``2^bits`` equally likely symbols, 1 to 16 bits, in int32.
+
+    Raises:
+        ValueError: for other numbers of bits, symbols beyond, or arrays of another kind.
+    """
+    cdef Held all_held
+    cdef Heap heap
+    cdef const uint32_t* values
+    cdef Py_ssize_t count, place
+    cdef int rest
+    cdef uint32_t most = 0
+    all_held.count = 0
+    try:
+        if not 1 <= bits <= 16:
+            raise ValueError(f"{bits} bits")
+        values = <const uint32_t*>items(&all_held, symbols, 4, -1)
+        count = length(&all_held)
+        heap = _heap(&all_held, words, filled, state, count)
+        rest = PRECISION - bits
+        with nogil:
+            for place in range(count):
+                most |= values[place]
+            if most >> bits == 0:
+                for place in range(count - 1, -1, -1):
+                    if heap.state >> (64 - bits):
+                        heap.words[heap.filled] = <uint32_t>heap.state
+                        heap.filled += 1
+                        heap.state >>= 32
+                    heap.state = (
+                        heap.state >> rest << PRECISION
+                        | <uint64_t>values[place] << rest
+                        | heap.state & ((<uint64_t>1 << rest) - 1)
+                    )
+        if most >> bits:
+            raise ValueError(f"symbols beyond {bits} bits")
+    finally:
+        let_go(&all_held)
+    return heap.filled, heap.state
 
 
 cdef Stack _stack(Held* all_held, object words, Py_ssize_t left, uint64_t state) except *:

@@ -79,8 +79,13 @@ class TableModels:
 
     @functools.cached_property
     def tables(self) -> object:
-        """All of them as the kernel takes them."""
+        """All of them as the kernel decodes with them."""
         return kernels.rans.tables_of(frequencies_of(self._levels), *self._levels.shape)
+
+    @functools.cached_property
+    def intervals(self) -> object:
+        """All of them as the kernel encodes with them."""
+        return kernels.rans.intervals_of(frequencies_of(self._levels), *self._levels.shape)
 
 
 @functools.lru_cache(maxsize=64)

@@ -105,9 +105,9 @@ def grouped(
         len(table_of) // CONTEXTS,
         extents,
     )
-    encoder, tables = RansEncoder(), run_tables[:count].tolist()
-    made = {table: models.of(table) for table in set(tables)}
-    encoder.push_all(coded, run_stops[:count].tolist(), [made[table] for table in tables])
+    encoder = RansEncoder()
+    used = int(run_stops[count - 1]) if count else 0
+    encoder.push_runs(coded[:used], run_tables[:count], run_stops[:count], models)
     if large.any():
         rests = np.empty(int(large.sum()), np.int32)
         kernels.coefficients.rests(symbols, buckets, large, rests)

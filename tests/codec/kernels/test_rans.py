@@ -1,4 +1,4 @@
-"""The compiled rANS decoder against constriction, symbol by symbol."""
+"""The compiled rANS coder against constriction, symbol by symbol; what does not fit is refused."""
 
 from __future__ import annotations
 
@@ -96,8 +96,9 @@ def test_bits_of_every_width(dtype: str) -> None:
     ],
 )
 def test_what_is_no_table_is_refused(frequencies: Any, count: int, size: int) -> None:
-    with pytest.raises(ValueError):
-        kernels.rans.tables_of(np.array(frequencies, np.int64), count, size)
+    for made in (kernels.rans.tables_of, kernels.rans.intervals_of):
+        with pytest.raises(ValueError):
+            made(np.array(frequencies, np.int64), count, size)
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -120,3 +121,58 @@ def test_what_does_not_fit_is_refused() -> None:
     out.setflags(write=False)
     with pytest.raises((ValueError, BufferError)):
         kernels.rans.decode(words, 3, 0, tables, 0, out, 1)
+
+
+PUSHED: dict[str, Any] = {
+    "words": np.zeros(6, np.uint32),
+    "filled": 1,
+    "state": 1 << 63,
+    "symbols": np.array([0, 3, 1, 2], np.uint8),
+    "itemsize": 1,
+    "intervals": None,
+    "run_tables": np.array([1, 0], np.uint8),
+    "run_stops": np.array([3, 4], np.int64),
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"words": np.zeros(4, np.uint32)},
+        {"filled": 3},
+        {"filled": -1},
+        {"symbols": np.array([0, 3, 1, 4], np.uint8)},
+        {"symbols": np.array([0, 3, 1, -1], np.int64), "itemsize": 8},
+        {"itemsize": 2},
+        {"itemsize": 3},
+        {"run_tables": np.array([1, 2], np.uint8)},
+        {"run_tables": np.array([1], np.uint8)},
+        {"run_stops": np.array([3, 5], np.int64)},
+        {"run_stops": np.array([3, 3], np.int64)},
+        {"run_stops": np.array([-1, 4], np.int64)},
+        {"run_stops": np.array([5, 4], np.int64)},
+        {"run_stops": np.array([3, 4], np.int32)},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_pushed_is_refused(wrong: dict[str, Any]) -> None:
+    given = PUSHED | {"intervals": kernels.rans.intervals_of(np.full((2, 4), 1 << 22, np.int64), 2, 4)}
+    filled, state = kernels.rans.encode(*given.values())
+    assert 1 <= filled <= 5 and 0 < state < 1 << 64
+    with pytest.raises(ValueError):
+        kernels.rans.encode(*(given | wrong).values())
+
+
+def test_bits_that_cannot_be_pushed_are_refused() -> None:
+    words, symbols = np.zeros(6, np.uint32), np.array([0, 3, 1, 2], np.int32)
+    kernels.rans.encode_bits(words, 2, (1 << 64) - 1, symbols, 2)
+    for filled, bits, pushed in ((3, 2, symbols), (-1, 2, symbols), (0, 1, symbols), (0, 17, symbols), (0, 0, symbols),
+                                (0, 16, -symbols), (0, 2, symbols.astype(np.int64))):  # fmt: skip
+        with pytest.raises(ValueError):
+            kernels.rans.encode_bits(words, filled, 5, pushed, bits)
+
+
+def test_others_capsules_are_refused() -> None:
+    tables = kernels.rans.tables_of(np.full((2, 4), 1 << 22, np.int64), 2, 4)
+    with pytest.raises(ValueError):
+        kernels.rans.encode(*(PUSHED | {"intervals": tables}).values())
