@@ -72,7 +72,8 @@ def _error(report: Report) -> str:
     if report.snr_db is not None:
         kept = report.tensors[0] if len(report.tensors) == 1 else None
         parts = [f"SNR {report.snr_db:.2f} dB"] if kept is None or kept.snr_db is None else _figures(kept)
-        parts += [f"NMSE {report.nmse:.3g}", f"largest {report.max_abs_error:.4g}"]
+        parts.append(f"NMSE {report.nmse:.3g}")
+        parts += [] if report.max_abs_error is None else [f"largest {report.max_abs_error:.4g}"]
     if report.clipped:
         parts.append(f"{count(report.clipped, 'value')} clipped")
     if report.exact:

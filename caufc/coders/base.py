@@ -13,6 +13,7 @@ from ..align import TokenScales
 from ..types import AnyArray
 from .config import TensorConfig
 from .distortion import Distortion
+from .error_transfer import ErrorTransfer
 
 __all__ = [
     "Apart",
@@ -94,6 +95,7 @@ class Terms:
         counting: which values tell how much is kept; None for all.
         token_snr: dB that every token must have; None for no such promise.
         measured: whether errors are wanted that no promise needs.
+        transfer: tells errors from those of coefficients; None where what is decoded must tell them.
     """
 
     max_error: float | None = None
@@ -105,6 +107,7 @@ class Terms:
     counting: Counting | None = None
     token_snr: float | None = None
     measured: bool = True
+    transfer: ErrorTransfer | None = None
 
 
 @dataclass(frozen=True)

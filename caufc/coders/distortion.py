@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .token_snr import TokenSnr
 
-__all__ = ["REACHING", "Distortion"]
+__all__ = ["REACHING", "Distortion", "RowSums", "row_products", "row_squares"]
 
 REACHING = 0.99
 """Share of tokens that reach the SNR of tokens which reports give."""
@@ -31,6 +31,25 @@ Sum = float | np.longdouble
 Rows = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class RowSums:
+    """Sums over the channels of tokens.
+
+    Args:
+        energies: of squares ``[n]``.
+        squares: of squared errors ``[n]``.
+        products: of values times errors ``[n]``, perhaps those of one token with another.
+    """
+
+    energies: Rows
+    squares: Rows
+    products: Rows
+
+    def part(self, rows: NDArray[np.bool_]) -> RowSums:
+        """Those of some tokens."""
+        return RowSums(self.energies[rows], self.squares[rows], self.products[rows])
+
+
 @dataclass
 class Distortion:
     """Sums over values; values that are stored exactly count with an error of 0, those that are not finite not at all.
@@ -43,7 +62,8 @@ class Distortion:
         energy_exact: the part of the energy that is of values stored exactly.
         product: sum of the products of these values and their errors.
         energy_apart, error_apart: the same sums over outliers.
-        largest: largest absolute error of all values.
+        largest: largest absolute error of all values that were decoded.
+        told: whether some were not, since their coefficients tell the sums.
         clipped: values that truncation changed.
         patched: values that are stored exactly.
         tokens: SNR of single tokens, each over what is not set apart of it; of wholly apart ones over all.
@@ -57,6 +77,7 @@ class Distortion:
     energy_apart: Sum = 0.0
     error_apart: Sum = 0.0
     largest: float = 0.0
+    told: bool = False
     clipped: int = 0
     patched: int = 0
     tokens: TokenSnr = field(default_factory=TokenSnr, repr=False)
@@ -88,20 +109,37 @@ class Distortion:
         self.largest = max(self.largest, largest)
         values, errors = _summable(original, _largest(original)), _summable(error, largest)
         if apart is None or not apart.any():
-            energies, squares = _row_squares(values), _row_squares(errors)
+            energies, squares = row_squares(values), row_squares(errors)
             self.tokens.add(energies, squares)
         else:
             self.energy_apart += _sum_of_squares(original[apart])
             self.error_apart += _sum_of_squares(error[apart])
             alone = apart.all(axis=1)
-            whole = _row_squares(values[alone]), _row_squares(errors[alone])
+            whole = row_squares(values[alone]), row_squares(errors[alone])
             values, errors = (np.where(apart, part.dtype.type(0), part) for part in (values, errors))
-            energies, squares = _row_squares(values), _row_squares(errors)
+            energies, squares = row_squares(values), row_squares(errors)
             self.tokens.add(energies[~alone], squares[~alone])
             self.tokens.add(*whole)
         self.energy += _scalar(energies.sum())
         self.error += _scalar(squares.sum())
-        self.product += _scalar(_row_products(values, errors).sum())
+        self.product += _scalar(row_products(values, errors).sum())
+
+    def add_sums(self, sums: RowSums, apart: NDArray[np.bool_] | None = None) -> None:
+        """Add tokens of which nothing is stored exactly, by their sums.
+
+        Args:
+            sums: of the tokens.
+            apart: which tokens are outliers ``[n]``; None for none.
+        """
+        self.told = True
+        self.tokens.add(sums.energies, sums.squares)
+        if apart is not None and apart.any():
+            outlying, sums = sums.part(apart), sums.part(~apart)
+            self.energy_apart += float(outlying.energies.sum())
+            self.error_apart += float(outlying.squares.sum())
+        self.energy += float(sums.energies.sum())
+        self.error += float(sums.squares.sum())
+        self.product += float(sums.products.sum())
 
     def merge(self, other: Distortion) -> None:
         """Add the sums of another part of the same values' tensor or file."""
@@ -112,6 +150,7 @@ class Distortion:
         self.energy_apart += other.energy_apart
         self.error_apart += other.error_apart
         self.largest = max(self.largest, other.largest)
+        self.told |= other.told
         self.clipped += other.clipped
         self.patched += other.patched
         self.tokens.merge(other.tokens)
@@ -123,6 +162,11 @@ class Distortion:
         for part in parts:
             total.merge(part)
         return total
+
+    @property
+    def largest_error(self) -> float | None:
+        """The largest absolute error; None where not all values were decoded."""
+        return None if self.told else self.largest
 
     @property
     def snr_db(self) -> float | None:
@@ -198,17 +242,17 @@ def _sum_of_squares(values: NDArray[Any]) -> Sum:
         return _scalar(np.square(_wide(values, _largest(values))).sum())
 
 
-def _row_squares(values: NDArray[Any]) -> Rows:
+def row_squares(values: NDArray[Any]) -> Rows:
     """Sums of squares of the rows of ``[n, C]``."""
-    total = _row_products(values, values)
+    total = row_products(values, values)
     small = total < SMALL
     if small.any() and values.dtype != np.longdouble:
         tiny = values[small].astype(np.float64)
-        total[small] = _row_products(tiny, tiny)
+        total[small] = row_products(tiny, tiny)
     return total
 
 
-def _row_products(one: NDArray[Any], other: NDArray[Any]) -> Rows:
+def row_products(one: NDArray[Any], other: NDArray[Any]) -> Rows:
     """Sums over the rows of the products of two arrays ``[n, C]``."""
     total = np.zeros(len(one), np.result_type(one, other, np.float64))
     with np.errstate(over="ignore", invalid="ignore"):

@@ -13,8 +13,9 @@ from ..codec.hyperprior.weights import Weights
 from ..codec.transform.grids import Geometry
 from ..errors import MalformedError
 from .base import FileShare, Shapes, Terms, Work
+from .blocks import Mask
 from .config import TensorConfig
-from .lossy import LossyCoder, Mask
+from .lossy import LossyCoder
 
 __all__ = ["HyperpriorCoder", "rate_of"]
 
@@ -57,8 +58,8 @@ class HyperpriorCoder(LossyCoder):
         """One: a chunk is one plane."""
         yield slice(None), geometry
 
-    def _symbols(self, aligned: NDArray[Any], block: Geometry, terms: Terms) -> Latents:  # noqa: ARG002
-        return self.codec.symbols(aligned)
+    def _symbols(self, aligned: NDArray[Any], block: Geometry, terms: Terms) -> tuple[Latents, None]:  # noqa: ARG002
+        return self.codec.symbols(aligned), None
 
     def _joined(self, blocks: Sequence[Latents], geometry: Geometry) -> Latents:  # noqa: ARG002
         (whole,) = blocks

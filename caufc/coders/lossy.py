@@ -28,23 +28,28 @@ from ..align import (
 from ..codec.transform.grids import Geometry
 from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
 from ..errors import LayoutError, MalformedError
-from ..octaves import OCTAVE_PARTS
 from ..types import AnyArray, Arrays
 from .base import Apart, DecodedSymbols, EncodedPayload, Samples, Shapes, Terms, Work, split
+from .blocks import BlockInput, CodedBlock, Mask, either
 from .config import MAX_CHANNELS, TensorConfig
 from .distortion import Distortion
 from .dtypes import cast_floats, to_floats, working_dtype
 from .patches import Patches
 from .payload import Payload
 from .sections import OFFSETS, SCALES, TURNS, WIDE_OFFSETS
+from .told_errors import ToldErrors
 
-__all__ = ["LossyCoder", "Mask", "channels_of", "statistics_arrays", "turns_of", "value_aligner"]
+__all__ = [
+    "LossyCoder",
+    "channels_of",
+    "outliers_of",
+    "statistics_arrays",
+    "turns_of",
+    "value_aligner",
+]
 
 FINER_TRIES = 6
 """How often tokens that lack quality are coded anew, before they are stored exactly."""
-
-SPARE, MOST_LACKING = 0.05, 60.0
-OCTAVE_DB = 20 * math.log10(2)
 
 
 def value_aligner(config: TensorConfig, channels: int) -> ValueAligner:
@@ -103,10 +108,6 @@ def channels_of(config: TensorConfig) -> int:
     return product
 
 
-Mask = NDArray[np.bool_] | None
-"""Where values ``[n, C]`` are stored exactly; None for nowhere."""
-
-
 @dataclass(frozen=True)
 class _State:
     """What a decoded payload holds: the codec's symbols, where their tokens lie, and the rest of the payload."""
@@ -114,41 +115,6 @@ class _State:
     symbols: Any
     geometry: Geometry
     payload: Payload
-
-
-@dataclass(frozen=True)
-class _BlockInput:
-    """Features of a block ``[n, C]``, what is aligned of them, scales of tokens, and where values are exact."""
-
-    clean: NDArray[Any]
-    matrix: NDArray[Any]
-    scales: TokenScales | None
-    exact: Mask
-
-    def finer(self, lacking: NDArray[np.float64]) -> _BlockInput:
-        """The same with smaller scales of tokens that lack so many dB ``[n]``."""
-        octaves = np.where(lacking > 0, (lacking + SPARE) / OCTAVE_DB, 0.0)
-        added = TokenScales.of(2.0 ** -(np.ceil(OCTAVE_PARTS * octaves) / OCTAVE_PARTS))
-        return replace(self, matrix=added.divide(self.matrix), scales=added.times(self.scales))
-
-
-@dataclass(frozen=True)
-class _CodedBlock:
-    """A block of ``tokens`` as it is coded, its errors ``[n, C]`` if they were measured, and what is stored exactly."""
-
-    symbols: Any
-    side: SideArray | None
-    scales: TokenScales | None
-    tokens: int
-    error: NDArray[Any] | None
-    exact: Mask
-
-    def with_exact(self, tokens: NDArray[np.bool_]) -> _CodedBlock:
-        """The same with all values of some tokens stored exactly."""
-        if self.error is None:
-            raise ValueError("errors that were not measured")
-        exact = np.broadcast_to(tokens[:, None], self.error.shape)
-        return replace(self, error=np.where(exact, 0, self.error), exact=_either(self.exact, exact))
 
 
 class EntropyCodec(Protocol):
@@ -201,8 +167,8 @@ class LossyCoder(ABC):
         """Rows that are transformed together, and their geometry."""
 
     @abstractmethod
-    def _symbols(self, aligned: NDArray[Any], block: Geometry, terms: Terms) -> Any:
-        """Symbols of a block of aligned tokens ``[n, C]``."""
+    def _symbols(self, aligned: NDArray[Any], block: Geometry, terms: Terms) -> tuple[Any, Any]:
+        """Symbols of a block of aligned tokens ``[n, C]``, and the coefficients that they stand for."""
 
     @abstractmethod
     def _joined(self, blocks: Sequence[Any], geometry: Geometry) -> Any:
@@ -244,6 +210,17 @@ class LossyCoder(ABC):
         """Whether symbols of a block break no terms, whatever its errors are."""
         return False
 
+    def _told(
+        self,
+        part: BlockInput,  # noqa: ARG002
+        symbols: Any,  # noqa: ARG002
+        coefficients: Any,  # noqa: ARG002
+        block: Geometry,  # noqa: ARG002
+        terms: Terms,  # noqa: ARG002
+    ) -> ToldErrors | None:
+        """The errors of a block that coefficients tell; None where what is decoded must tell them."""
+        return None
+
     def encode(self, samples: Samples, terms: Terms) -> EncodedPayload:
         """Samples to a payload; what the codec would not keep as the terms say is stored exactly."""
         stored = self._stacked(samples)
@@ -252,19 +229,19 @@ class LossyCoder(ABC):
         geometry = self._geometry(tokens.grids, tokens.special)
         turned = clean if self.turns is None else self.turns.undone(clean, positions_of(geometry.sizes))
         apart = Apart() if terms.separator is None else terms.separator(turned)
-        matrix, exact = apart.rest(turned), _either(exact, self._exact_features(apart.values))
+        matrix, exact = apart.rest(turned), either(exact, self._exact_features(apart.values))
         distortions = [Distortion() for _ in range(self.config.stacked)]
         if terms.truncate is not None:
             whole = matrix
             matrix, clipped = truncate(whole, *terms.truncate)
             if terms.outliers:
-                exact = _either(exact, matrix != whole)
+                exact = either(exact, matrix != whole)
             else:
                 distortions[0].clipped = clipped
-        blocks: list[_CodedBlock] = []
+        blocks: list[CodedBlock] = []
         patched = np.zeros(matrix.shape, np.bool_) if exact is None else exact.copy()
         for rows, block in self._blocks(geometry):
-            part = _BlockInput(
+            part = BlockInput(
                 clean[rows],
                 matrix[rows],
                 None if apart.scales is None else apart.scales.part(rows),
@@ -273,8 +250,10 @@ class LossyCoder(ABC):
             coded = self._coded(part, block, terms)
             if coded.exact is not None:
                 patched[rows] = coded.exact
-            if coded.error is not None:
-                _add_by_member(distortions, part.clean, coded.error, _outliers(part.clean, terms), coded.exact)
+            if coded.told is not None:
+                coded.told.add_to(distortions[0], part.clean)
+            elif coded.error is not None:
+                _add_by_member(distortions, part.clean, coded.error, outliers_of(part.clean, terms), coded.exact)
             blocks.append(coded)
         patches = None
         if patched.any():
@@ -292,33 +271,38 @@ class LossyCoder(ABC):
         """Which features depend on values that are stored exactly."""
         return values if values is None or self.turns is None else self.turns.partners(values)
 
-    def _coded(self, part: _BlockInput, block: Geometry, terms: Terms) -> _CodedBlock:
+    def _coded(self, part: BlockInput, block: Geometry, terms: Terms) -> CodedBlock:
         """A block, coded again with finer scales of those tokens that have less than the terms promise for each."""
         coded = self._coded_once(part, block, terms)
         if terms.token_snr is None:
             return coded
         for _ in range(FINER_TRIES):
-            lacking = _lacking(part, coded, terms)
+            lacking = coded.lacking(part.clean, terms.token_snr)
             if not lacking.any():
                 return coded
             part = part.finer(lacking)
             coded = self._coded_once(part, block, terms)
-        lacking = _lacking(part, coded, terms)
+        lacking = coded.lacking(part.clean, terms.token_snr)
         return coded.with_exact(lacking > 0) if lacking.any() else coded
 
-    def _coded_once(self, part: _BlockInput, block: Geometry, terms: Terms) -> _CodedBlock:
+    def _coded_once(self, part: BlockInput, block: Geometry, terms: Terms) -> CodedBlock:
         aligned, side = self.value.forward(part.matrix)
-        symbols = self._symbols(aligned, block, terms)
-        if not terms.measured and self._sound(symbols, terms):
-            return _CodedBlock(symbols, side, part.scales, len(aligned), None, part.exact)
+        symbols, coefficients = self._symbols(aligned, block, terms)
+        if self._sound(symbols, terms):
+            coded = CodedBlock(symbols, side, part.scales, len(aligned), None, part.exact)
+            if not terms.measured:
+                return coded
+            told = self._told(part, symbols, coefficients, block, terms)
+            if told is not None:
+                return replace(coded, told=told)
         error = to_floats(self._stored(symbols, block, side, part.scales), self.config.dtype)
         error -= part.clean
         units = self.value.scales(side)
         broken = self._broken(error, symbols, units if part.scales is None else units * part.scales.factors, terms)
-        exact = _either(broken, part.exact)
+        exact = either(broken, part.exact)
         if exact is not None:
             error[exact] = 0
-        return _CodedBlock(symbols, side, part.scales, len(aligned), error, exact)
+        return CodedBlock(symbols, side, part.scales, len(aligned), error, exact)
 
     def decode_symbols(self, payload: memoryview, shapes: Shapes) -> DecodedSymbols:
         """A payload to integers.
@@ -355,12 +339,21 @@ class LossyCoder(ABC):
 
     def _stored(self, symbols: Any, block: Geometry, side: SideArray | None, scales: TokenScales | None) -> AnyArray:
         """What the decoder will store of a block ``[n, C]``."""
-        aligned = self._restored(symbols, block)
+        return self._finished(self._restored(symbols, block), self._positions(block), side, scales)
+
+    def _positions(self, block: Geometry) -> NDArray[np.int64]:
+        """Where tokens stand in their samples ``[n]``; none where that changes nothing."""
+        return np.empty(0, np.int64) if self.turns is None else positions_of(block.sizes)
+
+    def _finished(
+        self, aligned: NDArray[Any], positions: NDArray[np.int64], side: SideArray | None, scales: TokenScales | None
+    ) -> AnyArray:
+        """What the decoder will store of aligned tokens ``[n, C]`` at positions ``[n]``."""
         with np.errstate(over="ignore", invalid="ignore"):
             values = self._within_range(self.value.inverse(aligned, side))
             values = values if scales is None else scales.multiply(values)
             if self.turns is not None:
-                values = self.turns.applied(values, positions_of(block.sizes))
+                values = self.turns.applied(values, positions)
             return cast_floats(values, self.config.dtype)
 
     def _within_range(self, values: NDArray[Any]) -> NDArray[Any]:
@@ -423,7 +416,7 @@ class LossyCoder(ABC):
         return split(flat, shapes, stacked)
 
 
-def _outliers(features: NDArray[Any], terms: Terms) -> Mask:
+def outliers_of(features: NDArray[Any], terms: Terms) -> Mask:
     """Which features ``[n, C]`` are outliers, that must not tell how much is kept of the rest."""
     counted = None if terms.counting is None else terms.counting(features)
     return None if counted is None else ~counted
@@ -438,25 +431,6 @@ def _add_by_member(
         of_member = slice(number * width, (number + 1) * width)
         apart_here, exact_here = (None if mask is None else mask[:, of_member] for mask in (apart, exact))
         distortion.add(features[:, of_member], error[:, of_member], apart_here, exact_here)
-
-
-def _lacking(part: _BlockInput, coded: _CodedBlock, terms: Terms) -> NDArray[np.float64]:
-    """dB that tokens lack ``[n]``, over what is not stored exactly; 0 where none does."""
-    wanted = terms.token_snr or 0.0
-    if coded.error is None:
-        raise ValueError("errors that were not measured")
-    counted = None if coded.exact is None else ~coded.exact
-    both = (values.astype(np.float64) for values in (part.clean, coded.error))
-    energy, noise = (np.square(v if counted is None else np.where(counted, v, 0)).sum(axis=1) for v in both)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = 10 * np.log10(energy / noise)
-    return np.where((noise > 0) & ~(found >= wanted), wanted - np.maximum(found, wanted - MOST_LACKING), 0.0)
-
-
-def _either(one: Mask, other: Mask) -> Mask:
-    """Where either mask is set; None for nowhere."""
-    both = one if other is None else other if one is None else one | other
-    return both if both is not None and both.any() else None
 
 
 def _cleaned(matrix: NDArray[Any], nonfinite: bool) -> tuple[NDArray[Any], Mask]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..align import TokenScales
 from ..codec.buckets import zigzag
 from ..codec.transform.codec import TransformCodec
 from ..codec.transform.coefficients import CoefficientCoder
@@ -15,8 +16,11 @@ from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
 from ..errors import OptionError
 from .base import FileShare, Shapes, Terms, Work
+from .blocks import BlockInput, Mask
 from .config import TensorConfig
-from .lossy import LossyCoder, Mask
+from .dtypes import to_floats
+from .lossy import LossyCoder, outliers_of
+from .told_errors import ToldErrors, told_apart
 
 __all__ = ["TransformCoder"]
 
@@ -26,6 +30,9 @@ by side."""
 
 KEPT_TOKENS = 1 << 15
 """Tokens of all chunks whose geometry is kept, at most."""
+
+MOST_DECODED = 0.25
+"""Share of a block's tokens that are decoded by themselves for their errors; with more, all are."""
 
 SAFE_INDEX = 1 << 23
 """Below, float32 represents every index and its neighbours, so quantisation errors stay within steps."""
@@ -91,12 +98,44 @@ class TransformCoder(LossyCoder):
             block = self._block = Geometry(grids, geometry.special, geometry.spectral)
         return block
 
-    def _symbols(self, aligned: NDArray[Any], block: Geometry, terms: Terms) -> Symbols:
+    def _symbols(self, aligned: NDArray[Any], block: Geometry, terms: Terms) -> tuple[Symbols, NDArray[Any]]:
         if terms.quantizer is None:
             raise OptionError("the transform codec needs a quantizer to encode")
         coefficients = self.codec.transform(aligned, block)
         steps = self.codec.steps(self.gain).astype(np.float64)
-        return zigzag(terms.quantizer(coefficients, steps, block.bands))
+        return zigzag(terms.quantizer(coefficients, steps, block.bands)), coefficients
+
+    def _told(
+        self, part: BlockInput, symbols: Symbols, coefficients: NDArray[Any], block: Geometry, terms: Terms
+    ) -> ToldErrors | None:
+        if terms.transfer is None or self.config.stacked > 1:
+            return None
+        mask = outliers_of(part.clean, terms)
+        decoded, outlying = told_apart(len(part.clean), mask, part.exact)
+        if decoded.mean() > MOST_DECODED:
+            return None
+        points = self.codec.points(symbols, block, self.gain, self.working)
+        factors = None if part.scales is None else part.scales.factors
+        by_token = factors is not None or bool(decoded.any() or outlying.any())
+        sums = terms.transfer.sums(part.clean, coefficients, points, block, factors, by_token=by_token)
+        error = np.empty((0, self.channels), self.working)
+        if decoded.any():
+            sums, outlying = sums.part(~decoded), outlying[~decoded]
+            error = self._error_of(part, points, decoded, block)
+        of_decoded = (None if given is None else given[decoded] for given in (mask, part.exact))
+        return ToldErrors(sums, outlying, decoded, error, *of_decoded)
+
+    def _error_of(
+        self, part: BlockInput, points: NDArray[Any], rows: NDArray[np.bool_], block: Geometry
+    ) -> NDArray[Any]:
+        """Errors of some tokens ``[m, C]``, decoded from the coefficients of all."""
+        scales = None if part.scales is None else TokenScales(part.scales.codes[rows])
+        positions = self._positions(block) if self.turns is None else self._positions(block)[rows]
+        stored = self._finished(self.codec.inverse_of(points, block, rows), positions, None, scales)
+        error: NDArray[Any] = to_floats(stored, self.config.dtype) - part.clean[rows]
+        if part.exact is not None:
+            error[part.exact[rows]] = 0
+        return error
 
     def _joined(self, blocks: Sequence[Symbols], geometry: Geometry) -> Symbols:
         return np.concatenate(blocks, out=np.empty((geometry.tokens, self.codec.coded), np.int32))

@@ -41,7 +41,7 @@ class TensorReport:
         snr_apart_db: the same of the outliers alone.
         token_snr_db: the SNR that 99 % of its tokens reach.
         cosine: cosine similarity with what came in, outliers left out; 1 if nothing was lost.
-        max_abs_error: largest absolute error.
+        max_abs_error: largest absolute error; None where coefficients told the errors, and not what is decoded.
     """
 
     name: str
@@ -58,7 +58,7 @@ class TensorReport:
     snr_apart_db: float | None = None
     token_snr_db: float | None = None
     cosine: float = 1.0
-    max_abs_error: float = 0.0
+    max_abs_error: float | None = 0.0
 
     @property
     def bpfp(self) -> float:
@@ -81,7 +81,7 @@ class Report:
         samples: number of samples.
         snr_db: 10 log10 of energy over squared error, over all floats, outliers too; None if nothing was lost.
         nmse: squared error over energy.
-        max_abs_error: largest absolute error.
+        max_abs_error: largest absolute error; None where coefficients told the errors, and not what is decoded.
         clipped: values that truncation changed.
         exact: values stored exactly because the quantiser could not keep the promise.
         chunks: number of chunks.
@@ -101,7 +101,7 @@ class Report:
     samples: int
     snr_db: float | None
     nmse: float
-    max_abs_error: float
+    max_abs_error: float | None
     clipped: int
     exact: int
     chunks: int
@@ -148,7 +148,7 @@ def report_of(source: Source, arch: str | None, done: FilePass, control: RateCon
         samples=source.samples,
         snr_db=distortion.whole_snr_db,
         nmse=distortion.nmse,
-        max_abs_error=distortion.largest,
+        max_abs_error=distortion.largest_error,
         clipped=distortion.clipped,
         exact=distortion.patched,
         chunks=done.chunks,
@@ -180,7 +180,7 @@ def _tensor_reports(source: Source, done: FilePass) -> tuple[TensorReport, ...]:
             snr_apart_db=distortion.snr_apart_db,
             token_snr_db=distortion.token_snr_db,
             cosine=distortion.cosine,
-            max_abs_error=distortion.largest,
+            max_abs_error=distortion.largest_error,
         )
         for tensor, plan, distortion, payload_bytes in parts
     )

@@ -15,6 +15,7 @@ from ..codec.transform.codec import TransformCodec
 from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
 from ..coders.config import TensorConfig
+from ..coders.error_transfer import ErrorTransfer
 from .compare import broken_values, lossless_bytes
 from .goal import GRID, Goal, grid_quality, quality_goal, quality_step, snr_goal
 from .options import Target
@@ -96,8 +97,16 @@ class TransformDraft(TensorDraft):
         if self.may_be_lossless and expected >= self.lossless_bytes:
             return self._lossless()
         config = self._with(made, gain)
-        plan = self._planned(config, replace(self.terms, quantizer=made.quantizer), expected)
+        terms = replace(self.terms, quantizer=made.quantizer, transfer=self._transfer(gain, kind))
+        plan = self._planned(config, terms, expected)
         return replace(plan, payload_bytes=payloads)
+
+    def _transfer(self, gain: float, kind: QuantizerKind) -> ErrorTransfer | None:
+        """What tells errors without a decode, where no promise needs one."""
+        terms = self.terms
+        if not terms.measured or any(term is not None for term in (terms.max_error, terms.token_snr, terms.truncate)):
+            return None
+        return self._trial.transfer(kind, gain)
 
     def expected_bytes(self, setting: float, target: Target) -> float:
         """Bytes of sections and payloads at a quality, about: from a thin sample."""

@@ -13,7 +13,9 @@ from ..align import SideArray, ValueAligner
 from ..codec.buckets import zigzag
 from ..codec.transform.codec import TransformCodec
 from ..codec.transform.grids import Geometry
+from ..coders.distortion import row_squares
 from ..coders.dtypes import cast_floats, to_floats
+from ..coders.error_transfer import ErrorTransfer
 from .goal import OCTAVE_DB, Goal
 from .root import place_of
 from .sample_plan import QuantizerKind, quantize_sample
@@ -32,6 +34,9 @@ What finer steps do not meet is beyond the arithmetic; what far coarser ones see
 
 FEW_VALUES = 1 << 12
 """Samples of at most so many values have gains that meet a goal closely."""
+
+TOLD_VALUES = 1 << 15
+"""Smaller samples do not show how errors of coefficients become those of features."""
 
 PLACE, MOST_PLACES, CLOSE = 1 / 32, 64, 0.6
 """Octaves between gains that are tried, how many are, and the dB above a goal that are close."""
@@ -126,6 +131,15 @@ class Trial:
         )
         return float(2.0**place)
 
+    def transfer(self, kind: QuantizerKind, gain: float) -> ErrorTransfer | None:
+        """What tells features' errors from those of coefficients at a gain; None where these do not tell enough."""
+        found = ErrorTransfer.of(self.codec, self.aligner, self.features.shape[1], self.dtype)
+        if found is None or self.features.size < TOLD_VALUES:
+            return None
+        points, decoded = self._decoded(kind, gain)
+        energy, squared = (float(row_squares(part).sum()) for part in (self.features, decoded - self.features))
+        return found.checked(points - self.coefficients, energy, squared)
+
     def _spare(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:
         """By how many dB a gain does better than its goal, the stricter part of it."""
         error = self._error(kind, gain)
@@ -147,14 +161,18 @@ class Trial:
 
     def _error(self, kind: QuantizerKind, gain: float) -> Values:
         """Squared errors of what counts ``[n, C]``."""
+        _, decoded = self._decoded(kind, gain)
+        return np.square(self._counting(decoded - self.features).astype(np.float64))
+
+    def _decoded(self, kind: QuantizerKind, gain: float) -> tuple[Values, Values]:
+        """What indices stand for ``[n, K]``, and the features that are decoded from them ``[n, C]``."""
         steps = self.codec.steps(gain).astype(np.float64)
         made = quantize_sample(self.coefficients, self.geometry, steps, kind, self.gain_share)
-        aligned = self.codec.with_quantizer(kind == "dependent", made.shift).reconstruct(
-            zigzag(made.indices), self.geometry, gain, self.features.dtype
-        )
+        codec = self.codec.with_quantizer(kind == "dependent", made.shift)
+        points = codec.points(zigzag(made.indices), self.geometry, gain, self.features.dtype)
+        aligned = codec.inverse(points, self.geometry)
         with np.errstate(over="ignore", invalid="ignore"):
-            decoded = to_floats(cast_floats(self.aligner.inverse(aligned, self.side), self.dtype), self.dtype)
-        return np.square(self._counting(decoded - self.features).astype(np.float64))
+            return points, to_floats(cast_floats(self.aligner.inverse(aligned, self.side), self.dtype), self.dtype)
 
     def _counting(self, values: Values) -> Values:
         return values if self.counted is None else np.where(self.counted, values, values.dtype.type(0))

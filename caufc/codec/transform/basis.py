@@ -108,6 +108,17 @@ class ChannelTransform:
         found = [group.inverse(part) for group, part in zip(self._groups, parts, strict=True)]
         return np.concatenate(found, axis=1)
 
+    def measured(self, scales: Matrix, offsets: Matrix) -> tuple[Matrix, Matrix]:
+        """Of every basis vector, its channels scaled: the square of its length, and its product with a token ``[K]``.
+
+        Args:
+            scales: of channels ``[C]``.
+            offsets: the token ``[C]``.
+        """
+        parts = (np.split(part, len(self._groups)) for part in (scales, offsets))
+        found = [group.measured(*of_group) for group, *of_group in zip(self._groups, *parts, strict=True)]
+        return np.concatenate([squares for squares, _ in found]), np.concatenate([products for _, products in found])
+
 
 class _GroupTransform:
     """Coefficients of one group of channels.
@@ -130,6 +141,10 @@ class _GroupTransform:
     def inverse(self, coefficients: Matrix) -> Matrix:
         tokens: Matrix = np.matmul(coefficients, self._matrix(False, coefficients.dtype))
         return tokens
+
+    def measured(self, scales: Matrix, offsets: Matrix) -> tuple[Matrix, Matrix]:
+        rows = self._rows * scales
+        return np.square(rows).sum(axis=1), rows @ offsets
 
     def _matrix(self, analysis: bool, dtype: np.dtype[Any]) -> Matrix:
         """The right factor, cast once, by each thread that finds none: tokens come in many small runs."""

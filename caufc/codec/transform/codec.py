@@ -111,20 +111,26 @@ class TransformCodec:
         """
         return self.coder.decode_symbols(payload, geometry)
 
-    def reconstruct(self, symbols: NDArray[np.int32], geometry: Geometry, gain: float, dtype: np.dtype[Any]) -> Values:
-        """NDArray[np.int32] ``[N, K]`` to aligned values ``[N, C]``."""
+    def points(self, symbols: NDArray[np.int32], geometry: Geometry, gain: float, dtype: np.dtype[Any]) -> Values:
+        """What symbols stand for: coefficients ``[N, K]``."""
         steps = self.steps(gain)
         of_token: Values | float = steps[0] if alike(steps, geometry.bands) else steps[geometry.bands][:, None]
-        return self.inverse(
-            points_of(symbols, of_token, self.parameters.shift, dtype, self.parameters.dependent), geometry
-        )
+        return points_of(symbols, of_token, self.parameters.shift, dtype, self.parameters.dependent)
+
+    def reconstruct(self, symbols: NDArray[np.int32], geometry: Geometry, gain: float, dtype: np.dtype[Any]) -> Values:
+        """Symbols ``[N, K]`` to aligned values ``[N, C]``."""
+        return self.inverse(self.points(symbols, geometry, gain, dtype), geometry)
 
     def inverse(self, values: Values, geometry: Geometry) -> Values:
         """Coefficients ``[N, K]`` to aligned values ``[N, C]``."""
+        return self.inverse_of(values, geometry, slice(None))
+
+    def inverse_of(self, values: Values, geometry: Geometry, tokens: slice | NDArray[np.bool_]) -> Values:
+        """Coefficients ``[N, K]`` to the aligned values of some tokens ``[n, C]``."""
         with np.errstate(over="ignore", invalid="ignore"):
             if geometry.spectral:
                 values = inverse_grid(values, geometry)
-            return values if self.basis is None else self.basis.inverse(values)
+            return values[tokens] if self.basis is None else self.basis.inverse(values[tokens])
 
 
 def alike(steps: Values, bands: Bytes) -> bool:
