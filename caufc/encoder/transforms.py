@@ -321,7 +321,8 @@ class _Judge:
         self.embedded = embedded
         self.thin, self.geometry, self.weights, self.step, self.total = thin, geometry, weights, step, total
         self.bases = bases
-        self.directions = ChannelTransform(bases[0]) if bases else None
+        self._made: dict[int, tuple[QuantizedRows, ChannelTransform]] = {}
+        self.directions = self._transform_of(bases[0]) if bases else None
         self.spectral = replace(geometry, spectral=True)
         self.frequencies = forward_grid(thin, self.spectral)
         self.unit = self._steps(weights)
@@ -371,7 +372,7 @@ class _Judge:
         geometry = self.spectral if choice.spectral else self.geometry
         steps = self._steps(choice.steps if choice.steps is not None else flat_steps())
         tokens = self.frequencies if choice.spectral else self.thin
-        transform = None if choice.basis is None else ChannelTransform(choice.basis, rough=True)
+        transform = None if choice.basis is None else self._transform_of(choice.basis)
         values = tokens if transform is None else transform.forward(tokens)
         for _ in range(self.matches if matches is None else matches):
             error = self._error(values, tokens, geometry, steps, transform)
@@ -389,6 +390,13 @@ class _Judge:
         if choice.basis is not None and self.embedded:
             bits += _section_bits(choice.basis.codes)
         return _Scored(distortion + BIT_WEIGHT * bits / self.total, bits, choice)
+
+    def _transform_of(self, basis: QuantizedRows) -> ChannelTransform:
+        """What a basis does, about; made once, as inverses take their time."""
+        made = self._made.get(id(basis))
+        if made is None:
+            made = self._made[id(basis)] = basis, ChannelTransform(basis, rough=True)
+        return made[1]
 
     @staticmethod
     def _error(

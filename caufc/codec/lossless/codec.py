@@ -23,6 +23,9 @@ STORED, CONSTANT, DEFLATED, PLANES, INTEGERS = range(5)
 SMALL = 1 << 12
 """Bytes up to which tables weigh so much that more ways are tried."""
 
+SHORT = 12
+"""Bytes so few that a search for fewer is not worth its time."""
+
 NOWHERE = Lattice()
 """The lattice of elements without neighbours."""
 
@@ -44,17 +47,18 @@ def encode_lossless(
     bits = values.view(_bits(values))
     if (bits == bits[0]).all():
         return bytes([CONSTANT]) + raw[: values.itemsize].tobytes()
-    ways = [bytes([STORED]) + raw.tobytes()]
-    small = values.nbytes < SMALL
+    small, ways = values.nbytes < SMALL, [bytes([STORED]) + raw.tobytes()]
+    if small:
+        packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+        ways.append(bytes([DEFLATED]) + packer.compress(raw.tobytes()) + packer.flush())
+        if len(ways[-1]) <= SHORT:
+            return min(ways, key=len)
     if rotate:
         ways.append(bytes([PLANES]) + encode_planes(bits, rotate, lattice))
     else:
         ways.append(bytes([INTEGERS]) + encode_integers(bits, strides))
     if small and rotate and not lattice.flat:
         ways.append(bytes([PLANES]) + encode_planes(bits, rotate, NOWHERE))
-    if small:
-        packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-        ways.append(bytes([DEFLATED]) + packer.compress(raw.tobytes()) + packer.flush())
     return min(ways, key=len)
 
 
