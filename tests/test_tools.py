@@ -51,3 +51,12 @@ def test_the_readme_lists_every_file() -> None:
     page = (ROOT / "tools" / "README.md").read_text("utf-8")
     missing = {module(path) for path in FILES if path.parent.parent == ROOT / "tools" and f"`{path.stem}`" not in page}
     assert not missing, "tools/README.md says what each program makes, how, and how long it takes"
+
+
+def test_constants_that_are_changed_exist() -> None:
+    pytest.importorskip("torch")
+    from tools.measure import importance
+
+    for change in (*importance.CHANGES.values(), *importance.TESTED.values()):
+        with importance.constants(change):
+            pass

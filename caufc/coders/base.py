@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from ..align import TokenScales
 from ..types import AnyArray
 from .config import TensorConfig
 from .distortion import Distortion
-from .error_transfer import ErrorTransfer
+
+if TYPE_CHECKING:
+    from .error_transfer import ErrorTransfer
 
 __all__ = [
     "Apart",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from features.common import assert_same, needs_torch, to_torch, torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import tensors
 
@@ -247,6 +247,7 @@ def test_casts(name: str, target: str) -> None:
 
 
 @needs_torch
+@settings(deadline=None)
 @given(tensors(), st.sampled_from(["float32", "float16", "bfloat16", "float64"]))
 def test_casts_are_those_of_torch(tensor: Any, target: str) -> None:
     """Of any bits, NaN and infinity too."""

@@ -32,7 +32,7 @@ import caufc
 from caufc import Layout
 from caufc.align import LayoutAligner
 from caufc.codec.transform.basis import principal_basis
-from caufc.encoder import importance, tensor_draft
+from caufc.encoder import importance, transform_draft
 from tools.measure.machine import plain_command, write_results
 from tools.measure.scores import Scores
 from tools.measure.tap_features import TAPS, load_features
@@ -43,7 +43,7 @@ READ_RATES, INTERIOR_RATES = (0.015, 0.03, 0.06, 0.12, 0.25), (0.1, 0.25, 0.5, 1
 DIVERGENCES = (0.01, 0.003)
 SHIPS = "as it ships"
 Change = dict[str, Any]
-"""Constants of ``importance`` or ``tensor_draft``, and their other values."""
+"""Constants of ``importance`` or ``transform_draft``, and their other values."""
 
 CHANGES: dict[str, Change] = {
     "variance^0": {"VARIANCE_EXPONENT": 0.0},
@@ -118,7 +118,7 @@ def constants(change: Change) -> Iterator[None]:
     """Other constants for a while, where they are looked up."""
     with ExitStack() as stack:
         for name, value in change.items():
-            module = importance if hasattr(importance, name) else tensor_draft
+            module = importance if hasattr(importance, name) else transform_draft
             stack.enter_context(mock.patch.object(module, name, value))
         yield
 

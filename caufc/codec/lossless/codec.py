@@ -23,8 +23,8 @@ STORED, CONSTANT, DEFLATED, PLANES, INTEGERS = range(5)
 SMALL = 1 << 12
 """Bytes up to which tables weigh so much that more ways are tried."""
 
-SHORT = 12
-"""Bytes so few that a search for fewer is not worth its time."""
+SHORT_OF = 32
+"""So many times shorter, an array is not worth the search for an even shorter way."""
 
 NOWHERE = Lattice()
 """The lattice of elements without neighbours."""
@@ -51,7 +51,7 @@ def encode_lossless(
     if small:
         packer = zlib.compressobj(9, zlib.DEFLATED, -15)
         ways.append(bytes([DEFLATED]) + packer.compress(raw.tobytes()) + packer.flush())
-        if len(ways[-1]) <= SHORT:
+        if SHORT_OF * len(ways[-1]) <= raw.size:
             return min(ways, key=len)
     if rotate:
         ways.append(bytes([PLANES]) + encode_planes(bits, rotate, lattice))
