@@ -24,7 +24,7 @@ def mixed(rng: np.random.Generator, *shape: int) -> NDArray[np.float32]:
 
 
 def states(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Of a language model: the first token is far larger, and one of its channels, and one more value; tokens' sizes differ."""
+    """Of a language model: the first token is far larger, one of its channels more so; sizes differ."""
     found = mixed(rng, 40, 64, 96) * np.exp(rng.standard_normal((40, 64, 1)) / 2).astype(np.float32)
     found[:, 0] *= 400
     found[:, 0, 7] *= 50
