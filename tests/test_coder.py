@@ -82,7 +82,7 @@ def test_the_reference_decoder_reads_messages(vectors: caufc.Coder, tokens: Floa
     np.testing.assert_allclose(values.ravel(), vectors.decode(vectors.encode(tokens[3])), atol=1e-4)
 
 
-@pytest.mark.parametrize("quality", [None, 25, 60, 75])
+@pytest.mark.parametrize("quality", [None, 40, 60, 75])
 def test_messages_are_what_encode_writes(tokens: Floats, minilm: Sequence[Floats], quality: Any) -> None:
     made = caufc.Coder.fit(tokens[::2], layout="b c"), caufc.Coder.fit(minilm[::2], layout="n c", quality=quality)
     for coder, samples, layout in zip(made, (tokens[1:8:2], minilm[1::2]), ("c", "n c"), strict=True):
@@ -90,6 +90,13 @@ def test_messages_are_what_encode_writes(tokens: Floats, minilm: Sequence[Floats
         for sample in samples:
             options: dict[str, Any] = {"profile": coder.profile, "quality": quality, "embed_profile": False}
             assert other.encode(sample) == caufc.encode(sample, layout=layout, **options)
+
+
+def test_large_samples_of_low_quality_have_tables_of_their_own(minilm: Sequence[Floats]) -> None:
+    coder = caufc.Coder.fit(minilm[::2], layout="n c", quality=20)
+    sample = np.concatenate([*minilm[1::2], *minilm[::2]])
+    data = caufc.encode(sample, layout="n c", profile=coder.profile, quality=20, embed_profile=False)
+    assert sample.size > 1 << 13 and len(data) < 0.95 * len(coder.encode(sample))
 
 
 @pytest.mark.parametrize("quality", [25, 50, 75])
