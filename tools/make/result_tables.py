@@ -42,7 +42,12 @@ NETWORKS = {
 PLACES = ("middle", "last layer")
 QUALITIES = ("low", "medium", "high")
 NNCODEC, INT_K = "NNCodec", "int-k + zstd"
-INT4 = "int4 + zstd"
+CACHE_ROWS = {
+    "blind": "caufc, blind",
+    "profile": "caufc, profile of other texts",
+    "int4": "int-k, keys by channel, values by token (KIVI) + zstd",
+    "kvtc": "PCA + DEFLATE (KVTC), basis of other texts, first token fp16",
+}
 
 
 def record(name: str) -> Figures:
@@ -135,15 +140,21 @@ def _span(values: Iterable[float]) -> str:
 
 
 def limits() -> dict[str, str]:
-    """What falls short, in words and figures: speeds, and a language model beside what people use."""
-    encode, decode = speeds("encode_mb_s"), speeds("decode_mb_s")
-    language = ""
-    if (RESULTS / "qualities.json").exists():
-        found = record("qualities")["figures"].get("language", {})
-        if "cache" in found:
-            own, other = (_both(found["cache"][name], " BPFP at a KL of ", "kl", ".2g") for name in ("medium", INT4))
-            language = f", at medium, one takes {own}, int4 with zstd {other}"
-    return {"encode": encode, "decode": decode, "language": language}
+    """What falls short, in words and figures: speeds, and a language model's cache beside what people use."""
+    found = {"encode": speeds("encode_mb_s"), "decode": speeds("decode_mb_s")}
+    cache = {key: cell("language", row, "cache").partition(" ")[0] for key, row in CACHE_ROWS.items()}
+    return {**found, **{key: f"{float(rate):.2f}" for key, rate in cache.items()}}
+
+
+def cell(name: str, row: str, column: str) -> str:
+    """A cell of the first table of ``NAME.md`` that has the row and the column."""
+    heads: list[str] = []
+    for line in (RESULTS / f"{name}.md").read_text("utf-8").splitlines():
+        cells = [part.strip() for part in line.strip("|").split("|")] if line.startswith("|") else []
+        heads = heads if heads and cells else cells
+        if cells[:1] == [row] and column in heads:
+            return cells[heads.index(column)]
+    raise KeyError(f"{name}.md has no '{column}' of '{row}'")
 
 
 def speeds(way: str) -> str:
