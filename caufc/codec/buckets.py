@@ -41,6 +41,10 @@ BLOCK = 1 << 16
 
 def zigzag(values: NDArray[np.int32]) -> NDArray[np.int32]:
     """Signed to unsigned: 0, -1, 1, -2, 2 ... to 0, 1, 2, 3, 4 ..."""
+    if kernels.quantizer is not None and values.flags.c_contiguous and values.dtype == np.int32:
+        symbols = np.empty_like(values)
+        kernels.quantizer.zigzag(values, symbols)
+        return symbols
     out = values >> 31
     np.bitwise_xor(out, values << 1, out=out)
     return out

@@ -100,6 +100,7 @@ def calls(rng: np.random.Generator) -> list[Call]:
         (quantizer.trellis, [values, one, bands, costs, symbols, n, c]),
         (quantizer.quantize, [values, one, bands, zones, 0.5, symbols, n, c]),
         (quantizer.dequantize, [symbols, one, 0.25, True, values, n, c]),
+        (quantizer.zigzag, [indices, np.empty((n, c), "i4")]),
         (counts.buckets, [indices, buckets, n, c]),
         (counts.sums, [indices, bands, np.zeros(16, "i8"), np.zeros(c, "i8"), n, c]),
         (counts.sizes, [indices, bands, classes, np.zeros(144, "i8"), np.zeros(48, "i8"), n, c]),

@@ -25,10 +25,9 @@ DOCS = ("recipes", "plugins", "evaluate", "results", "architecture", "codec", "g
 """Pages of docs/; README lists those that are there."""
 
 LIMITS = """\
-**Limits today.** One core encodes {encode} MB/s and decodes {decode}. KV caches of language models gain most with a
-profile of other texts, which codes layers together: at the divergence of int4, which takes {int4} BPFP with zstd, they
-take {profile}; without one {blind}, and KVTC with a basis of other texts {kvtc}. Arrays of a few hundred values keep what a
-quality promises by leaps."""
+**Limits today.** One core encodes {encode} MB/s and decodes {decode}. KV caches gain most with a profile of other
+texts: at int4's divergence ({int4} BPFP with zstd) they take {profile}, without one {blind}, and KVTC with a basis of
+other texts {kvtc}. Arrays of a few hundred values keep what a quality promises by leaps."""
 
 SHOWN = ("caufc medium", "caufc lossless", "fp16", "int8")
 """Lines of the demo's first table that README shows, behind its two heads."""

@@ -141,7 +141,7 @@ def _span(values: Iterable[float]) -> str:
 
 def limits() -> dict[str, str]:
     """What falls short, in words and figures: speeds, and a language model's cache beside what people use."""
-    found = {"encode": speeds("encode_mb_s"), "decode": speeds("decode_mb_s")}
+    found = {"encode": speeds("encode"), "decode": speeds("decode")}
     cache = {key: cell("language", row, "cache").partition(" ")[0] for key, row in CACHE_ROWS.items()}
     return {**found, **{key: f"{float(rate):.2f}" for key, rate in cache.items()}}
 
@@ -158,8 +158,8 @@ def cell(name: str, row: str, column: str) -> str:
 
 
 def speeds(way: str) -> str:
-    """The slowest and the fastest batch of ``speed``, in MB/s."""
-    found = [batch[way] for batch in record("speed")["figures"]["batches"]]
+    """The slowest and the fastest features of ``throughput`` with compiled kernels, in MB/s."""
+    found = [4e-6 * row["values"] / row["kernels"][way] for row in record("throughput")["figures"]["rows"]]
     return f"{min(found):.0f} to {max(found):.0f}"
 
 

@@ -4,7 +4,7 @@
 Attack: bands without costs, and sizes whose products overflow. Bound: bands are below 16, matrices below 2^31 values.
 """
 
-from libc.stdint cimport int32_t, uint8_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 
 from .buffers cimport Held, items, length, let_go, space
@@ -164,4 +164,30 @@ def dequantize(symbols, steps, float shift, bint dependent, values, Py_ssize_t r
             place_points(given, rows, width, of_token, step, shift, dependent, parities, out)
     finally:
         free(parities)
+        let_go(&all_held)
+
+
+def zigzag(indices, symbols):
+    """Signed to unsigned; see :func:`caufc.codec.buckets.zigzag`.
+
+    Args:
+        indices: int32 ``[M]``.
+        symbols: int32 ``[M]``, which is written.
+
+    Raises:
+        ValueError: for arrays that do not fit each other.
+    """
+    cdef Held all_held
+    cdef const int32_t* given
+    cdef uint32_t* out
+    cdef Py_ssize_t count, i
+    all_held.count = 0
+    try:
+        given = <const int32_t*>items(&all_held, indices, 4, -1)
+        count = length(&all_held)
+        out = <uint32_t*>space(&all_held, symbols, 4, count)
+        with nogil:
+            for i in range(count):
+                out[i] = (<uint32_t>given[i] << 1) ^ <uint32_t>(given[i] >> 31)
+    finally:
         let_go(&all_held)
