@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..coders.distortion import row_squares
 from .outliers import VALUE_RATIO, mask_values
 
 __all__ = ["Counting", "JointCounting"]
+
+LEAST, MOST = 1e-12, 1e15
+"""Magnitudes whose squares float32 holds, and sums of them."""
 
 Mask = NDArray[np.bool_]
 
@@ -96,6 +100,8 @@ def _sizes(rows: NDArray[Any]) -> NDArray[np.float64]:
     """The root mean square of every row, in whatever magnitude."""
     if not rows.shape[1]:
         return np.zeros(len(rows))
+    if LEAST < max(float(rows.max(initial=0)), -float(rows.min(initial=0))) < MOST:
+        return np.asarray(np.sqrt(row_squares(rows) / rows.shape[1]), np.float64)
     largest = np.abs(rows).max(axis=1).astype(np.float64)
     units = np.where(largest > 0, largest, 1.0)
     found: NDArray[np.float64] = units * np.sqrt(np.mean(np.square(rows / units[:, None]), axis=1))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..align import TokenScales
 from ..coders.base import Apart
+from ..coders.distortion import row_squares
 from .outliers import TINIEST, TOKEN_RATIO, VALUE_RATIO, Typical, medians_of
 
 __all__ = ["TOKEN_CHANNELS", "OutlierSeparator"]
@@ -115,9 +116,7 @@ class OutlierSeparator:
         factors = np.ones(len(matrix)) if apart.scales is None else apart.scales.factors[:, 0].astype(np.float64)
         counted = matrix if apart.values is None else np.where(apart.values, matrix.dtype.type(0), matrix)
         counted = counted[:, self.ordinary] if not self.ordinary.all() else counted
-        if apart.scales is not None:
-            counted = counted / apart.scales.factors.astype(matrix.dtype)
-        sizes = np.sqrt(np.square(counted).mean(axis=1, dtype=np.float64))
+        sizes = np.sqrt(row_squares(counted) / max(1, counted.shape[1])).astype(np.float64) / factors
         levels = np.where(sizes > 0, level(sizes), 1.0)
         return apart.scales if (levels == 1).all() else TokenScales.of(factors * levels)
 
