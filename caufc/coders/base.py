@@ -30,6 +30,7 @@ __all__ = [
     "TensorCoder",
     "Terms",
     "Work",
+    "outliers_of",
     "split",
 ]
 
@@ -110,6 +111,12 @@ class Terms:
     token_snr: float | None = None
     measured: bool = True
     transfer: ErrorTransfer | None = None
+
+
+def outliers_of(features: NDArray[Any], terms: Terms) -> NDArray[np.bool_] | None:
+    """Which features ``[n, C]`` are outliers, that must not tell how much is kept of the rest."""
+    counted = None if terms.counting is None else terms.counting(features)
+    return None if counted is None else ~counted
 
 
 @dataclass(frozen=True)

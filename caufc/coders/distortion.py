@@ -243,12 +243,12 @@ def _sum_of_squares(values: NDArray[Any]) -> Sum:
 
 
 def row_squares(values: NDArray[Any]) -> Rows:
-    """Sums of squares of the rows of ``[n, C]``."""
+    """Sums of squares of the rows of ``[n, C]``; of float32 without under- or overflow."""
     total = row_products(values, values)
-    small = total < SMALL
-    if small.any() and values.dtype != np.longdouble:
-        tiny = values[small].astype(np.float64)
-        total[small] = row_products(tiny, tiny)
+    odd = (total < SMALL) | ~np.isfinite(total)
+    if odd.any() and values.dtype != np.longdouble:
+        wide = values[odd].astype(np.float64)
+        total[odd] = row_products(wide, wide)
     return total
 
 

@@ -6,10 +6,12 @@ import itertools
 import math
 import operator
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..align import truncate
+from ..align import LayoutAligner, truncate
 from ..bitstream import note_value
 from ..codec.lossless.codec import decode_lossless, encode_lossless
 from ..codec.lossless.grid import Lattice
@@ -17,7 +19,7 @@ from ..codec.transform.grids import Geometry
 from ..errors import MalformedError
 from ..layouts import GRID_LETTERS, Layout
 from ..types import DTYPES, FLOATS, AnyArray
-from .base import DecodedSymbols, EncodedPayload, FileShare, Samples, Shapes, Terms, Work, split
+from .base import DecodedSymbols, EncodedPayload, FileShare, Samples, Shapes, Terms, Work, outliers_of, split
 from .config import TensorConfig
 from .distortion import Distortion
 from .dtypes import cast_floats, to_floats
@@ -95,22 +97,29 @@ class LosslessCoder:
         """Samples to a payload; floats are clipped first where the terms have a range."""
         parts = samples if isinstance(samples, list) else [samples]
         flat = np.concatenate([np.ascontiguousarray(part).ravel() for part in parts]).view(self.dtype)
-        distortion = Distortion()
+        shapes, distortion = [sample.shape for sample in samples], Distortion()
         if self.rotate and (terms.measured or terms.truncate is not None):
             floats = to_floats(flat, self.config.dtype)
             there = np.isfinite(floats)
-            finite = floats[there]
+            finite = np.where(there, floats, floats.dtype.type(0))
             kept, distortion.clipped = (finite, 0) if terms.truncate is None else truncate(finite, *terms.truncate)
             if distortion.clipped:
-                flat = flat.copy()
-                flat[there] = cast_floats(kept, self.config.dtype)
-            distortion.add(finite[None], (kept - finite)[None])
-        shapes = [sample.shape for sample in samples]
+                flat = np.where(there, cast_floats(kept, self.config.dtype), flat)
+                tokens, error = (self._tokens(values, samples, shapes) for values in (finite, kept - finite))
+                distortion.add(tokens, error, outliers_of(tokens, terms))
+            else:
+                distortion.add(floats[there][None], np.zeros((1, np.count_nonzero(there)), floats.dtype))
         if self.rotate:
             payload = encode_lossless(flat, rotate=True, lattice=lattice_of(self.config.layout, shapes))
         else:
             payload = encode_lossless(flat, rotate=False, strides=strides_of(shapes))
         return EncodedPayload(payload, [flat.tobytes()], [distortion])
+
+    def _tokens(self, values: NDArray[Any], samples: Samples, shapes: Shapes) -> NDArray[Any]:
+        """Values of samples as tokens ``[n, C]``; without a layout as one token."""
+        if self.config.layout is None:
+            return values[None]
+        return LayoutAligner(self.config.layout).to_tokens(split(values, shapes, not isinstance(samples, list))).matrix
 
     def decode_symbols(self, payload: memoryview, shapes: Shapes) -> DecodedSymbols:
         total = self.config.values(shapes)

@@ -29,7 +29,7 @@ from ..codec.transform.grids import Geometry
 from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
 from ..errors import LayoutError, MalformedError
 from ..types import AnyArray, Arrays
-from .base import Apart, DecodedSymbols, EncodedPayload, Samples, Shapes, Terms, Work, split
+from .base import Apart, DecodedSymbols, EncodedPayload, Samples, Shapes, Terms, Work, outliers_of, split
 from .blocks import BlockInput, CodedBlock, Mask, either
 from .config import MAX_CHANNELS, TensorConfig
 from .distortion import Distortion
@@ -42,7 +42,6 @@ from .told_errors import ToldErrors
 __all__ = [
     "LossyCoder",
     "channels_of",
-    "outliers_of",
     "statistics_arrays",
     "turns_of",
     "value_aligner",
@@ -414,12 +413,6 @@ class LossyCoder(ABC):
         flat = np.concatenate([np.ascontiguousarray(part).ravel() for part in samples])
         patches.apply(flat)
         return split(flat, shapes, stacked)
-
-
-def outliers_of(features: NDArray[Any], terms: Terms) -> Mask:
-    """Which features ``[n, C]`` are outliers, that must not tell how much is kept of the rest."""
-    counted = None if terms.counting is None else terms.counting(features)
-    return None if counted is None else ~counted
 
 
 def _add_by_member(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..coders.distortion import row_squares
 from .outliers import VALUE_RATIO, mask_values
 
-__all__ = ["Counting", "JointCounting"]
+__all__ = ["Counting", "JointCounting", "root_mean_squares"]
 
 LEAST, MOST = 1e-12, 1e15
 """Magnitudes whose squares float32 holds, and sums of them."""
@@ -24,8 +24,8 @@ Mask = NDArray[np.bool_]
 class Counting:
     """The rest of a tensor: without values over 100 times the median, then without such tokens and channels.
 
-    These are told by their root mean square over what remains. Values that stand for nothing, such as those of masked
-    scores, count nowhere.
+    These are told by their root mean square over what remains, or by having lost most of their values. Values that
+    stand for nothing, such as those of masked scores, count nowhere.
 
     Args:
         masks: values that stand for nothing.
@@ -45,17 +45,21 @@ class Counting:
         masks = mask_values(sample)
         sample = _without(sample, masks)
         value = _limit(np.abs(sample))
-        sample = _within(sample, value)
-        channels = _sizes(sample.T)
-        return cls(masks, channels > _limit(channels), _limit(_sizes(sample)), value)
+        rest = _within(sample, value)
+        emptied = _emptied(sample.T, rest.T)
+        rest = np.where(_emptied(sample, rest)[:, None] | emptied, rest.dtype.type(0), rest)
+        channels = root_mean_squares(rest.T)
+        return cls(masks, emptied | (channels > _limit(channels)), _limit(root_mean_squares(rest)), value)
 
     def __call__(self, features: NDArray[Any]) -> Mask | None:
         """Which features ``[n, C]`` count; None for all."""
         largest = float(np.abs(features).max(initial=0))
         if not self.channels.any() and largest <= min(self.value, self.token):
             return None
-        rest = _within(_without(features, self.masks), self.value)
-        beyond = self.channels | (_sizes(rest) > self.token)[:, None] | ((rest == 0) & (features != 0))
+        known = _without(features, self.masks)
+        rest = _within(known, self.value)
+        tokens = _emptied(known, rest) | (root_mean_squares(rest) > self.token)
+        beyond = self.channels | tokens[:, None] | ((rest == 0) & (features != 0))
         return ~beyond if beyond.any() else None
 
 
@@ -96,11 +100,19 @@ def _within(features: NDArray[Any], most: float) -> NDArray[Any]:
     return np.where(beyond, features.dtype.type(0), features) if beyond.any() else features
 
 
-def _sizes(rows: NDArray[Any]) -> NDArray[np.float64]:
+def _emptied(rows: NDArray[Any], rest: NDArray[Any]) -> Mask:
+    """Which rows ``[n, C]`` have lost most of what is not 0 ``[n]``."""
+    if rest is rows:
+        return np.zeros(len(rows), np.bool_)
+    found: Mask = 2 * np.count_nonzero(rest, axis=1) < np.count_nonzero(rows, axis=1)
+    return found
+
+
+def root_mean_squares(rows: NDArray[Any]) -> NDArray[np.float64]:
     """The root mean square of every row, in whatever magnitude."""
     if not rows.shape[1]:
         return np.zeros(len(rows))
-    if LEAST < max(float(rows.max(initial=0)), -float(rows.min(initial=0))) < MOST:
+    if rows.dtype == np.float32 or LEAST < max(float(rows.max(initial=0)), -float(rows.min(initial=0))) < MOST:
         return np.asarray(np.sqrt(row_squares(rows) / rows.shape[1]), np.float64)
     largest = np.abs(rows).max(axis=1).astype(np.float64)
     units = np.where(largest > 0, largest, 1.0)

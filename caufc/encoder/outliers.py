@@ -6,6 +6,7 @@ stored exactly, so that neither changes what is kept of the rest.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,6 +69,7 @@ class Typical:
         centre: the median of each channel ``[C]``; 0 where there are few tokens, and for sparse features.
         magnitude: the median distance from it ``[C]``, over what is not at the centre.
         token: the median root mean square of tokens.
+        level: the median magnitude in a token, of the median token, in units of its channels.
         ratio: beyond so many magnitudes, values are apart.
         masks: values that stand for nothing.
         largest: beyond, values are no part of the rest, by which quality is told; a little more.
@@ -79,6 +81,7 @@ class Typical:
     token: float
     ratio: float
     masks: tuple[float, ...] = ()
+    level: float = 1.0
     largest: float = np.inf
     sinks: bool = False
 
@@ -92,18 +95,24 @@ class Typical:
             values[sample == mask] = np.nan
         if tokens < CENTRED_TOKENS:
             magnitude = np.full(channels, medians_of(np.abs(values).reshape(-1, 1))[0])
-            return cls(np.zeros(channels), magnitude, _typical_token(values, magnitude), VALUE_RATIO, masks)
+            few = cls(np.zeros(channels), magnitude, _typical_token(values, magnitude), VALUE_RATIO, masks)
+            return replace(few, level=_median_present(few.token_levels(values)))
         largest = REST_MARGIN * VALUE_RATIO * float(medians_of(np.abs(values).reshape(-1, 1))[0])
         typical = cls._measured(values, masks, sparse=sparse)
-        outlying = medians_of((np.abs(values) / np.maximum(typical.units + np.abs(typical.centre), TINIEST)).T)
-        ordinary = ~(outlying > TOKEN_RATIO)
+        levels = typical.token_levels(values)
+        ordinary = ~(levels > TOKEN_RATIO)
         if not ordinary.all() and np.count_nonzero(ordinary) >= CENTRED_TOKENS:
             typical = cls._measured(values[ordinary], masks, sparse=sparse)
+            levels = typical.token_levels(values[ordinary])
         distances = np.abs(values - typical.centre)
         within = (distances <= VALUE_RATIO * typical.units) & typical.ordinary
         token = _typical_token(np.where(within, values, np.nan), typical.units)
         ratio, sinks = typical._tails(distances)
-        return replace(typical, token=token, ratio=ratio, largest=largest, sinks=sinks)
+        return replace(typical, token=token, ratio=ratio, level=_median_present(levels), largest=largest, sinks=sinks)
+
+    def token_levels(self, tokens: Values) -> Floats:
+        """The median magnitude in each token ``[n, C]``, in units of its channels ``[n]``."""
+        return medians_of((np.abs(tokens) / np.maximum(self.units + np.abs(self.centre), TINIEST)).T)
 
     @classmethod
     def _measured(cls, values: Floats, masks: tuple[float, ...], *, sparse: bool) -> Typical:
@@ -150,8 +159,13 @@ def _typical_token(values: Floats, units: Floats) -> float:
         return 0.0
     known = ~np.isnan(values)
     sizes = np.square(np.where(known, values, 0)).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    present = sizes[sizes > 0]
-    return float(np.sqrt(np.median(present))) if present.size else 0.0
+    return math.sqrt(_median_present(sizes))
+
+
+def _median_present(values: Floats) -> float:
+    """The median of what is above 0; 0 if nothing is."""
+    present = values[values > 0]
+    return float(np.median(present)) if present.size else 0.0
 
 
 def medians_of(columns: Floats, *, zeros: bool = False) -> Floats:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..align import TokenScales
 from ..coders.base import Apart
-from ..coders.distortion import row_squares
-from .outliers import TINIEST, TOKEN_RATIO, VALUE_RATIO, Typical, medians_of
+from .counting import root_mean_squares
+from .outliers import TINIEST, TOKEN_RATIO, VALUE_RATIO, Typical
 
 __all__ = ["TOKEN_CHANNELS", "OutlierSeparator"]
 
@@ -116,7 +116,7 @@ class OutlierSeparator:
         factors = np.ones(len(matrix)) if apart.scales is None else apart.scales.factors[:, 0].astype(np.float64)
         counted = matrix if apart.values is None else np.where(apart.values, matrix.dtype.type(0), matrix)
         counted = counted[:, self.ordinary] if not self.ordinary.all() else counted
-        sizes = np.sqrt(row_squares(counted) / max(1, counted.shape[1])).astype(np.float64) / factors
+        sizes = root_mean_squares(counted) / factors
         levels = np.where(sizes > 0, level(sizes), 1.0)
         return apart.scales if (levels == 1).all() else TokenScales.of(factors * levels)
 
@@ -152,15 +152,14 @@ class OutlierSeparator:
     def _scales(self, matrix: Values, beyond: NDArray[np.bool_]) -> TokenScales | None:
         """Scales of tokens that are far larger than the rest in most of their channels."""
         rows = np.flatnonzero(beyond.any(axis=1))
-        ratios = np.abs(matrix[rows].astype(np.float64)) / (np.abs(self.centre) + self.units)
-        medians = medians_of(ratios.T)
+        medians = self.typical.token_levels(matrix[rows].astype(np.float64))
         large = medians > TOKEN_RATIO
         if not large.any():
             return None
         outlying = matrix[rows[large]].astype(np.float64)
         sizes = np.sqrt(np.square(outlying).mean(axis=1)) / (self.typical.token or TINIEST)
         factors = np.ones(len(matrix))
-        factors[rows[large]] = np.minimum(medians[large], sizes) / SPARED
+        factors[rows[large]] = np.minimum(medians[large] / (self.typical.level or 1.0), sizes) / SPARED
         return TokenScales.of(factors)
 
 

@@ -183,12 +183,13 @@ def _medium_step(aligned: NDArray[Any], survey: TensorSurvey, scales: NDArray[An
         scales: features' units per aligned unit, by channel, or one for all.
     """
     by_channel = scales if scales.ndim < 2 else np.mean(scales)
+    if survey.total >= CENTRED_TOKENS and not is_sparse(survey.sample):
+        deviations = survey.statistics.deviation / by_channel
+        return MEDIUM_STEP * _median(deviations if survey.apart is None else deviations[~survey.apart.all(axis=0)])
+    counted = aligned.ravel() if survey.apart is None else aligned[~survey.apart]
     if is_sparse(survey.sample):
-        counted = aligned if survey.apart is None else aligned[~survey.apart]
         return MEDIUM_STEP * _median(np.array([_size_of_present(counted)]))
-    if survey.total >= CENTRED_TOKENS:
-        return MEDIUM_STEP * _median(survey.statistics.deviation / by_channel)
-    near = _near(aligned.astype(np.float64).ravel() - float(np.median(aligned)))
+    near = _near(counted.astype(np.float64) - float(np.median(counted))) if counted.size else counted
     return MEDIUM_STEP * _median(np.array([float(np.std(near)) or float(np.abs(aligned).max())]))
 
 

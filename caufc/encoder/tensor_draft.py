@@ -46,7 +46,8 @@ class TensorDraft:
 
     def stored(self) -> TensorPlan:
         """The plan without loss where nothing else is left: only what the user wants clipped is."""
-        terms = Terms(truncate=None if self.terms.outliers else self.terms.truncate, nonfinite=self.terms.nonfinite)
+        limits = None if self.terms.outliers else self.terms.truncate
+        terms = Terms(truncate=limits, nonfinite=self.terms.nonfinite, counting=self.terms.counting)
         return self._planned(without_loss(self.config), terms)
 
     def _planned(self, config: TensorConfig, terms: Terms, expected: float = 0.0) -> TensorPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,11 +71,28 @@ def test_masked_scores_keep_the_scores(mask: float, share: float) -> None:
         assert error < 3 * 10 ** (-22 / 20)
 
 
-def test_an_outlier_costs_bits_for_itself_alone() -> None:
-    values = tokens()
-    plain = len(caufc.encode(values))
-    values[1, 5] *= 1e4
-    assert len(caufc.encode(values)) < plain + 400
+@pytest.mark.parametrize("times", [1e4, 8e18, 1e37])
+def test_an_outlier_costs_bits_for_itself_alone(times: float) -> None:
+    """Also where squares of it are too large for float32."""
+    values = tokens(2, 20, 155)
+    plain = len(caufc.encode(values, layout="b n c", quality=60))
+    values[1, 5] *= np.float32(times)
+    assert len(caufc.encode(values, layout="b n c", quality=60)) < plain + 400
+
+
+def test_few_tokens_keep_what_they_had_beside_a_large_one() -> None:
+    values = tokens(1, 4, 65)[0]
+    alone = np.square(caufc.decode(caufc.encode(values, layout="b c")) - values)[:3].mean()
+    values[3] *= 4e3
+    decoded = caufc.decode(caufc.encode(values, layout="b c"))
+    assert 0.8 * alone < np.square(decoded - values, dtype="f8")[:3].mean() < 1.2 * alone
+
+
+def test_a_token_that_is_mostly_outliers_does_not_tell_what_the_rest_keeps(tmp_path: Path) -> None:
+    values = tokens(1, 4, 65)[0]
+    values[3] *= 4e3
+    (told,) = caufc.save(tmp_path / "a.cauf", values, layout="b c").tensors
+    assert told.snr_db is not None and told.snr_db > 20 and told.token_snr_db is not None and told.token_snr_db > 20
 
 
 @pytest.mark.parametrize("place", [np.s_[1, 5], np.s_[..., 7]], ids=["token", "channel"])
@@ -88,6 +106,18 @@ def test_the_learned_codec_keeps_the_others_too(times: float, place: Any) -> Non
     values[place] *= np.float32(times)
     decoded = caufc.decode(caufc.encode(values, codec="hyperprior"))
     assert np.square(decoded - values, dtype="f8")[rest].mean() < 1.2 * alone
+
+
+def test_the_learned_codec_gives_tokens_the_size_of_the_others() -> None:
+    """Channels of very different scales must not make a token's scale too small."""
+    scales = np.exp(np.random.default_rng(1).standard_normal(178))
+    values = tokens(1, 12, 178)[0] * scales.astype("f4")
+    typical = Typical.of(values, sparse=False)
+    values[7] *= 400
+    apart = OutlierSeparator(typical, by_channel=False)(values)
+    assert apart.scales is not None
+    sizes = np.sqrt(np.square(apart.scales.divide(values)).mean(axis=1))
+    assert 0.7 < sizes[7] / np.median(sizes) < 1.7
 
 
 def test_masks_are_repeated_ends_far_from_the_rest() -> None:

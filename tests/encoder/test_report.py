@@ -87,6 +87,17 @@ def test_what_is_clipped_away_is_a_warning() -> None:
     assert encoded(features, quality="medium", layout="b n c")[0].warnings == ()
 
 
+def test_masks_that_are_clipped_away_do_not_tell_what_the_rest_keeps(tmp_path: Path) -> None:
+    """Also where the rest is stored as it is."""
+    values = np.random.default_rng(0).standard_normal((2, 5, 4)).astype("f2")
+    values[:, ::5] = np.finfo("f2").min
+    report = caufc.save(tmp_path / "a.cauf", values, layout="b n c", truncate=(-1, 2), snr=300)
+    (told,) = report.tensors
+    decoded, rest = caufc.load(tmp_path / "a.cauf").astype("f8"), values > -100
+    snr = 10 * np.log10(np.square(values[rest].astype("f8")).sum() / np.square(decoded[rest] - values[rest]).sum())
+    assert told.codec == "lossless" and told.snr_db == pytest.approx(snr, abs=0.01)
+
+
 def test_a_learned_codec_that_knows_no_such_features() -> None:
     pytest.importorskip("torch")
     report, _ = encoded(tokens(4, 50, 16, 1), layout="b n c", codec="hyperprior", weights=TINY, quality=0)

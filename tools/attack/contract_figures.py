@@ -2,8 +2,8 @@
 
 Written from the design's words and nothing of the encoder: **SNR** is 10 log10 of the sum of squares over the sum of
 squared errors. **Masks** are set aside first: the lowest or highest value where it comes more than once and is over 100
-times the median of the others. **Outliers** are values over 100 times the median of those that are not zero; then
-tokens and channels whose root mean square, over what remains, is over 100 times theirs.
+times the median of the others. **Outliers** are values over 100 times the median of those that are not zero, tokens
+and channels that are mostly such values, then those whose root mean square, over what remains, is over 100 times theirs.
 
 Matrices are ``[N, C]``, tokens x channels, in float64; errors are restored minus original values. Sums are scaled, so
 that neither 1e-300 nor 1e300 leaves the range of float64. A restored value that is not finite is an infinite error.
@@ -34,11 +34,19 @@ def is_rest(matrix: Matrix) -> Mask:
     if not matrix.size:
         return np.ones(matrix.shape, bool)
     masks = _masks(matrix)
-    aside = masks | _outlying(np.abs(np.where(masks, 0.0, matrix)))
+    matrix = np.where(masks, 0.0, matrix)
+    large = _outlying(np.abs(matrix))
+    aside = masks | large | _mostly(large, matrix)[:, None] | _mostly(large.T, matrix.T)
     matrix = np.where(aside, 0.0, matrix)
     tokens, channels = _outlying(_rms(matrix)), _outlying(_rms(matrix.T))
     rest: Mask = ~(aside | tokens[:, None] | channels[None])
     return rest
+
+
+def _mostly(large: Mask, rows: Matrix) -> Mask:
+    """Which rows are mostly large values, of those that are not 0."""
+    found: Mask = 2 * np.count_nonzero(large, axis=1) > np.count_nonzero(rows, axis=1)
+    return found
 
 
 def _masks(matrix: Matrix) -> Mask:
