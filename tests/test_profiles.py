@@ -244,3 +244,15 @@ def test_profiles_that_ship_are_named_by_their_hash(name: str) -> None:
     assert found.shipped
     assert catalog._PROFILES.digests[name] == found.id.hex()
     assert catalog.lookup_of()(found.id) == found
+
+
+def test_few_samples_do_not_talk_a_file_out_of_a_profiles_tables(tmp_path: Path) -> None:
+    """Of sparse features, channels that a part of the file has no values of have some elsewhere."""
+    rng = np.random.default_rng(0)
+    active = rng.random((96, 1, 1, 512)) < 0.05
+    maps = (np.maximum(rng.standard_normal((96, 6, 6, 512)), 0) * active).astype(np.float32)
+    path = tmp_path / "maps.caufp"
+    path.write_bytes(fit_profile(maps[48:], layout="b h w c"))
+    batch = len(caufc.encode(maps[:48], layout="b h w c", profile=path, embed_profile=False))
+    single = sum(len(caufc.encode(one[None], layout="b h w c", profile=path, embed_profile=False)) for one in maps[:48])
+    assert batch < single

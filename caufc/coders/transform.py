@@ -15,11 +15,11 @@ from ..codec.transform.coefficients import CoefficientCoder
 from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
 from ..errors import OptionError
-from .base import FileShare, Shapes, Terms, Work
+from .base import FileShare, Shapes, Terms, Work, outliers_of
 from .blocks import BlockInput, Mask
 from .config import TensorConfig
 from .dtypes import to_floats
-from .lossy import LossyCoder, outliers_of
+from .lossy import LossyCoder
 from .told_errors import ToldErrors, told_apart
 
 __all__ = ["TransformCoder"]

@@ -81,8 +81,8 @@ class Encoder:
         """The bytes of a profile with the decisions for this source, instead of a container with its samples."""
         target = self.options.target
         setting = target.value if target.kind == "quality" else MEDIUM
-        plans = [draft.plan(setting, target) for draft in self._drafts(embedded=False)]
-        return self.profile_of([plan.at_medium(setting).config for plan in plans], setting)
+        configs = [draft.for_profile(setting, target) for draft in self._drafts(embedded=False)]
+        return self.profile_of(configs, setting)
 
     @one_blas_thread()
     def blind_drafts(self) -> list[TensorDraft]:

@@ -15,7 +15,6 @@ from ..coders.side_files import ProfileFile
 from ..coders.stack import Stack, stack_axis, stacks_of
 from ..errors import InputError
 from .drafting import Drafting
-from .goal import MEDIUM
 from .layout import LayoutChoice, choose_layouts, template_of
 from .options import EncodeOptions, TensorOptions
 from .profiled_draft import ProfiledDraft
@@ -37,9 +36,6 @@ PROFILE_VALUES = 1 << 27
 
 MESSAGE_VALUES = 1 << 19
 """Values of a lone sample up to which it has no tables of its own; chosen by hand."""
-
-FEW_VALUES, FITTING = 1 << 13, 12.0
-"""Samples of more values get tables of their own at qualities so far below medium: a profile's fit finer steps."""
 
 Advance = Callable[[int], None]
 
@@ -196,11 +192,8 @@ class _FileDrafting:
     def _fixed(self) -> Mapping[int, ProfiledPlan]:
         """Plans that the profile alone makes: those of a small lone sample that relies on it, a message."""
         target, profile = self.options.target, self.profile
-        values = self.source.numel
-        lone = self.source.samples == 1 and values <= MESSAGE_VALUES
+        lone = self.source.samples == 1 and self.source.numel <= MESSAGE_VALUES
         if profile is None or not lone or target.kind != "quality" or not self.options.relies_on(profile):
-            return {}
-        if values > FEW_VALUES and target.value < MEDIUM - FITTING:
             return {}
         return profiled_plans(profile, Steps.of(profile, target.value))
 

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..codec.transform.codec import TransformCodec
+from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import TABLES, Parameters
 from ..coders.config import TensorConfig
 from ..coders.lossy import value_aligner
 from ..errors import InputError, MalformedError
+from ..types import Arrays
 from .options import Target
 from .plan import TensorPlan
-from .profiled_plan import ProfiledPlan
-from .sample_plan import SamplePlan, plan_sample, sample_bits, section_cost
+from .profile_tables import LevelCosts
+from .profiled_plan import LEVEL_BITS, ProfiledPlan, has_other_points
+from .sample_plan import QuantizerKind, SamplePlan, plan_sample, section_cost
 from .survey import TensorSurvey
+from .thinning import halves
 from .transform_draft import TransformDraft, gain_share_of
 
 __all__ = ["ProfiledDraft"]
+
+Values = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,34 +76,68 @@ class ProfiledDraft(TransformDraft):
         return made.bits * self._thin_scale / 8 + sections + self._exact_bytes(target)
 
     def plan(self, setting: float, target: Target) -> TensorPlan:
-        """With a profile's classes and tables, unless own ones save more than they take; always its points."""
+        """With a profile's classes and tables, unless own ones save more than they take."""
         if self.fixed is not None:
             made_so = self.fixed.plan(self.config, self.terms)
             return replace(made_so, layout_reason=self.layout_reason, warning=self.warning)
         gain, kind = self._gain(setting, target)
         own = Parameters.from_fields(self.config.parameters).with_quantizer(kind == "dependent")
+        other_points = has_other_points(gain, own.dependent != Parameters.from_fields(self.config.parameters).dependent)
         if target.kind == "snr":
             own, gain = replace(own, step=float(np.float32(self.parameters.step * gain))), 1.0
-        codec = TransformCodec(own, self.config.arrays, self.survey.channels)
-        made = plan_sample(
-            self._coefficients,
-            self._geometry,
-            codec.steps(gain).astype(np.float64),
-            self.parameters,
-            self._scale,
-            kind=kind,
-            gain_share=gain_share_of(target),
-        )
-        config = self._fitted(made, own, gain)
+        whole = (self._coefficients, self._geometry)
+        made = self._own_plan(*whole, own, gain, target, self._scale)
+        own = replace(own, shift=made.parameters.shift if other_points else own.shift)
+        config = self._fitted(made, own, gain, target)
         plan = self._planned(config, replace(self.terms, quantizer=made.quantizer))
         return replace(plan, gain=gain, payload_bytes=made.bits * self._scale / 8 + self._exact_bytes(target))
 
-    def _fitted(self, made: SamplePlan, own: Parameters, gain: float) -> TensorConfig:
-        codec = TransformCodec(own, self.config.arrays, self.survey.channels)
-        kept = sample_bits(codec, made.quantizer, self._coefficients, self._geometry, gain)
-        saved = (kept - made.bits) * self._scale
-        if (TABLES in self.config.arrays and not made.tables) or saved <= 8 * section_cost(made.whole_sections):
-            return replace(self.config, parameters=own.to_fields())
-        parameters = replace(made.parameters, step=own.step, shift=own.shift)
-        arrays = {**self.config.arrays, **made.whole_sections}
-        return replace(self.config, parameters=parameters.to_fields(), arrays=arrays)
+    def _own_plan(
+        self, coefficients: Values, geometry: Geometry, own: Parameters, gain: float, target: Target, scale: float
+    ) -> SamplePlan:
+        """The plan of a sample with tables of its own; universal ones cannot take the place of a profile's."""
+        steps = self._codec_of(own).steps(gain).astype(np.float64)
+        kind: QuantizerKind = "dependent" if own.dependent else "plain"
+        universal, share = TABLES not in self.config.arrays, gain_share_of(target)
+        return plan_sample(
+            coefficients, geometry, steps, self.parameters, scale, kind=kind, gain_share=share, universal=universal
+        )
+
+    def _codec_of(self, parameters: Parameters, sections: Arrays | None = None) -> TransformCodec:
+        return TransformCodec(parameters, {**self.config.arrays, **(sections or {})}, self.survey.channels)
+
+    def _fitted(self, made: SamplePlan, own: Parameters, gain: float, target: Target) -> TensorConfig:
+        """The configuration with the profile's tables or, where these save more than they take, its own."""
+        if self._saved(made, own, gain, target) > 8 * section_cost(made.whole_sections):
+            parameters = replace(made.parameters, step=own.step, shift=own.shift)
+            arrays = {**self.config.arrays, **made.whole_sections}
+            return replace(self.config, parameters=parameters.to_fields(), arrays=arrays)
+        costs = self._level_costs(made, own, gain, self._coefficients, self._geometry)
+        level = costs.cheapest(LEVEL_BITS / self._scale)[0]
+        return replace(self.config, parameters=replace(own, level=level).to_fields())
+
+    def _saved(self, made: SamplePlan, own: Parameters, gain: float, target: Target) -> float:
+        """Bits of the file that own tables save: on samples that they are not made from, where there are more."""
+        coefficients, geometry, scale = self._coefficients, self._geometry, self._scale
+        if scale > 1 and len(geometry.grids) > 1:
+            known, (coefficients, geometry) = halves(coefficients, geometry)
+            scale = self.survey.total / len(coefficients)
+            made = self._own_plan(*known, own, gain, target, self.survey.total / len(known[0]))
+        kept = self._level_costs(made, own, gain, coefficients, geometry).cheapest(0.0)[1]
+        parameters = replace(made.parameters, step=own.step)
+        spent = self._level_costs(made, parameters, gain, coefficients, geometry, made.whole_sections)
+        return (kept - spent.at(parameters.level)) * scale
+
+    def _level_costs(
+        self,
+        made: SamplePlan,
+        parameters: Parameters,
+        gain: float,
+        coefficients: Values,
+        geometry: Geometry,
+        sections: Arrays | None = None,
+    ) -> LevelCosts:
+        """What a sample takes with a quantiser, and the profile's sections or some in their place."""
+        codec = self._codec_of(parameters, sections)
+        symbols = made.quantizer(coefficients, codec.steps(gain).astype(np.float64), geometry.bands)
+        return LevelCosts.of(codec, {**self.config.arrays, **(sections or {})}, symbols, geometry)

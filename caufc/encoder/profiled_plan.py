@@ -21,7 +21,7 @@ from ..codec.buckets import unzigzag
 from ..codec.transform.codec import TransformCodec
 from ..codec.transform.contexts import CLASSES
 from ..codec.transform.grids import Geometry
-from ..codec.transform.parameters import BAND_STEPS, MAX_LEVEL, Parameters
+from ..codec.transform.parameters import Parameters
 from ..codec.transform.token_order import BANDS
 from ..coders.base import Apart, Separator, Terms
 from ..coders.config import TensorConfig
@@ -35,12 +35,13 @@ from ..layouts import Layout
 from .goal import MEDIUM, quality_step
 from .outliers import Typical
 from .plan import TensorPlan
+from .profile_tables import LevelCosts
 from .quantize import IndexQuantizer, dead_zones
-from .sample_plan import QuantizerKind, dependent_points, quantize_sample, sample_bits
+from .sample_plan import DEPENDENT_BITS, QuantizerKind, dependent_points, quantize_sample
 from .separator import OutlierSeparator
 from .survey import is_sparse
 
-__all__ = ["ProfiledPlan", "Steps", "profiled_plans", "shared_template"]
+__all__ = ["ProfiledPlan", "Steps", "has_other_points", "profiled_plans", "shared_template"]
 
 DRAWN_VALUES, MOST_DRAWN = 1 << 18, 1 << 22
 """Values that are drawn, about, and at most of one sample."""
@@ -51,13 +52,18 @@ DRAWN_TOKENS = 64
 LEVEL_BITS = 8 * 17
 """What another level takes in a header."""
 
-LEVELS = 2.0
-"""Classes are half-octaves."""
+POINTS_OCTAVES = 0.5
+"""Octaves from a profile's steps within which its reconstruction points stand."""
 
 MOST_KEPT = 8
 """Profiles, each at a quality, whose plans are kept ready."""
 
 Values = NDArray[Any]
+
+
+def has_other_points(ratio: float, other_quantizer: bool) -> bool:
+    """Whether reconstruction points are not a profile's, which a task may have chosen: far from its steps."""
+    return other_quantizer or abs(math.log2(ratio)) > POINTS_OCTAVES
 
 
 def shared_template(known: Shape, sizes: Shape, layout: Layout | None) -> Shape:
@@ -139,26 +145,27 @@ class ProfiledSamples:
         costs = quantize_sample(points, self._placed[0], np.ones(BANDS), "plain").quantizer.costs
         return np.full((BANDS, points.shape[1]), 0.5, np.float32) if costs is None else dead_zones(costs)
 
-    def quantizer(self, ratio: float) -> IndexQuantizer:
-        """The profile's kind of quantiser, at steps so many times those that its tables are for, with its costs."""
-        kind: QuantizerKind = "dependent" if self.parameters.dependent else "plain"
-        return quantize_sample(self.points, self._placed[0], np.full(BANDS, ratio), kind).quantizer
+    def coded(self, ratio: float) -> tuple[Parameters, IndexQuantizer]:
+        """The codec's scalars and the quantiser with its costs, at steps so many times those that tables are for.
 
-    def level(self, quantizer: IndexQuantizer, ratio: float) -> int:
-        """The level of classes at such steps; the profile's, unless another saves more than it takes."""
-        own = self.parameters.level
-        other = max(-MAX_LEVEL, min(MAX_LEVEL, own - round(LEVELS * math.log2(ratio))))
-        levels = range(own, other, 1 if other > own else -1)
-        bits = {level: self._bits(quantizer, ratio, level) for level in (*levels, other)} if other != own else {}
-        best = min(bits, key=lambda level: bits[level], default=own)
-        return best if bits and bits[own] - bits[best] > LEVEL_BITS else own
+        The dependent quantiser gives way to the plain one where it does not pay.
+        """
+        parameters, quantizer, bits = self._coded(ratio, self.parameters)
+        if not parameters.dependent or bits >= DEPENDENT_BITS * self.points.size:
+            return parameters, quantizer
+        return self._coded(ratio, self.parameters.with_quantizer(dependent=False))[:2]
 
-    def _bits(self, quantizer: IndexQuantizer, ratio: float, level: int) -> float:
-        """Bits of a sample with another level."""
+    def _coded(self, ratio: float, parameters: Parameters) -> tuple[Parameters, IndexQuantizer, float]:
+        """The same with a kind of quantiser, and bits; the level is the profile's unless another pays."""
         geometry, count = self._placed
-        arrays = {name: array for name, array in self.config.arrays.items() if name != BAND_STEPS}
-        codec = TransformCodec(replace(self.parameters, step=1.0, level=level), arrays, self.channels)
-        return sample_bits(codec, quantizer, self.points, geometry, ratio) / count
+        kind: QuantizerKind = "dependent" if parameters.dependent else "plain"
+        steps = np.full(BANDS, ratio * parameters.step / self.parameters.step)
+        found = quantize_sample(self.points, geometry, steps, kind)
+        costs = LevelCosts.of(self.codec, self.config.arrays, found.indices, geometry)
+        level, bits = costs.cheapest(LEVEL_BITS * count)
+        other_points = has_other_points(ratio, parameters.dependent != self.parameters.dependent)
+        shift = found.shift if other_points else parameters.shift
+        return replace(parameters, level=level, shift=shift), found.quantizer, bits
 
     def separator(self, fitted: float) -> Separator:
         """Finds outliers by how large features are, in steps of a gain ``fitted`` that the tables are for."""
@@ -220,8 +227,7 @@ class ProfiledPlan:
     def made(cls, config: TensorConfig, steps: Steps) -> ProfiledPlan:
         """The plan of a profile's configuration."""
         samples = ProfiledSamples(config)
-        quantizer = samples.quantizer(steps.ratio)
-        parameters = replace(samples.parameters, level=samples.level(quantizer, steps.ratio))
+        parameters, quantizer = samples.coded(steps.ratio)
         limits = None if config.alignment is None else config.alignment.truncate
         separator = samples.separator(steps.fitted) if limits is None else None
         return cls(parameters.to_fields(), quantizer, separator, limits, steps.wanted)

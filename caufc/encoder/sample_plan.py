@@ -120,6 +120,7 @@ def plan_sample(
     *,
     kind: QuantizerKind = "plain",
     gain_share: float = GAIN_SHARE,
+    universal: bool = True,
 ) -> SamplePlan:
     """Choose quantiser, costs, reconstruction points, classes, contexts and tables from a sample.
 
@@ -131,10 +132,11 @@ def plan_sample(
         scale: how many times more values the file has than the sample.
         kind: of the quantiser.
         gain_share: of reconstruction points: 0 for the smallest error, 1 for no loss of energy.
+        universal: whether tables may be the universal ones.
     """
     found = quantize_sample(coefficients, geometry, steps, kind, gain_share)
     parameters = replace(parameters, shift=found.shift)
-    return _modelled(found.indices, found.quantizer, parameters, geometry, scale)
+    return _modelled(found.indices, found.quantizer, parameters, geometry, scale, universal=universal)
 
 
 def plan_either(
@@ -205,7 +207,13 @@ def quantize_sample(
 
 
 def _modelled(
-    indices: Indices, quantizer: IndexQuantizer, parameters: Parameters, geometry: Geometry, scale: float
+    indices: Indices,
+    quantizer: IndexQuantizer,
+    parameters: Parameters,
+    geometry: Geometry,
+    scale: float,
+    *,
+    universal: bool,
 ) -> SamplePlan:
     """Classes, extents, contexts and tables for indices ``[N, K]``."""
     levels = levels_for(indices, geometry.bands)
@@ -213,7 +221,7 @@ def _modelled(
     magnitudes = magnitude_of(buckets)
     reach, extents = _reach(buckets, magnitudes, geometry) if len(geometry.heads) else (None, False)
     counts = counts_by_context(buckets, magnitudes, reach if extents else None, levels.classes(), geometry)
-    sections, level, bits = file_tables(counts, levels, scale)
+    sections, level, bits = file_tables(counts, levels, scale, universal=universal)
     chosen = replace(parameters, extents=extents, level=level, dependent=quantizer.dependent)
     return SamplePlan(chosen, levels, sections, quantizer, bits)
 

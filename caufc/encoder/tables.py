@@ -57,13 +57,14 @@ Counts = NDArray[np.int64]
 Map = NDArray[np.uint8]
 
 
-def choose_tables(counts: Counts, scale: float, most: int = MAX_TABLES) -> tuple[Map, TableLevels]:
+def choose_tables(counts: Counts, scale: float, most: int = MAX_TABLES, seeds: int = SEEDS) -> tuple[Map, TableLevels]:
     """The table of every context ``[K, contexts]``, and tables as levels ``[T, 64]``, as many as pay.
 
     Args:
         counts: buckets per class and context ``[K, contexts, 64]``, from a sample of the file.
         scale: how many times more symbols the file has than the sample.
         most: so many tables at most for symbols, and as many for extents.
+        seeds: groups of contexts with which merging starts.
     """
     flat = counts.reshape(-1, BUCKETS)
     table_of = np.zeros(len(flat), np.uint8)
@@ -72,7 +73,7 @@ def choose_tables(counts: Counts, scale: float, most: int = MAX_TABLES) -> tuple
     for_extents = np.arange(len(flat)) % counts.shape[1] >= EXTENT if counts.shape[1] == CONTEXTS else flat[:, 0] < 0
     levels: list[TableLevels] = []
     for kind in (~for_extents, for_extents):
-        groups = _grouped(flat, np.flatnonzero(kind & flat.any(axis=1)), scale, most)
+        groups = _grouped(flat, np.flatnonzero(kind & flat.any(axis=1)), scale, most, seeds)
         if groups:
             for number, group in enumerate(groups, sum(map(len, levels))):
                 table_of[group] = number
@@ -97,12 +98,12 @@ def table_bits(counts: Counts, table_of: NDArray[Any], levels: TableLevels) -> f
     return float((by_table * (code_lengths(frequencies_of(levels)) + EXTRA_BITS)).sum())
 
 
-def _grouped(counts: Counts, members: NDArray[Any], scale: float, most: int) -> list[NDArray[Any]]:
+def _grouped(counts: Counts, members: NDArray[Any], scale: float, most: int, seeds: int) -> list[NDArray[Any]]:
     """Contexts that share tables."""
     if not len(members):
         return []
     order = members[np.argsort(_activity(counts[members]), kind="stable")]
-    groups = [part for part in np.array_split(order, min(SEEDS, len(order))) if part.size]
+    groups = [part for part in np.array_split(order, min(seeds, len(order))) if part.size]
     return _merge(groups, counts, scale, most)
 
 
@@ -178,17 +179,19 @@ def counts_by_context(
     return counts.reshape(CLASSES, CONTEXTS, BUCKETS)
 
 
-def file_tables(counts: Counts, levels: ClassLevels, scale: float) -> tuple[Arrays, int, float]:
-    """The cheaper of own and universal tables: sections, level, bits of the sample."""
+def file_tables(
+    counts: Counts, levels: ClassLevels, scale: float, *, universal: bool = True
+) -> tuple[Arrays, int, float]:
+    """The cheaper of own and, where they may be, universal tables: sections, level, bits of the sample."""
     table_of, tables = universal_tables()
-    universal = table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), tables)
+    alike = table_bits(counts.reshape(-1, BUCKETS), table_of.ravel(), tables)
     if not counts.any():
-        return {}, levels.level, universal
+        return {}, levels.level, alike
     used = np.flatnonzero(counts.any(axis=(1, 2)))
     low, high = int(used[0]), int(used[-1]) + 1
     own_of, own_tables = choose_tables(counts[low:high].reshape(-1, CONTEXTS, BUCKETS), scale)
     bits = table_bits(counts[low:high].reshape(-1, BUCKETS), own_of.ravel(), own_tables)
     spent = 8 * own_tables[own_tables > 0].size + SECTION_BITS + 2 * np.count_nonzero(counts.any(axis=2))
-    if (universal - bits) * scale <= spent:
-        return {}, levels.level, universal
+    if universal and (alike - bits) * scale <= spent:
+        return {}, levels.level, alike
     return {TABLES: own_tables.ravel(), CONTEXT_MAP: own_of.ravel()}, levels.level - low, bits

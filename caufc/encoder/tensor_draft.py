@@ -40,6 +40,10 @@ class TensorDraft:
         """
         return self._planned(self.config, self.terms)
 
+    def for_profile(self, setting: float, target: Target) -> TensorConfig:
+        """The configuration of a profile that is made for a setting, with the step that stands for medium quality."""
+        return self.plan(setting, target).at_medium(setting).config
+
     def lossless(self) -> TensorPlan | None:
         """The plan without loss; None where some is wanted."""
         return self._planned(self.config, self.terms)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..codec.transform.grids import Geometry
 
-__all__ = ["thinned_rows"]
+__all__ = ["halves", "thinned_rows"]
 
 Rows = NDArray[np.intp]
+Values = NDArray[Any]
+Half = tuple[Values, Geometry]
 
 
 def thinned_rows(geometry: Geometry, channels: int, values: int) -> tuple[Rows, Geometry]:
@@ -29,6 +32,16 @@ def thinned_rows(geometry: Geometry, channels: int, values: int) -> tuple[Rows, 
         rows.append(ends[number] + inside)
         grids.append(grid)
     return np.concatenate([np.empty(0, np.intp), *rows]), replace(geometry, grids=tuple(grids))
+
+
+def halves(values: Values, geometry: Geometry) -> tuple[Half, Half]:
+    """The rows ``[N, C]`` of the first samples and of the others, with their geometries; all twice for one sample."""
+    count = len(geometry.grids) // 2
+    if not count:
+        return (values, geometry), (values, geometry)
+    row = int(np.sum(geometry.sizes[:count]))
+    first, second = (replace(geometry, grids=grids) for grids in (geometry.grids[:count], geometry.grids[count:]))
+    return (values[:row], first), (values[row:], second)
 
 
 def _cut(grid: tuple[int, ...], special: int, channels: int, values: int) -> tuple[Rows, tuple[int, ...]]:

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from ..align import ValueAligner
 from ..codec.transform.codec import TransformCodec
 from ..codec.transform.grids import Geometry
-from ..codec.transform.parameters import Parameters
+from ..codec.transform.parameters import TABLES, Parameters
 from ..coders.config import TensorConfig
 from ..coders.error_transfer import ErrorTransfer
 from .compare import broken_values, lossless_bytes
 from .goal import GRID, Goal, grid_quality, quality_goal, quality_step, snr_goal
 from .options import Target
 from .plan import TensorPlan
+from .profile_tables import tables_of_steps
+from .quantize import IndexQuantizer
 from .sample_plan import (
     DEPENDENT_BITS,
     DEPENDENT_BITS_OF_ERROR,
@@ -100,6 +102,26 @@ class TransformDraft(TensorDraft):
         terms = replace(self.terms, quantizer=made.quantizer, transfer=self._transfer(gain, kind))
         plan = self._planned(config, terms, expected)
         return replace(plan, payload_bytes=payloads)
+
+    def for_profile(self, setting: float, target: Target) -> TensorConfig:
+        """The same, with tables for coarser steps too, where it has tables of its own."""
+        plan = self.plan(setting, target)
+        quantizer = plan.terms.quantizer
+        if not isinstance(quantizer, IndexQuantizer) or TABLES not in plan.config.arrays:
+            return plan.at_medium(setting).config
+        parameters = Parameters.from_fields(plan.config.parameters)
+        tables, level = tables_of_steps(
+            TransformCodec(parameters, plan.config.arrays, self.survey.channels),
+            plan.config.arrays,
+            self._coefficients,
+            self._geometry,
+            1.0 if plan.gain is None else plan.gain,
+            "dependent" if quantizer.dependent else "plain",
+            self._scale,
+        )
+        parameters, arrays = replace(parameters, level=level), {**plan.config.arrays, **tables}
+        config = replace(plan.config, parameters=parameters.to_fields(), arrays=arrays)
+        return replace(plan, config=config).at_medium(setting).config
 
     def _transfer(self, gain: float, kind: QuantizerKind) -> ErrorTransfer | None:
         """What tells errors without a decode, where no promise needs one."""

@@ -20,7 +20,7 @@ from ..coders.sections import section_of
 from ..types import Arrays
 from .importance import Importance, flat_steps
 from .sample_plan import estimate, quantization_error
-from .thinning import thinned_rows
+from .thinning import halves, thinned_rows
 
 __all__ = ["JUDGED_TOKENS", "LARGEST_PROFILED", "Transforms", "choose_transforms", "expected"]
 
@@ -134,7 +134,7 @@ def choose_transforms(
         return plain
     known, judged, judged_geometry = aligned, aligned, geometry
     if not embedded and len(groups) > 1:
-        known, judged, judged_geometry = _halves(aligned, geometry)
+        (known, _), (judged, judged_geometry) = halves(aligned, geometry)
     rows, thin_geometry = thinned_rows(judged_geometry, aligned.shape[1], THIN_VALUES * (1 if embedded else groups[0]))
     thin = judged[rows]
     principals = list(_principals(known, step, importance, groups, embedded=embedded))
@@ -211,15 +211,6 @@ class _Principal:
         """As coarse as the deviations allow: what a vector's codes miss of it costs others bits."""
         bits = np.ceil(self.octaves).astype(np.int64) + margin
         return quantize_rows(self.rows, np.clip(bits, COARSEST_BITS, FINEST_BITS), self.ranks)
-
-
-def _halves(aligned: Values, geometry: Geometry) -> tuple[Values, Values, Geometry]:
-    """Tokens of the first samples, those of the others and their geometry; all for both where there is one sample."""
-    first = len(geometry.grids) // 2
-    if not first:
-        return aligned, aligned, geometry
-    row = int(np.sum(geometry.sizes[:first]))
-    return aligned[:row], aligned[row:], replace(geometry, grids=geometry.grids[first:])
 
 
 def _principals(

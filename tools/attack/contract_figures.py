@@ -3,7 +3,7 @@
 Written from the design's words and nothing of the encoder: **SNR** is 10 log10 of the sum of squares over the sum of
 squared errors. **Masks** are set aside first: the lowest or highest value where it comes more than once and is over 100
 times the median of the others. **Outliers** are values over 100 times the median of those that are not zero, tokens
-and channels that are mostly such values, then those whose root mean square, over what remains, is over 100 times theirs.
+and channels that are mostly such values, then those whose root mean square over what remains is over 100 times theirs.
 
 Matrices are ``[N, C]``, tokens x channels, in float64; errors are restored minus original values. Sums are scaled, so
 that neither 1e-300 nor 1e300 leaves the range of float64. A restored value that is not finite is an infinite error.
