@@ -65,7 +65,10 @@ class Apart:
         rest = matrix if self.scales is None else self.scales.divide(matrix)
         if self.values is None:
             return rest
-        return np.where(self.values, np.asarray(self.centre, rest.dtype), rest)
+        rows = np.flatnonzero(self.values.any(axis=1))
+        rest = rest.copy() if rest is matrix else rest
+        rest[rows] = np.where(self.values[rows], np.asarray(self.centre, rest.dtype), rest[rows])
+        return rest
 
     def mask(self, matrix: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of them are stored exactly, in one column where that is the same for all channels."""

@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .row_sums import row_products, row_squares
 from .token_snr import TokenSnr
 
-__all__ = ["REACHING", "Distortion", "RowSums", "row_products", "row_squares"]
+__all__ = ["REACHING", "Distortion", "RowSums"]
 
 REACHING = 0.99
 """Share of tokens that reach the SNR of tokens which reports give."""
 
 BLOCK = 1 << 18
-SPAN = 1 << 12
-"""Values of a token that are summed in float32 at most."""
 SMALL = 1e-30
 """Sums of squares below may have lost something in float32."""
 
@@ -240,23 +239,3 @@ def _wide(values: NDArray[Any], largest: float) -> NDArray[Any]:
 def _sum_of_squares(values: NDArray[Any]) -> Sum:
     with np.errstate(over="ignore"):
         return _scalar(np.square(_wide(values, _largest(values))).sum())
-
-
-def row_squares(values: NDArray[Any]) -> Rows:
-    """Sums of squares of the rows of ``[n, C]``; of float32 without under- or overflow."""
-    total = row_products(values, values)
-    odd = (total < SMALL) | ~np.isfinite(total)
-    if odd.any() and values.dtype != np.longdouble:
-        wide = values[odd].astype(np.float64)
-        total[odd] = row_products(wide, wide)
-    return total
-
-
-def row_products(one: NDArray[Any], other: NDArray[Any]) -> Rows:
-    """Sums over the rows of the products of two arrays ``[n, C]``."""
-    total = np.zeros(len(one), np.result_type(one, other, np.float64))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, one.shape[1], SPAN):
-            columns = slice(start, start + SPAN)
-            total += np.einsum("ij,ij->i", one[:, columns], other[:, columns])
-    return total

@@ -13,7 +13,8 @@ from ..align import ChannelAligner, GlobalAligner, ValueAligner
 from ..codec.transform.codec import TransformCodec
 from ..codec.transform.dct import inverse_grid
 from ..codec.transform.grids import Geometry
-from .distortion import RowSums, row_products, row_squares
+from .distortion import RowSums
+from .row_sums import row_products, row_squares, transferred_rows
 
 __all__ = ["ErrorTransfer"]
 
@@ -97,15 +98,23 @@ class ErrorTransfer:
             factors: features' units per unit of what is aligned ``[n, 1]``; None for 1.
             by_token: whether products are wanted of each token, and not only of all: with factors they must be.
         """
-        own, error = coefficients * self.roots, points - coefficients
-        error *= self.roots
-        products = row_products(own, error)
         if geometry.spectral:
-            error = inverse_grid(error, geometry)
-            products = row_products(inverse_grid(own, geometry), error) if by_token else products
-        squares, products = row_squares(error), products + error @ self.offsets
+            squares, products = self._of_grid(coefficients, points, geometry, by_token=by_token)
+        else:
+            squares, products = transferred_rows(coefficients, points, self.roots, self.offsets)
         if factors is not None:
             square = np.square(factors[:, 0].astype(np.float64))
             squares, products = squares * square, products * square
         energies = row_squares(features)
         return RowSums(energies, self.ratio * (squares + self.cast * energies), products)
+
+    def _of_grid(
+        self, coefficients: Values, points: Values, geometry: Geometry, *, by_token: bool
+    ) -> tuple[Values, Values]:
+        """Sums of squares and products of tokens whose coefficients are those of grids."""
+        own, error = coefficients * self.roots, points - coefficients
+        error *= self.roots
+        products = row_products(own, error)
+        error = inverse_grid(error, geometry)
+        products = row_products(inverse_grid(own, geometry), error) if by_token else products
+        return row_squares(error), products + error @ self.offsets

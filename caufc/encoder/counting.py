@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..coders.distortion import row_squares
+from ..coders.row_sums import measured_rows, row_squares
 from .outliers import VALUE_RATIO, mask_values
 
 __all__ = ["Counting", "JointCounting", "root_mean_squares"]
@@ -53,14 +53,26 @@ class Counting:
 
     def __call__(self, features: NDArray[Any]) -> Mask | None:
         """Which features ``[n, C]`` count; None for all."""
-        largest = float(np.abs(features).max(initial=0))
-        if not self.channels.any() and largest <= min(self.value, self.token):
+        rows = np.arange(len(features)) if self.channels.any() else self._suspects(features)
+        if not rows.size:
             return None
+        counted = np.ones(features.shape, np.bool_)
+        counted[rows] = self._counted(features[rows])
+        return counted if not counted.all() else None
+
+    def _suspects(self, features: NDArray[Any]) -> NDArray[np.intp]:
+        """Tokens ``[n, C]`` some of whose values may not count."""
+        with np.errstate(over="ignore"):
+            most = np.full(features.shape[1], self.value).astype(features.dtype)
+        beyond, squares = measured_rows(features, -most, most)
+        return np.flatnonzero(beyond | ~(np.sqrt(squares / features.shape[1]) <= self.token))
+
+    def _counted(self, features: NDArray[Any]) -> Mask:
         known = _without(features, self.masks)
         rest = _within(known, self.value)
         tokens = _emptied(known, rest) | (root_mean_squares(rest) > self.token)
-        beyond = self.channels | tokens[:, None] | ((rest == 0) & (features != 0))
-        return ~beyond if beyond.any() else None
+        counted: Mask = ~(self.channels | tokens[:, None] | ((rest == 0) & (features != 0)))
+        return counted
 
 
 @dataclass(frozen=True)

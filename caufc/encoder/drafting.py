@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..align import LayoutAligner
 from ..coders.base import Terms
 from ..coders.config import TensorConfig
-from ..coders.dtypes import to_floats
 from ..coders.lossy import turns_of
 from ..coders.registry import LOSSLESS
 from ..coders.sections import TURNS
@@ -22,7 +21,8 @@ from ..types import FLOATS
 from .layout import LayoutChoice, template_of
 from .options import EncodeOptions, TensorOptions
 from .source import Source, SourceTensor
-from .survey import TensorSurvey, check_finite, chunks_of, survey_tensor
+from .survey import TensorSurvey, survey_tensor
+from .survey_reading import check_finite, chunks_of
 from .tensor_draft import TensorDraft
 from .turn_search import found_turns
 
@@ -182,8 +182,5 @@ class Drafting(ABC):
         if self.target.kind == "lossless" or self.file.keep_nonfinite or self.tensor.dtype not in FLOATS:
             advance(self.tensor.numel)
             return
-        for start, stop in chunks_of(self.source.samples, self.chunk):
-            block = self.tensor.block(start, stop)
-            for part in block if isinstance(block, list) else [block]:
-                check_finite(to_floats(part, self.tensor.dtype), self.tensor, start)
-                advance(part.size)
+        for samples in chunks_of(self.source.samples, self.chunk):
+            advance(check_finite(self.tensor, samples))

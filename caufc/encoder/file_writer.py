@@ -33,7 +33,7 @@ from .origin import Origin
 from .plan import TensorPlan, file_gain
 from .prelude import NO_ORIGIN, container_prelude
 from .source import Source
-from .survey import chunks_of
+from .survey_reading import chunks_of
 
 __all__ = ["FilePass", "FileWriter", "Sink"]
 

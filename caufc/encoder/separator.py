@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..align import TokenScales
 from ..coders.base import Apart
+from ..coders.row_sums import measured_rows, row_squares
 from .counting import root_mean_squares
 from .outliers import TINIEST, TOKEN_RATIO, VALUE_RATIO, Typical
 
@@ -71,14 +72,34 @@ class OutlierSeparator:
         """Scales of tokens and exact values of finite features ``[n, C]``."""
         if not matrix.size or not self.units.any():
             return Apart()
-        apart = Apart() if self.ordinary.all() and self._within(matrix) else self._apart(matrix)
+        beyond, squares = measured_rows(matrix, *self._range(matrix.dtype))
+        rows = np.flatnonzero(beyond) if self.ordinary.all() else np.arange(len(matrix))
+        apart = self._apart(matrix, rows) if rows.size else Apart()
         if self.levelled:
-            return replace(apart, scales=self._scaled(matrix, apart, self._level), levelled=True)
+            return replace(apart, scales=self._scaled(matrix, squares, apart, self._level), levelled=True)
         if self.least:
-            return replace(apart, scales=self._scaled(matrix, apart, self._raise), levelled=True)
+            return replace(apart, scales=self._scaled(matrix, squares, apart, self._raise), levelled=True)
         return apart
 
-    def _apart(self, matrix: Values) -> Apart:
+    def _range(self, dtype: np.dtype[Any]) -> tuple[Values, Values]:
+        """Between which values of each channel nothing is apart ``[C]``, in the features' dtype, which is faster."""
+        with np.errstate(over="ignore"):
+            return (self.centre - self.limit).astype(dtype), (self.centre + self.limit).astype(dtype)
+
+    def _apart(self, matrix: Values, rows: NDArray[np.intp]) -> Apart:
+        """What is coded apart of tokens ``[n, C]``, which is nothing of others than some."""
+        found = self._apart_of(matrix[rows])
+        scales, values = None, None
+        if found.scales is not None:
+            codes = np.zeros(len(matrix), np.int16)
+            codes[rows] = found.scales.codes
+            scales = TokenScales(codes)
+        if found.values is not None:
+            values = np.zeros(matrix.shape, np.bool_)
+            values[rows] = found.values
+        return Apart(scales, values, self.centre)
+
+    def _apart_of(self, matrix: Values) -> Apart:
         values = self._beyond(matrix)
         scales = self._scales(matrix, values) if self.scaled else None
         if scales is not None:
@@ -105,24 +126,32 @@ class OutlierSeparator:
         small &= (channels & few_here) | (tokens & few_there)[:, None]
         return small
 
-    def _scaled(self, matrix: Values, apart: Apart, level: Level) -> TokenScales | None:
+    def _scaled(self, matrix: Values, squares: Sizes, apart: Apart, level: Level) -> TokenScales | None:
         """Scales of tokens, those of outliers and what levels them, by their root mean square over what is not apart.
 
         Args:
             matrix: features ``[n, C]``.
+            squares: their sums ``[n]``.
             apart: what is coded apart of them.
             level: scales from root mean squares ``[n]``.
         """
         factors = np.ones(len(matrix)) if apart.scales is None else apart.scales.factors[:, 0].astype(np.float64)
-        counted = matrix if apart.values is None else np.where(apart.values, matrix.dtype.type(0), matrix)
-        counted = counted[:, self.ordinary] if not self.ordinary.all() else counted
-        sizes = root_mean_squares(counted) / factors
+        sizes = np.sqrt(squares / max(1, matrix.shape[1]))
+        rows = np.arange(len(matrix))
+        if self.ordinary.all():
+            rows = np.flatnonzero(~np.isfinite(sizes) | (False if apart.values is None else apart.values.any(axis=1)))
+        if rows.size:
+            counted = matrix[rows]
+            if apart.values is not None:
+                counted = np.where(apart.values[rows], matrix.dtype.type(0), counted)
+            sizes[rows] = root_mean_squares(counted if self.ordinary.all() else counted[:, self.ordinary])
+        sizes /= factors
         levels = np.where(sizes > 0, level(sizes), 1.0)
         return apart.scales if (levels == 1).all() else TokenScales.of(factors * levels)
 
     def raised_scales(self, matrix: Values) -> TokenScales | None:
         """Scales of tokens ``[n, C]``, of which nothing else is apart, that are below the least root mean square."""
-        return self._scaled(matrix, Apart(), self._raise) if self.least else None
+        return self._scaled(matrix, row_squares(matrix), Apart(), self._raise) if self.least else None
 
     def _level(self, sizes: Sizes) -> Sizes:
         """Levels of tokens far from the typical size, or of all."""
@@ -132,11 +161,6 @@ class OutlierSeparator:
     def _raise(self, sizes: Sizes) -> Sizes:
         """Levels of tokens below the least."""
         return np.clip(sizes / self.least, 1 / LARGEST_LEVEL, 1.0)
-
-    def _within(self, matrix: Values) -> bool:
-        """Whether nothing is apart: mostly so, and quickly told."""
-        low, high = matrix.min(axis=0).astype(np.float64), matrix.max(axis=0).astype(np.float64)
-        return bool((high - self.centre <= self.limit).all() and (self.centre - low <= self.limit).all())
 
     def _beyond(self, matrix: Values) -> NDArray[np.bool_]:
         centre, limit = self._of_dtype(matrix.dtype)

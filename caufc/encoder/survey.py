@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import ChannelStatistics, LayoutAligner, Tokens, Turns, positions_of, truncate, varying_channels
+from ..align import ChannelStatistics, LayoutAligner, Tokens, Turns, truncate
 from ..codec.transform.grids import Geometry
-from ..coders.base import Apart, Samples
+from ..coders.base import Apart
 from ..coders.config import MAX_CHANNELS
-from ..coders.dtypes import to_floats
 from ..coders.patches import Patches
-from ..errors import LayoutError, NonFiniteError
+from ..errors import LayoutError
 from ..layouts import Layout
 from .counting import Counting, JointCounting
 from .outliers import Typical
 from .separator import OutlierSeparator
 from .source import Source, SourceTensor
+from .survey_reading import check_finite, chunks_of, count_tokens, picks_of, read_tokens, unturned
 from .thinning import thinned_rows
 
-__all__ = ["TensorSurvey", "check_finite", "chunks_of", "is_sparse", "survey_tensor"]
+__all__ = ["TensorSurvey", "is_sparse", "survey_tensor"]
 
 SPARSE_SHARE = 0.2
 """Share of exact zeros from which features count as sparse: zero must then stay a reconstruction point."""
-
-BLOCK_VALUES = 1 << 18
-"""Values that are read at a time, so that they stay in the processor's caches."""
 
 COUNTED_VALUES = 1 << 16
 SHIFT = 7
@@ -61,7 +58,6 @@ class TensorSurvey:
         exact_bytes: what values take in the whole file that are stored exactly, about.
         groups: of channels.
         total: number of tokens in the file.
-        clipped: values outside the truncation range.
         planned: values of the sample that classes and tables are made from, about.
     """
 
@@ -76,7 +72,6 @@ class TensorSurvey:
     exact_bytes: float = 0.0
     groups: int = 1
     total: int = 0
-    clipped: int = 0
     planned: int = sys.maxsize
 
     @property
@@ -110,12 +105,6 @@ class TensorSurvey:
         return self.total / max(1, len(self.sample))
 
 
-def chunks_of(samples: int, chunk: int) -> Iterator[tuple[int, int]]:
-    """Sample ranges of the chunks."""
-    for start in range(0, samples, chunk):
-        yield start, min(samples, start + chunk)
-
-
 def survey_tensor(
     source: Source,
     tensor: SourceTensor,
@@ -133,7 +122,7 @@ def survey_tensor(
     members: int = 1,
     turns: Turns | None = None,
 ) -> TensorSurvey:
-    """Read a tensor once.
+    """Read a tensor once: all of it where it is small, else runs of its samples, and of the rest whether it is finite.
 
     Args:
         source: the input.
@@ -141,7 +130,7 @@ def survey_tensor(
         layout: meaning of its axes.
         limits: truncation range, applied first.
         chunk: samples to read at a time.
-        budget: most values of the sample.
+        budget: most values of the sample, about.
         keep_nonfinite: whether NaN and Inf may come; they count as zeros.
         separated: whether outliers are coded apart.
         turns: that positions are undone by.
@@ -164,31 +153,31 @@ def survey_tensor(
             remedy="name token axes with --layout, or use --lossless",
         )
     groups = max(members, aligner.groups(tensor.shape(0))) if source.samples else 1
-    statistics, total, clipped, exact_bytes = ChannelStatistics(channels), 0, 0, 0.0
+    statistics, exact_bytes, seen = ChannelStatistics(channels), 0.0, 0
     parts: list[NDArray[Any]] = []
     wholes: list[NDArray[Any]] = []
     masks: list[NDArray[np.bool_]] = []
     grids: list[tuple[int, ...]] = []
-    stride = _stride(source, tensor, budget)
+    picks = picks_of(source, tensor, chunk, budget)
+    if not picks.whole:
+        _look_at_all(source, tensor, chunk, keep_nonfinite, progress)
     separator = None
     if separated and limits is None:
         typical = _typical(source, tensor, aligner, channels, turns)
         if typical is not None:
             levelled = levelled and typical.sinks
             separator = OutlierSeparator(typical, levelled=levelled, by_token=by_token, by_channel=by_channel)
-    each = max(1, tensor.numel // max(1, source.samples))
-    for start, stop in chunks_of(source.samples, min(chunk, max(1, BLOCK_VALUES // each))):
-        tokens = _tokens(tensor, aligner, channels, (start, stop), keep_nonfinite=keep_nonfinite)
-        matrix = _unturned(tokens, turns)
+    for start, stop in picks.blocks:
+        tokens = read_tokens(tensor, aligner, channels, (start, stop), keep_nonfinite=keep_nonfinite)
+        matrix = unturned(tokens, turns)
         if limits is not None:
-            matrix, count = truncate(matrix, *limits)
-            clipped += count
+            matrix, _ = truncate(matrix, *limits)
         apart = Apart() if separator is None else separator(matrix)
         if apart.values is not None:
             exact_bytes += len(Patches.where(apart.values.ravel(), matrix.ravel()).to_bytes())
         whole, matrix = tokens.matrix, apart.rest(matrix)
         _add_to(statistics, matrix, apart)
-        picked = range(-start % stride, stop - start, stride)
+        picked = picks.kept(start, stop)
         grids += [tokens.grids[number] for number in picked]
         parts.append(_picked(matrix, tokens, layout.special, picked))
         wholes.append(parts[-1] if whole is matrix else _picked(whole, tokens, layout.special, picked))
@@ -196,8 +185,10 @@ def survey_tensor(
         if separator is not None and not separator.ordinary.all():
             uncounted = uncounted | ~separator.ordinary
         masks.append(_picked(uncounted, tokens, layout.special, picked))
-        total += len(matrix)
-        progress(matrix.size)
+        seen += len(matrix)
+        if picks.whole:
+            progress(matrix.size)
+    total = count_tokens(source, tensor, aligner, channels)
     sample, geometry = _joined(parts, channels), Geometry(tuple(grids), layout.special)
     same = all(part is whole for part, whole in zip(parts, wholes, strict=True))
     features = sample if same else _joined(wholes, channels)
@@ -211,11 +202,19 @@ def survey_tensor(
         counting,
         separator,
         apart=_uncounted(_counting(sample, geometry, members), parts, masks),
-        exact_bytes=exact_bytes,
+        exact_bytes=exact_bytes * total / max(1, seen),
         groups=groups,
         total=total,
-        clipped=clipped,
     )
+
+
+def _look_at_all(source: Source, tensor: SourceTensor, chunk: int, keep_nonfinite: bool, progress: Advance) -> None:
+    """Look at values that may be no part of the survey: whether all are finite."""
+    if keep_nonfinite:
+        progress(tensor.numel)
+        return
+    for samples in chunks_of(source.samples, chunk):
+        progress(check_finite(tensor, samples))
 
 
 def _add_to(statistics: ChannelStatistics, matrix: NDArray[Any], apart: Apart) -> None:
@@ -255,25 +254,6 @@ def is_sparse(matrix: NDArray[Any]) -> bool:
     return int(np.count_nonzero(matrix)) < (1 - SPARSE_SHARE) * matrix.size
 
 
-def _tokens(
-    tensor: SourceTensor, aligner: LayoutAligner, channels: int, samples: tuple[int, int], *, keep_nonfinite: bool
-) -> Tokens:
-    """Samples from one number on to another as finite tokens."""
-    start, stop = samples
-    tokens = aligner.to_tokens(_floats(tensor.block(start, stop), tensor.dtype))
-    found = tokens.matrix.shape[1]
-    if found != channels:
-        raise varying_channels(aligner.layout, channels, found).locate(tensor=tensor.name)
-    return replace(tokens, matrix=_finite(tokens.matrix, tensor, start, keep_nonfinite))
-
-
-def _unturned(tokens: Tokens, turns: Turns | None) -> NDArray[Any]:
-    """Tokens ``[N, C]`` without the turns of their positions."""
-    if turns is None:
-        return tokens.matrix
-    return turns.undone(tokens.matrix, positions_of(Geometry(tokens.grids, tokens.special).sizes))
-
-
 def _typical(
     source: Source, tensor: SourceTensor, aligner: LayoutAligner, channels: int, turns: Turns | None
 ) -> Typical | None:
@@ -282,7 +262,7 @@ def _typical(
     numbers = range(0, source.samples, max(1, math.ceil(source.samples / wanted)))
     parts: list[NDArray[Any]] = []
     for number in numbers:
-        matrix = _unturned(_tokens(tensor, aligner, channels, (number, number + 1), keep_nonfinite=True), turns)
+        matrix = unturned(read_tokens(tensor, aligner, channels, (number, number + 1), keep_nonfinite=True), turns)
         every = max(1, matrix.size * len(numbers) // TYPICAL_VALUES)
         parts.append(matrix[SHIFT * len(parts) % min(every, max(1, len(matrix))) :: every])
     sample = np.concatenate(parts)
@@ -296,38 +276,3 @@ def _picked(matrix: NDArray[Any], tokens: Tokens, special: int, picked: range) -
     ends = np.cumsum([0, *Geometry(tokens.grids, special).sizes])
     parts = [matrix[ends[number] : ends[number + 1]] for number in picked]
     return np.concatenate(parts) if parts else np.empty((0, matrix.shape[1]), matrix.dtype)
-
-
-def _stride(source: Source, tensor: SourceTensor, budget: int) -> int:
-    """Every how-many-th sample goes into the survey's."""
-    return max(1, min(source.samples, math.ceil(tensor.numel / budget)))
-
-
-def _floats(samples: Samples, dtype: str) -> NDArray[Any] | Sequence[NDArray[Any]]:
-    return [to_floats(s, dtype) for s in samples] if isinstance(samples, list) else to_floats(samples, dtype)
-
-
-def _finite(matrix: NDArray[Any], tensor: SourceTensor, start: int, keep: bool) -> NDArray[Any]:
-    if keep:
-        finite = np.isfinite(matrix)
-        return matrix if finite.all() else np.where(finite, matrix, matrix.dtype.type(0))
-    check_finite(matrix, tensor, start)
-    return matrix
-
-
-def check_finite(values: NDArray[Any], tensor: SourceTensor, start: int) -> None:
-    """Refuse NaN and Inf in the chunk from sample ``start`` on.
-
-    Raises:
-        NonFiniteError: if there are any.
-    """
-    finite = np.isfinite(values)
-    if finite.all():
-        return
-    nans = int(np.isnan(values).sum())
-    infinite = int(finite.size - finite.sum()) - nans
-    raise NonFiniteError(
-        f"holds {nans:,} NaN and {infinite:,} Inf in the chunk from sample {start}",
-        tensor=tensor.name,
-        remedy="use --nonfinite keep to carry them exactly",
-    )

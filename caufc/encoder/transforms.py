@@ -54,6 +54,10 @@ FINEST_BITS, COARSEST_BITS = 8, 2
 LEAST_MARGIN, FIRST_MARGIN, MOST_MARGIN = -3, 2, 6
 """Bits of a basis vector's codes beyond the octaves that its deviation is above the finest step: what is tried."""
 
+SMALL_SHARE, USUAL_MARGINS = 0.05, (2, 5)
+"""Share of a file's bits below which the codes of a basis have one of the usual margins, or are as fine as can be: all
+others save next to nothing."""
+
 SAME_COST = 1.0005
 """Costs that differ by less are the same; the finer basis then serves."""
 
@@ -349,13 +353,16 @@ class _Judge:
                 tried[margin] = self._costed(made, matches=0).cost, made
             return tried[margin][0]
 
+        whole = self._costed(choice, matches=0)
+        if choice.basis is not None and _section_bits(choice.basis.codes) < SMALL_SHARE * whole.bits:
+            best = min(USUAL_MARGINS, key=cost)
+            return choice if whole.cost <= cost(best) else tried[best][1]
         best = FIRST_MARGIN
         while best < MOST_MARGIN and cost(best + 1) <= SAME_COST * cost(best):
             best += 1
         if best == FIRST_MARGIN:
             while best > LEAST_MARGIN and cost(best - 1) < cost(best):
                 best -= 1
-        whole = self._costed(choice, matches=0)
         return choice if whole.cost <= tried[best][0] else tried[best][1]
 
     def _costed(self, choice: Transforms, matches: int | None = None) -> _Scored:

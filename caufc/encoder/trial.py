@@ -13,9 +13,9 @@ from ..align import SideArray, ValueAligner
 from ..codec.buckets import zigzag
 from ..codec.transform.codec import TransformCodec
 from ..codec.transform.grids import Geometry
-from ..coders.distortion import row_squares
 from ..coders.dtypes import cast_floats, to_floats
 from ..coders.error_transfer import ErrorTransfer
+from ..coders.row_sums import row_squares
 from .goal import OCTAVE_DB, Goal
 from .root import place_of
 from .sample_plan import QuantizerKind, quantize_sample

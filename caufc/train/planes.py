@@ -16,7 +16,8 @@ from ..encoder.drafting import lossless_config
 from ..encoder.layout import choose_layout
 from ..encoder.options import TensorOptions
 from ..encoder.source import Source, SourceTensor
-from ..encoder.survey import chunks_of, survey_tensor
+from ..encoder.survey import survey_tensor
+from ..encoder.survey_reading import chunks_of
 from ..errors import InputError
 from ..features import to_source
 from ..options import layouts_for_structure, make_options

@@ -1,0 +1,79 @@
+/* Sums over the rows of float32 matrices in float64, eight side by side, in an order that numpy can follow. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && \
+    !defined(__SANITIZE_ADDRESS__)
+#define CLONES __attribute__((target_clones("avx2", "sse4.1", "default")))
+#else
+#define CLONES
+#endif
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#define RESTRICT __restrict__
+#else
+#define INLINE static __inline
+#define RESTRICT __restrict
+#endif
+
+enum { LANES = 8, STRIP = 256 };
+
+INLINE double total_of(const double* sums) {
+    return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
+INLINE double products_of(const float* one, const float* other, ptrdiff_t width) {
+    const ptrdiff_t whole = width - width % LANES;
+    double sums[LANES] = {0};
+    for (ptrdiff_t k = 0; k < whole; k += LANES)
+        for (int w = 0; w < LANES; w++) sums[w] += (double)one[k + w] * (double)other[k + w];
+    for (ptrdiff_t k = whole; k < width; k++) sums[k - whole] += (double)one[k] * (double)other[k];
+    return total_of(sums);
+}
+
+/* Whether a value lies outside of its channel's range. */
+INLINE int is_beyond(const float* RESTRICT value, ptrdiff_t width, const float* RESTRICT low,
+                     const float* RESTRICT high) {
+    int32_t any = 0;
+    for (ptrdiff_t k = 0; k < width; k++) any |= (int32_t)(value[k] < low[k]) | (int32_t)(value[k] > high[k]);
+    return any;
+}
+
+/* Sums of squares of every row, and whether a value lies outside of its channel's range. */
+CLONES static void measure_rows(const float* RESTRICT values, ptrdiff_t rows, ptrdiff_t width, const float* RESTRICT low,
+                                const float* RESTRICT high, uint8_t* RESTRICT beyond, double* RESTRICT squares) {
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        beyond[row] = (uint8_t)is_beyond(values + row * width, width, low, high);
+        squares[row] = products_of(values + row * width, values + row * width, width);
+    }
+}
+
+/* Sums of squares of every row. */
+CLONES static void square_rows(const float* RESTRICT values, ptrdiff_t rows, ptrdiff_t width,
+                               double* RESTRICT squares) {
+    for (ptrdiff_t row = 0; row < rows; row++) squares[row] = products_of(values + row * width, values + row * width, width);
+}
+
+/* Errors of every row's coefficients, in units of the features: sums of squares, and of products with the features. */
+CLONES static void transfer_rows(const float* RESTRICT coefficients, const float* RESTRICT points, ptrdiff_t rows,
+                                 ptrdiff_t width, const float* RESTRICT roots, const float* RESTRICT offsets,
+                                 double* RESTRICT squares, double* RESTRICT products) {
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        const float* RESTRICT value = coefficients + row * width;
+        const float* RESTRICT point = points + row * width;
+        double square = 0, product = 0;
+        for (ptrdiff_t first = 0; first < width; first += STRIP) {
+            const ptrdiff_t there = width - first < STRIP ? width - first : STRIP;
+            float error[STRIP], feature[STRIP];
+            for (ptrdiff_t k = 0; k < there; k++) {
+                error[k] = (point[first + k] - value[first + k]) * roots[first + k];
+                feature[k] = value[first + k] * roots[first + k] + offsets[first + k];
+            }
+            square += products_of(error, error, there);
+            product += products_of(error, feature, there);
+        }
+        squares[row] = square;
+        products[row] = product;
+    }
+}

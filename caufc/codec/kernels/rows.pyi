@@ -1,0 +1,24 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+def measure(
+    values: NDArray[Any],
+    low: NDArray[Any],
+    high: NDArray[Any],
+    beyond: NDArray[Any],
+    squares: NDArray[Any],
+    rows: int,
+    width: int,
+) -> None: ...
+def square(values: NDArray[Any], squares: NDArray[Any], rows: int, width: int) -> None: ...
+def transfer(
+    coefficients: NDArray[Any],
+    points: NDArray[Any],
+    roots: NDArray[Any],
+    offsets: NDArray[Any],
+    squares: NDArray[Any],
+    products: NDArray[Any],
+    rows: int,
+    width: int,
+) -> None: ...
