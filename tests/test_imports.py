@@ -112,7 +112,7 @@ DECODER_LOADS = (
     *("codec.lossless.intervals", "codec.lossless.models", "codec.lossless.planes", "codec.transform"),
     *("codec.transform.grids", "codec.transform.token_order"),
     *("coders", "coders.base", "coders.config", "coders.distortion", "coders.dtypes", "coders.file_coders"),
-    *("coders.blocks", "coders.told_errors", "coders.token_snr"),
+    *("coders.blocks", "coders.row_sums", "coders.told_errors", "coders.token_snr"),
     *("coders.lossy", "coders.patches", "coders.payload", "coders.prelude", "coders.registry", "coders.resolve"),
     *("coders.sections", "coders.side_files", "coders.stack", "coders.work"),
     *("decoder", "decoder.announced", "decoder.chunk_cache", "decoder.collector", "decoder.file_decoder"),

@@ -86,9 +86,10 @@ def _whole(values: Values) -> Values:
 
 def _lane_squares(values: Values) -> Rows:
     count, width = values.shape
-    padded = np.zeros((count, -(-width // LANES) * LANES))
+    runs = -(-width // LANES)
+    padded = np.zeros((count, runs * LANES))
     padded[:, :width] = values
-    lanes = np.add.reduce(np.square(padded, out=padded).reshape(count, -1, LANES), axis=1)
+    lanes = np.add.reduce(np.square(padded, out=padded).reshape(count, runs, LANES), axis=1)
     halves = lanes[:, :4] + lanes[:, 4:]
     pairs = halves[:, :2] + halves[:, 2:]
     return np.asarray(pairs[:, 0] + pairs[:, 1])

@@ -104,7 +104,7 @@ class TransformDraft(TensorDraft):
         return replace(plan, payload_bytes=payloads)
 
     def for_profile(self, setting: float, target: Target) -> TensorConfig:
-        """The same, with tables for coarser steps too, where it has tables of its own."""
+        """The same, with tables for other steps too, where it has tables of its own."""
         plan = self.plan(setting, target)
         quantizer = plan.terms.quantizer
         if not isinstance(quantizer, IndexQuantizer) or TABLES not in plan.config.arrays:

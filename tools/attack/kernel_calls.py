@@ -73,7 +73,7 @@ def calls(rng: np.random.Generator) -> list[Call]:
     part, context = rng.integers(0, 256, (2, 24)).astype("u1")
     pass_kinds = np.array([2, 2, 1] + [0] * 253, "u1")
     coefficients, quantizer, counts = kernels.coefficients, kernels.quantizer, kernels.counts
-    planes, integers, rans = kernels.planes, kernels.integers, kernels.rans
+    planes, integers, rans, rows = kernels.planes, kernels.integers, kernels.rans, kernels.rows
     bits = rng.integers(0, 57, 9).astype("u1")
     packed = np.zeros((int(bits.sum()) + 7) // 8, "u1")
     return [
@@ -137,6 +137,9 @@ def calls(rng: np.random.Generator) -> list[Call]:
         (integers.bucketed, [part.view("u8"), 2, np.empty(3, "u1"), np.empty(3, "u1"), 8]),
         (integers.pack, [rng.integers(0, 1 << 60, 9, np.uint64), bits, packed, 8]),
         (integers.unpack, [packed, bits, np.zeros(9, "u8"), 8]),
+        (rows.square, [values, np.empty(n), n, c]),
+        (rows.measure, [values, costs[0, 0], costs[1, 0], np.empty(n, "u1"), np.empty(n), n, c]),
+        (rows.transfer, [values, values, costs[0, 0], costs[1, 0], np.empty(n), np.empty(n), n, c]),
         (rans.tables_of, [np.full((2, 256), 1 << 16, np.int64), 2, 256]),
         (rans.intervals_of, [np.full((2, 256), 1 << 16, np.int64), 2, 256]),
         (

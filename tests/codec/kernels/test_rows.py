@@ -1,0 +1,64 @@
+"""Sums over rows by the compiled kernel: numpy's, bit by bit where a file depends on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from kernel_paths import both
+from numpy.typing import NDArray
+
+from caufc.codec import kernels
+from caufc.coders.row_sums import measured_rows, row_squares, transferred_rows
+
+pytestmark = pytest.mark.skipif(kernels.rows is None, reason="the kernel is not built, or switched off")
+
+FLOATS = st.one_of(
+    st.floats(-12, 12, width=32),
+    st.floats(allow_nan=False, allow_infinity=False, width=32),
+    st.sampled_from([0.0, -0.0, 1e-45, 1e-38, 3e38, -3e38]),
+)
+MATRICES = hnp.arrays(np.float32, st.tuples(st.integers(0, 9), st.integers(0, 40)), elements=FLOATS)
+Matrix = NDArray[np.float32]
+
+
+@settings(deadline=None, max_examples=300)
+@given(MATRICES)
+def test_the_same_squares(values: Matrix) -> None:
+    compiled, plain = both(lambda: row_squares(values))
+    assert compiled.tobytes() == plain.tobytes()
+    np.testing.assert_allclose(compiled, np.square(values.astype("f8")).sum(axis=1), rtol=1e-12)
+
+
+@settings(deadline=None, max_examples=300)
+@given(MATRICES, st.integers(0, 99))
+def test_the_same_rows_beyond_a_range(values: Matrix, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ends = np.sort(rng.choice([-np.inf, -3e38, -1.0, 0.0, 1e-45, 2.0, 3e38, np.inf], (2, values.shape[1])), axis=0)
+    low, high = ends.astype("f4")
+    compiled, plain = both(lambda: measured_rows(values, low, high))
+    for one, other in zip(compiled, plain, strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert (compiled[0] == ((values < low) | (values > high)).any(axis=1)).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (3, 0), (4, 1), (7, 255), (5, 256), (5, 700)])
+def test_about_the_same_errors(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    coefficients, points = (rng.standard_normal(shape).astype("f4") for _ in range(2))
+    roots, offsets = (rng.uniform(0.1, 3, shape[1]).astype("f4") for _ in range(2))
+
+    def job() -> tuple[Any, Any]:
+        return transferred_rows(coefficients, points, roots, offsets)
+
+    for one, other in zip(*both(job), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-3)
+
+
+def test_tokens_that_do_not_lie_in_one_piece() -> None:
+    values = np.random.default_rng(0).standard_normal((9, 30)).astype("f4")
+    assert (row_squares(values[::2, ::3]) == row_squares(values[::2, ::3].copy())).all()
