@@ -7,8 +7,12 @@ and the weights that it names, and if it names none, the argument is left out to
 if there, is the path of an .npz file to write, one array NAME/NUMBER a sample. The command must
 
 - exit 0 for a valid file, and print a JSON object with at least `samples` and `symbols_sha256` [CAUF-0119]; if it has
-  `tensors`, their `values_sha256` are compared where values are exact;
-- exit 3 for a damaged or malformed file, 4 for one that is unsupported, for an invalid vector.
+  `tensors`, these must be all there are, with their `name`, `dtype` and `shape`, and the right `values_sha256` where
+  values are exact;
+- write {values}, if that is there, with every sample of every tensor and nothing else: no NaN where there is none, and
+  nothing beyond its tolerance;
+- exit 3 for a damaged or malformed file, 4 for one that is unsupported, for an invalid vector; if it then prints
+  numbers of requirements, as [CAUF-0119], the one that the file breaks must be among them.
 
 Then one bit at each of so many places of every valid vector is flipped, and the command must refuse what results.
 Examples:
@@ -22,6 +26,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -32,9 +37,12 @@ from typing import Any
 import numpy as np
 
 VECTORS = Path(__file__).resolve().parent / "vectors"
+FACTS = ("name", "dtype", "shape")
+REQUIREMENT = re.compile(r"\[CAUF-(\d{4})\]")
 UNSUPPORTED = ("UnsupportedError", "VersionError", "MissingProfileError", "MissingWeightsError", "LimitError")
 NEEDED = ("profile", "weights")
 FORMS = {"fp32": "<f4", "fp16": "<f2", "fp64": "<f8"}
+BYTES = {"fp32": 4, "fp16": 2, "fp64": 8, "bf16": 2}
 
 
 def command_for(command: list[str], file: Path, facts: dict[str, Any], values: Path) -> list[str]:
@@ -53,15 +61,17 @@ def command_for(command: list[str], file: Path, facts: dict[str, Any], values: P
     return out
 
 
-def run(command: list[str], file: Path, facts: dict[str, Any], values: Path) -> tuple[int, str]:
+def run(command: list[str], file: Path, facts: dict[str, Any], values: Path) -> tuple[int, str, str]:
+    """Exit code, what was printed, and what was printed to stderr."""
+    values.unlink(missing_ok=True)
     done = subprocess.run(command_for(command, file, facts, values), capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout
+    return done.returncode, done.stdout, done.stderr
 
 
 def check_valid(command: list[str], path: Path, values: Path) -> Iterator[str]:
     """What is wrong with how a valid vector is decoded."""
     facts = json.loads(path.with_suffix(".json").read_text())
-    code, text = run(command, path, facts, values)
+    code, text, _ = run(command, path, facts, values)
     if code != 0:
         yield f"exit code {code}"
         return
@@ -70,32 +80,77 @@ def check_valid(command: list[str], path: Path, values: Path) -> Iterator[str]:
     except ValueError:
         yield "no JSON"
         return
+    if not isinstance(found, dict):
+        yield "no JSON object"
+        return
     for key in ("samples", "symbols_sha256"):
         if found.get(key) != facts[key]:
             yield f"{key} {found.get(key)}, not {facts[key]}"
-    tensors = found.get("tensors")
-    for mine, theirs in zip(tensors if isinstance(tensors, list) else [], facts["tensors"], strict=False):
+    if isinstance(found.get("tensors"), list):
+        yield from check_tensors(facts["tensors"], found["tensors"])
+    if any("{values}" in word for word in command):
+        yield from check_values(facts, values)
+
+
+def check_tensors(wanted: list[dict[str, Any]], found: list[Any]) -> Iterator[str]:
+    """What is printed of the tensors."""
+    if len(found) != len(wanted):
+        yield f"{len(found)} tensors, not {len(wanted)}"
+    for mine, theirs in zip(found, wanted, strict=False):
+        for key in FACTS:
+            if key in mine and mine[key] != theirs[key]:
+                yield f"{key} {mine[key]} of tensor '{theirs['name']}', not {theirs[key]}"
         if "values_sha256" in theirs and mine.get("values_sha256", theirs["values_sha256"]) != theirs["values_sha256"]:
             yield f"values of tensor '{theirs['name']}' differ"
-    if values.exists():
-        yield from check_values(facts, values)
-        values.unlink()
 
 
 def check_values(facts: dict[str, Any], values: Path) -> Iterator[str]:
     """Values against digests and listed tolerances."""
-    arrays = np.load(values)
+    if not values.exists():
+        yield "no values"
+        return
+    with np.load(values) as file:
+        arrays = dict(file)
     for tensor in facts["tensors"]:
-        samples = [arrays[f"{tensor['name']}/{number}"] for number in range(facts["samples"])]
+        names = [f"{tensor['name']}/{number}" for number in range(facts["samples"])]
+        missing = [name for name in names if name not in arrays]
+        if missing:
+            yield f"no sample '{missing[0]}'"
+            continue
+        samples = [arrays.pop(name) for name in names]
+        if any(not fits(sample.shape, tensor["shape"]) for sample in samples):
+            yield f"samples of tensor '{tensor['name']}' of other shapes than {tensor['shape']}"
+            continue
         data = b"".join(sample.tobytes() for sample in samples)
         if "values_sha256" in tensor:
             if hashlib.sha256(data).hexdigest() != tensor["values_sha256"]:
                 yield f"values of tensor '{tensor['name']}' differ"
             continue
-        floats = as_floats(tensor["dtype"], data)
-        worst = max((abs(floats[p] - value) - allowed for p, value, allowed in tensor["values"]), default=0)
-        if worst > 0:
-            yield f"a value of tensor '{tensor['name']}' is {worst} beyond its tolerance"
+        yield from check_floats(tensor, data)
+    if arrays:
+        yield f"an array '{next(iter(arrays))}' that is no sample"
+
+
+def fits(shape: tuple[int, ...], wanted: list[int | None]) -> bool:
+    """Whether a sample has the shape of its tensor, in which null stands for sizes that vary."""
+    return len(shape) == len(wanted) and all(b in (a, None) for a, b in zip(shape, wanted, strict=True))
+
+
+def check_floats(tensor: dict[str, Any], data: bytes) -> Iterator[str]:
+    """Values against those that are listed, each with what it may be off."""
+    if len(data) % BYTES[tensor["dtype"]]:
+        yield f"values of tensor '{tensor['name']}' of another dtype"
+        return
+    floats = as_floats(tensor["dtype"], data)
+    if not np.isfinite(floats).all():
+        yield f"a value of tensor '{tensor['name']}' is not finite"
+    if any(place >= len(floats) for place, _, _ in tensor["values"]):
+        yield f"{len(floats)} values of tensor '{tensor['name']}' are too few"
+        return
+    for place, value, allowed in tensor["values"]:
+        if not abs(floats[place] - value) <= allowed:
+            yield f"value {place} of tensor '{tensor['name']}' is {floats[place]}, not {value} within {allowed:.3g}"
+            return
 
 
 def as_floats(dtype: str, data: bytes) -> Any:
@@ -108,9 +163,13 @@ def check_invalid(command: list[str], path: Path, values: Path) -> Iterator[str]
     """What is wrong with how an invalid vector is refused."""
     facts = json.loads(path.with_suffix(".json").read_text())
     wanted = 4 if facts["error"] in UNSUPPORTED else 3
-    code, _ = run(command, path, facts, values)
+    code, text, errors = run(command, path, facts, values)
     if code != wanted:
         yield f"exit code {code}, not {wanted} [CAUF-{facts['requirement']:04d}]"
+    told = set(map(int, REQUIREMENT.findall(text + errors)))
+    if told and facts["requirement"] not in told:
+        numbers = ", ".join(f"[CAUF-{number:04d}]" for number in sorted(told))
+        yield f"refused for {numbers}, not [CAUF-{facts['requirement']:04d}]"
 
 
 def check_mutations(command: list[str], path: Path, values: Path, places: int, folder: Path) -> Iterator[str]:
@@ -121,7 +180,7 @@ def check_mutations(command: list[str], path: Path, values: Path, places: int, f
         mutated[place % len(data)] ^= 1 << place % 8
         file = folder / "mutated.cauf"
         file.write_bytes(mutated)
-        code, _ = run(command, file, facts, values)
+        code, _, _ = run(command, file, facts, values)
         if code not in (3, 4):
             yield f"bit {place % 8} of byte {place % len(data)} flipped: exit code {code}"
 

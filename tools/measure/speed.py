@@ -5,8 +5,8 @@
 Batches of 64 samples are encoded and decoded in memory, by effort, the fastest of several runs; transformer taps with
 a profile that holds their basis, fitted on other data; beside it, what decoding would reach if nothing but
 constriction's rANS took time. One sample of 197 x 768 is decoded alone: hidden states of texts laid side by side. Then
-files of 10 to 10,000 samples are encoded and decoded from disk to disk, each in a process of its own, whose peak memory
-counts.
+files of 10 to 610,000 samples, the last of 10 GB, are encoded and decoded from disk to disk, each in a process of its
+own, whose peak memory counts; they take 25 GB of a disk.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ MAPS = ("efficientnet_lite0-last", "efficientnet_lite0-block10", "resnet56-layer
 QUALITY_AT_99 = {"efficientnet_lite0-last": 18.0, "minilm-hidden3": 42.0, "vit-block3": 38.0}
 """About where 99 % of predictions stand; medium for others."""
 
-COUNTS = (10, 100, 1000, 10_000)
+COUNTS = (10, 100, 1000, 10_000, 610_000)
+"""Of 16 kB each: the last is a file of 10 GB."""
+
 LINEAR_TAP = "resnet56-layer3"
 PROFILE_SAMPLES = 1000
 
@@ -153,14 +155,23 @@ def measure_growth(folder: Path, work: Path) -> list[dict[str, Any]]:
     features, rows = load_features(folder, LINEAR_TAP, "test"), []
     for count in COUNTS:
         source = work / f"{count}.npy"
-        np.save(source, np.resize(features, (count, *features.shape[1:])))
+        save_repeated(source, features, count)
         row: dict[str, Any] = {"samples": count, "mb": source.stat().st_size / 1e6}
         for verb in ("encode", "decode"):
             row |= {f"{verb}_{name}": value for name, value in _child(verb, source).items()}
         rows.append(row)
         print(row, flush=True)
-        source.unlink()
+        for path in work.glob(f"{source.name}*"):
+            path.unlink()
     return rows
+
+
+def save_repeated(path: Path, features: Any, count: int) -> None:
+    """Write so many samples, over and over the same ones, without holding them in memory."""
+    whole = np.lib.format.open_memmap(path, "w+", features.dtype, (count, *features.shape[1:]))
+    for start in range(0, count, len(features)):
+        stop = min(count, start + len(features))
+        whole[start:stop] = features[: stop - start]
 
 
 def _child(verb: str, source: Path) -> dict[str, float]:
