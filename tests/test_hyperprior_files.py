@@ -70,7 +70,7 @@ def test_weights_that_do_not_ship_are_embedded_or_needed(maps: Any) -> None:
     embedded, named = encode(maps), encode(maps, embed_weights=False)
     assert len(embedded) > len(named) + 4000
     np.testing.assert_array_equal(caufc.decode(embedded), caufc.decode(named, weights=TINY))
-    digest = hashlib.sha256(TINY.read_bytes()).digest()[:8].hex()
+    digest = hashlib.sha256(TINY.read_bytes()).digest()[:16].hex()
     assert caufc.inspect(named, weights=TINY).weights == digest and caufc.inspect(embedded).weights is None
     for other in (None, PLAIN):
         with pytest.raises(MissingWeightsError, match=f"needs weights {digest}") as caught:
@@ -79,7 +79,7 @@ def test_weights_that_do_not_ship_are_embedded_or_needed(maps: Any) -> None:
 
 
 def test_shipped_weights_are_named(maps: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    digest = hashlib.sha256(TINY.read_bytes()).digest()[:8].hex()
+    digest = hashlib.sha256(TINY.read_bytes()).digest()[:16].hex()
     (tmp_path / f"{digest}.caufw").write_bytes(TINY.read_bytes())
     catalog._shipped_weights.cache_clear()
     (tmp_path / "index.json").write_text(json.dumps({"universal": digest}))
@@ -187,7 +187,7 @@ def test_what_ships() -> None:
     folder = Path(caufc.__file__).parent / "data" / "weights"
     files = sorted(folder.glob("*.caufw"))
     assert sum(path.stat().st_size for path in files) <= 8_000_000
-    assert [hashlib.sha256(path.read_bytes()).digest()[:8].hex() for path in files] == [path.stem for path in files]
+    assert [hashlib.sha256(path.read_bytes()).digest()[:16].hex() for path in files] == [path.stem for path in files]
     assert catalog.weights_names() == ["universal"]
     found = catalog.find_weights("universal")
     assert found.shipped and found.weights.encodes and found.weights.rates >= 5

@@ -3,7 +3,7 @@
 from .block import KNOWN_TAGS, Block, BlockParser, block_bytes, checksum
 from .chunk import MAX_SAMPLES, Chunk, ChunkHead, chunk_bytes, parse_chunk, parse_chunk_head, work_of
 from .header import CONTENTS, SIGNATURE, VERSION, Header, HeaderParser, leaves
-from .index import TAIL_BYTES, End, Index, end_bytes, index_bytes, parse_end, parse_index
+from .index import DISTANCE_BYTES, TAIL_BYTES, End, Index, end_bytes, index_bytes, parse_end, parse_index
 from .keys import Key
 from .metadata import METADATA, metadata_of, metadata_section
 from .note import MAX_NOTE, MAX_NOTE_IN_HEADER, note_bytes, note_value
@@ -13,6 +13,7 @@ from .varint import Cursor, varint
 
 __all__ = [
     "CONTENTS",
+    "DISTANCE_BYTES",
     "KNOWN_TAGS",
     "MAX_NOTE",
     "MAX_NOTE_IN_HEADER",

@@ -20,7 +20,7 @@ VERSION = (1, 0)
 CONTENTS = ("batch", "list", "tuple", "single", "profile", "weights", "keyed")
 """Content codes 0 to 6."""
 INDEXED = 1
-PROFILE_ID_BYTES = 8
+PROFILE_ID_BYTES = 16
 MAX_NOTE = 64
 """Most characters of what a header says of how its file was made [CAUF-0550], [CAUF-0551]."""
 START = len(SIGNATURE) + len(VERSION)
@@ -137,13 +137,13 @@ def parse_header(data: bytes, limits: Limits) -> Header:
     if type(content) is not int or not 0 <= content < len(CONTENTS):
         raise malformed(f"content {content!r}", 45)
     if profile is not None and (type(profile) is not bytes or len(profile) != PROFILE_ID_BYTES):
-        raise malformed("the profile is no content hash of 8 bytes", 46)
+        raise malformed("the profile is no content hash of 16 bytes", 46)
     if type(flags) is not int or not 0 <= flags <= INDEXED:
         raise malformed(f"flags {flags!r}", 47)
     if gain is not None and number(gain, "gain") <= 0:
         raise malformed(f"gain {gain}", 48)
     if weights is not None and (type(weights) is not bytes or len(weights) != PROFILE_ID_BYTES):
-        raise malformed("the weights are no content hash of 8 bytes", 53)
+        raise malformed("the weights are no content hash of 16 bytes", 53)
     header = Header(
         content=CONTENTS[content],
         profile=profile,

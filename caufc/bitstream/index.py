@@ -12,10 +12,13 @@ from ..limits import Limits
 from .keys import Key, keys_bytes, parse_keys
 from .varint import Cursor, varint
 
-__all__ = ["TAIL_BYTES", "End", "Index", "end_bytes", "index_bytes", "parse_end", "parse_index"]
+__all__ = ["DISTANCE_BYTES", "TAIL_BYTES", "End", "Index", "end_bytes", "index_bytes", "parse_end", "parse_index"]
 
-TAIL_BYTES = 8
-"""The last bytes of an indexed file: distance from the index block to the end (u32), and a checksum."""
+DISTANCE_BYTES = 8
+"""The distance from the index block to the end of the file (u64)."""
+
+TAIL_BYTES = DISTANCE_BYTES + 4
+"""The last bytes of an indexed file: the distance, and a checksum."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def parse_index(body: memoryview, offset: int, limits: Limits, *, keyed: bool = 
 
 def end_bytes(end: End) -> bytes:
     """The body of an end block [CAUF-0145]."""
-    distance = b"" if end.index_distance is None else end.index_distance.to_bytes(4, "little")
+    distance = b"" if end.index_distance is None else end.index_distance.to_bytes(DISTANCE_BYTES, "little")
     return varint(end.samples) + distance
 
 
@@ -118,6 +121,6 @@ def parse_end(body: memoryview, indexed: bool, offset: int) -> End:
     """
     cursor = Cursor(body, offset)
     samples = cursor.varint()
-    distance = int.from_bytes(cursor.take(4), "little") if indexed else None
+    distance = int.from_bytes(cursor.take(DISTANCE_BYTES), "little") if indexed else None
     cursor.end()
     return End(samples, distance)

@@ -26,7 +26,7 @@ __all__ = [
     "weights_bytes",
 ]
 
-CONTENT_ID_BYTES = 8
+CONTENT_ID_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class WeightsFile:
 
 
 def content_id(data: bytes) -> bytes:
-    """The content hash by which files name a profile or weights: 8 bytes of its SHA-256 [CAUF-0161]."""
+    """The content hash by which files name a profile or weights: 16 bytes of its SHA-256 [CAUF-0161]."""
     return hashlib.sha256(data).digest()[:CONTENT_ID_BYTES]
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..bitstream import TAIL_BYTES, Block, BlockParser, Index, Key, parse_end, parse_index
+from ..bitstream import DISTANCE_BYTES, TAIL_BYTES, Block, BlockParser, Index, Key, parse_end, parse_index
 from ..coders.prelude import BlockStream, Prelude, read_prelude
 from ..errors import DamagedError, LimitError, MalformedError
 from ..limits import Limits
@@ -169,7 +169,7 @@ def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limi
         FormatError: if index or end are damaged or malformed, or the index cannot be one of these bytes.
     """
     tail = read_at(max(0, size - TAIL), TAIL)
-    distance = int.from_bytes(tail[-TAIL_BYTES:][:4], "little")
+    distance = int.from_bytes(tail[-TAIL_BYTES:][:DISTANCE_BYTES], "little")
     start = size - distance
     if len(tail) < TAIL_BYTES or start < begin:
         raise DamagedError("the end does not lead to the index", offset=size)

@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="JSON in one line")
     parser.add_argument("-o", dest="out", type=Path, help="write samples to this .npz, as NAME/NUMBER")
     options = parser.parse_args()
-    profiles = {hashlib.sha256(data).digest()[:8]: data for data in (path.read_bytes() for path in options.profile)}
+    profiles = {hashlib.sha256(data).digest()[:16]: data for data in (path.read_bytes() for path in options.profile)}
     try:
         decoded = decode(options.file.read_bytes(), profiles)
     except CaufError as error:

@@ -181,11 +181,11 @@ def parse_header(data: bytes, version: tuple[int, int]) -> Header:
     require(isinstance(value, list), 40, "header is no array")
     content, profile, flags, gain, tree, records, arch, weights, control, software = fields(value, 10, 44)
     require(is_int(content, 0, 6), 45, "content is not 0 to 6")
-    require(profile is None or (isinstance(profile, bytes) and len(profile) == 8), 46, "profile is not 8 bytes")
+    require(profile is None or (isinstance(profile, bytes) and len(profile) == 16), 46, "profile is not 16 bytes")
     require(is_int(flags, 0, 1), 47, "flags are not 0 or 1")
     require(gain is None or (isinstance(gain, float) and gain > 0), 48, "gain is no positive float")
     require(isinstance(arch, str | None) and isinstance(records, list | None), 44, "arch or tensors of another type")
-    require(weights is None or (isinstance(weights, bytes) and len(weights) == 8), 53, "weights are not 8 bytes")
+    require(weights is None or (isinstance(weights, bytes) and len(weights) == 16), 53, "weights are not 16 bytes")
     for requirement, note in ((550, control), (551, software)):
         require(note is None or (isinstance(note, str) and len(note) <= 64), requirement, "control or software")
     if content == WEIGHTS:
@@ -332,7 +332,7 @@ def read_sections(blocks: list[Block], tensors: int) -> Sections:
 
 def supply(header: Header, data: bytes) -> tuple[Header, Sections]:
     """The header as the profile completes it, and the profile's sections: [CAUF-0160] to [CAUF-0163]."""
-    require(hashlib.sha256(data).digest()[:8] == header.profile, 161, "profile has another content hash")
+    require(hashlib.sha256(data).digest()[:16] == header.profile, 161, "profile has another content hash")
     profile, blocks = read_file(data)
     require(profile.content == PROFILE and profile.profile is None, 160, "not a profile, or with one of its own")
     only = not profile.flags and all(block.tag != "C" for block in blocks)
@@ -350,7 +350,7 @@ def supply(header: Header, data: bytes) -> tuple[Header, Sections]:
 
 def supply_weights(header: Header, data: bytes) -> Sections:
     """Sections of the weights that a file names: [CAUF-0165] to [CAUF-0167]."""
-    require(hashlib.sha256(data).digest()[:8] == header.weights, 161, "weights have another content hash")
+    require(hashlib.sha256(data).digest()[:16] == header.weights, 161, "weights have another content hash")
     weights, blocks = read_file(data)
     only = all(block.tag != "C" for block in blocks) and blocks[-1].body == b"\0"
     require(weights.content == WEIGHTS and only, 165, "not weights")

@@ -461,7 +461,7 @@ def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) 
     if header.flags:
         index = next(block for block in blocks if block.tag == "I")
         check_index(index, chunks, counts, keys if header.content == KEYED else None)
-        require(r.number("<I") == len(data) - index.start, 146, "end has another distance of the index")
+        require(r.number("<Q") == len(data) - index.start, 146, "end has another distance of the index")
     r.close()
     return Decoded(header, samples, tensors, sha.hexdigest(), metadata, keys)
 

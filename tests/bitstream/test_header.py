@@ -88,7 +88,7 @@ def headers(draw: st.DrawFn) -> Header:
     )
     kind = draw(st.integers(0, 2))
     tree = RecordBranch(kind, tuple(names) if kind == 0 else (), tuple(range(len(tensors))))
-    profile = draw(st.none() | st.binary(min_size=8, max_size=8))
+    profile = draw(st.none() | st.binary(min_size=16, max_size=16))
     return Header(
         content=draw(st.sampled_from(["batch", "list", "tuple", "single", "profile"])),
         profile=profile,
@@ -191,7 +191,7 @@ FIELDS: list[tuple[Any, int]] = [
     (changed(f10=1), 44),
     (changed(f0=5), 54),
     ([5, None, 1], 54),
-    ([5, None, 0, None, None, None, None, b"12345678"], 54),
+    ([5, None, 0, None, None, None, None, b"0123456789abcdef"], 54),
     ([5, None, 0, None, None, None, None, None, "q50"], 54),
     ([*changed(f5=[RECORD]), None], 44),
     (record(0, -1), 44),

@@ -36,7 +36,7 @@ def test_encode_info_verify_decode(run: Run, folder: Path) -> None:
 
 
 def weights_id() -> str:
-    return hashlib.sha256(TINY.read_bytes()).digest()[:8].hex()
+    return hashlib.sha256(TINY.read_bytes()).digest()[:16].hex()
 
 
 @pytest.mark.usefixtures("maps")

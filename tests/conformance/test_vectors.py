@@ -91,7 +91,7 @@ def test_valid_vectors_give_their_symbols_and_values(path: Path) -> None:
 def test_the_reference_decoder_agrees(path: Path) -> None:
     wanted = facts(path)
     needed = [needs.read_bytes() for needs in (profile_of(path), weights_of(path)) if needs is not None]
-    profiles = {hashlib.sha256(data).digest()[:8]: data for data in needed}
+    profiles = {hashlib.sha256(data).digest()[:16]: data for data in needed}
     decoded = reference.decode(path.read_bytes(), profiles)
     summary = reference.summary(decoded)
     assert decoded.symbols_sha256 == wanted["symbols_sha256"]
@@ -157,7 +157,7 @@ def test_invalid_vectors_are_refused_for_their_reason(path: Path) -> None:
         caufc.decode(path.read_bytes(), profile=profile)
     assert type(refusal.value).__name__ == wanted["error"]
     assert getattr(refusal.value, "requirement", wanted["requirement"]) == wanted["requirement"]
-    known = {} if profile is None else {hashlib.sha256(profile.read_bytes()).digest()[:8]: profile.read_bytes()}
+    known = {} if profile is None else {hashlib.sha256(profile.read_bytes()).digest()[:16]: profile.read_bytes()}
     with pytest.raises(CaufError) as second:
         reference.decode(path.read_bytes(), known)
     assert type(second.value).__name__ == DAMAGE.get(wanted["error"], "Unsupported")

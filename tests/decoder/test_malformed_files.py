@@ -122,7 +122,7 @@ CASES: dict[str, tuple[bytes, int]] = {
     "an index that was not announced": (edited(INDEXED, lambda f: f.__setitem__(2, 0)), 22),
     "an index of other lengths": (rearranged(INDEXED, lambda b: [*b[:3], ("I", b[3][1][:-1] + b"\2"), b[4]]), 142),
     "another number of samples": (rearranged(LOSSY, lambda b: [*b[:-1], ("E", b"\5")]), 146),
-    "another distance": (rearranged(INDEXED, lambda b: [*b[:-1], ("E", b[-1][1][:1] + bytes(4))]), 146),
+    "another distance": (rearranged(INDEXED, lambda b: [*b[:-1], ("E", b[-1][1][:1] + bytes(8))]), 146),
     "an end that is too long": (rearranged(LOSSY, lambda b: [*b[:-1], ("E", b"\4\0")]), 4),
     "a single without samples": (rearranged(SINGLE, lambda b: [("E", b"\0")]), 113),
     "a single with two": (rearranged(SINGLE, lambda b: [("C", b"\0\2" + b[0][1][2:]), ("E", b"\2")]), 113),
@@ -231,7 +231,7 @@ def test_no_gap_between_indexed_chunks() -> None:
         assert caught.value.requirement == 142
     tail = rearranged(INDEXED, lambda b: [*b[:-1], ("x", b""), b[-1]])
     distance = len(tail) - tail.index(b"I" + bytes([len(split(INDEXED)[1][3][1])]))
-    good = rearranged(INDEXED, lambda b: [*b[:-1], ("x", b""), ("E", b"\3" + struct.pack("<I", distance))])
+    good = rearranged(INDEXED, lambda b: [*b[:-1], ("x", b""), ("E", b"\3" + struct.pack("<Q", distance))])
     np.testing.assert_array_equal(caufc.decode(good), caufc.decode(INDEXED))
     with caufc.open(good) as reader:
         np.testing.assert_array_equal(reader[2], [4, 5])
@@ -241,8 +241,8 @@ def with_index(first: int, lengths: int) -> bytes:
     """Indexed data that leads outside the file."""
     header, blocks = split(INDEXED)
     body = varint(first) + b"\3" + (varint(lengths) + b"\1") * 3
-    distance = 1 + len(varint(len(body))) + len(body) + 4 + 11
-    return assemble(header, [*blocks[:3], ("I", body), ("E", b"\3" + struct.pack("<I", distance))])
+    distance = 1 + len(varint(len(body))) + len(body) + 4 + 15
+    return assemble(header, [*blocks[:3], ("I", body), ("E", b"\3" + struct.pack("<Q", distance))])
 
 
 @pytest.mark.parametrize(("first", "lengths"), [(0, 5), (1 << 62, 5), (1 << 62, 1 << 62), (60, 1 << 45), (60, 1 << 62)])
@@ -259,7 +259,7 @@ def test_an_index_that_leads_astray(first: int, lengths: int, tmp_path: Any) -> 
 def test_a_tree_must_fit_the_tensors_of_the_profile_too(tree: Any, tmp_path: Any) -> None:
     profile = assemble(header_bytes(PROFILE), [("E", b"\0")])
     (tmp_path / "p.caufp").write_bytes(profile)
-    head = header_bytes([0, hashlib.sha256(profile).digest()[:8], 0, None, tree])
+    head = header_bytes([0, hashlib.sha256(profile).digest()[:16], 0, None, tree])
     data = assemble(head, [chunk(0, 1, b"\1\0\0\0\0", bytes(8)), ("E", b"\1")])
     with pytest.raises(MalformedError) as caught:
         caufc.decode(data, profile=tmp_path / "p.caufp")

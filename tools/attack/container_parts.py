@@ -106,8 +106,8 @@ class Parts:
         right += b"".join(varint(length) + varint(count) for length, count in zip(lengths, counts, strict=False))
         index = block("I", right if self.index is None else self.index, seed)
         end = varint(done) if self.end is None else self.end
-        distance = len(index) + len(block("E", end + bytes(4), seed))
-        return out + index + block("E", end + struct.pack("<I", distance), seed)
+        distance = len(index) + len(block("E", end + bytes(8), seed))
+        return out + index + block("E", end + struct.pack("<Q", distance), seed)
 
 
 def take_apart(data: bytes) -> Parts:

@@ -79,7 +79,7 @@ def bases() -> list[tuple[str, Parts]]:
 def profiles() -> dict[bytes, bytes]:
     """Profiles and weights that files may name, by content hash."""
     found = [path.read_bytes() for path in sorted((VECTORS / "profiles").glob("*.cauf[pw]"))]
-    return {hashlib.sha256(data).digest()[:8]: data for data in found}
+    return {hashlib.sha256(data).digest()[:16]: data for data in found}
 
 
 class VectorLookup:

@@ -108,9 +108,10 @@ class Pieces:
         """A valid file with its weights in it."""
         data = Learned("", "", sparse(2, 9, 11), False, {"layout": "b n c"}).encode(weights)
         prelude = read_prelude(iter([data]), DEFAULT_LIMITS)
-        end = prelude.stream.block()
+        chunk = bytes(prelude.first.body)
+        end = bytes(prelude.stream.block().body)
         arrays = {name: array for name, array in tiny_arrays(SEED).items() if name in DECODER_SECTIONS}
-        return cls(prelude.header, arrays, (bytes(prelude.first.body),), bytes(end.body))
+        return cls(prelude.header, arrays, (chunk,), end)
 
     def to_bytes(self) -> bytes:
         """The file."""
@@ -171,7 +172,7 @@ def invalid(weights: Path) -> Iterator[tuple[str, int, str, bytes]]:
         yield name, requirement, "MalformedError", pieces.to_bytes()
     short = replace(base, header=replace(base.header, weights=b"1234567"))
     yield "hyperprior-short-hash", 53, "MalformedError", short.to_bytes()
-    unknown = replace(base, header=replace(base.header, weights=b"12345678"))
+    unknown = replace(base, header=replace(base.header, weights=b"0123456789abcdef"))
     yield "hyperprior-unknown-weights", 167, "MissingWeightsError", unknown.to_bytes()
     yield "weights-alone", 164, "MalformedError", weights.read_bytes()
     yield "weights-with-tensors", 54, "MalformedError", side_file_bytes(replace(base.header, content="weights"), ())

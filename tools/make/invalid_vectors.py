@@ -80,7 +80,7 @@ def header_cases() -> Iterator[tuple[str, int, str, bytes]]:
         error = "LimitError" if requirement == 0 else "MalformedError"
         yield f"header-{name}", requirement, error, parts.to_bytes()
     yield "no-tensors", 49, "MalformedError", Parts(fields=[0, None, 0]).to_bytes()
-    yield "profile-missing", 162, "MissingProfileError", Parts(fields=[0, b"12345678", 0]).to_bytes()
+    yield "profile-missing", 162, "MissingProfileError", Parts(fields=[0, b"0123456789abcdef", 0]).to_bytes()
     for name, tree, requirement in (
         ("kind", [9, [], [0]], 50), ("names", [0, ["a", "a"], [0]], 51), ("list-names", [1, ["a"], [0]], 51),
         ("leaves", [1, [], [0, 0]], 52), ("missing-leaf", [1, [], []], 52),
@@ -327,7 +327,7 @@ def bad_profile(out: Path) -> tuple[bytes, str]:
     parts.fields[0] = 4
     name = "with-samples.caufp"
     (out.parent / "profiles" / name).write_bytes(parts.to_bytes())
-    relying = Parts(fields=[0, hashlib.sha256(parts.to_bytes()).digest()[:8], 0])
+    relying = Parts(fields=[0, hashlib.sha256(parts.to_bytes()).digest()[:16], 0])
     return relying.to_bytes(), name
 
 
@@ -391,8 +391,8 @@ def keyed(keys: bytes, indexed: bytes | None = None) -> Parts:
     block = len(framed("C", parts.chunks[0], 0))
     first = len(parts.to_bytes()) - block - len(framed("E", parts.end, 0))
     parts.index = varint(first) + b"\x01" + varint(block) + b"\x02" + indexed
-    distance = len(framed("I", parts.index, 0)) + len(framed("E", bytes(5), 0))
-    parts.end = b"\x02" + distance.to_bytes(4, "little")
+    distance = len(framed("I", parts.index, 0)) + len(framed("E", bytes(9), 0))
+    parts.end = b"\x02" + distance.to_bytes(8, "little")
     return parts
 
 

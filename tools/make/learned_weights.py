@@ -76,7 +76,7 @@ def flattened(source: Path, out: Path) -> Path:
 def ship(weights: Path) -> None:
     """Copy weights into the package under the name ``universal``; earlier ones stay."""
     data = weights.read_bytes()
-    digest = hashlib.sha256(data).digest()[:8].hex()
+    digest = hashlib.sha256(data).digest()[:16].hex()
     (SHIPPED / f"{digest}.caufw").write_bytes(data)
     index = SHIPPED / "index.json"
     index.write_text(json.dumps({**json.loads(index.read_text()), "universal": digest}, indent=1) + "\n")
