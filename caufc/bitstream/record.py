@@ -161,6 +161,8 @@ def _alignment(value: Any) -> AlignmentRecord | None:
     if low is None and high is not None:
         raise malformed("a truncation without its lower end")
     truncate = None if low is None else (number(low, "truncation"), number(high, "truncation"))
+    if truncate is not None and truncate[0] > truncate[1]:
+        raise malformed(f"a truncation from {truncate[0]} to {truncate[1]}", 62)
     scale = number(scale, "scale")
     if scale <= 0:
         raise malformed(f"scale {scale}", 62)

@@ -214,7 +214,8 @@ def parse_record(value: Any) -> list[Any]:
     require(leader is None or is_int(leader, 0, 1 << 16), 60, f"leader {leader}")
     if alignment is not None:
         typed = [type(x) for x in alignment] in ([int, int, float, float], [int, int, *[float] * 4])
-        require(typed and alignment[3] > 0, 62, f"alignment {alignment}")
+        ordered = typed and alignment[3] > 0 and (len(alignment) < 6 or alignment[4] <= alignment[5])
+        require(ordered, 62, f"alignment {alignment}")
         known = 0 <= alignment[0] <= 4 and 0 <= alignment[1] <= 2
         require(known, 352, f"alignment of kind {alignment[0]}, scope {alignment[1]}", Unsupported)
     return record

@@ -167,6 +167,8 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     wild.sections += [b"\x01\x00\x01\x00" + bytes(10), b"\x02\x00\x01\x00" + b"\xc1\x03" * 5]
     yield "scale-code", 356, "MalformedError", wild.to_bytes()
     yield "alignment-unknown", 352, "UnsupportedError", with_record(alignment=[40, 0, 0.0, 1.0]).to_bytes()
+    crossed = with_record(alignment=[1, 0, 0.0, 1.0, 2.0, 1.0])
+    yield "truncation-crossed", 62, "MalformedError", crossed.to_bytes()
     yield "transform-no-layout", 200, "MalformedError", with_record(layout=None).to_bytes()
     yield "transform-integers", 200, "MalformedError", with_record(dtype=6).to_bytes()
     for name, parameters in (
