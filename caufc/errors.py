@@ -196,6 +196,11 @@ class ForeignFormatError(FormatError):
 class UnsupportedError(CaufError):
     exit_code = 4
 
+    @classmethod
+    def unknown(cls, what: str, *, tensor: str | None = None) -> UnsupportedError:
+        """That of a number to which a later version may give a meaning [CAUF-0006]."""
+        return cls(f"{what} is unknown", remedy="upgrade caufc", tensor=tensor)
+
 
 class VersionError(UnsupportedError):
     """The file needs another decoder, mostly a newer one; ``found`` and ``known`` are major versions."""

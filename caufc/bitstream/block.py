@@ -113,7 +113,7 @@ class BlockParser:
         if checksum(data[:-CHECKSUM_BYTES], self.seed) != stored:
             raise DamagedError(f"checksum of block '{chr(data[0])}' differs", offset=self.offset)
         if chr(data[0]).isupper() and data[0] not in KNOWN_TAGS:
-            raise UnsupportedError(f"block '{chr(data[0])}' at byte {self.offset} is unknown", remedy="upgrade caufc")
+            raise UnsupportedError.unknown(f"block '{chr(data[0])}' at byte {self.offset}")
         block = Block(chr(data[0]), data[start:-CHECKSUM_BYTES], self.offset, length)
         del self.buffer[:length]
         self.offset += length

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import DamagedError, MalformedError, VersionError
+from ..errors import DamagedError, MalformedError, UnsupportedError, VersionError
 from ..limits import Limits
 from .block import CHECKSUM_BYTES, checksum
 from .msgpack_array import pack_array, trimmed, unpack_array
@@ -134,12 +134,16 @@ def parse_header(data: bytes, limits: Limits) -> Header:
     """
     fields = unpack_array(data, limits.nesting)
     content, profile, flags, gain, tree, tensors, arch, weights, control, software = field_list(fields, 10, "it")
-    if type(content) is not int or not 0 <= content < len(CONTENTS):
+    if type(content) is not int or content < 0:
         raise malformed(f"content {content!r}", 45)
+    if content >= len(CONTENTS):
+        raise UnsupportedError.unknown(f"content {content}")
     if profile is not None and (type(profile) is not bytes or len(profile) != PROFILE_ID_BYTES):
         raise malformed("the profile is no content hash of 16 bytes", 46)
-    if type(flags) is not int or not 0 <= flags <= INDEXED:
+    if type(flags) is not int or flags < 0:
         raise malformed(f"flags {flags!r}", 47)
+    if flags > INDEXED:
+        raise UnsupportedError.unknown(f"a feature that the file needs, by its flags {flags},")
     if gain is not None and number(gain, "gain") <= 0:
         raise malformed(f"gain {gain}", 48)
     if weights is not None and (type(weights) is not bytes or len(weights) != PROFILE_ID_BYTES):

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgpack
 
-from ..errors import MalformedError
+from ..errors import MalformedError, UnsupportedError
 from ..limits import Limits
 from .section import DEFLATE, RAW, inflate
 from .varint import Cursor
@@ -44,7 +44,7 @@ def parse_keys(cursor: Cursor, samples: int, limits: Limits) -> tuple[Key, ...]:
     """
     packing, data = cursor.byte(), bytes(cursor.take(cursor.left))
     if packing > DEFLATE:
-        raise MalformedError(f"keys with packing {packing}", requirement=506, offset=cursor.offset)
+        raise UnsupportedError.unknown(f"packing {packing} of keys")
     if packing == DEFLATE:
         data = inflate(data, cursor.offset, limits, "index_bytes")
     if _elements(data) != limits.check("list_samples", samples):

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgpack
 
-from ..errors import MalformedError
+from ..errors import MalformedError, UnsupportedError
 from ..limits import DEFAULT_LIMITS
 from .msgpack_array import check_depth, no_extension, no_map
 from .section import DEFLATE
@@ -56,6 +56,8 @@ def unpack_note(leaf: list[Any], left: int) -> bytes:
     Raises:
         MalformedError: if it breaks the specification.
     """
+    if len(leaf) == 3 and type(leaf[2]) is int and leaf[2] > DEFLATE:
+        raise UnsupportedError.unknown(f"packing {leaf[2]} of a note")
     packed = len(leaf) == 3 and type(leaf[2]) is int and leaf[2] == DEFLATE
     if not (packed or len(leaf) == 2) or type(leaf[1]) is not bytes:
         raise MalformedError("header: a note that is not kind 3, bytes and packing", requirement=501)

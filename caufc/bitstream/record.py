@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import MalformedError
+from ..errors import MalformedError, UnsupportedError
 from ..limits import Limits
 from ..types import Note
 from .msgpack_array import OFFSET, trimmed
@@ -211,6 +211,8 @@ class _TreeReader:
             return integer(value, "tensor number", (1 << 32) - 1) or 0
         if isinstance(value, list) and value and type(value[0]) is int and value[0] == NOTE_KIND:
             return self._note(value)
+        if isinstance(value, list) and value and type(value[0]) is int and value[0] > NOTE_KIND:
+            raise UnsupportedError.unknown(f"branch kind {value[0]}")
         kind, names, children = field_list(value, 3, "a branch")
         if type(kind) is not int or not 0 <= kind < NOTE_KIND:
             raise malformed(f"branch kind {kind!r}", 50)

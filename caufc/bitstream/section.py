@@ -6,7 +6,7 @@ import sys
 import zlib
 from dataclasses import dataclass
 
-from ..errors import MalformedError
+from ..errors import MalformedError, UnsupportedError
 from ..limits import Limits
 from .varint import Cursor, varint
 
@@ -16,6 +16,9 @@ ELEMENTS = ("i1", "<i2", "<i4", "u1", "<u2")
 """Element codes 0 to 4, in numpy's notation; integers of more than a byte are little-endian."""
 
 RAW, DEFLATE = 0, 1
+
+ANCILLARY = range(256, 512)
+"""Types of sections that a decoder skips where it does not know them."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +47,22 @@ def section_bytes(section: Section) -> bytes:
     return head + data
 
 
-def parse_section(body: memoryview, offset: int, limits: Limits) -> Section:
-    """Read the body of a section block.
+def parse_section(body: memoryview, offset: int, limits: Limits) -> Section | None:
+    """Read the body of a section block; None for an ancillary one, of which none is known [CAUF-0094].
 
     Raises:
         LimitError: if it inflates beyond ``limits.section_bytes``.
-        MalformedError: for unknown element codes or packings, bad deflate data, or parts of an element.
+        MalformedError: for bad deflate data, or parts of an element.
+        UnsupportedError: for unknown element codes or packings.
     """
     cursor = Cursor(body, offset)
-    kind, tensor, element, packing = cursor.varint(), cursor.varint(), cursor.byte(), cursor.byte()
+    kind = cursor.varint()
+    if kind in ANCILLARY:
+        return None
+    tensor, element, packing = cursor.varint(), cursor.byte(), cursor.byte()
     data = bytes(cursor.take(cursor.left))
     if element >= len(ELEMENTS) or packing > DEFLATE:
-        raise MalformedError(f"section with element {element}, packing {packing}", requirement=91, offset=offset)
+        raise UnsupportedError.unknown(f"a section's element {element} or packing {packing}")
     if packing == DEFLATE:
         data = inflate(data, offset, limits)
     if len(data) % int(ELEMENTS[element][-1]):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..align import SideArray, TokenScales, check_scale_codes
 from ..bitstream import Cursor, varint
 from ..codec.lossless.codec import decode_lossless, encode_lossless
-from ..errors import MalformedError
+from ..errors import UnsupportedError
 from .patches import Patches
 
 __all__ = ["Payload"]
@@ -68,7 +68,7 @@ class Payload:
         cursor = Cursor(data)
         flags = cursor.byte()
         if flags > (PATCHED | SCALED):
-            raise MalformedError(f"payload flags {flags}", requirement=206)
+            raise UnsupportedError.unknown(f"a part of a payload, by its flags {flags},")
         side, scales, patches = None, None, None
         if sided:
             coded = cursor.take(cursor.varint())

@@ -136,5 +136,7 @@ def read_prelude(data: Iterator[bytes], limits: Limits) -> Prelude:
         if stream.tag() != "S":
             return Prelude(header, length, tuple(sections), stream.started().offset, stream)
         block = stream.block()
-        sections.append(parse_section(block.body, block.offset, limits))
-        total = limits.check("section_bytes", total + len(sections[-1].data))
+        section = parse_section(block.body, block.offset, limits)
+        if section is not None:
+            sections.append(section)
+            total = limits.check("section_bytes", total + len(section.data))

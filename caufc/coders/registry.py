@@ -89,7 +89,7 @@ def codec_of(number: int, tensor: str) -> Codec:
     for codec in CODECS:
         if codec.id == number:
             return codec
-    raise UnsupportedError(f"codec {number} is unknown", remedy="upgrade caufc", tensor=tensor)
+    raise UnsupportedError.unknown(f"codec {number}", tensor=tensor)
 
 
 def codec_named(name: str) -> Codec | None:

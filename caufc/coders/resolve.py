@@ -112,7 +112,7 @@ def _config(name: str, record: TensorRecord) -> TensorConfig:
     if record.dtype is None or record.framework is None or record.shape is None or record.codec is None:
         raise MalformedError("a tensor without dtype, framework, shape and codec", requirement=61).locate(tensor=name)
     if record.dtype >= len(DTYPE_CODES):
-        raise UnsupportedError(f"dtype code {record.dtype} is unknown", remedy="upgrade caufc", tensor=name)
+        raise UnsupportedError.unknown(f"dtype code {record.dtype}", tensor=name)
     codec = codec_of(record.codec, name)
     alignment = record.alignment
     if alignment and (alignment.kind >= len(ALIGNMENT_KINDS) or alignment.scope >= len(ALIGNMENT_SCOPES)):

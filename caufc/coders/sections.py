@@ -79,7 +79,7 @@ def name_of(section: Section) -> str:
         UnsupportedError: for a type that this version does not know.
     """
     if section.type not in _NAMES:
-        raise UnsupportedError(f"section type {section.type} is unknown", remedy="upgrade caufc")
+        raise UnsupportedError.unknown(f"section type {section.type}")
     return _NAMES[section.type]
 
 

@@ -162,7 +162,8 @@ class Recovery:
             if block is None:
                 raise DamagedError("a section is damaged, so no sample can be trusted", offset=offset)
             if block.tag == "S":
-                sections.append(parse_section(block.body, offset, self.limits))
+                section = parse_section(block.body, offset, self.limits)
+                sections += [] if section is None else [section]
                 self.limits.check("section_bytes", sum(len(section.data) for section in sections))
             offset += block.length
         return sections

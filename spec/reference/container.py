@@ -180,9 +180,11 @@ def parse_header(data: bytes, version: tuple[int, int]) -> Header:
     r.close(41)
     require(isinstance(value, list), 40, "header is no array")
     content, profile, flags, gain, tree, records, arch, weights, control, software = fields(value, 10, 44)
-    require(is_int(content, 0, 6), 45, "content is not 0 to 6")
+    require(is_int(content, 0, 1 << 63), 45, "content is no number")
+    require(content <= 6, 6, f"content {content}", Unsupported)
     require(profile is None or (isinstance(profile, bytes) and len(profile) == 16), 46, "profile is not 16 bytes")
-    require(is_int(flags, 0, 1), 47, "flags are not 0 or 1")
+    require(is_int(flags, 0, 1 << 63), 47, "flags are no number")
+    require(flags <= 1, 6, f"flags {flags}", Unsupported)
     require(gain is None or (isinstance(gain, float) and gain > 0), 48, "gain is no positive float")
     require(isinstance(arch, str | None) and isinstance(records, list | None), 44, "arch or tensors of another type")
     require(weights is None or (isinstance(weights, bytes) and len(weights) == 16), 53, "weights are not 16 bytes")
@@ -227,9 +229,13 @@ def leaves(tree: Any, path: str = "", level: int = 0) -> Iterator[tuple[int, str
         yield tree, path
         return
     if isinstance(tree, list) and tree and is_int(tree[0], NOTE_KIND, NOTE_KIND):
+        unknown = len(tree) == 3 and is_int(tree[2], 2, 1 << 63)
+        require(not unknown, 6, "packing of a note", Unsupported)
         packed = len(tree) == 3 and is_int(tree[2], 1, 1)
         require((len(tree) == 2 or packed) and isinstance(tree[1], bytes), 501, "a note, but not kind, bytes, packing")
         return
+    later = isinstance(tree, list) and bool(tree) and is_int(tree[0], NOTE_KIND + 1, 1 << 63)
+    require(not later, 6, "a branch of another kind", Unsupported)
     require(isinstance(tree, list) and len(tree) == 3, 50, "tree is neither a number nor an array of 3")
     kind, names, children = tree
     require(is_int(kind, 0, 2) and isinstance(names, list) and isinstance(children, list), 50, f"branch {kind}")
@@ -317,11 +323,14 @@ def read_sections(blocks: list[Block], tensors: int) -> Sections:
     budget = MAX_SECTIONS
     for block in (block for block in blocks if block.tag == "S"):
         r = Reader(block.body)
-        kind, tensor, element, packing = r.varint(), r.varint(), *r.take(2)
+        kind = r.varint()
+        if 256 <= kind < 512:
+            continue
+        tensor, element, packing = r.varint(), *r.take(2)
         require(kind in SECTION_ELEMENT, 94, f"section of type {kind}", Unsupported)
         there = tensor < tensors or (kind == METADATA and tensor == 0)
         require(there, 94, f"section of tensor {tensor}, there are {tensors}")
-        require(element < len(ELEMENT) and packing <= 1, 91, f"element {element}, packing {packing}")
+        require(element < len(ELEMENT) and packing <= 1, 6, f"element {element}, packing {packing}", Unsupported)
         require(element == SECTION_ELEMENT[kind], 94, f"section of type {kind} with element {element}")
         data = inflate(r.rest(), budget, 92) if packing else r.rest()
         limit(len(data), budget, "bytes of sections are left")

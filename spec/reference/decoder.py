@@ -285,7 +285,7 @@ def decode_payload(t: Tensor, payload: bytes, shapes: list[list[int]]) -> tuple[
         return elements, np.zeros(len(elements)), [elements]
     r = Reader(payload)
     flags = r.take(1)[0]
-    require(flags <= 3, 206, f"payload flags {flags}")
+    require(flags <= 3, 6, f"payload flags {flags}", Unsupported)
     extents = [math.prod(n for n, count in zip(shape, t.letters, strict=True) if count) for shape in shapes]
     require(min(extents) >= t.specials, 171, "fewer tokens than special tokens")
     side, scales = np.zeros(0, "<i2"), np.zeros(0, "<i2")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .container import MAX_CHUNK_VALUES, WEIGHTS_ELEMENT, Array, Sections, limit, require
+from .container import MAX_CHUNK_VALUES, WEIGHTS_ELEMENT, Array, Sections, Unsupported, limit, require
 from .entropy import Rans, Table, expand, uniform
 
 Shape = tuple[int, ...]
@@ -57,7 +57,8 @@ def read_model(parameters: list[Any] | None, sections: Sections, number: int) ->
     require(12 in found and len(found[12]) == 4, 401, "no weights")
     n, m, rates, flags = (int(x) for x in found[12])
     inside = 1 <= n <= 512 and 1 <= m <= 512 and 1 <= rates <= 64
-    require(inside and flags <= 1, 402, f"network {n}, {m}, {rates}, flags {flags}")
+    require(flags <= 1, 6, f"network with flags {flags}", Unsupported)
+    require(inside, 402, f"network {n}, {m}, {rates}")
     shapes = layers(n, m, flags)
     sizes = {12: 4, 13: rates * m, 14: rates * m, 15: 64 * 64, 16: rates * n * 64}
     for kind, kernels in shapes.items():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .container import Array, Reader, inflate, require
+from .container import Array, Reader, Unsupported, inflate, require
 from .entropy import Rans, expand
 
 Integers = list[int]
@@ -25,7 +25,7 @@ class Nodes:
         self.depth += 1
         require(self.depth <= 32 and 1 <= n < 1 << 32 and self.left >= 0, 521, f"a node of {n} elements")
         kind = self.r.take(1)[0]
-        require(kind < len(KINDS), 520, f"a node of kind {kind}")
+        require(kind < len(KINDS), 6, f"a node of kind {kind}", Unsupported)
         elements = KINDS[kind](self, n, width)
         self.depth -= 1
         return elements

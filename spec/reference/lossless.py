@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 
-from .container import Array, Reader, inflate, require
+from .container import Array, Reader, Unsupported, inflate, require
 from .entropy import Rans, Table, expand
 from .integers import decode_integers
 from .lattice import Lattice
@@ -27,7 +27,7 @@ def decode_lossless(data: bytes, count: int, storage: str, rotated: bool) -> Arr
         return elements.view(storage)
     if method == 4:
         return decode_integers(r, count, width).view(storage)
-    require(method <= 2, 300, f"method {method}")
+    require(method <= 2, 6, f"method {method}", Unsupported)
     size = width if method == 1 else count * width
     content = inflate(r.rest(), size, 302) if method == 2 else r.rest()
     require(len(content) == size, 300 + method, f"not {size} bytes of elements")
@@ -38,7 +38,7 @@ def decode_lossless(data: bytes, count: int, storage: str, rotated: bool) -> Arr
 def read_context(r: Reader) -> tuple[Table | None, int]:
     """Table and favourite of a context's model; raw is (None, -1): [CAUF-0321], [CAUF-0322]."""
     kind = r.take(1)[0]
-    require(kind <= 2, 321, f"model {kind}")
+    require(kind <= 2, 6, f"model {kind}", Unsupported)
     if kind < 2:
         return None, r.take(1)[0] if kind else -1
     where = np.flatnonzero(np.unpackbits(np.frombuffer(r.take(32, 322), np.uint8)))

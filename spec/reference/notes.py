@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .container import MAX_NOTE, MSGPACK, CaufViolation, Reader, inflate, is_int, require
+from .container import MAX_NOTE, MSGPACK, CaufViolation, Reader, Unsupported, inflate, is_int, require
 
 MAX_KEYS = 256 << 20  # the limit of an index
 
@@ -70,7 +70,7 @@ def check_keys(keys: list[Any]) -> None:
 def parse_keys(r: Reader, samples: int) -> list[Any]:
     """The keys of a chunk or an index: [CAUF-0506]."""
     packing = r.take(1)[0]
-    require(packing <= 1, 506, f"keys with packing {packing}")
+    require(packing <= 1, 6, f"keys with packing {packing}", Unsupported)
     data = inflate(r.rest(), MAX_KEYS, 92) if packing else r.rest()
     keys = Reader(data, 506)
     try:

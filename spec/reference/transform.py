@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .container import Array, Sections, is_int, require
+from .container import Array, Sections, Unsupported, is_int, require
 from .contexts import Model, decode_buckets
 from .entropy import Rans, Table, expand, uniform
 from .order import Token, blocks_of
@@ -52,9 +52,10 @@ class Codec:
 def read_codec(parameters: Sequence[Any] | None, sections: Sections, number: int, channels: int, gain: float) -> Codec:
     """[CAUF-0201] to [CAUF-0204], [CAUF-0216], [CAUF-0221], [CAUF-0227], [CAUF-0228], [CAUF-0561]"""
     step, shift, flags, level = parameters if parameters is not None and len(parameters) == 4 else (0, 0, 0, 0)
-    valid = isinstance(step, float) and step > 0 and is_int(shift, -32, 32)
-    valid = valid and is_int(flags, 0, 7) and is_int(level, -255, 255)
-    require(valid, 201, f"parameters {parameters} are not step, shift, flags and level")
+    typed = isinstance(step, float) and all(type(number) is int for number in (shift, flags, level)) and flags >= 0
+    require(typed, 201, f"parameters {parameters} are not step, shift, flags and level")
+    require(flags <= 7, 6, f"flags {flags}", Unsupported)
+    require(step > 0 and is_int(shift, -32, 32) and is_int(level, -255, 255), 201, f"parameters {parameters}")
     of = {kind: array for (kind, tensor), array in sections.items() if tensor == number}
     groups = len(of[28]) if 28 in of else 1
     require(channels % groups == 0 and (28 not in of or 8 in of or 9 in of), 561, f"{groups} groups")

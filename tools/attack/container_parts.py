@@ -13,6 +13,10 @@ from tools.attack.container import Blocks, block, fields_of, header_bytes, read_
 __all__ = ["ChunkParts", "Parts", "SectionParts", "take_apart"]
 
 
+ANCILLARY = 256
+"""The first type of sections that decoders skip."""
+
+
 @dataclass
 class SectionParts:
     """A section; ``packing`` 1 deflates the data when the file is made."""
@@ -119,11 +123,11 @@ def take_apart(data: bytes) -> Parts:
     tensors = len(records) if records is not None else 1
     varying = sum(size is None for record in records or [] for size in (record[2] if len(record) > 2 else None) or [])
     for place, (tag, body) in enumerate(_numbered(blocks)):
-        if tag == "S":
+        if tag == "S" and read_varint(body, 0)[0] < ANCILLARY:
             parts.sections.append(_section(body))
         elif tag == "C":
             parts.chunks.append(_chunk(body, tensors, varying, records is None))
-        elif tag.islower():
+        elif tag == "S" or tag.islower():
             parts.extra.append((place, tag, body))
     return parts
 

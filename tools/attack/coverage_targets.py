@@ -61,7 +61,8 @@ def sections(data: bytes) -> object:
     cursor = Cursor(data[1:])
     while cursor.left > 2:
         length = int.from_bytes(cursor.take(2), "little")
-        found.append(parse_section(cursor.take(min(length, cursor.left)), 0, LIMITS))
+        section = parse_section(cursor.take(min(length, cursor.left)), 0, LIMITS)
+        found += [] if section is None else [section]
     return ChunkDecoder(PLAIN[data[0] % len(PLAIN)], found, LOOKUP, LIMITS)
 
 
@@ -73,7 +74,8 @@ def decoders() -> list[tuple[ChunkDecoder, bytes]]:
         parsed: Header = parse_header(head[read_varint(data, 10)[1] : -4], LIMITS)
         if parsed.profile is not None:
             continue
-        own = [parse_section(memoryview(body), 0, LIMITS) for tag, body in blocks if tag == "S"]
+        parsed_sections = (parse_section(memoryview(body), 0, LIMITS) for tag, body in blocks if tag == "S")
+        own = [section for section in parsed_sections if section is not None]
         bodies = [body for tag, body in blocks if tag == "C"]
         if bodies:
             made.append((ChunkDecoder(parsed, own, LOOKUP, LIMITS), bodies[0]))

@@ -21,6 +21,7 @@ __all__ = [
     "lossless",
     "planes",
     "record",
+    "refusal",
     "section",
     "with_record",
     "with_sections",
@@ -113,3 +114,8 @@ def lossless(payload: bytes, dtype: int = 0) -> Parts:
 
 def planes(models: bytes, words_: bytes = b"", raw: bytes = b"") -> bytes:
     return b"\x03" + len(models).to_bytes(4, "little") + len(words_).to_bytes(4, "little") + models + words_ + raw
+
+
+def refusal(requirement: int) -> str:
+    """The kind of refusal of what breaks a requirement; 6 is that of numbers that a later version may assign."""
+    return "UnsupportedError" if requirement == 6 else "MalformedError"

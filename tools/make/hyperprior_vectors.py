@@ -29,6 +29,7 @@ from caufc.coders.prelude import read_prelude
 from caufc.coders.sections import section_of
 from caufc.coders.side_files import side_file_bytes
 from caufc.limits import DEFAULT_LIMITS
+from tools.make.file_parts import refusal
 from tools.make.tiny_weights import tiny_arrays
 
 __all__ = ["SEED", "Learned", "invalid", "learned", "without_shortcut"]
@@ -157,7 +158,7 @@ def invalid(weights: Path) -> Iterator[tuple[str, int, str, bytes]]:
         "hyperprior-rate-too-high": (400, base.with_parameters(2)),
         "hyperprior-no-weights": (401, base.with_array(NETWORK, None)),
         "hyperprior-no-width": (402, base.changed(NETWORK, 0, 0)),
-        "hyperprior-network-flags": (402, base.changed(NETWORK, 3, 2)),
+        "hyperprior-network-flags": (6, base.changed(NETWORK, 3, 2)),
         "hyperprior-no-synthesis": (403, base.with_array(SYNTHESIS, None)),
         "hyperprior-short-kernels": (403, base.with_array(HYPER_SYNTHESIS, base.arrays[HYPER_SYNTHESIS][:-1])),
         "hyperprior-part-of-encoder": (403, base.with_array(GAINS, base.arrays[INVERSE_GAINS])),
@@ -169,7 +170,7 @@ def invalid(weights: Path) -> Iterator[tuple[str, int, str, bytes]]:
         "hyperprior-words-left": (251, base.with_words(bytes([1, 2, 3, 4] * 900))),
     }
     for name, (requirement, pieces) in malformed.items():
-        yield name, requirement, "MalformedError", pieces.to_bytes()
+        yield name, requirement, refusal(requirement), pieces.to_bytes()
     short = replace(base, header=replace(base.header, weights=b"1234567"))
     yield "hyperprior-short-hash", 53, "MalformedError", short.to_bytes()
     unknown = replace(base, header=replace(base.header, weights=b"0123456789abcdef"))

@@ -11,7 +11,7 @@ def integer_nodes() -> Iterator[tuple[str, int, bytes]]:
     """Nodes of 40 elements of 2 bytes, each malformed in a way of its own."""
     zeros, narrow, short = b"\x01\x00\x00", b"\x03\x02\x00", b"\x01\x00\x00\x00\x00"
     one, two = b"\x01\x01\x00\x00\x00", b"\x01\x02\x00\x00\x00"
-    yield "kind", 520, b"\x0d"
+    yield "kind", 6, b"\x0d"
     yield "deep", 521, narrow * 32 + zeros
     yield "deflated-short", 523, b"\x02\x02\x03\x00"
     yield "deflated-damaged", 523, b"\x02\x01\xff"

@@ -32,6 +32,7 @@ from tools.make.file_parts import (
     lossless,
     planes,
     record,
+    refusal,
     section,
     with_record,
     with_sections,
@@ -68,7 +69,8 @@ def header_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "header-deep", 43, "MalformedError", Parts(fields=[0, None, 0, None, deep]).to_bytes()
     yield "header-trailing-nil", 44, "MalformedError", Parts(fields=[*Parts().fields, None]).to_bytes()
     for name, position, value, requirement in (
-        ("content", 0, 9, 45), ("profile-short", 1, b"abc", 46), ("flags", 2, 2, 47), ("gain-zero", 3, 0.0, 48),
+        ("content", 0, 9, 6), ("content-text", 0, "a", 45), ("profile-short", 1, b"abc", 46), ("flags", 2, 2, 6),
+        ("flags-negative", 2, -1, 47), ("gain-zero", 3, 0.0, 48),
         ("arch-number", 6, 5, 44), ("control-number", 8, 50, 550), ("control-long", 8, "q" * 65, 550),
         ("software-number", 9, 1.0, 551), ("software-long", 9, "s" * 65, 551),
     ):  # fmt: skip
@@ -77,17 +79,17 @@ def header_cases() -> Iterator[tuple[str, int, str, bytes]]:
         parts.fields[position] = value
         while parts.fields[-1] is None:
             parts.fields.pop()
-        error = "LimitError" if requirement == 0 else "MalformedError"
-        yield f"header-{name}", requirement, error, parts.to_bytes()
+        yield f"header-{name}", requirement, refusal(requirement), parts.to_bytes()
     yield "no-tensors", 49, "MalformedError", Parts(fields=[0, None, 0]).to_bytes()
     yield "profile-missing", 162, "MissingProfileError", Parts(fields=[0, b"0123456789abcdef", 0]).to_bytes()
     for name, tree, requirement in (
-        ("kind", [9, [], [0]], 50), ("names", [0, ["a", "a"], [0]], 51), ("list-names", [1, ["a"], [0]], 51),
+        ("kind", [9, [], [0]], 6), ("no-kind", ["a", [], [0]], 50), ("names", [0, ["a", "a"], [0]], 51),
+        ("list-names", [1, ["a"], [0]], 51),
         ("leaves", [1, [], [0, 0]], 52), ("missing-leaf", [1, [], []], 52),
     ):  # fmt: skip
         parts = Parts()
         parts.fields[4] = tree
-        yield f"tree-{name}", requirement, "MalformedError", parts.to_bytes()
+        yield f"tree-{name}", requirement, refusal(requirement), parts.to_bytes()
 
 
 def record_cases() -> Iterator[tuple[str, int, str, bytes]]:
@@ -102,7 +104,7 @@ def record_cases() -> Iterator[tuple[str, int, str, bytes]]:
     channels.fields[0] = 1
     yield "channels-vary", 66, "MalformedError", channels.to_bytes()
     yield "batch-varies", 67, "MalformedError", with_record(shape=[5, None, 2]).to_bytes()
-    yield "section-packing", 91, "MalformedError", Parts(sections=[b"\x04\x00\x03\x07" + TABLE]).to_bytes()
+    yield "section-packing", 6, "UnsupportedError", Parts(sections=[b"\x04\x00\x03\x07" + TABLE]).to_bytes()
     yield "section-deflate", 92, "MalformedError", Parts(sections=[b"\x04\x00\x03\x01" + TABLE]).to_bytes()
     yield "section-part", 93, "MalformedError", Parts(sections=[b"\x01\x00\x01\x00abc"]).to_bytes()
     yield "section-tensor", 94, "MalformedError", Parts(sections=[b"\x04\x05\x03\x00" + TABLE]).to_bytes()
@@ -172,10 +174,11 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     yield "transform-no-layout", 200, "MalformedError", with_record(layout=None).to_bytes()
     yield "transform-integers", 200, "MalformedError", with_record(dtype=6).to_bytes()
     for name, parameters in (
-        ("step-zero", [0.0, 0, 0, 20]), ("shift-large", [0.5, 33, 0, 20]), ("transforms-unknown", [0.5, 0, 8, 20]),
+        ("step-zero", [0.0, 0, 0, 20]), ("shift-large", [0.5, 33, 0, 20]), ("transforms-negative", [0.5, 0, -1, 20]),
         ("level-large", [0.5, 0, 0, 256]), ("parameters-short", [0.5, 0]), ("level-float", [0.5, 0, 0, 20.0]),
     ):  # fmt: skip
         yield name, 201, "MalformedError", with_record(parameters=parameters).to_bytes()
+    yield "transforms-unknown", 6, "UnsupportedError", with_record(parameters=[0.5, 0, 8, 20]).to_bytes()
     yield "tables-missing", 203, "MalformedError", Parts(sections=[section(5, MAP)]).to_bytes()
     yield "tables-part", 203, "MalformedError", with_sections(section(4, TABLE[1:]))
     yield "tables-many", 203, "MalformedError", with_sections(section(4, TABLE * 257))
@@ -242,7 +245,7 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     empty = with_record(shape=[5, 0, 2])
     empty.chunks = [chunk(payload=b"\x00abcd", symbols=b"")]
     yield "words-for-nothing", 251, "MalformedError", empty.to_bytes()
-    yield "payload-flags", 206, "MalformedError", Parts(chunks=[chunk(payload=b"\x04")]).to_bytes()
+    yield "payload-flags", 6, "UnsupportedError", Parts(chunks=[chunk(payload=b"\x04")]).to_bytes()
     codes = encode_lossless(np.full(8, 961, "<i2"), rotate=False)
     scaled = b"\x02" + varint(len(codes)) + codes
     yield "token-scale-code", 356, "MalformedError", Parts(chunks=[chunk(payload=scaled)]).to_bytes()
@@ -261,7 +264,7 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
 
     yield "patches-none", 331, "MalformedError", patched(0, [1])
     yield "patch-outside", 332, "MalformedError", patched(2, [7, 40])
-    yield "lossless-method", 300, "MalformedError", lossless(b"\x09").to_bytes()
+    yield "lossless-method", 6, "UnsupportedError", lossless(b"\x09").to_bytes()
     yield "lossless-stored-short", 300, "MalformedError", lossless(b"\x00abc").to_bytes()
     yield "lossless-constant", 301, "MalformedError", lossless(b"\x01ab").to_bytes()
     yield "lossless-deflate", 302, "MalformedError", lossless(b"\x02\x00").to_bytes()
@@ -276,10 +279,10 @@ def codec_cases() -> Iterator[tuple[str, int, str, bytes]]:
     for name, sizes in (("divide", [1, 3, 1]), ("large", [8, 8, 1]), ("one", [1, 1, 4]), ("zero", [0, 4, 1])):
         grid = b"\x01" + np.array(sizes, "<u4").tobytes()
         yield f"lattice-{name}", 317, "MalformedError", lossless(planes(grid)).to_bytes()
-    yield "context-model", 321, "MalformedError", lossless(planes(flat + b"\x05")).to_bytes()
+    yield "context-model", 6, "UnsupportedError", lossless(planes(flat + b"\x05")).to_bytes()
     yield "context-table", 322, "MalformedError", lossless(planes(flat + b"\x02" + b"\xff" * 32)).to_bytes()
     for name, requirement, node in integer_nodes():
-        yield f"integers-{name}", requirement, "MalformedError", lossless(b"\x04" + node, dtype=UINT16).to_bytes()
+        yield f"integers-{name}", requirement, refusal(requirement), lossless(b"\x04" + node, dtype=UINT16).to_bytes()
 
 
 def limit_cases() -> Iterator[tuple[str, int, str, bytes]]:
@@ -345,7 +348,7 @@ def outcome(data: bytes, profile: Path | None = None) -> tuple[str, int | None]:
 def note_cases() -> Iterator[tuple[str, int, str, bytes]]:
     """Notes, keyed samples, metadata."""
     for name, leaf, requirement in (
-        ("leaf", [3, "text"], 501), ("packing", [3, b"\xc0", 2], 501), ("deflate", [3, b"\xc0", 1], 501),
+        ("leaf", [3, "text"], 501), ("packing", [3, b"\xc0", 2], 6), ("deflate", [3, b"\xc0", 1], 501),
         ("two-values", [3, b"\xc0\xc0"], 500), ("long-form", [3, b"\xcc\x01"], 500), ("map", [3, b"\x80"], 500),
         ("float-32", [3, b"\xca" + bytes(4)], 500), ("branch", [3, msgpack.packb([0, ["a"], []])], 500),
         ("names", [3, msgpack.packb([0, ["a", "a"], [1, 2]])], 500), ("kind", [3, msgpack.packb([3, [], []])], 500),
@@ -353,7 +356,7 @@ def note_cases() -> Iterator[tuple[str, int, str, bytes]]:
     ):  # fmt: skip
         parts = Parts()
         parts.fields[4] = [0, ["a", "b"], [0, leaf]]
-        yield f"note-{name}", requirement, "MalformedError", parts.to_bytes()
+        yield f"note-{name}", requirement, refusal(requirement), parts.to_bytes()
     axes = with_record(dtype=18, codec=0, shape=[1, 1], layout=None, parameters=None)
     axes.sections, axes.chunks = [], [chunk(payload=b"\x01\xc0", symbols=b"\xc0" * 2)]
     yield "note-axes", 503, "MalformedError", axes.to_bytes()
@@ -364,15 +367,15 @@ def note_cases() -> Iterator[tuple[str, int, str, bytes]]:
     bad = (
         ("twice", 505, b"\x00\x92\xa1a\xa1a"),
         ("boolean", 505, b"\x00\x92\xa1a\xc3"),
-        ("packing", 506, b"\x02\x92\xa1a\xa1b"),
+        ("packing", 6, b"\x02\x92\xa1a\xa1b"),
         ("deflate", 92, b"\x01\x92\xa1a\xa1b"),
         ("count", 506, b"\x00\x91\xa1a"),
         ("long-form", 506, b"\x00\x92\xcc\x01\x02"),
         ("left", 506, good + b"\x00"),
     )
     for name, requirement, keys in bad:
-        yield f"keys-{name}", requirement, "MalformedError", keyed(keys).to_bytes()
-        yield f"index-keys-{name}", requirement, "MalformedError", keyed(good, keys).to_bytes()
+        yield f"keys-{name}", requirement, refusal(requirement), keyed(keys).to_bytes()
+        yield f"index-keys-{name}", requirement, refusal(requirement), keyed(good, keys).to_bytes()
     yield "index-keys-other", 507, "MalformedError", keyed(good, b"\x00\x92\xa1a\xa1c").to_bytes()
     for name, requirement, body in (
         ("metadata-number", 510, b"\x1a\x00\x03\x00" + msgpack.packb([0, ["a"], [1]])),

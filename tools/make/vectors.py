@@ -266,7 +266,7 @@ def valid() -> Iterator[Valid]:
 
 
 def by_hand(tiny: bytes) -> bytes:
-    """A file with what caufc does not write: a later minor version, ancillary blocks, a section given twice."""
+    """A file with what caufc does not write: a later minor version, ancillary blocks and sections, one given twice."""
     parser = HeaderParser(DEFAULT_LIMITS)
     parser.feed(tiny)
     found = parser.next()
@@ -284,6 +284,7 @@ def by_hand(tiny: bytes) -> bytes:
         if block is None:
             raise SystemExit("no block")
         again = 2 if block.tag == "S" else 1
+        out += block_bytes("S", b"\xac\x02whatever", new) if block.tag == "S" else b""
         out += again * block_bytes(block.tag, bytes(block.body), new) + block_bytes("x", b"ancillary", new)
     return out[: -len(block_bytes("x", b"ancillary", new))]
 
@@ -358,7 +359,10 @@ def main() -> None:
         write(options.out / "valid", vector.name, data, facts, options.force)
         if vector.name == "tiny":
             data = by_hand(data)
-            facts = {"description": "a later minor version, ancillary blocks, a section given twice", **expected(data)}
+            facts = {
+                "description": "a later minor version, ancillary blocks and sections, a section given twice",
+                **expected(data),
+            }
             write(options.out / "valid", "ancillary", data, facts, options.force)
     with_profile(options.out, options.force)
     with_stack(options.out, options.force)

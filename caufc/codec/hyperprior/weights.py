@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MalformedError
+from ...errors import MalformedError, UnsupportedError
 from ...types import Arrays
 from ..buckets import BUCKETS
 from ..tables import frequencies_of
@@ -95,8 +95,10 @@ class Weights:
             raise MalformedError("no weights", requirement=401)
         width, latents, rates, flags = (int(number) for number in network)
         inside = 1 <= width <= MOST_WIDTH and 1 <= latents <= MOST_LATENTS and 1 <= rates <= MOST_RATES
-        if not inside or flags > SHORTCUT:
-            raise MalformedError(f"a network of {width}, {latents}, {rates}, flags {flags}", requirement=402)
+        if flags > SHORTCUT:
+            raise UnsupportedError.unknown(f"a part of the network, by its flags {flags},")
+        if not inside:
+            raise MalformedError(f"a network of {width}, {latents}, {rates}", requirement=402)
         found = cls(width, latents, rates, flags == SHORTCUT, arrays)
         found._check()
         return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MalformedError
+from ...errors import MalformedError, UnsupportedError
 from .grid import Lattice
 from .inflate import inflated
 from .integers.codec import decode_integers, encode_integers
@@ -82,7 +82,9 @@ def decode_lossless(payload: bytes | memoryview, count: int, dtype: np.dtype[Any
         return decode_integers(data, count, dtype.itemsize).view(dtype)
     if method == DEFLATED:
         return np.frombuffer(inflated(data, size, requirement=302), dtype).copy()
-    if method != STORED or len(data) != size:
+    if method > INTEGERS:
+        raise UnsupportedError.unknown(f"lossless method {method}")
+    if len(data) != size:
         raise MalformedError(f"lossless method {method} with {len(data)} bytes for {size}", requirement=300)
     return np.frombuffer(data, dtype).copy()
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MalformedError
+from ...errors import MalformedError, UnsupportedError
 from .. import kernels
 from ..entropy import CompiledCoder, RansDecoder, RansEncoder, TableModel, table_model
 from ..tables import Frequencies, code_lengths, frequencies_of, levels_of
@@ -62,6 +62,8 @@ class ContextModel:
             return cls(RAW), data[1:]
         if kind == CONSTANT and len(data) >= 2:
             return cls(CONSTANT, data[1]), data[2:]
+        if kind > TABLE:
+            raise UnsupportedError.unknown(f"context model {kind}")
         if kind != TABLE or len(data) < 33:
             raise MalformedError(f"context model {kind}", requirement=321)
         present = np.unpackbits(np.frombuffer(data[1:33], np.uint8)).astype(bool)

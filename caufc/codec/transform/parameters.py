@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...errors import MalformedError
+from ...errors import MalformedError, UnsupportedError
 from .quantize import SHIFT_PARTS
 from .trellis import STEP_RATIO
 
@@ -78,8 +78,10 @@ class Parameters:
         Raises:
             MalformedError: if they are not there, or of other types.
         """
-        if [type(field) for field in fields] != [float, int, int, int] or int(fields[2]) & ~sum(FLAGS.values()):
+        if [type(field) for field in fields] != [float, int, int, int] or fields[2] < 0:
             raise MalformedError(f"codec parameters {list(fields)}", requirement=201)
+        if int(fields[2]) & ~sum(FLAGS.values()):
+            raise UnsupportedError.unknown(f"a tool of the transform codec, by its flags {fields[2]},")
         step, shift, flags, level = fields
         named = {name: bool(int(flags) & bit) for name, bit in FLAGS.items()}
         return cls(step, int(shift), level=int(level), **named)

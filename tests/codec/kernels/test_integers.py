@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from caufc.codec import kernels
 from caufc.codec.lossless.codec import decode_lossless, encode_lossless
 from caufc.codec.lossless.integers.symbols import bucketed, extra_bits
-from caufc.errors import MalformedError
+from caufc.errors import MalformedError, UnsupportedError
 
 pytestmark = pytest.mark.skipif(kernels.integers is None, reason="the kernel is not built, or switched off")
 
@@ -58,6 +58,8 @@ def test_payloads_and_damage(values: NDArray[Any], random: Any) -> None:
             return decode_lossless(bytes(damaged), len(values), values.dtype, rotate=False).tolist()
         except MalformedError as err:
             return err.requirement
+        except UnsupportedError as err:
+            return str(err)
 
     compiled_values, plain_values = both(found)
     assert compiled_values == plain_values

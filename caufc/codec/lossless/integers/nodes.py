@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....bitstream import Cursor
-from ....errors import MalformedError
+from ....errors import MalformedError, UnsupportedError
 
 __all__ = ["MAX_DEPTH", "WIDTHS", "Child", "Integers", "Kind", "NodeDecoder", "NodeReader", "unsigned"]
 
@@ -89,5 +89,5 @@ class NodeReader:
             raise MalformedError(f"a node of {count} integers at depth {depth}", requirement=521)
         kind = self.cursor.byte()
         if kind not in self.decoders:
-            raise MalformedError(f"a node of kind {kind}", requirement=520)
+            raise UnsupportedError.unknown(f"a node of kind {kind}")
         return self.decoders[kind](self.cursor, count, width, lambda n, w: self.read(n, w, depth + 1))
