@@ -21,8 +21,8 @@ from .profile_tables import LevelCosts
 from .profiled_plan import LEVEL_BITS, ProfiledPlan, has_other_points
 from .sample_plan import QuantizerKind, SamplePlan, plan_sample, section_cost
 from .survey import TensorSurvey
-from .thinning import halves
-from .transform_draft import TransformDraft, gain_share_of
+from .thinning import halves, rows_beside
+from .transform_draft import THIN_VALUES, TransformDraft, gain_share_of
 
 __all__ = ["ProfiledDraft"]
 
@@ -117,16 +117,31 @@ class ProfiledDraft(TransformDraft):
         return replace(self.config, parameters=replace(own, level=level).to_fields())
 
     def _saved(self, made: SamplePlan, own: Parameters, gain: float, target: Target) -> float:
-        """Bits of the file that own tables save: on samples that they are not made from, where there are more."""
-        coefficients, geometry, scale = self._coefficients, self._geometry, self._scale
-        if scale > 1 and len(geometry.grids) > 1:
+        """Bits of the file that own tables save: on tokens that they are not made from, where there are others."""
+        coefficients, geometry = self._coefficients, self._geometry
+        beside = self._beside
+        if beside is not None:
+            coefficients, geometry = beside
+        elif self._scale > 1 and len(geometry.grids) > 1:
             known, (coefficients, geometry) = halves(coefficients, geometry)
-            scale = self.survey.total / len(coefficients)
             made = self._own_plan(*known, own, gain, target, self.survey.total / len(known[0]))
+        scale = self.survey.total / max(1, len(coefficients))
         kept = self._level_costs(made, own, gain, coefficients, geometry).cheapest(0.0)[1]
         parameters = replace(made.parameters, step=own.step)
         spent = self._level_costs(made, parameters, gain, coefficients, geometry, made.whole_sections)
         return (kept - spent.at(parameters.level)) * scale
+
+    @property
+    def _beside(self) -> tuple[Values, Geometry] | None:
+        """Coefficients of a lone sample's tokens that plans are not made from; None where there are none."""
+        survey = self.survey
+        found = rows_beside(survey.geometry, survey.channels, max(THIN_VALUES, survey.planned))
+        if found is None:
+            return None
+        rows, plain = found
+        geometry = self.codec.geometry(plain.grids, plain.special)
+        aligned, _ = self.aligner.forward(survey.sample[rows])
+        return np.ascontiguousarray(self.codec.transform(aligned, geometry)), geometry
 
     def _level_costs(
         self,

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from ..codec.transform.grids import Geometry
 
-__all__ = ["halves", "thinned_rows"]
+__all__ = ["halves", "rows_beside", "thinned_rows"]
+
+LONGEST_BLOCK, MOST_TIMES = 64, 4
+"""Lines of a block of frequencies, which is told by whole ones where these are not so many times too large."""
 
 Rows = NDArray[np.intp]
 Values = NDArray[Any]
@@ -34,6 +37,19 @@ def thinned_rows(geometry: Geometry, channels: int, values: int) -> tuple[Rows, 
     return np.concatenate([np.empty(0, np.intp), *rows]), replace(geometry, grids=tuple(grids))
 
 
+def rows_beside(geometry: Geometry, channels: int, values: int) -> tuple[Rows, Geometry] | None:
+    """As many rows of a lone sample again, before those that :func:`thinned_rows` picks; None if there are none."""
+    if len(geometry.grids) != 1 or not geometry.grids[0]:
+        return None
+    (grid,) = geometry.grids
+    kept = _cut(grid, geometry.special, channels, values)[1][0]
+    lines = min(kept, (grid[0] - kept) // 2)
+    if not lines:
+        return None
+    rows = np.arange(geometry.special + lines * (math.prod(grid) // grid[0]))
+    return rows, replace(geometry, grids=((lines, *grid[1:]),))
+
+
 def halves(values: Values, geometry: Geometry) -> tuple[Half, Half]:
     """The rows ``[N, C]`` of the first samples and of the others, with their geometries; all twice for one sample."""
     count = len(geometry.grids) // 2
@@ -50,7 +66,10 @@ def _cut(grid: tuple[int, ...], special: int, channels: int, values: int) -> tup
     if not grid or not tokens or tokens * channels <= 2 * values:
         return np.arange(special + tokens), grid
     line = tokens // grid[0]
-    kept = min(grid[0], max(1, math.ceil(values / (line * max(1, channels)))))
+    size = line * max(1, channels)
+    kept = min(grid[0], max(1, math.ceil(values / size)))
+    block = min(grid[0], LONGEST_BLOCK)
+    kept = block if kept < block and block * size <= MOST_TIMES * values else kept
     first = (grid[0] - kept) // 2
     lead, run = np.arange(special), special + np.arange(first * line, (first + kept) * line)
     return np.concatenate([lead, run]), (kept, *grid[1:])

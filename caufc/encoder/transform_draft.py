@@ -37,7 +37,7 @@ from .tensor_draft import TensorDraft, without_loss
 from .thinning import thinned_rows
 from .trial import FEW_VALUES, Trial, worst_energy
 
-__all__ = ["TransformDraft", "gain_share_of"]
+__all__ = ["THIN_VALUES", "TransformDraft", "gain_share_of"]
 
 THIN_VALUES = 1 << 16
 """Values of a sample on which steps are tried, about."""
