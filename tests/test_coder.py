@@ -28,7 +28,7 @@ from caufc.encoder.separator import OutlierSeparator
 from caufc.limits import DEFAULT_LIMITS
 
 ROOT = Path(__file__).resolve().parents[1]
-MOST_MORE = 64
+MOST_MORE = 72
 """Bytes that a message may take more than its share of a batch."""
 
 Floats = NDArray[np.float32]
@@ -98,7 +98,6 @@ def test_a_profile_has_tables_for_other_qualities_too(quality: float, minilm: Se
     coder = caufc.Coder(caufc.Coder.fit(minilm[::2], layout="n c").profile, quality=quality)
     batch = caufc.encode(minilm[1::2], layout="n c", profile=coder.profile, embed_profile=False, quality=quality)
     messages = [len(coder.encode(sample)) - 64 for sample in minilm[1::2]]
-    print(sum(messages) / len(batch))
     assert sum(messages) < 1.07 * len(batch)
 
 
