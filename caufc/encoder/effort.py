@@ -47,7 +47,7 @@ class Effort:
 
 
 EFFORTS = {
-    "fast": Effort(1 << 18, searched=False),
-    "default": Effort(1 << 19),
+    "fast": Effort(1 << 20, searched=False),
+    "default": Effort(1 << 20),
     "best": Effort(1 << 23, sample_share=1.0),
 }

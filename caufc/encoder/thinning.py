@@ -27,7 +27,7 @@ def thinned_rows(geometry: Geometry, channels: int, values: int) -> tuple[Rows, 
     Every so-many-th sample; of a single sample that is larger, a run of its grid from the middle. At least one token.
     """
     ends = np.cumsum([0, *geometry.sizes])
-    stride = max(1, min(len(geometry.grids), int(ends[-1]) * channels // max(1, values)))
+    stride = _stride(geometry, channels, values)
     picked = range(0, len(geometry.grids), stride)
     rows, grids = [], []
     for number in picked:
@@ -60,6 +60,23 @@ def halves(values: Values, geometry: Geometry) -> tuple[Half, Half]:
     return (values[:row], first), (values[row:], second)
 
 
+def _stride(geometry: Geometry, channels: int, values: int) -> int:
+    """Every how-many-th sample is picked: fewer, where each would be cut to less than a block of frequencies."""
+    samples = len(geometry.grids)
+    stride = max(1, min(samples, sum(geometry.sizes) * channels // max(1, values)))
+    grid = geometry.grids[0] if samples else ()
+    block = _block_values(grid, channels)
+    if not grid or block > MOST_TIMES * values:
+        return stride
+    kept = _cut(grid, geometry.special, channels, values // max(1, len(range(0, samples, stride))))[1]
+    return stride if kept[0] >= min(grid[0], LONGEST_BLOCK) else math.ceil(samples / max(1, values // block))
+
+
+def _block_values(grid: tuple[int, ...], channels: int) -> int:
+    """Values of the longest block of frequencies, or of the whole grid."""
+    return channels * (min(grid[0], LONGEST_BLOCK) * math.prod(grid[1:]) if grid else 1)
+
+
 def _cut(grid: tuple[int, ...], special: int, channels: int, values: int) -> tuple[Rows, tuple[int, ...]]:
     """Rows of a sample, and its grid, cut along the first axis of the grid where the sample is twice too large."""
     tokens = math.prod(grid)
@@ -69,7 +86,7 @@ def _cut(grid: tuple[int, ...], special: int, channels: int, values: int) -> tup
     size = line * max(1, channels)
     kept = min(grid[0], max(1, math.ceil(values / size)))
     block = min(grid[0], LONGEST_BLOCK)
-    kept = block if kept < block and block * size <= MOST_TIMES * values else kept
+    kept = block if kept < block and _block_values(grid, channels) <= MOST_TIMES * values else kept
     first = (grid[0] - kept) // 2
     lead, run = np.arange(special), special + np.arange(first * line, (first + kept) * line)
     return np.concatenate([lead, run]), (kept, *grid[1:])

@@ -25,7 +25,7 @@ from caufc.codec.transform.parameters import (
     Parameters,
 )
 from caufc.encoder.quantize import IndexQuantizer
-from caufc.errors import MalformedError
+from caufc.errors import MalformedError, UnsupportedError
 
 ONE, MAP = np.ones(64, np.uint8), np.zeros(40, np.uint8)
 OWN = {TABLES: ONE, CONTEXT_MAP: MAP}
@@ -82,7 +82,6 @@ def test_malformed_sections(arrays: Any, requirement: int) -> None:
         (1.0, 0, 0, 0, 0),
         (1, 0, 0, 0),
         (1.0, 0.0, 0, 0),
-        (1.0, 0, 64, 0),
         (1.0, 0, -1, 0),
         (1.0, 0, 0, 256),
         (1.0, 0, 0, -256),
@@ -98,6 +97,11 @@ def test_malformed_parameters(fields: Any) -> None:
     with pytest.raises(MalformedError) as caught:
         Parameters.from_fields(fields)
     assert caught.value.requirement == 201
+
+
+def test_a_tool_that_a_later_version_may_add_is_unsupported() -> None:
+    with pytest.raises(UnsupportedError, match="by its flags 64, is unknown"):
+        Parameters.from_fields((1.0, 0, 64, 0))
 
 
 @pytest.mark.parametrize("parameters", [Parameters(0.5), Parameters(2.0**-100, -32, True, True, -255, True)])
