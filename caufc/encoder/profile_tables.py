@@ -23,7 +23,7 @@ from .sample_plan import DEPENDENT_BITS, QuantizerKind, estimate, quantize_sampl
 from .tables import choose_tables, context_counts
 from .thinning import thinned_rows
 
-__all__ = ["LevelCosts", "tables_of_steps"]
+__all__ = ["LevelCosts", "StepSample", "tables_of_steps"]
 
 Ratios = tuple[float, ...]
 
@@ -61,27 +61,13 @@ Counts = NDArray[np.int64]
 Map = NDArray[np.uint8]
 
 
-def tables_of_steps(
-    codec: TransformCodec,
-    arrays: Arrays,
-    coefficients: Values,
-    geometry: Geometry,
-    gain: float,
-    kind: QuantizerKind,
-    scale: float,
-) -> tuple[Arrays, int]:
+def tables_of_steps(sample: StepSample, scale: float) -> tuple[Arrays, int]:
     """Tables for a profile's steps and for others, as far as there are classes: sections, and the level of its own.
 
     Args:
-        codec: with the profile's steps.
-        arrays: its sections.
-        coefficients: sample ``[N, K]``.
-        geometry: of the sample.
-        gain: on the steps.
-        kind: of the quantiser.
+        sample: of what the profile is made from.
         scale: how many times more values there are than in the sample.
     """
-    sample = _Sample(codec, arrays, coefficients, geometry, gain, kind)
     made = [sample.tables(ratios, FILES * scale) for ratios in SETS if len(ratios) * sample.span <= CLASSES]
     best = min(made, key=sample.cost)
     return {TABLES: best.tables.ravel(), CONTEXT_MAP: best.table_of.ravel()}, best.level
@@ -96,8 +82,17 @@ class _Tables:
     level: int
 
 
-class _Sample:
-    """A sample's symbols at any steps; arguments are those of :func:`tables_of_steps`."""
+class StepSample:
+    """A sample's symbols at any steps.
+
+    Args:
+        codec: with the profile's steps.
+        arrays: its sections.
+        coefficients: sample ``[N, K]``.
+        geometry: of the sample.
+        gain: on the steps.
+        kind: of the quantiser.
+    """
 
     def __init__(
         self,

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ..bitstream import section_bytes
 from ..codec import kernels
 from ..codec.buckets import BUCKETS, buckets_of, zigzag
-from ..codec.transform.codec import TransformCodec
 from ..codec.transform.contexts import CLASSES, extents_of, magnitude_of
 from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
@@ -30,7 +29,7 @@ from .quantize import (
     quantize,
     quantize_tokens,
 )
-from .tables import choose_tables, context_counts, counts_by_context, file_tables, table_bits
+from .tables import choose_tables, counts_by_context, file_tables, table_bits
 from .trellis_search import dependent_quantize
 
 __all__ = [
@@ -47,7 +46,6 @@ __all__ = [
     "plan_sample",
     "quantization_error",
     "quantize_sample",
-    "sample_bits",
     "section_cost",
 ]
 
@@ -284,17 +282,6 @@ def quantization_error(coefficients: Values, bands: Bytes, steps: Values) -> Val
 def bounded_values(aligned: Values, step: float) -> Values:
     """What a sample decodes to when every value is rounded to the nearest reconstruction point."""
     return dequantize(quantize(aligned, 1 / step, NEAREST_ROUNDING), step, 0, aligned.dtype)
-
-
-def sample_bits(
-    codec: TransformCodec, quantizer: IndexQuantizer, coefficients: Values, geometry: Geometry, gain: float
-) -> float:
-    """Bits that a sample ``[N, K]`` takes with a codec's tables."""
-    indices = quantizer(coefficients, codec.steps(gain).astype(np.float64), geometry.bands)
-    buckets = buckets_of(indices)
-    coder = codec.coder
-    counts = context_counts(buckets, coder.classes, geometry, coder.extents).reshape(-1, BUCKETS)
-    return table_bits(counts[: len(coder.table_of)], coder.table_of, coder.levels)
 
 
 def section_cost(arrays: Arrays) -> int:

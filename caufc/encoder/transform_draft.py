@@ -20,7 +20,7 @@ from .compare import broken_values, lossless_bytes
 from .goal import GRID, Goal, grid_quality, quality_goal, quality_step, snr_goal
 from .options import Target
 from .plan import TensorPlan
-from .profile_tables import tables_of_steps
+from .profile_tables import StepSample, tables_of_steps
 from .quantize import IndexQuantizer
 from .sample_plan import (
     DEPENDENT_BITS,
@@ -110,15 +110,15 @@ class TransformDraft(TensorDraft):
         if not isinstance(quantizer, IndexQuantizer) or TABLES not in plan.config.arrays:
             return plan.at_medium(setting).config
         parameters = Parameters.from_fields(plan.config.parameters)
-        tables, level = tables_of_steps(
+        sample = StepSample(
             TransformCodec(parameters, plan.config.arrays, self.survey.channels),
             plan.config.arrays,
             self._coefficients,
             self._geometry,
             1.0 if plan.gain is None else plan.gain,
             "dependent" if quantizer.dependent else "plain",
-            self._scale,
         )
+        tables, level = tables_of_steps(sample, self._scale)
         parameters, arrays = replace(parameters, level=level), {**plan.config.arrays, **tables}
         config = replace(plan.config, parameters=parameters.to_fields(), arrays=arrays)
         return replace(plan, config=config).at_medium(setting).config

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from caufc.codec.buckets import BUCKETS, zigzag
+from caufc.codec.buckets import BUCKETS, unzigzag, zigzag
 from caufc.codec.tables import frequencies_of
 from caufc.codec.transform.codec import TransformCodec
 from caufc.codec.transform.grids import Geometry
@@ -19,8 +19,9 @@ from caufc.codec.transform.parameters import CONTEXT_MAP, TABLES, Parameters
 from caufc.codec.transform.token_order import BANDS
 from caufc.encoder.importance import blind_importance, flat_importance
 from caufc.encoder.levels import index_costs, levels_for
+from caufc.encoder.profile_tables import LevelCosts
 from caufc.encoder.quantize import dead_zones, quantize
-from caufc.encoder.sample_plan import SamplePlan, estimate, plan_either, plan_sample, sample_bits
+from caufc.encoder.sample_plan import SamplePlan, estimate, plan_either, plan_sample
 from caufc.encoder.tables import choose_tables, table_bits
 
 Matrix = NDArray[Any]
@@ -61,9 +62,8 @@ def test_real_features(features: str, step: float, spectral: bool, request: pyte
     payload = codec.encode(symbols, geometry)
     np.testing.assert_array_equal(codec.decode_symbols(payload, geometry), symbols)
     assert 8 * len(payload) == pytest.approx(made.bits, rel=0.01, abs=64)
-    assert 8 * len(payload) == pytest.approx(
-        sample_bits(codec, made.quantizer, coefficients, geometry, 1.0), rel=0.01, abs=64
-    )
+    costs = LevelCosts.of(codec, made.whole_sections, unzigzag(symbols), geometry)
+    assert 8 * len(payload) == pytest.approx(costs.at(made.parameters.level), rel=0.01, abs=64)
     decoded = codec.transform(codec.reconstruct(symbols, geometry, 1.0, np.dtype("f4")), geometry)
     assert (np.abs(decoded - coefficients) <= 1.6 * step + 1e-4).all()
 

@@ -9,6 +9,7 @@ from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release
 
 cdef enum:
     MOST_HELD = 24
+    MOST_VALUES = 0x7fffffff
 
 cdef struct Held:
     Py_buffer views[MOST_HELD]
@@ -43,6 +44,13 @@ cdef inline Py_ssize_t length(Held* all_held) noexcept:
     """Items of the array that was taken last."""
     cdef Py_buffer* view = &all_held.views[all_held.count - 1]
     return view.len // view.itemsize
+
+
+cdef inline int check_size(Py_ssize_t rows, Py_ssize_t width) except -1:
+    """Refuse matrices of 2^31 values or more."""
+    if rows < 0 or width < 0 or (width and rows > MOST_VALUES // width):
+        raise ValueError(f"{rows} x {width} values")
+    return 0
 
 
 cdef inline void let_go(Held* all_held) noexcept:

@@ -7,12 +7,11 @@ Attack: bands without costs, and sizes whose products overflow. Bound: bands are
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 
-from .buffers cimport Held, items, length, let_go, space
+from .buffers cimport Held, check_size, items, length, let_go, space
 
 cdef enum:
     BANDS = 16
     LANES = 8
-    MOST_VALUES = 0x7fffffff
 
 cdef extern from "quantizer.h" nogil:
     void trellis_search(const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, const uint8_t*, const float*,
@@ -20,12 +19,6 @@ cdef extern from "quantizer.h" nogil:
     void round_values(const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, const uint8_t*, const float*,
                       float, int32_t*)
     void place_points(const int32_t*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float, int, uint8_t*, float*)
-
-
-cdef int check_size(Py_ssize_t rows, Py_ssize_t width) except -1:
-    if rows < 0 or width < 0 or (width and rows > MOST_VALUES // width):
-        raise ValueError(f"{rows} x {width} values")
-    return 0
 
 
 cdef (const float*, Py_ssize_t) take_steps(Held* all_held, object steps, Py_ssize_t rows) except *:

@@ -6,21 +6,12 @@ Attack: matrices that are smaller than their sizes say. Bound: matrices below 2^
 
 from libc.stdint cimport uint8_t
 
-from .buffers cimport Held, items, let_go, space
-
-cdef enum:
-    MOST_VALUES = 0x7fffffff
+from .buffers cimport Held, check_size, items, let_go, space
 
 cdef extern from "rows.h" nogil:
     void measure_rows(const float*, Py_ssize_t, Py_ssize_t, const float*, const float*, uint8_t*, double*)
     void square_rows(const float*, Py_ssize_t, Py_ssize_t, double*)
     void transfer_rows(const float*, const float*, Py_ssize_t, Py_ssize_t, const float*, const float*, double*, double*)
-
-
-cdef int check_size(Py_ssize_t rows, Py_ssize_t width) except -1:
-    if rows < 0 or width < 0 or (width and rows > MOST_VALUES // width):
-        raise ValueError(f"{rows} x {width} values")
-    return 0
 
 
 def measure(values, low, high, beyond, squares, Py_ssize_t rows, Py_ssize_t width):
