@@ -56,6 +56,17 @@ def test_any_bits_encode_with_loss(features: Any, control: dict[str, Any]) -> No
     assert_alike(caufc.decode(data), features)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("control", [{}, {"quality": 60}, {"snr": 30}, {"bpfp": 3}, {"max_error": 0.1}])
+def test_values_of_every_size_encode_with_loss(control: dict[str, Any]) -> None:
+    """From denormal numbers of float64 to near its largest, in one tensor."""
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        shape = tuple(draw.integers(1, 6, draw.integers(1, 5)))
+        features = draw.choice([-1, 0, 1], shape) * 10 ** draw.uniform(-322, 300, shape)
+        assert_alike(caufc.decode(caufc.encode([features], **control)), [features])
+
+
 @settings(deadline=None, max_examples=100)
 @given(ragged(), st.integers(1, 4), st.sampled_from([{}, {"max_error": 0.05}, {"snr": 30}]))
 def test_ragged_samples(samples: Any, chunk: int, control: dict[str, Any]) -> None:

@@ -112,7 +112,8 @@ class Typical:
 
     def token_levels(self, tokens: Values) -> Floats:
         """The median magnitude in each token ``[n, C]``, in units of its channels ``[n]``."""
-        return medians_of((np.abs(tokens) / np.maximum(self.units + np.abs(self.centre), TINIEST)).T)
+        with np.errstate(over="ignore"):
+            return medians_of((np.abs(tokens) / np.maximum(self.units + np.abs(self.centre), TINIEST)).T)
 
     @classmethod
     def _measured(cls, values: Floats, masks: tuple[float, ...], *, sparse: bool) -> Typical:
@@ -142,7 +143,8 @@ class Typical:
         units = self.units
         if not units.any():
             return VALUE_RATIO, False
-        ratios = np.where(np.isnan(distances), 0, distances) / units
+        with np.errstate(over="ignore"):
+            ratios = np.where(np.isnan(distances), 0, distances) / units
         ordinary = ratios[~(medians_of(ratios.T) > TOKEN_RATIO)]
         apart = int(np.count_nonzero(ordinary > VALUE_RATIO))
         near = int(np.count_nonzero(ordinary > TAIL_RATIO)) - apart
@@ -158,8 +160,10 @@ def _typical_token(values: Floats, units: Floats) -> float:
     if not values.size or not units.any():
         return 0.0
     known = ~np.isnan(values)
-    sizes = np.square(np.where(known, values, 0)).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    return math.sqrt(_median_present(sizes))
+    present = np.where(known, values, 0)
+    largest = float(np.abs(present).max()) or 1.0
+    sizes = np.square(present / largest).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return largest * math.sqrt(_median_present(sizes))
 
 
 def _median_present(values: Floats) -> float:

@@ -144,7 +144,7 @@ class Trial:
         """By how many dB a gain does better than its goal, the stricter part of it."""
         error = self._error(kind, gain)
         noise = float(np.mean(error))
-        spare = 10 * math.log10(goal.noise / noise) if noise > 0 else math.inf
+        spare = 10 * (_log10(goal.noise) - _log10(noise)) if noise > 0 else math.inf
         if goal.token_snr == -math.inf:
             return spare
         return min(spare, self._token_snr(error) - goal.token_snr)
@@ -189,3 +189,8 @@ def _closeness(tried: tuple[float, float]) -> float:
     """How far above a goal a gain is; of those below, the nearest comes last but before none."""
     _, spare = tried
     return spare if spare >= -NEAR else BELOW - spare
+
+
+def _log10(value: float) -> float:
+    """The logarithm, -inf of 0: quotients of such numbers may leave the range of float64."""
+    return math.log10(value) if value > 0 else -math.inf
