@@ -17,6 +17,9 @@ ELEMENTS = ("i1", "<i2", "<i4", "u1", "<u2")
 
 RAW, DEFLATE = 0, 1
 
+STRATEGIES, MEMORY_LEVEL, MOST_TRIED = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY), 9, 1 << 15
+"""Ways to deflate, how long its blocks may be, and bytes up to which all ways are tried."""
+
 ANCILLARY = range(256, 512)
 """Types of sections that a decoder skips where it does not know them."""
 
@@ -40,11 +43,27 @@ class Section:
 
 def section_bytes(section: Section) -> bytes:
     """The body of a section block [CAUF-0090], deflated where that is shorter."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    deflated = packer.compress(section.data) + packer.flush()
+    deflated = _deflated(section.data)
     packing, data = (DEFLATE, deflated) if len(deflated) < len(section.data) else (RAW, section.data)
     head = varint(section.type) + varint(section.tensor) + bytes([ELEMENTS.index(section.element), packing])
     return head + data
+
+
+def _deflated(data: bytes) -> bytes:
+    """The shorter stream of two: with repeats, and without, which chance alone makes in the codes of a basis.
+
+    Of much data, the one that is shorter for its middle.
+    """
+    if len(data) <= MOST_TRIED:
+        return min((_deflated_by(strategy, data) for strategy in STRATEGIES), key=len)
+    start = (len(data) - MOST_TRIED) // 2
+    part = data[start : start + MOST_TRIED]
+    return _deflated_by(min(STRATEGIES, key=lambda strategy: len(_deflated_by(strategy, part))), data)
+
+
+def _deflated_by(strategy: int, data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15, MEMORY_LEVEL, strategy)
+    return packer.compress(data) + packer.flush()
 
 
 def parse_section(body: memoryview, offset: int, limits: Limits) -> Section | None:
