@@ -1,4 +1,4 @@
-"""Test a decoder, given as a command line, against the conformance vectors.
+"""Test a decoder, given as a command line, against the conformance vectors of all versions.
 
     python spec/run_vectors.py [--mutations 8] COMMAND ...
 
@@ -48,7 +48,7 @@ BYTES = {"fp32": 4, "fp16": 2, "fp64": 8, "bf16": 2}
 def command_for(command: list[str], file: Path, facts: dict[str, Any], values: Path) -> list[str]:
     """The command line for one file."""
     known = {"{file}": str(file), "{values}": str(values)}
-    known |= {f"{{{kind}}}": str(VECTORS / "profiles" / facts[kind]) for kind in NEEDED if kind in facts}
+    known |= {f"{{{kind}}}": str(facts[kind]) for kind in NEEDED if kind in facts}
     unknown = {f"{{{kind}}}" for kind in NEEDED} - known.keys()
     out: list[str] = []
     for word in command:
@@ -61,6 +61,13 @@ def command_for(command: list[str], file: Path, facts: dict[str, Any], values: P
     return out
 
 
+def facts_of(path: Path) -> dict[str, Any]:
+    """A vector's JSON; profile and weights as paths."""
+    facts: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+    folder = path.parents[1] / "profiles"
+    return facts | {kind: folder / facts[kind] for kind in NEEDED if kind in facts}
+
+
 def run(command: list[str], file: Path, facts: dict[str, Any], values: Path) -> tuple[int, str, str]:
     """Exit code, what was printed, and what was printed to stderr."""
     values.unlink(missing_ok=True)
@@ -70,7 +77,7 @@ def run(command: list[str], file: Path, facts: dict[str, Any], values: Path) -> 
 
 def check_valid(command: list[str], path: Path, values: Path) -> Iterator[str]:
     """What is wrong with how a valid vector is decoded."""
-    facts = json.loads(path.with_suffix(".json").read_text())
+    facts = facts_of(path)
     code, text, _ = run(command, path, facts, values)
     if code != 0:
         yield f"exit code {code}"
@@ -161,7 +168,7 @@ def as_floats(dtype: str, data: bytes) -> Any:
 
 def check_invalid(command: list[str], path: Path, values: Path) -> Iterator[str]:
     """What is wrong with how an invalid vector is refused."""
-    facts = json.loads(path.with_suffix(".json").read_text())
+    facts = facts_of(path)
     wanted = 4 if facts["error"] in UNSUPPORTED else 3
     code, text, errors = run(command, path, facts, values)
     if code != wanted:
@@ -174,7 +181,7 @@ def check_invalid(command: list[str], path: Path, values: Path) -> Iterator[str]
 
 def check_mutations(command: list[str], path: Path, values: Path, places: int, folder: Path) -> Iterator[str]:
     """Flipped bits that are accepted."""
-    data, facts = path.read_bytes(), json.loads(path.with_suffix(".json").read_text())
+    data, facts = path.read_bytes(), facts_of(path)
     for place in sorted({len(data) * n // places + (n * 7) % max(1, len(data) // places) for n in range(places)}):
         mutated = bytearray(data)
         mutated[place % len(data)] ^= 1 << place % 8
@@ -183,6 +190,12 @@ def check_mutations(command: list[str], path: Path, values: Path, places: int, f
         code, _, _ = run(command, file, facts, values)
         if code not in (3, 4):
             yield f"bit {place % 8} of byte {place % len(data)} flipped: exit code {code}"
+
+
+def paths_of(patterns: list[str]) -> list[Path]:
+    """The vectors of all versions whose names match one of the patterns, valid ones of a version first."""
+    folders = [version / kind for version in sorted(VECTORS.iterdir()) for kind in ("valid", "invalid")]
+    return [path for folder in folders for path in sorted({p for x in patterns for p in folder.glob(f"{x}.cauf")})]
 
 
 def main() -> int:
@@ -196,18 +209,17 @@ def main() -> int:
     checked = failures = 0
     with tempfile.TemporaryDirectory() as folder:
         values = Path(folder) / "values.npz"
-        for kind in ("valid", "invalid"):
-            patterns = [f"{only}.cauf" for only in options.only or ["*"]]
-            for path in sorted({path for pattern in patterns for path in (VECTORS / kind).glob(pattern)}):
-                check = check_valid if kind == "valid" else check_invalid
-                wrong = list(check(options.command, path, values))
-                if kind == "valid":
-                    wrong += check_mutations(options.command, path, values, options.mutations, Path(folder))
-                    checked += options.mutations
-                checked += 1
-                failures += len(wrong)
-                for what in wrong:
-                    print(f"{kind}/{path.stem}: {what}")
+        for path in paths_of(options.only or ["*"]):
+            valid = path.parent.name == "valid"
+            check = check_valid if valid else check_invalid
+            wrong = list(check(options.command, path, values))
+            if valid:
+                wrong += check_mutations(options.command, path, values, options.mutations, Path(folder))
+                checked += options.mutations
+            checked += 1
+            failures += len(wrong)
+            for what in wrong:
+                print(f"{path.relative_to(VECTORS).with_suffix('')}: {what}")
     print(f"{checked} checks, {failures} failures")
     return 1 if failures else 0
 

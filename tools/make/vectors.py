@@ -1,6 +1,6 @@
 """Make the conformance vectors of the specification, from the demo features that ship with caufc.
 
-    python -m tools.make.vectors [--out spec/vectors]
+    python -m tools.make.vectors [--out spec/vectors/1.0]
 
 Each is a file and a JSON with the SHA-256 of its symbols, and of every tensor's values where these are exact. Where
 decoders may differ, it has some of the values with their tolerances, as the reference decoder finds them. Existing
@@ -36,6 +36,7 @@ from tools.make.forced_codec import Forced, forced_file, forced_profile
 from tools.make.hyperprior_vectors import SEED, learned, without_shortcut
 from tools.make.integer_vectors import integer_inputs
 from tools.make.tiny_weights import tiny_weights
+from tools.make.vector_sums import FOLDER, write_sums
 
 DEMO = resources.files("caufc") / "data" / "demo"
 
@@ -350,7 +351,7 @@ def write(folder: Path, name: str, data: bytes, facts: dict[str, Any], force: bo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("spec/vectors"))
+    parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--force", action="store_true", help="rewrite vectors that are there")
     options = parser.parse_args()
     for vector in (*valid(), *transforms()):
@@ -367,6 +368,7 @@ def main() -> None:
     with_profile(options.out, options.force)
     with_stack(options.out, options.force)
     with_weights(options.out, options.force)
+    write_sums(options.out)
 
 
 def with_profile(out: Path, force: bool) -> None:
