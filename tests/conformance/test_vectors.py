@@ -25,6 +25,7 @@ from caufc.types import FLOATS
 from spec.reference import decoder as reference
 from spec.reference.container import CaufError
 from tools.make.vector_sums import RELEASED, VECTORS, sums
+from tools.make.vector_values import LISTED
 
 SPEC = Path(__file__).resolve().parents[2] / "spec"
 VALID = sorted((SPEC / "vectors").glob("*/valid/*.cauf"))
@@ -99,6 +100,18 @@ def test_valid_vectors_give_their_symbols_and_values(path: Path) -> None:
         assert len(tensor["values"]) > 10
         for position, value, allowed in tensor["values"]:
             assert abs(floats[position] - value) <= allowed
+
+
+@pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
+def test_all_values_are_there_where_some_are_listed(path: Path) -> None:
+    """Of tensors that are not too large, the .npz has all values, those of the JSON among them."""
+    kept = np.load(path.with_suffix(".npz")) if path.with_suffix(".npz").exists() else {}
+    for number, tensor in enumerate(facts(path)["tensors"]):
+        known = f"{number}.values" in kept
+        assert known == ("values" in tensor and len(tensor["values"]) <= LISTED)
+        for position, value, allowed in tensor["values"] if known else ():
+            assert kept[f"{number}.values"][position] == value
+            assert kept[f"{number}.allowed"][position] == pytest.approx(allowed, rel=1e-6)
 
 
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
