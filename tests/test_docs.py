@@ -53,7 +53,7 @@ def test_every_hook_is_documented_with_its_signature() -> None:
 def test_the_listing_in_the_specification_is_the_vector() -> None:
     listing = SPEC[SPEC.index("## 13.") :]
     rows = re.findall(r"^[0-9A-F]{4}  ((?:[0-9A-F]{2} ?)+)", listing, re.MULTILINE)
-    assert bytes.fromhex("".join(rows)) == (ROOT / "spec" / "vectors" / "valid" / "tiny.cauf").read_bytes()
+    assert bytes.fromhex("".join(rows)) == (ROOT / "spec" / "vectors" / "1.0" / "valid" / "tiny.cauf").read_bytes()
 
 
 def test_requirements_are_numbered_once() -> None:

@@ -25,7 +25,7 @@ from caufc.errors import (
 
 torch = pytest.importorskip("torch")
 
-VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors"
+VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "1.0"
 TINY, PLAIN = VECTORS / "profiles" / "tiny.caufw", VECTORS / "profiles" / "plain.caufw"
 
 

@@ -219,7 +219,7 @@ def test_what_importing_the_decoder_loads() -> None:
 
 def test_decoding_loads_no_encoder() -> None:
     """Whatever codec a file names."""
-    vectors = ROOT.parent / "spec" / "vectors"
+    vectors = ROOT.parent / "spec" / "vectors" / "1.0"
     code = (
         "import sys; from pathlib import Path; from caufc.decoder.file_decoder import FileDecoder;"
         "from caufc.limits import DEFAULT_LIMITS;"

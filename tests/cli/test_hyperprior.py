@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import Run
 
-TINY = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "profiles" / "tiny.caufw"
+TINY = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "1.0" / "profiles" / "tiny.caufw"
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from caufc.limits import DEFAULT_LIMITS
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional
 
-TINY = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "profiles" / "tiny.caufw"
+TINY = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "1.0" / "profiles" / "tiny.caufw"
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from caufc.codec import entropy, kernels, rans
 from caufc.codec.tables import frequencies_of
 from caufc.errors import MalformedError
 
-VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "valid"
+VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "1.0" / "valid"
 
 WITHOUT = "import sys; sys.modules['constriction'] = None; "
 

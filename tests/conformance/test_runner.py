@@ -50,9 +50,9 @@ def test_a_decoder_that_takes_everything_fails() -> None:
     liar = [sys.executable, "-c", "print('{}')", "{file}"]
     code, text = run("--only", "[tz]*s", "--mutations", "2", *liar)
     assert code == 1
-    assert "valid/zeros: samples None, not 3" in text
+    assert "1.0/valid/zeros: samples None, not 3" in text
     assert "flipped: exit code 0" in text
-    assert "invalid/tree-names: exit code 0, not 3 [CAUF-0051]" in text
+    assert "1.0/invalid/tree-names: exit code 0, not 3 [CAUF-0051]" in text
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ def test_broken_decoders_fail(fault: str) -> None:
 def test_other_expectations_turn_red(tmp_path: Path) -> None:
     """A vector whose JSON says something else is a failure: of values, of symbols, of samples."""
     copy = tmp_path / "spec"
-    for name in ("run_vectors.py", "vectors/valid/basis.cauf", "vectors/valid/basis.json"):
+    for name in ("run_vectors.py", "vectors/1.0/valid/basis.cauf", "vectors/1.0/valid/basis.json"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes((ROOT / "spec" / name).read_bytes())
-    path = copy / "vectors" / "valid" / "basis.json"
+    path = copy / "vectors" / "1.0" / "valid" / "basis.json"
     facts = json.loads(path.read_text())
     assert run("--mutations", "1", *REFERENCE, root=tmp_path) == (0, "2 checks, 0 failures\n")
     facts["tensors"][0]["values"][5][1] += 3 * facts["tensors"][0]["values"][5][2]
@@ -81,7 +81,7 @@ def test_other_expectations_turn_red(tmp_path: Path) -> None:
     path.write_text(json.dumps(facts))
     code, text = run("--mutations", "1", *REFERENCE, root=tmp_path)
     assert code == 1
-    assert "valid/basis: symbols_sha256 " in text
+    assert "1.0/valid/basis: symbols_sha256 " in text
     assert "within" in text
 
 

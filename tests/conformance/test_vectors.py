@@ -24,10 +24,12 @@ from caufc.limits import DEFAULT_LIMITS
 from caufc.types import FLOATS
 from spec.reference import decoder as reference
 from spec.reference.container import CaufError
+from tools.make.vector_sums import RELEASED, VECTORS, sums
+from tools.make.vector_values import LISTED
 
 SPEC = Path(__file__).resolve().parents[2] / "spec"
-VALID = sorted((SPEC / "vectors" / "valid").glob("*.cauf"))
-INVALID = sorted((SPEC / "vectors" / "invalid").glob("*.cauf"))
+VALID = sorted((SPEC / "vectors").glob("*/valid/*.cauf"))
+INVALID = sorted((SPEC / "vectors").glob("*/invalid/*.cauf"))
 STORAGE = {"fp32": "<f4", "fp16": "<f2", "bf16": "<u2", "fp64": "<f8"}
 DAMAGE = {"DamagedError": "Damaged", "MalformedError": "CaufViolation", "LimitError": "LimitExceeded"}
 
@@ -39,12 +41,12 @@ def facts(path: Path) -> dict[str, Any]:
 
 def profile_of(path: Path) -> Path | None:
     name = facts(path).get("profile")
-    return None if name is None else SPEC / "vectors" / "profiles" / str(name)
+    return None if name is None else path.parents[1] / "profiles" / str(name)
 
 
 def weights_of(path: Path) -> Path | None:
     name = facts(path).get("weights")
-    return None if name is None else SPEC / "vectors" / "profiles" / str(name)
+    return None if name is None else path.parents[1] / "profiles" / str(name)
 
 
 def decoder(path: Path) -> FileDecoder:
@@ -57,6 +59,19 @@ def decoder(path: Path) -> FileDecoder:
 
 def test_there_are_vectors() -> None:
     assert len(VALID) >= 40 and len(INVALID) >= 80
+
+
+@pytest.mark.parametrize("folder", sorted(VECTORS.iterdir()), ids=lambda folder: folder.name)
+def test_no_vector_of_a_version_changes(folder: Path) -> None:
+    """Files of a released version never change, nor is one added; before, only together with their digests."""
+    text = (folder / "SHA256SUMS").read_text()
+    assert text == sums(folder)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    assert RELEASED.get(folder.name, digest) == digest
+
+
+def test_released_versions_are_there() -> None:
+    assert set(RELEASED) <= {folder.name for folder in VECTORS.iterdir()}
 
 
 def values(path: Path) -> list[bytes]:
@@ -85,6 +100,18 @@ def test_valid_vectors_give_their_symbols_and_values(path: Path) -> None:
         assert len(tensor["values"]) > 10
         for position, value, allowed in tensor["values"]:
             assert abs(floats[position] - value) <= allowed
+
+
+@pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
+def test_all_values_are_there_where_some_are_listed(path: Path) -> None:
+    """Of tensors that are not too large, the .npz has all values, those of the JSON among them."""
+    kept = np.load(path.with_suffix(".npz")) if path.with_suffix(".npz").exists() else {}
+    for number, tensor in enumerate(facts(path)["tensors"]):
+        known = f"{number}.values" in kept
+        assert known == ("values" in tensor and len(tensor["values"]) <= LISTED)
+        for position, value, allowed in tensor["values"] if known else ():
+            assert kept[f"{number}.values"][position] == value
+            assert kept[f"{number}.allowed"][position] == pytest.approx(allowed, rel=1e-6)
 
 
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)

@@ -18,7 +18,7 @@ from caufc.encoder.options import EncodeOptions, Target, TensorOptions
 from caufc.encoder.quality_warnings import quality_warnings
 from caufc.encoder.report import Report, TensorReport
 
-TINY = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "profiles" / "tiny.caufw"
+TINY = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "1.0" / "profiles" / "tiny.caufw"
 
 
 def encoded(features: Any, **options: Any) -> tuple[Report, Any]:

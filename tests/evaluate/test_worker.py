@@ -54,7 +54,7 @@ def test_a_profile_is_not_counted(features: Path) -> None:
 
 def test_weights_are_not_counted(features: Path) -> None:
     pytest.importorskip("torch")
-    weights = Path(__file__).parents[2] / "spec" / "vectors" / "profiles" / "tiny.caufw"
+    weights = Path(__file__).parents[2] / "spec" / "vectors" / "1.0" / "profiles" / "tiny.caufw"
     options: dict[str, Any] = {"codec": "hyperprior", "weights": str(weights)}
     result = worker.code(job(features, None, options=options))
     assert 0 < result.bytes < len(encode(MAPS, layout="b c h w", quality=70, **options)) - 1000

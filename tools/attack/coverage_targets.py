@@ -33,8 +33,8 @@ __all__ = ["FILE", "TARGETS", "seeds"]
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = Limits(chunk_elements=1 << 14, chunk_tokens=1 << 12, section_bytes=1 << 16, channels=1 << 14,
                 chunk_products=1 << 20, chunk_latents=1 << 12, chunk_arrays=1 << 10, chunk_grids=1 << 6)  # fmt: skip
-VALID = sorted((ROOT / "spec" / "vectors" / "valid").glob("*.cauf"))
-LOOKUP = lookup_of(weights=ROOT / "spec" / "vectors" / "profiles" / "tiny.caufw", limits=LIMITS)
+VALID = sorted((ROOT / "spec" / "vectors" / "1.0" / "valid").glob("*.cauf"))
+LOOKUP = lookup_of(weights=ROOT / "spec" / "vectors" / "1.0" / "profiles" / "tiny.caufw", limits=LIMITS)
 SMALL = [path.read_bytes() for path in VALID if path.stat().st_size < 1600]
 
 Target = Callable[[bytes], object]

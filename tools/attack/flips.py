@@ -22,7 +22,7 @@ import caufc
 from caufc.bitstream import Block, BlockParser
 from tools.attack.fuzzing import Case, WrongOutcomeError, main, outcome_of
 
-VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
+VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "1.0"
 
 GOLDEN = {
     "ancillary": "blocks of unknown kinds, a section twice, a later minor version",

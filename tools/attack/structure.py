@@ -39,7 +39,7 @@ from tools.attack.container_mutations import mutate
 from tools.attack.container_parts import Parts, take_apart
 from tools.attack.fuzzing import Case, WrongOutcomeError, main, outcome_of
 
-VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
+VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "1.0"
 LARGEST = 1500
 """Bytes of a vector that is used: large ones only make cases slow."""
 

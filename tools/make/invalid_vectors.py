@@ -1,6 +1,6 @@
 """Make the invalid conformance vectors: small files, each of which breaks one requirement of the specification.
 
-    python -m tools.make.invalid_vectors [--out spec/vectors/invalid]
+    python -m tools.make.invalid_vectors [--out spec/vectors/1.0/invalid]
 
 Checksums are right unless they are what is wrong. The JSON beside each file names the requirement and caufc's error.
 """
@@ -38,6 +38,7 @@ from tools.make.file_parts import (
     with_sections,
 )
 from tools.make.invalid_integers import integer_nodes
+from tools.make.vector_sums import FOLDER, write_sums
 
 
 def header_cases() -> Iterator[tuple[str, int, str, bytes]]:
@@ -408,7 +409,7 @@ def learned_cases(out: Path) -> Iterator[tuple[str, int, str, bytes]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("spec/vectors/invalid"))
+    parser.add_argument("--out", type=Path, default=FOLDER / "invalid")
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     assert_valid = Parts().to_bytes()
@@ -429,6 +430,7 @@ def main() -> None:
     (out / "profile-of-samples.cauf").write_bytes(data)
     facts = {"requirement": 160, "error": "MalformedError", "profile": profile}
     (out / "profile-of-samples.json").write_text(json.dumps(facts) + "\n")
+    write_sums(out.parent)
 
 
 if __name__ == "__main__":

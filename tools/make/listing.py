@@ -1,6 +1,6 @@
 """Annotate a small .cauf file byte by byte, as a Markdown block for the specification.
 
-python -m tools.make.listing spec/vectors/valid/tiny.cauf
+python -m tools.make.listing spec/vectors/1.0/valid/tiny.cauf
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ import re
 import sys
 from pathlib import Path
 
+from tools.make.vector_sums import FOLDER
+
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "spec"
 TABLE = SPEC / "requirements.md"
@@ -90,7 +92,7 @@ def rows() -> list[tuple[int, list[str], list[str]]]:
     text = (SPEC / "cauf-1.0.md").read_text("utf-8")
     numbers = sorted({int(number) for number in re.findall(r"\[CAUF-(\d{4})\]", text)} - set(NOT_OF_FILES))
     invalid: dict[int, list[str]] = {}
-    for path in sorted((SPEC / "vectors" / "invalid").glob("*.json")):
+    for path in sorted((FOLDER / "invalid").glob("*.json")):
         invalid.setdefault(json.loads(path.read_text())["requirement"], []).append(path.stem)
     unknown = set(invalid) | set(VALID)
     if not unknown <= set(numbers):
@@ -125,9 +127,7 @@ def main() -> int:
         TABLE.write_text(table(), "utf-8")
     current = TABLE.read_text("utf-8") == table()
     complete = all(valid or invalid for _, valid, invalid in rows())
-    missing = [
-        name for _, valid, _ in rows() for name in valid if not (SPEC / "vectors" / "valid" / f"{name}.cauf").exists()
-    ]
+    missing = [name for _, valid, _ in rows() for name in valid if not (FOLDER / "valid" / f"{name}.cauf").exists()]
     print(f"up to date: {current}; every requirement tested: {complete}; vectors that are not there: {missing}")
     return 0 if current and complete and not missing else 1
 

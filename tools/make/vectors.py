@@ -1,6 +1,6 @@
 """Make the conformance vectors of the specification, from the demo features that ship with caufc.
 
-    python -m tools.make.vectors [--out spec/vectors]
+    python -m tools.make.vectors [--out spec/vectors/1.0]
 
 Each is a file and a JSON with the SHA-256 of its symbols, and of every tensor's values where these are exact. Where
 decoders may differ, it has some of the values with their tolerances, as the reference decoder finds them. Existing
@@ -36,11 +36,10 @@ from tools.make.forced_codec import Forced, forced_file, forced_profile
 from tools.make.hyperprior_vectors import SEED, learned, without_shortcut
 from tools.make.integer_vectors import integer_inputs
 from tools.make.tiny_weights import tiny_weights
+from tools.make.vector_sums import FOLDER, write_sums
+from tools.make.vector_values import all_values, bounds, listed
 
 DEMO = resources.files("caufc") / "data" / "demo"
-
-CHECKED = 48
-"""Values of an inexact tensor whose tolerances are listed."""
 
 
 def cnn_map() -> np.ndarray[Any, Any]:
@@ -321,18 +320,13 @@ def values(tensor: Any, found: bytes) -> dict[str, Any]:
         if wanted != found:
             raise SystemExit("the decoders find other values")
         return {"values_sha256": hashlib.sha256(found).hexdigest()}
-    stored = np.frombuffer(wanted, tensor.storage)
-    sums = np.concatenate([sums.ravel() for sums in tensor.sums])
-    allowed = reference.tolerance(tensor.dtype, stored, sums)
+    floats, allowed = bounds(tensor)
     mine = reference.as_floats(tensor.dtype, np.frombuffer(found, tensor.storage))
-    floats = reference.as_floats(tensor.dtype, stored)
     given = allowed == 0
     near = np.abs(mine[~given] - floats[~given]) <= allowed[~given]
     if not near.all() or not np.array_equal(mine[given], floats[given], equal_nan=True):
         raise SystemExit("the decoders differ by more than the tolerance")
-    finite = np.flatnonzero(np.isfinite(floats))
-    positions = finite[np.unique(np.linspace(0, len(finite) - 1, CHECKED).round().astype(int))]
-    return {"values": [[int(p), float(floats[p]), float(allowed[p])] for p in positions]}
+    return {"values": listed(floats, allowed)}
 
 
 def write(folder: Path, name: str, data: bytes, facts: dict[str, Any], force: bool) -> None:
@@ -350,7 +344,7 @@ def write(folder: Path, name: str, data: bytes, facts: dict[str, Any], force: bo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("spec/vectors"))
+    parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--force", action="store_true", help="rewrite vectors that are there")
     options = parser.parse_args()
     for vector in (*valid(), *transforms()):
@@ -367,6 +361,17 @@ def main() -> None:
     with_profile(options.out, options.force)
     with_stack(options.out, options.force)
     with_weights(options.out, options.force)
+    with_values(options.out / "valid", options.force)
+    write_sums(options.out)
+
+
+def with_values(folder: Path, force: bool) -> None:
+    """All values of vectors that list some, beside them."""
+    for path in sorted(folder.glob("*.cauf")):
+        into = path.with_suffix(".npz")
+        inexact = any("values" in tensor for tensor in json.loads(path.with_suffix(".json").read_text())["tensors"])
+        if inexact and (force or not into.exists()) and (found := all_values(path)):
+            np.savez_compressed(into, **found)
 
 
 def with_profile(out: Path, force: bool) -> None:

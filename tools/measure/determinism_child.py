@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
+VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "1.0"
 CONTROLS: tuple[dict[str, Any], ...] = ({}, {"snr": 20}, {"quality": "high"}, {"max_error": 0.01}, {"lossless": True})
 FORMS = {"fp32": "<f4", "fp16": "<f2", "fp64": "<f8"}
 
