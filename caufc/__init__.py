@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from .plugin_manager import default_manager as default_manager
     from .reader import Info as Info
     from .reader import Reader as Reader
+    from .reader import ReaderSet as ReaderSet
+    from .reader import SampleReader as SampleReader
     from .sampler import ChunkSampler as ChunkSampler
 
 _HOMES = {
@@ -88,7 +90,7 @@ _HOMES = {
     "limits": ["Limits"],
     "packages": ["MissingPackageWarning"],
     "plugin_manager": ["PluginManager", "default_manager"],
-    "reader": ["Info", "Reader"],
+    "reader": ["Info", "Reader", "ReaderSet", "SampleReader"],
     "sampler": ["ChunkSampler"],
     "layouts": ["Layout"],
     "descriptors": ["Alignment", "Backbone", "FeatureFormat", "Profile", "Runtime", "Tap", "Task", "TaskRuntime"],
