@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from .reader import ReaderSet as ReaderSet
     from .reader import SampleReader as SampleReader
     from .sampler import ChunkSampler as ChunkSampler
+    from .stream_writer import StreamWriter as StreamWriter
+    from .stream_writer import writer as writer
 
 _HOMES = {
     "api": ["decode", "encode", "inspect", "load", "open", "save", "size_bound", "verify"],
@@ -92,6 +94,7 @@ _HOMES = {
     "plugin_manager": ["PluginManager", "default_manager"],
     "reader": ["Info", "Reader", "ReaderSet", "SampleReader"],
     "sampler": ["ChunkSampler"],
+    "stream_writer": ["StreamWriter", "writer"],
     "layouts": ["Layout"],
     "descriptors": ["Alignment", "Backbone", "FeatureFormat", "Profile", "Runtime", "Tap", "Task", "TaskRuntime"],
 }

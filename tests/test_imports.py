@@ -28,7 +28,7 @@ PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
 BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files", "output_names", "packages"}
-PUBLIC = {"api", "coder", "reader", "files", "sampler"}
+PUBLIC = {"api", "coder", "reader", "files", "sampler", "stream_writer"}
 
 ALLOWED: dict[str, set[str]] = {
     "arch_ids": set(),
@@ -61,6 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "storage": GROUND | {"decoder", "container_files"},
     "reader": BELOW_API | {"delivery", "storage"},
     "api": BELOW_API | {"delivery", "reader", "storage"},
+    "stream_writer": BELOW_API | {"api"},
     "coder": BELOW_API | {"api", "delivery", "fit"},
     "files": BELOW_API | {"api"},
     "fit": BELOW_API | PUBLIC | {"text"},

@@ -21,7 +21,7 @@ PAGE = ROOT / "README.md"
 TEMPLATE = ROOT / "tools" / "make" / "readme_template.md"
 DEMO = RESULTS / "demo.txt"
 
-DOCS = ("recipes", "plugins", "evaluate", "results", "architecture", "codec", "glossary")
+DOCS = ("reading", "recipes", "plugins", "evaluate", "results", "architecture", "codec", "glossary")
 """Pages of docs/; README lists those that are there."""
 
 LIMITS = """\
