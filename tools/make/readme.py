@@ -61,7 +61,7 @@ def _sizes() -> dict[str, str]:
 
 def _docs() -> str:
     found = [name for name in DOCS if (ROOT / "docs" / f"{name}.md").exists()]
-    return textwrap.fill(", ".join(f"[{name}](docs/{name}.md)" for name in found), 116, subsequent_indent="  ")
+    return textwrap.fill(", ".join(f"[{name}](docs/{name}.md)" for name in found), 121, subsequent_indent="  ")
 
 
 def main() -> None:
