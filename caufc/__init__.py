@@ -56,7 +56,11 @@ if TYPE_CHECKING:
     from .plugin_manager import default_manager as default_manager
     from .reader import Info as Info
     from .reader import Reader as Reader
+    from .reader import ReaderSet as ReaderSet
+    from .reader import SampleReader as SampleReader
     from .sampler import ChunkSampler as ChunkSampler
+    from .stream_writer import StreamWriter as StreamWriter
+    from .stream_writer import writer as writer
 
 _HOMES = {
     "api": ["decode", "encode", "inspect", "load", "open", "save", "size_bound", "verify"],
@@ -88,8 +92,9 @@ _HOMES = {
     "limits": ["Limits"],
     "packages": ["MissingPackageWarning"],
     "plugin_manager": ["PluginManager", "default_manager"],
-    "reader": ["Info", "Reader"],
+    "reader": ["Info", "Reader", "ReaderSet", "SampleReader"],
     "sampler": ["ChunkSampler"],
+    "stream_writer": ["StreamWriter", "writer"],
     "layouts": ["Layout"],
     "descriptors": ["Alignment", "Backbone", "FeatureFormat", "Profile", "Runtime", "Tap", "Task", "TaskRuntime"],
 }

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from .catalog import find_profile, lookup_of
 from .coders.side_files import ProfileFile
-from .container_files import located, name_of, open_binary, parts_of
+from .container_files import located, name_of, parts_of
 from .decoder.chunk_cache import CACHE_BYTES
 from .decoder.file_decoder import FileDecoder
 from .delivery import deliver, deliver_into, form_of
@@ -21,7 +21,8 @@ from .errors import OptionError
 from .features import atomic_output, blank_tensor, check_metadata, to_source
 from .limits import DEFAULT_LIMITS, Limits
 from .options import layouts_for_structure, make_options
-from .reader import Info, Reader
+from .reader import Info, Reader, ReaderSet, SampleReader
+from .storage import Openable, matching, open_stream
 from .threads import thread_count
 from .types import Progress
 
@@ -277,16 +278,16 @@ def load(
     limits: Limits = DEFAULT_LIMITS,
     threads: int | None = None,
 ) -> Any:
-    """Decode a file; see :func:`decode`."""
+    """Decode a file by its path or URL; see :func:`decode`."""
     form, lookup, workers = form_of(dtype, device, out), lookup_of(profile, weights, limits), thread_count(threads)
-    with located(path), open_binary(path) as file:
+    with located(path), open_stream(path) as file:
         if out is None:
             return deliver(file, lookup, limits, workers, form, only)
         return deliver_into(out, file, lookup, limits, workers, form, only)
 
 
 def open(
-    path: str | Path | bytes,
+    source: Openable | Sequence[Openable],
     *,
     only: Collection[str] | None = None,
     device: Any = None,
@@ -295,18 +296,45 @@ def open(
     profile: str | Path | bytes | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
-) -> Reader:
-    """Open a file, or its bytes, for random access to samples; see :class:`Reader`."""
-    return Reader(
-        path,
-        only=only,
-        device=device,
-        dtype=dtype,
-        cache_bytes=cache_bytes,
-        profile=profile,
-        weights=weights,
-        limits=limits,
-    )
+    recover: bool = False,
+    size: int | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> SampleReader:
+    """Open a file, or many as one, for random access to samples.
+
+    Args:
+        source: of one file (a :class:`Reader`): its path or URL (``s3://``, ``https://``, ``memory://``, whatever
+            fsspec has), its bytes, a memory map or another buffer, a binary file that can seek, or a function
+            ``read_at(offset, length)``. Of many (a :class:`ReaderSet`): a pattern (``dir/*.cauf``), a folder, which
+            stands for the ``.cauf`` files in it, or a list of such sources. Files of patterns and folders come in
+            order of their names.
+        only: names, prefixes or patterns of the tensors that samples have; the others are not decoded.
+        device: of torch, to which a sample's tensors go.
+        dtype: to which floats are cast when their chunk is decoded; see :func:`decode`.
+        cache_bytes: of decoded chunks that are kept; the last one is, whatever its size.
+        profile: name, file or bytes of a profile that files need.
+        weights: name or file of weights that files need.
+        limits: what may be asked of the decoder.
+        recover: give the samples of all whole chunks of damaged or unfinished files, numbered anew;
+            :attr:`Reader.lost` tells which are missing.
+        size: in bytes, of the file that a function reads.
+        storage_options: of fsspec's file system, beside URLs.
+
+    Raises:
+        OptionError: for what cannot be opened, and options that cannot be.
+        InputError: if files that are to be read as one have other tensors than the first.
+        StorageError: if a file is missing or cannot be read, and if nothing matches.
+        FormatError: for a damaged or malformed header or index.
+        UnsupportedError: for newer versions, missing profiles and packages, and over limits.
+    """
+    options: dict[str, Any] = {
+        **{"only": only, "device": device, "dtype": dtype, "cache_bytes": cache_bytes, "profile": profile},
+        **{"weights": weights, "limits": limits, "recover": recover, "size": size},
+        **{"storage_options": storage_options},
+    }
+    several = matching(source, storage_options)
+    one: Any = source
+    return Reader(one, **options) if several is None else ReaderSet(several, **options)
 
 
 @dataclass(frozen=True)
@@ -335,13 +363,13 @@ class Verdict:
 
 
 def inspect(
-    source: str | Path | bytes,
+    source: Openable | Sequence[Openable],
     *,
     profile: str | Path | bytes | None = None,
     weights: str | Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Info:
-    """What a file, or its bytes, says of itself; see :class:`Info`."""
+    """What a file, whatever :func:`open` opens, says of itself; see :class:`Info`."""
     with open(source, profile=profile, weights=weights, limits=limits) as reader:
         return reader.info
 
@@ -358,7 +386,7 @@ def verify(
     """Check every byte, count and the index of a file or of its bytes.
 
     Args:
-        source: path or bytes.
+        source: path, URL or bytes.
         deep: decode all symbols too, and check them.
         profile: name, file or bytes of a profile that the file needs.
         weights: name or file of weights that the file needs.
@@ -370,7 +398,7 @@ def verify(
         UnsupportedError: for newer versions, missing profiles, and over limits.
     """
     started = time.perf_counter()
-    with located(name_of(source)), open_binary(source) as file:
+    with located(name_of(source)), open_stream(source) as file:
         decoder = FileDecoder.of(parts_of(file, progress), lookup_of(profile, weights, limits), limits)
         digest = decoder.symbols_sha256() if deep else None
         if not deep:

@@ -58,7 +58,7 @@ def read_at_of(file: BinaryIO) -> ReadAt:
     if isinstance(file, io.BytesIO):
         data = file.getvalue()
         return lambda offset, length: data[offset : offset + length]
-    if not hasattr(os, "pread"):
+    if not (hasattr(os, "pread") and isinstance(getattr(file, "raw", None), io.FileIO)):
         return _seeking(file, threading.Lock())
 
     def read_at(offset: int, length: int) -> bytes:

@@ -18,6 +18,7 @@ from caufc.plugin_manager import PluginManager
 ROOT = Path(__file__).resolve().parents[1]
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text("utf-8")
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+READING = (ROOT / "docs" / "reading.md").read_text("utf-8")
 RECIPES = (ROOT / "docs" / "recipes.md").read_text("utf-8")
 STRANGER = ROOT / "tests" / "stranger"
 
@@ -79,13 +80,15 @@ def test_the_format_of_the_page_goes_through_the_command_line(site: Path, tmp_pa
     assert len((tmp_path / "b.csv").read_text().splitlines()) == 40
 
 
-USES = re.findall(r"```python\n(.*?)```", RECIPES, re.DOTALL)
+USES = re.findall(r"```python\n(.*?)```", RECIPES + READING, re.DOTALL)
+NEIGHBOURS = ("torch", "fsspec")
 
 
 @pytest.mark.parametrize("block", USES, ids=[str(number) for number in range(len(USES))])
-def test_the_programs_of_the_recipes_run(block: str, tmp_path: Path) -> None:
-    if "torch" in block:
-        pytest.importorskip("torch")
+def test_the_programs_of_recipes_and_reading_run(block: str, tmp_path: Path) -> None:
+    for package in NEIGHBOURS:
+        if f"import {package}" in block or f"from {package}" in block:
+            pytest.importorskip(package)
     (tmp_path / "program.py").write_text(block, "utf-8")
     run(tmp_path, tmp_path, "program.py")
 

@@ -17,7 +17,7 @@ from caufc.codec import kernels
 
 ROOT = Path(caufc.__file__).parent
 
-HEAVY = ("torch", "torchvision", "timm", "transformers", "compressai", "constriction")
+HEAVY = ("torch", "torchvision", "timm", "transformers", "compressai", "constriction", "fsspec", "h5py", "pyarrow")
 IMPORT_SECONDS = 0.06
 
 GROUND = {
@@ -28,7 +28,7 @@ PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
 BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files", "output_names", "packages"}
-PUBLIC = {"api", "coder", "reader", "files", "sampler"}
+PUBLIC = {"api", "coder", "reader", "files", "sampler", "stream_writer"}
 
 ALLOWED: dict[str, set[str]] = {
     "arch_ids": set(),
@@ -58,8 +58,10 @@ ALLOWED: dict[str, set[str]] = {
     "output_names": GROUND | PLUGGED | {"features"},
     "packages": {"errors"},
     "delivery": BELOW_API,
-    "reader": BELOW_API | {"delivery"},
-    "api": BELOW_API | {"delivery", "reader"},
+    "storage": GROUND | {"decoder", "container_files"},
+    "reader": BELOW_API | {"delivery", "storage"},
+    "api": BELOW_API | {"delivery", "reader", "storage"},
+    "stream_writer": BELOW_API | {"api"},
     "coder": BELOW_API | {"api", "delivery", "fit"},
     "files": BELOW_API | {"api"},
     "fit": BELOW_API | PUBLIC | {"text"},
@@ -116,7 +118,8 @@ DECODER_LOADS = (
     *("coders.lossy", "coders.patches", "coders.payload", "coders.prelude", "coders.registry", "coders.resolve"),
     *("coders.sections", "coders.side_files", "coders.stack", "coders.work"),
     *("decoder", "decoder.announced", "decoder.chunk_cache", "decoder.collector", "decoder.file_decoder"),
-    *("decoder.lookup", "decoder.message_reader", "decoder.random_access", "decoder.recovery", "decoder.selection"),
+    *("decoder.lookup", "decoder.message_reader", "decoder.random_access", "decoder.recovered_reader"),
+    *("decoder.recovery", "decoder.selection"),
     *("descriptors", "errors", "layouts", "limits", "octaves", "packages", "tensor_patterns", "types"),
     *("threads", "threads.blas", "threads.cpus", "threads.ordered"),
 )
@@ -211,7 +214,7 @@ def test_numpy_goes_in_and_out_without_torch(compiled: str, heavy: list[str]) ->
 def test_what_importing_the_decoder_loads() -> None:
     code = (
         "import sys; from caufc.decoder import announced, collector, file_decoder, lookup, message_reader;"
-        "from caufc.decoder import random_access, recovery;"
+        "from caufc.decoder import random_access, recovered_reader;"
         "print(*sorted(name for name in sys.modules if name.startswith('caufc.')))"
     )
     assert python(code).split() == sorted(f"caufc.{name}" for name in DECODER_LOADS)

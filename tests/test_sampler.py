@@ -119,7 +119,7 @@ def test_a_list_of_samples_decodes_each_chunk_once(file: Path, decodes: list[int
 
 def test_a_cache_keeps_what_it_may(file: Path, decodes: list[int]) -> None:
     chunk = CHUNK * (16 * 4 + 8)
-    with caufc.open(file, cache_bytes=3 * chunk) as reader:
+    with caufc.Reader(file, cache_bytes=3 * chunk) as reader:
         assert reader.chunk_bytes() == chunk
         for first in (0, 1, 2, 0, 3, 0, 2, 1):
             reader[first * CHUNK]
@@ -157,7 +157,7 @@ def _process_of(sample: Any) -> Any:
 class Processes:
     """A dataset whose samples say in which process they were read."""
 
-    def __init__(self, reader: caufc.Reader) -> None:
+    def __init__(self, reader: caufc.SampleReader) -> None:
         self.reader = reader
 
     def __len__(self) -> int:

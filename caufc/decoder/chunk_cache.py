@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from weakref import WeakSet
 
 from .file_decoder import DecodedChunk
@@ -34,45 +34,45 @@ class ChunkCache:
     def clear(self) -> None:
         """Drop all chunks."""
         self._lock = threading.Lock()
-        self._chunks: OrderedDict[int, DecodedChunk] = OrderedDict()
-        self._decoding: dict[int, threading.Lock] = {}
+        self._chunks: OrderedDict[Hashable, DecodedChunk] = OrderedDict()
+        self._decoding: dict[Hashable, threading.Lock] = {}
         self.bytes = 0
 
-    def get(self, first: int, decode: Callable[[], DecodedChunk]) -> DecodedChunk:
-        """The chunk from sample ``first`` on; threads that want it at the same time wait for the one that decodes it.
+    def get(self, key: Hashable, decode: Callable[[], DecodedChunk]) -> DecodedChunk:
+        """The chunk of a key; threads that want it at the same time wait for the one that decodes it.
 
         Raises:
             Exception: what ``decode`` raises.
         """
         with self._lock:
-            found = self._kept(first)
+            found = self._kept(key)
             if found is not None:
                 return found
-            turn = self._decoding.setdefault(first, threading.Lock())
+            turn = self._decoding.setdefault(key, threading.Lock())
         with turn:
             with self._lock:
-                found = self._kept(first)
+                found = self._kept(key)
             if found is not None:
                 return found
             try:
                 made = decode()
                 with self._lock:
-                    self._keep(first, made)
+                    self._keep(key, made)
             finally:
                 with self._lock:
-                    self._decoding.pop(first, None)
+                    self._decoding.pop(key, None)
         return made
 
-    def _kept(self, first: int) -> DecodedChunk | None:
-        if first not in self._chunks:
+    def _kept(self, key: Hashable) -> DecodedChunk | None:
+        if key not in self._chunks:
             return None
-        self._chunks.move_to_end(first)
-        return self._chunks[first]
+        self._chunks.move_to_end(key)
+        return self._chunks[key]
 
-    def _keep(self, first: int, chunk: DecodedChunk) -> None:
-        if first not in self._chunks:
+    def _keep(self, key: Hashable, chunk: DecodedChunk) -> None:
+        if key not in self._chunks:
             self.bytes += chunk.nbytes
-        self._chunks[first] = chunk
+        self._chunks[key] = chunk
         while self.bytes > self.most and len(self._chunks) > 1:
             _, oldest = self._chunks.popitem(last=False)
             self.bytes -= oldest.nbytes

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..bitstream import DISTANCE_BYTES, TAIL_BYTES, Block, BlockParser, Index, Key, parse_end, parse_index
+from ..bitstream import DISTANCE_BYTES, TAIL_BYTES, Block, BlockParser, Cursor, Index, Key, parse_end, parse_index
 from ..coders.prelude import BlockStream, Prelude, read_prelude
 from ..errors import DamagedError, LimitError, MalformedError
 from ..limits import Limits
@@ -17,12 +17,13 @@ from .chunk_cache import CACHE_BYTES, ChunkCache
 from .file_decoder import ChunkDecoder, DecodedChunk, FileDecoder, Settle, as_it_is
 from .lookup import Lookup
 
-__all__ = ["FileReader", "ReadAt", "stored_index"]
+__all__ = ["PART", "TAIL", "FileReader", "ReadAt", "head_length", "stored_index", "told_by_tail"]
 
 ReadAt = Callable[[int, int], bytes]
 """(offset, length) -> that many bytes, fewer only at the end of the file."""
 
-PART = 1 << 16
+HEAD, PART = 1 << 14, 1 << 16
+"""Bytes that are read at first, and then at once, of what stands before the chunks."""
 
 TAIL = 1 << 14
 """Bytes from the end that are read at once: mostly they hold the whole index."""
@@ -40,12 +41,15 @@ class FileReader:
         cache_bytes: of decoded chunks that are kept; that of the last one is, whatever its size.
 
     Attributes:
+        file: number of the file, where several share a cache.
         settle: what becomes of a decoded chunk before it is kept.
 
     Raises:
         FormatError: if header, sections or index are damaged or malformed.
         InputError: if ``only`` names a tensor that there is not.
     """
+
+    file = 0
 
     def __init__(
         self,
@@ -59,7 +63,7 @@ class FileReader:
     ) -> None:
         self.read_at, self.size, self.limits = read_at, size, limits
         self.settle: Settle = as_it_is
-        self.prelude: Prelude = read_prelude(self._parts(0), limits)
+        self.prelude: Prelude = read_prelude(self._parts(0, HEAD), limits)
         self.chunks = ChunkDecoder(self.prelude.header, self.prelude.sections, lookup, limits, only)
         self.index = self._stored_index() if self.prelude.header.indexed else self._scanned_index()
         self.cache = ChunkCache(cache_bytes)
@@ -78,9 +82,9 @@ class FileReader:
         stream = BlockStream(self._parts(offset), self.limits, BlockParser(seed, offset, self.limits))
         return FileDecoder(replace(self.prelude, stream=stream), self.chunks, self.limits)
 
-    def _parts(self, offset: int) -> Iterator[bytes]:
-        while part := self.read_at(offset, PART):
-            offset += len(part)
+    def _parts(self, offset: int, length: int = PART) -> Iterator[bytes]:
+        while part := self.read_at(offset, length):
+            offset, length = offset + len(part), PART
             yield part
 
     def _block(self, offset: int, length: int) -> Block:
@@ -139,16 +143,20 @@ class FileReader:
             by_chunk.setdefault(self.index.find(number)[2], []).append(place)
         found: list[list[AnyArray]] = [[]] * len(numbers)
         for first, places in by_chunk.items():
-            chunk = self.cache.get(first, lambda first=first: self.settle(self._decode(first)))  # type: ignore[misc]
+            chunk = self.cache.get((self.file, first), lambda first=first: self.settle(self._decode(first)))  # type: ignore[misc]
             for place in places:
                 found[place] = [np.array(samples[numbers[place] - first]) for samples in chunk.tensors]
         return found
+
+    def told_first(self, first: int) -> int:
+        """What a chunk says of its first sample's number."""
+        return first
 
     def _decode(self, number: int) -> DecodedChunk:
         offset, length, first = self.index.find(number)
         block = self._block(offset, length)
         chunk = self.chunks.parse(block)
-        if block.tag != "C" or chunk.first != first or number >= first + chunk.count:
+        if block.tag != "C" or chunk.first != self.told_first(first) or number >= first + chunk.count:
             raise MalformedError("the index differs from the chunks", requirement=142, offset=offset)
         self.chunks.work(chunk)
         return self.chunks.samples(chunk)
@@ -189,3 +197,37 @@ def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limi
     if index.end != start:
         raise MalformedError("the index differs from the chunks", requirement=142, offset=start)
     return index
+
+
+def head_length(first: int) -> int:
+    """How many bytes a reader reads of a file whose first chunk begins at an offset, before it reads a sample."""
+    return HEAD + max(0, -(-(first + 1 - HEAD) // PART)) * PART
+
+
+def told_by_tail(read_tail: Callable[[int], bytes], limits: Limits) -> tuple[int, int] | None:
+    """Size of a file, and the offset of its first chunk, as its index tells; whoever reads the file checks both.
+
+    Args:
+        read_tail: reads that many last bytes of the file, or more.
+        limits: checked before a long index is read.
+
+    Returns:
+        both in bytes; None where the last bytes lead to no index.
+    """
+    tail = read_tail(TAIL)
+    distance = int.from_bytes(tail[-TAIL_BYTES:][:DISTANCE_BYTES], "little")
+    if not TAIL_BYTES < distance <= limits.index_bytes:
+        return None
+    most = limits.header_bytes + 2 * limits.section_bytes
+    cursor = Cursor(memoryview(read_tail(distance))[-distance:])
+    try:
+        if cursor.byte() != ord("I"):
+            return None
+        cursor.varint()
+        first, chunks = cursor.varint(), cursor.varint()
+        if 2 * chunks > cursor.left:
+            return None
+        lengths = [(cursor.varint(), cursor.varint())[0] for _ in range(chunks)]
+    except MalformedError:
+        return None
+    return (first + sum(lengths) + distance, first) if first <= most else None

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ..bitstream import Block, BlockParser, Cursor, Header, Key, Section, parse_end, parse_section
-from ..coders.prelude import BlockStream
+from ..coders.prelude import BlockStream, Prelude
 from ..coders.work import WorkMeter
 from ..errors import DamagedError, FormatError, LimitError
 from ..limits import Limits
@@ -14,7 +14,7 @@ from .file_decoder import ChunkDecoder, DecodedChunk
 from .lookup import Lookup
 from .random_access import PART, ReadAt, stored_index
 
-__all__ = ["Recovery"]
+__all__ = ["Recovery", "WholeChunk"]
 
 HEAD = 1 << 10
 TAGS = b"CIE"
@@ -32,10 +32,11 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class _Whole:
-    """A whole chunk at an offset, with samples ``[first, first + count)``, and their keys if they have some."""
+class WholeChunk:
+    """A whole chunk: a block of so many bytes at an offset, with samples ``[first, first + count)`` and their keys."""
 
     offset: int
+    length: int
     first: int
     count: int
     keys: tuple[Key, ...] | None
@@ -50,6 +51,8 @@ class Recovery:
         lookup: finds profiles and weights.
         limits: checked before anything is allocated.
         only: names, prefixes or patterns of the tensors to decode; None for all.
+        deep: decode the symbols of every chunk too, and leave out those whose checksum differs; without, only the
+            checksums over bytes are checked.
 
     Raises:
         FormatError: if header or sections are damaged, or may be (samples could then decode to other values), or if
@@ -57,15 +60,23 @@ class Recovery:
     """
 
     def __init__(
-        self, read_at: ReadAt, size: int, lookup: Lookup, limits: Limits, only: Collection[str] | None = None
+        self,
+        read_at: ReadAt,
+        size: int,
+        lookup: Lookup,
+        limits: Limits,
+        only: Collection[str] | None = None,
+        *,
+        deep: bool = True,
     ) -> None:
-        self.read_at, self.size, self.limits = read_at, size, limits
+        self.read_at, self.size, self.limits, self.deep = read_at, size, limits, deep
         stream = BlockStream(iter([read_at(0, limits.header_bytes + HEAD)]), limits)
         header, self.begin = stream.header()
         self.seed = stream.started().seed
         self.total: int | None = None
         self.budget = SEARCHED * size
         places, sections = self._places(header)
+        self.prelude = Prelude(header, self.begin, tuple(sections), min(places, default=self.begin), stream)
         self.chunks = ChunkDecoder(header, sections, lookup, limits, only)
         self.whole = tuple(self._decodable(places))
         if not self.whole:
@@ -111,7 +122,7 @@ class Recovery:
             try:
                 keyed = header.content == "keyed"
                 index = stored_index(self.read_at, self.size, self.begin, self.seed, self.limits, keyed=keyed)
-            except FormatError:
+            except (FormatError, LimitError):
                 return self._walked()
             self.total = index.samples
             return index.offsets, self._sections(index.first)
@@ -168,7 +179,7 @@ class Recovery:
             offset += block.length
         return sections
 
-    def _decodable(self, places: list[int]) -> Iterator[_Whole]:
+    def _decodable(self, places: list[int]) -> Iterator[WholeChunk]:
         """Chunks whose bytes, counts and symbols are right."""
         meter = WorkMeter(self.chunks.selection.configs, self.chunks.structure.kind == "batch", self.limits)
         expected = 0
@@ -179,12 +190,13 @@ class Recovery:
             try:
                 chunk = self.chunks.parse(block)
                 work = self.chunks.work(chunk)
-                self.chunks.samples(chunk)
+                if self.deep:
+                    self.chunks.samples(chunk)
             except FormatError:
                 continue
             if chunk.first >= expected and (self.total is None or chunk.first + chunk.count <= self.total):
                 meter.add(self.chunks.shapes(chunk), chunk.count, work)
-                yield _Whole(offset, chunk.first, chunk.count, chunk.keys)
+                yield WholeChunk(offset, block.length, chunk.first, chunk.count, chunk.keys)
                 expected = chunk.first + chunk.count
 
     def _announced_samples(self, offset: int) -> int | None:

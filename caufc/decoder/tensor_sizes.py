@@ -52,7 +52,7 @@ def _heads(reader: FileReader) -> Iterator[ChunkHead]:
     first = 0
     for number, (length, count) in enumerate(reader.index.chunks):
         head = _head(reader, reader.index.offset(number), length)
-        if (head.first, head.count) != (first, count):
+        if (head.first, head.count) != (reader.told_first(first), count):
             raise DamagedError("a chunk is not what the index says", offset=reader.index.offset(number))
         first += count
         yield head

@@ -65,12 +65,15 @@ class ChunkCoding:
     coders: Sequence[TensorCoder]
     threads: int
 
-    def bodies(self, ranges: Iterable[tuple[int, int]], taken: Taken) -> Generator[tuple[bytes, int], None, None]:
+    def bodies(
+        self, ranges: Iterable[tuple[int, int]], taken: Taken, first: int = 0
+    ) -> Generator[tuple[bytes, int], None, None]:
         """The body of every chunk, in order, and how many samples it has.
 
         Args:
             ranges: samples of the chunks.
             taken: is told of every stack, in order.
+            first: number of the source's first sample in the file.
         """
         templates = [plan.config.template for plan in self.plans]
         payloads, symbols = [b""] * len(self.plans), 0
@@ -86,7 +89,7 @@ class ChunkCoding:
                 if part.stacks.stop < len(self.stacks):
                     continue
                 keys = None if self.source.keys is None else self.source.keys[start:stop]
-                chunk = Chunk(start, stop - start, tuple(shapes), tuple(payloads), symbols, keys)
+                chunk = Chunk(first + start, stop - start, tuple(shapes), tuple(payloads), symbols, keys)
                 yield chunk_bytes(chunk, templates), stop - start
                 payloads, symbols = [b""] * len(self.plans), 0
 

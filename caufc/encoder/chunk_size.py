@@ -58,7 +58,7 @@ class ChunkSize:
         payloads = sum(plan.payload_bytes for plan in plans)
         if not payloads:
             return chosen
-        enough = math.ceil(LEAST_BYTES * self.source.samples / payloads)
+        enough = math.ceil(LEAST_BYTES * self.source.samples * self.source.repeats / payloads)
         return max(chosen, min(enough, self.read))
 
     def _of(self, values: int) -> int:

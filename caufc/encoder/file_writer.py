@@ -6,18 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
 
-from ..bitstream import (
-    End,
-    Header,
-    Index,
-    Section,
-    block_bytes,
-    end_bytes,
-    index_bytes,
-    section_bytes,
-)
 from ..coders.base import EncodedPayload, FileShare, TensorCoder
 from ..coders.distortion import Distortion
 from ..coders.side_files import ProfileFile
@@ -26,22 +15,17 @@ from ..coders.work import WorkMeter
 from ..threads import thread_count
 from .chunk_coding import ChunkCoding
 from .chunk_size import ChunkSize
+from .container import Container, Sink
 from .keeping_within import charge_chunk, check_prelude, keeping_within
 from .largest_file import largest_file
 from .options import EncodeOptions
 from .origin import Origin
 from .plan import TensorPlan, file_gain
-from .prelude import NO_ORIGIN, container_prelude
+from .prelude import NO_ORIGIN, file_prelude
 from .source import Source
 from .survey_reading import chunks_of
 
 __all__ = ["FilePass", "FileWriter", "Sink"]
-
-
-class Sink(Protocol):
-    """Where a container goes, in order."""
-
-    def write(self, data: bytes, /) -> object: ...
 
 
 @dataclass
@@ -143,28 +127,20 @@ class FileWriter:
         self.passes += 1
         given = plans
         gain, plans = file_gain(given)
-        header, sections = self._prelude(plans, gain)
+        indexed = self.options.index if self.options.index is not None else self.source.samples > self.chunk
+        header, sections = file_prelude(
+            self.source, self.options, plans, gain, self.arch, self.profile, self.origin, indexed=indexed
+        )
         result, limits = FilePass(given, setting, gain), self.options.limits
-
-        def put(data: bytes) -> int:
-            sink.write(data)
-            result.bytes_out += len(data)
-            return len(data)
-
-        head = header.to_bytes()
         share = FileShare(gain)
         stacks = stacks_of([plan.config for plan in plans])
         coders: list[TensorCoder] = [stack.config.codec.load("coder")(stack.config, share) for stack in stacks]
         threads = thread_count(self.options.threads) if shares_out(stacks) else 1
         coding = ChunkCoding(self.source, plans, stacks, coders, threads)
         with keeping_within():
-            check_prelude(head, sections, coders, limits)
+            check_prelude(header.to_bytes(), sections, coders, limits)
             self._check_chunks(coding)
-        seed = int.from_bytes(head[-4:], "little")
-        put(head)
-        for section in sections:
-            put(block_bytes("S", section_bytes(section), seed))
-        lengths, first, advance = [], result.bytes_out, self.advance()
+        container, advance = Container(sink, header, sections), self.advance()
 
         def taken(stack: Stack, encoded: EncodedPayload, values: int) -> None:
             result.count(stack, encoded)
@@ -172,9 +148,9 @@ class FileWriter:
 
         with closing(coding.bodies(chunks_of(self.source.samples, self.chunk), taken)) as bodies:
             for body, count in bodies:
-                lengths.append((put(block_bytes("C", body, seed)), count))
-        result.chunks = len(lengths)
-        self._close(header, lengths, first, seed, put)
+                container.chunk(body, count)
+        container.close(self.source.keys)
+        result.chunks, result.bytes_out = container.chunks, container.bytes
         return result
 
     def size(self, plans: Sequence[TensorPlan], setting: float) -> int:
@@ -185,39 +161,12 @@ class FileWriter:
         finally:
             self.passes = passes
 
-    def _prelude(self, plans: Sequence[TensorPlan], gain: float) -> tuple[Header, list[Section]]:
-        options, profile, weights = self.options, self.profile, self.options.weights
-        return container_prelude(
-            self.source.structure,
-            [plan.config for plan in plans],
-            gain=gain if any(plan.config.codec.lossy for plan in plans) else None,
-            arch=self.arch,
-            indexed=options.index if options.index is not None else self.source.samples > self.chunk,
-            profile=profile if options.relies_on(profile) else None,
-            weights=weights if any(plan.config.codec.weighted for plan in plans) else None,
-            embed_weights=weights is not None and options.embed_weights and not weights.shipped,
-            metadata=self.source.metadata,
-            origin=self.origin,
-        )
-
     def _check_chunks(self, coding: ChunkCoding) -> None:
         """What decoding all chunks will cost, from shapes alone."""
         limits = self.options.limits
         meter = WorkMeter([plan.config for plan in coding.plans], self.source.structure.kind == "batch", limits)
         for start, stop in chunks_of(self.source.samples, self.chunk):
             charge_chunk(meter, coding.stacks, coding.coders, coding.shapes(start, stop), stop - start)
-
-    def _close(
-        self, header: Header, lengths: list[tuple[int, int]], first: int, seed: int, put: Callable[[bytes], int]
-    ) -> None:
-        samples = self.source.samples
-        if not header.indexed:
-            put(block_bytes("E", end_bytes(End(samples, None)), seed))
-            return
-        index = block_bytes("I", index_bytes(Index(first, tuple(lengths), keys=self.source.keys)), seed)
-        end = block_bytes("E", end_bytes(End(samples, 0)), seed)
-        put(index)
-        put(block_bytes("E", end_bytes(End(samples, len(index) + len(end))), seed))
 
 
 class _Nowhere:

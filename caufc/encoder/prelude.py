@@ -12,9 +12,12 @@ from ..coders.resolve import record_tree, resolve
 from ..coders.sections import ELEMENTS, METADATA_NAME, NUMBERS, OFFSETS, SCALES, name_of, section_of
 from ..coders.side_files import ProfileFile, WeightsFile
 from ..types import Structure
+from .options import EncodeOptions
 from .origin import Origin
+from .plan import TensorPlan
+from .source import Source
 
-__all__ = ["NO_ORIGIN", "container_prelude"]
+__all__ = ["NO_ORIGIN", "container_prelude", "file_prelude"]
 
 NO_ORIGIN = Origin()
 
@@ -70,6 +73,33 @@ def container_prelude(
         software=origin.software,
     )
     return (header, sections) if profile is None else _relying(header, sections, configs, profile)
+
+
+def file_prelude(
+    source: Source,
+    options: EncodeOptions,
+    plans: Sequence[TensorPlan],
+    gain: float,
+    arch: str | None,
+    profile: ProfileFile | None,
+    origin: Origin,
+    *,
+    indexed: bool,
+) -> tuple[Header, list[Section]]:
+    """Header and sections of a file that is coded by plans, less the gain on which their steps rely."""
+    weights = options.weights
+    return container_prelude(
+        source.structure,
+        [plan.config for plan in plans],
+        gain=gain if any(plan.config.codec.lossy for plan in plans) else None,
+        arch=arch,
+        indexed=indexed,
+        profile=profile if options.relies_on(profile) else None,
+        weights=weights if any(plan.config.codec.weighted for plan in plans) else None,
+        embed_weights=weights is not None and options.embed_weights and not weights.shipped,
+        metadata=source.metadata,
+        origin=origin,
+    )
 
 
 def _relying(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,13 +14,15 @@ from ..codec.kernels import built
 from ..coders.registry import codec_of_all
 from ..types import DTYPES, NOTE, Structure
 from .file_writer import FilePass
+from .options import EncodeOptions
 from .plan import TensorPlan
 from .quality_warnings import quality_warnings
 from .rate_control import RateControl
 from .source import Source
+from .stream_control import StreamControl
 from .unlike_samples import unlike_samples
 
-__all__ = ["Report", "TensorReport", "report_of"]
+__all__ = ["Report", "TensorReport", "report_of", "report_of_stream"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ class Report:
         content: what samples are: ``batch``, ``list``, ``tuple``, ``single`` or ``keyed``.
         warnings: what the user should know, a sentence each.
         kernels: the compiled kernels in use, by name; none where numpy does all.
+        scope: what the rate control was met for: ``file``, or ``chunk`` where samples were streamed: each chunk then
+            has its SNR or rate, and the whole file one beside it.
     """
 
     bytes_in: int
@@ -113,6 +119,7 @@ class Report:
     content: str = "batch"
     warnings: tuple[str, ...] = field(default=())
     kernels: tuple[str, ...] = ()
+    scope: Literal["file", "chunk"] = "file"
 
     @property
     def bpfp(self) -> float:
@@ -139,25 +146,11 @@ def report_of(source: Source, arch: str | None, done: FilePass, control: RateCon
         control: that ended with it.
         seconds: wall-clock time.
     """
-    distortion = done.distortion
-    tensors = _tensor_reports(source, done)
-    return Report(
-        bytes_in=sum(tensor.numel * DTYPES[tensor.dtype].itemsize for tensor in source.tensors if tensor.dtype != NOTE),
-        bytes_out=done.bytes_out,
-        numel=control.numel,
-        samples=source.samples,
-        snr_db=distortion.whole_snr_db,
-        nmse=distortion.nmse,
-        max_abs_error=distortion.largest_error,
-        clipped=distortion.clipped,
-        exact=distortion.patched,
-        chunks=done.chunks,
+    tensors = _tensor_reports([tensor.numel for tensor in source.tensors], source.structure, done)
+    report = _report(source.structure, source.samples, arch, done, tensors, seconds)
+    return replace(
+        report,
         passes=control.writer.passes,
-        seconds=seconds,
-        arch=arch,
-        codec=codec_of_all(plan.config.codec for plan in done.plans).name,
-        tensors=tensors,
-        content=source.structure.kind,
         warnings=(
             *control.options.warnings,
             *unlike_samples(source),
@@ -165,16 +158,77 @@ def report_of(source: Source, arch: str | None, done: FilePass, control: RateCon
             *control.warnings,
             *quality_warnings(tensors, control.options),
         ),
+    )
+
+
+def report_of_stream(
+    structure: Structure,
+    options: EncodeOptions,
+    arch: str | None,
+    done: FilePass,
+    numels: Sequence[int],
+    control: StreamControl,
+    samples: int,
+    started: float,
+) -> Report:
+    """The report of a stream.
+
+    Args:
+        structure: of the samples.
+        options: what was asked for.
+        arch: architecture ID.
+        done: the pass over the samples.
+        numels: values of each tensor.
+        control: that met the target for each chunk.
+        samples: how many.
+        started: when it began, on the clock of :func:`time.perf_counter`.
+    """
+    tensors = _tensor_reports(numels, structure, done)
+    report = _report(structure, samples, arch, done, tensors, time.perf_counter() - started)
+    plans = (plan.warning for plan in done.plans if plan.warning)
+    warnings = (*options.warnings, *plans, *control.warnings, *quality_warnings(tensors, options))
+    by_chunk = options.target.kind in ("snr", "bpfp") and not options.target.by_token
+    return replace(report, warnings=warnings, scope="chunk" if by_chunk else "file")
+
+
+def _report(
+    structure: Structure,
+    samples: int,
+    arch: str | None,
+    done: FilePass,
+    tensors: tuple[TensorReport, ...],
+    seconds: float,
+) -> Report:
+    """A report without warnings."""
+    distortion = done.distortion
+    features = [tensor for tensor in tensors if tensor.dtype != NOTE]
+    return Report(
+        bytes_in=sum(tensor.numel * DTYPES[tensor.dtype].itemsize for tensor in features),
+        bytes_out=done.bytes_out,
+        numel=sum(tensor.numel for tensor in features),
+        samples=samples,
+        snr_db=distortion.whole_snr_db,
+        nmse=distortion.nmse,
+        max_abs_error=distortion.largest_error,
+        clipped=distortion.clipped,
+        exact=distortion.patched,
+        chunks=done.chunks,
+        passes=1,
+        seconds=seconds,
+        arch=arch,
+        codec=codec_of_all(plan.config.codec for plan in done.plans).name,
+        tensors=tensors,
+        content=structure.kind,
         kernels=built(),
     )
 
 
-def _tensor_reports(source: Source, done: FilePass) -> tuple[TensorReport, ...]:
-    parts = zip(source.tensors, done.plans, done.distortions, done.payload_bytes, strict=True)
+def _tensor_reports(numels: Sequence[int], structure: Structure, done: FilePass) -> tuple[TensorReport, ...]:
+    parts = zip(numels, done.plans, done.distortions, done.payload_bytes, strict=True)
     return tuple(
         replace(
-            _tensor_report(plan, source.structure, done.gain),
-            numel=tensor.numel,
+            _tensor_report(plan, structure, done.gain),
+            numel=numel,
             payload_bytes=payload_bytes,
             snr_db=distortion.snr_db,
             snr_apart_db=distortion.snr_apart_db,
@@ -182,7 +236,7 @@ def _tensor_reports(source: Source, done: FilePass) -> tuple[TensorReport, ...]:
             cosine=distortion.cosine,
             max_abs_error=distortion.largest_error,
         )
-        for tensor, plan, distortion, payload_bytes in parts
+        for numel, plan, distortion, payload_bytes in parts
     )
 
 

@@ -56,6 +56,7 @@ class Source:
         samples: how many.
         metadata: of the file, texts by name.
         keys: of keyed samples, in order; None for others.
+        repeats: for how many times as many samples choices are made: those here may be the first of a stream.
     """
 
     structure: Structure
@@ -63,6 +64,7 @@ class Source:
     samples: int
     metadata: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[Key, ...] | None = None
+    repeats: float = 1.0
 
     @property
     def numel(self) -> int:

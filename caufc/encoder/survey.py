@@ -188,7 +188,7 @@ def survey_tensor(
         seen += len(matrix)
         if picks.whole:
             progress(matrix.size)
-    total = count_tokens(source, tensor, aligner, channels)
+    total = round(source.repeats * count_tokens(source, tensor, aligner, channels))
     sample, geometry = _joined(parts, channels), Geometry(tuple(grids), layout.special)
     same = all(part is whole for part, whole in zip(parts, wholes, strict=True))
     features = sample if same else _joined(wholes, channels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .atomic import AtomicFile, atomic_output, remove_stale
+from .atomic import AtomicFile, PartialFile, atomic_output, remove_stale
 from .formats import known_suffixes, read, sniff
 from .forms import AS_STORED, Form, blank_tensor
 from .leaf import ArrayLeaf, FileLeaf
@@ -21,6 +21,7 @@ __all__ = [
     "AtomicFile",
     "FileLeaf",
     "Form",
+    "PartialFile",
     "Targets",
     "Writer",
     "atomic_output",

@@ -15,7 +15,11 @@ from typing import BinaryIO
 from ..errors import CaufError, OutputExistsError, StorageError
 from .leaf import storing
 
-__all__ = ["AtomicFile", "atomic_output", "remove_stale"]
+__all__ = ["PARTIAL", "AtomicFile", "PartialFile", "atomic_output", "remove_stale"]
+
+PARTIAL = ".partial"
+"""What stands behind the name of a file that is not finished."""
+
 
 _NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
 
@@ -56,7 +60,11 @@ class AtomicFile:
                 raise StorageError("its folder does not exist", file=str(path), remedy="make the folder first")
             if self._target.exists() and not force:
                 raise self._exists()
-            self._temporary, self.file = _open_beside(self._target)
+            self._temporary, self.file = self._opened(self._target)
+
+    def _opened(self, target: Path) -> tuple[Path, BinaryIO]:
+        """A file beside the target, and its name."""
+        return _open_beside(target)
 
     def commit(self) -> None:
         """Close the file and put it in its place.
@@ -109,6 +117,43 @@ class AtomicFile:
 
     def _exists(self) -> OutputExistsError:
         return OutputExistsError("exists already", file=str(self.path), remedy="use --force, or force=True in Python")
+
+
+class PartialFile(AtomicFile):
+    """A file that stands beside its target as ``OUT.partial`` until it is committed, and stays there if it is not.
+
+    The arguments and errors are those of :class:`AtomicFile`.
+
+    Raises:
+        OutputExistsError: if there is an ``OUT.partial`` too, and ``force`` is False.
+    """
+
+    def _opened(self, target: Path) -> tuple[Path, BinaryIO]:
+        name = target.with_name(target.name + PARTIAL)
+        try:
+            return name, name.open("w+b" if self.force else "x+b")
+        except FileExistsError as err:
+            raise OutputExistsError(
+                "exists already: it was not finished, or is being written",
+                file=str(name),
+                remedy="read it with recover=True and remove it, or give force=True",
+            ) from err
+
+    def sync(self) -> None:
+        """Wait until the disk has all that was written.
+
+        Raises:
+            StorageError: if it cannot be written.
+        """
+        with storing(str(self.path)):
+            self.file.flush()
+            if self._temporary is not None:
+                os.fsync(self.file.fileno())
+
+    def discard(self) -> None:
+        """Close the file, which stays what it is."""
+        with suppress(OSError):
+            self.file.close()
 
 
 @contextmanager

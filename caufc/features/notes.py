@@ -25,13 +25,20 @@ class _Column:
     stacked: bool = False
 
 
-def columns(samples: Sequence[Walked]) -> tuple[Tree, tuple[SourceTensor, ...]]:
-    """The tree of samples that agree, and their tensors; notes that are the same everywhere stay in the tree."""
+def columns(samples: Sequence[Walked], *, streamed: bool = False) -> tuple[Tree, tuple[SourceTensor, ...]]:
+    """The tree of samples that agree, and their tensors; notes that are the same everywhere stay in the tree.
+
+    Where others are to follow, notes become tensors, whatever these samples have.
+    """
     first = samples[0]
     tensors = [_Column([sample.leaves[number] for sample in samples]) for number in range(len(first.leaves))]
     notes: list[Note | _Column] = []
     for number, note in enumerate(first.notes):
-        if len(note.data) <= MAX_NOTE_IN_HEADER and all(sample.notes[number] == note for sample in samples):
+        if (
+            not streamed
+            and len(note.data) <= MAX_NOTE_IN_HEADER
+            and all(sample.notes[number] == note for sample in samples)
+        ):
             notes.append(note)
         else:
             notes.append(_Column([_leaf(sample.notes[number]) for sample in samples]))

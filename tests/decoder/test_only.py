@@ -135,7 +135,7 @@ def test_stacks(tmp_path: Path, decoded: list[str]) -> None:
     found = caufc.decode(data, profile=profile, only=[names[2]])
     assert_same(found, {names[2]: whole[names[2]]})
     assert decoded == [names[0]] * 3
-    with caufc.open(data, profile=profile, only=[names[2]]) as reader:
+    with caufc.Reader(data, profile=profile, only=[names[2]]) as reader:
         reader[0]
         (kept,) = reader._reader.cache._chunks.values()
     assert all(samples.base is None for samples in kept.tensors if isinstance(samples, np.ndarray))
@@ -159,7 +159,7 @@ def test_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot hold a dict"):
         decode_file(path, tmp_path / "b.npy", only=["head"])
     data = bytearray(path.read_bytes())
-    with caufc.open(bytes(data)) as reader:
+    with caufc.Reader(bytes(data)) as reader:
         data[reader._reader.index.offsets[2] + 40] ^= 1
     path.write_bytes(data)
     done = decode_file(path, tmp_path / "c.npy", only=["hidden.2"], recover=True)

@@ -18,6 +18,7 @@ from caufc.catalog import lookup_of
 from caufc.decoder.random_access import FileReader
 from caufc.errors import StorageError
 from caufc.limits import DEFAULT_LIMITS
+from caufc.storage.local import LocalFile
 
 SAMPLES = 40
 
@@ -126,7 +127,8 @@ def test_a_large_index_takes_one_read_more() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "pread"), reason="without pread, reads take turns")
 def test_reading_moves_no_shared_offset(file: Path) -> None:
-    with caufc.open(file) as reader:
-        before = reader._file.tell()
+    with caufc.Reader(file) as reader:
+        assert isinstance(reader._storage, LocalFile)
+        before = reader._storage.file.tell()
         reader[5]
-        assert reader._file.tell() == before
+        assert reader._storage.file.tell() == before

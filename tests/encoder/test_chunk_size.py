@@ -19,7 +19,7 @@ def dense(samples: int, *shape: int) -> Any:
 
 def chunks(data: bytes) -> tuple[int, int]:
     """Number of chunks, and samples of the first."""
-    with caufc.open(data) as reader:
+    with caufc.Reader(data) as reader:
         index = reader._reader.index
         return len(index.chunks), index.chunks[0][1]
 

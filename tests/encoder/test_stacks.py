@@ -42,7 +42,7 @@ def snr(before: Any, after: Any) -> float:
 
 
 def leaders(data: bytes, profile: Path) -> list[int | None]:
-    decoder = caufc.open(data, profile=profile)
+    decoder = caufc.Reader(data, profile=profile)
     with decoder:
         return [config.leader for config in decoder._reader.chunks.configs]
 

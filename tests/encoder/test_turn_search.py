@@ -35,7 +35,7 @@ def keys(samples: int = 6, *, base: float | None = 1e4, halves: bool = True, sha
 
 
 def turns_of(data: bytes, name: str = "keys") -> Any:
-    with caufc.open(data) as reader:
+    with caufc.Reader(data) as reader:
         configs = {config.name: config for config in reader._reader.chunks.configs}
         return configs[name].arrays.get(TURNS)
 

@@ -183,7 +183,7 @@ def test_the_first_damage_is_told(damage: str) -> None:
 
 
 def chunk_offsets(data: bytes) -> list[int]:
-    with caufc.open(data) as reader:
+    with caufc.Reader(data) as reader:
         return list(reader._reader.index.offsets)
 
 
@@ -193,7 +193,7 @@ def with_other_symbols(data: bytes, start: int, stop: int) -> bytes:
 
     from caufc.bitstream import block_bytes, chunk_bytes
 
-    with caufc.open(data) as reader:
+    with caufc.Reader(data) as reader:
         inner = reader._reader
         block = inner._block(start, stop - start)
         chunk = inner.chunks.parse(block)
@@ -259,7 +259,7 @@ def test_memory_of_a_decode(tmp_path: Path, threads: int, indexed: bool) -> None
 
 
 def test_announcements_far_beyond_the_file_are_not_believed() -> None:
-    with caufc.open(caufc.encode(maps(), chunk=3)) as reader:
+    with caufc.Reader(caufc.encode(maps(), chunk=3)) as reader:
         configs = reader._reader.chunks.configs
     assert [len(whole) for whole in Room(configs, 1000, 1000).arrays if whole is not None] == [1000]
     assert Room(configs, 1 << 40, 1000).arrays == [None]

@@ -21,7 +21,7 @@ PAGE = ROOT / "README.md"
 TEMPLATE = ROOT / "tools" / "make" / "readme_template.md"
 DEMO = RESULTS / "demo.txt"
 
-DOCS = ("recipes", "plugins", "evaluate", "results", "architecture", "codec", "glossary")
+DOCS = ("reading", "recipes", "plugins", "evaluate", "results", "architecture", "codec", "glossary")
 """Pages of docs/; README lists those that are there."""
 
 LIMITS = """\
@@ -61,7 +61,7 @@ def _sizes() -> dict[str, str]:
 
 def _docs() -> str:
     found = [name for name in DOCS if (ROOT / "docs" / f"{name}.md").exists()]
-    return textwrap.fill(", ".join(f"[{name}](docs/{name}.md)" for name in found), 116, subsequent_indent="  ")
+    return textwrap.fill(", ".join(f"[{name}](docs/{name}.md)" for name in found), 121, subsequent_indent="  ")
 
 
 def main() -> None:

@@ -144,7 +144,7 @@ def measure_access(source: str) -> dict[str, Any]:
 
     warm_up()
     ratios, opening, single = [], [], []
-    with caufc.open(source) as reader:
+    with caufc.Reader(source) as reader:
         inner = reader._reader
         for number in np.linspace(0, len(reader) - 1, 9).astype(int):
             started = time.perf_counter()

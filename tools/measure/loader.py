@@ -50,7 +50,7 @@ def features(samples: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
     return made
 
 
-def numbers(order: str, reader: caufc.Reader, workers: int) -> Iterable[int]:
+def numbers(order: str, reader: caufc.SampleReader, workers: int) -> Iterable[int]:
     """The order of samples."""
     if order == "in order":
         return range(len(reader))

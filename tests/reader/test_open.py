@@ -1,0 +1,141 @@
+"""What ``caufc.open`` opens: paths, bytes, maps, file objects, functions; and samples by lists of numbers and keys."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import pickle
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import caufc
+from caufc.errors import DamagedError, InputError, OptionError, StorageError
+
+VALUES = np.arange(60, dtype="i4").reshape(20, 3)
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    return caufc.encode(VALUES, lossless=True, chunk=3)
+
+
+@pytest.fixture
+def path(data: bytes, tmp_path: Path) -> Path:
+    path = tmp_path / "x.cauf"
+    path.write_bytes(data)
+    return path
+
+
+def reads(reader: caufc.SampleReader) -> bool:
+    return len(reader) == 20 and np.array_equal(reader[:], VALUES) and np.array_equal(reader[-1], VALUES[-1])
+
+
+def test_every_kind_of_source(data: bytes, path: Path) -> None:
+    def read_at(offset: int, length: int) -> bytes:
+        return data[offset : offset + length]
+
+    buffers: list[Any] = [data, bytearray(data), memoryview(data), np.frombuffer(data, "u1")]
+    for source in [str(path), path, *buffers, io.BytesIO(data)]:
+        with caufc.open(source) as reader:
+            assert reads(reader), source
+    with caufc.open(read_at, size=len(data)) as reader:
+        assert reads(reader)
+    with path.open("rb") as file:
+        with caufc.open(file) as reader:
+            assert reads(reader)
+            assert reader.name == str(path)
+        assert not file.closed  # it was opened by the caller
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, caufc.open(mapped) as reader:
+            assert reads(reader)
+
+
+def test_what_cannot_be_opened(data: bytes, path: Path, tmp_path: Path) -> None:
+    cases: list[tuple[Any, dict[str, Any], str]] = [
+        (3, {}, r"cannot open a int; give a path, a URL, bytes"),
+        (lambda offset, length: b"", {}, r"needs size=, in bytes"),
+        (data, {"size": 5}, "size= is that of what a function reads"),
+        (data, {"storage_options": {"anon": True}}, "storage_options= are for URLs"),
+        (io.StringIO("x"), {}, "is open for text; open it with 'rb'"),
+        ([], {}, "no file to open"),
+    ]
+    for source, options, message in cases:
+        with pytest.raises(OptionError, match=message):
+            caufc.open(source, **options)
+    for source in (str(tmp_path / "*.npy"), tmp_path / "none.cauf"):
+        with pytest.raises(StorageError):
+            caufc.open(source)
+    with pytest.raises(StorageError, match=r"read_at gave 0 bytes of"):
+        caufc.open(lambda offset, length: b"", size=len(data))
+    with path.open("rb") as file:
+        reader = caufc.open(file)
+    with pytest.raises(StorageError, match="closed file"):
+        reader[0]
+
+
+def test_lists_of_numbers_and_keys() -> None:
+    keyed = dict(zip("abc", VALUES, strict=False))
+    with caufc.open(caufc.encode(keyed, lossless=True, keyed=True)) as reader:
+        np.testing.assert_array_equal(reader[["c", "a", 1]], VALUES[[2, 0, 1]])
+        np.testing.assert_array_equal(reader[np.array([2, -3])], VALUES[[2, 0]])
+        assert reader[[]] == []
+        with pytest.raises(KeyError):
+            reader[["a", "z"]]
+        for wrong in ([True, False, True], np.array([True, False, True]), (0, 1), np.array([[0]]), 1.0):
+            with pytest.raises(TypeError, match="neither a number nor a slice"):
+                reader[wrong]  # type: ignore[index]
+
+
+def test_threads_share_a_file_object(path: Path) -> None:
+    found: list[bool] = []
+    with path.open("rb") as file, caufc.open(file, cache_bytes=0) as reader:
+        threads = [
+            threading.Thread(target=lambda: found.append(all(reads(reader) for _ in range(10)))) for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == [True] * 4
+
+
+def test_copies_of_what_can_be_opened_again(data: bytes, path: Path) -> None:
+    for source in (path, str(path), data, bytearray(data)):
+        with caufc.open(source) as reader:
+            copy = pickle.loads(pickle.dumps(reader))
+        assert reads(copy)
+    with caufc.open(io.BytesIO(data)) as reader, pytest.raises(InputError, match="open it by its path or URL"):
+        pickle.dumps(reader)
+
+
+def test_a_repr_says_what_it_is(path: Path) -> None:
+    with caufc.open(path) as reader:
+        assert repr(reader) == f"<caufc.Reader of '{path}': 20 samples of int32 [3]; lossless>"
+    assert repr(reader).startswith("<closed caufc.Reader")
+    rng = np.random.default_rng(0)
+    ragged = [{"x": rng.normal(size=(n, 8)).astype("f4"), "y": n} for n in (300, 500)]
+    with caufc.open(caufc.encode(ragged, quality="high")) as reader:
+        assert repr(reader) == "<caufc.Reader of '-': 2 samples of x fp32 [*, 8]; transform, quality 75>"
+
+
+def test_recover_gives_the_samples_of_whole_chunks(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "cut.cauf"
+    with caufc.Reader(data) as whole:
+        offsets = whole._reader.index.offsets
+    damaged = bytearray(data)
+    damaged[offsets[1] + 20] ^= 1
+    path.write_bytes(damaged[: offsets[4] + 5])
+    with pytest.raises(DamagedError):
+        caufc.open(path)
+    with caufc.Reader(path, recover=True) as reader:
+        assert len(reader) == 9
+        assert reader.lost == ((3, 6), (12, None))
+        np.testing.assert_array_equal(reader[:], VALUES[[0, 1, 2, 6, 7, 8, 9, 10, 11]])
+        assert reader.info.samples == 9
+        assert np.array_equal(pickle.loads(pickle.dumps(reader))[4], VALUES[7])
+    with caufc.Reader(data, recover=True) as reader:
+        assert reads(reader)
+        assert reader.lost == ()
