@@ -7,7 +7,6 @@ file: whoever has the file can decode it. A row holds nothing but its message.
 
 from __future__ import annotations
 
-import base64
 import warnings
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
@@ -22,12 +21,10 @@ from numpy.typing import NDArray
 import caufc
 
 from .arrow_lists import is_nested, tensors_of
-from .sample_codec import MOST_KEPT, SampleCodec, profile_of
+from .profile_text import profile_bytes, profile_text, shortened
+from .sample_codec import MOST_KEPT, SampleCodec
 
 __all__ = ["CaufTensor"]
-
-URI = "data:application/x-caufp;base64,"
-"""How a profile stands in JSON."""
 
 DTYPES = (
     *("float16", "float32", "float64", "bool"),
@@ -70,9 +67,7 @@ class CaufTensor:
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise caufc.UnknownNameError("dtype", str(self.dtype), DTYPES)
-        if not (isinstance(self.profile, str) and self.profile.startswith(URI)):
-            found = profile_of(self.profile)
-            self.profile = None if found is None else URI + base64.b64encode(found).decode("ascii")
+        self.profile = profile_text(self.profile)
         self._codec  # noqa: B018 - options are wrong here, not at the first row
 
     @classmethod
@@ -103,11 +98,8 @@ class CaufTensor:
 
     def __repr__(self) -> str:
         """What is not the default; of a profile its size."""
-        given = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "_type"}
-        if self.profile is not None:
-            given["profile"] = f"<{len(_profile(self.profile)):,} bytes>"
-        defaults = {item.name: item.default for item in fields(self)}
-        words = [f"{k}={v if k == 'profile' else repr(v)}" for k, v in given.items() if v != defaults[k]]
+        given = [(item, getattr(self, item.name)) for item in fields(self) if item.name != "_type"]
+        words = [shortened(item.name, value) for item, value in given if value != item.default]
         return f"CaufTensor({', '.join(words)})"
 
     @property
@@ -186,15 +178,7 @@ def _codec_of(
 ) -> SampleCodec:
     """What codes the rows of a column, made once in a process; by the profile's text, whose hash Python keeps."""
     named = {"quality": quality, "snr": snr, "max_error": max_error, "layout": layout}
-    known = None if profile is None else _profile(profile)
-    return SampleCodec(known, lossless=lossless, nonfinite=nonfinite, **named)
-
-
-def _profile(text: str) -> bytes:
-    try:
-        return base64.b64decode(text.removeprefix(URI), validate=True)
-    except ValueError as err:
-        raise caufc.ForeignFormatError("the profile of the column is no base64") from err
+    return SampleCodec(profile_bytes(profile), lossless=lossless, nonfinite=nonfinite, **named)
 
 
 def _array(value: Any, dtype: str) -> NDArray[Any]:
