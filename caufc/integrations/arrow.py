@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 import caufc
 
 from .sample_codec import SampleCodec, profile_of, sample_codec
+from .tensor_values import numpy_of
 
 __all__ = ["CaufArray", "CaufScalar", "CaufType"]
 
@@ -132,7 +133,7 @@ class CaufArray(pa.ExtensionArray):
         """
         if self.null_count:
             raise caufc.InputError(f"{self.null_count:,} rows are null", remedy="use to_pylist(), or drop_null()")
-        rows = [_numpy(row) for row in self.to_pylist()]
+        rows = [numpy_of(row) for row in self.to_pylist()]
         kinds = sorted({f"{row.dtype}{list(row.shape)}" for row in rows})
         if len(kinds) > 1:
             raise caufc.InputError(f"rows differ: {', '.join(kinds[:3])}", remedy="use to_pylist()")
@@ -144,13 +145,6 @@ def _row(encode: Any, number: int, sample: Any) -> bytes | None:
         return None if sample is None else encode(sample)
     except caufc.InputError as err:
         raise err.locate(file=f"row {number}") from err.__cause__
-
-
-def _numpy(row: Any) -> NDArray[Any]:
-    """A tensor as numpy has it; bfloat16 of torch as float32."""
-    if not hasattr(row, "detach"):
-        return np.asarray(row)
-    return np.asarray(row.float() if str(row.dtype) == "torch.bfloat16" else row)
 
 
 with suppress(pa.ArrowKeyError):  # it is there when this module is loaded again

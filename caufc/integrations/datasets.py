@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 import datasets
-import numpy as np
 import pyarrow as pa
 from datasets.features.features import register_feature
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ import caufc
 from .arrow_lists import is_nested, tensors_of
 from .profile_text import profile_bytes, profile_text, shortened
 from .sample_codec import MOST_KEPT, SampleCodec
+from .tensor_values import numpy_of
 
 __all__ = ["CaufTensor"]
 
@@ -187,11 +187,8 @@ def _array(value: Any, dtype: str) -> NDArray[Any]:
     Raises:
         TensorError: for what is no tensor, and floats where integers are wanted.
     """
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
     try:
-        array = np.asarray(value)
+        array = numpy_of(value)
         return array.astype(dtype, casting="unsafe" if array.dtype.kind == "V" else "same_kind", copy=False)
     except (TypeError, ValueError) as err:
         raise caufc.TensorError(
