@@ -17,7 +17,8 @@ from caufc.codec import kernels
 
 ROOT = Path(caufc.__file__).parent
 
-HEAVY = ("torch", "torchvision", "timm", "transformers", "compressai", "constriction", "fsspec", "h5py", "pyarrow")
+NEIGHBOURS = ("IPython", "PIL", "datasets", "fsspec", "h5py", "numcodecs", "pyarrow", "webdataset", "zarr")
+HEAVY = ("torch", "torchvision", "timm", "transformers", "compressai", "constriction", *NEIGHBOURS)
 IMPORT_SECONDS = 0.06
 
 GROUND = {
@@ -72,6 +73,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": BELOW_API | PUBLIC | {"fit", "train", "evaluate", "bench", "text", "caufc"},
     "plugins": {"caufc"},
     "testing": {"caufc"},
+    "integrations": {"caufc"},
     "caufc": BELOW_API | PUBLIC,
 }
 """Layer -> what it may import; ``caufc`` is the package's own public names, which it loads when they are used. A new

@@ -1,0 +1,59 @@
+"""The pages of docs/integrations are programs that run, and the overview has them all."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from .neighbours import ROOT, python
+
+OVERVIEW = ROOT / "docs" / "integrations.md"
+PAGES = sorted((ROOT / "docs" / "integrations").glob("*.md"))
+
+
+def program(page: Path) -> str:
+    """All blocks of a page, in order."""
+    return "\n".join(re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
+
+
+def imported(code: str) -> set[str]:
+    """The packages that a program imports."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(str(node.module).partition(".")[0])
+    if '.with_format("torch")' in code:
+        found.add("torch")
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_the_program_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    code = program(page)
+    for name in imported(code) - {"caufc"}:
+        try:
+            importlib.import_module(name)
+        except (ImportError, ValueError) as err:
+            pytest.skip(f"{name} cannot be imported: {err}")
+    (tmp_path / "program.py").write_text(code, "utf-8")
+    python("import runpy; runpy.run_path('program.py', run_name='__main__')", tmp_path)
+
+
+def test_the_overview_has_every_page() -> None:
+    linked = re.findall(r"\]\(integrations/(\w+)\.md\)", OVERVIEW.read_text("utf-8"))
+    assert sorted(linked) == [page.stem for page in PAGES]
+    modules = {path.stem for path in (ROOT / "caufc" / "integrations").glob("*.py")}
+    assert set(linked) <= modules
+
+
+@pytest.mark.parametrize("page", [OVERVIEW, *PAGES], ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        path, _, _ = target.partition("#")
+        assert re.match(r"\w+:", target) or (page.parent / path).exists(), target
