@@ -2,7 +2,7 @@
 
 import { scaleOf } from "./codes.js";
 import { malformed } from "./errors.js";
-import { addRows } from "./sums.js";
+import { RowSums } from "./sums.js";
 
 const MOST_SCALE = 800;
 
@@ -43,22 +43,23 @@ export class Basis {
     const vectors = this.#vectorsOf(working);
     const tokens = coefficients.length / size;
     const out = new working(tokens * channels);
-    const places = new Int32Array(size);
-    const weights = new Float64Array(size);
-    const sum = new Float64Array(width);
-    for (let token = 0; token < tokens; token++) {
+    const rows = new RowSums(width, size);
+    const { places, sums, weights: [v, w] } = rows;
+    for (let token = 0; token < tokens; token += 2) {
+      const at = token * size;
+      const hasSecond = token + 1 < tokens;
       for (let group = 0, k = 0; group < ranks.length; group++) {
         let count = 0;
         for (const end = k + ranks[group]; k < end; k++) {
-          const value = coefficients[token * size + k];
-          if (value === 0) continue;
-          places[count] = k * width;
-          weights[count++] = value;
+          v[count] = coefficients[at + k];
+          w[count] = hasSecond ? coefficients[at + size + k] : 0;
+          if (v[count] === 0 && w[count] === 0) continue;
+          places[count++] = k * width;
         }
         if (!count) continue;
-        sum.fill(0);
-        addRows(sum, width, vectors, places, weights, count);
-        out.set(sum, token * channels + group * width);
+        rows.find(vectors, count, width);
+        out.set(sums[0], token * channels + group * width);
+        if (hasSecond) out.set(sums[1], (token + 1) * channels + group * width);
       }
     }
     return out;

@@ -1,7 +1,7 @@
 // The grid transform (section 9.4): frequencies of blocks become values of their tokens.
 
 import { parts } from "./order.js";
-import { addRows } from "./sums.js";
+import { RowSums } from "./sums.js";
 
 const STRIP = 64;
 
@@ -63,37 +63,41 @@ class Block {
   /** @param {number} length channels */
   transform(length) {
     const { values, at, down, right, height, width } = this;
-    const longest = Math.max(height, width);
-    const places = new Int32Array(longest);
-    const weights = new Float64Array(longest);
-    const sum = new Float64Array(length);
+    const rows = new RowSums(length, Math.max(height, width));
     const half = new /** @type {any} */ (values.constructor)(height * width * length);
-    const isUsed = new Uint8Array(width);
-    const along = cosinesOf(height);
+    const columns = [];
     for (let v = 0; v < width; v++) {
       const used = [];
       for (let u = 0; u < height; u++) if (!isZero(values, at + u * down + v * right, length)) used.push(u);
       if (!used.length) continue;
-      isUsed[v] = 1;
-      used.forEach((u, i) => (places[i] = at + u * down + v * right));
-      for (let y = 0; y < height; y++) {
-        used.forEach((u, i) => (weights[i] = along[u * height + y]));
-        sum.fill(0);
-        addRows(sum, length, values, places, weights, used.length);
-        half.set(sum, (y * width + v) * length);
-      }
+      columns.push(v);
+      used.forEach((u, i) => (rows.places[i] = at + u * down + v * right));
+      invert(rows, values, used, height, length, (sum, y) => half.set(sum, (y * width + v) * length));
     }
-    const across = cosinesOf(width);
-    const used = Array.from(isUsed.keys()).filter((v) => isUsed[v]);
     for (let y = 0; y < height; y++) {
-      used.forEach((v, i) => (places[i] = (y * width + v) * length));
-      for (let x = 0; x < width; x++) {
-        used.forEach((v, i) => (weights[i] = across[v * width + x]));
-        sum.fill(0);
-        addRows(sum, length, half, places, weights, used.length);
-        values.set(sum, at + y * down + x * right);
-      }
+      columns.forEach((v, i) => (rows.places[i] = (y * width + v) * length));
+      invert(rows, half, columns, width, length, (sum, x) => values.set(sum, at + y * down + x * right));
     }
+  }
+}
+
+/**
+ * The inverse of one axis: from coefficients at `rows.places`, which are those of frequencies `used`, to all its values.
+ * @param {RowSums} rows @param {import("./alignment.js").Floats} values @param {number[]} used @param {number} size of the
+ * axis @param {number} length of rows @param {(sum: Float64Array, place: number) => void} store
+ */
+function invert(rows, values, used, size, length, store) {
+  const { sums, weights: [v, w] } = rows;
+  const factors = cosinesOf(size);
+  for (let place = 0; place < size; place += 2) {
+    const hasSecond = place + 1 < size;
+    for (let i = 0; i < used.length; i++) {
+      v[i] = factors[used[i] * size + place];
+      w[i] = hasSecond ? factors[used[i] * size + place + 1] : 0;
+    }
+    rows.find(values, used.length, length);
+    store(sums[0], place);
+    if (hasSecond) store(sums[1], place + 1);
   }
 }
 
