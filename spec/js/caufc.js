@@ -3,6 +3,7 @@
 import { Sha256, contentHash } from "./checksum.js";
 import { Decoder } from "./decoder.js";
 import { CaufError, unsupported } from "./errors.js";
+import { product } from "./layout.js";
 import { LIMITS } from "./limits.js";
 import { parseNote } from "./notes.js";
 import { fillTree } from "./tree.js";
@@ -78,6 +79,11 @@ export class CaufFile {
       codec: /** @type {const} */ (["lossless", "transform", "hyperprior"])[codec],
       framework: /** @type {const} */ (["numpy", "torch"])[framework],
     }));
+  }
+
+  /** How many values a tensor has in all samples. @param {number} tensor number */
+  valuesOf(tensor) {
+    return this.#decoder.chunks.reduce((sum, { shapes }) => shapes[tensor].reduce((a, shape) => a + product(shape), sum), 0);
   }
 
   /** One array. @param {number} tensor number @param {number} sample number @returns {Values} */

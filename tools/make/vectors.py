@@ -332,7 +332,9 @@ def values(tensor: Any, found: bytes) -> dict[str, Any]:
         raise SystemExit("the decoders differ by more than the tolerance")
     finite = np.flatnonzero(np.isfinite(floats))
     positions = finite[np.unique(np.linspace(0, len(finite) - 1, CHECKED).round().astype(int))]
-    return {"values": [[int(p), float(floats[p]), float(allowed[p])] for p in positions]}
+    others = [[int(p), str(floats[p])] for p in np.flatnonzero(~np.isfinite(floats))]
+    listed = [[int(p), float(floats[p]), float(allowed[p])] for p in positions]
+    return {"values": listed, **({"nonfinite": others} if others else {})}
 
 
 def write(folder: Path, name: str, data: bytes, facts: dict[str, Any], force: bool) -> None:
