@@ -8,7 +8,12 @@ const MOST_SCALE = 800;
 
 /** The basis of a tensor, by groups of its channels. */
 export class Basis {
-  /** @param {Int8Array} codes S8 @param {Int16Array} scales S9 @param {Int32Array} ranks S28 @param {number} channels C */
+  /**
+   * @param {Int8Array} codes S8
+   * @param {Int16Array} scales S9
+   * @param {Int32Array} ranks S28
+   * @param {number} channels C
+   */
   constructor(codes, scales, ranks, channels) {
     this.ranks = ranks;
     this.channels = channels;
@@ -36,7 +41,10 @@ export class Basis {
     return this.vectors;
   }
 
-  /** @param {import("./alignment.js").Floats} coefficients `[N, K]` @returns {import("./alignment.js").Floats} `[N, C]` */
+  /**
+   * @param {import("./alignment.js").Floats} coefficients `[N, K]`
+   * @returns {import("./alignment.js").Floats} `[N, C]`
+   */
   apply(coefficients) {
     const { size, ranks, width, channels } = this;
     const working = /** @type {any} */ (coefficients.constructor);
@@ -44,7 +52,11 @@ export class Basis {
     const tokens = coefficients.length / size;
     const out = new working(tokens * channels);
     const rows = new RowSums(width, size);
-    const { places, sums, weights: [v, w] } = rows;
+    const {
+      places,
+      sums,
+      weights: [v, w],
+    } = rows;
     for (let token = 0; token < tokens; token += 2) {
       const at = token * size;
       const hasSecond = token + 1 < tokens;
@@ -68,11 +80,15 @@ export class Basis {
 
 /**
  * The basis in a tensor's sections, or none.
- * @param {import("./sections.js").Sections} sections @param {number} tensor @param {number} channels C @returns {Basis | null}
+ * @param {import("./sections.js").Sections} sections
+ * @param {number} tensor
+ * @param {number} channels C
+ * @returns {Basis | null}
  */
 export function basisOf(sections, tensor, channels) {
   const [codes, scales, analysis, analysisScales, ranks] = [8, 9, 10, 11, 28].map((type) => sections.get(tensor, type));
-  const fail = (/** @type {number} */ rule, /** @type {string} */ what) => malformed(rule, `basis of tensor ${tensor}: ${what}`);
+  const fail = (/** @type {number} */ rule, /** @type {string} */ what) =>
+    malformed(rule, `basis of tensor ${tensor}: ${what}`);
   if (!codes !== !scales) throw fail(228, "vectors without scales, or scales without vectors");
   if (!codes) {
     if (ranks) throw fail(561, "groups without one");
@@ -83,14 +99,16 @@ export function basisOf(sections, tensor, channels) {
   const width = channels / groups;
   if (!Number.isInteger(width)) throw fail(561, `${groups} groups of ${channels} channels`);
   if (scales.length > channels || codes.length !== scales.length * width) throw fail(228, `${codes.length} elements`);
-  if (ranks?.some((/** @type {number} */ rank) => rank < 0 || rank > width)) throw fail(561, "a rank beyond a group's channels");
+  if (ranks?.some((/** @type {number} */ rank) => rank < 0 || rank > width))
+    throw fail(561, "a rank beyond a group's channels");
   if (ranks && sum(ranks) !== scales.length) throw fail(561, "ranks that are not those of all vectors");
   if (!analysis !== !analysisScales) throw fail(228, "analysis vectors without scales, or scales without vectors");
   if (analysis && (analysis.length !== codes.length || analysisScales.length !== scales.length)) {
     throw fail(228, "analysis of another size");
   }
   for (const array of [scales, analysisScales ?? []]) {
-    if (array.some((/** @type {number} */ code) => Math.abs(code) > MOST_SCALE)) throw fail(227, "a scale out of range");
+    if (array.some((/** @type {number} */ code) => Math.abs(code) > MOST_SCALE))
+      throw fail(227, "a scale out of range");
   }
   return new Basis(codes, scales, ranks ?? Int32Array.of(scales.length), channels);
 }

@@ -73,9 +73,17 @@ export class CaufFile {
     this.metadata = decoder.metadata;
     /** Structure of a sample. */
     this.tree = header.tree;
-    this.chunks = decoder.chunks.map(({ first, count, payloads }) => ({ first, count, bytes: payloads.map((p) => p.length) }));
+    this.chunks = decoder.chunks.map(({ first, count, payloads }) => ({
+      first,
+      count,
+      bytes: payloads.map((p) => p.length),
+    }));
     this.tensors = header.tensors.map(({ name, dtype, shape, layoutText, tap, codec, framework }) => ({
-      name, dtype: dtype.name, shape, layout: layoutText, tap,
+      name,
+      dtype: dtype.name,
+      shape,
+      layout: layoutText,
+      tap,
       codec: /** @type {const} */ (["lossless", "transform", "hyperprior"])[codec],
       framework: /** @type {const} */ (["numpy", "torch"])[framework],
     }));
@@ -83,7 +91,10 @@ export class CaufFile {
 
   /** How many values a tensor has in all samples. @param {number} tensor number */
   valuesOf(tensor) {
-    return this.#decoder.chunks.reduce((sum, { shapes }) => shapes[tensor].reduce((a, shape) => a + product(shape), sum), 0);
+    return this.#decoder.chunks.reduce(
+      (sum, { shapes }) => shapes[tensor].reduce((a, shape) => a + product(shape), sum),
+      0,
+    );
   }
 
   /** One array. @param {number} tensor number @param {number} sample number @returns {Values} */
@@ -135,7 +146,9 @@ export class CaufFile {
 /** @param {Uint8Array | ArrayBuffer} source */
 function bytesIn(source) {
   // A Buffer of Node's would not do: its slices are no copies.
-  return source instanceof Uint8Array ? new Uint8Array(source.buffer, source.byteOffset, source.length) : new Uint8Array(source);
+  return source instanceof Uint8Array
+    ? new Uint8Array(source.buffer, source.byteOffset, source.length)
+    : new Uint8Array(source);
 }
 
 /** What memory does not hold is a limit too. @template T @param {() => T} run @returns {T} */
@@ -143,7 +156,8 @@ function guarded(run) {
   try {
     return run();
   } catch (error) {
-    if (error instanceof RangeError && !(error instanceof CaufError)) throw unsupported(370, `too large for memory: ${error.message}`);
+    if (error instanceof RangeError && !(error instanceof CaufError))
+      throw unsupported(370, `too large for memory: ${error.message}`);
     throw error;
   }
 }

@@ -19,8 +19,14 @@ export function crc32(bytes, crc = 0) {
   for (; i + 8 <= length; i += 8) {
     c ^= bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
     c =
-      CRC[1792 + (c & 255)] ^ CRC[1536 + ((c >>> 8) & 255)] ^ CRC[1280 + ((c >>> 16) & 255)] ^ CRC[1024 + (c >>> 24)] ^
-      CRC[768 + bytes[i + 4]] ^ CRC[512 + bytes[i + 5]] ^ CRC[256 + bytes[i + 6]] ^ CRC[bytes[i + 7]];
+      CRC[1792 + (c & 255)] ^
+      CRC[1536 + ((c >>> 8) & 255)] ^
+      CRC[1280 + ((c >>> 16) & 255)] ^
+      CRC[1024 + (c >>> 24)] ^
+      CRC[768 + bytes[i + 4]] ^
+      CRC[512 + bytes[i + 5]] ^
+      CRC[256 + bytes[i + 6]] ^
+      CRC[bytes[i + 7]];
   }
   for (; i < length; i++) c = (c >>> 8) ^ CRC[(c ^ bytes[i]) & 255];
   return ~c >>> 0;
@@ -29,6 +35,7 @@ export function crc32(bytes, crc = 0) {
 /** The bytes of a typed array, not copied. @param {ArrayBufferView} array */
 export const bytesOf = (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
+/** @type {number[]} */
 const primes = [];
 for (let n = 2; primes.length < 64; n++) if (primes.every((p) => n % p)) primes.push(n);
 /** The first 32 bits of the fraction of a root, found by integers. @param {number} n @param {bigint} power */

@@ -56,7 +56,8 @@ function parseChunk(body, expected, context, sums) {
   if (first !== expected) throw malformed(114, `a chunk that starts at sample ${first}, not ${expected}`);
   checkLimit(limits, "chunkArrays", count * tensors.length);
   const nils = tensors.reduce((sum, { shape }) => sum + shape.filter((size) => size === null).length, 0);
-  if (nils * count + tensors.length + 4 > reader.left) throw malformed(112, "more sizes and lengths than there are bytes");
+  if (nils * count + tensors.length + 4 > reader.left)
+    throw malformed(112, "more sizes and lengths than there are bytes");
   const shapes = tensors.map(({ shape }) => {
     if (!shape.includes(null)) return Array(count).fill(shape);
     return Array.from({ length: count }, () => shape.map((size) => size ?? reader.varint()));
@@ -84,8 +85,12 @@ function checkStacks({ stacks }, shapes, lengths) {
   }
 }
 
-/** Check all limits of a chunk, and those of the file so far. @param {Context} context @param {number[][][]} shapes
- * @param {Sums} sums */
+/**
+ * Check all limits of a chunk, and those of the file so far.
+ * @param {Context} context
+ * @param {number[][][]} shapes
+ * @param {Sums} sums
+ */
 function checkAmounts({ header, stacks, features, limits }, shapes, sums) {
   const chunk = new Sums(limits);
   for (const { number, dtype, codec } of header.tensors) {
@@ -103,7 +108,12 @@ function checkAmounts({ header, stacks, features, limits }, shapes, sums) {
   }
 }
 
-/** @param {import("./features.js").FeatureTensor} feature @param {number[][]} shapes @param {Sums} chunk @param {Sums} sums */
+/**
+ * @param {import("./features.js").FeatureTensor} feature
+ * @param {number[][]} shapes
+ * @param {Sums} chunk
+ * @param {Sums} sums
+ */
 function checkFeature(feature, shapes, chunk, sums) {
   let tokens = 0;
   const known = new Map();
@@ -140,7 +150,8 @@ export function checkIndex({ index, chunks: blocks }, chunks, { header, limits }
   if (header.content === "keyed") {
     const own = chunks.flatMap((chunk) => chunk.keys);
     const keys = parseKeys(reader, own.length, limits);
-    if (keys.some((key, i) => key !== own[i])) throw malformed(507, "keys of an index that are not those of the chunks");
+    if (keys.some((key, i) => key !== own[i]))
+      throw malformed(507, "keys of an index that are not those of the chunks");
   }
   reader.done();
 }

@@ -10,32 +10,52 @@ const USAGE = "node cli.mjs [--json] [--profile FILE] [--weights FILE] [-o SAMPL
 const MALFORMED = 3;
 const UNSUPPORTED = 4;
 
-/** Facts of a file, all of it decoded. @param {import("./caufc.js").CaufFile} file @param {string | undefined} output */
+/**
+ * Facts of a file, all of it decoded.
+ * @param {import("./caufc.js").CaufFile} file
+ * @param {string | undefined} output
+ */
 function describe(file, output) {
   const symbols = new Sha256();
   const values = file.tensors.map(() => new Sha256());
   /** @type {[string, Uint8Array][]} */
   const members = [];
   file.chunks.forEach(({ first }, number) => {
-    file.chunk(number, (bytes) => symbols.update(bytes)).forEach((samples, tensor) => {
-      samples.forEach((array, i) => {
-        values[tensor].update(bytesOf(array.data));
-        if (output) members.push([`${file.tensors[tensor].name}/${first + i}`, npy(array)]);
+    file
+      .chunk(number, (bytes) => symbols.update(bytes))
+      .forEach((samples, tensor) => {
+        samples.forEach((array, i) => {
+          values[tensor].update(bytesOf(array.data));
+          if (output) members.push([`${file.tensors[tensor].name}/${first + i}`, npy(array)]);
+        });
       });
-    });
   });
   if (output) writeFileSync(output, Buffer.concat(npz(members)));
   const { samples, content, arch, control, software, metadata, profile, weights } = file;
   const keys = file.keys.map((key) => (typeof key === "bigint" ? Number(key) : key));
   const tensors = file.tensors.map((tensor, i) => ({ ...tensor, values_sha256: values[i].hex() }));
-  return { samples, symbols_sha256: symbols.hex(), content, tensors, keys, arch, control, software, metadata, profile, weights };
+  return {
+    samples,
+    symbols_sha256: symbols.hex(),
+    content,
+    tensors,
+    keys,
+    arch,
+    control,
+    software,
+    metadata,
+    profile,
+    weights,
+  };
 }
 
 /** @param {ReturnType<typeof describe>} facts */
 function print(facts) {
   console.log(`${facts.content} of ${facts.samples}, symbols ${facts.symbols_sha256}`);
   for (const { name, dtype, shape, codec, layout } of facts.tensors) {
-    console.log(`  ${name || "-"}  ${dtype} [${shape.map((size) => size ?? "?").join(", ")}]  ${layout ?? ""}  ${codec}`);
+    console.log(
+      `  ${name || "-"}  ${dtype} [${shape.map((size) => size ?? "?").join(", ")}]  ${layout ?? ""}  ${codec}`,
+    );
   }
 }
 
@@ -73,15 +93,21 @@ function main() {
   }
 }
 
-/** Seconds of processor time of several decodings, and the bytes of values of one. @param {Uint8Array} bytes @param {Uint8Array[]} needs
- * @param {number} turns */
+/**
+ * Seconds of processor time of several decodings, and the bytes of values of one.
+ * @param {Uint8Array} bytes
+ * @param {Uint8Array[]} needs
+ * @param {number} turns
+ */
 function time(bytes, needs, turns) {
   const seconds = [];
   let size = 0;
   for (let turn = 0; turn < turns; turn++) {
     const started = process.cpuUsage();
     const file = openBytes(bytes, { needs });
-    size = file.chunks.flatMap((_, number) => file.chunk(number).flat()).reduce((sum, { data }) => sum + data.byteLength, 0);
+    size = file.chunks
+      .flatMap((_, number) => file.chunk(number).flat())
+      .reduce((sum, { data }) => sum + data.byteLength, 0);
     const { user, system } = process.cpuUsage(started);
     seconds.push((user + system) / 1e6);
   }

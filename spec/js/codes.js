@@ -3,9 +3,7 @@
 import { malformed } from "./errors.js";
 
 const OCTAVE = new Float32Array(
-  Uint32Array.of(
-    0x3f800000, 0x3f8b95c2, 0x3f9837f0, 0x3fa5fed7, 0x3fb504f3, 0x3fc5672a, 0x3fd744fd, 0x3feac0c7,
-  ).buffer,
+  Uint32Array.of(0x3f800000, 0x3f8b95c2, 0x3f9837f0, 0x3fa5fed7, 0x3fb504f3, 0x3fc5672a, 0x3fd744fd, 0x3feac0c7).buffer,
 );
 const MOST = 960;
 

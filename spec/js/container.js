@@ -52,7 +52,7 @@ export function parseContainer(file, limits) {
 function parseBlocks(reader, seed) {
   reader.rule = 20;
   const blocks = [];
-  for (let tag = ""; tag !== "E"; ) {
+  for (let tag = ""; tag !== "E";) {
     const start = reader.at;
     tag = String.fromCharCode(reader.u8());
     const length = reader.varint();
@@ -82,7 +82,11 @@ function sortBlocks(blocks, isIndexed, limits) {
   for (const chunk of chunks) checkLimit(limits, "block", chunk.length);
   for (const index of indexes) checkLimit(limits, "index", index.length);
   const [first] = chunks;
-  if (isIndexed && first && blocks.indexOf(first) + chunks.length - 1 !== blocks.indexOf(/** @type {Block} */ (chunks.at(-1)))) {
+  if (
+    isIndexed &&
+    first &&
+    blocks.indexOf(first) + chunks.length - 1 !== blocks.indexOf(/** @type {Block} */ (chunks.at(-1)))
+  ) {
     throw malformed(22, "an ancillary block between the chunks of an indexed file");
   }
   return { sections, chunks, index: indexes[0] ?? null, end: blocks[blocks.length - 1] };

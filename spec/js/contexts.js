@@ -52,7 +52,12 @@ export function decodeBuckets(rans, model, samples) {
 }
 
 class Decoder {
-  /** @param {import("./entropy.js").Rans} rans @param {Model} model @param {Placed[]} samples @param {Uint8Array} buckets */
+  /**
+   * @param {import("./entropy.js").Rans} rans
+   * @param {Model} model
+   * @param {Placed[]} samples
+   * @param {Uint8Array} buckets
+   */
   constructor(rans, model, samples, buckets) {
     this.rans = rans;
     this.model = model;
@@ -109,7 +114,12 @@ class Decoder {
     decodeRun(this.rans, this.table, this.numbers, this.places, this.buckets, this.length);
   }
 
-  /** List the symbols of a token. @param {Placed} sample @param {number} token within the sample @param {number} pass */
+  /**
+   * List the symbols of a token.
+   * @param {Placed} sample
+   * @param {number} token within the sample
+   * @param {number} pass
+   */
   addToken({ order, token: first, block: firstBlock }, token, pass) {
     const { channels, map, rows, isSpectral } = this.model;
     const { numbers, places, sums } = this;
@@ -145,8 +155,13 @@ class Decoder {
     this.length = length;
   }
 
-  /** Sums of MAG over a token's neighbours, by channel. @param {import("./order.js").Order} order @param {number} first
-   * @param {number} token @param {number} degree */
+  /**
+   * Sums of MAG over a token's neighbours, by channel.
+   * @param {import("./order.js").Order} order
+   * @param {number} first
+   * @param {number} token
+   * @param {number} degree
+   */
   sumNeighbours(order, first, token, degree) {
     const { channels } = this.model;
     const { buckets, sums } = this;

@@ -1,10 +1,16 @@
 // Layers of networks (section 14.2), in floats of 64 bits, which are exact for the integers of the hyper-synthesis.
 
-/** Channels of a plane: `[channels, height, width]`. @typedef {{ data: Float64Array, channels: number, height: number, width: number }} Maps */
+/**
+ * Channels of a plane: `[channels, height, width]`.
+ * @typedef {{ data: Float64Array, channels: number, height: number, width: number }} Maps
+ */
 
 /** @param {number} channels @param {number} height @param {number} width @returns {Maps} */
 export const newMaps = (channels, height, width) => ({
-  data: new Float64Array(channels * height * width), channels, height, width,
+  data: new Float64Array(channels * height * width),
+  channels,
+  height,
+  width,
 });
 
 /**

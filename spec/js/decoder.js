@@ -86,7 +86,8 @@ export class Decoder {
       digest(bytes);
     };
     const finish = tensors.map((record) => {
-      if (record.codec !== LOSSLESS) return this.features.get(record.number)?.decodeSymbols(payloads[record.number], shapes[record.number], cover);
+      if (record.codec !== LOSSLESS)
+        return this.features.get(record.number)?.decodeSymbols(payloads[record.number], shapes[record.number], cover);
       const count = shapes[record.number].reduce((sum, shape) => sum + product(shape), 0);
       const bytes = decodeLossless(payloads[record.number], count, record.dtype.width, record.dtype.isFloat);
       if (record.dtype.name === "bool") checkBooleans(bytes);
@@ -151,7 +152,8 @@ function profileOf(hash, sources) {
 /** The sections of a file of weights [CAUF-0165]. @param {string} hash @param {Sources} sources */
 function weightsOf(hash, sources) {
   const container = parseContainer(fileOf(hash, sources, 167, "weights"), sources.limits);
-  if (container.fields.content !== "weights") throw malformed(165, `a file of ${container.fields.content} in the place of weights`);
+  if (container.fields.content !== "weights")
+    throw malformed(165, `a file of ${container.fields.content} in the place of weights`);
   checkEmpty(container, 165);
   return parseSections(container.sections, 0, sources.limits);
 }
@@ -161,4 +163,3 @@ function checkEmpty(container, rule) {
   if (container.chunks.length) throw malformed(rule, "chunks in a file without samples");
   checkEnd(container, 0);
 }
-

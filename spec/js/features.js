@@ -44,7 +44,9 @@ export class FeatureTensor {
 
   /**
    * The integer half: symbols and all else that the symbols checksum covers.
-   * @param {Uint8Array} payload @param {number[][]} shapes of a member's samples @param {(bytes: Uint8Array) => void} digest
+   * @param {Uint8Array} payload
+   * @param {number[][]} shapes of a member's samples
+   * @param {(bytes: Uint8Array) => void} digest
    * @returns {() => any} what finds the values of all samples, in the dtype's array
    */
   decodeSymbols(payload, shapes, digest) {
@@ -67,10 +69,18 @@ export class FeatureTensor {
    * @param {import("./patches.js").Patches | null} patches
    */
   #values(symbols, matrices, parts, patches) {
-    const { dtype, alignment: { ends } } = this.leader;
+    const {
+      dtype,
+      alignment: { ends },
+    } = this.leader;
     const working = dtype.name === "fp64" ? Float64Array : Float32Array;
     const values = this.codec.reconstruct(symbols, matrices, working);
-    this.alignment.apply(values, parts.side, parts.scales, matrices.map((matrix) => matrix.tokens));
+    this.alignment.apply(
+      values,
+      parts.side,
+      parts.scales,
+      matrices.map((matrix) => matrix.tokens),
+    );
     if (this.isHyperprior && ends) clip(values, ends);
     const out = scatter(cast(values, dtype), matrices, dtype.Array);
     if (patches) {
@@ -81,7 +91,12 @@ export class FeatureTensor {
   }
 }
 
-/** Map shapes, equal ones to the same object. @template T @param {number[][]} shapes @param {(shape: number[]) => T} make */
+/**
+ * Map shapes, equal ones to the same object.
+ * @template T
+ * @param {number[][]} shapes
+ * @param {(shape: number[]) => T} make
+ */
 function shared(shapes, make) {
   /** @type {Map<string, T>} */
   const known = new Map();

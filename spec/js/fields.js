@@ -24,7 +24,8 @@ export function bits(value, rule, what, known) {
 /** @param {any} value @param {number} rule @param {string} what */
 export function hash(value, rule, what) {
   if (value === null) return null;
-  if (!(value instanceof Uint8Array) || value.length !== 16) throw malformed(rule, `${what} that is no hash of 16 bytes`);
+  if (!(value instanceof Uint8Array) || value.length !== 16)
+    throw malformed(rule, `${what} that is no hash of 16 bytes`);
   return hex(value);
 }
 
@@ -32,6 +33,7 @@ export function hash(value, rule, what) {
 export function text(value, longest, rule, what) {
   if (value === null) return null;
   if (typeof value !== "string") throw malformed(rule, `${what} that is no text`);
-  if (value.length > longest && [...value].length > longest) throw malformed(rule, `${what} of more than ${longest} characters`);
+  if (value.length > longest && [...value].length > longest)
+    throw malformed(rule, `${what} of more than ${longest} characters`);
   return value;
 }

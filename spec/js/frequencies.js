@@ -14,7 +14,8 @@ function cosinesOf(n) {
   if (!out) {
     out = new Float64Array(n * n);
     for (let k = 0; k < n; k++) {
-      for (let j = 0; j < n; j++) out[k * n + j] = Math.sqrt((k ? 2 : 1) / n) * Math.cos((Math.PI * (2 * j + 1) * k) / (2 * n));
+      for (let j = 0; j < n; j++)
+        out[k * n + j] = Math.sqrt((k ? 2 : 1) / n) * Math.cos((Math.PI * (2 * j + 1) * k) / (2 * n));
     }
     cosines.set(n, out);
   }
@@ -48,7 +49,9 @@ export function transformGrid(values, first, grid, channels) {
 /** Some channels of a block of coefficients, which lie in rows of the chunk's values. */
 class Block {
   /**
-   * @param {import("./alignment.js").Floats} values @param {number} at of the block's head @param {number} down to the next
+   * @param {import("./alignment.js").Floats} values
+   * @param {number} at of the block's head
+   * @param {number} down to the next
    * row @param {number} right to the next column @param {number} height @param {number} width
    */
   constructor(values, at, down, right, height, width) {
@@ -82,12 +85,18 @@ class Block {
 }
 
 /**
- * The inverse of one axis: from coefficients at `rows.places`, which are those of frequencies `used`, to all its values.
- * @param {RowSums} rows @param {import("./alignment.js").Floats} values @param {number[]} used @param {number} size of the
+ * The inverse of one axis: from coefficients at `rows.places`, of the frequencies in `used`, to all its values.
+ * @param {RowSums} rows
+ * @param {import("./alignment.js").Floats} values
+ * @param {number[]} used
+ * @param {number} size of the
  * axis @param {number} length of rows @param {(sum: Float64Array, place: number) => void} store
  */
 function invert(rows, values, used, size, length, store) {
-  const { sums, weights: [v, w] } = rows;
+  const {
+    sums,
+    weights: [v, w],
+  } = rows;
   const factors = cosinesOf(size);
   for (let place = 0; place < size; place += 2) {
     const hasSecond = place + 1 < size;

@@ -32,8 +32,9 @@ export function parseFields(bytes, limits) {
   if (!Array.isArray(array)) throw malformed(40, "a header that is no array");
   if (array.length > FIELDS) throw malformed(44, "a header of more fields than there are");
   if (array.length && array[array.length - 1] === null) throw malformed(44, "a header that ends in nil");
-  const [content, profile, flags, gain, tree, tensors, arch, weights, control, software] =
-    array.concat(Array(FIELDS - array.length).fill(null));
+  const [content, profile, flags, gain, tree, tensors, arch, weights, control, software] = array.concat(
+    Array(FIELDS - array.length).fill(null),
+  );
   /** @type {Fields} */
   const fields = {
     content: CONTENTS[choice(content, CONTENTS.length, 45, "content")],
@@ -62,7 +63,8 @@ function checkContent(fields, flags) {
   if (fields.content === "profile" && (fields.profile !== null || fields.isIndexed)) {
     throw malformed(160, "a profile that has a profile or an index");
   }
-  if (fields.profile === null && fields.tensors === null) throw malformed(49, "no tensors, and no profile to take them from");
+  if (fields.profile === null && fields.tensors === null)
+    throw malformed(49, "no tensors, and no profile to take them from");
 }
 
 /** @param {any} tensors @param {import("./limits.js").Limits} limits */
@@ -113,6 +115,15 @@ export function resolveHeader(own, profile, limits) {
   const names = tensorNames(tree);
   const tensors = merged.map((record, i) => parseRecord(record, i, names[i], own.content === "batch", limits));
   const { content, isIndexed, weights, control, software } = own;
-  return { content, isIndexed, gain: own.gain ?? 1, tree, tensors, arch: own.arch ?? profile?.arch ?? null, weights, control,
-    software };
+  return {
+    content,
+    isIndexed,
+    gain: own.gain ?? 1,
+    tree,
+    tensors,
+    arch: own.arch ?? profile?.arch ?? null,
+    weights,
+    control,
+    software,
+  };
 }

@@ -107,7 +107,11 @@ export class Hyperprior {
     return out;
   }
 
-  /** Scale index of every latent of a tile [CAUF-0414]. @param {Int32Array} symbols of its hyper-latents @param {Tile} tile */
+  /**
+   * Scale index of every latent of a tile [CAUF-0414].
+   * @param {Int32Array} symbols of its hyper-latents
+   * @param {Tile} tile
+   */
   #scaleIndexes(symbols, { latents, hyper }) {
     let maps = newMaps(this.weights.width, hyper[0], hyper[1]);
     for (let i = 0; i < symbols.length; i++) maps.data[i] = unfold(symbols[i]);
@@ -129,7 +133,9 @@ export class Hyperprior {
 
   /**
    * Aligned values `[N, C]` [CAUF-0421].
-   * @param {Int32Array} symbols @param {import("./layout.js").Matrix[]} matrices @param {any} working array of the working float
+   * @param {Int32Array} symbols
+   * @param {import("./layout.js").Matrix[]} matrices
+   * @param {any} working array of the working float
    */
   reconstruct(symbols, matrices, working) {
     const { channels } = this;
@@ -169,7 +175,11 @@ export class Hyperprior {
   }
 }
 
-/** @param {import("./entropy.js").Rans} rans @param {import("./tables.js").TableSet} tables @param {any} rows table by symbol */
+/**
+ * @param {import("./entropy.js").Rans} rans
+ * @param {import("./tables.js").TableSet} tables
+ * @param {any} rows table by symbol
+ */
 function decodeSymbols(rans, tables, rows) {
   const buckets = new Uint8Array(rows.length);
   decodeRun(rans, (number) => tables.table(number), rows, Int32Array.from(rows.keys()), buckets);

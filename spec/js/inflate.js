@@ -2,11 +2,14 @@
 
 import { malformed } from "./errors.js";
 
-const LENGTH_BASE = [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163,
-  195, 227, 258];
+const LENGTH_BASE = [
+  3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258,
+];
 const LENGTH_BITS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
-const DISTANCE_BASE = [1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049,
-  3073, 4097, 6145, 8193, 12289, 16385, 24577];
+const DISTANCE_BASE = [
+  1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145,
+  8193, 12289, 16385, 24577,
+];
 const LENGTH_ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /**
@@ -112,7 +115,7 @@ class Stream {
     for (let i = 0; i < count; i++) first[LENGTH_ORDER[i]] = this.bits(3);
     const code = this.code(first, false);
     const lengths = new Uint8Array(literals + distances);
-    for (let i = 0; i < lengths.length; ) {
+    for (let i = 0; i < lengths.length;) {
       const symbol = this.symbol(code);
       if (symbol < 16) {
         lengths[i++] = symbol;
@@ -180,7 +183,8 @@ class Code {
       const length = lengths[symbol];
       if (!length) continue;
       let reversed = 0;
-      for (let bit = 0, code = next[length]++; bit < length; bit++) reversed |= ((code >> bit) & 1) << (length - 1 - bit);
+      for (let bit = 0, code = next[length]++; bit < length; bit++)
+        reversed |= ((code >> bit) & 1) << (length - 1 - bit);
       for (let at = reversed; at < this.table.length; at += 1 << length) this.table[at] = (symbol << 4) | length;
     }
   }

@@ -20,7 +20,12 @@ export function elementOf(value, width) {
 
 /**
  * Copy so many elements, which may be some that are copied just before.
- * @param {any} from @param {number} source @param {any} to @param {number} target @param {number} count @param {number} width
+ * @param {any} from
+ * @param {number} source
+ * @param {any} to
+ * @param {number} target
+ * @param {number} count
+ * @param {number} width
  */
 export function copyElements(from, source, to, target, count, width) {
   const words = wordsOf(width);
@@ -28,8 +33,14 @@ export function copyElements(from, source, to, target, count, width) {
   for (let i = source * words, end = i + count * words; i < end; i++) to[i + shift] = from[i];
 }
 
-/** Add an element to another one. @param {any} to @param {number} target @param {any} from @param {number} source
- * @param {number} width */
+/**
+ * Add an element to another one.
+ * @param {any} to
+ * @param {number} target
+ * @param {any} from
+ * @param {number} source
+ * @param {number} width
+ */
 export function addTo(to, target, from, source, width) {
   if (width < 8) {
     to[target] += from[source];
@@ -40,7 +51,13 @@ export function addTo(to, target, from, source, width) {
   to[target + 1] += from[source + 1] + (low >= 2 ** 32 ? 1 : 0);
 }
 
-/** Multiply an element by a factor. @param {any} elements @param {number} at @param {any} factor @param {number} width */
+/**
+ * Multiply an element by a factor.
+ * @param {any} elements
+ * @param {number} at
+ * @param {any} factor
+ * @param {number} width
+ */
 export function multiply(elements, at, factor, width) {
   const [a, b] = [elements[at], factor[0]];
   if (width < 8) {

@@ -37,17 +37,24 @@ export function checkedBuckets(nodes, count, width) {
   let bits = 0;
   for (let i = 0; i < count; i++) {
     const extra = Math.max(0, (buckets[i] >> mantissa) - 1);
-    if (extra > MOST_EXTRA || extra + mantissa + 1 > 8 * width) throw malformed(530, `bucket ${buckets[i]} is too large`);
+    if (extra > MOST_EXTRA || extra + mantissa + 1 > 8 * width)
+      throw malformed(530, `bucket ${buckets[i]} is too large`);
     bits += extra;
   }
   const length = nodes.reader.varint();
   if (length !== Math.ceil(bits / 8)) throw malformed(531, `${length} bytes of extra bits, not ${Math.ceil(bits / 8)}`);
   const data = nodes.reader.take(length);
-  if (bits % 8 && data[length - 1] >> bits % 8) throw malformed(531, "spare bits that are not 0");
+  if (bits % 8 && data[length - 1] >> (bits % 8)) throw malformed(531, "spare bits that are not 0");
   return joinBuckets(buckets, data, mantissa, count, width);
 }
 
-/** @param {any} buckets @param {Uint8Array} data @param {number} mantissa @param {number} count @param {number} width */
+/**
+ * @param {any} buckets
+ * @param {Uint8Array} data
+ * @param {number} mantissa
+ * @param {number} count
+ * @param {number} width
+ */
 function joinBuckets(buckets, data, mantissa, count, width) {
   const out = newElements(count, width);
   const words = wordsOf(width);
@@ -55,7 +62,7 @@ function joinBuckets(buckets, data, mantissa, count, width) {
   let used = 0; // bits of the byte there
   const take = (/** @type {number} */ bits) => {
     let value = 0;
-    for (let done = 0; done < bits; ) {
+    for (let done = 0; done < bits;) {
       const piece = Math.min(8 - used, bits - done);
       value += ((data[at] >> used) & ((1 << piece) - 1)) * 2 ** done;
       done += piece;

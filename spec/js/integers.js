@@ -30,7 +30,7 @@ export class Nodes {
 
   /**
    * The next node's elements; those of 8 bytes are pairs of words, the lower one first.
-   * @param {number} count n @param {number} width W @returns {Uint8Array | Uint16Array | Uint32Array}
+   * @param {number} count n @param {number} width W @returns {any} its array
    */
   node(count, width) {
     if (count < 1 || count > MOST) throw malformed(521, `a node of ${count} elements`);
@@ -47,7 +47,21 @@ export class Nodes {
 }
 
 /** @type {((nodes: Nodes, count: number, width: number) => any)[]} */
-const KINDS = [raw, constant, deflated, narrow, delta, runs, bits, palette, decodeSymbols, checkedBuckets, split, matches, bytes];
+const KINDS = [
+  raw,
+  constant,
+  deflated,
+  narrow,
+  delta,
+  runs,
+  bits,
+  palette,
+  decodeSymbols,
+  checkedBuckets,
+  split,
+  matches,
+  bytes,
+];
 
 /** @param {Nodes} nodes @param {number} count @param {number} width */
 function raw({ reader }, count, width) {
@@ -155,12 +169,16 @@ function palette(nodes, count, width) {
 function split(nodes, count, width) {
   const inner = nodes.reader.varint();
   const period = nodes.reader.varint();
-  if (inner < 1 || period < 1 || inner * period > count) throw malformed(532, "a split of more elements than there are");
+  if (inner < 1 || period < 1 || inner * period > count)
+    throw malformed(532, "a split of more elements than there are");
   const groups = nodes.node(period, 1);
-  const sizes = new Float64Array(groups.reduce((a, b) => Math.max(a, b), 0) + 1);
+  const sizes = new Float64Array(largest(groups) + 1);
   const whole = Math.floor(count / (inner * period));
   const rest = count - whole * inner * period;
-  groups.forEach((group, i) => (sizes[group] += whole * inner + Math.min(inner, Math.max(0, rest - i * inner))));
+  groups.forEach(
+    (/** @type {number} */ group, /** @type {number} */ i) =>
+      (sizes[group] += whole * inner + Math.min(inner, Math.max(0, rest - i * inner))),
+  );
   if (sizes.some((size) => !size)) throw malformed(532, "a group without elements");
   const parts = Array.from(sizes, (size) => nodes.node(size, width));
   const next = new Int32Array(sizes.length);
@@ -173,7 +191,10 @@ function split(nodes, count, width) {
   return out;
 }
 
+/** @param {Uint8Array} numbers */
+const largest = (numbers) => numbers.reduce((a, b) => Math.max(a, b), 0);
+
 /** @param {Nodes} nodes @param {number} count @param {number} width */
 function bytes(nodes, count, width) {
-  return elementsOf(/** @type {Uint8Array} */ (nodes.node(count * width, 1)), width);
+  return elementsOf(nodes.node(count * width, 1), width);
 }

@@ -13,11 +13,14 @@ const NONE = new Int32Array(0);
 export class Lattice {
   /** @param {number} count M @param {[number, number, number] | null} sizes R, Q, I; null without grids */
   constructor(count, sizes) {
-    [this.rows, this.columns, this.inner] = sizes ?? [1, 1, 1];
-    const cell = this.rows * this.columns * this.inner;
-    if (sizes && (cell < 1 || cell > count || count % cell || this.rows * this.columns < 2)) {
+    const [rows, columns, inner] = sizes ?? [1, 1, 1];
+    const cell = rows * columns * inner;
+    if (sizes && (cell < 1 || cell > count || count % cell || rows * columns < 2)) {
       throw malformed(317, `grids of ${sizes.join(" x ")} for ${count} elements`);
     }
+    this.rows = rows;
+    this.columns = columns;
+    this.inner = inner;
     this.outer = count / cell;
   }
 
@@ -36,7 +39,11 @@ export class Lattice {
       const half = step / 2;
       if (half < columns) {
         const places = this.#places(0, step, half, step);
-        yield this.#withNeighbours(places, half * inner, (place) => Math.floor(place / inner) % columns + half < columns);
+        yield this.#withNeighbours(
+          places,
+          half * inner,
+          (place) => (Math.floor(place / inner) % columns) + half < columns,
+        );
       }
       if (half < rows) {
         const places = this.#places(half, step, 0, half);
@@ -47,7 +54,10 @@ export class Lattice {
   }
 
   /**
-   * Places of elements in some rows and columns. @param {number} row first one @param {number} down @param {number} column
+   * Places of elements in some rows and columns.
+   * @param {number} row first one
+   * @param {number} down
+   * @param {number} column
    * @param {number} right
    */
   #places(row, down, column, right) {

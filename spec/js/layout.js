@@ -18,7 +18,7 @@ const GRID = "thwn";
 export function parseLayout(text) {
   const axes = [];
   let letters = "";
-  for (let rest = text; rest; ) {
+  for (let rest = text; rest;) {
     const term = TERM.exec(rest);
     if (!term || Number(term[2] ?? 0) > 65535) throw malformed(64, `'${text}' is no layout`);
     const [whole, letter, count, grid] = term;
@@ -57,7 +57,8 @@ export class Matrix {
     this.shape = shape;
     this.tokens = product(shape.filter((_, i) => layout.axes[i].isToken));
     this.channels = product(shape.filter((_, i) => !layout.axes[i].isToken));
-    if (this.tokens < layout.specials) throw malformed(171, `a sample of ${this.tokens} tokens has fewer than special ones`);
+    if (this.tokens < layout.specials)
+      throw malformed(171, `a sample of ${this.tokens} tokens has fewer than special ones`);
   }
 
   /** @returns {Grid} */

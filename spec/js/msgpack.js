@@ -32,8 +32,8 @@ const DEEPEST = 36;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * One value with nothing behind it: null, booleans, numbers (integers beyond 2^53 as bigints, floats as Float), strings,
- * Uint8Arrays and arrays.
+ * One value with nothing behind it: null, booleans, numbers (integers beyond 2^53 as bigints, floats as Float),
+ * strings, Uint8Arrays and arrays.
  * @param {Uint8Array} bytes @param {Rules} rules
  */
 export function parse(bytes, rules) {
@@ -46,7 +46,11 @@ export function parse(bytes, rules) {
 /** Whether a parsed value is an integer. @param {unknown} value @returns {value is number | bigint} */
 export const isInteger = (value) => typeof value === "number" || typeof value === "bigint";
 
-/** Whether a parsed value may name a child or a sample. @param {unknown} value @returns {value is string|number|bigint} */
+/**
+ * Whether a parsed value may name a child or a sample.
+ * @param {unknown} value
+ * @returns {value is string|number|bigint}
+ */
 export const isName = (value) => typeof value === "string" || isInteger(value);
 
 /** Whether names are distinct; text and integers are. @param {(string | number | bigint)[]} names */
@@ -74,29 +78,52 @@ class Parser {
     if (tag < 0xa0) return this.array(tag & 15, depth);
     if (tag < 0xc0) return this.text(tag & 31);
     switch (tag) {
-      case 0xc0: return null;
-      case 0xc2: return false;
-      case 0xc3: return true;
-      case 0xc4: return this.reader.take(this.size(1, 0)).slice();
-      case 0xc5: return this.reader.take(this.size(2, 1 << 8)).slice();
-      case 0xc6: return this.reader.take(this.size(4, 1 << 16)).slice();
-      case 0xca: return this.float(32);
-      case 0xcb: return this.float(64);
-      case 0xcc: return this.size(1, 128);
-      case 0xcd: return this.size(2, 1 << 8);
-      case 0xce: return this.size(4, 1 << 16);
-      case 0xcf: return this.large(this.view.getBigUint64(this.place(8)), 1n << 32n);
-      case 0xd0: return this.negative(this.view.getInt8(this.place(1)), -32);
-      case 0xd1: return this.negative(this.view.getInt16(this.place(2)), -(1 << 7));
-      case 0xd2: return this.negative(this.view.getInt32(this.place(4)), -(1 << 15));
-      case 0xd3: return this.largeNegative(this.view.getBigInt64(this.place(8)));
-      case 0xd9: return this.text(this.size(1, 32));
-      case 0xda: return this.text(this.size(2, 1 << 8));
-      case 0xdb: return this.text(this.size(4, 1 << 16));
-      case 0xdc: return this.array(this.size(2, 16), depth);
-      case 0xdd: return this.array(this.size(4, 1 << 16), depth);
-      case 0xc1: throw malformed(this.rules.parse, "a byte that starts no value");
-      default: return this.fail("a map or an extension type");
+      case 0xc0:
+        return null;
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xc4:
+        return this.reader.take(this.size(1, 0)).slice();
+      case 0xc5:
+        return this.reader.take(this.size(2, 1 << 8)).slice();
+      case 0xc6:
+        return this.reader.take(this.size(4, 1 << 16)).slice();
+      case 0xca:
+        return this.float(32);
+      case 0xcb:
+        return this.float(64);
+      case 0xcc:
+        return this.size(1, 128);
+      case 0xcd:
+        return this.size(2, 1 << 8);
+      case 0xce:
+        return this.size(4, 1 << 16);
+      case 0xcf:
+        return this.large(this.view.getBigUint64(this.place(8)), 1n << 32n);
+      case 0xd0:
+        return this.negative(this.view.getInt8(this.place(1)), -32);
+      case 0xd1:
+        return this.negative(this.view.getInt16(this.place(2)), -(1 << 7));
+      case 0xd2:
+        return this.negative(this.view.getInt32(this.place(4)), -(1 << 15));
+      case 0xd3:
+        return this.largeNegative(this.view.getBigInt64(this.place(8)));
+      case 0xd9:
+        return this.text(this.size(1, 32));
+      case 0xda:
+        return this.text(this.size(2, 1 << 8));
+      case 0xdb:
+        return this.text(this.size(4, 1 << 16));
+      case 0xdc:
+        return this.array(this.size(2, 16), depth);
+      case 0xdd:
+        return this.array(this.size(4, 1 << 16), depth);
+      case 0xc1:
+        throw malformed(this.rules.parse, "a byte that starts no value");
+      default:
+        return this.fail("a map or an extension type");
     }
   }
 

@@ -7,7 +7,8 @@ import { Float, NOTE, areDistinct, isInteger, isName, parse } from "./msgpack.js
 export const LONGEST_NOTE = 2 ** 22;
 
 /**
- * The value of a note: null, booleans, numbers, bigints, strings, Uint8Arrays, arrays (lists and tuples) and Maps (dicts).
+ * The value of a note: null, booleans, numbers, bigints, strings, Uint8Arrays, arrays (lists and tuples) and Maps
+ * (dicts).
  * @param {Uint8Array} bytes
  */
 export function parseNote(bytes) {

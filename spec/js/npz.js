@@ -4,8 +4,19 @@ import { bytesOf, crc32 } from "./checksum.js";
 
 /** NumPy's names of dtypes; those it lacks are unsigned integers of their bits. @type {Record<string, string>} */
 const DESCRIPTIONS = {
-  fp32: "<f4", fp16: "<f2", bf16: "<u2", fp64: "<f8", int8: "|i1", int16: "<i2", int32: "<i4", int64: "<i8", uint8: "|u1",
-  uint16: "<u2", uint32: "<u4", uint64: "<u8", bool: "|b1",
+  fp32: "<f4",
+  fp16: "<f2",
+  bf16: "<u2",
+  fp64: "<f8",
+  int8: "|i1",
+  int16: "<i2",
+  int32: "<i4",
+  int64: "<i8",
+  uint8: "|u1",
+  uint16: "<u2",
+  uint32: "<u4",
+  uint64: "<u8",
+  bool: "|b1",
 };
 const ALIGNMENT = 64;
 const LOCAL = 0x04034b50;
@@ -31,7 +42,11 @@ export function npy({ dtype, shape, data }) {
 /** @param {string} text */
 const ascii = (text) => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 
-/** Parts of a .npz, to be written one behind another. @param {Iterable<[string, Uint8Array]>} members @returns {Uint8Array[]} */
+/**
+ * Parts of a .npz, to be written one behind another.
+ * @param {Iterable<[string, Uint8Array]>} members
+ * @returns {Uint8Array[]}
+ */
 export function npz(members) {
   const parts = [];
   const directory = [];
@@ -54,7 +69,11 @@ export function npz(members) {
   return [...parts, ...directory, new Uint8Array(end.buffer)];
 }
 
-/** @param {number} signature @param {number} length @param {{ crc: number, size: number, path: Uint8Array, offset?: number }} facts */
+/**
+ * @param {number} signature
+ * @param {number} length
+ * @param {{ crc: number, size: number, path: Uint8Array, offset?: number }} facts
+ */
 function header(signature, length, { crc, size, path, offset }) {
   const out = new Uint8Array(length + path.length);
   const view = new DataView(out.buffer);

@@ -6,7 +6,10 @@ const PART = 64;
 const SQUARE = 8;
 
 /** Band by distance u + v from a block's head, which is at most 126. */
-const BANDS = Uint8Array.from({ length: 2 * PART }, (_, distance) => STARTS.filter((start) => start <= distance).length - 1);
+const BANDS = Uint8Array.from(
+  { length: 2 * PART },
+  (_, distance) => STARTS.filter((start) => start <= distance).length - 1,
+);
 
 /**
  * The order of a grid's tokens, numbered within their sample, special ones first.
@@ -146,7 +149,8 @@ class Blocks {
     let count = 0;
     for (let block = 0; block < sizes.length; block++) if (sizes[block] > 1) numbers[block] = count++;
     order.heads = new Int32Array(count);
-    for (let block = 0; block < sizes.length; block++) if (numbers[block] >= 0) order.heads[numbers[block]] = heads[block];
+    for (let block = 0; block < sizes.length; block++)
+      if (numbers[block] >= 0) order.heads[numbers[block]] = heads[block];
     for (let token = 0; token < order.tokens; token++) {
       if (order.block[token] >= 0) order.block[token] = numbers[order.block[token]];
     }
@@ -156,10 +160,20 @@ class Blocks {
 /** @param {Order} order */
 function sortByPass(order) {
   const { tokens, pass, block } = order;
-  const byBlock = countingSort(tokens, (i) => i, (token) => block[token] + 1, order.heads.length + 1).sorted;
+  const byBlock = countingSort(
+    tokens,
+    (i) => i,
+    (token) => block[token] + 1,
+    order.heads.length + 1,
+  ).sorted;
   // Tokens of pass 0 go by token: heads do anyway, and those without a block are none of another pass.
   const last = pass.reduce((a, b) => Math.max(a, b), 0);
-  const { sorted, starts } = countingSort(tokens, (i) => byBlock[i], (token) => pass[token], last + 1);
+  const { sorted, starts } = countingSort(
+    tokens,
+    (i) => byBlock[i],
+    (token) => pass[token],
+    last + 1,
+  );
   sorted.subarray(0, starts[1]).sort();
   order.tokensByPass = sorted;
   order.passStarts = starts;

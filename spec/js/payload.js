@@ -16,7 +16,12 @@ const SCALES = 2;
  * @property {Uint8Array} words
  */
 
-/** @param {Uint8Array} bytes @param {number} tokens N @param {boolean} isOfTokens whether alignment is @returns {Payload} */
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} tokens N
+ * @param {boolean} isOfTokens whether alignment is
+ * @returns {Payload}
+ */
 export function parsePayload(bytes, tokens, isOfTokens) {
   const reader = new Reader(bytes, 206);
   const flags = reader.u8();

@@ -7,8 +7,18 @@ const WIDEST = 960;
 const TALLEST = 600;
 
 /** Colours from low to high, as red, green and blue: of even steps in lightness, for any kind of eye. */
-const RAMP = [[13, 8, 65], [49, 18, 117], [90, 26, 134], [131, 38, 129], [171, 56, 112], [206, 81, 85], [233, 116, 53],
-  [248, 161, 27], [248, 210, 60], [252, 253, 191]];
+const RAMP = [
+  [13, 8, 65],
+  [49, 18, 117],
+  [90, 26, 134],
+  [131, 38, 129],
+  [171, 56, 112],
+  [206, 81, 85],
+  [233, 116, 53],
+  [248, 161, 27],
+  [248, 210, 60],
+  [252, 253, 191],
+];
 
 /** @param {number} share 0 to 1 @returns {number[]} */
 export function colour(share) {
@@ -20,7 +30,7 @@ export function colour(share) {
 /**
  * Rows and columns of a picture, and the number that stands at each.
  * @typedef {{ rows: number, columns: number, value: (row: number, column: number) => number, caption: string,
- *   channels: number, isSquare: boolean }} Plan channels to choose from, 0 where all are shown; whether cells are square
+ *   channels: number, isSquare: boolean }} Plan with the channels to choose from, 0 where all are shown
  */
 
 /**
@@ -33,7 +43,15 @@ export function planOf({ shape }, values, layout, channel) {
     const columns = shape.at(-1) ?? 1;
     const rows = columns ? values.length / columns : 0;
     const caption = `all axes but the last (down) by the last one (right), ${rows} x ${columns}`;
-    return { rows, columns, value: (row, column) => values[row * columns + column], caption, channels: 0, channel: 0, isSquare: false };
+    return {
+      rows,
+      columns,
+      value: (row, column) => values[row * columns + column],
+      caption,
+      channels: 0,
+      channel: 0,
+      isSquare: false,
+    };
   }
   const matrix = new Matrix(parseLayout(layout), shape);
   const [tokens, channels] = [matrix.tokenPlaces(), matrix.channelPlaces()];
@@ -89,7 +107,9 @@ export function paint(canvas, { rows, columns, value, isSquare }, [low, high]) {
     }
   }
   context.putImageData(image, 0, 0);
-  const scales = [WIDEST / canvas.width, TALLEST / canvas.height].map((scale) => Math.min(32, scale < 1 ? 1 : Math.floor(scale)));
+  const scales = [WIDEST / canvas.width, TALLEST / canvas.height].map((scale) =>
+    Math.min(32, scale < 1 ? 1 : Math.floor(scale)),
+  );
   const [wide, tall] = isSquare ? [Math.min(...scales), Math.min(...scales)] : scales;
   canvas.style.width = `${canvas.width * wide}px`;
   canvas.style.height = `${canvas.height * tall}px`;

@@ -17,7 +17,13 @@ const NO_FAVOURITE = 256;
  * @typedef {{ table: Table | null, favourite: number }} Model
  */
 
-/** @param {Reader} reader @param {number} count @param {number} width @param {boolean} isRotated @returns {Uint8Array} */
+/**
+ * @param {Reader} reader
+ * @param {number} count
+ * @param {number} width
+ * @param {boolean} isRotated
+ * @returns {Uint8Array}
+ */
 export function decodePlanes(reader, count, width, isRotated) {
   reader.rule = 310;
   const lengths = [reader.u32(), reader.u32()];
@@ -30,7 +36,13 @@ export function decodePlanes(reader, count, width, isRotated) {
 }
 
 class Decoder {
-  /** @param {Reader} head @param {Uint8Array} words @param {Uint8Array} raw @param {number} count @param {number} width */
+  /**
+   * @param {Reader} head
+   * @param {Uint8Array} words
+   * @param {Uint8Array} raw
+   * @param {number} count
+   * @param {number} width
+   */
   constructor(head, words, raw, count, width) {
     const grid = head.u8();
     if (grid > 1) throw malformed(316, `grid ${grid}`);
@@ -73,7 +85,11 @@ class Decoder {
 
   /** @param {Int32Array} places @param {Int32Array} before @param {Int32Array} behind @param {boolean} isFirst */
   findContextsOfFirst(places, before, behind, isFirst) {
-    const { contexts, intervalOfMean, planes: [bytes] } = this;
+    const {
+      contexts,
+      intervalOfMean,
+      planes: [bytes],
+    } = this;
     if (isFirst) contexts.fill(0, 0, places.length);
     else {
       for (let i = 0; i < places.length; i++) {
@@ -84,7 +100,12 @@ class Decoder {
 
   /** @param {Int32Array} places @param {Int32Array} before @param {Int32Array} behind @param {boolean} isFirst */
   findContextsOfSecond(places, before, behind, isFirst) {
-    const { contexts, intervalOfFirst, planes: [firsts, bytes], isGrid } = this;
+    const {
+      contexts,
+      intervalOfFirst,
+      planes: [firsts, bytes],
+      isGrid,
+    } = this;
     for (let i = 0; i < places.length; i++) {
       const interval = intervalOfFirst[firsts[places[i]]];
       const large = isFirst ? 1 : (bytes[before[i]] >> 7) + (bytes[behind[i]] >> 7);
@@ -94,14 +115,23 @@ class Decoder {
 
   /** @param {Int32Array} places */
   findContexts(places) {
-    const { contexts, intervalOfFirst, isFavourite, planes: [firsts] } = this;
+    const {
+      contexts,
+      intervalOfFirst,
+      isFavourite,
+      planes: [firsts],
+    } = this;
     for (let i = 0; i < places.length; i++) {
       contexts[i] = 2 * intervalOfFirst[firsts[places[i]]] + isFavourite[places[i]];
     }
   }
 
-  /** @param {Uint8Array} bytes @param {Model[]} models @param {Int32Array} places @param {boolean} isTold whether favourites
-   * decide on the next plane */
+  /**
+   * @param {Uint8Array} bytes
+   * @param {Model[]} models
+   * @param {Int32Array} places
+   * @param {boolean} isTold whether favourites decide on the next plane
+   */
   decodePass(bytes, models, places, isTold) {
     const { contexts, rans, raw, isFavourite } = this;
     const { length } = places;
@@ -141,7 +171,8 @@ function intervals(head) {
   const count = head.u8();
   if (count > MOST_INTERVALS) throw malformed(314, `${count} intervals`);
   const starts = head.take(count);
-  if (starts.some((start, i) => start <= (i ? starts[i - 1] : 0))) throw malformed(314, "intervals that do not ascend from 1");
+  if (starts.some((start, i) => start <= (i ? starts[i - 1] : 0)))
+    throw malformed(314, "intervals that do not ascend from 1");
   const interval = Uint8Array.from({ length: 256 }, (_, byte) => starts.filter((start) => start <= byte).length);
   return { count, interval };
 }

@@ -11,7 +11,15 @@ export const LOSSLESS = 0;
 export const TRANSFORM = 1;
 export const HYPERPRIOR = 2;
 const NAMES = /** @type {const} */ ([
-  "dtype", "framework", "shape", "layout", "tap", "codec", "alignment", "parameters", "leader",
+  "dtype",
+  "framework",
+  "shape",
+  "layout",
+  "tap",
+  "codec",
+  "alignment",
+  "parameters",
+  "leader",
 ]);
 const MOST_CHANNELS = 2 ** 24;
 
@@ -64,7 +72,8 @@ export function parseRecord(fields, number, name, isBatch, limits) {
   const codec = numbered(fields.codec, HYPERPRIOR + 1, "codec");
   const layoutText = text(fields.layout, 4096, 60, "layout");
   const layout = layoutText === null ? null : parseLayout(layoutText);
-  if (layout && layout.axes.length !== shape.length) throw malformed(65, `layout '${layoutText}' of ${shape.length} axes`);
+  if (layout && layout.axes.length !== shape.length)
+    throw malformed(65, `layout '${layoutText}' of ${shape.length} axes`);
   if (codec !== LOSSLESS && layout) checkChannels(layout, shape);
   const isNote = DTYPES[dtype].name === "note";
   if (isBatch && !isNote && shape.includes(null)) throw malformed(67, "a batch whose samples differ in shape");
@@ -74,8 +83,17 @@ export function parseRecord(fields, number, name, isBatch, limits) {
     throw malformed(60, "parameters that are no numbers");
   }
   return {
-    number, name, dtype: DTYPES[dtype], framework: Number(fields.framework), shape, layoutText, layout,
-    tap: text(fields.tap, 4096, 60, "tap"), codec, alignment: alignmentOf(fields.alignment), parameters,
+    number,
+    name,
+    dtype: DTYPES[dtype],
+    framework: Number(fields.framework),
+    shape,
+    layoutText,
+    layout,
+    tap: text(fields.tap, 4096, 60, "tap"),
+    codec,
+    alignment: alignmentOf(fields.alignment),
+    parameters,
     leader: leaderOf(fields.leader, number),
   };
 }
@@ -106,9 +124,11 @@ function checkChannels(layout, shape) {
 /** @param {any} fields @returns {Alignment} */
 function alignmentOf(fields) {
   if (fields === null) return { kind: 0, scope: 0, offset: 0, scale: 1, ends: null };
-  if (!Array.isArray(fields) || (fields.length !== 4 && fields.length !== 6)) throw malformed(62, "an alignment of other fields");
+  if (!Array.isArray(fields) || (fields.length !== 4 && fields.length !== 6))
+    throw malformed(62, "an alignment of other fields");
   const [kind, scope, ...floats] = fields;
-  if (![kind, scope].every((value) => isInteger(value) && value >= 0)) throw malformed(62, "an alignment without kind or scope");
+  if (![kind, scope].every((value) => isInteger(value) && value >= 0))
+    throw malformed(62, "an alignment without kind or scope");
   if (kind > 4 || scope > 2) throw unsupported(352, `alignment of kind ${kind} and scope ${scope}`);
   if (!floats.every((value) => value instanceof Float)) throw malformed(62, "an alignment whose numbers are no floats");
   const [offset, scale, low, high] = floats.map((value) => value.value);

@@ -9,12 +9,39 @@ import { Reader } from "./reader.js";
 const ELEMENTS = /** @type {const} */ ([Int8Array, Int16Array, Int32Array, Uint8Array, Uint16Array]);
 const [I8, I16, I32, U8, U16] = ELEMENTS;
 
-/** Element by type of section. @type {Map<number, any>} */
-const TYPES = new Map([
-  [1, I16], [2, I16], [3, I8], [4, U8], [5, U8], [6, I8], [7, I8], [8, I8], [9, I16], [10, I16], [11, I16],
-  [12, U16], [13, I32], [14, I32], [15, U8], [16, U8], [17, I16], [18, I32], [19, U8], [20, I16], [21, I32],
-  [22, I16], [23, I32], [24, I16], [25, I32], [26, U8], [27, I32], [28, I32], [29, I32],
-]);
+/** Element by type of section. @type {[number, any][]} */
+const ROWS = [
+  [1, I16],
+  [2, I16],
+  [3, I8],
+  [4, U8],
+  [5, U8],
+  [6, I8],
+  [7, I8],
+  [8, I8],
+  [9, I16],
+  [10, I16],
+  [11, I16],
+  [12, U16],
+  [13, I32],
+  [14, I32],
+  [15, U8],
+  [16, U8],
+  [17, I16],
+  [18, I32],
+  [19, U8],
+  [20, I16],
+  [21, I32],
+  [22, I16],
+  [23, I32],
+  [24, I16],
+  [25, I32],
+  [26, U8],
+  [27, I32],
+  [28, I32],
+  [29, I32],
+];
+const TYPES = new Map(ROWS);
 const METADATA = 26;
 export const FIRST_WEIGHTS = 12;
 export const LAST_WEIGHTS = 25;
@@ -30,7 +57,11 @@ export class Sections {
     this.metadata = {};
   }
 
-  /** A section's elements; null where it is absent or has none [CAUF-0095]. @param {number} tensor @param {number} type */
+  /**
+   * A section's elements; null where it is absent or has none [CAUF-0095].
+   * @param {number} tensor
+   * @param {number} type
+   */
   get(tensor, type) {
     const array = this.arrays.get(`${tensor}:${type}`);
     return array?.length ? array : null;
@@ -41,7 +72,11 @@ export class Sections {
     return this.arrays.has(`${tensor}:${type}`);
   }
 
-  /** Take from another file what is not here, of some types. @param {Sections} other @param {(type: number) => boolean} of */
+  /**
+   * Take from another file what is not here, of some types.
+   * @param {Sections} other
+   * @param {(type: number) => boolean} of
+   */
   supply(other, of) {
     for (const [key, array] of other.arrays) {
       const type = Number(key.split(":")[1]);
@@ -67,7 +102,8 @@ export function parseSections(blocks, tensors, limits) {
     if (tensor >= tensors && !(tensor === 0 && (type === METADATA || isWeights(type)))) {
       throw malformed(94, `section ${type} of tensor ${tensor}, which does not exist`);
     }
-    if (tensor !== 0 && (type === METADATA || isWeights(type))) throw malformed(94, `section ${type} of tensor ${tensor}`);
+    if (tensor !== 0 && (type === METADATA || isWeights(type)))
+      throw malformed(94, `section ${type} of tensor ${tensor}`);
     const array = elementsOf(reader, type, element, left, limits);
     left -= array.byteLength;
     if (type === METADATA) sections.metadata = array.length ? parseMetadata(array) : {};
@@ -80,7 +116,10 @@ export function parseSections(blocks, tensors, limits) {
 export const isWeights = (type) => type >= FIRST_WEIGHTS && type <= LAST_WEIGHTS;
 
 /**
- * @param {Reader} reader @param {number} type @param {any} element array of the type @param {number} left bytes of the limit
+ * @param {Reader} reader
+ * @param {number} type
+ * @param {any} element array of the type
+ * @param {number} left bytes of the limit
  * @param {import("./limits.js").Limits} limits @returns {Elements}
  */
 function elementsOf(reader, type, element, left, limits) {

@@ -2,8 +2,10 @@
 
 const STEP = 4;
 
-/** Two sums over the same rows, taken at once: most time goes into reading rows. Sums are of 64 bits, so that no order
- * matters much. */
+/**
+ * Two sums over the same rows, taken at once: most time goes into reading rows. Sums are of 64 bits, so that no order
+ * matters much.
+ */
 export class RowSums {
   /** @param {number} length of a row @param {number} most rows of a sum */
   constructor(length, most) {

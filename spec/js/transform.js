@@ -95,7 +95,9 @@ export class Transform {
 
   /**
    * Aligned values `[N, C]`.
-   * @param {Int32Array} symbols @param {import("./layout.js").Matrix[]} matrices @param {any} working array of the working float
+   * @param {Int32Array} symbols
+   * @param {import("./layout.js").Matrix[]} matrices
+   * @param {any} working array of the working float
    * @returns {import("./alignment.js").Floats}
    */
   reconstruct(symbols, matrices, working) {
@@ -111,8 +113,13 @@ export class Transform {
     return this.basis ? this.basis.apply(values) : values;
   }
 
-  /** What a token's symbols stand for [CAUF-0220]. @param {Int32Array} symbols @param {import("./alignment.js").Floats} values
-   * @param {number} token @param {number} step */
+  /**
+   * What a token's symbols stand for [CAUF-0220].
+   * @param {Int32Array} symbols
+   * @param {import("./alignment.js").Floats} values
+   * @param {number} token
+   * @param {number} step
+   */
   #scale(symbols, values, token, step) {
     const { channels, shift, isDependent } = this;
     const parities = [0, 0]; // of the indices of even and of odd channels so far
@@ -137,11 +144,17 @@ function parametersOf(record) {
   if (!(step instanceof Float) || !(step.value > 0)) throw malformed(201, "a step that is no float above 0");
   if (!isInteger(shift) || shift < -32 || shift > 32) throw malformed(201, "a shift that is no integer of -32 to 32");
   const known = bits(flags, 201, "flags of the transform", SPECTRAL | EXTENTS | DEPENDENT);
-  if (!isInteger(level) || level < -255 || level > 255) throw malformed(201, "a level that is no integer of -255 to 255");
+  if (!isInteger(level) || level < -255 || level > 255)
+    throw malformed(201, "a level that is no integer of -255 to 255");
   return { step: step.value, shift: Number(shift), flags: known, level: Number(level) };
 }
 
-/** @param {import("./sections.js").Sections} sections @param {number} tensor @param {number} type @param {number} length */
+/**
+ * @param {import("./sections.js").Sections} sections
+ * @param {number} tensor
+ * @param {number} type
+ * @param {number} length
+ */
 function levelsOf(sections, tensor, type, length) {
   const levels = sections.get(tensor, type);
   if (levels && levels.length !== length) {
@@ -163,7 +176,8 @@ function tablesOf(sections, tensor) {
   if (!map || map.length % CONTEXTS || map.length > MOST_ROWS * CONTEXTS) {
     throw malformed(216, `tensor ${tensor} has a context map of ${map?.length ?? 0} numbers`);
   }
-  if (map.some((/** @type {number} */ table) => table >= tables.count)) throw malformed(216, "a table that does not exist");
+  if (map.some((/** @type {number} */ table) => table >= tables.count))
+    throw malformed(216, "a table that does not exist");
   return { map, tables };
 }
 

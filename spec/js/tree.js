@@ -50,7 +50,7 @@ class Builder {
     if (!Array.isArray(names)) throw malformed(51, "a branch without names");
     checkLimit(this.limits, "levels", level + 1);
     checkNames(kind === 0, names, children.length, 51);
-    return { kind: BRANCHES[kind], names, children: children.map((child) => this.tree(child, level + 1)) };
+    return { kind: BRANCHES[Number(kind)], names, children: children.map((child) => this.tree(child, level + 1)) };
   }
 
   /** @param {any[]} leaf */
@@ -69,7 +69,11 @@ class Builder {
   }
 }
 
-/** Names of tensors by number: of the way to them in the tree, joined by points. @param {Tree} tree @returns {string[]} */
+/**
+ * Names of tensors by number: of the way to them in the tree, joined by points.
+ * @param {Tree} tree
+ * @returns {string[]}
+ */
 export function tensorNames(tree) {
   if (tree.kind === "tensor") return [""];
   if (tree.kind === "note") return [];

@@ -9,7 +9,8 @@ const element = (id) => document.getElementById(id);
 let file = null;
 
 /** Bytes for people. @param {number} bytes */
-const size = (bytes) => (bytes < 10_000 ? `${bytes} bytes` : `${(bytes / 1000).toLocaleString("en", { maximumFractionDigits: 1 })} kB`);
+const size = (bytes) =>
+  bytes < 10_000 ? `${bytes} bytes` : `${(bytes / 1000).toLocaleString("en", { maximumFractionDigits: 1 })} kB`;
 
 /** @param {number} count @param {string} noun */
 const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
@@ -17,14 +18,16 @@ const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 /** @param {HTMLElement} body of a table @param {[string, unknown][]} rows */
 function fillFacts(body, rows) {
   body.replaceChildren(
-    ...rows.filter(([, value]) => value !== null && value !== "").map(([name, value]) => {
-      const row = document.createElement("tr");
-      const head = document.createElement("th");
-      head.textContent = name;
-      row.append(head);
-      row.insertCell().textContent = String(value);
-      return row;
-    }),
+    ...rows
+      .filter(([, value]) => value !== null && value !== "")
+      .map(([name, value]) => {
+        const row = document.createElement("tr");
+        const head = document.createElement("th");
+        head.textContent = name;
+        row.append(head);
+        row.insertCell().textContent = String(value);
+        return row;
+      }),
   );
 }
 
@@ -44,7 +47,8 @@ async function show(blobs) {
     element("file").hidden = false;
     showPicture();
   } catch (error) {
-    element("problem").textContent = error instanceof CaufError ? `${main.name} is refused: ${error.message}` : String(error);
+    element("problem").textContent =
+      error instanceof CaufError ? `${main.name} is refused: ${error.message}` : String(error);
     if (!(error instanceof CaufError)) throw error;
   }
 }
@@ -71,14 +75,25 @@ function showFacts(opened, main) {
       const bytes = opened.chunks.reduce((sum, chunk) => sum + chunk.bytes[i], 0);
       const row = document.createElement("tr");
       const rate = values[i] ? ((8 * bytes) / values[i]).toFixed(3) : "";
-      const shown = [name || "(alone)", dtype, shape.map((n) => n ?? "?").join(" x ") || "scalar", layout, tap, codec, bytes, rate];
+      const shown = [
+        name || "(alone)",
+        dtype,
+        shape.map((n) => n ?? "?").join(" x ") || "scalar",
+        layout,
+        tap,
+        codec,
+        bytes,
+        rate,
+      ];
       for (const cell of shown) row.insertCell().textContent = String(cell ?? "");
       return row;
     }),
   );
   fillFacts(element("metadata"), Object.entries(opened.metadata));
   element("metadata-part").hidden = !Object.keys(opened.metadata).length;
-  const options = opened.tensors.flatMap(({ name, dtype }, i) => (dtype === "note" ? [] : [new Option(name || "(alone)", String(i))]));
+  const options = opened.tensors.flatMap(({ name, dtype }, i) =>
+    dtype === "note" ? [] : [new Option(name || "(alone)", String(i))],
+  );
   element("tensor").replaceChildren(...options);
   element("sample").value = "0";
   element("channel").value = "";
@@ -104,7 +119,8 @@ function showPicture() {
     element("channel-part").hidden = !plan.channels;
     element("channel").max = String(plan.channels - 1);
     element("channel").value = plan.channels ? String(plan.channel) : "";
-    element("caption").textContent = `${plan.caption}; values from ${format(least(values))} to ${format(-least(values.map((x) => -x)))}`;
+    element("caption").textContent =
+      `${plan.caption}; values from ${format(least(values))} to ${format(-least(values.map((x) => -x)))}`;
     element("low").textContent = format(ends[0]);
     element("high").textContent = format(ends[1]);
     paint(element("canvas"), plan, ends);
@@ -123,7 +139,9 @@ const least = (values) => values.reduce((a, b) => (b < a ? b : a), values.length
 function paintRamp() {
   const context = element("ramp").getContext("2d");
   for (let x = 0; x < 256; x++) {
-    context.fillStyle = `rgb(${colour(x / 255).map(Math.round).join(" ")})`;
+    context.fillStyle = `rgb(${colour(x / 255)
+      .map(Math.round)
+      .join(" ")})`;
     context.fillRect(x, 0, 1, 1);
   }
 }

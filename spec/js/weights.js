@@ -37,9 +37,27 @@ export class Weights {
     const blocks = this.hasShortcut ? [{ outputs: M, size: BLOCK }] : [];
     const norm = { outputs: n, size: n };
     const inner = { outputs: n, size: 25 * n };
-    this.synthesisShapes = [{ outputs: n, size: 25 * M }, norm, inner, norm, inner, norm, { outputs: 1, size: 25 * n }, ...blocks];
+    this.synthesisShapes = [
+      { outputs: n, size: 25 * M },
+      norm,
+      inner,
+      norm,
+      inner,
+      norm,
+      { outputs: 1, size: 25 * n },
+      ...blocks,
+    ];
     this.hyperShapes = [inner, inner, { outputs: M, size: 9 * n }];
-    const analysis = [{ outputs: n, size: 25 }, norm, inner, norm, inner, norm, { outputs: M, size: 25 * n }, ...blocks];
+    const analysis = [
+      { outputs: n, size: 25 },
+      norm,
+      inner,
+      norm,
+      inner,
+      norm,
+      { outputs: M, size: 25 * n },
+      ...blocks,
+    ];
     const hyperAnalysis = [{ outputs: n, size: 9 * M }, inner, inner];
     this.#checkLengths(get, analysis, hyperAnalysis);
     this.inverseGains = floats(get(14));
@@ -61,11 +79,19 @@ export class Weights {
     const { rates, latents, width, synthesisShapes, hyperShapes } = this;
     const optional = [13, 22, 23, 24, 25];
     const wanted = [
-      [13, rates * latents], [14, rates * latents], [15, LATENT_TABLES * 64], [16, rates * width * 64],
-      [17, numbersOf(hyperShapes)], [18, outputsOf(hyperShapes)], [19, outputsOf(hyperShapes)],
-      [20, numbersOf(synthesisShapes)], [21, 2 * outputsOf(synthesisShapes)],
-      [22, numbersOf(analysis)], [23, 2 * outputsOf(analysis)],
-      [24, numbersOf(hyperAnalysis)], [25, 2 * outputsOf(hyperAnalysis)],
+      [13, rates * latents],
+      [14, rates * latents],
+      [15, LATENT_TABLES * 64],
+      [16, rates * width * 64],
+      [17, numbersOf(hyperShapes)],
+      [18, outputsOf(hyperShapes)],
+      [19, outputsOf(hyperShapes)],
+      [20, numbersOf(synthesisShapes)],
+      [21, 2 * outputsOf(synthesisShapes)],
+      [22, numbersOf(analysis)],
+      [23, 2 * outputsOf(analysis)],
+      [24, numbersOf(hyperAnalysis)],
+      [25, 2 * outputsOf(hyperAnalysis)],
     ];
     const hasAnalysis = optional.some((type) => get(type));
     for (const [type, length] of wanted) {
@@ -91,7 +117,10 @@ function floats(words) {
 
 /**
  * @typedef {{ kernels: Float32Array, biases: Float32Array, outputs: number, size: number }} Layer of the synthesis
- * @param {Shape[]} shapes @param {Int16Array} codes @param {Float32Array} numbers scales, then biases @returns {Layer[]}
+ * @param {Shape[]} shapes
+ * @param {Int16Array} codes
+ * @param {Float32Array} numbers scales, then biases
+ * @returns {Layer[]}
  */
 function layers(shapes, codes, numbers) {
   const total = outputsOf(shapes);
@@ -117,7 +146,11 @@ function hyperLayers(shapes, codes, biases, shifts) {
   let at = 0;
   return shapes.map(({ outputs, size }, layer) => {
     const kernels = codes.subarray(at, at + outputs * size);
-    const own = { kernels, biases: biases.subarray(output, output + outputs), shifts: shifts.subarray(output, output + outputs) };
+    const own = {
+      kernels,
+      biases: biases.subarray(output, output + outputs),
+      shifts: shifts.subarray(output, output + outputs),
+    };
     at += outputs * size;
     output += outputs;
     for (let o = 0; o < outputs; o++) {
