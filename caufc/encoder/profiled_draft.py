@@ -133,7 +133,7 @@ class ProfiledDraft(TransformDraft):
 
     @property
     def _beside(self) -> tuple[Values, Geometry] | None:
-        """Coefficients of a lone sample's tokens that plans are not made from; None where there are none."""
+        """Coefficients of tokens that plans are not made from, where these are of one sample; None for none."""
         survey = self.survey
         found = rows_beside(survey.geometry, survey.channels, max(THIN_VALUES, survey.planned))
         if found is None:

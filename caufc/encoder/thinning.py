@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codec.transform.grids import Geometry
+from ..codec.transform.token_order import block_sizes
 
 __all__ = ["halves", "rows_beside", "thinned_rows"]
 
-LONGEST_BLOCK, MOST_TIMES = 64, 4
-"""Lines of a block of frequencies, which is told by whole ones where these are not so many times too large."""
+MOST_TIMES = 4
+"""How many times too large a block of frequencies may be, which is told by whole ones."""
 
 Rows = NDArray[np.intp]
 Values = NDArray[Any]
@@ -38,8 +39,15 @@ def thinned_rows(geometry: Geometry, channels: int, values: int) -> tuple[Rows, 
 
 
 def rows_beside(geometry: Geometry, channels: int, values: int) -> tuple[Rows, Geometry] | None:
-    """As many rows of a lone sample again, before those that :func:`thinned_rows` picks; None if there are none."""
-    if len(geometry.grids) != 1 or not geometry.grids[0]:
+    """As many rows again, where :func:`thinned_rows` picks those of one sample: of another one, or before them.
+
+    None if there are none, or several samples are picked.
+    """
+    samples = len(geometry.grids)
+    if samples > 1:
+        alone = _stride(geometry, channels, values) >= samples
+        return _rows_of(geometry, samples // 2, channels, values) if alone else None
+    if not samples or not geometry.grids[0]:
         return None
     (grid,) = geometry.grids
     kept = _cut(grid, geometry.special, channels, values)[1][0]
@@ -48,6 +56,13 @@ def rows_beside(geometry: Geometry, channels: int, values: int) -> tuple[Rows, G
         return None
     rows = np.arange(geometry.special + lines * (math.prod(grid) // grid[0]))
     return rows, replace(geometry, grids=((lines, *grid[1:]),))
+
+
+def _rows_of(geometry: Geometry, number: int, channels: int, values: int) -> tuple[Rows, Geometry]:
+    """Rows of one of several samples, and their geometry."""
+    first = int(np.sum(geometry.sizes[:number]))
+    inside, grid = _cut(geometry.grids[number], geometry.special, channels, values)
+    return first + inside, replace(geometry, grids=(grid,))
 
 
 def halves(values: Values, geometry: Geometry) -> tuple[Half, Half]:
@@ -69,12 +84,12 @@ def _stride(geometry: Geometry, channels: int, values: int) -> int:
     if not grid or block > MOST_TIMES * values:
         return stride
     kept = _cut(grid, geometry.special, channels, values // max(1, len(range(0, samples, stride))))[1]
-    return stride if kept[0] >= min(grid[0], LONGEST_BLOCK) else math.ceil(samples / max(1, values // block))
+    return stride if kept[0] >= max(block_sizes(grid[0])) else math.ceil(samples / max(1, values // block))
 
 
 def _block_values(grid: tuple[int, ...], channels: int) -> int:
     """Values of the longest block of frequencies, or of the whole grid."""
-    return channels * (min(grid[0], LONGEST_BLOCK) * math.prod(grid[1:]) if grid else 1)
+    return channels * (max(block_sizes(grid[0])) * math.prod(grid[1:]) if grid else 1)
 
 
 def _cut(grid: tuple[int, ...], special: int, channels: int, values: int) -> tuple[Rows, tuple[int, ...]]:
@@ -83,10 +98,19 @@ def _cut(grid: tuple[int, ...], special: int, channels: int, values: int) -> tup
     if not grid or not tokens or tokens * channels <= 2 * values:
         return np.arange(special + tokens), grid
     line = tokens // grid[0]
-    size = line * max(1, channels)
-    kept = min(grid[0], max(1, math.ceil(values / size)))
-    block = min(grid[0], LONGEST_BLOCK)
-    kept = block if kept < block and _block_values(grid, channels) <= MOST_TIMES * values else kept
-    first = (grid[0] - kept) // 2
+    first, kept = _lines(grid, channels, values)
     lead, run = np.arange(special), special + np.arange(first * line, (first + kept) * line)
     return np.concatenate([lead, run]), (kept, *grid[1:])
+
+
+def _lines(grid: tuple[int, ...], channels: int, values: int) -> tuple[int, int]:
+    """First and number of lines of a run from the middle with so many values: whole blocks, where one fits."""
+    kept = min(grid[0], max(1, math.ceil(values / (math.prod(grid[1:]) * max(1, channels)))))
+    sizes = block_sizes(grid[0])
+    blocks = kept // max(sizes)
+    if not blocks and _block_values(grid, channels) <= MOST_TIMES * values:
+        blocks = 1
+    if not blocks:
+        return (grid[0] - kept) // 2, kept
+    start = (len(sizes) - blocks) // 2
+    return sum(sizes[:start]), sum(sizes[start : start + blocks])
