@@ -1,0 +1,1 @@
+"""The neighbours' own interfaces: a module for each, which needs its package."""
