@@ -28,7 +28,7 @@ PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
 BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files", "output_names", "packages"}
-PUBLIC = {"api", "coder", "reader", "files", "sampler", "stream_writer"}
+PUBLIC = {"api", "coder", "reader", "files", "sampler", "stream_writer", "remux", "packing"}
 
 ALLOWED: dict[str, set[str]] = {
     "arch_ids": set(),
@@ -64,6 +64,8 @@ ALLOWED: dict[str, set[str]] = {
     "stream_writer": BELOW_API | {"api"},
     "coder": BELOW_API | {"api", "delivery", "fit"},
     "files": BELOW_API | {"api"},
+    "packing": BELOW_API | {"api"},
+    "remux": BELOW_API,
     "fit": BELOW_API | PUBLIC | {"text"},
     "train": BELOW_API | PUBLIC,
     "evaluate": BELOW_API | PUBLIC | {"fit", "caufc"},
