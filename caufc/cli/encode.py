@@ -120,9 +120,9 @@ def encode(
 ) -> int:
     """Encode features to .cauf files.
 
-    SRC is a .pt, .npy, .npz or .safetensors file, or - for stdin. Several SRC, a folder, a pattern in quotes, or a
-    .txt list with one path a line, are encoded one by one: a failure is reported and the others go on. Options with
-    [T=] hold for all tensors, or for tensor T, and can be repeated.
+    SRC is a .pt, .npy, .npz, .safetensors, .h5 or .parquet file, or - for stdin. Several SRC, a folder, a pattern in
+    quotes, or a .txt list with one path a line, are encoded one by one: a failure is reported and the others go on.
+    Options with [T=] hold for all tensors, or for tensor T, and can be repeated.
     """
     try:
         options = {

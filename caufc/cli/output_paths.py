@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -48,7 +49,7 @@ def is_many(source: str) -> bool:
 
 
 def _is_pattern(source: str) -> bool:
-    return glob.has_magic(source) and not Path(source).exists()
+    return re.search(r"[*?]|\[.+\]", source) is not None and not Path(source).exists()
 
 
 def feature_suffixes(given: str | None) -> tuple[str, ...]:
@@ -102,7 +103,7 @@ def _inside(folder: Path, suffixes: Sequence[str]) -> list[Entry]:
         ):
             found.append(Entry(str(path), str(inside)))
     if not found:
-        raise StorageError(f"holds no {' or '.join(suffixes)} file", file=str(folder))
+        raise StorageError(f"is a directory without a file that ends in {', '.join(suffixes)}", file=str(folder))
     return found
 
 
