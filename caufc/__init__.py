@@ -52,12 +52,17 @@ if TYPE_CHECKING:
     from .layouts import Layout as Layout
     from .limits import Limits as Limits
     from .packages import MissingPackageWarning as MissingPackageWarning
+    from .packing import pack_files as pack_files
+    from .packing import packed_names as packed_names
+    from .packing import unpack_file as unpack_file
     from .plugin_manager import PluginManager as PluginManager
     from .plugin_manager import default_manager as default_manager
     from .reader import Info as Info
     from .reader import Reader as Reader
     from .reader import ReaderSet as ReaderSet
     from .reader import SampleReader as SampleReader
+    from .remux import cat_files as cat_files
+    from .remux import split_file as split_file
     from .sampler import ChunkSampler as ChunkSampler
     from .stream_writer import StreamWriter as StreamWriter
     from .stream_writer import writer as writer
@@ -91,8 +96,10 @@ _HOMES = {
     "hookspecs": ["hookimpl"],
     "limits": ["Limits"],
     "packages": ["MissingPackageWarning"],
+    "packing": ["pack_files", "packed_names", "unpack_file"],
     "plugin_manager": ["PluginManager", "default_manager"],
     "reader": ["Info", "Reader", "ReaderSet", "SampleReader"],
+    "remux": ["cat_files", "split_file"],
     "sampler": ["ChunkSampler"],
     "stream_writer": ["StreamWriter", "writer"],
     "layouts": ["Layout"],

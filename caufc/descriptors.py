@@ -222,7 +222,7 @@ class FeatureFormat:
     """A feature file format. The first three fields make one; the others, by keyword, tell caufc more about it.
 
     Args:
-        suffix: the file suffix with its dot (``.h5``).
+        suffix: the file suffix with its dot (``.mat``).
         read: path -> features (tensor, nested dict, or list of samples).
         write: (path, features) -> None.
         aliases: further suffixes of the same format, with their dots.

@@ -142,7 +142,7 @@ class PluginManager:
         return self._profiles.get(name)[1]
 
     def find_feature_format(self, suffix: str) -> FeatureFormat:
-        """The format of a suffix (``.h5``), in any case; see :meth:`find_backbone` for the errors."""
+        """The format of a suffix (``.mat``), in any case; see :meth:`find_backbone` for the errors."""
         return self._formats.get(normal_suffix(suffix))[1]
 
     def find_backbone(self, arch: str) -> Backbone:

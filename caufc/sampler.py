@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -37,6 +37,9 @@ class ChunkSampler:
     With ranks, each has a run of the same shuffled samples: none twice, none left out, and as many as the others have,
     or one more. With workers of a DataLoader, which take batches by turns, each has its own chunks, so that these are
     decoded in one process each.
+
+    Iterators have ``state_dict()`` and ``load_state_dict()``: a StatefulDataLoader of torchdata keeps their state, and
+    goes on where it was stopped.
 
     Args:
         reader: a :class:`caufc.Reader`, or what has its ``chunk_sizes``.
@@ -89,11 +92,21 @@ class ChunkSampler:
     def __len__(self) -> int:
         return self._stop - self._first
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Order:
+        return Order(self)
+
+    def numbers(self) -> Iterator[int]:
+        """The order of this epoch."""
         order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self._sizes))
         edges = [self._first + len(self) * worker // self.workers for worker in range(self.workers + 1)]
         pairs = itertools.pairwise(edges)
         return _by_turns([self._run(order, *edge, worker) for worker, edge in enumerate(pairs)], self.batch_size)
+
+    @property
+    def kind(self) -> dict[str, int]:
+        """What makes its orders, beside seed and epoch."""
+        own = {"window": self.window, "rank": self.rank, "world": self.world, "workers": self.workers}
+        return {**own, "batch_size": self.batch_size, "samples": len(self)}
 
     def _run(self, order: Numbers, start: int, stop: int, worker: int) -> _Run:
         """The samples of one worker: those in ``[start, stop)`` where chunks lie behind each other in an order."""
@@ -126,6 +139,45 @@ class ChunkSampler:
                 f"and again; open it with cache_bytes={wanted}, or give a smaller window",
                 stacklevel=3,
             )
+
+
+class Order(Iterator[int]):
+    """One epoch's numbers, from which a StatefulDataLoader of torchdata goes on where it was stopped.
+
+    Args:
+        sampler: whose order it is.
+    """
+
+    def __init__(self, sampler: ChunkSampler) -> None:
+        self.sampler, self.yielded = sampler, 0
+        self.numbers = sampler.numbers()
+
+    def __iter__(self) -> Order:
+        return self
+
+    def __next__(self) -> int:
+        number = next(self.numbers)
+        self.yielded += 1
+        return number
+
+    def state_dict(self) -> dict[str, int]:
+        """Seed, epoch, and how many numbers were given."""
+        sampler = self.sampler
+        return {"seed": sampler.seed, "epoch": sampler.epoch, "yielded": self.yielded, **sampler.kind}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go on from a state; the sampler gets its seed and epoch.
+
+        Raises:
+            OptionError: for the state of another order.
+        """
+        for name, value in self.sampler.kind.items():
+            if state.get(name) != value:
+                raise OptionError(f"the state is of {name}={state.get(name)}, not {value}", remedy="resume as it was")
+        self.sampler.seed, self.sampler.epoch = state["seed"], state["epoch"]
+        self.numbers, self.yielded = self.sampler.numbers(), 0
+        for _ in range(state["yielded"]):
+            next(self)
 
 
 @dataclass

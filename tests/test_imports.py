@@ -29,7 +29,7 @@ PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
 BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files", "output_names", "packages"}
-PUBLIC = {"api", "coder", "reader", "files", "sampler", "stream_writer"}
+PUBLIC = {"api", "coder", "reader", "files", "sampler", "stream_writer", "remux", "packing"}
 
 ALLOWED: dict[str, set[str]] = {
     "arch_ids": set(),
@@ -65,6 +65,8 @@ ALLOWED: dict[str, set[str]] = {
     "stream_writer": BELOW_API | {"api"},
     "coder": BELOW_API | {"api", "delivery", "fit"},
     "files": BELOW_API | {"api"},
+    "packing": BELOW_API | {"api"},
+    "remux": BELOW_API,
     "fit": BELOW_API | PUBLIC | {"text"},
     "train": BELOW_API | PUBLIC,
     "evaluate": BELOW_API | PUBLIC | {"fit", "caufc"},
@@ -72,6 +74,7 @@ ALLOWED: dict[str, set[str]] = {
     "bench": BELOW_API | PUBLIC | {"evaluate", "text"},
     "cli": BELOW_API | PUBLIC | {"fit", "train", "evaluate", "bench", "text", "caufc"},
     "plugins": {"caufc"},
+    "integrations": {"caufc"},
     "testing": {"caufc"},
     "integrations": {"caufc"},
     "caufc": BELOW_API | PUBLIC,

@@ -257,7 +257,7 @@ import os, signal, sys, numpy as np, caufc
 w = caufc.writer(sys.argv[1], chunk=10, layout="n c", max_error=0.01)
 for number in range(37):
     w.add(np.full((3, 8), number, "f4"), key=f"k{number}")
-    if number == 33:
+    if number == 13:
         w.flush()
 print(w.acknowledged, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)

@@ -16,8 +16,8 @@ from ..files import encode_file
 from ..output_names import check_container, check_free
 from .failure import EXPECTED, failure, say
 from .jobs import EncodeJob, Outcome
-from .output_paths import expand, make_folder, targets
-from .progress import Bar
+from .output_paths import expand, feature_suffixes, make_folder, targets
+from .progress import Bar, EncodeBar
 from .report import as_json_text, batch_line, batch_summary, totals
 from .streams import binary_stdout, input_file
 from .workers import run_jobs
@@ -34,7 +34,7 @@ def run_job(job: EncodeJob, *, quiet: bool = True) -> Outcome:
     stdout = binary_stdout("a .cauf file") if job.output == "-" else None
     if job.source == "-":
         _check_output(job)
-    with input_file(job.source, job.suffix) as path, _EncodeBar(path, quiet) as progress:
+    with input_file(job.source, job.suffix) as path, EncodeBar(_bytes_of(path), quiet=quiet) as progress:
         suffix = path.suffix if job.source == "-" else job.suffix
         output = job.output if stdout is None else stdout
         done = encode_file(path, output, format=suffix, force=job.force, progress=progress, **job.options)
@@ -56,30 +56,12 @@ def attempt(job: EncodeJob, *, quiet: bool = True) -> Outcome:
         return Outcome(job.source, job.output, "failed", message=told.message, exit_code=told.exit_code)
 
 
-class _EncodeBar(Bar):
-    """A bar that the encoder can call; every pass over the samples begins it again."""
-
-    def __init__(self, path: Path, quiet: bool) -> None:
-        super().__init__("encode", _bytes_of(path), quiet=quiet)
-        self.doing, self.done, self.passes = "", 0, 0
-
-    def __enter__(self) -> _EncodeBar:
-        return self
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if what != self.doing or done < self.done:
-            self.passes = self.passes + 1 if what == self.doing else 1
-            self.stage(what if self.passes == 1 else f"{what}, pass {self.passes}")
-        self.doing, self.done = what, done
-        self.update(done / max(1, total))
-
-
 @dataclass
 class Batch:
     """Many inputs and one set of options.
 
     Args:
-        sources: feature files, and ``.txt`` lists of such.
+        sources: feature files, folders and patterns of such, and ``.txt`` lists.
         output: a folder; None puts each output beside its input.
         template: a job whose source and output are filled in.
         part: ``i/n``, if only that shard is to be done.
@@ -126,7 +108,7 @@ class Batch:
         return max((outcome.exit_code for outcome in self.outcomes), default=0)
 
     def _plan(self) -> list[EncodeJob]:
-        entries = expand(self.sources, quiet=self.quiet)
+        entries = expand(self.sources, feature_suffixes(self.template.suffix), quiet=self.quiet)
         outputs = targets(entries, self.output, ".cauf")
         jobs = [
             replace(self.template, source=entry.path, output=output)

@@ -110,10 +110,10 @@ def bench(
 ) -> None:
     """Measure rate, error and speed on features, over a sweep of qualities, beside what is in use today.
 
-    SRC is a .pt, .npy, .npz or .safetensors file, or - for stdin. It is held in memory: --samples takes less of a
-    large one. The rivals are fp16 with zstd, and int-k with zstd: k-bit codes between the minimum and the maximum of
-    each channel, whose two fp32 scales are counted. Options with [T=] hold for all tensors, or for tensor T, and can
-    be repeated.
+    SRC is a .pt, .npy, .npz, .safetensors, .h5 or .parquet file, or - for stdin. It is held in memory: --samples
+    takes less of a large one. The rivals are fp16 with zstd, and int-k with zstd: k-bit codes between the minimum and
+    the maximum of each channel, whose two fp32 scales are counted. Options with [T=] hold for all tensors, or for
+    tensor T, and can be repeated.
     """
     try:
         options = {**rest, **by_tensor(taps, layouts, aligns, reads=reads)}

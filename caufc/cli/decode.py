@@ -28,7 +28,7 @@ from .options import (
     threads_option,
     weights_option,
 )
-from .output_paths import Entry, is_folder, make_folder, targets
+from .output_paths import CONTAINER, expand, is_folder, is_many, make_folder, targets
 from .progress import Bar
 from .report import as_json_text, count, shown, size, speed
 from .streams import binary_stdout, input_file
@@ -110,9 +110,9 @@ def decode(
     """Decode .cauf files to the features that were encoded.
 
     Structure, names, shapes, dtypes and the order of samples are those of the input; a format that cannot hold them is
-    refused. SRC may be - for stdin.
+    refused. SRC may be - for stdin; several SRC, a folder, a pattern in quotes or a .txt list are decoded one by one.
     """
-    many = len(sources) > 1 or is_folder(output)
+    many = len(sources) > 1 or is_many(sources[0]) or is_folder(output)
     if not many:
         output = output or ("-" if sources[0] == "-" else None)
     suffix = _suffix(None if many else output, suffix)
@@ -202,10 +202,11 @@ def _decode_many(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    outputs = targets([Entry(source, source) for source in sources], output, suffix or "")
+    entries = expand(sources, (CONTAINER,), quiet=quiet)
+    outputs = targets(entries, output, suffix or "")
     files: list[dict[str, Any]] = []
     worst = 0
-    for source, target in zip(sources, outputs, strict=True):
+    for source, target in zip((entry.path for entry in entries), outputs, strict=True):
         try:
             make_folder(Path(target).parent)
             decoded = _decode_one(source, target, suffix or AUTO, options, quiet)

@@ -37,7 +37,7 @@ from .options import (
     tap_option,
     threads_option,
 )
-from .output_paths import LIST_SUFFIX, is_folder
+from .output_paths import is_folder, is_many
 from .report import as_json_text, encode_text
 
 __all__ = ["command"]
@@ -51,6 +51,7 @@ __all__ = ["command"]
         "caufc encode kv.pt -o kv.cauf --snr 30 --layout keys='b g t d' --layout values='b g t d'",
         "caufc encode ids.npz -o ids.cauf --lossless --json",
         "caufc encode maps.npy --codec hyperprior --bpfp 1 -o maps.cauf",
+        "caufc encode feats/ -o out/                             # out/a.cauf for feats/a.pt",
         "caufc encode list.txt -o out/ --shard 2/8 --jobs 4 --skip-existing",
     ),
 )
@@ -119,9 +120,9 @@ def encode(
 ) -> int:
     """Encode features to .cauf files.
 
-    SRC is a .pt, .npy, .npz or .safetensors file, or - for stdin. Several SRC, or a .txt list with one path a line,
-    are encoded one by one: a failure is reported and the others go on. Options with [T=] hold for all tensors, or for
-    tensor T, and can be repeated.
+    SRC is a .pt, .npy, .npz, .safetensors, .h5 or .parquet file, or - for stdin. Several SRC, a folder, a pattern in
+    quotes, or a .txt list with one path a line, are encoded one by one: a failure is reported and the others go on.
+    Options with [T=] hold for all tensors, or for tensor T, and can be repeated.
     """
     try:
         options = {
@@ -137,7 +138,7 @@ def encode(
     if force and skip_existing:
         raise OptionError("--force and --skip-existing contradict each other", remedy="give one")
     job = EncodeJob(sources[0], output or "", suffix, force, options)
-    many = len(sources) > 1 or sources[0].lower().endswith(LIST_SUFFIX) or is_folder(output)
+    many = len(sources) > 1 or is_many(sources[0]) or is_folder(output)
     if many:
         if jobs > 1 and options["threads"] is None:  # processes are enough
             job = replace(job, options={**options, "threads": 1})

@@ -8,6 +8,7 @@ from ..api import Info, inspect
 from ..limits import Limits
 from .for_each import for_each
 from .options import example, json_option, limits_option, profile_option, weights_option
+from .output_paths import containers
 from .report import info_text
 from .streams import stdin_bytes
 
@@ -23,13 +24,13 @@ __all__ = ["command"]
 def info(files: tuple[str, ...], profile: str | None, weights: str | None, limits: Limits, as_json: bool) -> int:
     """Show what .cauf files say of themselves: version, architecture, tensors, layouts, codec, sizes.
 
-    No sample is decoded. SRC may be - for stdin.
+    No sample is decoded. SRC may be - for stdin, a folder, a pattern in quotes or a .txt list.
     """
 
     def look(file: str) -> Info:
         return inspect(stdin_bytes() if file == "-" else file, profile=profile, weights=weights, limits=limits)
 
-    return for_each(files, look, Info.to_json, info_text, as_json=as_json)
+    return for_each(containers(files), look, Info.to_json, info_text, as_json=as_json)
 
 
 command = info

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import glob
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from ..descriptors import normal_suffix
 from ..errors import InputError, OptionError, StorageError
-from ..features import read_entries
+from ..features import known_suffixes, read_entries
 from ..output_names import with_suffix
 from .failure import say
 
-__all__ = ["LIST_SUFFIX", "Entry", "expand", "is_folder", "make_folder", "targets"]
+__all__ = [
+    "CONTAINER",
+    "LIST_SUFFIX",
+    "Entry",
+    "containers",
+    "expand",
+    "feature_suffixes",
+    "is_folder",
+    "is_many",
+    "make_folder",
+    "targets",
+]
 
-LIST_SUFFIX = ".txt"
+LIST_SUFFIX, CONTAINER = ".txt", ".cauf"
 
 
 @dataclass(frozen=True)
@@ -29,11 +43,33 @@ class Entry:
     written: str
 
 
-def expand(sources: Sequence[str], *, quiet: bool = False) -> list[Entry]:
-    """Inputs, lists replaced by what they name; a list that names nothing is worth a warning, unless ``quiet``.
+def is_many(source: str) -> bool:
+    """Whether an input stands for several: a list, a folder, or a pattern."""
+    return source.lower().endswith(LIST_SUFFIX) or Path(source).is_dir() or _is_pattern(source)
+
+
+def _is_pattern(source: str) -> bool:
+    return re.search(r"[*?]|\[.+\]", source) is not None and not Path(source).exists()
+
+
+def feature_suffixes(given: str | None) -> tuple[str, ...]:
+    """Suffixes of the files of a folder that are inputs: the format that was named, or all that can be read."""
+    return known_suffixes() if given is None else (normal_suffix(given),)
+
+
+def containers(sources: Sequence[str], *, quiet: bool = False) -> list[str]:
+    """``.cauf`` files that inputs stand for."""
+    return [entry.path for entry in expand(sources, (CONTAINER,), quiet=quiet)]
+
+
+def expand(sources: Sequence[str], suffixes: Sequence[str], *, quiet: bool = False) -> list[Entry]:
+    """Inputs: lists, folders and patterns replaced by what they stand for, the latter two in order of names.
+
+    A folder stands for the files in it and in its folders that have one of the suffixes, but for hidden ones; their
+    outputs are named by their place in it. A list that names nothing is worth a warning, unless ``quiet``.
 
     Raises:
-        StorageError: if a list cannot be read.
+        StorageError: if a list cannot be read, nothing matches, or no such file is in a folder.
         InputError: for a list with lines that are no paths.
     """
     found: list[Entry] = []
@@ -43,8 +79,31 @@ def expand(sources: Sequence[str], *, quiet: bool = False) -> list[Entry]:
             if not named and not quiet:
                 say(f"warning: {source}: names no file; one path a line")
             found += [Entry(path, written) for path, written in named.items()]
+        elif Path(source).is_dir():
+            found += _inside(Path(source), suffixes)
+        elif _is_pattern(source):
+            matching = sorted(glob.glob(source, recursive=True))  # noqa: PTH207 - as it was written
+            if not matching:
+                raise StorageError("no file matches", file=source)
+            found += [Entry(path, path) for path in matching]
         else:
             found.append(Entry(source, source))
+    return found
+
+
+def _inside(folder: Path, suffixes: Sequence[str]) -> list[Entry]:
+    """The files of a folder and its folders with one of these suffixes."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if (
+            not any(part.startswith(".") for part in inside.parts)
+            and path.is_file()
+            and path.suffix.lower() in suffixes
+        ):
+            found.append(Entry(str(path), str(inside)))
+    if not found:
+        raise StorageError(f"is a directory without a file that ends in {', '.join(suffixes)}", file=str(folder))
     return found
 
 

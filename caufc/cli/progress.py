@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
-__all__ = ["Bar"]
+__all__ = ["Bar", "EncodeBar"]
 
 REDRAW = 0.1
 """Seconds between two drawings at least."""
@@ -97,3 +97,21 @@ def _time(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class EncodeBar(Bar):
+    """A bar that the encoder can call; every pass over the samples begins it again."""
+
+    def __init__(self, size: int = 0, *, quiet: bool = False) -> None:
+        super().__init__("encode", size, quiet=quiet)
+        self.doing, self.done, self.passes = "", 0, 0
+
+    def __enter__(self) -> EncodeBar:
+        return self
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what != self.doing or done < self.done:
+            self.passes = self.passes + 1 if what == self.doing else 1
+            self.stage(what if self.passes == 1 else f"{what}, pass {self.passes}")
+        self.doing, self.done = what, done
+        self.update(done / max(1, total))

@@ -11,6 +11,7 @@ from ..api import verify as verify_file
 from ..limits import Limits
 from .for_each import for_each
 from .options import example, json_option, limits_option, profile_option, quiet_option, weights_option
+from .output_paths import containers
 from .progress import Bar
 from .report import verify_line
 from .streams import stdin_bytes
@@ -35,7 +36,10 @@ def verify(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Check every byte, count and index of .cauf files. SRC may be - for stdin."""
+    """Check every byte, count and index of .cauf files.
+
+    SRC may be - for stdin, a folder, a pattern in quotes or a .txt list.
+    """
 
     def look(file: str) -> Verdict:
         source = stdin_bytes() if file == "-" else file
@@ -49,7 +53,7 @@ def verify(
                 progress=lambda done: bar.update(done / max(1, bar.size)),
             )
 
-    return for_each(files, look, Verdict.to_json, verify_line, as_json=as_json, quiet=quiet)
+    return for_each(containers(files, quiet=quiet), look, Verdict.to_json, verify_line, as_json=as_json, quiet=quiet)
 
 
 def _size(source: str | bytes) -> int:

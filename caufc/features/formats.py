@@ -23,7 +23,7 @@ from ..hookspecs import hookimpl
 from ..limits import DEFAULT_LIMITS, Limits
 from ..packages import is_installed
 from ..types import NOTE, Framework, Structure
-from . import npy, npz, pt, safetensors
+from . import hdf5, npy, npz, parquet, pt, safetensors
 from .archive import unzipping
 from .leaf import open_input, storing
 
@@ -47,7 +47,7 @@ ENCODED = ".cauf"
 BY_CONTENT = (".", ".bin", ".ckpt", ".pth", ".pkl", ".pickle")
 """Suffixes that do not tell a format (a name without one has the first): the file's first bytes do."""
 
-BUILT_IN = (npy.FORMAT, npz.FORMAT, pt.FORMAT, safetensors.FORMAT)
+BUILT_IN = (npy.FORMAT, npz.FORMAT, pt.FORMAT, safetensors.FORMAT, hdf5.FORMAT, parquet.FORMAT)
 """The formats that come with caufc."""
 
 

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from ..descriptors import Problem
+from ..errors import InputError
 from ..types import FOREIGN, NOTE, Branch, Note, Structure, Tree
 from .texts import NO_TEXTS, is_text_note
 
-__all__ = ["array_problem", "dict_problem", "note_problem", "samples_problem"]
+__all__ = ["array_problem", "dict_problem", "note_problem", "read_only", "samples_problem", "unwritten"]
 
 NOTES = "text, numbers, booleans or None beside tensors"
+
+
+def unwritten(structure: Structure, names: Sequence[str], dtypes: Sequence[str]) -> Problem:  # noqa: ARG001
+    """That of a format which caufc does not write."""
+    return "features: caufc reads it, and does not write it", None
+
+
+def read_only(suffix: str) -> Callable[[Path, Any], None]:
+    """What writes a format which caufc does not write."""
+
+    def write(path: Path, features: Any) -> None:  # noqa: ARG001
+        raise InputError(f"caufc does not write {suffix}", file=str(path), remedy="write .npz or .pt")
+
+    return write
 
 
 def dict_problem(

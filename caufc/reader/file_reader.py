@@ -146,6 +146,10 @@ class Reader(SampleReader):
         return SampleKind.of(self._reader.chunks.selection.configs, self.keyed)
 
     @property
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
+        return self.kind.shapes
+
+    @property
     def keyed(self) -> bool:
         return self._reader.chunks.keyed
 

@@ -192,6 +192,11 @@ class ReaderSet(SampleReader):
                 self._open.pop(number).close()
 
     @property
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
+        known = [member.kind.shapes for member in self._members]
+        return {name: _shared(*(shapes[name] for shapes in known)) for name in known[0]}
+
+    @property
     def keyed(self) -> bool:
         return self._members[0].kind.keyed
 
@@ -296,14 +301,17 @@ def _joined(found: Sequence[Info]) -> Info:
     tensors = []
     for alike in zip(*(info.tensors for info in found), strict=False):
         tensor = dict(alike[0])
-        tensor["shape"] = [
-            sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*(one["shape"] for one in alike), strict=True)
-        ]
+        tensor["shape"] = list(_shared(*(one["shape"] for one in alike)))
         for name in ("numel", "payload_bytes"):
             tensor[name] = sum(one[name] for one in alike)
         tensor["bpfp"] = 8 * tensor["payload_bytes"] / tensor["numel"] if tensor["numel"] else 0.0
         tensors.append(tensor)
     return replace(found[0], tensors=tuple(tensors), **totals)
+
+
+def _shared(*shapes: Sequence[int | None]) -> tuple[int | None, ...]:
+    """Sizes that are the same everywhere; None for others."""
+    return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=True))
 
 
 def _forked() -> None:

@@ -57,6 +57,11 @@ class SampleKind:
         more = len(self.tensors) - len(shown)
         return ", ".join([*shown, *([f"{more} more"] if more else [])]) or "no tensor"
 
+    @property
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Templates by name."""
+        return {tensor.name: tensor.template for tensor in self.tensors}
+
     def is_like(self, other: SampleKind) -> bool:
         """Whether samples of both can be read as those of one file: names, dtypes and numbers of axes are the same."""
         mine, theirs = ([tensor.fixed for tensor in kind.tensors] for kind in (self, other))

@@ -67,6 +67,11 @@ class SampleReader(ABC):
 
     @property
     @abstractmethod
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Sizes of the axes of a sample's tensors, by name; None where they may differ between samples."""
+
+    @property
+    @abstractmethod
     def closed(self) -> bool:
         """Whether :meth:`close` was called."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def matching(source: Any, options: Mapping[str, Any] | None = None) -> list[Any]
     path = os.fspath(source)
     if Path(path).is_dir():
         return _found(sorted(str(file) for file in Path(path).iterdir() if file.suffix == SUFFIX), path)
-    if glob.has_magic(path) and not Path(path).exists():
+    if re.search(r"[*?]|\[.+\]", path) and not Path(path).exists():
         return _found(sorted(glob.glob(path, recursive=True)), path)  # noqa: PTH207 - any path, absolute ones too
     return None
 

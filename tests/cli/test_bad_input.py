@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 LAYOUTS = "examples: 'b c h w', 'b (1 + h w) c', 'b n c'"
 WROTE = "give a file that torch.save, numpy.save or safetensors wrote, or name its format"
 NO_PICKLE = "no pickle of protocol 2 to 5"
-SUFFIXES = ".npy, .npz, .pt, .pth, .safetensors"
+SUFFIXES = ".npy, .npz, .pt, .pth, .safetensors, .h5, .hdf5, .parquet"
 
 
 class Evil:
@@ -68,7 +68,11 @@ CASES = [
     ("feats.xyz", 2, f"feats.xyz: unknown format '.xyz'; known: {SUFFIXES}"),
     ("coded.cauf", 2, "coded.cauf: unknown format '.cauf'; it is encoded already: caufc decode gives its features"),
     ("scalar.pt", 2, "scalar.pt: a dict without a tensor; give numpy arrays or torch tensors"),
-    ("feats", 3, "feats: its first bytes are those of no feature file; caufc reads .npy, .npz, .pt, .safetensors"),
+    (
+        "feats",
+        3,
+        "feats: its first bytes are those of no feature file; caufc reads .npy, .npz, .pt, .safetensors, .h5, .parquet",
+    ),
     ("junk.pt", 3, f"junk.pt: not a file of torch.save, and {NO_PICKLE}; {WROTE}"),
     ("junk.npy", 3, "junk.npy: "),
     ("junk.npz", 3, "junk.npz: "),

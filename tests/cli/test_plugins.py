@@ -28,7 +28,7 @@ def caufc_profiles():
 
 @hookimpl
 def caufc_feature_formats():
-    return [FeatureFormat(".h5", print, print)]
+    return [FeatureFormat(".mat", print, print)]
 """
 
 
@@ -52,7 +52,7 @@ def test_the_table() -> None:
         "good    no distribution  ok      good/net              2\n"
         "                                 good/*                by name\n"
         "                                 profile good-profile\n"
-        "                                 format .h5\n"
+        "                                 format .mat\n"
         "bad (no distribution): broken: ModuleNotFoundError: No module named 'no_such_package'\n"
     )
 
@@ -77,7 +77,7 @@ def test_json() -> None:
         {"id": "good/net", "taps": ["a", "b"], "requires": ["torch"], "runs": False},
         {"id": "good/*", "taps": None, "requires": [], "runs": True},
     ]
-    assert (good["profiles"], good["feature_formats"]) == (["good-profile"], [".h5"])
+    assert (good["profiles"], good["feature_formats"]) == (["good-profile"], [".mat"])
 
 
 def test_built_in_families_are_listed() -> None:

@@ -99,8 +99,8 @@ def test_plugins_load_in_name_order(site: Site, backbone: Source) -> None:
         ("@hookimpl\ndef caufc_backbones():\n    return [Backbone('x', [])] * 2", "caufc_backbones returns 'x' twice"),
         ("@hookimpl\ndef caufc_profiles():\n    return [Profile('x', b'')]", "read is a value of type bytes"),
         (
-            "@hookimpl\ndef caufc_feature_formats():\n    return [FeatureFormat('h5', print, print)]",
-            "feature format 'h5': a suffix starts with a dot",
+            "@hookimpl\ndef caufc_feature_formats():\n    return [FeatureFormat('mat', print, print)]",
+            "feature format 'mat': a suffix starts with a dot",
         ),
         (
             "@hookimpl\ndef caufc_feature_formats():\n    return [FeatureFormat('.npy', print, print)]",
@@ -184,7 +184,7 @@ def test_two_plugins_of_one_name(site: Site, backbone: Source) -> None:
     ("hook", "item", "find"),
     [
         ("caufc_profiles", "Profile('same', bytes)", lambda manager: manager.find_profile("same")),
-        ("caufc_feature_formats", "FeatureFormat('.h5', print, print)", lambda m: m.find_feature_format(".h5")),
+        ("caufc_feature_formats", "FeatureFormat('.mat', print, print)", lambda m: m.find_feature_format(".mat")),
         ("caufc_tasks", "Task('same', [Tap('a', 'b c')], print)", lambda m: m.find_task("same")),
     ],
 )
@@ -219,15 +219,15 @@ def test_suffixes_that_differ_in_case_collide(site: Site) -> None:
 
 
 def test_a_format_keeps_the_suffixes_that_it_does_not_share(site: Site) -> None:
-    site.add(FORMAT.format("'.h5'", [".Same"]), name="a", distribution="dist-a")
+    site.add(FORMAT.format("'.mat'", [".Same"]), name="a", distribution="dist-a")
     site.add(FORMAT.format("'.same'", [".hdf"]), name="b", distribution="dist-b")
     manager = site.manager()
     assert [row.status for row in manager.report()] == ["collision", "collision"]
     assert [(plugin, item.suffixes) for plugin, item in manager.feature_formats()] == [
-        ("a", (".h5",)),
+        ("a", (".mat",)),
         ("b", (".hdf",)),
     ]
-    assert manager.find_feature_format(".H5").suffixes == (".h5", ".same")
+    assert manager.find_feature_format(".MAT").suffixes == (".mat", ".same")
     with pytest.raises(PluginError, match=r"dist-a.*dist-b"):
         manager.find_feature_format(".same")
 
@@ -248,7 +248,7 @@ def test_names_that_are_looked_up_in_their_case_do_not_collide(site: Site, backb
         manager.find_task("Net")
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".NPY", ".h5"])
+@pytest.mark.parametrize("suffix", [".npy", ".NPY", ".mat"])
 def test_a_plugin_that_takes_a_suffix_stops_no_command(
     site: Site, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,9 +263,9 @@ def test_a_plugin_that_takes_a_suffix_stops_no_command(
         assert other.lower() in find_format(other, plugin_formats(other)).suffixes
     with pytest.raises(UnknownNameError, match=r"unknown format '\.zzz'.*known: \.npy, \.npz, .*\.raw$"):
         find_format(".zzz", plugin_formats(".zzz"))
-    if suffix == ".h5":
+    if suffix == ".mat":
         with pytest.raises(PluginError, match=r"dist-a.*dist-b"):
-            plugin_formats(".H5")
+            plugin_formats(".MAT")
 
 
 def test_extract_beside_a_plugin_that_takes_a_suffix(
