@@ -45,6 +45,12 @@ def test_the_program_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     python("import runpy; runpy.run_path('program.py', run_name='__main__')", tmp_path)
 
 
+def test_the_tables_are_those_that_were_measured() -> None:
+    measured = (ROOT / "tools" / "results" / "integrations.md").read_text("utf-8")
+    tables = re.findall(r"(?:^\|.*\n)+", measured, re.MULTILINE)
+    assert len(tables) == 2 and all(table in OVERVIEW.read_text("utf-8") for table in tables)
+
+
 def test_the_overview_has_every_page() -> None:
     linked = re.findall(r"\]\(integrations/(\w+)\.md\)", OVERVIEW.read_text("utf-8"))
     assert sorted(linked) == [page.stem for page in PAGES]

@@ -43,6 +43,7 @@ SHOWS = {
     "throughput": "MB/s of one core on every kind of features, compiled kernels beside numpy and an earlier state",
     "threads": "MB/s of one thread and of two, what is serial, and what holds the interpreter",
     "messages": "prepared coders: ms and bytes of a message, beside its share of a batch",
+    "integrations": "bytes, MB/s and error in other libraries' containers, caufc's way and today's",
     "loader": "samples/s of a DataLoader in order, in a random order and in that of ChunkSampler",
     "speed": "MB/s by tap and effort, time and memory by number of samples",
     "kernels": "ns a value by stage and MB/s by tap, numpy beside compiled kernels",
