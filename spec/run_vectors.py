@@ -142,7 +142,8 @@ def check_floats(tensor: dict[str, Any], data: bytes) -> Iterator[str]:
         yield f"values of tensor '{tensor['name']}' of another dtype"
         return
     floats = as_floats(tensor["dtype"], data)
-    if [[int(place), str(floats[place])] for place in np.flatnonzero(~np.isfinite(floats))] != tensor.get("nonfinite", []):
+    others = [[int(place), str(floats[place])] for place in np.flatnonzero(~np.isfinite(floats))]
+    if others != tensor.get("nonfinite", []):
         yield f"NaN or infinities of tensor '{tensor['name']}' that should not be there, or are missing"
     if any(place >= len(floats) for place, _, _ in tensor["values"]):
         yield f"{len(floats)} values of tensor '{tensor['name']}' are too few"

@@ -46,6 +46,20 @@ def test_both_decoders_pass() -> None:
         assert (code, text) == (0, "6 checks, 0 failures\n"), text
 
 
+def test_values_that_are_not_finite_stand_where_the_vector_has_them(tmp_path: Path) -> None:
+    assert run("--only", "nonfinite", "--mutations", "1", *REFERENCE) == (0, "2 checks, 0 failures\n")
+    copy = tmp_path / "spec"
+    for name in ("run_vectors.py", "vectors/valid/nonfinite.cauf", "vectors/valid/nonfinite.json"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes((ROOT / "spec" / name).read_bytes())
+    path = copy / "vectors" / "valid" / "nonfinite.json"
+    facts = json.loads(path.read_text())
+    facts["tensors"][0]["nonfinite"].pop()
+    path.write_text(json.dumps(facts))
+    code, text = run("--mutations", "1", *REFERENCE, root=tmp_path)
+    assert code == 1 and "should not be there, or are missing" in text
+
+
 def test_a_decoder_that_takes_everything_fails() -> None:
     liar = [sys.executable, "-c", "print('{}')", "{file}"]
     code, text = run("--only", "[tz]*s", "--mutations", "2", *liar)
