@@ -73,10 +73,11 @@ export class Decoder {
    * The values of a chunk, by tensor and sample, once the checksum of its symbols is found right [CAUF-0118].
    * @param {number} number of the chunk
    * @param {(bytes: Uint8Array) => void} [digest] is given all that the checksum covers
-   * @returns {any[][]} typed arrays; those of a chunk share their buffer
+   * @returns {{ shapes: number[][][], values: any[][] }} typed arrays; those of a chunk share their buffer
    */
   decodeChunk(number, digest = () => {}) {
-    const { shapes, payloads, checksum } = this.chunks[number];
+    const { payloads, checksum, ...chunk } = this.chunks[number];
+    const shapes = chunk.shapes.map((own) => own.list());
     const { tensors } = this.header;
     let crc = 0;
     const cover = (/** @type {Uint8Array} */ bytes) => {
@@ -101,7 +102,7 @@ export class Decoder {
       else unstack(samples, shapes[leader], members, out);
       if (members[0].dtype.name === "note") samples.forEach(parseNote);
     }
-    return out;
+    return { shapes, values: out };
   }
 }
 

@@ -148,6 +148,33 @@ def test_limits_are_the_users(node: Path) -> None:
     assert script(node, text) == [["UnsupportedError", 370]] * 3 + [None]
 
 
+def test_few_bytes_announce_no_work_without_end(node: Path) -> None:
+    """A batch of 1.3e8 samples without values, in 40 kB: opening it takes what its bytes take."""
+    crc = json.dumps((ROOT / "spec" / "js" / "checksum.js").as_uri())
+    text = f"""
+    const {{ crc32 }} = await import({crc});
+    const word = (value) => [0, 8, 16, 24].map((shift) => (value >>> shift) & 255);
+    const varint = (value) => (value < 128 ? [value] : [(value % 128) | 128, ...varint(Math.floor(value / 128))]);
+    const header = [0x96, 0, 0xc0, 0, 0xc0, 0xc0, 0x91, 0x96, 0, 0, 0x91, 0, 0xc0, 0xc0, 0];
+    const file = [0x89, 0x43, 0x41, 0x55, 0x46, 13, 10, 26, 1, 0, header.length, ...header];
+    const seed = crc32(Uint8Array.from(file));
+    file.push(...word(seed));
+    const add = (tag, body) => {{
+      const block = [tag, ...varint(body.length), ...body];
+      file.push(...block, ...word(crc32(Uint8Array.from(block), seed)));
+    }};
+    const [chunks, count] = [2000, 65536];
+    for (let i = 0; i < chunks; i++) add(0x43, [...varint(i * count), ...varint(count), 1, ...word(0), 0]);
+    add(0x45, varint(chunks * count));
+    const started = performance.now();
+    const opened = openBytes(Uint8Array.from(file));
+    console.log(JSON.stringify([file.length, opened.samples, opened.valuesOf(0), performance.now() - started]));
+    """
+    size, samples, values, milliseconds = script(node, text)
+    assert (size < 50_000, samples, values) == (True, 2000 * 65536, 0)
+    assert milliseconds < 2000
+
+
 def test_the_universal_tables_are_those_of_the_specification(node: Path) -> None:
     module = json.dumps((ROOT / "spec" / "js" / "universal.js").as_uri())
     text = f"const {{ UNIVERSAL }} = await import({module}); console.log(JSON.stringify(Array.from(UNIVERSAL)));"
