@@ -48,7 +48,7 @@ export function openBytes(source, options = {}) {
 /** A file of samples; everything but their payloads is known to be sound. */
 export class CaufFile {
   #decoder;
-  /** The chunk that was decoded last. @type {{ number: number, arrays: Values[][] } | null} */
+  /** The chunk that was decoded last. @type {{ chunk: { first: number, count: number }, arrays: Values[][] } | null} */
   #last = null;
 
   /** @param {Decoder} decoder */
@@ -91,19 +91,20 @@ export class CaufFile {
 
   /** How many values a tensor has in all samples. @param {number} tensor number */
   valuesOf(tensor) {
-    return this.#decoder.chunks.reduce(
-      (sum, { shapes }) => shapes[tensor].reduce((a, shape) => a + product(shape), sum),
-      0,
-    );
+    return this.#decoder.chunks.reduce((sum, { shapes }) => sum + shapes[tensor].total(product), 0);
   }
 
   /** One array. @param {number} tensor number @param {number} sample number @returns {Values} */
   array(tensor, sample) {
     if (!this.tensors[tensor]) throw new RangeError(`no tensor ${tensor}: there are ${this.tensors.length}`);
-    const number = this.chunks.findIndex(({ first, count }) => sample >= first && sample < first + count);
-    if (number < 0) throw new RangeError(`no sample ${sample}: there are ${this.samples}`);
-    if (this.#last?.number !== number) this.#last = { number, arrays: this.chunk(number) };
-    return this.#last.arrays[tensor][sample - this.chunks[number].first];
+    const holds = ({ first = 0, count = 0 }) => sample >= first && sample < first + count;
+    let last = this.#last;
+    if (!last || !holds(last.chunk)) {
+      const number = this.chunks.findIndex(holds);
+      if (number < 0) throw new RangeError(`no sample ${sample}: there are ${this.samples}`);
+      last = this.#last = { chunk: this.chunks[number], arrays: this.chunk(number) };
+    }
+    return last.arrays[tensor][sample - last.chunk.first];
   }
 
   /**
@@ -136,8 +137,8 @@ export class CaufFile {
    * @param {number} number @param {(bytes: Uint8Array) => void} [digest] is given all symbols @returns {Values[][]}
    */
   chunk(number, digest) {
-    const { shapes } = this.#decoder.chunks[number];
-    return guarded(() => this.#decoder.decodeChunk(number, digest)).map((samples, tensor) =>
+    const { shapes, values } = guarded(() => this.#decoder.decodeChunk(number, digest));
+    return values.map((samples, tensor) =>
       samples.map((data, i) => ({ dtype: this.tensors[tensor].dtype, shape: shapes[tensor][i], data })),
     );
   }

@@ -6,6 +6,7 @@ import { product } from "./layout.js";
 import { Sums, checkLimit } from "./limits.js";
 import { LOSSLESS } from "./records.js";
 import { Reader } from "./reader.js";
+import { Shapes } from "./shapes.js";
 
 const MOST_SAMPLES = 65536;
 const BYTES_OF_NOTE = 64;
@@ -14,7 +15,7 @@ const BYTES_OF_NOTE = 64;
  * @typedef {object} Chunk
  * @property {number} first
  * @property {number} count
- * @property {number[][][]} shapes by tensor and sample
+ * @property {Shapes[]} shapes by tensor
  * @property {number} checksum of symbols
  * @property {Uint8Array[]} payloads by tensor
  * @property {import("./keys.js").Key[]} keys of samples, if the file is keyed
@@ -58,10 +59,7 @@ function parseChunk(body, expected, context, sums) {
   const nils = tensors.reduce((sum, { shape }) => sum + shape.filter((size) => size === null).length, 0);
   if (nils * count + tensors.length + 4 > reader.left)
     throw malformed(112, "more sizes and lengths than there are bytes");
-  const shapes = tensors.map(({ shape }) => {
-    if (!shape.includes(null)) return Array(count).fill(shape);
-    return Array.from({ length: count }, () => shape.map((size) => size ?? reader.varint()));
-  });
+  const shapes = tensors.map(({ shape }) => new Shapes(shape, count, reader));
   const lengths = tensors.map(() => reader.varint());
   checkStacks(context, shapes, lengths);
   checkAmounts(context, shapes, sums);
@@ -72,13 +70,13 @@ function parseChunk(body, expected, context, sums) {
   return { first, count, shapes, checksum, payloads, keys };
 }
 
-/** @param {Context} context @param {number[][][]} shapes @param {number[]} lengths [CAUF-0563] */
+/** @param {Context} context @param {Shapes[]} shapes @param {number[]} lengths [CAUF-0563] */
 function checkStacks({ stacks }, shapes, lengths) {
   for (const [leader, members] of stacks) {
     for (const { number } of members) {
       if (number === leader) continue;
       if (lengths[number]) throw malformed(563, `tensor ${number} has a payload besides its leader's`);
-      if (shapes[number].some((shape, i) => String(shape) !== String(shapes[leader][i]))) {
+      if (!shapes[number].equal(shapes[leader])) {
         throw malformed(563, `tensor ${number} has other shapes than its leader`);
       }
     }
@@ -88,16 +86,16 @@ function checkStacks({ stacks }, shapes, lengths) {
 /**
  * Check all limits of a chunk, and those of the file so far.
  * @param {Context} context
- * @param {number[][][]} shapes
+ * @param {Shapes[]} shapes
  * @param {Sums} sums
  */
 function checkAmounts({ header, stacks, features, limits }, shapes, sums) {
   const chunk = new Sums(limits);
   for (const { number, dtype, codec } of header.tensors) {
     const bytes = dtype.name === "note" ? BYTES_OF_NOTE : dtype.width;
-    for (const shape of shapes[number]) {
-      const values = product(shape);
-      chunk.add("chunkValues", values || product(shape.map((size) => Math.max(1, size))));
+    for (const [shape, times] of shapes[number].runs()) {
+      const values = times * product(shape);
+      chunk.add("chunkValues", values || times * product(shape.map((size) => Math.max(1, size))));
       sums.add("values", values);
       sums.add("output", values * bytes);
     }
@@ -110,21 +108,21 @@ function checkAmounts({ header, stacks, features, limits }, shapes, sums) {
 
 /**
  * @param {import("./features.js").FeatureTensor} feature
- * @param {number[][]} shapes
+ * @param {Shapes} shapes
  * @param {Sums} chunk
  * @param {Sums} sums
  */
 function checkFeature(feature, shapes, chunk, sums) {
   let tokens = 0;
   const known = new Map();
-  for (const shape of shapes) {
+  for (const [shape, times] of shapes.runs()) {
     const key = String(shape);
     if (!known.has(key)) {
       known.set(key, feature.matrix(shape).tokens);
       if (!feature.isHyperprior || known.size === 1) chunk.add("chunkGrids", 1);
     }
-    tokens += known.get(key);
-    chunk.add("chunkTokens", known.get(key));
+    tokens += times * known.get(key);
+    chunk.add("chunkTokens", times * known.get(key));
   }
   const products = feature.codec.products(tokens);
   chunk.add("chunkProducts", products);

@@ -27,7 +27,7 @@ const EXTENT_BIN = Uint8Array.from({ length: 64 }, (_, bucket) => bin(4 * mag(bu
  * @property {boolean} hasExtents
  * @property {Uint8Array} map S5
  * @property {import("./tables.js").TableSet} tables S4
- * @property {Int32Array} rows row of S5 times 40, by band and channel
+ * @property {(band: number) => Uint16Array} rowsOf where in S5 the row of each channel's class starts
  */
 
 /**
@@ -83,15 +83,15 @@ class Decoder {
   }
 
   decodeExtents() {
-    const { channels, map, rows } = this.model;
+    const { channels, map } = this.model;
     const blocks = this.samples.reduce((sum, { order }) => sum + order.heads.length, 0);
     this.startRun(blocks * channels);
     for (const { order, token } of this.samples) {
       for (const head of order.heads) {
-        const row = order.band[head] * channels;
+        const rows = this.model.rowsOf(order.band[head]);
         const place = (token + head) * channels;
         for (let channel = 0; channel < channels; channel++, this.length++) {
-          this.numbers[this.length] = map[rows[row + channel] + EXTENT + EXTENT_BIN[this.buckets[place + channel]]];
+          this.numbers[this.length] = map[rows[channel] + EXTENT + EXTENT_BIN[this.buckets[place + channel]]];
           this.places[this.length] = this.length;
         }
       }
@@ -121,17 +121,17 @@ class Decoder {
    * @param {number} pass
    */
   addToken({ order, token: first, block: firstBlock }, token, pass) {
-    const { channels, map, rows, isSpectral } = this.model;
+    const { channels, map, isSpectral } = this.model;
     const { numbers, places, sums } = this;
     const degree = order.degree[token];
     if (degree) this.sumNeighbours(order, first, token, degree);
-    const row = order.band[token] * channels;
+    const rows = this.model.rowsOf(order.band[token]);
     const place = (first + token) * channels;
     const binned = 64 * degree;
     let { length } = this;
     if (!degree && !(pass && this.extents)) {
       for (let channel = 0; channel < channels; channel++, length++) {
-        numbers[length] = map[rows[row + channel]];
+        numbers[length] = map[rows[channel]];
         places[length] = place + channel;
       }
     } else if (pass && this.extents) {
@@ -142,13 +142,13 @@ class Decoder {
         if (extents[extent + channel] < rank) continue;
         const isNear = isSpectral ? extents[extent + channel] !== rank : pass >= LAST_LATTICE_PASSES;
         const context = degree ? (isNear ? NEAR : FAR) + BIN[binned + sums[channel]] : 0;
-        numbers[length] = map[rows[row + channel] + context];
+        numbers[length] = map[rows[channel] + context];
         places[length++] = place + channel;
       }
     } else {
       const near = isSpectral || pass >= LAST_LATTICE_PASSES ? NEAR : FAR;
       for (let channel = 0; channel < channels; channel++, length++) {
-        numbers[length] = map[rows[row + channel] + near + BIN[binned + sums[channel]]];
+        numbers[length] = map[rows[channel] + near + BIN[binned + sums[channel]]];
         places[length] = place + channel;
       }
     }

@@ -4,7 +4,7 @@ import { crc32 } from "./checksum.js";
 import { checkEnd, checkIndex, parseChunks } from "./chunks.js";
 import { parseContainer } from "./container.js";
 import { damaged, malformed, unsupported } from "./errors.js";
-import { FeatureTensor } from "./features.js";
+import { FeatureTensor, channelsOf } from "./features.js";
 import { resolveHeader } from "./header.js";
 import { checkDistinct } from "./keys.js";
 import { product } from "./layout.js";
@@ -60,13 +60,11 @@ export class Decoder {
     const needed = () => (weights ??= new Weights(sections));
     /** @type {Map<number, FeatureTensor>} */
     const features = new Map();
-    let channels = 0;
-    for (const [leader, members] of this.stacks) {
-      if (members[0].codec === LOSSLESS) continue;
-      const feature = new FeatureTensor(members, sections, header.gain, needed);
-      channels += feature.channels;
-      checkLimit(limits, "channels", channels);
-      features.set(leader, feature);
+    const coded = [...this.stacks].filter(([, members]) => members[0].codec !== LOSSLESS);
+    const channels = coded.reduce((sum, [, members]) => sum + channelsOf(members), 0);
+    checkLimit(limits, "channels", channels);
+    for (const [leader, members] of coded) {
+      features.set(leader, new FeatureTensor(members, sections, header.gain, needed));
     }
     return features;
   }
@@ -75,10 +73,11 @@ export class Decoder {
    * The values of a chunk, by tensor and sample, once the checksum of its symbols is found right [CAUF-0118].
    * @param {number} number of the chunk
    * @param {(bytes: Uint8Array) => void} [digest] is given all that the checksum covers
-   * @returns {any[][]} typed arrays; those of a chunk share their buffer
+   * @returns {{ shapes: number[][][], values: any[][] }} typed arrays; those of a chunk share their buffer
    */
   decodeChunk(number, digest = () => {}) {
-    const { shapes, payloads, checksum } = this.chunks[number];
+    const { payloads, checksum, ...chunk } = this.chunks[number];
+    const shapes = chunk.shapes.map((own) => own.list());
     const { tensors } = this.header;
     let crc = 0;
     const cover = (/** @type {Uint8Array} */ bytes) => {
@@ -103,7 +102,7 @@ export class Decoder {
       else unstack(samples, shapes[leader], members, out);
       if (members[0].dtype.name === "note") samples.forEach(parseNote);
     }
-    return out;
+    return { shapes, values: out };
   }
 }
 

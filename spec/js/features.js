@@ -28,8 +28,7 @@ export class FeatureTensor {
     this.leader = leader;
     this.layout = leader.layout;
     this.members = members.length;
-    const shape = stackShape(leader, leader.shape, this.members);
-    this.channels = product(shape.map((size, i) => (this.layout.axes[i].isToken ? 1 : (size ?? 1))));
+    this.channels = channelsOf(members);
     this.isHyperprior = leader.codec === HYPERPRIOR;
     this.codec = this.isHyperprior
       ? new Hyperprior(leader, weights(), this.channels)
@@ -89,6 +88,15 @@ export class FeatureTensor {
     }
     return out;
   }
+}
+
+/**
+ * C of a stack; 1 without a layout, which these codecs need.
+ * @param {import("./records.js").TensorRecord[]} members the leader first
+ */
+export function channelsOf([leader, ...others]) {
+  const sizes = leader.shape.filter((_, i) => leader.layout?.axes[i].isToken === false);
+  return product(/** @type {number[]} */ (sizes)) * (others.length + 1);
 }
 
 /**

@@ -51,7 +51,11 @@ export class Transform {
     const { map, tables } = tablesOf(sections, number);
     this.map = map;
     this.tables = tables;
-    this.rows = rowsOf(map.length / CONTEXTS, level, levels, bandLevels);
+    this.level = level;
+    this.levels = levels;
+    this.bandLevels = bandLevels;
+    /** What `rowsOf` has found, by band. @type {Uint16Array[]} */
+    this.rows = [];
     /** @type {Map<string, import("./order.js").Order>} */
     this.orders = new Map();
   }
@@ -63,6 +67,19 @@ export class Transform {
 
   latents() {
     return 0;
+  }
+
+  /**
+   * Where in S5 the row of each channel's class starts.
+   * @param {number} band
+   */
+  rowsOf(band) {
+    const { map, level, levels, bandLevels, rows } = this;
+    const last = map.length / CONTEXTS - 1;
+    rows[band] ??= Uint16Array.from(levels, (own) => {
+      return CONTEXTS * Math.max(0, Math.min(last, level + own + bandLevels[band]));
+    });
+    return rows[band];
   }
 
   /** @param {import("./layout.js").Grid} grid */
@@ -179,20 +196,4 @@ function tablesOf(sections, tensor) {
   if (map.some((/** @type {number} */ table) => table >= tables.count))
     throw malformed(216, "a table that does not exist");
   return { map, tables };
-}
-
-/**
- * Where in S5 the row of each class starts, by band and channel.
- * @param {number} count R @param {number} level @param {Int8Array} levels S3 @param {Int8Array} bandLevels S6
- */
-function rowsOf(count, level, levels, bandLevels) {
-  const channels = levels.length;
-  const rows = new Int32Array(BANDS * channels);
-  for (let band = 0; band < BANDS; band++) {
-    for (let channel = 0; channel < channels; channel++) {
-      const number = Math.max(0, Math.min(count - 1, level + levels[channel] + bandLevels[band]));
-      rows[band * channels + channel] = number * CONTEXTS;
-    }
-  }
-  return rows;
 }

@@ -52,6 +52,7 @@ SHOWS = {
     "foundation": "the container: overhead, memory, random access, the time to import",
     "install": "the size of an installation, without torch and with it",
     "verify": "how fast `verify` reads",
+    "javascript": "the decoder in JavaScript: vectors that it gets right, MB/s beside caufc's",
     "hyperprior": "what the learned codec's integer arithmetic costs in rate, and that its symbols do not change",
     "weights": "the learned codec's universal weights beside those of one architecture",
     "training": "losses and hours of the learned codec's training",
