@@ -69,6 +69,7 @@ ALLOWED: dict[str, set[str]] = {
     "bench": BELOW_API | PUBLIC | {"evaluate", "text"},
     "cli": BELOW_API | PUBLIC | {"fit", "train", "evaluate", "bench", "text", "caufc"},
     "plugins": {"caufc"},
+    "integrations": {"caufc"},
     "testing": {"caufc"},
     "caufc": BELOW_API | PUBLIC,
 }
