@@ -72,7 +72,7 @@ ALLOWED: dict[str, set[str]] = {
     "evaluate": BELOW_API | PUBLIC | {"fit", "caufc"},
     "text": set(),
     "bench": BELOW_API | PUBLIC | {"evaluate", "text"},
-    "cli": BELOW_API | PUBLIC | {"fit", "train", "evaluate", "bench", "text", "caufc"},
+    "cli": BELOW_API | PUBLIC | {"fit", "train", "evaluate", "bench", "integrations", "text", "caufc"},
     "plugins": {"caufc"},
     "integrations": {"caufc"},
     "testing": {"caufc"},

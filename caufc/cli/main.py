@@ -34,6 +34,7 @@ COMMANDS = {
     "train": "Train weights for the learned codec on samples of features.",
     "evaluate": "Measure rate against accuracy on a task, over codecs and what people use instead.",
     "extract": "Run a backbone over files and write the features of its taps.",
+    "serve": "Answer features with the rest of a network, over gRPC.",
     "plugins": "List the plugins, what they bring, and why the broken ones are broken.",
     "demo": "Encode and decode the features that ship with caufc, beside two simple rivals.",
 }

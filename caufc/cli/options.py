@@ -32,6 +32,7 @@ __all__ = [
     "limits_option",
     "meta_option",
     "nonfinite_option",
+    "parse_limits",
     "parse_metas",
     "parse_range",
     "profile_option",
@@ -109,14 +110,14 @@ input_format_option = click.option(
 )
 
 
-def parse_limits(given: Sequence[str]) -> Limits:
+def parse_limits(given: Sequence[str], default: Limits = DEFAULT_LIMITS) -> Limits:
     """``["tensors=9"]`` -> the default limits with that one changed; ``none`` lifts all sizes.
 
     Raises:
         OptionError: for what is no number.
         UnknownNameError: for an unknown limit.
     """
-    limits = Limits.unlimited() if "none" in given else DEFAULT_LIMITS
+    limits = Limits.unlimited() if "none" in given else default
     names = [field.name for field in fields(Limits)]
     for text in given:
         if text == "none":

@@ -101,12 +101,12 @@ class LanguageBench:
 
         given = {name: torch.from_numpy(np.asarray(x[part], np.float32)) for name, x in features.items()}
         if place == CACHE:
-            return self.model.final_states_after(given, self._ids("test")[part, KEPT:])
+            return self.model.final_states_after(given, self.token_ids("test")[part, KEPT:])
         return self.model.final_states(given["states"], place)
 
     def _extract(self, half: str, *, cache: bool) -> None:
         """Write features of a half: the cache, or all hidden states at once."""
-        ids, parts = self._ids(half), self._parts(self.counts[half])
+        ids, parts = self.token_ids(half), self._parts(self.counts[half])
         if cache:
             caches = [self.model.cache(ids[part, :KEPT]) for part in parts]
             joined = {name: np.concatenate([_halves(each[name]) for each in caches]) for name in caches[0]}
@@ -117,7 +117,7 @@ class LanguageBench:
             joined = {"states": np.concatenate([each[place].numpy() for each in states])}
             _write(self._kept(f"{place}.{half}.npz"), joined)
 
-    def _ids(self, half: str) -> Tensor:
+    def token_ids(self, half: str) -> Tensor:
         """Token IDs ``[B, 256]``."""
         from caufc.plugins.measuring_tasks import news
 
