@@ -17,7 +17,19 @@ from caufc.codec import kernels
 
 ROOT = Path(caufc.__file__).parent
 
-NEIGHBOURS = ("IPython", "PIL", "datasets", "fsspec", "h5py", "numcodecs", "pyarrow", "webdataset", "zarr")
+NEIGHBOURS = (
+    "IPython",
+    "PIL",
+    "datasets",
+    "fsspec",
+    "grpc",
+    "h5py",
+    "hs_connectors",
+    "numcodecs",
+    "pyarrow",
+    "webdataset",
+    "zarr",
+)
 HEAVY = ("torch", "torchvision", "timm", "transformers", "compressai", "constriction", *NEIGHBOURS)
 IMPORT_SECONDS = 0.06
 
@@ -76,7 +88,6 @@ ALLOWED: dict[str, set[str]] = {
     "plugins": {"caufc"},
     "integrations": {"caufc"},
     "testing": {"caufc"},
-    "integrations": {"caufc"},
     "caufc": BELOW_API | PUBLIC,
 }
 """Layer -> what it may import; ``caufc`` is the package's own public names, which it loads when they are used. A new
