@@ -52,6 +52,9 @@ DRAWN_TOKENS = 64
 LEVEL_BITS = 8 * 17
 """What another level takes in a header."""
 
+STRAY = 64
+"""How many times the second largest of a channel's drawn indices the largest may be."""
+
 POINTS_OCTAVES = 0.5
 """Octaves from a profile's steps within which its reconstruction points stand."""
 
@@ -122,7 +125,7 @@ class ProfiledSamples:
     def points(self) -> Values:
         """Coefficients ``[N, K]`` in steps of the profile, anywhere in what their indices stand for."""
         geometry, _ = self._placed
-        indices = unzigzag(self.codec.coder.drawn(geometry))
+        indices = _without_strays(unzigzag(self.codec.coder.drawn(geometry)))
         noise = np.random.Generator(np.random.PCG64(1)).random(indices.shape, np.float32) * 2 - 1
         if self.parameters.dependent:
             points: Values = dependent_points(indices) + noise / 2
@@ -177,6 +180,18 @@ class ProfiledSamples:
         features = aligner.inverse(self.codec.inverse(self.points * steps, geometry), None)
         rows = features[:: max(1, features.size // DRAWN_VALUES)]
         return OutlierSeparator(Typical.of(rows, sparse=is_sparse(rows)))
+
+
+def _without_strays(indices: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Indices ``[N, K]`` without single ones far above all others of their channel.
+
+    Tables give every symbol a chance, however large: of some hundred thousand that are drawn, one is such a symbol.
+    """
+    if len(indices) < 2:
+        return indices
+    second = np.partition(np.abs(indices), -2, axis=0)[-2]
+    most = STRAY * np.maximum(second, 1)
+    return np.clip(indices, -most, most)
 
 
 def measured_separator(matrix: Values) -> Apart:
