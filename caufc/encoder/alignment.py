@@ -30,6 +30,9 @@ the second for tokens of language models."""
 OUTLYING = 64.0
 """Channels so many times larger than the typical one, in deviation or mean, need scales of their own."""
 
+UNLIKE_GROUPS = 1.5
+"""How many times larger one group is than another where each needs a scale of its own."""
+
 Aligned = tuple[TensorConfig, ValueAligner]
 
 OUTSIDE_PERCENT = 0.01
@@ -41,9 +44,15 @@ WHOLE_RANGE = 4 / 3
 
 def _automatic(survey: TensorSurvey) -> Alignment:
     """The alignment of features that nothing is known of: per channel, zeros kept as zeros where there are many."""
-    if is_sparse(survey.sample):
+    if _is_sparse(survey):
         return Alignment("none")
     return Alignment("mean-deviation", "channel", strength=LANGUAGE_STRENGTH if survey.levelled else STRENGTH)
+
+
+def _is_sparse(survey: TensorSurvey) -> bool:
+    """Whether channels have many zeros, not counting those that have nothing else, unless all have."""
+    present = survey.statistics.deviation + np.abs(survey.statistics.mean) > 0
+    return is_sparse(survey.sample if present.all() or not present.any() else survey.sample[:, present])
 
 
 def _settled(alignment: Alignment, tokens: int) -> Alignment:
@@ -75,6 +84,30 @@ def _around_outliers(base: TensorConfig, survey: TensorSurvey, outlying: NDArray
     return _by_channel(base, aligner, ALIGNMENT_KINDS.index("robust"), None)
 
 
+def _by_need(base: TensorConfig, survey: TensorSurvey, target: Target) -> Aligned | None:
+    """What tokens too few for statistics by channel need all the same: groups or channels with scales of their own."""
+    scales = None if target.kind == "snr" or _is_sparse(survey) else _group_scales(survey)
+    if scales is not None:
+        means = [float(np.mean(part)) for part in np.split(survey.statistics.mean, survey.groups)]
+        own = np.maximum(scales, survey.statistics.deviation / LARGEST_ALIGNED)
+        aligner = ChannelAligner.of(np.repeat(means, len(scales) // survey.groups), own)
+        return _by_channel(base, aligner, ALIGNMENT_KINDS.index("mean-deviation"), None)
+    outlying = _outlying(survey)
+    return None if outlying is None else _around_outliers(base, survey, outlying)
+
+
+def _group_scales(survey: TensorSurvey) -> NDArray[np.float64] | None:
+    """The scale of each channel's group ``[C]``; None where a common one does."""
+    if survey.groups < 2 or survey.total < 2:
+        return None
+    parts = np.split(np.hypot(survey.statistics.deviation, survey.statistics.mean), survey.groups)
+    sizes = np.array([float(np.median(part[part > 0])) if (part > 0).any() else 0.0 for part in parts])
+    present = sizes[sizes > 0]
+    if not present.size or present.max() < UNLIKE_GROUPS * present.min():
+        return None
+    return np.repeat(np.where(sizes > 0, sizes, present.min()), len(parts[0]))
+
+
 def _by_channel(
     base: TensorConfig, aligner: ChannelAligner, kind: int, truncate: tuple[float, float] | None
 ) -> Aligned:
@@ -94,9 +127,10 @@ def choose_alignment(base: TensorConfig, survey: TensorSurvey, wanted: Alignment
     if target.kind == "max_error":
         return base, GlobalAligner(0.0, 1.0)
     alignment = _settled(wanted or _automatic(survey), survey.total)
-    outlying = _outlying(survey) if wanted is None and alignment.scope == "global" else None
-    if outlying is not None:
-        return _around_outliers(base, survey, outlying)
+    if wanted is None and alignment.scope == "global":
+        found = _by_need(base, survey, target)
+        if found is not None:
+            return found
     kind, scope = ALIGNMENT_KINDS.index(alignment.kind), ALIGNMENT_SCOPES.index(alignment.scope)
     if alignment.scope == "token" and alignment.kind != "none":
         record = AlignmentRecord(kind, scope, truncate=alignment.truncate)
