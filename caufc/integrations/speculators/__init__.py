@@ -41,7 +41,7 @@ KEEP, DELETE = "keep", "delete"
 logger = logging.getLogger("speculators")
 
 
-class CaufTransfer(FP8Transfer):  # type: ignore[misc]
+class CaufTransfer(FP8Transfer):
     """Reads hidden states from ``.cauf`` files, and keeps generated ones as such.
 
     What vLLM hands over, by its own connector or that of ``fp8``, is read as these backends read it. It can be pickled,
@@ -152,7 +152,7 @@ class CaufTransfer(FP8Transfer):  # type: ignore[misc]
 
 
 @HiddenStatesBackend.register(NAME)
-class CaufBackend(FileBackend):  # type: ignore[misc]
+class CaufBackend(FileBackend):
     """The backend ``caufc``: vLLM hands over files as for ``file``, and what is kept of them is ``.cauf``."""
 
     @staticmethod
