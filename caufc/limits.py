@@ -31,7 +31,7 @@ class Limits:
         chunk_products: multiplications by bases, and by the learned codec's kernels.
         chunk_latents: latents and hyper-latents of the learned codec.
         file_elements, file_products: of all chunks.
-        list_samples: of a list or tuple.
+        list_samples: of a list or tuple, or that hold no value.
         output_bytes: of what is decoded.
     """
 

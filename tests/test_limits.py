@@ -161,3 +161,12 @@ def test_unlimited_must_be_asked_for() -> None:
         caufc.decode(bomb, limits=small)
     assert caufc.decode(bomb, limits=Limits.unlimited())[0][0].shape == (1 << 10, 1 << 4, 0)
     assert Limits.unlimited().nesting == Limits().nesting
+
+
+def test_samples_of_no_value_are_as_many_as_a_list_may_have() -> None:
+    """A few bytes could announce any number of them."""
+    data = caufc.encode(np.empty((1000, 0), np.float32))
+    assert len(data) < 100
+    assert caufc.decode(data, limits=Limits(list_samples=1000)).shape == (1000, 0)
+    with pytest.raises(LimitError):
+        caufc.decode(data, limits=Limits(list_samples=999))

@@ -71,8 +71,9 @@ class WorkMeter:
             else:
                 added += size * config.item_size
         self.samples += count
-        if not self.batch:
+        if not (self.batch and values):
             self.limits.check("list_samples", self.samples)
+        if not self.batch:
             self.charged += ARRAY_BYTES * count * len(self.configs)
         self.charged += ARRAY_BYTES * count * notes + NOTE_FACTOR * noted
         self.values = self.limits.check("file_elements", self.values + values)

@@ -40,7 +40,8 @@ export function parseChunks(blocks, context) {
     const chunk = parseChunk(body, first, context, sums);
     first += chunk.count;
     chunks.push(chunk);
-    if (header.content !== "batch") checkLimit(limits, "samples", first);
+    const isEmpty = header.tensors.every(({ shape }) => shape.includes(0));
+    if (header.content !== "batch" || isEmpty) checkLimit(limits, "samples", first);
   }
   return chunks;
 }

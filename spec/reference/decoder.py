@@ -379,7 +379,8 @@ def decode_chunk(
     shapes = [[[r.varint() if n is None else n for n in t.shape] for _ in range(count)] for t in tensors]
     coded = [stack.shapes([shapes[n] for n in stack.numbers]) for stack in stacks]
     check_work([stack.whole for stack in stacks], coded)
-    require(content == BATCH or done + count <= MAX_LISTED, 370, "too many samples", LimitExceeded)
+    rows = content == BATCH and not all(0 in t.shape for t in tensors)
+    require(rows or done + count <= MAX_LISTED, 370, "too many samples", LimitExceeded)
     lengths = [r.varint() for _ in tensors]
     expected, actual = r.number("<I"), 0
     require(sum(lengths) <= r.left(), 112, "payloads do not fit")
