@@ -47,7 +47,8 @@ class OutlierSeparator:
         levelled: whether tokens far from the typical size get scales, as the normalisation does that reads
             those of language models.
         by_token: whether all tokens are made equally large.
-        by_channel: whether channels have scales of their own, so that large ones are no outliers.
+        by_channel: whether channels have scales of their own, so that large ones are no outliers; else one range holds
+            all values, and outlying tokens get scales that make them no larger than others.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class OutlierSeparator:
     ) -> None:
         self.typical, self.levelled = typical, (levelled or by_token) and typical.token > 0
         self.spared = 1.0 if by_token else ORDINARY
+        self.outlying_size = SPARED if by_channel else 1.0
         self.units = typical.units if by_channel else np.full_like(typical.units, typical.common)
         self.limit = typical.ratio * self.units
         self.scaled = len(self.units) >= TOKEN_CHANNELS
@@ -183,7 +185,7 @@ class OutlierSeparator:
         outlying = matrix[rows[large]].astype(np.float64)
         sizes = np.sqrt(np.square(outlying).mean(axis=1)) / (self.typical.token or TINIEST)
         factors = np.ones(len(matrix))
-        factors[rows[large]] = np.minimum(medians[large] / (self.typical.level or 1.0), sizes) / SPARED
+        factors[rows[large]] = np.minimum(medians[large] / (self.typical.level or 1.0), sizes) / self.outlying_size
         return TokenScales.of(factors)
 
 

@@ -152,3 +152,23 @@ def test_a_wide_token_keeps_what_others_of_the_file_keep() -> None:
     values = KINDS["low rank"](rng, Extent(1, (32,), 16384)).astype("f4")
     kept = worst_tokens(values, caufc.decode(caufc.encode(values, layout="b n c")), np.ones(values.shape, bool))
     assert kept > 20
+
+
+def test_the_learned_codec_s_range_has_no_room_for_outliers() -> None:
+    values = np.random.default_rng(0).standard_normal((9, 42, 80)).astype(np.float32)
+    outlying = values.copy()
+    outlying[4] *= 1e11
+    errors = []
+    for part in (outlying, values):
+        decoded = caufc.decode(caufc.encode(part, codec="hyperprior", layout="b n c", quality="low"))
+        errors.append(float(np.square(np.delete(decoded - part, 4, axis=0)).mean()))
+    assert errors[0] < 1.1 * errors[1]
+
+
+def test_tokens_that_are_large_all_over_are_no_sinks() -> None:
+    values = tokens().reshape(-1, 64)
+    sinks, large = values.copy(), values.copy()
+    sinks[::40, :2] *= 1e4
+    large[::40] *= 1e4
+    assert Typical.of(sinks, sparse=False).sinks
+    assert not Typical.of(large, sparse=False).sinks

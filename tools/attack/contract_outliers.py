@@ -62,12 +62,14 @@ def possible(shape: tuple[int, ...]) -> list[str]:
     return [name for name in PLACES if counts[name.rstrip("s")] >= least.get(name.rstrip("s"), LEAST)]
 
 
-def with_outliers(rng: Rng, values: Values, place: str, factor: float) -> tuple[Values, Mask]:
-    """Values with outliers, and where the others are.
+def with_outliers(rng: Rng, values: Values, place: str, factor: float) -> tuple[Values, Values, Mask]:
+    """Values with outliers, the same without, and where the others are.
 
-    A single value becomes ``factor`` with its sign, so that it is large wherever it stands; all else is multiplied.
+    A single value becomes ``factor`` with its sign, so that it is large wherever it stands, and without it has the
+    median of its channel: what remains of a narrow token is then the same in both. All else is multiplied.
     """
     hit = PLACES[place](rng, values.shape)
     if place.startswith("value"):
-        return np.where(hit, np.copysign(factor, values), values), ~hit
-    return np.where(hit, values * factor, values), ~hit
+        medians = np.median(values.reshape(-1, values.shape[2]), axis=0)
+        return np.where(hit, np.copysign(factor, values), values), np.where(hit, medians, values), ~hit
+    return np.where(hit, values * factor, values), values, ~hit

@@ -144,9 +144,9 @@ def _change_for_others_db(found: Outcome) -> tuple[float, float] | None:
     """What outliers change for the others in dB: their SNR, and that of the worst 1 % of their tokens.
 
     A quality keeps the worst tokens, which makes the first figure jump where tokens are narrow or few; an SNR is kept
-    by all together. None where there is nothing to compare: small inputs without outliers may come back exactly, in
-    fewer bytes than with loss, which is no promise. Nor where much of what was made larger is by the definition no
-    outlier: an SNR then counts it.
+    by all together, and what has the SNR that was asked for keeps it. None where there is nothing to compare: small
+    inputs without outliers may come back exactly, in fewer bytes than with loss, which is no promise. Nor where much of
+    what was made larger is by the definition no outlier: an SNR then counts it.
     """
     twin = found.case.twin
     if twin is None or twin.others is None or not found.twin or not found.coded or not found.case.plain:
@@ -166,9 +166,13 @@ def _change_for_others_db(found: Outcome) -> tuple[float, float] | None:
     (with_it, worst_with), (without, worst_without) = sides
     if without == math.inf:
         return None
-    change = with_it - without
     if by_energy:
+        change = with_it - without
+        asked = found.case.control.get("snr")
+        if isinstance(asked, float) and change < 0:
+            change = min(0.0, with_it - asked)
         return change, change
+    change = with_it - without
     return change, 0.0 if worst_with == worst_without else worst_with - worst_without
 
 
