@@ -124,7 +124,7 @@ class OutlierSeparator:
         if not channels.any() and not tokens.any():
             return None
         small: NDArray[np.bool_] = (np.abs(matrix) <= self.typical.largest) & (matrix != 0)
-        few_here, few_there = small.mean(axis=0) < STRAY_SHARE, small.mean(axis=1) < STRAY_SHARE
+        few_here, few_there = small.mean(axis=0) <= STRAY_SHARE, small.mean(axis=1) <= STRAY_SHARE
         small &= (channels & few_here) | (tokens & few_there)[:, None]
         return small
 

@@ -146,6 +146,13 @@ def test_what_stays_small_in_an_outlying_channel_is_kept_as_the_rest_is() -> Non
     assert small.any() and np.array_equal(decoded[..., 7][small], values[..., 7][small])
 
 
+def test_the_small_half_of_an_outlying_channel_is_kept_too() -> None:
+    values = np.random.default_rng(0).standard_normal((46, 37)).astype(np.float32)
+    values[1::2, 31] *= 2e5
+    decoded = caufc.decode(caufc.encode(values, layout="n c", quality=40))
+    np.testing.assert_allclose(decoded[::2], values[::2], atol=0.5)
+
+
 def test_a_wide_token_keeps_what_others_of_the_file_keep() -> None:
     """A thin sample of very wide tokens would hold too few of them to tell what indices cost."""
     rng = np.random.default_rng([16384, 32])

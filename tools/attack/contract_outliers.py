@@ -65,11 +65,10 @@ def possible(shape: tuple[int, ...]) -> list[str]:
 def with_outliers(rng: Rng, values: Values, place: str, factor: float) -> tuple[Values, Values, Mask]:
     """Values with outliers, the same without, and where the others are.
 
-    A single value becomes ``factor`` with its sign, so that it is large wherever it stands, and without it has the
-    median of its channel: what remains of a narrow token is then the same in both. All else is multiplied.
+    A single value becomes ``factor`` with its sign, so that it is large wherever it stands; all else is multiplied.
+    Without them, values and channels are 0: what remains of a narrow token is then the same in both.
     """
     hit = PLACES[place](rng, values.shape)
-    if place.startswith("value"):
-        medians = np.median(values.reshape(-1, values.shape[2]), axis=0)
-        return np.where(hit, np.copysign(factor, values), values), np.where(hit, medians, values), ~hit
-    return np.where(hit, values * factor, values), values, ~hit
+    outlying = np.where(hit, np.copysign(factor, values) if place.startswith("value") else values * factor, values)
+    without = np.where(hit, 0.0, values) if place.startswith(("value", "channel")) else values
+    return outlying, without, ~hit
