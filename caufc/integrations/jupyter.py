@@ -86,7 +86,7 @@ def _pictures(reader: caufc.Reader, info: caufc.Info) -> Iterator[str]:
     layouts = {tensor["name"]: str(tensor["layout"]) for tensor in info.tensors}
     shown = [(name, numpy_of(tensor)) for name, tensor in _tensors(reader[0]) if name in layouts]
     for name, values in [(name, values) for name, values in shown if values.size][:MOST_PICTURES]:
-        plane, square = _plane(np.nan_to_num(values.astype(np.float64)), layouts[name])
+        plane, square = _plane(values.astype(np.float64), layouts[name])
         style = f"image-rendering:pixelated;display:block;height:{ROWS}px;{'' if square else f'width:{COLUMNS}px'}"
         yield f'<img title="{escape(name)}[0]" style="{style}" src="{_png(plane)}">'
 
@@ -106,11 +106,12 @@ def _plane(values: NDArray[np.float64], layout: str) -> tuple[NDArray[np.float64
     axes = [letter for letter in layout.split() if letter != "b"]
     if "h" in axes and "w" in axes and len(axes) == values.ndim:
         others = tuple(number for number, letter in enumerate(axes) if letter not in "hw")
-        return np.sqrt(np.square(values).mean(axis=others)), True
+        with np.errstate(over="ignore"):
+            return np.sqrt(np.square(values).mean(axis=others)), True
     return values.reshape(-1, values.shape[-1] if values.ndim else 1), False
 
 
 def _png(plane: NDArray[np.float64]) -> str:
-    """Values as a picture: blue below zero, red above, up to the 99th percentile."""
+    """Values as a picture: blue below zero, red above, up to the 99th percentile; grey is not finite."""
     drawn, _ = binned(plane[places(len(plane), ROWS)], COLUMNS)
     return data_uri(signed_png(drawn, scale_of(drawn)))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..bitstream import Block, BlockParser, parse_section
 from ..coders.sections import name_of
 from ..decoder.random_access import PART, FileReader
-from ..decoder.tensor_sizes import tensor_sizes
 from ..errors import DamagedError
 
 __all__ = ["FILE", "GROUPS", "ByteShare", "byte_shares"]
@@ -57,15 +56,18 @@ class ByteShare:
     bytes: int
 
 
-def byte_shares(reader: FileReader) -> list[ByteShare]:
-    """All bytes of a file, each in one share; of chunks only what stands before their payloads is read.
+def byte_shares(reader: FileReader, payloads: Sequence[int]) -> list[ByteShare]:
+    """All bytes of a file, each in one share; chunks are not read.
+
+    Args:
+        reader: of the file.
+        payloads: bytes of every tensor's payloads.
 
     Raises:
-        FormatError: if sections or chunks are damaged or malformed.
+        FormatError: if sections are damaged or malformed.
     """
     found = [ByteShare(HEADER, "structure, records of tensors", FILE, reader.prelude.length)]
     found += _sections(reader)
-    payloads = [size.payload_bytes for size in tensor_sizes(reader)]
     found += [ByteShare(PAYLOAD, "coded values", number, size) for number, size in enumerate(payloads) if size]
     chunks = sum(length for length, _ in reader.index.chunks)
     found.append(ByteShare(FRAMES, "shapes, lengths, checksums, keys", FILE, chunks - sum(payloads)))

@@ -64,6 +64,7 @@ def rising_png(plane: NDArray[np.floating], low: float, high: float) -> bytes:
 
 def _png(plane: NDArray[np.floating], palette: Bytes, low: float, high: float) -> bytes:
     finite = np.isfinite(plane)
-    shares = (np.where(finite, plane, low).astype(np.float64) - low) / (high - low)
+    halves = np.where(finite, plane, low).astype(np.float64) / 2  # whose differences do not overflow
+    shares = (halves - low / 2) / (high / 2 - low / 2)
     levels = np.where(finite, np.rint(np.clip(shares, 0, 1) * (LEVELS - 1)), UNKNOWN)
     return palette_png(levels.astype(np.uint8), palette)

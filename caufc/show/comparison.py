@@ -40,7 +40,8 @@ class Comparison:
         """The comparison of features of the same shapes."""
         finite = np.isfinite(original.matrix) & np.isfinite(decoded.matrix)
         values = np.where(finite, original.matrix, 0)
-        error = np.where(finite, decoded.matrix, 0) - values
+        with np.errstate(over="ignore"):
+            error = np.where(finite, decoded.matrix, 0) - values
         distortion = Distortion()
         distortion.add(values, error)
         return cls(original, error, distortion)

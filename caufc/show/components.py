@@ -16,6 +16,9 @@ COLOURS = 3
 MOST_TOKENS = 1024
 """That components are fitted to."""
 
+LARGEST = 1e100
+"""Values beyond have squares that overflow, or nearly."""
+
 ROBUST = 0.02
 """Share of the tokens at each end of a component that have its last colour."""
 
@@ -31,6 +34,7 @@ class Components:
         directions: of the components, orthonormal ``[C, 3]``; zeros where tokens have fewer.
         low, high: of the range ``[3]``.
         shares: of the variance that each explains ``[3]``.
+        unit: of the others; 1, unless squares would overflow.
     """
 
     mean: Floats
@@ -38,6 +42,7 @@ class Components:
     low: Floats
     high: Floats
     shares: Floats
+    unit: float = 1.0
 
     @classmethod
     def fit(cls, tokens: NDArray[Any], outliers: NDArray[np.bool_] | None = None) -> Self:
@@ -48,19 +53,21 @@ class Components:
         there = np.flatnonzero(kept)
         chosen = tokens[there[places(len(there), MOST_TOKENS)]].astype(np.float64)
         chosen = chosen if len(chosen) else np.zeros((1, tokens.shape[1]))
+        largest = float(np.abs(chosen).max(initial=0))
+        unit = largest if largest > LARGEST else 1.0
+        chosen = chosen / unit
         mean = chosen.mean(axis=0)
         centred = chosen - mean
         directions, variances = _directions(centred)
         places_in = centred @ directions
         low, high = np.quantile(places_in, (ROBUST, 1 - ROBUST), axis=0)
         total = float(np.square(centred).sum())
-        return cls(mean, directions, low, high, variances / total if total else np.zeros(COLOURS))
+        return cls(mean, directions, low, high, variances / total if total else np.zeros(COLOURS), unit)
 
     def of(self, tokens: NDArray[Any]) -> Floats:
         """Components ``[N, 3]`` of tokens ``[N, C]``."""
-        directions = self.directions.astype(tokens.dtype)
-        offset = self.mean @ self.directions
-        return np.asarray(np.where(np.isfinite(tokens), tokens, 0) @ directions - offset, np.float64)
+        values = np.where(np.isfinite(tokens), tokens, 0).astype(np.float64)
+        return np.asarray(values / self.unit @ self.directions - self.mean @ self.directions)
 
     def colours(self, tokens: NDArray[Any]) -> NDArray[np.uint8]:
         """Colours ``[N, 3]`` of tokens ``[N, C]``; a component without range is the middle grey of its colour."""

@@ -25,14 +25,15 @@ def sizes_of(values: NDArray[np.floating], axis: int) -> NDArray[np.float64]:
         part = values[start : start + rows]
         there = slice(None) if axis == 0 else slice(start, start + rows)
         finite = np.isfinite(part)
-        squares[there] += np.square(np.where(finite, part, 0), dtype=np.float64).sum(axis=axis)
+        with np.errstate(over="ignore"):
+            squares[there] += np.square(np.where(finite, part, 0), dtype=np.float64).sum(axis=axis)
         counts[there] += finite.sum(axis=axis)
     return np.asarray(np.sqrt(squares / np.maximum(counts, 1)))
 
 
 def outliers_of(sizes: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which sizes ``[N]`` are far above the rest; see :data:`RULE`."""
-    there = sizes > 0
+    there = (sizes > 0) & np.isfinite(sizes)
     if there.sum() < 4:
         return np.zeros(len(sizes), bool)
     logs = np.log(sizes[there])

@@ -58,7 +58,7 @@ def page(
         tag("h2", "Features"),
         tag("p", _looked_at(choice, info.chunks, len(sections), tensors, original), class_="note"),
         *kept,
-        tag("p", f"No room on this page for {', '.join(left)}: choose tensors with --only.") if left else NOTHING,
+        tag("p", f"No room on this page for {', '.join(left)}: choose with --only or --sample.") if left else NOTHING,
     )
     head = joined(
         tag("meta", charset="utf-8"),

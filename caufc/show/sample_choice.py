@@ -36,13 +36,15 @@ class SampleChoice:
         numbers: that figures are computed from, ascending.
         drawn: those among them that are drawn.
         available: how many samples there are.
-        chunks: how many chunks these are in.
+        chunks: how many chunks the looked-at ones are in.
+        named: whether somebody chose those that are drawn.
     """
 
     numbers: tuple[int, ...]
     drawn: tuple[int, ...]
     available: int
     chunks: int
+    named: bool = False
 
     @classmethod
     def of(cls, counts: Sequence[int], values: float, *, wanted: int | None = None, named: Sequence[int] = ()) -> Self:
@@ -65,7 +67,7 @@ class SampleChoice:
         numbers = sorted(found | set(named))
         drawn = tuple(dict.fromkeys(named)) or tuple(numbers[place] for place in places(len(numbers), DRAWN))
         held = np.searchsorted(starts, numbers, side="right")
-        return cls(tuple(numbers), drawn, starts[-1], len(set(held.tolist())))
+        return cls(tuple(numbers), drawn, starts[-1], len(set(held.tolist())), bool(named))
 
     def by_chunk(self, counts: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
         """First sample of every chunk that holds some, and their places in it, ascending."""

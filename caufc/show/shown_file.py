@@ -36,6 +36,9 @@ SUFFIX = ".html"
 MOST_TENSORS = 6
 """That are drawn, where nobody chooses."""
 
+MOST_NAMED = 16
+"""Samples that are drawn, where somebody chooses."""
+
 
 @dataclass(frozen=True)
 class ShownFile:
@@ -153,6 +156,8 @@ class _Show:
 
     def choose(self, samples: int | None, named: Sequence[str | int]) -> SampleChoice:
         """Which samples are looked at."""
+        if len(named) > MOST_NAMED:
+            raise OptionError(f"{len(named)} samples to draw", remedy=f"name {MOST_NAMED} at most")
         counts = [count for _, count in self.reader.index.chunks]
         values = max((self.info.tensors[number]["numel"] for number in self.tensors), default=0)
         each = values / max(1, self.info.samples)
@@ -180,7 +185,7 @@ class _Show:
         return page(
             self.name if self.name == "-" else Path(self.name).name,
             self.info,
-            byte_shares(self.reader),
+            byte_shares(self.reader, [tensor["payload_bytes"] for tensor in self.info.tensors]),
             choice,
             sections,
             tensors=len(self.drawable),

@@ -96,8 +96,7 @@ def _error_top(view: TensorView) -> float:
 
 def _sequences(view: TensorView) -> Iterator[Markup]:
     yield _heat_note(view, "The strip beside the tokens has their colours: the three first principal components.")
-    named = len(view.drawn) if len(view.drawn) != 3 else MOST_HEAT_MAPS
-    for place, name in view.drawn[:named]:
+    for place, name in view.drawn if view.choice.named else view.drawn[:MOST_HEAT_MAPS]:
         rows = view.features.rows(place)
         drawn = _heat_maps(view, rows, name) if view.features.matrix[rows].size else [EMPTY]
         yield tag("div", tag("h4", name, _snr(view, place)), *drawn, class_="sample")

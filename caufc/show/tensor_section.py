@@ -76,8 +76,9 @@ def _values(view: TensorView) -> list[tuple[str, str]]:
     finite = matrix[np.isfinite(matrix)]
     if not finite.size:
         return [("values", "none that is finite")]
-    power = np.square(finite, dtype=np.float64).mean()
-    low, high, mean, root = map(number_text, (finite.min(), finite.max(), finite.mean(dtype=np.float64), power**0.5))
+    with np.errstate(over="ignore"):
+        power, average = np.square(finite, dtype=np.float64).mean(), finite.mean(dtype=np.float64)
+    low, high, mean, root = map(number_text, (finite.min(), finite.max(), average, power**0.5))
     text = f"{count(finite.size, 'value')} looked at: {low} to {high}, mean {mean}, root mean square {root}, "
     text += f"{percent(float(np.mean(finite == 0)))} zeros"
     if view.facts["dtype"] in BITS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 import caufc
+from caufc.bitstream import block_bytes
 from caufc.catalog import lookup_of
 from caufc.decoder.random_access import FileReader
 from caufc.limits import DEFAULT_LIMITS
-from caufc.show.byte_shares import GROUPS, byte_shares
+from caufc.reader import info_of
+from caufc.show.byte_shares import GROUPS, ByteShare, byte_shares
 from caufc.show.excerpt import read_excerpts
 from caufc.show.sample_choice import SampleChoice
 from caufc.types import no_progress
@@ -30,6 +33,11 @@ def opened(data: bytes) -> FileReader:
     return FileReader(lambda offset, length: data[offset : offset + length], len(data), lookup, DEFAULT_LIMITS)
 
 
+def shares_of(reader: FileReader) -> list[ByteShare]:
+    """The shares of a file."""
+    return byte_shares(reader, [tensor["payload_bytes"] for tensor in info_of(reader).tensors])
+
+
 def test_shares_add_up_to_every_kind_of_file() -> None:
     summed = 0
     for path in sorted(VECTORS.glob("*.cauf")):
@@ -37,7 +45,7 @@ def test_shares_add_up_to_every_kind_of_file() -> None:
             reader = opened(path.read_bytes())
         except caufc.CaufError:  # profiles and weights have no samples, or are not here
             continue
-        shares = byte_shares(reader)
+        shares = shares_of(reader)
         assert sum(share.bytes for share in shares) == path.stat().st_size, path.stem
         assert all(share.bytes > 0 and share.group in GROUPS for share in shares)
         summed += 1
@@ -48,17 +56,28 @@ def test_each_share_is_what_it_says(efficientnet: Floats) -> None:
     maps = np.concatenate([efficientnet[:, :64]] * 9)
     data = caufc.encode({"a": maps, "b": maps[:, :8]}, layout="b c h w", chunk=2, meta={"run": "x" * 500})
     info, reader = caufc.inspect(data), opened(data)
-    shares = byte_shares(reader)
+    shares = shares_of(reader)
     payloads = {share.tensor: share.bytes for share in shares if share.group == "payload"}
     assert payloads == {number: tensor["payload_bytes"] for number, tensor in enumerate(info.tensors)}
     sections = sum(share.bytes for share in shares if share.group == "profile, tables, bases")
     assert sections == info.section_bytes
     (metadata,) = [share for share in shares if share.what == "metadata"]
     assert metadata.tensor is None and metadata.bytes < 500, "deflated"
-    plain = {
-        share.group: share.bytes for share in byte_shares(opened(caufc.encode(maps, layout="b c h w", index=False)))
-    }
+    plain = {share.group: share.bytes for share in shares_of(opened(caufc.encode(maps, layout="b c h w", index=False)))}
     assert plain["index and end"] == 7
+
+
+def test_blocks_that_nobody_knows_have_a_share() -> None:
+    values = np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32)
+    data = caufc.encode(values, layout="b c", chunk=4, index=False, align="mean-deviation/channel")
+    reader = opened(data)
+    unknown = block_bytes("x", b"whatever", reader.prelude.stream.started().seed)
+    cuts = [reader.prelude.length, reader.prelude.start, reader.index.offset(1)]
+    parts = [data[start:stop] for start, stop in itertools.pairwise([0, *cuts, len(data)])]
+    shares = shares_of(opened(unknown.join(parts)))
+    others = {share.what: share.bytes for share in shares if share.group == "other blocks"}
+    assert others == {"before chunks": 2 * len(unknown), "between chunks": len(unknown)}
+    assert sum(share.bytes for share in shares) == len(data) + 3 * len(unknown)
 
 
 def excerpts(data: bytes) -> Any:

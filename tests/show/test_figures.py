@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from caufc.show.axis import Axis, number_text
+from caufc.show.comparison import Comparison
 from caufc.show.components import Components
+from caufc.show.features import Features
 from caufc.show.outliers import outliers_of, sizes_of
 from caufc.show.sample_choice import SampleChoice
 
@@ -63,6 +65,16 @@ def test_sizes_leave_out_what_is_not_finite() -> None:
     assert sizes_of(values, axis=0) == pytest.approx([3, np.sqrt(20 / 3)])
 
 
+def test_a_comparison_is_decoded_minus_original() -> None:
+    original = Features("vectors", np.array([[3.0, 4], [np.inf, 1], [2, 2]]), ((), (), ()))
+    decoded = Features("vectors", np.array([[3.0, 3], [np.inf, 1], [2, 2]]), ((), (), ()))
+    found = Comparison.of(original, decoded)
+    assert found.error.tolist() == [[0, -1], [0, 0], [0, 0]]
+    assert found.distortion.snr_db == pytest.approx(10 * np.log10(25 + 1 + 8))
+    assert found.snr_db(slice(0, 1)) == pytest.approx(10 * np.log10(25)) and found.snr_db(slice(1, 3)) is None
+    assert "largest 1" in found.figures and "exact" in Comparison.of(decoded, decoded).figures
+
+
 def test_ticks_are_round_and_inside() -> None:
     for low, high in ((0, 7.3), (-0.02, 0.031), (5, 123456)):
         ticks = Axis("x", low, high, 0, 100).ticks
@@ -83,6 +95,7 @@ def test_samples_are_spread_evenly() -> None:
     few = SampleChoice.of(counts, 1 << 20)
     assert len(few.numbers) == 4, "four million values"
     assert len(SampleChoice.of(counts, 1e12).numbers) == 1
+    assert SampleChoice.of([1000] * 100, 1 << 12).chunks == 8, "of chunks as large, fewer are decoded"
     assert len(SampleChoice.of(counts, 1, wanted=7).numbers) == 7
     found = [first + place for first, inside in few.by_chunk(counts) for place in inside]
     assert found == list(few.numbers)

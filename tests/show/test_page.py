@@ -122,6 +122,15 @@ def test_the_error_is_drawn_where_it_is(tmp_path: Path) -> None:
     assert f"sample 0: SNR {of_sample:.2f} dB" in html and "sample 1: SNR exact" in html
 
 
+def test_colours_scales_and_outliers_are_those_of_the_original(tmp_path: Path) -> None:
+    tokens = halves()
+    original = tokens.copy()
+    original[2, 8] *= 40
+    np.save(tmp_path / "original.npy", original)
+    html = shown(tokens, tmp_path, "original.npy", layout="b (h w) c", lossless=True)
+    assert "1 of 144 tokens; 1 of them token 8 of its sample" in html
+
+
 def test_an_original_is_told_from_others(tmp_path: Path) -> None:
     tokens = halves()
     np.save(tmp_path / "fewer.npy", tokens[:3])
@@ -154,14 +163,30 @@ def features_of(minilm: Sequence[Floats], efficientnet: Floats) -> dict[str, tup
         "nothing": (np.zeros((0, 4), np.float32), {}),
         "infinite": (np.full((4, 4), np.inf, np.float32), {"nonfinite": "keep"}),
         "lossless": (efficientnet[:, :9].astype(np.float16), {"lossless": True, "layout": "b c h w"}),
+        "huge": (np.random.default_rng(0).normal(size=(3, 9, 4)) * 1e307, {"lossless": True, "layout": "b n c"}),
+        "large": (np.full((5, 6), 3e38, np.float32) * np.eye(5, 6, dtype="f4"), {"lossless": True, "layout": "b c"}),
         "many": ({f"t{number}": np.ones((2, number), np.float32) for number in range(1, 40)}, {}),
     }
 
 
-NAMES = ("maps", "texts", "vectors", "video", "mixed", "scalar", "nothing", "infinite", "lossless", "many")
+NAMES = (
+    "maps",
+    "texts",
+    "vectors",
+    "video",
+    "mixed",
+    "scalar",
+    "nothing",
+    "infinite",
+    "lossless",
+    "huge",
+    "large",
+    "many",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("error")
 def test_every_page_stands_alone(name: str, minilm: Sequence[Floats], efficientnet: Floats, tmp_path: Path) -> None:
     features, options = features_of(minilm, efficientnet)[name]
     html = shown(features, tmp_path, **options)
@@ -226,6 +251,16 @@ def test_what_is_looked_at_is_told(tmp_path: Path) -> None:
     assert "6 of 9 tensors are drawn" in html and html.count("<section>") == 6
     html = shown(tensors, tmp_path, layout="b c", only=["t3", "t8"])
     assert re.findall("<section><h3>(.*?)</h3>", html) == ["t3", "t8"] and "choose with --only" not in html
+
+
+def test_named_samples_are_drawn(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(20, 9, 8)).astype(np.float32)
+    drawn = re.findall("<h4>(sample [^<]*)</h4>", shown(values, tmp_path, layout="b n c"))
+    assert drawn == ["sample 0", "sample 9"], "two heat maps"
+    drawn = re.findall("<h4>(sample [^<]*)</h4>", shown(values, tmp_path, layout="b n c", sample=[7, -1, 3]))
+    assert drawn == ["sample 7", "sample 19", "sample 3"]
+    with pytest.raises(caufc.OptionError, match="17 samples to draw"):
+        shown(values, tmp_path, layout="b n c", sample=range(17))
 
 
 def test_a_page_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
