@@ -17,10 +17,10 @@ from ..types import AnyArray, Progress
 from .coded_bits import CodedBits
 from .sample_choice import SampleChoice
 
-__all__ = ["MOST_BYTES", "Excerpt", "read_excerpts"]
+__all__ = ["MOST_VALUES", "Excerpt", "read_excerpts"]
 
-MOST_BYTES = 1 << 27
-"""Of the values that are decoded at once."""
+MOST_VALUES = 1 << 25
+"""That are decoded at once; they take up to 40 bytes each meanwhile."""
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Excerpt:
         samples: in the numpy form of its dtype, in the order of the choice; empty where they are too large.
         coded: sums over the decoded chunks, over all tensors of the stack.
         stacked: how many tensors are coded as one with it, itself among them.
-        too_large: bytes of the chunk that would have been too much to decode; 0 for none.
+        too_large: values of the chunk that would have been too much to decode; 0 for none.
     """
 
     number: int
@@ -61,8 +61,8 @@ def read_excerpts(
             for stack, coder in _wanted(reader, found):
                 shapes, config = stack.shapes(chunk.shapes), stack.config
                 members = [found[number] for number in stack.members if number in found]
-                size = config.values(shapes) * config.item_size
-                if size > MOST_BYTES or members[0].too_large:
+                size = config.values(shapes)
+                if size > MOST_VALUES or members[0].too_large:
                     for excerpt in members:
                         excerpt.too_large, excerpt.samples = max(size, excerpt.too_large), []
                     continue

@@ -198,7 +198,7 @@ class _Show:
     def _section(self, excerpt: Excerpt, choice: SampleChoice, original: Original | None) -> Markup:
         facts: dict[str, Any] = self.info.tensors[excerpt.number]
         if excerpt.too_large or not excerpt.samples:
-            why = f"a chunk of it has {excerpt.too_large:,} bytes" if excerpt.too_large else "it has no samples"
+            why = f"a chunk of it has {excerpt.too_large:,} values" if excerpt.too_large else "it has no samples"
             return tag(
                 "section", tag("h3", self._titled(excerpt.number)), tag("p", f"Not drawn: {why}.", class_="note")
             )

@@ -153,9 +153,9 @@ def test_payloads_are_told_by_part() -> None:
 def test_a_tensor_that_is_too_large_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     from caufc.show import excerpt
 
-    monkeypatch.setattr(excerpt, "MOST_BYTES", 1000)
+    monkeypatch.setattr(excerpt, "MOST_VALUES", 500)
     small, large = np.ones((2, 10), np.float32), np.ones((2, 400), np.float32)
     found = excerpts(caufc.encode({"small": small, "large": large}, layout="b c"))
-    assert len(found[0].samples) == 2 and found[1].samples == [] and found[1].too_large == 3200
+    assert len(found[0].samples) == 2 and found[1].samples == [] and found[1].too_large == 800
     with pytest.raises(caufc.FormatError):
         excerpts(caufc.encode({"small": small}, layout="b c")[:-40])
