@@ -8,9 +8,12 @@ from typing import Final
 
 from ..text import shown
 
-__all__ = ["NOTHING", "Markup", "joined", "table", "tag"]
+__all__ = ["NOTHING", "Markup", "joined", "shortened", "table", "tag"]
 
 VOID: Final = frozenset({"br", "img", "meta"})
+
+
+MOST_LETTERS = 300
 
 
 class Markup(str):
@@ -25,6 +28,11 @@ NOTHING = Markup("")
 def joined(*parts: str) -> Markup:
     """Parts one behind the other: text is escaped, and what no page can show is replaced."""
     return Markup("".join(part if isinstance(part, Markup) else escape(shown(part)) for part in parts))
+
+
+def shortened(text: str) -> str:
+    """A text from a file, cut where it is long."""
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}..."
 
 
 def tag(name: str, /, *children: str, **attributes: str | float | None) -> Markup:

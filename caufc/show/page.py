@@ -10,7 +10,7 @@ from ..reader import Info
 from ..text import SHOWN_TENSORS, count, shape_text, short_size, size
 from .byte_shares import ByteShare
 from .byte_table import byte_table
-from .markup import NOTHING, Markup, joined, table, tag
+from .markup import NOTHING, Markup, joined, shortened, table, tag
 from .sample_choice import SampleChoice
 
 __all__ = ["MOST_PAGE", "page"]
@@ -18,8 +18,8 @@ __all__ = ["MOST_PAGE", "page"]
 MOST_PAGE = 2_800_000
 """Bytes of a page, from which on tensors are left out."""
 
-MOST_TEXTS, MOST_LETTERS = 32, 300
-"""Texts of a file that are shown, and letters of each."""
+MOST_TEXTS = 32
+"""Texts of a file that are shown."""
 
 ALONE = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """What a browser may load: nothing that is not on the page."""
@@ -30,7 +30,7 @@ def page(
     info: Info,
     shares: Sequence[ByteShare],
     choice: SampleChoice,
-    sections: Mapping[str, Markup],
+    sections: Sequence[tuple[str, Markup]],
     *,
     tensors: int,
     original: str | None = None,
@@ -42,7 +42,7 @@ def page(
         info: what it says of itself.
         shares: of its bytes.
         choice: which samples are looked at.
-        sections: of tensors by name.
+        sections: of tensors, with their names.
         tensors: how many could be drawn.
         original: the file that it is compared with.
     """
@@ -54,7 +54,7 @@ def page(
         _tensors(info, shares),
         *_texts(info),
         tag("h2", "Where its bytes go"),
-        byte_table(shares, [str(tensor["name"]) for tensor in info.tensors]),
+        byte_table(shares, [shortened(tensor["name"]) for tensor in info.tensors]),
         tag("h2", "Features"),
         tag("p", _looked_at(choice, info.chunks, len(sections), tensors, original), class_="note"),
         *kept,
@@ -74,12 +74,12 @@ def _css() -> str:
     return (resources.files("caufc") / "data" / "show" / "page.css").read_text("utf-8")
 
 
-def _within(sections: Mapping[str, Markup]) -> tuple[list[Markup], list[str]]:
+def _within(sections: Sequence[tuple[str, Markup]]) -> tuple[list[Markup], list[str]]:
     """The sections that a page has room for, and the names of the others."""
     kept: list[Markup] = []
     left: list[str] = []
     total = 0
-    for name, section in sections.items():
+    for name, section in sections:
         total += len(section)
         if total > MOST_PAGE:
             left.append(name)
@@ -93,7 +93,7 @@ def _summary(info: Info) -> str:
         f"{count(info.samples, 'sample')} of {count(len(info.tensors), 'tensor')} in {count(info.chunks, 'chunk')}",
         f"{size(info.bytes)}, {info.bpfp:.4g} BPFP, 1 : {info.ratio:.3g} of {short_size(info.raw_bytes)}",
         ", ".join(dict.fromkeys(part for part in (info.codec, info.control) if part)),
-        *(part for part in (info.arch, info.software) if part),
+        *(shortened(part) for part in (info.arch, info.software) if part),
     ]
     if info.profile:
         parts.append(f"needs profile {info.profile[:16]}")
@@ -116,11 +116,11 @@ def _tensors(info: Info, shares: Sequence[ByteShare]) -> Markup:
 def _tensor(tensor: Mapping[str, Any], own: int, share: float) -> tuple[str, ...]:
     bar = tag("span", "", class_="length", style=f"width:{max(1, round(100 * share))}px")
     return (
-        tensor["name"] or "-",
+        shortened(tensor["name"]) or "-",
         shape_text(tensor["shape"]),
         tensor["dtype"],
         tensor["layout"] or "-",
-        tensor["tap"] or "-",
+        shortened(tensor["tap"] or "-"),
         tensor["codec"],
         bar,
         f"{tensor['numel']:,}",
@@ -136,14 +136,10 @@ def _texts(info: Info) -> Iterator[Markup]:
     found += [("note", name, text if isinstance(text, str) else repr(text)) for name, text in info.notes.items()]
     if not found:
         return
-    rows = [(name or "-", kind, _short(text)) for kind, name, text in found[:MOST_TEXTS]]
+    rows = [(shortened(name) or "-", kind, shortened(text)) for kind, name, text in found[:MOST_TEXTS]]
     yield table(("name", "kind", "text"), rows, caption="What else it holds", numbers=0)
     if len(found) > MOST_TEXTS:
         yield tag("p", f"and {count(len(found) - MOST_TEXTS, 'more text')}", class_="note")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}..."
 
 
 def _looked_at(choice: SampleChoice, chunks: int, drawn: int, tensors: int, original: str | None) -> str:

@@ -21,7 +21,7 @@ from .byte_shares import byte_shares
 from .comparison import Comparison
 from .excerpt import Excerpt, read_excerpts
 from .features import features_of
-from .markup import Markup, tag
+from .markup import Markup, shortened, tag
 from .original import Original
 from .page import page
 from .planes import places
@@ -33,8 +33,8 @@ __all__ = ["ShownFile", "show_file"]
 
 SUFFIX = ".html"
 
-MOST_TENSORS = 6
-"""That are drawn, where nobody chooses."""
+MOST_TENSORS, MOST_CHOSEN = 6, 24
+"""That are drawn, where nobody chooses, and where somebody does."""
 
 MOST_NAMED = 16
 """Samples that are drawn, where somebody chooses."""
@@ -101,7 +101,8 @@ def show_file(
     try:
         stream, target = _target(storage.name, output)
         if stream is None:
-            check_free(target, storage.name, force)
+            for given in (storage.name, *(() if original is None else (str(original),))):
+                check_free(target, given, force)
         with located(storage.name):
             lookup = lookup_of(profile, weights, limits)
             reader = FileReader(storage.read_at, storage.size, lookup, limits, only=only)
@@ -152,7 +153,7 @@ class _Show:
     def tensors(self) -> list[int]:
         """Numbers of the tensors that are drawn."""
         able = self.drawable
-        return able if self.chosen else [able[place] for place in places(len(able), MOST_TENSORS)]
+        return [able[place] for place in places(len(able), MOST_CHOSEN if self.chosen else MOST_TENSORS)]
 
     def choose(self, samples: int | None, named: Sequence[str | int]) -> SampleChoice:
         """Which samples are looked at."""
@@ -165,23 +166,24 @@ class _Show:
 
     def _number(self, key: str | int) -> int:
         """The number of a sample by its key or number."""
-        available, text = len(self.reader), str(key)
+        available, text, number = len(self.reader), str(key), _whole(key)
         if self.reader.chunks.keyed:
             numbers = self.reader.numbers
-            as_number = int(text) if text.lstrip("-").isdecimal() else None
-            found = numbers.get(key, numbers.get(text, None if as_number is None else numbers.get(as_number)))
-            if found is None:
+            keys = [name for name in (key, text, number) if name is not None and name in numbers]
+            if not keys:
                 raise InputError(f"has no sample '{text}'", file=self.name, remedy="give a key of the file")
-            return found
-        if not text.lstrip("-").isdecimal() or not -available <= int(text) < available:
+            return numbers[keys[0]]
+        if number is None or not -available <= number < available:
             remedy = f"give a number from 0 to {available - 1}" if available else "it has no samples"
             raise InputError(f"has no sample '{text}'", file=self.name, remedy=remedy)
-        return int(text) % available
+        return number % available
 
     def page(self, choice: SampleChoice, original: Original | None, progress: Progress) -> str:
         """The page, as HTML."""
         excerpts = read_excerpts(self.reader, choice, self.tensors, progress)
-        sections = {self._titled(number): self._section(excerpts[number], choice, original) for number in self.tensors}
+        sections = [
+            (self._titled(number), self._section(excerpts[number], choice, original)) for number in self.tensors
+        ]
         return page(
             self.name if self.name == "-" else Path(self.name).name,
             self.info,
@@ -193,7 +195,7 @@ class _Show:
         )
 
     def _titled(self, number: int) -> str:
-        return str(self.info.tensors[number]["name"]) or "tensor"
+        return shortened(self.info.tensors[number]["name"]) or "tensor"
 
     def _section(self, excerpt: Excerpt, choice: SampleChoice, original: Original | None) -> Markup:
         facts: dict[str, Any] = self.info.tensors[excerpt.number]
@@ -208,3 +210,11 @@ class _Show:
             held = original.samples(excerpt.config, choice.numbers, excerpt.samples)
             comparison = Comparison.of(features_of(excerpt.config, held), features)
         return tensor_section(TensorView(facts, excerpt, features, comparison, choice, self.reader.index.keys))
+
+
+def _whole(key: str | int) -> int | None:
+    """A number as it is written on a command line; None for other text."""
+    try:
+        return int(key)
+    except ValueError:
+        return None

@@ -11,7 +11,7 @@ from ..text import count, shape_text, size
 from ..types import FOREIGN
 from .axis import number_text, percent
 from .features import Features
-from .markup import Markup, table, tag
+from .markup import Markup, shortened, table, tag
 from .tensor_charts import bit_charts, size_charts
 from .tensor_pictures import pictures
 from .tensor_view import TensorView
@@ -50,7 +50,7 @@ def tensor_section(view: TensorView) -> Markup:
 def _facts(view: TensorView) -> Sequence[tuple[str, str]]:
     facts = view.facts
     layout = f", layout '{facts['layout']}'" if facts["layout"] else ", no layout"
-    tap = f", tap '{facts['tap']}'" if facts["tap"] else ""
+    tap = f", tap '{shortened(facts['tap'])}'" if facts["tap"] else ""
     rows = [
         ("a sample", f"{shape_text(facts['shape'])} {facts['dtype']}{layout}{tap}"),
         ("codec", f"{facts['codec']}, alignment {facts['alignment']}"),

@@ -11,6 +11,7 @@ from .comparison import Comparison
 from .components import Components
 from .excerpt import Excerpt
 from .features import Features
+from .markup import shortened
 from .sample_choice import SampleChoice
 
 __all__ = ["TensorView"]
@@ -39,7 +40,7 @@ class TensorView:
     @property
     def name(self) -> str:
         """Of the tensor; a lone one has none."""
-        return str(self.facts["name"]) or "tensor"
+        return shortened(self.facts["name"]) or "tensor"
 
     @property
     def drawn(self) -> list[tuple[int, str]]:
@@ -48,7 +49,7 @@ class TensorView:
         return [(place[number], self._named(number)) for number in self.choice.drawn]
 
     def _named(self, number: int) -> str:
-        return f"sample {number}" if self.keys is None else f"sample '{self.keys[number]}'"
+        return f"sample {number}" if self.keys is None else f"sample '{shortened(str(self.keys[number]))}'"
 
     @property
     def shown(self) -> Features:

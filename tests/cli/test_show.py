@@ -45,6 +45,8 @@ def test_a_page_elsewhere(run: Run, encoded: str) -> None:
         (("missing.cauf",), 1, "missing.cauf: no such file"),
         (("maps.cauf", "--sample", "6"), 2, "maps.cauf: has no sample '6'; give a number from 0 to 5"),
         (("maps.cauf", "--sample", "a"), 2, "maps.cauf: has no sample 'a'; give a number from 0 to 5"),
+        (("maps.cauf", "--sample", "--5"), 2, "maps.cauf: has no sample '--5'; give a number from 0 to 5"),
+        (("maps.cauf", "--original", "maps.npy", "-o", "maps.npy", "-f"), 2, "maps.npy: is both input and output"),
         (("maps.cauf", "--samples", "0"), 2, "0 is not in the range x>=1"),
         (("maps.cauf", "--only", "x"), 2, "no tensor 'x'"),
         (("maps.cauf", "--original", "none.npy"), 1, "none.npy: no such file"),

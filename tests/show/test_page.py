@@ -248,9 +248,18 @@ def test_what_is_looked_at_is_told(tmp_path: Path) -> None:
     assert "Looked at: all 50 samples." in shown(values, tmp_path, layout="b c")
     tensors = {f"t{number}": values for number in range(9)}
     html = shown(tensors, tmp_path, layout="b c")
-    assert "6 of 9 tensors are drawn" in html and html.count("<section>") == 6
+    assert "6 of 9 tensors are drawn" in html
+    assert html.count("<section>") == 6
+    many = {f"t{number}": values[:, :2] for number in range(30)}
+    assert "24 of 30 tensors are drawn" in shown(many, tmp_path, layout="b c", only=["t*"])
     html = shown(tensors, tmp_path, layout="b c", only=["t3", "t8"])
     assert re.findall("<section><h3>(.*?)</h3>", html) == ["t3", "t8"] and "choose with --only" not in html
+
+
+def test_long_names_are_cut(tmp_path: Path) -> None:
+    name = "n" * 4000
+    html = shown({name: np.ones((4, 6), np.float32), "b": np.ones((4, 6), np.float32)}, tmp_path, meta={name: name})
+    assert len(html) < 100_000 and "n" * 300 + "..." in html and "n" * 301 not in html
 
 
 def test_named_samples_are_drawn(tmp_path: Path) -> None:
