@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codec.transform.token_order import BANDS
+from ..codec.transform.token_order import BANDS, FREQUENCY_BANDS
 from ..text import count
 from .axis import number_text, percent
 from .chart import Series, line_chart
@@ -19,6 +19,8 @@ from .outliers import RULE
 from .tensor_view import TensorView
 
 __all__ = ["bit_charts", "size_charts"]
+
+SPECIAL_BANDS = ("first special token", "other special tokens")
 
 
 def size_charts(view: TensorView) -> Markup:
@@ -103,7 +105,7 @@ def _bands(view: TensorView) -> Iterator[Markup]:
         return
     rows = [
         (
-            str(band),
+            str(band) if band < FREQUENCY_BANDS else SPECIAL_BANDS[band - FREQUENCY_BANDS],
             f"{coded.band_values[band]:,.0f}",
             f"{coded.bands[band] / coded.band_values[band]:.3g}",
             percent(coded.bands[band] / coded.total),

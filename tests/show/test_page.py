@@ -95,6 +95,15 @@ def test_tokens_are_colours_on_their_grid(tmp_path: Path) -> None:
     assert np.ptp(left[:, 0]) < 40 and np.ptp(right[:, 0]) < 40
 
 
+def test_bands_of_special_tokens_are_named(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    grid = random.normal(size=(20, 32, 32, 6)).cumsum(1).cumsum(2)[:, ::4, ::4].reshape(20, 64, 6)
+    tokens = np.concatenate([random.normal(size=(20, 2, 6)), grid], axis=1).astype(np.float32)
+    rows = Checked(shown(tokens, tmp_path, layout="b (2 + h w) c", snr=25)).cells
+    bands = [row[0] for row in rows if len(row) == 4 and row[-1].endswith("%")]
+    assert bands == [*map(str, range(8)), "first special token", "other special tokens"]
+
+
 def test_an_outlying_token_is_framed_where_it_is(tmp_path: Path) -> None:
     tokens = halves()
     tokens[0, 6 * 2 + 5] *= 40
@@ -247,12 +256,12 @@ def test_what_is_looked_at_is_told(tmp_path: Path) -> None:
     assert "Looked at: 6 of 50 samples, evenly spread, in 6 of 10 chunks" in html
     assert "Looked at: all 50 samples." in shown(values, tmp_path, layout="b c")
     tensors = {f"t{number}": values for number in range(9)}
-    html = shown(tensors, tmp_path, layout="b c")
+    html = shown(tensors, tmp_path, layout="b c", lossless=True)
     assert "6 of 9 tensors are drawn" in html
     assert html.count("<section>") == 6
-    many = {f"t{number}": values[:, :2] for number in range(30)}
-    assert "24 of 30 tensors are drawn" in shown(many, tmp_path, layout="b c", only=["t*"])
-    html = shown(tensors, tmp_path, layout="b c", only=["t3", "t8"])
+    many = {f"t{number}": values[:3, :2] for number in range(30)}
+    assert "24 of 30 tensors are drawn" in shown(many, tmp_path, layout="b c", lossless=True, only=["t*"])
+    html = shown(tensors, tmp_path, layout="b c", lossless=True, only=["t3", "t8"])
     assert re.findall("<section><h3>(.*?)</h3>", html) == ["t3", "t8"] and "choose with --only" not in html
 
 
