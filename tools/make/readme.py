@@ -24,6 +24,7 @@ DEMO = RESULTS / "demo.txt"
 DOCS = (
     "reading",
     "recipes",
+    "show",
     "integrations",
     "plugins",
     "evaluate",
