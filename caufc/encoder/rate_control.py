@@ -16,6 +16,9 @@ __all__ = ["MOST_PASSES", "RateControl", "lossless_plans"]
 
 MOST_PASSES = 4
 
+FEW_VALUES = 1 << 12
+"""Files of at most so many values are always compared with those without loss."""
+
 NEAR_LOSSLESS = 0.8
 """Files from such a share of what they take without loss, by estimate, are compared with that."""
 
@@ -92,8 +95,8 @@ class RateControl(ABC):
         return min(self._try(lossless, 0.0), tried, key=lambda one: one.done.bytes_out)
 
     def _is_near_lossless(self, size: float, lossless: Sequence[TensorPlan]) -> bool:
-        """Whether a file of so many bytes may be larger than the one without loss."""
-        return size >= NEAR_LOSSLESS * self._expected_file(lossless)
+        """Whether a file of so many bytes may be larger than the one without loss: of few values nobody can tell."""
+        return self.numel <= FEW_VALUES or size >= NEAR_LOSSLESS * self._expected_file(lossless)
 
     def _expected_file(self, plans: Sequence[TensorPlan]) -> float:
         """Bytes of the whole file, about."""

@@ -117,6 +117,13 @@ def test_an_snr_beyond_what_a_basis_leaves_is_met(seed: int, wanted: float, effo
     assert error == 0 or 10 * np.log10(energy / error) > wanted - 0.02
 
 
+def test_a_file_of_many_tiny_chunks_is_never_larger_than_without_loss() -> None:
+    values = np.random.default_rng(0).standard_normal((48, 3, 1)).astype(np.float32)
+    options: dict[str, Any] = {"layout": "b n c", "chunk": 1, "align": "min-max/token"}
+    lossless = len(caufc.encode(values, lossless=True, **options))
+    assert all(len(caufc.encode(values, quality=quality, **options)) <= lossless for quality in (20, 40, 60, 80))
+
+
 def test_a_rate_that_integers_exceed() -> None:
     _, report = encoded(np.random.default_rng(0).integers(0, 1 << 30, (100, 10)), bpfp=0.5)
     (warning,) = report.warnings
