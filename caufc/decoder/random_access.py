@@ -194,7 +194,7 @@ def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limi
     end = parse_end(end_block.body, True, end_block.offset)
     if end.samples != index.samples or parser.pending:
         raise MalformedError("index and end differ", requirement=146, offset=start)
-    if index.end != start:
+    if index.end > start:  # ancillary blocks may stand before it
         raise MalformedError("the index differs from the chunks", requirement=142, offset=start)
     return index
 
