@@ -102,11 +102,12 @@ def more_nodes(zeros: bytes, short: bytes) -> Iterator[tuple[str, int, bytes]]:
 
 
 def larger_nodes() -> Iterator[tuple[str, int, int, int, bytes]]:
-    """Name, requirement, elements, their bytes and node of what 40 elements cannot show; all elements would be 0."""
+    """Name, requirement, elements, their bytes and node of what 40 elements of 2 bytes cannot show."""
     yield "of-none", 521, 0, 2, b"\x01\x00\x00"
     many = 65_540
     yield "palette-of-65537", 528, many, 4, b"\x07" + varint(65_537) + b"\x01" + bytes(4) + b"\x01" + bytes(2)
     yield "symbols-of-65537", 529, many, 4, b"\x08" + varint(65_537) + b"\x01\x05\x00"
+    yield "buckets-of-57-bits", 530, 40, 8, b"\x09\x00\x01\x3a" + varied(bytes(40 * 57 // 8))
     yield "symbols-of-257-of-bytes", 529, 300, 1, b"\x08" + varint(257) + b"\x01\x05\x00"
 
 

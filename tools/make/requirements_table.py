@@ -150,7 +150,7 @@ def table() -> str:
         "",
         "`python -m tools.make.requirements_table` made this page. An invalid vector violates the requirement; valid",
         "ones decode to other symbols or values where a decoder does not keep to it. A clause is what a *mutant* of",
-        "the reference decoder breaks (`python -m tools.attack.mutants`): a line of it changed, which a vector notices.",
+        "the reference decoder breaks (`python -m tools.attack.mutants`): a line of it changed, which vectors notice.",
         "",
         f"{len(found)} requirements, {sum(not row.tested for row in found)} untested; "
         f"{len(clauses)} clauses, {len(clauses) - noticed} untested.",
