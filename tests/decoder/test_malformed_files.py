@@ -245,6 +245,25 @@ def test_no_gap_between_indexed_chunks() -> None:
         np.testing.assert_array_equal(reader[2], [4, 5])
 
 
+def test_only_ancillary_blocks_stand_before_an_index() -> None:
+    """Random access checks what stands there, as reading in order does."""
+    note = rearranged(INDEXED, lambda b: [*b[:-2], ("x", b"note"), *b[-2:]])
+    damaged = note.replace(b"note", b"nope")
+    chunk_twice = rearranged(INDEXED, lambda b: [*b[:-2], b[-3], *b[-2:]])
+    unknown = rearranged(INDEXED, lambda b: [*b[:-2], ("X", b""), *b[-2:]])
+    distance = int.from_bytes(INDEXED[-12:-4], "little")
+    loose = INDEXED[:-distance] + b"x\7" + INDEXED[-distance:]
+    for data, error in (
+        (damaged, DamagedError),
+        (chunk_twice, MalformedError),
+        (unknown, UnsupportedError),
+        (loose, CaufError),
+    ):
+        for read in (caufc.decode, caufc.open):
+            with pytest.raises(error):
+                read(data)
+
+
 def with_index(first: int, lengths: int) -> bytes:
     """Indexed data that leads outside the file."""
     header, blocks = split(INDEXED)
