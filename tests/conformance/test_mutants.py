@@ -29,6 +29,13 @@ def test_a_mutant_that_breaks_nothing_survives() -> None:
     assert run("entropy", harmless.text(), ["1.0/valid/tiny", "1.0/invalid/words-zero"]) is None
 
 
+def test_a_mutant_that_dies_is_noticed_by_the_vector_that_it_died_with() -> None:
+    line = "    special = [Token("
+    text = Mutant("0000.1", 0, "", "order", line, f"    __import__('os').abort()\n{line}").text()
+    found = run("order", text, ["1.0/invalid/tree-names", "1.0/valid/basis", "1.0/valid/tiny"])
+    assert found == {"by": "1.0/valid/basis", "what": "no end, signal 6"}
+
+
 def test_a_mutant_that_does_not_apply_is_an_error() -> None:
     with pytest.raises(ValueError, match="0 times"):
         Mutant("0000.1", 0, "", "entropy", "no such text", "").text()

@@ -1,6 +1,7 @@
 """One mutant of the reference decoder over vectors, in a process of its own; mutants.py starts it.
 
 It reads JSON, {"module", "text", "vectors"}, and prints JSON: the first vector that notices and what it says, or null.
+To stderr it prints the vectors as they come, so that the last one is known where there is no end.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import resource
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -25,8 +27,8 @@ from typing import Any
 from spec import run_vectors
 from tools.attack.mutant_list import REFERENCE
 
-SECONDS, MEMORY = 40, 6 << 30
-"""Of processor time for all vectors, which take 10; bytes of data."""
+SECONDS, MEMORY = 15, 6 << 30
+"""Of processor time for one vector, none of which takes 2; bytes of data."""
 
 
 class Changed(SourceFileLoader):
@@ -86,11 +88,19 @@ class InProcess:
         return code, printed.getvalue(), told.getvalue()
 
 
+def allow(seconds: int) -> None:
+    """So much processor time from now on; a process that takes more is killed."""
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + seconds, most))
+
+
 def first_that_notices(decoder: InProcess, vectors: list[str]) -> dict[str, str] | None:
     """By run_vectors' rules."""
     with tempfile.TemporaryDirectory() as folder:
         values = Path(folder) / "values.npz"
         for vector in vectors:
+            print(vector, file=sys.stderr, flush=True)
+            allow(SECONDS)
             path = run_vectors.VECTORS / f"{vector}.cauf"
             check = run_vectors.check_valid if path.parent.name == "valid" else run_vectors.check_invalid
             for what in check(decoder, path, values):
@@ -103,7 +113,7 @@ def main() -> None:
     argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     asked = json.load(sys.stdin)
     out = os.fdopen(os.dup(1), "w")
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    allow(SECONDS)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     sys.meta_path.insert(0, Finder(asked["module"], asked["text"]))
     program = importlib.import_module("spec.reference.__main__")

@@ -78,14 +78,14 @@ def in_order(mutant: Mutant) -> list[str]:
 
 
 def run(module: str, text: str, wanted: list[str]) -> dict[str, str] | None:
-    """What mutant_run finds; a process that dies notices too."""
+    """What mutant_run finds; a vector with which it dies notices too."""
     asked = json.dumps({"module": module, "text": text, "vectors": wanted})
     command = [sys.executable, "-m", "tools.attack.mutant_run"]
     done = subprocess.run(command, input=asked, capture_output=True, text=True, cwd=ROOT, check=False)
     if done.returncode > 0:
         raise SystemExit(f"a mutant of {module}.py that does not even start: {done.stderr[-2000:]}")
     if done.returncode < 0:
-        return {"by": "all", "what": f"no end, signal {-done.returncode}"}
+        return {"by": done.stderr.splitlines()[-1], "what": f"no end, signal {-done.returncode}"}
     found: dict[str, str] | None = json.loads(done.stdout)
     return found
 
