@@ -17,6 +17,7 @@ from .decoder.file_decoder import FileDecoder
 from .delivery import deliver, deliver_into, form_of
 from .encoder.encoder import Encoder
 from .encoder.report import Report
+from .encoder.tensor_order import source_for
 from .errors import OptionError
 from .features import atomic_output, blank_tensor, check_metadata, to_source
 from .limits import DEFAULT_LIMITS, Limits
@@ -57,6 +58,7 @@ def make_encoder(
     source = to_source(features, layouts_for_structure(layout), keyed=keyed)
     source = replace(source, metadata=check_metadata({**source.metadata, **(meta or {})}))
     chosen = None if profile is None else find_profile(profile)
+    source = source_for(chosen, source)
     names = [tensor.name for tensor in source.tensors]
     settings = make_options(names, source.dimensions, layout=layout, profile=chosen, **options)
     return Encoder(source, settings, chosen, progress)

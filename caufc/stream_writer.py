@@ -18,6 +18,7 @@ from .container_files import located
 from .encoder.report import Report
 from .encoder.source import Source
 from .encoder.stream_encoder import StreamEncoder
+from .encoder.tensor_order import source_for
 from .errors import CaufError, InputError, NonFiniteError, OptionError
 from .features import ArrayLeaf, PartialFile, check_metadata
 from .features.leaf import storing
@@ -310,7 +311,7 @@ class StreamWriter:
                 if self._encoder is None:
                     self._encoder = self._planned(pending, last=last)
                 part = pending.first(self._encoder.chunk)
-                self._encoder.write(part.source(self._metadata))
+                self._encoder.write(source_for(self._profile, part.source(self._metadata)))
                 self._output.file.flush()
                 pending.drop(len(part.walked))
                 self.acknowledged += len(part.walked)
@@ -319,7 +320,7 @@ class StreamWriter:
         """The encoder that is planned on what waits."""
         count = len(pending.walked)
         repeats = 1.0 if last else REPEATS if self._expected is None else max(1.0, self._expected / count)
-        source = pending.source(self._metadata, repeats)
+        source = source_for(self._profile, pending.source(self._metadata, repeats))
         names = [tensor.name for tensor in source.tensors]
         settings = make_options(names, source.dimensions, profile=self._profile, **self._options)
         return StreamEncoder(source, settings, self._profile, self._output.file)

@@ -184,6 +184,21 @@ def test_samples_may_be_dicts(tokens: Floats) -> None:
         coder.encode({"a": tokens[0], "b": {"mask": tokens[0], "size": 3}})
 
 
+def test_dicts_go_by_name_not_by_order(tokens: Floats, tmp_path: Path) -> None:
+    pairs = [{"wide": tokens[i], "more": {"narrow": tokens[i + 1][:64], "note": "n"}} for i in range(0, 60, 2)]
+    turned = [{"more": {"note": "n", "narrow": pair["more"]["narrow"]}, "wide": pair["wide"]} for pair in pairs]
+    coder = caufc.Coder.fit(pairs, layout={"wide": "c", "more.narrow": "c"})
+    assert coder.encode(turned[0]) == coder.encode(pairs[0])
+    files = [caufc.encode(samples, profile=coder.profile) for samples in (pairs, turned)]
+    assert files[0] == files[1]
+    np.testing.assert_array_equal(caufc.decode(files[1])[3]["wide"], caufc.decode(files[0])[3]["wide"])
+    for name, samples in (("a", pairs), ("b", turned)):
+        with caufc.writer(tmp_path / name, profile=coder.profile) as writer:
+            for sample in samples:
+                writer.add({key: sample[key] if key == "wide" else {"narrow": sample[key]["narrow"]} for key in sample})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
 def test_stacks_are_coded_as_one() -> None:
     rng = np.random.default_rng(5)
     shared = rng.normal(size=(600, 24)).astype(np.float32) @ rng.normal(size=(24, 64)).astype(np.float32)

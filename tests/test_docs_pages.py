@@ -20,6 +20,7 @@ PLUGINS = (ROOT / "docs" / "plugins.md").read_text("utf-8")
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text("utf-8")
 READING = (ROOT / "docs" / "reading.md").read_text("utf-8")
 RECIPES = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+SHOW = (ROOT / "docs" / "show.md").read_text("utf-8")
 STRANGER = ROOT / "tests" / "stranger"
 
 BLOCKS = re.findall(r"```python\n(.*?)```", PLUGINS, re.DOTALL)
@@ -80,12 +81,12 @@ def test_the_format_of_the_page_goes_through_the_command_line(site: Path, tmp_pa
     assert len((tmp_path / "b.csv").read_text().splitlines()) == 40
 
 
-USES = re.findall(r"```python\n(.*?)```", RECIPES + READING, re.DOTALL)
+USES = re.findall(r"```python\n(.*?)```", RECIPES + READING + SHOW, re.DOTALL)
 NEIGHBOURS = ("torch", "fsspec")
 
 
 @pytest.mark.parametrize("block", USES, ids=[str(number) for number in range(len(USES))])
-def test_the_programs_of_recipes_and_reading_run(block: str, tmp_path: Path) -> None:
+def test_the_programs_of_recipes_reading_and_show_run(block: str, tmp_path: Path) -> None:
     for package in NEIGHBOURS:
         if f"import {package}" in block or f"from {package}" in block:
             pytest.importorskip(package)

@@ -84,9 +84,10 @@ ALLOWED: dict[str, set[str]] = {
     "evaluate": BELOW_API | PUBLIC | {"fit", "caufc"},
     "text": set(),
     "bench": BELOW_API | PUBLIC | {"evaluate", "text"},
-    "cli": BELOW_API | PUBLIC | {"fit", "train", "evaluate", "bench", "integrations", "text", "caufc"},
+    "show": BELOW_API | {"reader", "storage", "text"},
+    "cli": BELOW_API | PUBLIC | {"fit", "train", "evaluate", "bench", "show", "integrations", "text", "caufc"},
     "plugins": {"caufc"},
-    "integrations": {"caufc"},
+    "integrations": {"caufc", "show"},
     "testing": {"caufc"},
     "caufc": BELOW_API | PUBLIC,
 }

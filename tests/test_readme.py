@@ -35,7 +35,7 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 CHECKED_ONLY = ("pip", "pytest")
 """Programs of lines that need a network or the whole suite: that what they name exists is checked instead."""
 
-NEEDS_TORCH = re.compile(r"import torch|--codec hyperprior")
+NEEDS_TORCH = re.compile(r"import torch|integrations.torch|--codec hyperprior")
 """Blocks and lines that are left out where torch is missing."""
 
 TORCH = find_spec("torch") is not None
@@ -162,12 +162,12 @@ def test_what_comes_back_is_what_went_in(walk: Walk) -> None:
 
 
 def test_a_loader_with_workers_takes_the_dataset(walk: Walk) -> None:
-    features = walk.names["Features"](str(walk.folder / "embeddings.cauf"))
-    assert len(features) == len(walk.names["embeddings"])
-    assert np.array_equal(features[5], walk.names["embeddings"][5])
     data = pytest.importorskip("torch.utils.data")
-    features = walk.names["Features"](str(walk.folder / "embeddings.cauf"))
-    batches = list(data.DataLoader(features, batch_size=100, num_workers=2))
+    from caufc.integrations.torch import CaufDataset
+
+    assert len(walk.names["vectors"]) == len(walk.names["embeddings"])
+    vectors = CaufDataset(walk.folder / "embeddings.cauf")
+    batches = list(data.DataLoader(vectors, batch_size=100, num_workers=2))
     assert np.array_equal(np.concatenate(batches), walk.names["embeddings"])
 
 

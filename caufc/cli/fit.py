@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,8 @@ import click
 from ..arch_ids import arch_warnings
 from ..bench.features import LoadedFeatures
 from ..coders.side_files import content_id, read_profile
-from ..errors import CaufError, InputError, OptionError
-from ..features import atomic_output, read
+from ..errors import CaufError, OptionError
+from ..features import atomic_output, read, to_source
 from ..fit.cost import FitCost
 from ..fit.network_tail import Resume
 from ..fit.profile import fit_profile
@@ -23,6 +22,7 @@ from ..options import layouts_for_structure
 from ..output_names import plugin_formats
 from ..plugin_manager import default_manager
 from .failure import say
+from .joined import joined
 from .options import (
     align_option,
     arch_option,
@@ -105,7 +105,7 @@ def fit(
         say(f"warning: {warning}")
     options = by_tensor(taps, layouts, aligns, reads=reads)
     layouts_known = layouts_for_structure(options["layout"])
-    features = _joined([_read(source, suffix, layouts_known, samples) for source in sources], sources)
+    features = joined([_read(source, suffix, layouts_known, samples) for source in sources], sources, layouts_known)
     resume = _resume(arch, taps) if sensitivity else None
     try:
         with Bar("fit", quiet=quiet) as bar:
@@ -127,38 +127,13 @@ def fit(
         raise err.locate(file=sources[0]) from err.__cause__
     _write(output, data, force)
     if not quiet:
-        _report(output, data, len(features), time.perf_counter() - started, as_json)
+        _report(output, data, to_source(features, layouts_known).samples, time.perf_counter() - started, as_json)
 
 
 def _read(source: str, suffix: str | None, layouts: dict[str, str], samples: int | None) -> Any:
     with input_file(source, suffix) as path:
         form = path.suffix if source == "-" or suffix is None else suffix
         return LoadedFeatures.load(read(path, form, plugin_formats(form)), layouts, samples).features
-
-
-def _joined(parts: list[Any], sources: tuple[str, ...]) -> Any:
-    """The features of several files of one structure as one object.
-
-    Raises:
-        InputError: for files that cannot be joined.
-    """
-    import numpy as np
-
-    torch = sys.modules.get("torch")  # whoever made a torch tensor has imported it
-    if len(parts) == 1:
-        return parts[0]
-    if all(isinstance(part, list) for part in parts):
-        return [sample for part in parts for sample in part]
-    if all(hasattr(part, "shape") for part in parts) and len({part.shape[1:] for part in parts}) == 1:
-        if all(isinstance(part, np.ndarray) for part in parts):
-            return np.concatenate(parts)
-        if torch is not None and all(isinstance(part, torch.Tensor) for part in parts):
-            return torch.cat(parts)
-    raise InputError(
-        "files differ in structure or shape, or hold named tensors: they cannot be joined",
-        file=sources[1],
-        remedy="fit on one file",
-    )
 
 
 def _resume(arch: str | None, taps: tuple[str, ...]) -> Resume:

@@ -24,6 +24,7 @@ COMMANDS = {
     "encode": "Encode feature files to .cauf.",
     "decode": "Decode .cauf to the features that were encoded.",
     "info": "Show what .cauf files say of themselves.",
+    "show": "Show a .cauf file as a page, with features as pictures.",
     "verify": "Check every byte of .cauf files.",
     "cat": "Join .cauf files without decoding them.",
     "split": "Split a .cauf file into parts without decoding it.",

@@ -15,7 +15,7 @@ from ..codec.lossless.codec import decode_lossless, encode_lossless
 from ..errors import UnsupportedError
 from .patches import Patches
 
-__all__ = ["Payload"]
+__all__ = ["Payload", "part_lengths"]
 
 PATCHED, SCALED = 1, 2
 
@@ -92,3 +92,21 @@ class Payload:
         if self.patches is not None:
             parts += [self.patches.positions.astype("<u4").tobytes(), self.patches.values.tobytes()]
         return parts
+
+
+def part_lengths(data: memoryview, *, sided: bool) -> dict[str, int]:
+    """Bytes of a payload's parts by name, in order; together they are all of it.
+
+    Args:
+        data: its bytes, which :meth:`Payload.parse` has read.
+        sided: whether tokens have statistics.
+    """
+    cursor = Cursor(data)
+    flags = cursor.byte()
+    found: dict[str, int] = {}
+    start = 0
+    there = (sided, flags & SCALED, flags & PATCHED)
+    for name in (name for name, held in zip(("statistics", "scales", "patches"), there, strict=True) if held):
+        cursor.take(cursor.varint())
+        found[name], start = cursor.position - start, cursor.position
+    return {**found, "symbols": len(data) - start}

@@ -17,7 +17,7 @@ from .config import DTYPE_CODES, FRAMEWORKS, TensorConfig
 from .registry import codec_of
 from .sections import arrays_of
 
-__all__ = ["record_tree", "resolve"]
+__all__ = ["record_tree", "resolve", "tree_of"]
 
 BRANCHES = ("dict", "list", "tuple")
 
@@ -53,7 +53,7 @@ def resolve(
         raise MalformedError(f"{len(records)} tensors, the profile has {len(defaults)}", requirement=162)
     records = tuple(_joined(r, d) for r, d in zip(records, defaults, strict=True)) if defaults else records
     branch = header.tree if header.tree is not None else profile.tree if profile.tree is not None else 0
-    tree = _tree(branch)
+    tree = tree_of(branch)
     names = tensor_names(tree)
     if list(leaves(branch)) != list(range(len(records))):
         raise MalformedError(f"{len(records)} tensors, the structure has {len(names)}", requirement=52)
@@ -84,12 +84,13 @@ def _joined(record: TensorRecord, default: TensorRecord) -> TensorRecord:
     return replace(record, **missing)
 
 
-def _tree(record: RecordTree) -> Tree:
+def tree_of(record: RecordTree) -> Tree:
+    """The structure that a header holds."""
     if not isinstance(record, RecordBranch):
         return record
     kind: Any = BRANCHES[record.kind]
     names = record.names if record.kind == 0 else tuple(range(len(record.children)))
-    return Branch(kind, names, tuple(_tree(child) for child in record.children))
+    return Branch(kind, names, tuple(tree_of(child) for child in record.children))
 
 
 def record_tree(tree: Tree) -> RecordTree:

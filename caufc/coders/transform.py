@@ -28,8 +28,8 @@ BLOCK_VALUES, SEARCHED_VALUES = 1 << 17, 1 << 19
 """Values that are coded at a time, so that they stay in the processor's caches; a search goes through many tokens side
 by side."""
 
-KEPT_TOKENS = 1 << 15
-"""Tokens of all chunks whose geometry is kept, at most."""
+KEPT_GEOMETRIES, KEPT_TOKENS = 4, 1 << 15
+"""So many chunks' geometries are kept, of so many tokens each at most."""
 
 MOST_DECODED = 0.25
 """Share of a block's tokens that are decoded by themselves for their errors; with more, all are."""
@@ -73,7 +73,8 @@ class TransformCoder(LossyCoder):
         if found is None:
             found = self.codec.geometry(grids, special)
             if found.tokens <= KEPT_TOKENS:
-                self._kept = _last_of({**self._kept, grids: found})  # threads may do so side by side
+                last = [*self._kept.items()][1 - KEPT_GEOMETRIES :]
+                self._kept = dict([*last, (grids, found)])  # threads may do so side by side
         return found
 
     def _blocks(self, geometry: Geometry) -> Iterator[tuple[slice, Geometry]]:
@@ -170,17 +171,6 @@ class TransformCoder(LossyCoder):
         bound = SAFE_STEPS * self.largest_step * scales
         beyond: NDArray[np.bool_] = ~(np.abs(error) <= bound)
         return beyond
-
-
-def _last_of(made: Mapping[Grids, Geometry]) -> Mapping[Grids, Geometry]:
-    """The last geometries of those that were made, as many as may be kept."""
-    kept, tokens = [], 0
-    for grids, geometry in reversed(list(made.items())):
-        tokens += geometry.tokens + 1
-        if tokens > KEPT_TOKENS:
-            break
-        kept.append((grids, geometry))
-    return dict(reversed(kept))
 
 
 def _safe(symbols: Symbols) -> bool:

@@ -8,7 +8,17 @@ from functools import cached_property
 
 import numpy as np
 
-from ..bitstream import DISTANCE_BYTES, TAIL_BYTES, Block, BlockParser, Index, Key, parse_end, parse_index
+from ..bitstream import (
+    DISTANCE_BYTES,
+    TAIL_BYTES,
+    Block,
+    BlockParser,
+    Chunk,
+    Index,
+    Key,
+    parse_end,
+    parse_index,
+)
 from ..coders.prelude import BlockStream, Prelude, read_prelude
 from ..errors import DamagedError, LimitError, MalformedError
 from ..limits import Limits
@@ -152,14 +162,24 @@ class FileReader:
         """What a chunk says of its first sample's number."""
         return first
 
-    def _decode(self, number: int) -> DecodedChunk:
+    def chunk(self, number: int) -> Chunk:
+        """The chunk that holds a sample, checked and not decoded.
+
+        Raises:
+            FormatError: if it is damaged or malformed.
+            IndexError: if there is no such sample.
+            LimitError: if decoding it is more work than a chunk may be.
+        """
         offset, length, first = self.index.find(number)
         block = self._block(offset, length)
         chunk = self.chunks.parse(block)
         if block.tag != "C" or chunk.first != self.told_first(first) or number >= first + chunk.count:
             raise MalformedError("the index differs from the chunks", requirement=142, offset=offset)
         self.chunks.work(chunk)
-        return self.chunks.samples(chunk)
+        return chunk
+
+    def _decode(self, number: int) -> DecodedChunk:
+        return self.chunks.samples(self.chunk(number))
 
 
 def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limits, *, keyed: bool = False) -> Index:

@@ -151,7 +151,7 @@ def choose_alignment(base: TensorConfig, survey: TensorSurvey, wanted: Alignment
 
 
 def typical_range(sample: NDArray[Any]) -> tuple[float, float]:
-    """The range of nearly all values of a sample ``[M, C]``, or of all if that is not much wider; never empty."""
+    """The range of nearly all values of a sample, or of all if that is not much wider; never empty."""
     if not sample.size:
         return 0.0, 1.0
     lowest, low, high, highest = np.percentile(sample, [0, OUTSIDE_PERCENT, 100 - OUTSIDE_PERCENT, 100])
@@ -159,6 +159,12 @@ def typical_range(sample: NDArray[Any]) -> tuple[float, float]:
         low, high = lowest, highest
     low, high = float(np.float32(low)), float(np.float32(high))
     return (low, high) if high > low else (low, low + max(1.0, abs(low)))
+
+
+def _rest(survey: TensorSurvey) -> NDArray[Any]:
+    """Values of the survey's sample that are not apart; all if nothing else is there."""
+    rest = survey.sample if survey.apart is None else survey.sample[~survey.apart]
+    return rest if rest.size else survey.sample
 
 
 def choose_range(
@@ -176,7 +182,7 @@ def choose_range(
         the configuration with its alignment, the aligner, and the range to which values are truncated before.
     """
     if wanted is None or (wanted.kind == "none" and wanted.truncate is not None):
-        low, high = typical_range(survey.sample) if wanted is None or wanted.truncate is None else wanted.truncate
+        low, high = typical_range(_rest(survey)) if wanted is None or wanted.truncate is None else wanted.truncate
         aligner = GlobalAligner(low, high - low)
         kind = ALIGNMENT_KINDS.index("min-max")
         record = AlignmentRecord(kind, 0, aligner.offset, aligner.scale, (low, high))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..coders.dtypes import to_floats
+from .outliers import VALUE_RATIO
 from .source import Source, SourceTensor
 
 __all__ = ["Box", "LayoutSample", "boxes_of", "sample_of", "samples_of", "smoothness"]
@@ -35,6 +36,9 @@ LARGEST, SMALLEST = 32.0, 1e-300
 
 FAR = 16.0
 """Values so many times the median distance from the median count as no farther."""
+
+APART_SHARE = 0.25
+"""Of values, so many are apart at most."""
 
 Box = NDArray[Any]
 
@@ -68,8 +72,9 @@ def sample_of(source: Source, tensor: SourceTensor, values: int, whole: Sequence
     common = tuple(map(min, zip(*(tensor.shape(sample) for sample in picked), strict=True)))
     lengths = _lengths(common, values * (ALONE if len(picked) == 1 else 1), whole)
     boxes = [_box(tensor, sample, lengths) for sample in picked]
-    unit = _deviation(_spread(tensor, picked, boxes))
-    boxes = [np.clip(box / unit, -LARGEST, LARGEST).astype(np.float32) for box in boxes]
+    rest = _Rest.of(_spread(tensor, picked, boxes))
+    boxes = [_normalised(box, rest) for box in boxes]
+    unit = rest.unit
     if len(boxes) == 1:
         return LayoutSample(boxes, boxes, unit)
     tested = boxes[len(boxes) // 2 % PARTS :: PARTS]
@@ -86,9 +91,10 @@ def _picked(source: Source, tensor: SourceTensor, count: int) -> list[int]:
 
 
 def boxes_of(source: Source, tensor: SourceTensor, values: int, count: int) -> list[Box]:
-    """Boxes out of so many samples, with so many values each at most."""
+    """Boxes out of so many samples, with so many values each at most, without outliers."""
     picked = _picked(source, tensor, count)
-    return [_box(tensor, sample, _lengths(tensor.shape(sample), values, ())) for sample in picked]
+    boxes = (_box(tensor, sample, _lengths(tensor.shape(sample), values, ())) for sample in picked)
+    return [_Rest.of(box).of_values(box) for box in boxes]
 
 
 def samples_of(source: Source, tensor: SourceTensor, values: int, axis: int) -> list[Box]:
@@ -148,16 +154,52 @@ def _lengths(sizes: Sequence[int], values: int, whole: Sequence[int]) -> list[in
     return lengths
 
 
-def _deviation(values: Box) -> float:
-    """Deviation of values from their median, those far out counted as near; 1 if there is none."""
-    distances = np.abs(values - np.median(values))
-    present = distances[distances > 0]
-    if not present.size:
-        return 1.0
-    near = np.minimum(distances, FAR * float(np.median(present)))
-    largest = float(near.max())
-    deviation = math.sqrt(float(np.mean(np.square(near / largest)))) * largest
-    return deviation if math.isfinite(deviation) and deviation > 0 else 1.0
+@dataclass(frozen=True)
+class _Rest:
+    """What values are without those that are apart, as an encoder stores them exactly.
+
+    Args:
+        centre: the median.
+        limit: from the centre; infinite where more than a few are beyond what would be.
+        unit: the deviation from the centre, values far out counted as near; 1 if there is none.
+    """
+
+    centre: float
+    limit: float
+    unit: float
+
+    @classmethod
+    def of(cls, values: Box) -> _Rest:
+        """Of a sample of values."""
+        centre = float(np.median(values)) if values.size else 0.0
+        distances = np.abs(values - centre)
+        present = distances[distances > 0]
+        if not present.size:
+            return cls(centre, math.inf, 1.0)
+        typical = float(np.median(present))
+        limit = VALUE_RATIO * typical
+        if np.count_nonzero(distances > limit) > APART_SHARE * distances.size:
+            limit = math.inf
+        near = np.minimum(distances, FAR * typical)
+        largest = float(near.max())
+        unit = math.sqrt(float(np.mean(np.square(near / largest)))) * largest
+        return cls(centre, limit, unit if math.isfinite(unit) and unit > 0 else 1.0)
+
+    def apart(self, values: Box) -> NDArray[np.bool_]:
+        """Which values are."""
+        found: NDArray[np.bool_] = np.abs(values - self.centre) > self.limit
+        return found
+
+    def of_values(self, values: Box) -> Box:
+        """Values, those that are apart in the centre."""
+        return np.where(self.apart(values), self.centre, values)
+
+
+def _normalised(box: Box, rest: _Rest) -> Box:
+    """A box in units of the rest; one that is apart as a whole in its own."""
+    if np.count_nonzero(rest.apart(box)) > APART_SHARE * box.size:
+        rest = _Rest.of(box)
+    return np.clip(rest.of_values(box) / rest.unit, -LARGEST, LARGEST).astype(np.float32)
 
 
 def smoothness(box: Box) -> list[float]:

@@ -21,13 +21,14 @@ from ..coders.work import WorkMeter
 from ..errors import InputError, NonFiniteError, OptionError
 from ..limits import Limits
 from ..threads import one_blas_thread
-from ..types import FLOATS, AnyArray, Framework, Structure, Tree, tensor_names
+from ..types import FLOATS, AnyArray, Branch, Framework, Structure, Tree, tensor_names
 from .goal import MEDIUM_SNR, OCTAVE_DB, TOKEN_SPARE, quality_of_step
 from .keeping_within import charge_chunk, check_prelude, keeping_within
 from .options import Target
 from .plan import TensorPlan
 from .prelude import container_prelude
 from .profiled_plan import Steps, profiled_plans, shared_template
+from .tensor_order import in_order_of
 
 __all__ = ["MessageTensor", "MessageWriter", "message_quality"]
 
@@ -121,6 +122,7 @@ class MessageWriter:
         self.gain = steps.wanted
         with one_blas_thread():
             self.plans = profiled_plans(profile, steps)
+        self._placed: dict[object, tuple[Tree, list[int]]] = {}
         self._codings: dict[object, _Coding] = {}
         self._known: dict[object, _Coding] = {}
         self._frames: dict[object, _Frame] = {}
@@ -130,13 +132,16 @@ class MessageWriter:
         """The message of a sample.
 
         Args:
-            tree: its structure.
+            tree: its structure; its dicts have the profile's names, in any order.
             tensors: by number.
 
         Raises:
             InputError: for a sample that is not of the profile's kind, and for NaN and Inf that may not come.
             LimitError: for what decoders would refuse.
         """
+        if isinstance(tree, Branch):
+            tree, numbers = self._placed.get(tree) or self._place(tree)
+            tensors = [tensors[number] for number in numbers]
         kind = tuple(tensor.kind for tensor in tensors)
         coding = self._known.get(kind) or self._coding(tree, kind)
         frame = self._frames.get((tree, coding)) or self._frame(tree, coding)
@@ -152,6 +157,12 @@ class MessageWriter:
         templates = [config.template for config in coding.configs]
         body = chunk_bytes(Chunk(0, 1, shapes, tuple(payloads), symbols), templates)
         return frame.before + block_bytes("C", body, frame.seed) + frame.behind
+
+    def _place(self, tree: Tree) -> tuple[Tree, list[int]]:
+        """The structure as the profile orders it, and the tensors' numbers in that order."""
+        found = in_order_of(self.tree, tree)
+        self._placed = _newest({**self._placed, tree: found}, MOST_CODINGS)
+        return found
 
     def _block(self, config: TensorConfig, tensor: MessageTensor) -> Samples:
         """A tensor as coders take it."""
@@ -179,7 +190,7 @@ class MessageWriter:
         if names != self.names:
             raise InputError(
                 f"holds tensors {_listed(names)}, the profile is for {_listed(self.names)}",
-                remedy="give one sample of the structure that the profile was made from, its tensors in that order",
+                remedy="give one sample of the structure that the profile was made from",
             )
 
     def _config(self, config: TensorConfig, dtype: str, framework: Framework, shape: tuple[int, ...]) -> TensorConfig:

@@ -73,7 +73,7 @@ class Typical:
         ratio: beyond so many magnitudes, values are apart.
         masks: values that stand for nothing.
         largest: beyond, values are no part of the rest, by which quality is told; a little more.
-        sinks: whether a few tokens hold values that are apart: so do the attention sinks of language models.
+        sinks: whether a few tokens hold a few values that are apart: so do the attention sinks of language models.
     """
 
     centre: Floats
@@ -149,7 +149,8 @@ class Typical:
         apart = int(np.count_nonzero(ordinary > VALUE_RATIO))
         near = int(np.count_nonzero(ordinary > TAIL_RATIO)) - apart
         heavy = near > apart > TAIL_SHARE * ordinary.size
-        holding = int(np.count_nonzero((ratios > VALUE_RATIO).any(axis=1)))
+        beyond = np.count_nonzero(ratios > VALUE_RATIO, axis=1)
+        holding = int(np.count_nonzero((beyond > 0) & (2 * beyond < ratios.shape[1])))
         wide = ratios.shape[1] >= SINK_CHANNELS
         sinks = wide and not heavy and not self.masks and 0 < holding <= SINK_SHARE * len(ratios)
         return HEAVY_RATIO if heavy else VALUE_RATIO, sinks

@@ -47,7 +47,8 @@ class OutlierSeparator:
         levelled: whether tokens far from the typical size get scales, as the normalisation does that reads
             those of language models.
         by_token: whether all tokens are made equally large.
-        by_channel: whether channels have scales of their own, so that large ones are no outliers.
+        by_channel: whether channels have scales of their own, so that large ones are no outliers; else one range holds
+            all values, and outlying tokens get scales that make them no larger than others.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class OutlierSeparator:
     ) -> None:
         self.typical, self.levelled = typical, (levelled or by_token) and typical.token > 0
         self.spared = 1.0 if by_token else ORDINARY
+        self.outlying_size = SPARED if by_channel else 1.0
         self.units = typical.units if by_channel else np.full_like(typical.units, typical.common)
         self.limit = typical.ratio * self.units
         self.scaled = len(self.units) >= TOKEN_CHANNELS
@@ -122,7 +124,7 @@ class OutlierSeparator:
         if not channels.any() and not tokens.any():
             return None
         small: NDArray[np.bool_] = (np.abs(matrix) <= self.typical.largest) & (matrix != 0)
-        few_here, few_there = small.mean(axis=0) < STRAY_SHARE, small.mean(axis=1) < STRAY_SHARE
+        few_here, few_there = small.mean(axis=0) <= STRAY_SHARE, small.mean(axis=1) <= STRAY_SHARE
         small &= (channels & few_here) | (tokens & few_there)[:, None]
         return small
 
@@ -183,7 +185,7 @@ class OutlierSeparator:
         outlying = matrix[rows[large]].astype(np.float64)
         sizes = np.sqrt(np.square(outlying).mean(axis=1)) / (self.typical.token or TINIEST)
         factors = np.ones(len(matrix))
-        factors[rows[large]] = np.minimum(medians[large] / (self.typical.level or 1.0), sizes) / SPARED
+        factors[rows[large]] = np.minimum(medians[large] / (self.typical.level or 1.0), sizes) / self.outlying_size
         return TokenScales.of(factors)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ class SourceTensor:
     leaves: Sequence[Leaf]
     stacked: bool
 
-    @property
+    @functools.cached_property
     def numel(self) -> int:
         """Values over all samples."""
         return sum(math.prod(leaf.shape) for leaf in self.leaves)

@@ -51,6 +51,9 @@ NARROW_CHANNELS, LOWER_PLACES = 16, 3
 ENOUGH_TOKENS, FEW_TOKENS = 32, 64
 """Tokens of a thin sample at least, as costs follow them; of fewer, the worst are not as bad as in the file."""
 
+BEYOND = 0.1
+"""dB by which the finest steps miss an SNR that is more than steps give."""
+
 EXACT_BYTES = 1.5
 """What the place of a value that is stored exactly takes, about."""
 
@@ -93,6 +96,8 @@ class TransformDraft(TensorDraft):
             target: the rate control.
         """
         gain, kind = self._gain(setting, target)
+        if self.may_be_lossless and self._is_beyond(gain, kind, target):
+            return self._lossless()
         made = self._sample_plan(self._coefficients, self._geometry, gain, kind, target, self._scale)
         payloads = made.bits * self._scale / 8 + self._exact_bytes(target)
         expected = payloads + section_cost({**self.config.arrays, **made.sections})
@@ -216,6 +221,12 @@ class TransformDraft(TensorDraft):
         counted = survey.sample if survey.apart is None else np.where(survey.apart, 0, survey.sample)
         here, everywhere = (worst_energy(features) for features in (self._counted_features, counted))
         return max(0.0, 10 * math.log10(here / everywhere)) if here and everywhere else 0.0
+
+    def _is_beyond(self, gain: float, kind: QuantizerKind, target: Target) -> bool:
+        """Whether an SNR is more than any step gives, as where a basis leaves directions out."""
+        if target.kind != "snr":
+            return False
+        return not self._trial_of(target).meets(snr_goal(target, self._counted_features), kind, gain, BEYOND)
 
     def _gain_of_noise(self, noise: float) -> float:
         """The gain whose steps make about so much noise."""

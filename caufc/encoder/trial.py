@@ -104,9 +104,9 @@ class Trial:
             return self._gain_for(goal, kind, gain)
         return self._closest_gain(goal, kind, self._gain_for(goal, kind, gain))
 
-    def meets(self, goal: Goal, kind: QuantizerKind, gain: float) -> bool:
-        """Whether a gain meets a goal, about."""
-        return self._spare(goal, kind, gain) >= -NEAR
+    def meets(self, goal: Goal, kind: QuantizerKind, gain: float, slack: float = NEAR) -> bool:
+        """Whether a gain meets a goal, but for so many dB."""
+        return not self.features.size or self._spare(goal, kind, gain) >= -slack
 
     def _closest_gain(self, goal: Goal, kind: QuantizerKind, near: float) -> float:
         """Of gains near one, the first that meets a goal closely; else that which exceeds it least."""

@@ -6,8 +6,6 @@ says of itself (:func:`caufc.inspect`, ``reader.info``). Nothing here imports IP
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -17,6 +15,9 @@ from numpy.typing import NDArray
 
 import caufc
 
+from ..show.colours import scale_of, signed_png
+from ..show.planes import binned, places
+from ..show.png import data_uri
 from .tensor_values import numpy_of
 
 __all__ = ["info_html", "load_ipython_extension", "reader_html", "unload_ipython_extension"]
@@ -85,9 +86,9 @@ def _pictures(reader: caufc.Reader, info: caufc.Info) -> Iterator[str]:
     layouts = {tensor["name"]: str(tensor["layout"]) for tensor in info.tensors}
     shown = [(name, numpy_of(tensor)) for name, tensor in _tensors(reader[0]) if name in layouts]
     for name, values in [(name, values) for name, values in shown if values.size][:MOST_PICTURES]:
-        plane, square = _plane(np.nan_to_num(values.astype(np.float64)), layouts[name])
+        plane, square = _plane(values.astype(np.float64), layouts[name])
         style = f"image-rendering:pixelated;display:block;height:{ROWS}px;{'' if square else f'width:{COLUMNS}px'}"
-        yield f'<img title="{escape(name)}[0]" style="{style}" src="data:image/png;base64,{_png(plane)}">'
+        yield f'<img title="{escape(name)}[0]" style="{style}" src="{_png(plane)}">'
 
 
 def _tensors(sample: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -105,29 +106,12 @@ def _plane(values: NDArray[np.float64], layout: str) -> tuple[NDArray[np.float64
     axes = [letter for letter in layout.split() if letter != "b"]
     if "h" in axes and "w" in axes and len(axes) == values.ndim:
         others = tuple(number for number, letter in enumerate(axes) if letter not in "hw")
-        return np.sqrt(np.square(values).mean(axis=others)), True
+        with np.errstate(over="ignore"):
+            return np.sqrt(np.square(values).mean(axis=others)), True
     return values.reshape(-1, values.shape[-1] if values.ndim else 1), False
 
 
 def _png(plane: NDArray[np.float64]) -> str:
-    """Values as a picture in base64: blue below zero, red above, up to the 99th percentile.
-
-    Raises:
-        MissingPackageError: if Pillow is not installed.
-    """
-    try:
-        from PIL import Image
-    except ImportError as err:
-        raise caufc.MissingPackageError("pillow", "a picture") from err
-    scaled = plane[_places(plane.shape[0], ROWS)][:, _places(plane.shape[1], COLUMNS)]
-    scaled = np.clip(scaled / (np.quantile(np.abs(scaled), 0.99) or 1.0), -1, 1)
-    fade = 1 - np.abs(scaled)
-    colours = np.stack([np.where(scaled > 0, 1, fade), fade, np.where(scaled < 0, 1, fade)], axis=-1)
-    file = io.BytesIO()
-    Image.fromarray(np.uint8(255 * colours)).save(file, "png")
-    return base64.b64encode(file.getvalue()).decode("ascii")
-
-
-def _places(size: int, most: int) -> NDArray[np.intp]:
-    """Rows or columns that are shown, evenly."""
-    return np.arange(size) if size <= most else np.linspace(0, size - 1, most).astype(np.intp)
+    """Values as a picture: blue below zero, red above, up to the 99th percentile; grey is not finite."""
+    drawn, _ = binned(plane[places(len(plane), ROWS)], COLUMNS)
+    return data_uri(signed_png(drawn, scale_of(drawn)))

@@ -53,6 +53,26 @@ def test_files_are_joined(run: Run, suffix: str) -> None:
     assert Path("halves.caufp").read_bytes() == Path("whole.caufp").read_bytes()
 
 
+def test_files_of_named_tensors_are_joined(run: Run) -> None:
+    rng = np.random.default_rng(0)
+    whole = {"maps": rng.standard_normal((30, 8, 4, 4)), "vectors": rng.standard_normal((30, 24))}
+    for name, rows in (("whole", slice(None)), ("one", slice(10)), ("two", slice(10, None))):
+        parts: Any = {key: part[rows].astype(np.float32) for key, part in whole.items()}
+        np.savez(f"{name}.npz", **parts)
+    assert run("fit", "whole.npz", "-o", "whole.caufp", "--quiet").code == 0
+    ran = run("fit", "one.npz", "two.npz", "-o", "halves.caufp")
+    assert "from 30 samples" in ran.out
+    assert Path("halves.caufp").read_bytes() == Path("whole.caufp").read_bytes()
+
+
+def test_batches_of_other_lengths_are_joined_as_samples(run: Run) -> None:
+    rng = np.random.default_rng(0)
+    for name, length in (("one", 20), ("two", 31)):
+        np.save(f"{name}.npy", rng.standard_normal((10, length, 16)).astype(np.float32))
+    ran = run("fit", "one.npy", "two.npy", "-o", "p.caufp")
+    assert ran.code == 0 and "from 20 samples" in ran.out
+
+
 def test_the_report(run: Run) -> None:
     np.save("x.npy", np.random.default_rng(0).standard_normal((30, 8, 4, 4)).astype(np.float32))
     ran = run("fit", "x.npy", "--samples", "20", "-o", "p.caufp")
@@ -88,14 +108,16 @@ def test_outputs_stay_unless_forced(run: Run) -> None:
     [
         ("x.npy -o p.cauf", 2, "end it in .caufp"),
         ("x.npy -o p.caufp --sensitivity", 2, "give --arch ID and one --tap NAME"),
-        ("x.npy y.npy -o p.caufp", 2, "cannot be joined"),
+        ("x.npy y.npy -o p.caufp", 2, "y.npy: holds samples of other axes or dtypes than those of x.npy"),
+        ("x.npy z.npz -o p.caufp", 2, "z.npz: holds tensors 'a', x.npy without names"),
         ("missing.npy -o p.caufp", 1, "no such file"),
         ("x.npy -o p.caufp --arch nobody/knows --tap a --sensitivity", 2, "nobody/knows"),
     ],
 )
 def test_what_is_wrong(run: Run, arguments: str, code: int, message: str) -> None:
     np.save("x.npy", np.ones((4, 8, 4, 4), np.float32))
-    np.save("y.npy", np.ones((4, 9, 4, 4), np.float32))
+    np.save("y.npy", np.ones((4, 9), np.float32))
+    np.savez("z.npz", a=np.ones((4, 9), np.float32))
     ran = run("fit", *arguments.split())
     assert ran.code == code
     assert message in ran.err

@@ -48,7 +48,8 @@ def tokens(run: Run) -> np.ndarray[Any, Any]:  # noqa: ARG001 - it changes the f
 @pytest.mark.usefixtures("tokens")
 @pytest.mark.parametrize("file", ["many.cauf", "plain.cauf"])
 @pytest.mark.parametrize(
-    "words", [("decode", "-o", "back.npy"), ("info",), ("verify",), ("verify", "--deep"), ("decode", "--recover")]
+    "words",
+    [("decode", "-o", "back.npy"), ("info",), ("verify",), ("verify", "--deep"), ("decode", "--recover"), ("show",)],
 )
 def test_commands_read_a_container_once(
     run: Run, monkeypatch: pytest.MonkeyPatch, file: str, words: tuple[str, ...]

@@ -299,3 +299,19 @@ def test_values_that_are_not_finite_do_not_matter() -> None:
     features[3, :, 5] = np.inf
     info = caufc.inspect(caufc.encode(features, nonfinite="keep"))
     assert info.tensors[0]["layout"] == "b h w c"
+
+
+@pytest.mark.parametrize("features", [maps((4, 12, 12, 24)), states((6, 40, 48))])
+@pytest.mark.parametrize("place", [np.s_[1, 3, 5], np.s_[1, 3, 5:7], np.s_[0], np.s_[..., 2]])
+@pytest.mark.parametrize("times", [1e3, 1e30])
+def test_outliers_do_not_change_a_layout(features: Any, place: Any, times: float) -> None:
+    outlying = features.copy()
+    outlying[place] *= np.float32(times)
+    assert layouts(outlying) == layouts(features)
+
+
+def test_a_single_large_value_leaves_a_narrow_layout() -> None:
+    values = (RNG.standard_normal((523, 3, 1)) + 0.2 * RNG.standard_normal((523, 3, 4))).astype(np.float32)
+    plain = layouts(values)
+    values[100, 1, 2] = 1e34
+    assert layouts(values) == plain

@@ -146,9 +146,36 @@ def test_what_stays_small_in_an_outlying_channel_is_kept_as_the_rest_is() -> Non
     assert small.any() and np.array_equal(decoded[..., 7][small], values[..., 7][small])
 
 
+def test_the_small_half_of_an_outlying_channel_is_kept_too() -> None:
+    values = np.random.default_rng(0).standard_normal((46, 37)).astype(np.float32)
+    values[1::2, 31] *= 2e5
+    decoded = caufc.decode(caufc.encode(values, layout="n c", quality=40))
+    np.testing.assert_allclose(decoded[::2], values[::2], atol=0.5)
+
+
 def test_a_wide_token_keeps_what_others_of_the_file_keep() -> None:
     """A thin sample of very wide tokens would hold too few of them to tell what indices cost."""
     rng = np.random.default_rng([16384, 32])
     values = KINDS["low rank"](rng, Extent(1, (32,), 16384)).astype("f4")
     kept = worst_tokens(values, caufc.decode(caufc.encode(values, layout="b n c")), np.ones(values.shape, bool))
     assert kept > 20
+
+
+def test_the_learned_codec_s_range_has_no_room_for_outliers() -> None:
+    values = np.random.default_rng(0).standard_normal((9, 42, 80)).astype(np.float32)
+    outlying = values.copy()
+    outlying[4] *= 1e11
+    errors = []
+    for part in (outlying, values):
+        decoded = caufc.decode(caufc.encode(part, codec="hyperprior", layout="b n c", quality="low"))
+        errors.append(float(np.square(np.delete(decoded - part, 4, axis=0)).mean()))
+    assert errors[0] < 1.1 * errors[1]
+
+
+def test_tokens_that_are_large_all_over_are_no_sinks() -> None:
+    values = tokens().reshape(-1, 64)
+    sinks, large = values.copy(), values.copy()
+    sinks[::40, :2] *= 1e4
+    large[::40] *= 1e4
+    assert Typical.of(sinks, sparse=False).sinks
+    assert not Typical.of(large, sparse=False).sinks

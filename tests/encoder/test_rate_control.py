@@ -15,6 +15,7 @@ from caufc.encoder.rate_search import RateSearch
 from caufc.encoder.report import Report
 from caufc.encoder.root import place_of
 from caufc.errors import OptionError
+from tools.attack.contract_values import KINDS, Extent
 
 
 class Pipe:
@@ -102,6 +103,18 @@ def test_small_inputs_get_at_most_the_rate(minilm: Any) -> None:
     data, report = encoded(minilm[:2], bpfp=1.5)
     assert 8 * len(data) <= 1.5 * flat(minilm[:2]).size
     assert not report.warnings
+
+
+@pytest.mark.parametrize("effort", ["fast", "default"])
+@pytest.mark.parametrize("wanted", [40.0, 48.7, 60.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_an_snr_beyond_what_a_basis_leaves_is_met(seed: int, wanted: float, effort: str) -> None:
+    """Smooth maps of few directions have bases of fewer vectors than channels."""
+    values = KINDS["smooth"](np.random.default_rng(seed), Extent(3, (8, 8), 33, 1)).astype(np.float16)
+    decoded = caufc.decode(caufc.encode(values, layout="b (1 + h w) c", effort=effort, snr=wanted))
+    error = float(np.square(decoded.astype(float) - values).sum())
+    energy = float(np.square(values.astype(float)).sum())
+    assert error == 0 or 10 * np.log10(energy / error) > wanted - 0.02
 
 
 def test_a_rate_that_integers_exceed() -> None:

@@ -62,12 +62,13 @@ def possible(shape: tuple[int, ...]) -> list[str]:
     return [name for name in PLACES if counts[name.rstrip("s")] >= least.get(name.rstrip("s"), LEAST)]
 
 
-def with_outliers(rng: Rng, values: Values, place: str, factor: float) -> tuple[Values, Mask]:
-    """Values with outliers, and where the others are.
+def with_outliers(rng: Rng, values: Values, place: str, factor: float) -> tuple[Values, Values, Mask]:
+    """Values with outliers, the same without, and where the others are.
 
     A single value becomes ``factor`` with its sign, so that it is large wherever it stands; all else is multiplied.
+    Without them, values and channels are 0: what remains of a narrow token is then the same in both.
     """
     hit = PLACES[place](rng, values.shape)
-    if place.startswith("value"):
-        return np.where(hit, np.copysign(factor, values), values), ~hit
-    return np.where(hit, values * factor, values), ~hit
+    outlying = np.where(hit, np.copysign(factor, values) if place.startswith("value") else values * factor, values)
+    without = np.where(hit, 0.0, values) if place.startswith(("value", "channel")) else values
+    return outlying, without, ~hit

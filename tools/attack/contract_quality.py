@@ -62,7 +62,8 @@ def snr_token(found: Outcome) -> Misses:
 def monotone(found: Outcome) -> Misses:
     """A higher rate or quality never lowers a tensor's SNR, nor that of its worst 1 % of tokens, by over 0.1 dB.
 
-    Of tokens below 0 dB nothing is kept, however far below they are.
+    Of tokens below 0 dB nothing is kept, however far below they are. What comes back exactly, in fewer bytes than with
+    loss, is no promise for more of a control.
     """
     if found.case.twin is None or found.case.twin.relation != "higher" or not found.twin_pairs:
         yield None
@@ -70,6 +71,8 @@ def monotone(found: Outcome) -> Misses:
     for low, high in zip(found.pairs, found.twin_pairs, strict=True):
         rest = is_rest(low.values)
         before, after = (snr_db(pair.values[rest], pair.error[rest]) for pair in (low, high))
+        if before == math.inf:
+            continue
         if after < before - MONOTONE_SLACK:
             yield f"'{low.name}': {before:.2f} dB, then {after:.2f} at {dict(found.case.twin.control)}"
         before, after = (max(0.0, worst_token_snr_db(pair.values, pair.error)) for pair in (low, high))
@@ -144,9 +147,9 @@ def _change_for_others_db(found: Outcome) -> tuple[float, float] | None:
     """What outliers change for the others in dB: their SNR, and that of the worst 1 % of their tokens.
 
     A quality keeps the worst tokens, which makes the first figure jump where tokens are narrow or few; an SNR is kept
-    by all together. None where there is nothing to compare: small inputs without outliers may come back exactly, in
-    fewer bytes than with loss, which is no promise. Nor where much of what was made larger is by the definition no
-    outlier: an SNR then counts it.
+    by all together, and what has the SNR that was asked for keeps it. None where there is nothing to compare: small
+    inputs without outliers may come back exactly, in fewer bytes than with loss, which is no promise. Nor where much of
+    what was made larger is by the definition no outlier: an SNR then counts it.
     """
     twin = found.case.twin
     if twin is None or twin.others is None or not found.twin or not found.coded or not found.case.plain:
@@ -166,9 +169,13 @@ def _change_for_others_db(found: Outcome) -> tuple[float, float] | None:
     (with_it, worst_with), (without, worst_without) = sides
     if without == math.inf:
         return None
-    change = with_it - without
     if by_energy:
+        change = with_it - without
+        asked = found.case.control.get("snr")
+        if isinstance(asked, float) and change < 0:
+            change = min(0.0, with_it - asked)
         return change, change
+    change = with_it - without
     return change, 0.0 if worst_with == worst_without else worst_with - worst_without
 
 

@@ -21,7 +21,18 @@ PAGE = ROOT / "README.md"
 TEMPLATE = ROOT / "tools" / "make" / "readme_template.md"
 DEMO = RESULTS / "demo.txt"
 
-DOCS = ("reading", "recipes", "plugins", "evaluate", "results", "architecture", "codec", "glossary")
+DOCS = (
+    "reading",
+    "recipes",
+    "integrations",
+    "plugins",
+    "evaluate",
+    "results",
+    "architecture",
+    "codec",
+    "decisions",
+    "glossary",
+)
 """Pages of docs/; README lists those that are there."""
 
 LIMITS = """\

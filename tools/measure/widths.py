@@ -83,8 +83,8 @@ def by_width(kind: str, width: int, tokens: int) -> Point:
 def by_outlier(place: str, factor: float) -> Point:
     """Medium beside an outlier; the same features for all."""
     values = KINDS["gaussian"](np.random.default_rng(0), OUTLYING)
-    outlying, others = with_outliers(np.random.default_rng(1), values, place, factor or 1.0)
-    return measure(np.clip(outlying if factor else values, -MOST, MOST).astype(np.float32), others)
+    outlying, without, others = with_outliers(np.random.default_rng(1), values, place, factor or 1.0)
+    return measure(np.clip(outlying if factor else without, -MOST, MOST).astype(np.float32), others)
 
 
 def measure_all() -> dict[str, dict[str, Point]]:

@@ -59,16 +59,29 @@ def _transformed(values: Matrix, geometry: Geometry, *, inverse: bool) -> Matrix
     out = np.empty(values.shape, values.dtype)
     special, channels = geometry.special, values.shape[1]
     for grid, firsts in geometry.by_grid:
-        size = special + math.prod(grid)
-        together = len(geometry.by_grid) == 1
-        rows = None if together else firsts[:, None] + np.arange(size)
-        batch = values.reshape(len(firsts), size, channels) if rows is None else values[rows]
-        done = out.reshape(len(firsts), size, channels) if rows is None else np.empty_like(batch)
-        done[:, :special] = batch[:, :special]
-        _blocks(batch[:, special:], done[:, special:], grid, inverse)
-        if rows is not None:
-            out[rows] = done
+        count, size = len(firsts), special + math.prod(grid)
+        if count == 1 or geometry.alike:
+            there = slice(int(firsts[0]), int(firsts[0]) + count * size)
+            _samples(
+                values[there].reshape(count, size, channels),
+                out[there].reshape(count, size, channels),
+                special,
+                grid,
+                inverse,
+            )
+            continue
+        rows = firsts[:, None] + np.arange(size)
+        batch = values[rows]
+        done = np.empty_like(batch)
+        _samples(batch, done, special, grid, inverse)
+        out[rows] = done
     return out
+
+
+def _samples(batch: Matrix, out: Matrix, special: int, grid: tuple[int, ...], inverse: bool) -> None:
+    """Transform samples ``[B, T, C]`` of one grid into ``out``; special tokens stay as they are."""
+    out[:, :special] = batch[:, :special]
+    _blocks(batch[:, special:], out[:, special:], grid, inverse)
 
 
 def _blocks(batch: Matrix, out: Matrix, grid: tuple[int, ...], inverse: bool) -> None:

@@ -153,8 +153,10 @@ class Geometry:
     @functools.cached_property
     def placement(self) -> Placement:
         """All of them as flat arrays."""
-        whole = self._whole
-        passes = [(there.start, there.stop, int(whole.ranks[there].max()), near) for there, near in self._bounds]
+        whole, bounds = self._whole, self._bounds
+        starts = np.array([there.start for there, _ in bounds], np.intp)
+        ranks = np.maximum.reduceat(whole.ranks, starts) if bounds else whole.ranks
+        passes = [(there.start, there.stop, rank, near) for (there, near), rank in zip(bounds, ranks, strict=True)]
         return Placement(
             self.tokens,
             self.spectral,
@@ -169,78 +171,79 @@ class Geometry:
 
     @functools.cached_property
     def _whole(self) -> _Placed:
-        """Tokens of all passes."""
-        starts, blocks = self._starts, np.cumsum([0, *(len(order.heads) for order in self.orders)])
-        placed = [
-            self._placed(self.orders[samples[0]], starts[samples], blocks[samples], int(blocks[-1]))
-            for _, samples in self._numbers
-        ]
-        return placed[0] if len(placed) == 1 else _Placed.joined(placed)
+        """Tokens of all passes: a pass has them by sample, and so by block and token [CAUF-0218]."""
+        whole = self._repeated(self.orders[0]) if self.alike else self._joined()
+        return whole.ordered(np.argsort(whole.passes, kind="stable"))
 
     @functools.cached_property
     def _bounds(self) -> list[tuple[slice, bool]]:
         """Where each pass that has tokens stands among all, and whether its neighbours are near."""
-        whole = self._whole
-        edges = np.searchsorted(whole.passes, np.arange(int(whole.passes.max(initial=0)) + 2))
+        edges = np.cumsum([0, *np.bincount(self._whole.passes)]).tolist()
         near = max((self.orders[samples[0]].near for _, samples in self._numbers), key=len, default=[False])
         return [
-            (slice(int(start), int(stop)), near[number])
+            (slice(start, stop), near[number])
             for number, (start, stop) in enumerate(itertools.pairwise(edges))
             if stop > start
         ]
 
-    def _placed(self, order: TokenOrder, first: Indices, block: Indices, blocks: int) -> _Placed:
-        """One sample's tokens in their order, repeated for all samples of that grid, pass by pass."""
-        members, around = order.tokens, order.neighbours
-        inside = order.blocks[members]
-        repeat = len(first)
-        tokens = members + first[:, None]
-        neighbours = np.where(around[:, None] < 0, self.tokens, around[:, None] + first[:, None])
-        numbers = np.where(inside < 0, blocks, inside + block[:, None])
-        by_pass = np.argsort(np.broadcast_to(order.numbers, tokens.shape).ravel(), kind="stable")
+    @functools.cached_property
+    def _first_blocks(self) -> Indices:
+        """First block of every sample, and the number of blocks."""
+        return np.cumsum([0, *(len(order.heads) for order in self.orders)])
+
+    def _repeated(self, order: TokenOrder) -> _Placed:
+        """The tokens of all samples, whose order is the same, one sample after the other."""
+        first, block, repeat = self._starts[:-1, None], self._first_blocks[:-1, None], len(self.grids)
+        around = order.neighbours[:, None]
+        neighbours = np.where(around < 0, self.tokens, around + first)
+        blocks = np.where(order.inside < 0, self._first_blocks[-1], order.inside + block)
+        bytes_ = (np.tile(part, repeat) for part in (order.numbers, order.coded_bands, order.coded_ranks))
+        return _Placed((order.tokens + first).ravel(), neighbours.reshape(4, -1), blocks.ravel(), *bytes_)
+
+    def _joined(self) -> _Placed:
+        """The tokens of all samples, each in its own order, one sample after the other."""
+        orders = self.orders
+        if not orders:
+            return _Placed.empty()
+        first, block = (np.repeat(starts[:-1], self.sizes) for starts in (self._starts, self._first_blocks))
+        around = np.concatenate([order.neighbours for order in orders], axis=1)
+        inside = np.concatenate([order.inside for order in orders])
         return _Placed(
-            np.tile(order.numbers, repeat)[by_pass],
-            tokens.ravel()[by_pass],
-            neighbours.reshape(4, -1)[:, by_pass],
-            np.tile(order.bands[members], repeat)[by_pass],
-            np.tile(order.ranks[members], repeat)[by_pass],
-            numbers.ravel()[by_pass],
+            np.concatenate([order.tokens for order in orders]) + first,
+            np.where(around < 0, self.tokens, around + first),
+            np.where(inside < 0, self._first_blocks[-1], inside + block),
+            np.concatenate([order.numbers for order in orders]),
+            np.concatenate([order.coded_bands for order in orders]),
+            np.concatenate([order.coded_ranks for order in orders]),
         )
 
 
-@dataclass(frozen=True)
-class _Placed:
-    """Tokens of all passes, one pass after the other: arrays ``[n]``, neighbours ``[4, n]``."""
+class _Placed(NamedTuple):
+    """Tokens of all passes: arrays ``[n]``, neighbours ``[4, n]``."""
 
-    passes: Bytes
     tokens: Indices
     neighbours: Indices
+    blocks: Indices
+    passes: Bytes
     bands: Bytes
     ranks: Bytes
-    blocks: Indices
-
-    @classmethod
-    def joined(cls, parts: list[_Placed]) -> _Placed:
-        """Tokens of several grids, or of none: the first pass by token, others by block and token [CAUF-0218]."""
-        parts = parts or [cls.empty()]
-        passes = np.concatenate([part.passes for part in parts])
-        tokens = np.concatenate([part.tokens for part in parts])
-        blocks = np.concatenate([part.blocks for part in parts])
-        order = np.lexsort((tokens, np.where(passes > 0, blocks, 0), passes))
-        return cls(
-            passes[order],
-            tokens[order],
-            np.concatenate([part.neighbours for part in parts], axis=1)[:, order],
-            np.concatenate([part.bands for part in parts])[order],
-            np.concatenate([part.ranks for part in parts])[order],
-            blocks[order],
-        )
 
     @classmethod
     def empty(cls) -> _Placed:
         """Of no tokens."""
         none, bytes_ = np.empty(0, np.intp), np.empty(0, np.uint8)
-        return cls(bytes_, none, np.empty((4, 0), np.intp), bytes_, bytes_, none)
+        return cls(none, np.empty((4, 0), np.intp), none, bytes_, bytes_, bytes_)
+
+    def ordered(self, places: Indices) -> _Placed:
+        """The same in another order."""
+        return _Placed(
+            self.tokens[places],
+            self.neighbours[:, places],
+            self.blocks[places],
+            self.passes[places],
+            self.bands[places],
+            self.ranks[places],
+        )
 
     def cut(self, there: slice, near: bool, outside: int) -> ChunkPass:
         """One pass."""

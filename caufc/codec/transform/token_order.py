@@ -85,6 +85,21 @@ class TokenOrder:
         return np.repeat(np.arange(len(self.passes), dtype=np.uint8), [len(part.tokens) for part in self.passes])
 
     @functools.cached_property
+    def inside(self) -> Indices:
+        """The block of each, -1 for those that are always coded."""
+        return self.blocks[self.tokens]
+
+    @functools.cached_property
+    def coded_bands(self) -> Bytes:
+        """The band of each."""
+        return self.bands[self.tokens]
+
+    @functools.cached_property
+    def coded_ranks(self) -> Bytes:
+        """The rank of each."""
+        return self.ranks[self.tokens]
+
+    @functools.cached_property
     def near(self) -> list[bool]:
         """Of every pass."""
         return [part.near for part in self.passes]
@@ -109,11 +124,12 @@ def _order(grid: tuple[int, ...], special: int, spectral: bool) -> TokenOrder:
     return _interlaced(_Grid(grid, special, y, x, rows, columns))
 
 
-def block_sizes(length: int) -> list[int]:
+@functools.lru_cache(maxsize=256)
+def block_sizes(length: int) -> tuple[int, ...]:
     """How a grid axis falls into blocks: as few as can be, their sizes as equal as can be [CAUF-0224]."""
     count = max(1, math.ceil(length / LARGEST_BLOCK))
     edges = [number * length // count for number in range(count + 1)]
-    return [after - before for before, after in itertools.pairwise(edges)]
+    return tuple(after - before for before, after in itertools.pairwise(edges))
 
 
 def _plane(grid: tuple[int, ...]) -> tuple[int, int]:
