@@ -8,7 +8,7 @@ if there, is the path of an .npz file to write, one array NAME/NUMBER a sample. 
 
 - exit 0 for a valid file, and print a JSON object with at least `samples` and `symbols_sha256` [CAUF-0119]; if it has
   `tensors`, these must be all there are, with their `name`, `dtype` and `shape`, and the right `values_sha256` where
-  values are exact;
+  values are exact; `metadata` by name and a list of `keys` must be right if they are there;
 - write {values}, if that is there, with every sample of every tensor and nothing else: no value beyond its tolerance;
 - exit 3 for a damaged or malformed file, 4 for one that is unsupported, for an invalid vector; if it then prints
   numbers of requirements, as [CAUF-0119], the one that the file breaks must be among them.
@@ -40,6 +40,7 @@ FACTS = ("name", "dtype", "shape")
 REQUIREMENT = re.compile(r"\[CAUF-(\d{4})\]")
 UNSUPPORTED = ("UnsupportedError", "VersionError", "MissingProfileError", "MissingWeightsError", "LimitError")
 NEEDED = ("profile", "weights")
+BESIDE = ("metadata", "keys")
 FORMS = {"fp32": "<f4", "fp16": "<f2", "fp64": "<f8"}
 BYTES = {"fp32": 4, "fp16": 2, "fp64": 8, "bf16": 2}
 
@@ -109,6 +110,9 @@ def check_valid(decoder: Decoder, path: Path, values: Path) -> Iterator[str]:
     for key in ("samples", "symbols_sha256"):
         if found.get(key) != facts[key]:
             yield f"{key} {found.get(key)}, not {facts[key]}"
+    for key in BESIDE:
+        if found.get(key, facts[key]) != facts[key]:
+            yield f"other {key}"
     if isinstance(found.get("tensors"), list):
         yield from check_tensors(facts["tensors"], found["tensors"])
     if decoder.writes_values:

@@ -54,7 +54,8 @@ def _codes(
 
 
 def _offset_of(offset_codes: NDArray[Any], scale_codes: SideArray) -> NDArray[np.float32]:
-    return offset_codes.astype(np.float32) * (scale_of(scale_codes) / np.float32(OFFSET_PARTS))
+    with np.errstate(over="ignore"):  # infinities become the largest finite values [CAUF-0360]
+        return offset_codes.astype(np.float32) * (scale_of(scale_codes) / np.float32(OFFSET_PARTS))
 
 
 def truncate(matrix: NDArray[Any], low: float, high: float) -> tuple[NDArray[Any], int]:

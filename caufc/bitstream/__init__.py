@@ -1,6 +1,6 @@
 """The container: bytes in, objects out. Nothing here reads a file, and nothing here knows numpy."""
 
-from .block import KNOWN_TAGS, Block, BlockParser, block_bytes, checksum
+from .block import CHECKSUM_BYTES, KNOWN_TAGS, Block, BlockParser, block_bytes, checksum
 from .chunk import MAX_SAMPLES, Chunk, ChunkHead, chunk_bytes, parse_chunk, parse_chunk_head, work_of
 from .header import CONTENTS, SIGNATURE, VERSION, Header, HeaderParser, leaves
 from .index import DISTANCE_BYTES, TAIL_BYTES, End, Index, end_bytes, index_bytes, parse_end, parse_index
@@ -12,6 +12,7 @@ from .section import Section, parse_section, section_bytes
 from .varint import Cursor, varint
 
 __all__ = [
+    "CHECKSUM_BYTES",
     "CONTENTS",
     "DISTANCE_BYTES",
     "KNOWN_TAGS",

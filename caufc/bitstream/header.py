@@ -10,7 +10,7 @@ from ..errors import DamagedError, MalformedError, UnsupportedError, VersionErro
 from ..limits import Limits
 from .block import CHECKSUM_BYTES, checksum
 from .msgpack_array import pack_array, trimmed, unpack_array
-from .record import RecordBranch, RecordTree, TensorRecord, field_list, malformed, number, pack_tree, text, unpack_tree
+from .record import RecordBranch, RecordTree, TensorRecord, field_list, malformed, pack_tree, text, unpack_tree
 from .varint import MAX_BYTES, Cursor, varint
 
 __all__ = ["CONTENTS", "PROFILE_ID_BYTES", "SIGNATURE", "VERSION", "Header", "HeaderParser", "leaves"]
@@ -144,8 +144,8 @@ def parse_header(data: bytes, limits: Limits) -> Header:
         raise malformed(f"flags {flags!r}", 47)
     if flags > INDEXED:
         raise UnsupportedError.unknown(f"a feature that the file needs, by its flags {flags},")
-    if gain is not None and number(gain, "gain") <= 0:
-        raise malformed(f"gain {gain}", 48)
+    if gain is not None and (type(gain) is not float or gain <= 0):
+        raise malformed(f"gain {gain!r}", 48)
     if weights is not None and (type(weights) is not bytes or len(weights) != PROFILE_ID_BYTES):
         raise malformed("the weights are no content hash of 16 bytes", 53)
     header = Header(
@@ -172,7 +172,7 @@ def _note(value: Any, what: str, requirement: int) -> str | None:
 
 def _tensors(value: Any, limits: Limits) -> tuple[TensorRecord, ...]:
     if not isinstance(value, list):
-        raise malformed("tensors are no array", 49)
+        raise malformed("tensors are no array")
     limits.check("tensors", len(value))
     return tuple(TensorRecord.from_fields(fields, limits) for fields in value)
 

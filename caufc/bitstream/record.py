@@ -26,6 +26,9 @@ __all__ = [
 MAX_TEXT = 4096
 """Most characters of a text [CAUF-0049]."""
 
+NUMBERS = (1 << 64) - 1
+"""The largest number of a registry's table that a header can hold; unknown ones are unsupported [CAUF-0061]."""
+
 Shape = tuple[int | None, ...]
 """Sizes of one sample's axes; None where they differ from sample to sample."""
 
@@ -99,15 +102,15 @@ class TensorRecord:
             LimitError: for more dimensions than allowed.
             MalformedError: if it breaks the specification.
         """
-        known = field_list(fields, 9, "a tensor record")
+        known = field_list(fields, 9, "a tensor record", 60)
         dtype, framework, shape, layout, tap, codec, alignment, parameters, leader = known
         return cls(
-            integer(dtype, "dtype", 255),
+            integer(dtype, "dtype", NUMBERS),
             integer(framework, "framework", 1),
             _shape(shape, limits),
-            text(layout, "layout"),
-            text(tap, "tap"),
-            integer(codec, "codec", 65_535),
+            text(layout, "layout", 60),
+            text(tap, "tap", 60),
+            integer(codec, "codec", NUMBERS),
             _alignment(alignment),
             _parameters(parameters),
             integer(leader, "leader", 65_535),
@@ -118,28 +121,30 @@ def malformed(what: str, requirement: int = 44) -> MalformedError:
     return MalformedError(f"header: {what}", requirement=requirement, offset=OFFSET)
 
 
-def field_list(value: Any, most: int, what: str) -> list[Any]:
+def field_list(value: Any, most: int, what: str, requirement: int = 44) -> list[Any]:
     """A trimmed array of at most ``most`` fields, filled up with None."""
     if not isinstance(value, list) or len(value) > most or (value and value[-1] is None):
-        raise malformed(f"{what} is no array of up to {most} fields")
+        raise malformed(f"{what} is no array of up to {most} fields", requirement)
     return value + [None] * (most - len(value))
 
 
-def integer(value: Any, what: str, most: int) -> int | None:
+def integer(value: Any, what: str, most: int, requirement: int = 60) -> int | None:
     if value is not None and (type(value) is not int or not 0 <= value <= most):
-        raise malformed(f"{what} {value!r}")
+        raise malformed(f"{what} {value!r}", requirement)
     return value
 
 
-def number(value: Any, what: str) -> float:
+def _float(value: Any, what: str) -> float:
     if type(value) is not float:
-        raise malformed(f"{what} {value!r} is no float")
+        raise malformed(f"{what} {value!r} is no float", 62)
     return value
 
 
-def text(value: Any, what: str) -> str | None:
-    if value is not None and (type(value) is not str or len(value) > MAX_TEXT):
-        raise malformed(f"{what} is no text of up to {MAX_TEXT:,} characters")
+def text(value: Any, what: str, requirement: int = 44) -> str | None:
+    if value is not None and type(value) is not str:
+        raise malformed(f"{what} is no text", requirement)
+    if value is not None and len(value) > MAX_TEXT:
+        raise malformed(f"{what} of more than {MAX_TEXT:,} characters", 49)
     return value
 
 
@@ -147,7 +152,7 @@ def _shape(value: Any, limits: Limits) -> Shape | None:
     if value is None:
         return None
     if not isinstance(value, list):
-        raise malformed("shape is no array")
+        raise malformed("shape is no array", 60)
     limits.check("dimensions", len(value))
     return tuple(integer(size, "size", (1 << 48) - 1) for size in value)
 
@@ -155,26 +160,28 @@ def _shape(value: Any, limits: Limits) -> Shape | None:
 def _alignment(value: Any) -> AlignmentRecord | None:
     if value is None:
         return None
-    kind, scope, offset, scale, low, high = field_list(value, 6, "alignment")
+    if not isinstance(value, list):
+        raise malformed("alignment is no array", 60)
+    kind, scope, offset, scale, low, high = field_list(value, 6, "alignment", 62)
     if kind is None or scope is None:
-        raise malformed("alignment without kind and scope")
+        raise malformed("alignment without kind and scope", 62)
     if low is None and high is not None:
-        raise malformed("a truncation without its lower end")
-    truncate = None if low is None else (number(low, "truncation"), number(high, "truncation"))
+        raise malformed("a truncation without its lower end", 62)
+    truncate = None if low is None else (_float(low, "truncation"), _float(high, "truncation"))
     if truncate is not None and truncate[0] > truncate[1]:
         raise malformed(f"a truncation from {truncate[0]} to {truncate[1]}", 62)
-    scale = number(scale, "scale")
+    scale = _float(scale, "scale")
     if scale <= 0:
         raise malformed(f"scale {scale}", 62)
-    kind, scope = integer(kind, "alignment kind", 255) or 0, integer(scope, "alignment scope", 255) or 0
-    return AlignmentRecord(kind, scope, number(offset, "offset"), scale, truncate)
+    kind, scope = integer(kind, "alignment kind", NUMBERS, 62) or 0, integer(scope, "alignment scope", NUMBERS, 62) or 0
+    return AlignmentRecord(kind, scope, _float(offset, "offset"), scale, truncate)
 
 
 def _parameters(value: Any) -> tuple[int | float, ...] | None:
     if value is None:
         return None
     if not isinstance(value, list) or any(type(item) not in (int, float) for item in value):
-        raise malformed("codec parameters are no array of numbers")
+        raise malformed("codec parameters are no array of numbers", 60)
     return tuple(value)
 
 
@@ -208,16 +215,20 @@ class _TreeReader:
         """A part of the structure."""
         self.limits.check("nesting", depth)
         if type(value) is int:
-            return integer(value, "tensor number", (1 << 32) - 1) or 0
+            if not 0 <= value < 1 << 32:
+                raise malformed(f"tensor number {value}", 52)
+            return value
         if isinstance(value, list) and value and type(value[0]) is int and value[0] == NOTE_KIND:
             return self._note(value)
         if isinstance(value, list) and value and type(value[0]) is int and value[0] > NOTE_KIND:
             raise UnsupportedError.unknown(f"branch kind {value[0]}")
-        kind, names, children = field_list(value, 3, "a branch")
+        if not isinstance(value, list) or len(value) != 3:
+            raise malformed("a branch that is no array of kind, names and children", 50)
+        kind, names, children = value
         if type(kind) is not int or not 0 <= kind < NOTE_KIND:
             raise malformed(f"branch kind {kind!r}", 50)
         if not isinstance(names, list) or not isinstance(children, list):
-            raise malformed("a branch without names and children", 51)
+            raise malformed("a branch without names and children", 50)
         _check_names(kind, names, len(children))
         return RecordBranch(kind, tuple(names), tuple(self.node(child, depth + 1) for child in children))
 

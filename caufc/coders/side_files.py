@@ -13,7 +13,7 @@ from ..codec.hyperprior.weights import WEIGHTS_SECTIONS, Weights
 from ..errors import MalformedError
 from ..limits import Limits
 from ..types import Arrays
-from .prelude import read_prelude
+from .prelude import Prelude, read_prelude
 from .sections import ELEMENTS, NUMBERS, name_of, section_of
 
 __all__ = [
@@ -87,9 +87,15 @@ def read_profile(data: bytes, limits: Limits, *, shipped: bool = False) -> Profi
     prelude = read_prelude(iter([data]), limits)
     if prelude.header.content != "profile" or prelude.header.profile is not None:
         raise MalformedError("not a profile", requirement=160)
-    if prelude.first.tag != "E":
-        raise MalformedError("a profile with samples", requirement=160)
+    _check_end(prelude, "a profile", 160)
     return ProfileFile(content_id(data), prelude.header, prelude.sections, shipped, data)
+
+
+def _check_end(prelude: Prelude, what: str, requirement: int) -> None:
+    """Behind the sections stands an end without samples, and nothing more."""
+    if prelude.first.tag != "E" or prelude.header.indexed or bytes(prelude.first.body) != end_bytes(End(0, None)):
+        raise MalformedError(f"{what} with samples or an index", requirement=requirement, offset=prelude.first.offset)
+    prelude.stream.finish()
 
 
 def read_weights(data: bytes, limits: Limits, *, shipped: bool = False) -> WeightsFile:
@@ -99,8 +105,9 @@ def read_weights(data: bytes, limits: Limits, *, shipped: bool = False) -> Weigh
         FormatError: if it is damaged, malformed, or holds no weights.
     """
     prelude = read_prelude(iter([data]), limits)
-    if prelude.header.content != "weights" or prelude.first.tag != "E":
+    if prelude.header.content != "weights":
         raise MalformedError("not weights", requirement=165)
+    _check_end(prelude, "weights", 165)
     known = {NUMBERS[name]: ELEMENTS[name] for name in WEIGHTS_SECTIONS}
     for section in prelude.sections:
         if known.get(section.type) != section.element or section.tensor:

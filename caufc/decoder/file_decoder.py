@@ -289,7 +289,7 @@ class FileDecoder:
 
     def _check_gap(self, block: Block, following: Block) -> None:
         """An index can only hold if nothing stands between chunks."""
-        if self.prelude.header.indexed and following.offset != block.offset + block.length:
+        if self.prelude.header.indexed and following.tag == "C" and following.offset != block.offset + block.length:
             raise MalformedError("a gap between chunks", requirement=142, offset=block.offset + block.length)
 
     def _close(self, block: Block, index: Index) -> None:
@@ -297,7 +297,7 @@ class FileDecoder:
         distance = None
         if indexed:
             if block.tag != "I":
-                raise MalformedError("no index", requirement=142, offset=block.offset)
+                raise MalformedError("no index", requirement=22, offset=block.offset)
             found = parse_index(block.body, block.offset, self.limits, keyed=self.chunks_decoder.keyed)
             if found.keys != index.keys and found.samples == index.samples:
                 raise MalformedError(

@@ -14,7 +14,6 @@ from ..bitstream import (
     Block,
     BlockParser,
     Chunk,
-    Cursor,
     Index,
     Key,
     parse_end,
@@ -28,7 +27,7 @@ from .chunk_cache import CACHE_BYTES, ChunkCache
 from .file_decoder import ChunkDecoder, DecodedChunk, FileDecoder, Settle, as_it_is
 from .lookup import Lookup
 
-__all__ = ["PART", "TAIL", "FileReader", "ReadAt", "head_length", "stored_index", "told_by_tail"]
+__all__ = ["HEAD", "PART", "TAIL", "FileReader", "ReadAt", "stored_index"]
 
 ReadAt = Callable[[int, int], bytes]
 """(offset, length) -> that many bytes, fewer only at the end of the file."""
@@ -215,40 +214,20 @@ def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limi
     end = parse_end(end_block.body, True, end_block.offset)
     if end.samples != index.samples or parser.pending:
         raise MalformedError("index and end differ", requirement=146, offset=start)
-    if index.end != start:
+    if index.first < begin:
         raise MalformedError("the index differs from the chunks", requirement=142, offset=start)
+    _check_between(read_at, index.end, start, seed, limits)
     return index
 
 
-def head_length(first: int) -> int:
-    """How many bytes a reader reads of a file whose first chunk begins at an offset, before it reads a sample."""
-    return HEAD + max(0, -(-(first + 1 - HEAD) // PART)) * PART
-
-
-def told_by_tail(read_tail: Callable[[int], bytes], limits: Limits) -> tuple[int, int] | None:
-    """Size of a file, and the offset of its first chunk, as its index tells; whoever reads the file checks both.
-
-    Args:
-        read_tail: reads that many last bytes of the file, or more.
-        limits: checked before a long index is read.
-
-    Returns:
-        both in bytes; None where the last bytes lead to no index.
-    """
-    tail = read_tail(TAIL)
-    distance = int.from_bytes(tail[-TAIL_BYTES:][:DISTANCE_BYTES], "little")
-    if not TAIL_BYTES < distance <= limits.index_bytes:
-        return None
-    most = limits.header_bytes + 2 * limits.section_bytes
-    cursor = Cursor(memoryview(read_tail(distance))[-distance:])
-    try:
-        if cursor.byte() != ord("I"):
-            return None
-        cursor.varint()
-        first, chunks = cursor.varint(), cursor.varint()
-        if 2 * chunks > cursor.left:
-            return None
-        lengths = [(cursor.varint(), cursor.varint())[0] for _ in range(chunks)]
-    except MalformedError:
-        return None
-    return (first + sum(lengths) + distance, first) if first <= most else None
+def _check_between(read_at: ReadAt, end: int, start: int, seed: int, limits: Limits) -> None:
+    """Between the end of the chunks and the start of the index stand ancillary blocks, if anything [CAUF-0022]."""
+    parser = BlockParser(seed, end, limits)
+    while end < start:
+        part = read_at(end, min(PART, start - end))
+        parser.feed(part)
+        if not part or parser.next() is not None:
+            break
+        end += len(part)
+    if end != start or parser.pending:
+        raise MalformedError("the index differs from the chunks", requirement=142, offset=start)

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ..decoder.random_access import TAIL, head_length, told_by_tail
+from ..decoder.random_access import TAIL
+from ..decoder.tail import head_length, told_by_tail
 from ..errors import CaufError, MissingPackageError, StorageError
 from ..limits import Limits
 from ..packages import needing
@@ -97,11 +98,10 @@ class UrlFile(Storage):
         told = told_by_tail(longer, self.limits)
         if told is None:
             return self._asked_size()
-        size, first = told
         self.indexed = True
-        self.windows.append((size - len(tail), tail))
-        self.windows.append((0, self._fetch(0, min(size, head_length(first)))))
-        return size
+        self.windows.append((told.size - told.tail, tail[-told.tail :]))
+        self.windows.append((0, self._fetch(0, min(told.size, head_length(told.first)))))
+        return told.size
 
     def _asked_size(self) -> int:
         with _asking(self.name):
@@ -112,6 +112,8 @@ class UrlFile(Storage):
         for start, window in self.windows:
             if start <= offset and offset + length <= start + len(window):
                 return window[offset - start : offset - start + length]
+            if self.indexed and offset < start < offset + length <= start + len(window):
+                return self._fetch(offset, start) + window[: offset + length - start]
         if self.indexed:
             return self._fetch(offset, offset + length)
         ahead = self._fetch(offset, min(self._size, offset + max(length, AHEAD)))

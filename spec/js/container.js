@@ -39,8 +39,8 @@ export function parseContainer(file, limits) {
   const version = /** @type {[number, number]} */ ([reader.u8(), reader.u8()]);
   if (version[0] !== MAJOR) throw unsupported(11, `version ${version[0]}.${version[1]}`);
   const length = reader.varint();
-  if (length > reader.left - 4) throw damaged(3, "the file ends within its header");
   checkLimit(limits, "header", length);
+  if (length > reader.left - 4) throw damaged(3, "the file ends within its header");
   const body = reader.take(length);
   const checksum = crc32(file.subarray(0, reader.at));
   if (reader.u32() !== checksum) throw damaged(12, "the checksum of the header differs");
@@ -87,7 +87,7 @@ function sortBlocks(blocks, isIndexed, limits) {
     first &&
     blocks.indexOf(first) + chunks.length - 1 !== blocks.indexOf(/** @type {Block} */ (chunks.at(-1)))
   ) {
-    throw malformed(22, "an ancillary block between the chunks of an indexed file");
+    throw malformed(142, "an ancillary block between the chunks of an indexed file");
   }
   return { sections, chunks, index: indexes[0] ?? null, end: blocks[blocks.length - 1] };
 }

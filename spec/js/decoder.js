@@ -154,11 +154,12 @@ function weightsOf(hash, sources) {
   if (container.fields.content !== "weights")
     throw malformed(165, `a file of ${container.fields.content} in the place of weights`);
   checkEmpty(container, 165);
-  return parseSections(container.sections, 0, sources.limits);
+  return parseSections(container.sections, 0, sources.limits, 166);
 }
 
 /** @param {import("./container.js").Container} container @param {number} rule */
 function checkEmpty(container, rule) {
-  if (container.chunks.length) throw malformed(rule, "chunks in a file without samples");
+  if (container.chunks.length || container.end.body.length !== 1 || container.end.body[0])
+    throw malformed(rule, "samples in a file that has none");
   checkEnd(container, 0);
 }

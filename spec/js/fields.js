@@ -34,6 +34,6 @@ export function text(value, longest, rule, what) {
   if (value === null) return null;
   if (typeof value !== "string") throw malformed(rule, `${what} that is no text`);
   if (value.length > longest && [...value].length > longest)
-    throw malformed(rule, `${what} of more than ${longest} characters`);
+    throw malformed(rule === 44 || rule === 60 ? 49 : rule, `${what} of more than ${longest} characters`);
   return value;
 }

@@ -22,7 +22,7 @@ export class Float {
  */
 
 /** @type {Rules} */
-export const HEADER = { floats: 32, parse: 41, form: 42, depth: 43, text: 44 };
+export const HEADER = { floats: 32, parse: 41, form: 42, depth: 43, text: 41 };
 /** @type {Rules} */
 export const NOTE = { floats: 64, parse: 500, form: 500, depth: 500, text: 500 };
 /** @type {Rules} */

@@ -23,7 +23,7 @@ const SCALES = 2;
  * @returns {Payload}
  */
 export function parsePayload(bytes, tokens, isOfTokens) {
-  const reader = new Reader(bytes, 206);
+  const reader = new Reader(bytes, 3);
   const flags = reader.u8();
   if (flags & ~(PATCHES | SCALES)) throw unknown("flags of a payload", flags);
   const side = isOfTokens ? decodeShorts(reader.take(reader.varint()), 2 * tokens) : null;

@@ -161,18 +161,20 @@ class Decoder {
   }
 
   done() {
-    this.rans.done(311);
+    this.rans.done(251);
     if (this.rawUsed !== this.raw.length) throw malformed(311, "raw bytes that are left over");
   }
 }
 
 /** @param {Reader} head */
 function intervals(head) {
+  head.rule = 314;
   const count = head.u8();
   if (count > MOST_INTERVALS) throw malformed(314, `${count} intervals`);
   const starts = head.take(count);
   if (starts.some((start, i) => start <= (i ? starts[i - 1] : 0)))
     throw malformed(314, "intervals that do not ascend from 1");
+  head.rule = 311;
   const interval = Uint8Array.from({ length: 256 }, (_, byte) => starts.filter((start) => start <= byte).length);
   return { count, interval };
 }

@@ -65,8 +65,8 @@ export function recordFields(array) {
  */
 export function parseRecord(fields, number, name, isBatch, limits) {
   const dtype = numbered(fields.dtype, DTYPES.length, "dtype");
-  if (!isInteger(fields.framework)) throw malformed(61, `no framework of tensor ${number}`);
-  if (fields.framework < 0 || fields.framework > 1) throw malformed(60, `framework ${fields.framework}`);
+  if (fields.framework === null) throw malformed(61, `no framework of tensor ${number}`);
+  if (!isInteger(fields.framework) || fields.framework < 0 || fields.framework > 1) throw malformed(60, `framework ${fields.framework}`);
   const shape = shapeOf(fields.shape);
   checkLimit(limits, "axes", shape.length);
   const codec = numbered(fields.codec, HYPERPRIOR + 1, "codec");
@@ -124,7 +124,8 @@ function checkChannels(layout, shape) {
 /** @param {any} fields @returns {Alignment} */
 function alignmentOf(fields) {
   if (fields === null) return { kind: 0, scope: 0, offset: 0, scale: 1, ends: null };
-  if (!Array.isArray(fields) || (fields.length !== 4 && fields.length !== 6))
+  if (!Array.isArray(fields)) throw malformed(60, "an alignment that is no array");
+  if (fields.length !== 4 && fields.length !== 6)
     throw malformed(62, "an alignment of other fields");
   const [kind, scope, ...floats] = fields;
   if (![kind, scope].every((value) => isInteger(value) && value >= 0))
@@ -140,7 +141,7 @@ function alignmentOf(fields) {
 /** @param {any} leader @param {number} number */
 function leaderOf(leader, number) {
   if (leader === null) return number;
-  if (!isInteger(leader) || leader < 0) throw malformed(562, "a leader that is no tensor number");
+  if (!isInteger(leader) || leader < 0) throw malformed(60, "a leader that is no tensor number");
   return Number(leader);
 }
 

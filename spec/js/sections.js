@@ -89,7 +89,7 @@ export class Sections {
  * @param {import("./container.js").Block[]} blocks @param {number} tensors how many the file has
  * @param {import("./limits.js").Limits} limits @returns {Sections}
  */
-export function parseSections(blocks, tensors, limits) {
+export function parseSections(blocks, tensors, limits, weightsRule = 0) {
   const sections = new Sections();
   let left = limits.sections;
   for (const { body } of blocks) {
@@ -99,11 +99,12 @@ export function parseSections(blocks, tensors, limits) {
     const element = TYPES.get(type);
     if (!element) throw unsupported(94, `unknown section ${type}`);
     const tensor = reader.varint();
+    if (weightsRule && (!isWeights(type) || tensor !== 0))
+      throw malformed(weightsRule, `section ${type} of tensor ${tensor} in a file of weights`);
     if (tensor >= tensors && !(tensor === 0 && (type === METADATA || isWeights(type)))) {
       throw malformed(94, `section ${type} of tensor ${tensor}, which does not exist`);
     }
-    if (tensor !== 0 && (type === METADATA || isWeights(type)))
-      throw malformed(94, `section ${type} of tensor ${tensor}`);
+    if (tensor !== 0 && type === METADATA) throw malformed(94, `section ${type} of tensor ${tensor}`);
     const array = elementsOf(reader, type, element, left, limits);
     left -= array.byteLength;
     if (type === METADATA) sections.metadata = array.length ? parseMetadata(array) : {};

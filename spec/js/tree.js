@@ -47,7 +47,7 @@ class Builder {
     if (value[0] > NOTE_KIND) throw unknown("kind of branch", value[0]);
     const [kind, names, children] = value;
     if (value.length !== 3 || !Array.isArray(children)) throw malformed(50, "a branch without names or children");
-    if (!Array.isArray(names)) throw malformed(51, "a branch without names");
+    if (!Array.isArray(names)) throw malformed(50, "a branch without names");
     checkLimit(this.limits, "levels", level + 1);
     checkNames(kind === 0, names, children.length, 51);
     return { kind: BRANCHES[Number(kind)], names, children: children.map((child) => this.tree(child, level + 1)) };
@@ -59,7 +59,7 @@ class Builder {
     if (leaf.length < 2 || leaf.length > 3 || !(bytes instanceof Uint8Array)) {
       throw malformed(501, "a note that is not bytes and a packing");
     }
-    if (leaf.length === 3 && !isInteger(packing)) throw malformed(501, "a packing that is no integer");
+    if (leaf.length === 3 && (!isInteger(packing) || packing < 1)) throw malformed(501, "a packing that is none");
     if (leaf.length === 3 && packing !== 1) throw unknown("packing of a note", packing);
     const tooLong = () => malformed(502, "notes that are too long");
     const plain = packing === 1 ? inflate(bytes, LONGEST_NOTE - this.noteBytes, 501, tooLong) : bytes;

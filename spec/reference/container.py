@@ -34,7 +34,7 @@ SECTION_ELEMENT[METADATA] = 3
 GLOBAL, CHANNEL, TOKEN = 0, 1, 2  # scopes of alignment
 MAX_HEADER, MAX_SECTIONS, MAX_TENSORS, MAX_AXES, MAX_LEVELS = 1 << 20, 64 << 20, 65536, 8, 16  # section 12
 MAX_CHUNK_VALUES, MAX_FILE_VALUES, MAX_OUT, MAX_LISTED = 1 << 28, 1 << 34, 64 << 30, 1 << 24
-MAX_CHANNELS, MAX_TOKENS, MAX_GRIDS, MAX_ARRAYS = 1 << 25, 1 << 24, 1 << 16, 1 << 22
+MAX_CHANNELS, MAX_TOKENS, MAX_GRIDS, MAX_ARRAYS, MAX_LATENTS = 1 << 25, 1 << 24, 1 << 16, 1 << 22, 1 << 26
 MAX_CHUNK_PRODUCTS, MAX_FILE_PRODUCTS = 1 << 38, 1 << 45
 
 
@@ -131,13 +131,13 @@ def unpack(r: Reader, depth: int = 1) -> Any:
         require(shortest, 42, f"{size} is not finite, or not in its shortest form")
     if code == 0xCA or 0xCC <= code <= 0xD3:
         return size
+    require(0x90 <= code < 0xC0 or code in MSGPACK, 42, f"msgpack type {code:02X} is not allowed")
     require(size <= r.left(), 41, "header ends within a value")
     if 0x90 <= code < 0xA0 or code in (0xDC, 0xDD):
         require(depth <= 36, 43, "arrays nest too deep")
         return [unpack(r, depth + 1) for _ in range(size)]
     if 0xC4 <= code <= 0xC6:
         return r.take(size)
-    require(0xA0 <= code < 0xC0 or 0xD9 <= code <= 0xDB, 42, f"msgpack type {code:02X} is not allowed")
     try:
         text = r.take(size).decode()
     except UnicodeDecodeError:
@@ -364,6 +364,8 @@ def supply_weights(header: Header, data: bytes) -> Sections:
     weights, blocks = read_file(data)
     only = all(block.tag != "C" for block in blocks) and blocks[-1].body == b"\0"
     require(weights.content == WEIGHTS and only, 165, "not weights")
-    sections = read_sections(blocks, 1)
-    require(all(kind in WEIGHTS_ELEMENT for kind, _ in sections), 166, "weights with other sections")
+    sections = read_sections(blocks, 1 << 63)
+    require(
+        all(kind in WEIGHTS_ELEMENT and not tensor for kind, tensor in sections), 166, "weights with other sections"
+    )
     return sections

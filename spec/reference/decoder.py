@@ -11,7 +11,7 @@ import hashlib
 import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -27,15 +27,8 @@ from .container import (
     KEYED,
     MAX_ARRAYS,
     MAX_CHANNELS,
-    MAX_CHUNK_PRODUCTS,
-    MAX_CHUNK_VALUES,
-    MAX_FILE_PRODUCTS,
-    MAX_FILE_VALUES,
-    MAX_GRIDS,
     MAX_LISTED,
     MAX_NOTE,
-    MAX_OUT,
-    MAX_TOKENS,
     METADATA,
     PROFILE,
     SINGLE,
@@ -60,48 +53,15 @@ from .container import (
     supply,
     supply_weights,
 )
-from .hyperprior import Model, aligned_plane, decode_latents, read_model
+from .hyperprior import aligned_plane, decode_latents, read_model
 from .lossless import decode_lossless
 from .notes import check_keys, parse_keys, parse_metadata, parse_note
 from .order import grid_of
-from .transform import EIGHTHS, Codec, aligned_values, decode_symbols, read_codec
+from .tensor import Tensor, check_work
+from .transform import EIGHTHS, aligned_values, decode_symbols, read_codec
 
 
 # --- Tensors: sections 6, 7, 10
-@dataclass
-class Tensor:
-    """A tensor of the file; `samples` are its arrays, bf16 as u16 bits, bool as u8.
-
-    Unless `exact`, decoders may differ; `sums` then has what the tolerance of [CAUF-0222] depends on.
-    """
-
-    name: str
-    dtype: str
-    storage: str  # numpy's type
-    framework: str
-    shape: list[int | None]
-    layout: str | None
-    codec: int
-    samples: list[Array] = field(default_factory=list)
-    sums: list[Array] = field(default_factory=list)
-    notes: list[Any] = field(default_factory=list)  # what samples of dtype note stand for
-    values: int = 0  # in all samples
-    products: int = 0  # by the basis, in all samples
-    letters: list[int] = field(default_factory=list)  # of the grid, that an axis joins
-    specials: int = 0
-    scope: int = GLOBAL
-    offset: Any = 0.0  # of the tensor, or of channels
-    scale: Any = 1.0
-    ends: tuple[float, float] | None = None  # of the truncation
-    turns: Array | None = None  # the distance, then one per channel
-    transform: Codec | None = None
-    model: Model | None = None
-
-    @property
-    def exact(self) -> bool:
-        return self.model is None and self.turns is None and (self.transform is None or self.transform.exact)
-
-
 @dataclass
 class Stack:
     """Tensors that are coded as one: section 3.4. A lone tensor is a stack of itself."""
@@ -150,21 +110,23 @@ def make_stacks(names: list[str], records: list[Any], sections: Sections, header
             axis, whole[2] = channel[0], [*whole[2]]
             require(whole[2][axis] is not None, 66, "the size of a channel axis is nil")
             whole[2][axis] *= len(members)
-        tensor = make_tensor(names[leader], whole, leader, sections, header)
-        tensors = [tensor]
-        if len(members) > 1:
-            framework = [("numpy", "torch")[records[n][1]] for n in members]
-            tensors = [
-                replace(tensor, name=names[n], framework=f, shape=records[n][2], samples=[], sums=[], notes=[])
-                for n, f in zip(members, framework, strict=True)
+        stacks.append(Stack(make_tensor(names[leader], whole, leader), members, [], axis))
+    limit(sum(stack.whole.channels for stack in stacks), MAX_CHANNELS, "channels of all tensors")
+    for stack in stacks:
+        read_coding(stack.whole, records[stack.numbers[0]], stack.numbers[0], sections, header)
+        stack.members = [stack.whole]
+        if len(stack.numbers) > 1:
+            framework = [("numpy", "torch")[records[n][1]] for n in stack.numbers]
+            stack.members = [
+                replace(stack.whole, name=names[n], framework=f, shape=records[n][2], samples=[], sums=[], notes=[])
+                for n, f in zip(stack.numbers, framework, strict=True)
             ]
-        stacks.append(Stack(tensor, members, tensors, axis))
     return stacks
 
 
-def make_tensor(name: str, record: list[Any], number: int, sections: Sections, header: Header) -> Tensor:
-    """What a record and its sections say: [CAUF-0061] to [CAUF-0066], [CAUF-0200], [CAUF-0351]."""
-    dtype, framework, shape, layout, _tap, codec, alignment, parameters, _leader = record
+def make_tensor(name: str, record: list[Any], number: int) -> Tensor:
+    """What a record says: [CAUF-0061] to [CAUF-0066], [CAUF-0200]."""
+    dtype, framework, shape, layout, _tap, codec, _alignment, _parameters, _leader = record
     require(None not in (dtype, framework, shape, codec), 61, f"tensor {number} lacks a field")
     t = Tensor(name, DTYPE[dtype], STORAGE[dtype], ("numpy", "torch")[framework], shape, layout, codec)
     if layout is not None:
@@ -176,21 +138,28 @@ def make_tensor(name: str, record: list[Any], number: int, sections: Sections, h
     require(dtype < 4 and layout is not None, 200, "a codec with loss for integers, or without a layout")
     channel_sizes = [n for n, count in zip(shape, t.letters, strict=True) if not count]
     require(None not in channel_sizes, 66, "the size of a channel axis is nil")
-    channels = math.prod(channel_sizes)
-    require(channels <= 1 << 24, 66, f"{channels} channels")
+    t.channels = math.prod(channel_sizes)
+    require(t.channels <= 1 << 24, 66, f"{t.channels} channels")
+    return t
+
+
+def read_coding(t: Tensor, record: list[Any], number: int, sections: Sections, header: Header) -> None:
+    """How a tensor is aligned and coded, by its record and sections: [CAUF-0351]."""
+    if t.codec == 0:
+        return
+    alignment, parameters = record[6:8]
     _, t.scope, t.offset, t.scale = alignment[:4] if alignment else (0, GLOBAL, 0.0, 1.0)
     if t.scope == CHANNEL:
         offsets = 27 if (27, number) in sections else 1
         codes = [sections.get((kind, number), np.zeros(0, "<i2")) for kind in (offsets, 2)]
-        require(all(len(c) == channels for c in codes), 351, f"not {channels} offsets and scales")
+        require(all(len(c) == t.channels for c in codes), 351, f"not {t.channels} offsets and scales")
         t.offset, t.scale = statistics(codes[0], codes[1])
-    t.turns = read_turns(t, sections.get((29, number)), channels)
-    if codec == 2:
+    t.turns = read_turns(t, sections.get((29, number)), t.channels)
+    if t.codec == 2:
         t.ends = tuple(alignment[4:6]) if alignment and len(alignment) == 6 else None
         t.model = read_model(parameters, sections, number)
-        return t
-    t.transform = read_codec(parameters, sections, number, channels, header.gain or 1.0)
-    return t
+    else:
+        t.transform = read_codec(parameters, sections, number, t.channels, header.gain or 1.0)
 
 
 def read_turns(t: Tensor, turns: Array | None, channels: int) -> Array | None:
@@ -218,7 +187,7 @@ def turned(turns: Array, matrix: Array, positions: Array) -> Array:
 
 def statistics(offsets: Any, scales: Any) -> tuple[Array, Array]:
     """Offsets and scales that codes stand for, as f32: [CAUF-0354] to [CAUF-0356]."""
-    require(bool((np.abs(scales) <= 960).all()), 356, "a scale code out of range")
+    require(bool((np.abs(scales.astype(int)) <= 960).all()), 356, "a scale code out of range")
     with np.errstate(all="ignore"):
         scale = np.ldexp(np.array(EIGHTHS, np.uint32).view(np.float32)[scales & 7], (scales >> 3).astype(np.int32))
         return offsets.astype(np.float32) * (scale / np.float32(16)), scale
@@ -343,28 +312,6 @@ class Decoded:
     keys: list[Any]  # of keyed samples
 
 
-def check_work(tensors: list[Tensor], shapes: list[list[list[int]]]) -> None:
-    """What decoding a chunk costs, and the file so far: [CAUF-0370]."""
-    work = sum(math.prod(max(n, 1) for n in shape) for of_tensor in shapes for shape in of_tensor)
-    limit(work, MAX_CHUNK_VALUES, "values a chunk, an empty axis counted as 1")
-    tokens = grids = products = 0
-    for t, of_tensor in zip(tensors, shapes, strict=True):
-        t.values += sum(math.prod(shape) for shape in of_tensor)
-        if t.transform is None:
-            continue
-        by_sample = [[n for n, count in zip(shape, t.letters, strict=True) if count] for shape in of_tensor]
-        added = sum(math.prod(sizes) for sizes in by_sample)
-        tokens, grids = tokens + added, grids + len({tuple(sizes) for sizes in by_sample})
-        cost = added * t.transform.products
-        products, t.products = products + cost, t.products + cost
-    limit(tokens, MAX_TOKENS, "tokens a chunk")
-    limit(grids, MAX_GRIDS, "different grids a chunk")
-    limit(products, MAX_CHUNK_PRODUCTS, "products by bases a chunk")
-    limit(sum(t.products for t in tensors), MAX_FILE_PRODUCTS, "products by bases a file")
-    limit(sum(t.values for t in tensors), MAX_FILE_VALUES, "values a file")
-    limit(sum(t.values * np.dtype(t.storage).itemsize for t in tensors), MAX_OUT, "bytes out")
-
-
 def decode_chunk(
     body: bytes, tensors: list[Tensor], stacks: list[Stack], done: int, content: int, sha: Any, keys: list[Any]
 ) -> int:
@@ -372,7 +319,7 @@ def decode_chunk(
     r = Reader(body)
     first, count = r.varint(), r.varint()
     require(1 <= count <= 65536, 111, f"chunk of {count} samples")
-    require(content != SINGLE or (count == 1 and not done), 113, f"a single of {done + count} samples")
+    require(content != SINGLE or count == 1, 113, f"a single of {count} samples")
     require(first == done, 114, f"chunk starts at sample {first} instead of {done}")
     limit(count * len(tensors), MAX_ARRAYS, "samples times tensors in a chunk")
     require(count * sum(t.shape.count(None) for t in tensors) <= r.left(), 112, f"{count} samples do not fit")
@@ -383,7 +330,6 @@ def decode_chunk(
     require(rows or done + count <= MAX_LISTED, 370, "too many samples", LimitExceeded)
     lengths = [r.varint() for _ in tensors]
     expected, actual = r.number("<I"), 0
-    require(sum(lengths) <= r.left(), 112, "payloads do not fit")
     payloads = [r.take(length) for length in lengths]
     for stack, of_stack in zip(stacks, coded, strict=True):
         payload, *others = (payloads[n] for n in stack.numbers)
@@ -437,7 +383,6 @@ def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) 
     paths = list(leaves(0 if header.tree is None else header.tree))
     require([n for n, _ in paths] == list(range(len(records))), 52, "leaves are not the tensors in their order")
     stacks = make_stacks([name for _, name in paths], records, sections, header)
-    limit(sum(s.whole.transform.channels for s in stacks if s.whole.transform), MAX_CHANNELS, "channels of all tensors")
     by_number = {n: t for stack in stacks for n, t in zip(stack.numbers, stack.members, strict=True)}
     tensors = [by_number[n] for n in range(len(records))]
     varying = any(None in t.shape for t in tensors if t.dtype != "note")
@@ -455,7 +400,7 @@ def decode(data: bytes, profiles: Mapping[bytes, bytes] = MappingProxyType({})) 
     for t in tensors:
         t.notes = [parse_note(sample.tobytes()) for sample in t.samples] if t.dtype == "note" else []
     check_keys(keys)
-    require(header.content != SINGLE or len(chunks) == 1, 113, "a single without a chunk")
+    require(header.content != SINGLE or len(chunks) == 1, 113, f"a single of {len(chunks)} chunks")
     r = Reader(blocks[-1].body)  # [CAUF-0145], [CAUF-0146]
     samples = r.varint()
     require(samples == sum(counts), 146, f"end announces {samples} samples, there are {sum(counts)}")
@@ -482,6 +427,5 @@ def summary(decoded: Decoded) -> dict[str, Any]:
         "content": CONTENT[header.content],
         "arch": header.arch,
     }
-    about |= {"keys": decoded.keys} if decoded.keys else {}
-    about |= {"metadata": decoded.metadata} if decoded.metadata else {}
+    about |= {"metadata": decoded.metadata, "keys": decoded.keys}
     return {**about, "samples": decoded.samples, "tensors": tensors, "symbols_sha256": decoded.symbols_sha256}

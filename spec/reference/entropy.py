@@ -57,4 +57,4 @@ class Rans:
         return out
 
     def close(self) -> None:
-        require(not self.words and self.state == 0, 251, "words or state are left after the last symbol")
+        require(self.state == 0, 251, "words or state are left after the last symbol")

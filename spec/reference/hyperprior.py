@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .container import MAX_CHUNK_VALUES, WEIGHTS_ELEMENT, Array, Sections, Unsupported, limit, require
+from .container import WEIGHTS_ELEMENT, Array, Sections, Unsupported, require
 from .entropy import Rans, Table, expand, uniform
 
 Shape = tuple[int, ...]
@@ -83,12 +83,8 @@ def read_model(parameters: list[Any] | None, sections: Sections, number: int) ->
     require(rate < rates, 400, f"rate {rate} of {rates}")
     rows: list[Shape] = [(shape[0],) for shape in shapes[17]]
     integer = list(zip(split(found[17], shapes[17]), split(found[18], rows), split(found[19], rows), strict=True))
-    for position, (layer, added, shifts) in enumerate(integer):
+    for _, _, shifts in integer:
         require(bool(((shifts >= 1) & (shifts <= 48)).all()), 406, "a shift out of range")
-        largest = 65535 if position else 32767
-        for k, b, s in zip(layer.tolist(), added.tolist(), shifts.tolist(), strict=True):
-            total = sum(abs(x) for x in np.ravel(k).tolist()) * largest + abs(b) + (1 << (s - 1))
-            require(total < 1 << 53, 406, "sums that reach 2^53")
     blocks = synthesis.pop()[0] if flags else None
     own = tables[1][rate * n : (rate + 1) * n]
     return Model(rate, n, m, floats[14].reshape(rates, m)[rate], tables[0], own, integer, synthesis, blocks)
@@ -103,6 +99,14 @@ def tiles_of(rows: int, columns: int) -> list[Tile]:
     """[CAUF-0410]"""
     corners = [(top, left) for top in range(0, rows, 512) for left in range(0, columns, 2048)]
     return [Tile(top, left, min(512, rows - top), min(2048, columns - left)) for top, left in corners]
+
+
+def cost(model: Model, rows: int, columns: int) -> tuple[int, int]:
+    """Products, and latents and hyper-latents, of a plane: section 12."""
+    n, m = model.width, model.latents
+    u, v = (-(-rows // size) * -(-columns // size) for size in (16, 64))
+    products = u * (25 * m * n + 584 * n * n + 1600 * n + 256 * m) + v * (125 * n * n + 144 * m * n)
+    return products, u * m + v * n
 
 
 def signed(symbols: Array) -> Array:
@@ -134,7 +138,6 @@ def decode_latents(model: Model, words: bytes, rows: int, columns: int) -> tuple
     """Symbols of all hyper-latents, and of all latents: [CAUF-0410] to [CAUF-0414]."""
     tiles = tiles_of(rows, columns)
     sizes = [math.prod(tile.hyper()) for tile in tiles]
-    limit(sum(model.latents * math.prod(tile.latents()) for tile in tiles), MAX_CHUNK_VALUES, "latents a chunk")
     rans = Rans(words)
     channels = [np.repeat(np.arange(model.width), size) for size in sizes]
     hyper = decode_run(rans, model.hyper_tables, np.concatenate([np.zeros(0, np.int64), *channels]))
@@ -159,13 +162,13 @@ def scale_indexes(model: Model, hyper: Array, tile: Tile) -> Array:
 
 
 def deconvolve(x: Array, kernels: Array) -> Array:
-    """Outputs of twice the size; the sum of section 14.2, input by input."""
+    """Outputs of twice the size; the sum of section 14.2, tap by tap."""
     height, width = x.shape[1:]
     out = np.zeros((len(kernels), 2 * height + 3, 2 * width + 3), np.result_type(x, kernels))
-    for row in range(height):
-        for column in range(width):
-            part = np.tensordot(kernels, x[:, row, column], (1, 0))
-            out[:, 2 * row : 2 * row + 5, 2 * column : 2 * column + 5] += part
+    for i in range(5):
+        for j in range(5):
+            part = np.tensordot(kernels[:, :, i, j], x, (1, 0))
+            out[:, i : i + 2 * height : 2, j : j + 2 * width : 2] += part
     return out[:, 2 : 2 + 2 * height, 2 : 2 + 2 * width]
 
 

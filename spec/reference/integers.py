@@ -137,8 +137,7 @@ class Nodes:
             require(1 <= distance <= front, 534, f"distance {distance} behind {front} elements")
             resolved.append(distance)
             front += length
-        count = n - sum(lengths)
-        literals, out = self.node(count, width) if count else [], Integers()
+        literals, out = self.node(n - sum(lengths), width), Integers()
         at = 0
         for gap, length, distance in zip(gaps, lengths, resolved, strict=True):
             out += literals[at : at + gap]

@@ -15,7 +15,7 @@ from .lattice import Lattice
 def decode_lossless(data: bytes, count: int, storage: str, rotated: bool) -> Array:
     """`count` elements of the numpy type `storage`; only planes are rotated: [CAUF-0300] to [CAUF-0322]."""
     r = Reader(data)
-    method, width = r.take(1)[0], np.dtype(storage).itemsize
+    method, width = r.take(1, 300)[0], np.dtype(storage).itemsize
     bits = np.dtype(f"<u{width}")
     if method == 3:
         elements = decode_planes(r, count, width).astype(bits)

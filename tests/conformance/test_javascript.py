@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import caufc
+from spec import run_vectors
 from spec.reference import decoder as reference
 from tools.measure import javascript
 
@@ -53,12 +55,54 @@ def test_parts_are_all_vectors() -> None:
     assert len(found) == len(names) > 300
 
 
+class OneProcess:
+    """The command line, as run_vectors runs it, but many times in one process of Node."""
+
+    writes_values = True
+
+    def __init__(self, node: Path) -> None:
+        words = [str(node), str(Path(__file__).with_name("many.mjs"))]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.words = javascript.command(node)
+
+    def run(self, file: Path, facts: dict[str, Any], values: Path) -> tuple[int, str, str]:
+        """Exit code, what was printed, and what was printed to stderr."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        values.unlink(missing_ok=True)
+        arguments = run_vectors.command_for(self.words, file, facts, values)[2:]
+        print(json.dumps(arguments), file=self.process.stdin, flush=True)
+        code, printed, told = json.loads(self.process.stdout.readline())
+        return code, printed, told
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.communicate(timeout=60)
+        assert self.process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def one_process(node: Path) -> Iterator[OneProcess]:
+    found = OneProcess(node)
+    yield found
+    found.close()
+
+
 @pytest.mark.parametrize("part", PARTS)
-def test_all_vectors_are_decoded_or_refused(node: Path, part: str) -> None:
-    runner = [sys.executable, str(ROOT / "spec" / "run_vectors.py"), "--mutations", "0", "--only", part]
+def test_all_vectors_are_decoded_or_refused(one_process: OneProcess, tmp_path: Path, part: str) -> None:
+    paths = run_vectors.paths_of([part])
+    assert len(paths) > 20
+    for path in paths:
+        check = run_vectors.check_valid if path.parent.name == "valid" else run_vectors.check_invalid
+        assert list(check(one_process, path, tmp_path / "values.npz")) == [], path
+
+
+def test_the_command_line_passes(node: Path) -> None:
+    """One of each kind of outcome: valid, also with flipped bits, malformed, unsupported."""
+    names = ("tiny", "hyperprior-named", "tree-names", "limit-axes", "profile-missing")
+    only = [word for name in names for word in ("--only", name)]
+    runner = [sys.executable, str(ROOT / "spec" / "run_vectors.py"), "--mutations", "2", *only]
     done = subprocess.run([*runner, *javascript.command(node)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.endswith(" checks, 0 failures\n")
+    assert (done.returncode, done.stdout) == (0, "9 checks, 0 failures\n"), done.stderr
 
 
 def hostile(node: Path, *arguments: str) -> Any:

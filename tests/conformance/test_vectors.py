@@ -25,7 +25,10 @@ from caufc.types import FLOATS
 from spec.reference import decoder as reference
 from spec.reference.container import CaufError
 from tools.make.vector_sums import RELEASED, VECTORS, sums
-from tools.make.vector_values import LISTED
+from tools.make.vector_values import LISTED, needed_by
+
+LARGE = 150_000
+"""Bytes of vectors that the reference decoder takes seconds for; tools.make.vectors has compared them."""
 
 SPEC = Path(__file__).resolve().parents[2] / "spec"
 VALID = sorted((SPEC / "vectors").glob("*/valid/*.cauf"))
@@ -114,12 +117,10 @@ def test_all_values_are_there_where_some_are_listed(path: Path) -> None:
             assert kept[f"{number}.allowed"][position] == pytest.approx(allowed, rel=1e-6)
 
 
-@pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in VALID if path.stat().st_size < LARGE], ids=lambda path: path.stem)
 def test_the_reference_decoder_agrees(path: Path) -> None:
     wanted = facts(path)
-    needed = [needs.read_bytes() for needs in (profile_of(path), weights_of(path)) if needs is not None]
-    profiles = {hashlib.sha256(data).digest()[:16]: data for data in needed}
-    decoded = reference.decode(path.read_bytes(), profiles)
+    decoded = reference.decode(path.read_bytes(), needed_by(path))
     summary = reference.summary(decoded)
     assert decoded.symbols_sha256 == wanted["symbols_sha256"]
     for mine, theirs in zip(summary["tensors"], wanted["tensors"], strict=True):
@@ -141,7 +142,8 @@ def agree(tensor: Any, found: bytes) -> None:
     fixed = allowed == 0
     np.testing.assert_array_equal(mine[fixed], theirs[fixed])
     assert (np.abs(mine[~fixed] - theirs[~fixed]) <= allowed[~fixed]).all()
-    assert np.median(allowed[~fixed]) < 1e-2 * np.abs(theirs[~fixed]).max()
+    if not fixed.all():
+        assert np.median(allowed[~fixed]) < 1e-2 * np.abs(theirs[~fixed]).max()
 
 
 def test_vectors_use_every_tool() -> None:
@@ -179,14 +181,13 @@ def test_vectors_use_every_kind_of_node(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
 def test_invalid_vectors_are_refused_for_their_reason(path: Path) -> None:
-    wanted, profile = facts(path), profile_of(path)
+    wanted = facts(path)
     with pytest.raises(caufc.CaufError) as refusal:
-        caufc.decode(path.read_bytes(), profile=profile)
+        caufc.decode(path.read_bytes(), profile=profile_of(path), weights=weights_of(path))
     assert type(refusal.value).__name__ == wanted["error"]
     assert getattr(refusal.value, "requirement", wanted["requirement"]) == wanted["requirement"]
-    known = {} if profile is None else {hashlib.sha256(profile.read_bytes()).digest()[:16]: profile.read_bytes()}
     with pytest.raises(CaufError) as second:
-        reference.decode(path.read_bytes(), known)
+        reference.decode(path.read_bytes(), needed_by(path))
     assert type(second.value).__name__ == DAMAGE.get(wanted["error"], "Unsupported")
     assert second.value.requirement == wanted["requirement"]
 

@@ -118,7 +118,7 @@ CASES: dict[str, tuple[bytes, int]] = {
     "chunk behind the end": (rearranged(INDEXED, lambda b: [b[0], *b[:-1], b[-1]]), 114),
     "a chunk twice": (rearranged(LOSSY, lambda b: [*b[:-1], b[-2], b[-1]]), 114),
     "a chunk missing": (rearranged(INDEXED, lambda b: b[1:]), 114),
-    "no index": (rearranged(INDEXED, without("I")), 142),
+    "no index": (rearranged(INDEXED, without("I")), 22),
     "an index that was not announced": (edited(INDEXED, lambda f: f.__setitem__(2, 0)), 22),
     "an index of other lengths": (rearranged(INDEXED, lambda b: [*b[:3], ("I", b[3][1][:-1] + b"\2"), b[4]]), 142),
     "another number of samples": (rearranged(LOSSY, lambda b: [*b[:-1], ("E", b"\5")]), 146),
@@ -229,16 +229,39 @@ def test_ancillary_blocks_may_stand_anywhere(place: int) -> None:
 
 
 def test_no_gap_between_indexed_chunks() -> None:
-    for place in (1, 2, 3):
+    for place in (1, 2):
         with pytest.raises(MalformedError) as caught:
             caufc.decode(rearranged(INDEXED, lambda b, at=place: [*b[:at], ("x", b""), *b[at:]]))  # type: ignore[misc]
         assert caught.value.requirement == 142
+    late = rearranged(INDEXED, lambda b: [*b[:-2], ("x", b""), *b[-2:]])
+    np.testing.assert_array_equal(caufc.decode(late), caufc.decode(INDEXED))
+    with caufc.open(late) as reader:
+        np.testing.assert_array_equal(reader[2], [4, 5])
     tail = rearranged(INDEXED, lambda b: [*b[:-1], ("x", b""), b[-1]])
     distance = len(tail) - tail.index(b"I" + bytes([len(split(INDEXED)[1][3][1])]))
     good = rearranged(INDEXED, lambda b: [*b[:-1], ("x", b""), ("E", b"\3" + struct.pack("<Q", distance))])
     np.testing.assert_array_equal(caufc.decode(good), caufc.decode(INDEXED))
     with caufc.open(good) as reader:
         np.testing.assert_array_equal(reader[2], [4, 5])
+
+
+def test_only_ancillary_blocks_stand_before_an_index() -> None:
+    """Random access checks what stands there, as reading in order does."""
+    note = rearranged(INDEXED, lambda b: [*b[:-2], ("x", b"note"), *b[-2:]])
+    damaged = note.replace(b"note", b"nope")
+    chunk_twice = rearranged(INDEXED, lambda b: [*b[:-2], b[-3], *b[-2:]])
+    unknown = rearranged(INDEXED, lambda b: [*b[:-2], ("X", b""), *b[-2:]])
+    distance = int.from_bytes(INDEXED[-12:-4], "little")
+    loose = INDEXED[:-distance] + b"x\7" + INDEXED[-distance:]
+    for data, error in (
+        (damaged, DamagedError),
+        (chunk_twice, MalformedError),
+        (unknown, UnsupportedError),
+        (loose, CaufError),
+    ):
+        for read in (caufc.decode, caufc.open):
+            with pytest.raises(error):
+                read(data)
 
 
 def with_index(first: int, lengths: int) -> bytes:

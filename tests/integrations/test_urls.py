@@ -18,6 +18,7 @@ from range_server import Served, serving
 
 import caufc
 from caufc.errors import MissingPackageError, StorageError
+from tools.attack.container import assemble, split
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -82,6 +83,22 @@ def test_files_with_and_without_an_index(index: bool) -> None:
         assert np.array_equal(caufc.load(f"{served.address}/x.cauf"), VALUES)
         assert caufc.verify(f"{served.address}/x.cauf").samples == 200
         assert caufc.inspect(f"{served.address}/x.cauf").samples == 200
+
+
+@pytest.mark.parametrize("width", [500, 12_000])
+def test_ancillary_blocks_before_the_index(width: int) -> None:
+    """Nothing in the last bytes tells of them; the last chunk is among these bytes, or is not."""
+    values = np.random.default_rng(0).integers(0, 1000, (60, width)).astype("u2")
+    header, blocks = split(caufc.encode(values, lossless=True, chunk=1, index=True))
+    data = assemble(header, [*blocks[:-2], ("x", bytes(3000)), ("y", b""), *blocks[-2:]])
+    with fsspec.filesystem("memory").open("/ancillary.cauf", "wb") as file:
+        file.write(data)
+    with caufc.open("memory://ancillary.cauf") as reader:
+        for number in (59, 0, 58):
+            assert np.array_equal(reader[number], values[number])
+        assert np.array_equal(list(reader), values)
+    assert np.array_equal(caufc.load("memory://ancillary.cauf"), values)
+    assert caufc.verify("memory://ancillary.cauf").samples == 60
 
 
 def test_what_is_not_there(http: Served) -> None:

@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import caufc.api
@@ -24,6 +25,7 @@ from caufc.bitstream.header import parse_header
 from caufc.bitstream.section import parse_section
 from caufc.catalog import lookup_of
 from caufc.decoder.file_decoder import ChunkDecoder
+from caufc.errors import UnsupportedError
 from caufc.features.pt import _from_archive, _from_pickles
 from caufc.limits import Limits
 from tools.attack.container import read_varint, split
@@ -67,7 +69,7 @@ def sections(data: bytes) -> object:
 
 
 def decoders() -> list[tuple[ChunkDecoder, bytes]]:
-    """A decoder of every small vector, and the body of its first chunk."""
+    """A decoder of every small vector that needs no other file and is within the limits, and its first chunk's body."""
     made = []
     for data in SMALL:
         head, blocks = split(data)
@@ -77,8 +79,8 @@ def decoders() -> list[tuple[ChunkDecoder, bytes]]:
         parsed_sections = (parse_section(memoryview(body), 0, LIMITS) for tag, body in blocks if tag == "S")
         own = [section for section in parsed_sections if section is not None]
         bodies = [body for tag, body in blocks if tag == "C"]
-        if bodies:
-            made.append((ChunkDecoder(parsed, own, LOOKUP, LIMITS), bodies[0]))
+        with suppress(UnsupportedError):
+            made += [(ChunkDecoder(parsed, own, LOOKUP, LIMITS), body) for body in bodies[:1]]
     return made
 
 
@@ -92,8 +94,12 @@ def payload(data: bytes) -> object:
     decoder, _ = DECODERS[data[0] % len(DECODERS)]
     chunk = parse_chunk(memoryview(data)[1:], decoder.templates, 0, LIMITS)
     decoder.work(chunk)
-    parts = zip(decoder.coders, chunk.payloads, chunk.shapes, strict=True)
-    return [coder.reconstruct(coder.decode_symbols(memoryview(p), shapes), shapes) for coder, p, shapes in parts]
+    found = []
+    for stack, coder in zip(decoder.stacks, decoder.coders, strict=True):
+        shapes = stack.shapes(chunk.shapes)
+        symbols = coder.decode_symbols(memoryview(stack.payload(chunk.payloads)), shapes)
+        found.append(coder.reconstruct(symbols, shapes))
+    return found
 
 
 def index(data: bytes) -> object:

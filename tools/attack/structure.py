@@ -105,8 +105,10 @@ def trusting() -> Iterator[None]:
     """Symbols without their checksum, so that mutated payloads get all the way to the samples."""
 
     def symbols(self: ChunkDecoder, chunk: Chunk, threads: int = 1) -> list[Any]:  # noqa: ARG001
-        parts = zip(self.coders, chunk.payloads, chunk.shapes, strict=True)
-        return [coder.decode_symbols(memoryview(payload), shapes) for coder, payload, shapes in parts]
+        return [
+            coder.decode_symbols(memoryview(stack.payload(chunk.payloads)), stack.shapes(chunk.shapes))
+            for stack, coder in zip(self.stacks, self.coders, strict=True)
+        ]
 
     checking = ChunkDecoder.symbols
     ChunkDecoder.symbols = symbols  # type: ignore[method-assign]

@@ -15,17 +15,24 @@ __all__ = [
     "RECORD",
     "TABLE",
     "UINT16",
+    "Case",
     "Parts",
     "chunk",
     "framed",
     "lossless",
+    "malformed",
+    "packed_header",
     "planes",
     "record",
     "refusal",
     "section",
+    "unsupported",
     "with_record",
     "with_sections",
 ]
+
+Case = tuple[str, int, str, bytes]
+"""An invalid vector: name, requirement, caufc's error, bytes."""
 
 RECORD = [0, 0, [5, 2, 2], "c h w", None, 1, None, [0.5, 0, 0, 20]]
 TABLE = bytes([1, 0] * 32)
@@ -119,3 +126,26 @@ def planes(models: bytes, words_: bytes = b"", raw: bytes = b"") -> bytes:
 def refusal(requirement: int) -> str:
     """The kind of refusal of what breaks a requirement; 6 is that of numbers that a later version may assign."""
     return "UnsupportedError" if requirement == 6 else "MalformedError"
+
+
+def malformed(name: str, requirement: int, parts: Parts | bytes) -> Case:
+    """A file that violates a requirement."""
+    return name, requirement, "MalformedError", parts if isinstance(parts, bytes) else parts.to_bytes()
+
+
+def unsupported(name: str, requirement: int, parts: Parts | bytes) -> Case:
+    """A file with what no decoder knows."""
+    kind = "VersionError" if requirement == 11 else "UnsupportedError"
+    return name, requirement, kind, parts if isinstance(parts, bytes) else parts.to_bytes()
+
+
+def packed_header(**raw: bytes) -> Parts:
+    """A file of a header with fields that stand there as given, in whatever form."""
+    names = ("content", "profile", "flags", "gain", "tree", "tensors", "arch", "weights", "control", "software")
+    values = [*Parts().fields, *[None] * 4]
+    pieces = [
+        raw.get(name, msgpack.packb(value, use_single_float=True)) for name, value in zip(names, values, strict=True)
+    ]
+    while pieces[-1] == b"\xc0":
+        pieces.pop()
+    return Parts(packed=bytes([0x90 + len(pieces)]) + b"".join(pieces))

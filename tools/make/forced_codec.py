@@ -164,6 +164,11 @@ def forced_profile(features: Any, wanted: Forced) -> bytes:
     """The bytes of a profile with the same decisions."""
     source = _source(features, wanted)
     header, sections = container_prelude(
-        source.structure, [_config(source, wanted)], gain=None, arch=None, indexed=False, profile=None
+        source.structure,
+        [_config(source, wanted)],
+        gain=None if wanted.gain == 1 else wanted.gain,
+        arch=None,
+        indexed=False,
+        profile=None,
     )
     return side_file_bytes(replace(header, content="profile"), sections)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,7 +33,7 @@ from caufc.limits import DEFAULT_LIMITS
 from tools.make.file_parts import refusal
 from tools.make.tiny_weights import tiny_arrays
 
-__all__ = ["SEED", "Learned", "invalid", "learned", "without_shortcut"]
+__all__ = ["SEED", "Learned", "farthest_hyper_latent", "invalid", "learned", "without_shortcut"]
 
 SEED = 7
 
@@ -166,7 +167,8 @@ def invalid(weights: Path) -> Iterator[tuple[str, int, str, bytes]]:
         "hyperprior-negative-norm": (405, base.changed(SYNTHESIS_FLOATS, bias_of_norm, below_zero)),
         "hyperprior-no-shift": (406, base.changed(HYPER_SYNTHESIS_SHIFTS, 2, 0)),
         "hyperprior-table-level": (230, base.changed(LATENT_TABLES, 70, 194)),
-        "hyperprior-far-hyper-latent": (413, base.with_words(_far_words())),
+        "hyperprior-far-hyper-latent": (413, base.with_words(_far_words(70_000))),
+        "hyperprior-hyper-latent-65535": (413, base.with_parameters(1).with_words(_far_words(65_535))),
         "hyperprior-words-left": (251, base.with_words(bytes([1, 2, 3, 4] * 900))),
     }
     for name, (requirement, pieces) in malformed.items():
@@ -179,11 +181,24 @@ def invalid(weights: Path) -> Iterator[tuple[str, int, str, bytes]]:
     yield "weights-with-tensors", 54, "MalformedError", side_file_bytes(replace(base.header, content="weights"), ())
 
 
-def _far_words() -> bytes:
-    """Words whose first hyper-latent is out of range."""
-    model = Weights.from_arrays(tiny_arrays(SEED))
-    codec = HyperpriorCodec(model, 1)
-    hyper, latents = codec.hyper_tables(18, 11), codec.scale_indexes(codec.hyper_tables(18, 11) * 0, 18, 11)
-    symbols = np.zeros(len(hyper), np.int32)
-    symbols[0] = 70_000
-    return codec.encode(Latents(symbols, np.zeros(len(latents), np.int32)), 18, 11)
+def farthest_hyper_latent(weights: Path) -> bytes:
+    """A file whose first hyper-latent is the largest that there may be."""
+    base = Pieces.base(weights).with_parameters(1)
+    chunk = parse_chunk(memoryview(base.chunks[0]), [(9, 11)], 0, DEFAULT_LIMITS)
+    words, symbols = _far_words(65_534), _far_symbols(65_534)
+    covered = symbols.hyper.astype("<i4").tobytes() + symbols.latents.astype("<i4").tobytes()
+    body = chunk_bytes(replace(chunk, payloads=(b"\0" + words,), symbols_checksum=zlib.crc32(covered)), [(9, 11)])
+    return replace(base, chunks=(body,)).to_bytes()
+
+
+def _far_symbols(first: int) -> Latents:
+    """Zeros, but for the first hyper-latent."""
+    codec = HyperpriorCodec(Weights.from_arrays(tiny_arrays(SEED)), 1)
+    symbols = np.zeros(len(codec.hyper_tables(18, 11)), np.int32)
+    symbols[0] = first
+    return Latents(symbols, np.zeros(len(codec.scale_indexes(symbols * 0, 18, 11)), np.int32))
+
+
+def _far_words(first: int) -> bytes:
+    """Words of these symbols."""
+    return HyperpriorCodec(Weights.from_arrays(tiny_arrays(SEED)), 1).encode(_far_symbols(first), 18, 11)

@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,14 @@ from tools.make.file_parts import (
     with_record,
     with_sections,
 )
+from tools.make.invalid_chunks import chunk_clauses
+from tools.make.invalid_codecs import codec_clauses
+from tools.make.invalid_header import header_clauses
 from tools.make.invalid_integers import integer_nodes
+from tools.make.invalid_learned import learned_clauses
+from tools.make.invalid_notes import note_clauses
+from tools.make.invalid_records import record_clauses
+from tools.make.invalid_side_files import relying_clauses
 from tools.make.vector_sums import FOLDER, write_sums
 
 
@@ -337,10 +345,21 @@ def bad_profile(out: Path) -> tuple[bytes, str]:
     return relying.to_bytes(), name
 
 
-def outcome(data: bytes, profile: Path | None = None) -> tuple[str, int | None]:
+def write(out: Path, name: str, requirement: int, error: str, data: bytes, **needed: str) -> None:
+    """Write a vector and its JSON, and say so if caufc refuses it for another reason."""
+    found = outcome(data, **{kind: out.parent / "profiles" / file for kind, file in needed.items()})
+    if found[0] != error or found[1] not in (None, requirement):
+        print(f"{name}: wanted {error} [{requirement}], found {found}")
+    (out / f"{name}.cauf").write_bytes(data)
+    facts = {"requirement": requirement, "error": error, **needed}
+    (out / f"{name}.json").write_text(json.dumps(facts) + "\n")
+
+
+def outcome(data: bytes, **needed: Path) -> tuple[str, int | None]:
     """The error that caufc's decoder raises."""
+    options: dict[str, Any] = {**needed}
     try:
-        caufc.decode(data, profile=profile)
+        caufc.decode(data, **options)
     except caufc.CaufError as err:
         return type(err).__name__, getattr(err, "requirement", None)
     return "nothing", None
@@ -415,21 +434,19 @@ def main() -> None:
     assert_valid = Parts().to_bytes()
     if outcome(assert_valid)[0] != "nothing":
         raise SystemExit(f"the base file is not valid: {outcome(assert_valid)}")
-    cases = (*header_cases(), *record_cases(), *stack_cases(), *codec_cases(), *limit_cases(), *note_cases())
-    for name, requirement, error, data in (*cases, *learned_cases(out)):
-        found = outcome(data)
-        if found[0] != error or found[1] not in (None, requirement):
-            print(f"{name}: wanted {error} [{requirement}], found {found}")
-        (out / f"{name}.cauf").write_bytes(data)
-        facts = {"requirement": requirement, "error": error}
-        (out / f"{name}.json").write_text(json.dumps(facts) + "\n")
+    cases = [*header_cases(), *record_cases(), *stack_cases(), *codec_cases(), *limit_cases(), *note_cases()]
+    cases += [*header_clauses(), *record_clauses(), *chunk_clauses(), *codec_clauses(), *note_clauses()]
+    cases += [*learned_clauses(), *learned_cases(out)]
+    for name, requirement, error, data in cases:
+        write(out, name, requirement, error, data)
+    for file in relying_clauses():
+        needed = file.write_others(out.parent / "profiles")
+        write(out, file.name, file.requirement, "MalformedError", file.data, **needed)
+    repeated = sorted(name for name, count in Counter(case[0] for case in cases).items() if count > 1)
+    if repeated:
+        raise SystemExit(f"names that stand twice: {repeated}")
     data, profile = bad_profile(out)
-    found = outcome(data, out.parent / "profiles" / profile)
-    if found != ("MalformedError", 160):
-        print(f"profile-of-samples: found {found}")
-    (out / "profile-of-samples.cauf").write_bytes(data)
-    facts = {"requirement": 160, "error": "MalformedError", "profile": profile}
-    (out / "profile-of-samples.json").write_text(json.dumps(facts) + "\n")
+    write(out, "profile-of-samples", 160, "MalformedError", data, profile=profile)
     write_sums(out.parent)
 
 

@@ -1,9 +1,10 @@
-"""Make the table of the specification's requirements against the vectors that test them.
+"""Make the table of the specification's requirements against the vectors that test them, clause by clause.
 
     python -m tools.make.requirements_table [--check]
 
 An invalid vector tests the requirement that its JSON names. What no file can violate is tested by valid vectors, whose
-symbols or values come out wrong if a decoder does otherwise; which these are is said here.
+symbols or values come out wrong if a decoder does otherwise; which these are is said here. Clauses are those that
+mutants of the reference decoder break (tools.attack.mutants); its recorded run says which vector notices.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import argparse
 import json
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+from tools.attack.mutant_list import Mutant, mutants
 from tools.make.vector_sums import FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,36 +89,85 @@ VALID = {
 
 NOT_OF_FILES = {123: "an example of how requirements are cited"}
 
+NOT_BROKEN = {
+    222: "how far decoders may be from exact arithmetic: what values are compared with",
+    423: "the same of the hyperprior codec",
+    552: "for people; no symbol or value depends on it",
+}
+"""Requirements without mutants, and why."""
 
-def rows() -> list[tuple[int, list[str], list[str]]]:
-    """Every requirement with its valid and its invalid vectors."""
+RESULTS = ROOT / "tools" / "results" / "mutants.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A requirement with its valid and invalid vectors, and its clauses, each with the vector that tests it."""
+
+    number: int
+    valid: list[str]
+    invalid: list[str]
+    clauses: list[tuple[Mutant, str | None]]
+
+    @property
+    def tested(self) -> bool:
+        """Whether vectors are named, and every clause has one that notices if it is broken."""
+        broken = bool(self.clauses) or self.number in NOT_BROKEN
+        return bool(self.valid or self.invalid) and broken and all(vector for _, vector in self.clauses)
+
+
+def rows() -> list[Row]:
+    """Every requirement."""
     text = (SPEC / "cauf-1.0.md").read_text("utf-8")
     numbers = sorted({int(number) for number in re.findall(r"\[CAUF-(\d{4})\]", text)} - set(NOT_OF_FILES))
     invalid: dict[int, list[str]] = {}
     for path in sorted((FOLDER / "invalid").glob("*.json")):
         invalid.setdefault(json.loads(path.read_text())["requirement"], []).append(path.stem)
-    unknown = set(invalid) | set(VALID)
-    if not unknown <= set(numbers):
-        raise SystemExit(f"not in the specification: {sorted(unknown - set(numbers))}")
-    return [(number, VALID.get(number, "").split(), invalid.get(number, [])) for number in numbers]
+    clauses: dict[int, list[tuple[Mutant, str | None]]] = {}
+    noticed = killers()
+    for mutant in mutants():
+        clauses.setdefault(mutant.requirement, []).append((mutant, noticed.get((mutant.module, mutant.clause))))
+    unknown = (set(invalid) | set(VALID) | set(clauses)) - set(numbers)
+    if unknown:
+        raise SystemExit(f"not in the specification: {sorted(unknown)}")
+    return [Row(n, VALID.get(n, "").split(), invalid.get(n, []), clauses.get(n, [])) for n in numbers]
+
+
+def killers() -> dict[tuple[str, str], str | None]:
+    """The vector that noticed each mutant in the recorded run, by module and clause."""
+    if not RESULTS.exists():
+        return {}
+    outcomes = json.loads(RESULTS.read_text())["figures"]["outcomes"]
+    return {(found["module"], found["clause"]): found["killed_by"] for found in outcomes}
 
 
 def table() -> str:
     """The page."""
     found = rows()
-    untested = [number for number, valid, invalid in found if not valid and not invalid]
+    clauses = [clause for row in found for clause in row.clauses]
+    noticed = sum(vector is not None for _, vector in clauses)
     lines = [
-        "# Requirements and the vectors that test them",
+        "# Requirements, their clauses, and the vectors that test them",
         "",
-        "`python -m tools.make.requirements_table` made this table. An invalid vector violates the requirement; valid",
-        "ones decode to other symbols or values where a decoder does not keep to it.",
+        "`python -m tools.make.requirements_table` made this page. An invalid vector violates the requirement; valid",
+        "ones decode to other symbols or values where a decoder does not keep to it. A clause is what a *mutant* of",
+        "the reference decoder breaks (`python -m tools.attack.mutants`): a line of it changed, which vectors notice.",
         "",
-        f"{len(found)} requirements, {len(untested)} untested.",
+        f"{len(found)} requirements, {sum(not row.tested for row in found)} untested; "
+        f"{len(clauses)} clauses, {len(clauses) - noticed} untested.",
         "",
-        "| requirement | invalid vectors | valid vectors |",
-        "|---|---|---|",
+        "| requirement | clauses | invalid vectors | valid vectors |",
+        "|---|---|---|---|",
     ]
-    lines += [f"| CAUF-{number:04d} | {', '.join(bad)} | {', '.join(good)} |" for number, good, bad in found]
+    lines += [
+        f"| CAUF-{row.number:04d} | {len(row.clauses)} | {', '.join(row.invalid)} | {', '.join(row.valid)} |"
+        for row in found
+    ]
+    lines += ["", "Without clauses:", ""]
+    lines += [f"- CAUF-{number:04d}: {why}" for number, why in NOT_BROKEN.items()]
+    lines += ["", "## Clauses", "", "| clause | of CAUF-... | noticed by |", "|---|---|---|"]
+    lines += [
+        f"| {mutant.clause.replace('|', '/')} | {mutant.name} | {vector or '**none**'} |" for mutant, vector in clauses
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -126,10 +178,11 @@ def main() -> int:
     if not options.check:
         TABLE.write_text(table(), "utf-8")
     current = TABLE.read_text("utf-8") == table()
-    complete = all(valid or invalid for _, valid, invalid in rows())
-    missing = [name for _, valid, _ in rows() for name in valid if not (FOLDER / "valid" / f"{name}.cauf").exists()]
-    print(f"up to date: {current}; every requirement tested: {complete}; vectors that are not there: {missing}")
-    return 0 if current and complete and not missing else 1
+    found = rows()
+    untested = [row.number for row in found if not row.tested]
+    missing = [name for row in found for name in row.valid if not (FOLDER / "valid" / f"{name}.cauf").exists()]
+    print(f"up to date: {current}; requirements untested: {untested}; vectors that are not there: {missing}")
+    return 0 if current and not untested and not missing else 1
 
 
 if __name__ == "__main__":

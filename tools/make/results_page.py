@@ -65,6 +65,7 @@ SHOWS = {
     "faults": "killed runs, full disks, closed pipes, changing inputs",
     "fuzz_flips": "truncations and flipped bits",
     "fuzz_structure": "mutated structures with right checksums",
+    "mutants": "the reference decoder with one clause broken at a time, and the vector that notices",
     "fuzz_coverage": "coverage-guided fuzzing of the parsers",
     "sanitized": "fuzzers over kernels built with address and undefined-behaviour sanitizers",
 }

@@ -33,7 +33,8 @@ from caufc.fit.profile import fit_profile
 from caufc.limits import DEFAULT_LIMITS
 from spec.reference import decoder as reference
 from tools.make.forced_codec import Forced, forced_file, forced_profile
-from tools.make.hyperprior_vectors import SEED, learned, without_shortcut
+from tools.make.hand_vectors import hand_files, relying_files
+from tools.make.hyperprior_vectors import SEED, farthest_hyper_latent, learned, without_shortcut
 from tools.make.integer_vectors import integer_inputs
 from tools.make.tiny_weights import tiny_weights
 from tools.make.vector_sums import FOLDER, write_sums
@@ -261,6 +262,9 @@ def valid() -> Iterator[Valid]:
     yield Valid("stored-floats", "too few floats to code", tokens[:1, :7], {"lossless": True})
     yield Valid("empty-batch", "no samples", np.zeros((0, 5), np.float32), {})
     yield Valid("zero-size", "samples without values", [np.zeros((0, 6), np.float32), np.ones((2, 6), np.float32)], {})
+    yield Valid("large-transform", "a million values, to time decoders", smooth(4, 64, 63, 62), {"quality": "medium"})
+    sparse = np.maximum(smooth(4, 64, 63, 62) - np.float32(1.5), 0).astype(np.float16)
+    yield Valid("large-lossless", "a million sparse values, to time decoders", sparse, {"lossless": True})
     yield Valid("constant", "one value", np.full((2, 3, 9, 9), 2.5, np.float32), {"lossless": True})
 
 
@@ -310,7 +314,8 @@ def expected(data: bytes, profile: Path | None = None, weights: Path | None = No
     symbols = again.symbols_sha256()
     if symbols != second.symbols_sha256:
         raise SystemExit("the decoders find other symbols")
-    return {"samples": decoder.count, "symbols_sha256": symbols, "tensors": tensors}
+    beside = {"metadata": second.metadata, "keys": second.keys}
+    return {"samples": decoder.count, "symbols_sha256": symbols, **beside, "tensors": tensors}
 
 
 def values(tensor: Any, found: bytes) -> dict[str, Any]:
@@ -361,6 +366,7 @@ def main() -> None:
     with_profile(options.out, options.force)
     with_stack(options.out, options.force)
     with_weights(options.out, options.force)
+    by_hand_files(options.out, options.force)
     with_values(options.out / "valid", options.force)
     write_sums(options.out)
 
@@ -393,6 +399,10 @@ def with_profile(out: Path, force: bool) -> None:
     if force or not path.exists():
         path.write_bytes(forced_profile(maps, wanted))
     profiled(out, "profile-analysis", "a basis with analysis vectors in a profile", maps[:1], path, force)
+    gained = folder / "gain.caufp"
+    if force or not gained.exists():
+        gained.write_bytes(forced_profile(maps, replace(wanted, gain=3.0)))
+    profiled(out, "profile-gain", "a profile with a gain, which is not taken", maps[:1], gained, force)
     what = "a file that leaves out what its profile has"
     profiled(out, "profile-emptied", what, maps[:1], path, force, max_error=0.1)
 
@@ -434,6 +444,19 @@ def with_weights(out: Path, force: bool) -> None:
         named = {"weights": path.name} if vector.named else {}
         facts = {"description": vector.what, **named, **expected(data, weights=path if vector.named else None)}
         write(out / "valid", vector.name, data, facts, force)
+
+
+def by_hand_files(out: Path, force: bool) -> None:
+    """Files that caufc does not write, and the ends of the learned codec."""
+    tiny = out / "profiles" / "tiny.caufw"
+    farthest = ("hyperprior-farthest", "the largest hyper-latent", farthest_hyper_latent(tiny))
+    for name, what, data in (*hand_files(), farthest):
+        write(out / "valid", name, data, {"description": what, **expected(data)}, force)
+    for what, file in relying_files():
+        needed = file.write_others(out / "profiles")
+        paths = {kind: out / "profiles" / name for kind, name in needed.items()}
+        facts = {"description": what, **needed, **expected(file.data, **paths)}
+        write(out / "valid", file.name, file.data, facts, force)
 
 
 def profiled(out: Path, name: str, what: str, value: Any, path: Path, force: bool, **options: Any) -> None:

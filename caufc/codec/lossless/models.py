@@ -72,6 +72,8 @@ class ContextModel:
         if len(data) < end:
             raise MalformedError("a table is cut", requirement=322)
         levels[present] = np.frombuffer(data[33:end], np.uint8)
+        if not levels[present].all():
+            raise MalformedError("a level that is announced is 0", requirement=322)
         return cls(TABLE, levels=levels), data[end:]
 
 
