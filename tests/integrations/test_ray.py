@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,8 @@ from numpy.typing import NDArray
 
 import caufc
 
-from .neighbours import ROOT, decibels, neighbour
+from .drivers import Driver
+from .neighbours import decibels, neighbour
 
 ray = neighbour("ray")
 neighbour("ray.data")
@@ -65,20 +63,6 @@ def check_numbered(found: dict[str, Floats]) -> None:
     assert sorted(found) == sorted(wanted)
     for key, values in wanted.items():
         np.testing.assert_array_equal(found[key], values)
-
-
-def wait_for(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    """Until something is so, while a process runs."""
-    until = time.monotonic() + 120
-    while not happened():
-        assert process.poll() is None and time.monotonic() < until, "it ended too early, or does nothing"
-        time.sleep(0.05)
-
-
-def start(folder: Path, *command: str) -> subprocess.Popen[bytes]:
-    """Python in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, *command], cwd=folder, env=environment)
 
 
 @pytest.mark.usefixtures("running")
@@ -288,16 +272,14 @@ with cluster(num_cpus=2, object_store_memory=100 << 20):
 
 def test_a_driver_that_is_killed_goes_on_with_checkpoints_of_ray(file: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    first = start(tmp_path, "-c", CHECKPOINTED, str(file), str(tmp_path))
-    wait_for(lambda: len(list((tmp_path / "out").glob("*.cauf"))) >= 3, first)
+    first = Driver(CHECKPOINTED, str(file), str(tmp_path), folder=tmp_path)
+    first.until(lambda: len(list((tmp_path / "out").glob("*.cauf"))) >= 3)
     first.kill()
-    first.wait()
-    time.sleep(2)  # its workers notice, and end
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.cauf")}
     assert 3 <= len(before) < 12
     (tmp_path / "checkpoint").joinpath("torn_000000.pending.parquet").write_bytes(b"")
     (tmp_path / "out" / "torn_000000.cauf").write_bytes(b"written, but not committed")
-    assert start(tmp_path, "-c", CHECKPOINTED, str(file), str(tmp_path)).wait(200) == 0
+    assert Driver(CHECKPOINTED, str(file), str(tmp_path), folder=tmp_path).ends_well()
     check_numbered(written(tmp_path / "out"))
     kept = [path for path, at in before.items() if path.exists() and path.stat().st_mtime_ns == at]
     assert len(kept) >= len(before) - 2  # what was written and not committed is made again

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ import caufc
 from caufc.cli.extract import command
 from caufc.plugin_manager import PluginManager
 
+from .drivers import Driver
 from .neighbours import ROOT, neighbour
 
 neighbour("ray")
@@ -40,6 +38,8 @@ class Runtime:
     def prepare(self, paths):
         Path(os.environ["WORKERS"], str(os.getpid())).touch()
         time.sleep(float(os.environ.get("SECONDS_EACH", 0)) * len(paths))
+        while Path(os.environ.get("HOLD", "none")).exists():
+            time.sleep(0.02)
         texts = [path.read_text() for path in paths]
         for path, text in zip(paths, texts):
             if not text.isdigit():
@@ -184,46 +184,37 @@ def test_several_taps_are_tensors_of_a_sample(inputs: Path, tmp_path: Path) -> N
         assert reader.info.tensors[1]["tap"] == "twice"
 
 
-def start(plugged: Path, folder: Path, seconds: float, *arguments: str) -> subprocess.Popen[bytes]:
-    """The command in a process of its own, with an empty folder in which its workers leave their numbers."""
-    (folder / "workers").mkdir(exist_ok=True)
-    environment = {
-        **os.environ,
-        **{"PYTHONPATH": f"{plugged}{os.pathsep}{ROOT}", "WORKERS": str(folder / "workers")},
-        **{"SECONDS_EACH": str(seconds), "OMP_NUM_THREADS": "1"},
-    }
-    code = "from caufc.cli.main import main; main()"
-    return subprocess.Popen([sys.executable, "-c", code, "extract", *arguments], cwd=folder, env=environment)
-
-
-def wait_for(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    """Until something is so, while a process runs."""
-    until = time.monotonic() + 120
-    while not happened():
-        assert process.poll() is None and time.monotonic() < until, "it ended too early, or does nothing"
-        time.sleep(0.02)
-
-
 def test_a_worker_and_a_driver_that_are_killed_lose_and_repeat_nothing(
     inputs: Path, plugged: Path, tmp_path: Path
 ) -> None:
-    out, seen = tmp_path / "out", tmp_path / "workers"
+    out, seen, hold = tmp_path / "out", tmp_path / "workers", tmp_path / "hold"
+    seen.mkdir()
 
     def shards() -> list[Path]:
         return sorted(out.glob("*.cauf"))
 
-    process = start(plugged, tmp_path, 0.08, str(inputs), *options(out), "--workers", "2")
-    wait_for(lambda: len(shards()) >= 2 and len(list(seen.iterdir())) == 2, process)
-    victim = sorted(seen.iterdir())[0]
-    os.kill(int(victim.name), signal.SIGKILL)
-    wait_for(lambda: len(list(seen.iterdir())) == 3, process)  # another worker has taken its place
-    process.kill()
-    process.wait()
-    time.sleep(2)  # its workers notice, and end
+    def workers() -> list[Path]:
+        return sorted(seen.iterdir())
+
+    def started(seconds: float) -> Driver:
+        environment = {"WORKERS": str(seen), "HOLD": str(hold), "SECONDS_EACH": str(seconds)}
+        code = "from caufc.cli.main import main; main()"
+        given = ["extract", str(inputs), *options(out), "--workers", "2"]
+        return Driver(code, *given, folder=tmp_path, path=str(plugged), environment=environment)
+
+    driver = started(0.1)
+    driver.until(lambda: len(shards()) >= 2 and len(workers()) == 2)
+    hold.touch()  # all workers wait
+    os.kill(int(workers()[0].name), signal.SIGKILL)
+    driver.until(lambda: len(workers()) == 3)  # another has taken its place
+    there = len(shards())
+    hold.unlink()
+    driver.until(lambda: len(shards()) > there)
+    driver.kill()
     before = {path: path.stat().st_mtime_ns for path in shards()}
-    assert 2 <= len(before) < COUNT // SIZE
+    assert 3 <= len(before) < COUNT // SIZE
     (out / f".{shards()[0].name}.1.cauf-tmp").write_bytes(b"half a shard")
-    assert start(plugged, tmp_path, 0, str(inputs), *options(out), "--workers", "2").wait(200) == 0
+    assert started(0).ends_well()
     check(out)
     assert {path.suffix for path in out.iterdir()} == {".cauf"} and len(shards()) == COUNT // SIZE
     assert {path: path.stat().st_mtime_ns for path in before} == before
