@@ -23,7 +23,7 @@ from ..features.leaf import storing
 from ..output_names import plugin_formats
 from ..plugin_manager import default_manager
 from ..types import AnyArray, Branch, Framework, Structure, Tree
-from .extract_ray import Sharding, extract_on_ray
+from .extract_ray import SIZE, Sharding, extract_on_ray
 from .failure import say
 from .options import example
 
@@ -57,7 +57,7 @@ __all__ = ["command"]
 )
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="With --ray: processes.  [as many as fit]")
 @click.option("--worker-gpus", type=click.FloatRange(0), default=0, metavar="N", help="With --ray: GPUs of each.  [0]")
-@click.option("--shard-size", type=click.IntRange(1), default=256, metavar="N", help="With --ray: files each.  [256]")
+@click.option("--shard-size", type=click.IntRange(1), metavar="N", help="With --ray: files a shard.  [256]")
 @click.option("--quality", metavar="Q", help="With --ray: 0 to 100, or low, medium (the default), high.")
 @click.option("--snr", metavar="DB[/token]", help="With --ray: SNR of every tensor, or of every token.")
 @click.option("--lossless", is_flag=True, help="With --ray: keep every bit.")
@@ -75,7 +75,7 @@ def extract(
     address: str | None,
     workers: int | None,
     worker_gpus: float,
-    shard_size: int,
+    shard_size: int | None,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -100,9 +100,11 @@ def extract(
     if address is not None:
         if suffix is not None or force:
             raise OptionError("--format and --force are not for --ray, which makes new .cauf files")
-        sharding = Sharding(address, arch, [tap.name for tap in chosen], output, shard_size, batch_size, encoding)
+        sharding = Sharding(
+            address, arch, [tap.name for tap in chosen], output, shard_size or SIZE, batch_size, encoding
+        )
         return extract_on_ray(inputs, sharding, workers, worker_gpus, as_json=as_json, quiet=quiet)
-    _check_no_ray(workers, worker_gpus, encoding)
+    _check_no_ray(workers=workers, worker_gpus=worker_gpus, shard_size=shard_size, **encoding)
     formats = plugin_formats(suffix or Path(output).suffix)
     sink = _Sink(output, suffix, [tap.name for tap in chosen], len(inputs), formats, force)
     runtime = manager.runtime(arch)
@@ -119,12 +121,11 @@ def extract(
     return 0
 
 
-def _check_no_ray(workers: int | None, worker_gpus: float, encoding: dict[str, Any]) -> None:
+def _check_no_ray(**given: Any) -> None:
     """
     Raises:
         OptionError: for options that only --ray has.
     """
-    given = {"workers": workers, "worker_gpus": worker_gpus, **encoding}
     for name, value in given.items():
         if value:
             raise OptionError(

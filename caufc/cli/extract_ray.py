@@ -21,7 +21,10 @@ from .failure import say
 if TYPE_CHECKING:
     from ..integrations.ray import Extraction, Shard
 
-__all__ = ["Sharding", "extract_on_ray", "inputs_of"]
+__all__ = ["SIZE", "Sharding", "extract_on_ray", "inputs_of"]
+
+SIZE = 256
+"""Inputs a shard, unless it is told."""
 
 IMAGES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Suffixes of the files of a folder that count."""

@@ -224,7 +224,7 @@ def test_ray_is_asked_for_where_it_is_missing(
 
 def test_what_ray_would_need_is_refused_without_it(texts: list[str], tmp_path: Path) -> None:
     asked = [*texts, "--arch", "bytes", "--tap", "length", "-o", tmp_path / "out.pt"]
-    for option in (["--workers", 2], ["--worker-gpus", 1], ["--quality", 5], ["--lossless"]):
+    for option in (["--workers", 2], ["--worker-gpus", 1], ["--shard-size", 9], ["--quality", 5], ["--lossless"]):
         with pytest.raises(OptionError, match=f"{option[0]} is for --ray"):
             run(*asked, *option)
     for option in (["--force"], ["--format", ".pt"]):

@@ -65,6 +65,13 @@ def check_numbered(found: dict[str, Floats]) -> None:
         np.testing.assert_array_equal(found[key], values)
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "nowhere.invalid:6379", "127.0.0.1:99999"])
+def test_a_cluster_that_is_not_there_is_told(address: str) -> None:
+    """Before this process is connected to any."""
+    with pytest.raises(caufc.StorageError, match=r"^\S+:\d+: nobody answers there"), cluster(address):
+        pass
+
+
 @pytest.mark.usefixtures("running")
 def test_samples_are_rows(file: Path) -> None:
     dataset = ray.data.read_datasource(CaufDatasource(file, include_paths=True, meta=["who", "when"]))
@@ -236,6 +243,10 @@ def test_a_worker_that_is_killed_loses_and_repeats_nothing(file: Path, tmp_path:
     """It is killed when a file is half written."""
 
     class Killed(CaufDatasink):
+        def write_block(self, block: Any, block_index: int, ctx: Any) -> None:
+            assert not [path for path in Path(self.path).glob("*.cauf") if path.read_bytes()[:4] == b"half"]
+            super().write_block(block, block_index, ctx)
+
         def write_block_to_file(self, block: Any, target: Any) -> None:
             if "k042" in block.to_arrow()["key"].to_pylist() and not Path(self.path, "../killed").exists():
                 Path(self.path, "../killed").touch()

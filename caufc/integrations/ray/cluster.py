@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +21,10 @@ LOCAL = "local"
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 """Of the environment, unless it says otherwise: the second is of lines that Ray's own libraries write to stderr."""
+
+REMEDY = "give the address of a cluster that runs, as HOST:PORT"
+SECONDS = 10.0
+"""In which a cluster must answer."""
 
 
 @contextmanager
@@ -45,25 +49,44 @@ def cluster(address: str = LOCAL, **options: Any) -> Iterator[None]:
         os.environ.setdefault(name, value)
     if address == LOCAL:
         options = {"include_dashboard": False, **options}
+    else:
+        _check_reachable(address)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         with _no_stderr():  # where it tells that it is quiet
             ray.init(address=address, **{**quiet, **options})
     except (ConnectionError, RuntimeError, ValueError) as err:
-        raise caufc.StorageError(
-            f"cannot use Ray there: {err}", file=address, remedy="give the address of a cluster that runs, as HOST:PORT"
-        ) from err
+        raise caufc.StorageError(f"cannot use Ray there: {err}", file=address, remedy=REMEDY) from err
     try:
         yield
     finally:
         ray.shutdown()
 
 
+def _check_reachable(address: str) -> None:
+    """Whether anybody listens at HOST:PORT: Ray itself would try for minutes, and say nothing.
+
+    Raises:
+        StorageError: if nobody does.
+    """
+    host, colon, port = address.rpartition("//")[2].rpartition(":")
+    if not (colon and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS).close()
+    except (OSError, OverflowError) as err:
+        raise caufc.StorageError(f"nobody answers there: {err}", file=address, remedy=REMEDY) from err
+
+
 @contextmanager
 def _no_stderr() -> Iterator[None]:
-    """What libraries write past Python is dropped."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    """What libraries write past Python is dropped, where there is anything to write to."""
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield
