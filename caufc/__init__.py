@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from .remux import cat_files as cat_files
     from .remux import split_file as split_file
     from .sampler import ChunkSampler as ChunkSampler
+    from .storage import matching as matching
     from .stream_writer import StreamWriter as StreamWriter
     from .stream_writer import writer as writer
 
@@ -101,6 +102,7 @@ _HOMES = {
     "reader": ["Info", "Reader", "ReaderSet", "SampleReader"],
     "remux": ["cat_files", "split_file"],
     "sampler": ["ChunkSampler"],
+    "storage": ["matching"],
     "stream_writer": ["StreamWriter", "writer"],
     "layouts": ["Layout"],
     "descriptors": ["Alignment", "Backbone", "FeatureFormat", "Profile", "Runtime", "Tap", "Task", "TaskRuntime"],

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "CaufError",
@@ -83,11 +84,22 @@ class CaufError(Exception):
         cure = "" if self.remedy is None else f"; {self.remedy}"
         return " ".join(f"{where}{which}{self.message}{cure}".split())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As processes hand it to each other: the constructors of subclasses take other arguments."""
+        return _restored, (type(self), self.args, self.__dict__)
+
     def locate(self, *, file: str | None = None, tensor: str | None = None) -> CaufError:
         """Add the caller's context where the error has none yet; returns the error itself, for ``raise``."""
         self.file = self.file if self.file is not None else file
         self.tensor = self.tensor if self.tensor is not None else tensor
         return self
+
+
+def _restored(kind: type[CaufError], arguments: tuple[Any, ...], fields: dict[str, Any]) -> CaufError:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    error.__dict__.update(fields)
+    return error
 
 
 class StorageError(CaufError, OSError):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from caufc.errors import (
     InputError,
     LimitError,
     MalformedError,
+    MissingPackageError,
     MissingProfileError,
     NonFiniteError,
     OutputExistsError,
@@ -41,6 +43,26 @@ def test_the_docstring_draws_the_tree() -> None:
     for kind in CLASSES:
         for builtin in parents[kind.__name__]:
             assert builtin in [base.__name__ for base in kind.__mro__]
+
+
+MADE = (
+    InputError("no", file="a", tensor="t", remedy="r"),
+    OutputExistsError("exists already", file="a"),
+    UnknownNameError("tap", "x", ["a", "b"], file="a"),
+    PluginError("broken", plugin="p"),
+    MalformedError("no", requirement=3, offset=7),
+    DamagedError("no", offset=7),
+    VersionError(2, 1),
+    MissingPackageError("torch", "a tensor"),
+    MissingProfileError("00"),
+)
+
+
+@pytest.mark.parametrize("error", MADE, ids=[type(error).__name__ for error in MADE])
+def test_errors_cross_processes(error: CaufError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error) and str(copy) == str(error)
+    assert vars(copy) == vars(error) and copy.args == error.args
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from ..features.leaf import storing
 from ..output_names import plugin_formats
 from ..plugin_manager import default_manager
 from ..types import AnyArray, Branch, Framework, Structure, Tree
+from .extract_ray import SIZE, Sharding, extract_on_ray
 from .failure import say
 from .options import example
 
@@ -35,16 +36,32 @@ __all__ = ["command"]
         "caufc extract photos/*.jpg --arch timm/resnet50 --tap layer4 -o maps.safetensors",
         "caufc extract a.txt b.txt --arch hf/sentence-transformers/all-MiniLM-L6-v2 --tap hidden3 -o hidden.pt",
         "caufc extract a.jpg --arch 'timm/resnet18?pretrained=false' --tap layer1 --tap layer2 -o two.pt",
+        "caufc extract photos/ --arch timm/vit_small_patch16_224 --tap block8 --snr 30 -o shards/ --ray",
     ),
 )
 @click.argument("inputs", metavar="FILES...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--arch", required=True, metavar="ID", help="Architecture, as in timm/resnet50; see 'caufc plugins'.")
 @click.option("--tap", "taps", multiple=True, metavar="NAME", help="Where to take features; repeatable.")
 @click.option(
-    "-o", "--output", required=True, metavar="OUT", help="Feature file (.pt, .safetensors, .npy, .npz), or -."
+    "-o", "--output", required=True, metavar="OUT", help="Feature file (.pt, .safetensors, .npy, .npz), or -; a folder."
 )
 @click.option("--format", "suffix", metavar="SUFFIX", help="Format of the output, if its name does not tell.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Files at a time.")
+@click.option(
+    "--ray",
+    "address",
+    is_flag=False,
+    flag_value="local",
+    metavar="[ADDRESS]",
+    help="Run on a cluster of Ray, or a local one: shards of FILES, and of images in folders, into the folder OUT.",
+)
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="With --ray: processes.  [as many as fit]")
+@click.option("--worker-gpus", type=click.FloatRange(0), default=0, metavar="N", help="With --ray: GPUs of each.  [0]")
+@click.option("--shard-size", type=click.IntRange(1), metavar="N", help="With --ray: files a shard.  [256]")
+@click.option("--quality", metavar="Q", help="With --ray: 0 to 100, or low, medium (the default), high.")
+@click.option("--snr", metavar="DB[/token]", help="With --ray: SNR of every tensor, or of every token.")
+@click.option("--lossless", is_flag=True, help="With --ray: keep every bit.")
+@click.option("--profile", metavar="NAME|FILE", help="With --ray: profile with what options leave open.")
 @click.option("-f", "--force", is_flag=True, help="Replace the output if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress, no report.")
@@ -55,23 +72,39 @@ def extract(
     output: str,
     suffix: str | None,
     batch_size: int,
+    address: str | None,
+    workers: int | None,
+    worker_gpus: float,
+    shard_size: int | None,
     force: bool,
     as_json: bool,
     quiet: bool,
-) -> None:
+    **encoding: Any,
+) -> int:
     """Run a backbone over images, texts or sounds and write the features of its taps.
 
     One tap is written as a lone tensor where the format has such; otherwise tensors have the names of their taps.
     '--arch timm/resnet18?pretrained=false' takes random weights, the same each time ('&seed=1' takes others),
     '?checkpoint=PATH' those of a file.
+
+    With --ray, OUT is a folder of shards, samples have their paths as keys, and a run that was stopped goes on where
+    it was.
     """
     started = time.perf_counter()
-    _check_inputs(inputs)
+    _check_inputs(inputs, folders=address is not None)
     manager = default_manager()
     if not taps:
         known = ", ".join(tap.name for tap in manager.taps(arch)[:12])
         raise OptionError("no tap is given", remedy=f"give --tap NAME; '{arch}' has {known}, ...")
     chosen = [manager.find_tap(arch, name) for name in dict.fromkeys(taps)]
+    if address is not None:
+        if suffix is not None or force:
+            raise OptionError("--format and --force are not for --ray, which makes new .cauf files")
+        sharding = Sharding(
+            address, arch, [tap.name for tap in chosen], output, shard_size or SIZE, batch_size, encoding
+        )
+        return extract_on_ray(inputs, sharding, workers, worker_gpus, as_json=as_json, quiet=quiet)
+    _check_no_ray(workers=workers, worker_gpus=worker_gpus, shard_size=shard_size, **encoding)
     formats = plugin_formats(suffix or Path(output).suffix)
     sink = _Sink(output, suffix, [tap.name for tap in chosen], len(inputs), formats, force)
     runtime = manager.runtime(arch)
@@ -85,18 +118,31 @@ def extract(
     for warning in () if quiet or as_json else arch_warnings(arch):
         say(f"warning: {warning}")
     _report(sink, arch, output, time.perf_counter() - started, as_json, quiet)
+    return 0
 
 
-def _check_inputs(inputs: tuple[Path, ...]) -> None:
+def _check_no_ray(**given: Any) -> None:
+    """
+    Raises:
+        OptionError: for options that only --ray has.
+    """
+    for name, value in given.items():
+        if value:
+            raise OptionError(
+                f"--{name.replace('_', '-')} is for --ray", remedy="give --ray, or encode what is written"
+            )
+
+
+def _check_inputs(inputs: tuple[Path, ...], *, folders: bool) -> None:
     """Look whether the inputs are there, before a backbone is loaded for them.
 
     Raises:
-        StorageError: if one is missing, or a folder.
+        StorageError: if one is missing, or a folder where these do not count.
     """
     for path in inputs:
         with storing(str(path)):
-            if stat.S_ISDIR(path.stat().st_mode):
-                raise StorageError("is a directory", file=str(path), remedy="name the files in it")
+            if stat.S_ISDIR(path.stat().st_mode) and not folders:
+                raise StorageError("is a directory", file=str(path), remedy="name the files in it, or give --ray")
 
 
 def _progress(inputs: tuple[Path, ...], size: int, quiet: bool) -> Iterator[tuple[int, list[Path]]]:

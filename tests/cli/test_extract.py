@@ -12,7 +12,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from caufc.cli.extract import command
-from caufc.errors import InputError, OptionError, OutputExistsError, PluginError, StorageError, UnknownNameError
+from caufc.cli.extract_ray import inputs_of
+from caufc.errors import (
+    InputError,
+    MissingPackageError,
+    OptionError,
+    OutputExistsError,
+    PluginError,
+    StorageError,
+    UnknownNameError,
+)
 from caufc.plugin_manager import PluginManager
 
 torch = pytest.importorskip("torch")
@@ -200,3 +209,41 @@ def test_inputs_are_looked_for_before_a_backbone_is_loaded(texts: list[str], tmp
 def test_a_runtime_that_loses_samples(texts: list[str], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gave the shape \[4, 3\] for tap 'short' and 3 inputs"):
         run(*texts, "--arch", "bytes", "--tap", "short", "-o", tmp_path / "f.pt")
+
+
+def test_ray_is_asked_for_where_it_is_missing(
+    texts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    for name in [name for name in sys.modules if name.startswith("caufc.integrations.ray")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(MissingPackageError, match=r"pip install 'caufc\[ray\]'"):
+        run(*texts, "--arch", "bytes", "--tap", "length", "-o", tmp_path / "out", "--ray")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_ray_would_need_is_refused_without_it(texts: list[str], tmp_path: Path) -> None:
+    asked = [*texts, "--arch", "bytes", "--tap", "length", "-o", tmp_path / "out.pt"]
+    for option in (["--workers", 2], ["--worker-gpus", 1], ["--shard-size", 9], ["--quality", 5], ["--lossless"]):
+        with pytest.raises(OptionError, match=f"{option[0]} is for --ray"):
+            run(*asked, *option)
+    for option in (["--force"], ["--format", ".pt"]):
+        with pytest.raises(OptionError, match="not for --ray"):
+            run(*asked, *option, "--ray")
+    with pytest.raises(OptionError, match="is a path; give --ray last"):
+        run(*asked[1:], f"--ray={texts[0]}")
+
+
+def test_images_of_folders_have_keys_within_them(tmp_path: Path) -> None:
+    for name in ("b.JPG", "a/c.png", "a/.hidden.png", ".git/d.png", "a/notes.txt", "a/b/e.webp"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    (tmp_path / "list.txt").touch()
+    (tmp_path / "empty").mkdir()
+    found = inputs_of([tmp_path / "in", tmp_path / "list.txt"])
+    assert list(found) == ["b.JPG", "a/c.png", "a/b/e.webp", (tmp_path / "list.txt").as_posix()]
+    assert found["a/c.png"] == str(tmp_path / "in" / "a" / "c.png")
+    with pytest.raises(InputError, match=r"would have the key 'b\.JPG', and so would"):
+        inputs_of([tmp_path / "in", tmp_path / "in"])
+    with pytest.raises(StorageError, match="no image in this folder"):
+        inputs_of([tmp_path / "empty"])

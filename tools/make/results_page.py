@@ -44,6 +44,7 @@ SHOWS = {
     "threads": "MB/s of one thread and of two, what is serial, and what holds the interpreter",
     "messages": "prepared coders: ms and bytes of a message, beside its share of a batch",
     "integrations": "bytes, MB/s and error in other libraries' containers, caufc's way and today's",
+    "ray": "Ray Data with one worker and with two, and 10⁹ samples on 100 machines, on paper",
     "speculators": "hidden states for drafters: sizes and divergence of bf16, fp8 and caufc's backend",
     "serving": "split inference: milliseconds at 1, 10 and 100 Mbit/s, beside fp16",
     "format_choices": "what the format's open choices cost: rANS states, alignment, transfers as text, checksums, fp8",

@@ -32,7 +32,7 @@ import caufc
 from tools.measure.integration_row import Neighbour, Samples, Way, kept, lines_of
 from tools.measure.machine import ROOT, plain_command, write_results
 
-MODULES = ("integration_tables", "integration_chunks")
+MODULES = ("integration_tables", "integration_chunks", "integration_engines")
 RUNS = 7
 PAGE = ROOT / "docs" / "integrations.md"
 MARKS = ("<!-- measured: python -m tools.measure.integrations --results integrations -->", "<!-- end of measured -->")
@@ -178,7 +178,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what features cost in the libraries where they live.")
     parser.add_argument("--results", metavar="NAME", help="write tools/results/NAME.md and .json, and the page")
     options = parser.parse_args()
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    for name in ("HF_DATASETS_DISABLE_PROGRESS_BARS", "RAY_DATA_DISABLE_PROGRESS_BARS"):
+        os.environ.setdefault(name, "1")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     known = kinds()
     rows, files = [], []
     for item in neighbours():
