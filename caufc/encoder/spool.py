@@ -22,6 +22,9 @@ class Spool:
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY)  # noqa: SIM115
 
+    def __del__(self) -> None:
+        self._file.close()
+
     def write(self, data: bytes, /) -> object:
         return self._file.write(data)
 

@@ -218,7 +218,7 @@ def test_every_page_stands_alone(name: str, minilm: Sequence[Floats], efficientn
 def test_every_file_that_decoders_must_read_is_shown() -> None:
     shown_files = 0
     for path in sorted(VECTORS.glob("*.cauf")):
-        if path.stem.startswith("hyperprior"):  # its networks take torch
+        if "weights" in path.with_suffix(".json").read_text("utf-8"):  # networks take torch
             continue
         stream = io.BytesIO()
         try:

@@ -106,15 +106,16 @@ def _in_order(seed: int, batches: list[tuple[int, int]], jobs: int) -> Iterator[
     waiting, pool = list(batches), _pool(jobs)
     running: dict[tuple[int, int], Future[dict[str, Any]]] = {}
     for batch in batches:
-        while waiting and len(running) < 2 * jobs:
-            ahead = waiting.pop(0)
-            running[ahead] = pool.submit(run_batch, seed, *ahead)
-        wait([running[batch]], return_when=FIRST_COMPLETED)
         try:
-            found = Tally.from_json(running.pop(batch).result())
+            while waiting and len(running) < 2 * jobs:
+                running[waiting[0]] = pool.submit(run_batch, seed, *waiting[0])
+                waiting.pop(0)
+            wait([running[batch]], return_when=FIRST_COMPLETED)
+            found = Tally.from_json(running[batch].result())
+            del running[batch]
         except BrokenProcessPool:
             pool.shutdown(cancel_futures=True)
-            waiting, pool = sorted([*running, *waiting]), _pool(jobs)
+            waiting, pool = sorted({*running, *waiting} - {batch}), _pool(jobs)
             running.clear()
             found = run_alone(seed, *batch)
         yield found
