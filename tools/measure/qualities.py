@@ -6,7 +6,7 @@ codes features blindly, without a profile, at the three named qualities and five
 networks, sentence embeddings, and hidden states and the KV cache of a language model; what people use instead stands
 beside the last two. docs/evaluate.md says what ``--data`` holds, and what the language model needs; without that it is
 left out. The embeddings' texts come with Debian's wordnet-base. What was measured is kept under ``--work``, and a run
-that was stopped goes on from there. The whole takes TIME of one core.
+that was stopped goes on from there. The whole takes half an hour of one core.
 """
 
 from __future__ import annotations
