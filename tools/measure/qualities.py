@@ -118,9 +118,7 @@ def main() -> int:
     found = measure(options)
     print(page(found))
     if options.results:
-        words = plain_command([sys.argv[0], *sys.argv[1:]]).split(" ", 2)
-        command = " ".join(["python", "-m", "tools.measure.qualities", *words[2:]])
-        write_results(options.results, command, {"packages": versions(), **found}, page(found))
+        write_results(options.results, plain_command(sys.argv), {"packages": versions(), **found}, page(found))
     return 0
 
 
