@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -218,7 +219,8 @@ def test_every_page_stands_alone(name: str, minilm: Sequence[Floats], efficientn
 def test_every_file_that_decoders_must_read_is_shown() -> None:
     shown_files = 0
     for path in sorted(VECTORS.glob("*.cauf")):
-        if "weights" in path.with_suffix(".json").read_text("utf-8"):  # networks take torch
+        facts = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        if path.stem.startswith("hyperprior") or "weights" in facts:  # networks take torch
             continue
         stream = io.BytesIO()
         try:
