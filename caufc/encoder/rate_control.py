@@ -16,7 +16,7 @@ __all__ = ["MOST_PASSES", "RateControl", "lossless_plans"]
 
 MOST_PASSES = 4
 
-FEW_VALUES = 1 << 12
+COMPARED_VALUES = 1 << 12
 """Files of at most so many values are always compared with those without loss."""
 
 NEAR_LOSSLESS = 0.8
@@ -96,7 +96,7 @@ class RateControl(ABC):
 
     def _is_near_lossless(self, size: float, lossless: Sequence[TensorPlan]) -> bool:
         """Whether a file of so many bytes may be larger than the one without loss: of few values nobody can tell."""
-        return self.numel <= FEW_VALUES or size >= NEAR_LOSSLESS * self._expected_file(lossless)
+        return self.numel <= COMPARED_VALUES or size >= NEAR_LOSSLESS * self._expected_file(lossless)
 
     def _expected_file(self, plans: Sequence[TensorPlan]) -> float:
         """Bytes of the whole file, about."""

@@ -18,6 +18,7 @@ from caufc.encoder.layout_roles import Kind, layout_of, role_candidates, usual_r
 from caufc.encoder.options import TensorOptions
 from caufc.features import to_source
 from caufc.layouts import Layout
+from tools.attack.contract_values import Extent, low_rank
 
 from .layout_features import cache, maps, states, vision_tokens
 
@@ -301,13 +302,13 @@ def test_values_that_are_not_finite_do_not_matter() -> None:
     assert info.tensors[0]["layout"] == "b h w c"
 
 
-@pytest.mark.parametrize("features", [maps((4, 12, 12, 24)), states((6, 40, 48))])
-@pytest.mark.parametrize("place", [np.s_[1, 3, 5], np.s_[1, 3, 5:7], np.s_[0], np.s_[..., 2]])
-@pytest.mark.parametrize("times", [1e3, 1e30])
-def test_outliers_do_not_change_a_layout(features: Any, place: Any, times: float) -> None:
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("times", [1e4, 1e30])
+def test_outlying_tokens_do_not_turn_tokens_into_channels(seed: int, times: float) -> None:
+    features = low_rank(np.random.default_rng(seed), Extent(1, (28,), 286)).astype(np.float32)
     outlying = features.copy()
-    outlying[place] *= np.float32(times)
-    assert layouts(outlying) == layouts(features)
+    outlying[0, [3, 9, 20]] *= np.float32(times)
+    assert layouts(outlying) == layouts(features) == {"b n c"}
 
 
 def test_a_single_large_value_leaves_a_narrow_layout() -> None:
