@@ -94,7 +94,8 @@ class Drafting(ABC):
             wide = f"{self._name()}kept without loss: its values are beyond 2^48 or all below 2^-48"
             return TensorDraft(base, reason, warning="" if survey.constant else wide)
         terms = replace(terms, separator=survey.separator, counting=survey.counting)
-        draft = self._with_loss(base, replace(survey, planned=budget), terms)
+        planned = min(budget, self.file.effort.tables_of(survey.channels)) if self.embedded else budget
+        draft = self._with_loss(base, replace(survey, planned=planned), terms)
         return replace(draft, layout_reason=reason)
 
     def _with_turns(self, base: TensorConfig) -> TensorConfig:

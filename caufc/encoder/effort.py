@@ -11,6 +11,9 @@ __all__ = ["EFFORTS", "Effort"]
 SMALL_SAMPLE = 1 << 19
 """Values that are sampled of any file, if it has as many."""
 
+TABLE_TOKENS = 1024
+"""Tokens of a sample, to find each channel's class."""
+
 PROFILED_PART = 4
 """Samples are so much smaller where a profile has made most choices, unless the file is large."""
 
@@ -23,11 +26,17 @@ class Effort:
         sample_values: values of a file that choices are made on, at most.
         sample_share: share of a file that they are made on, at most, unless it is small.
         searched: whether dependent indices are searched for.
+        table_values: values that tables are made on, at most, unless there are many channels.
     """
 
     sample_values: int
     sample_share: float = 0.25
     searched: bool = True
+    table_values: int = 1 << 19
+
+    def tables_of(self, channels: int) -> int:
+        """Values that tables are made on, at most: what they need grows with the channels, whose classes they find."""
+        return max(self.table_values, TABLE_TOKENS * channels)
 
     def sample_of(self, numel: int, *, profiled: bool = False) -> int:
         """Values to sample of a file of so many; small files need fewer where a profile has made most choices."""
@@ -49,5 +58,5 @@ class Effort:
 EFFORTS = {
     "fast": Effort(1 << 20, searched=False),
     "default": Effort(1 << 20),
-    "best": Effort(1 << 23, sample_share=1.0),
+    "best": Effort(1 << 23, sample_share=1.0, table_values=1 << 23),
 }

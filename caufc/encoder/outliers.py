@@ -115,6 +115,14 @@ class Typical:
         with np.errstate(over="ignore"):
             return medians_of((np.abs(tokens) / np.maximum(self.units + np.abs(self.centre), TINIEST)).T)
 
+    def are_large(self, tokens: Values) -> NDArray[np.bool_]:
+        """Whether the level of each finite token ``[n, C]`` is beyond that of outliers ``[n]``, without sorting any."""
+        bounds = TOKEN_RATIO * np.maximum(self.units + np.abs(self.centre), TINIEST)
+        magnitudes = np.abs(tokens.astype(np.float64))
+        above, present = (np.count_nonzero(there, axis=1) for there in (magnitudes > bounds, magnitudes > 0))
+        found: NDArray[np.bool_] = (above > 0) & (2 * above >= present)
+        return found
+
     @classmethod
     def _measured(cls, values: Floats, masks: tuple[float, ...], *, sparse: bool) -> Typical:
         """Centre and magnitude of each channel, from tokens ``[M, C]``."""

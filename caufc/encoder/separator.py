@@ -14,7 +14,7 @@ from ..align import TokenScales
 from ..coders.base import Apart
 from ..coders.row_sums import measured_rows, row_squares
 from .counting import root_mean_squares
-from .outliers import TINIEST, TOKEN_RATIO, VALUE_RATIO, Typical
+from .outliers import TINIEST, VALUE_RATIO, Typical
 
 __all__ = ["TOKEN_CHANNELS", "OutlierSeparator"]
 
@@ -178,14 +178,14 @@ class OutlierSeparator:
     def _scales(self, matrix: Values, beyond: NDArray[np.bool_]) -> TokenScales | None:
         """Scales of tokens that are far larger than the rest in most of their channels."""
         rows = np.flatnonzero(beyond.any(axis=1))
-        medians = self.typical.token_levels(matrix[rows].astype(np.float64))
-        large = medians > TOKEN_RATIO
-        if not large.any():
+        rows = rows[self.typical.are_large(matrix[rows])]
+        if not rows.size:
             return None
-        outlying = matrix[rows[large]].astype(np.float64)
+        outlying = matrix[rows].astype(np.float64)
+        levels = self.typical.token_levels(outlying) / (self.typical.level or 1.0)
         sizes = np.sqrt(np.square(outlying).mean(axis=1)) / (self.typical.token or TINIEST)
         factors = np.ones(len(matrix))
-        factors[rows[large]] = np.minimum(medians[large] / (self.typical.level or 1.0), sizes) / self.outlying_size
+        factors[rows] = np.minimum(levels, sizes) / self.outlying_size
         return TokenScales.of(factors)
 
 

@@ -122,3 +122,16 @@ def test_threads_find_inverses() -> None:
         found = list(pool.map(lambda number: ChannelTransform(bases[number % 9]).forward(values), range(540)))
     for number, coefficients in enumerate(found):
         np.testing.assert_array_equal(coefficients, wanted[number % 9])
+
+
+@pytest.mark.parametrize("bits", [3, 5, 6, 8, 12])
+def test_rough_inverses_are_near(bits: int) -> None:
+    """Those of rows that are nearly orthonormal come from a series."""
+    rows = (
+        np.linalg.qr(np.random.default_rng(bits).standard_normal((96, 96)))[0] * np.exp2(-np.arange(96) / 20)[:, None]
+    )
+    exact, rough = (
+        ChannelTransform(quantize_rows(rows, bits), rough=rough)._groups[0]._finder() for rough in (False, True)
+    )
+    lengths = np.linalg.norm(exact, axis=0)
+    np.testing.assert_allclose(rough / lengths, exact / lengths, atol=2e-3)

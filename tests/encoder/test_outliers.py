@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import caufc
-from caufc.encoder.outliers import Typical, mask_values
+from caufc.encoder.outliers import TOKEN_RATIO, Typical, mask_values
 from caufc.encoder.separator import OutlierSeparator
 from tools.attack.contract_values import KINDS, Extent
 
@@ -180,3 +182,12 @@ def test_tokens_that_are_large_all_over_are_no_sinks() -> None:
     large[::40] *= 1e4
     assert Typical.of(sinks, sparse=False).sinks
     assert not Typical.of(large, sparse=False).sinks
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 1 << 32), st.integers(1, 40), st.floats(0, 60))
+def test_large_tokens_are_those_of_a_large_level(seed: int, channels: int, times: float) -> None:
+    rng = np.random.default_rng(seed)
+    typical = Typical.of(rng.standard_normal((40, channels)), sparse=False)
+    sample = rng.standard_normal((30, channels)) * times * (rng.random((30, channels)) < rng.random())
+    np.testing.assert_array_equal(typical.are_large(sample), typical.token_levels(sample) > TOKEN_RATIO)

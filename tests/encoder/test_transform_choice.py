@@ -140,3 +140,9 @@ def test_efforts_are_known_by_name() -> None:
 def test_steps_of_a_file_follow_its_sections(efficientnet: Any) -> None:
     assert NUMBERS[BASIS] == 8 and Parameters(1.0).to_fields() == (1.0, 0, 0, 0)
     assert len(caufc.encode(efficientnet, quality=20)) < len(caufc.encode(efficientnet, quality=60))
+
+
+def test_tables_are_made_on_enough_tokens_for_every_channel() -> None:
+    default = Effort.named("default")
+    assert default.tables_of(64) == default.table_values < default.sample_values
+    assert default.tables_of(1280) >= 1024 * 1280

@@ -26,6 +26,9 @@ as planning and every pass look for the same ones."""
 
 SHORTEST = 2.0**-100
 
+LEFT_OUT, MOST_TERMS, POWERS = 2e-3, 3, 6
+"""What a series may leave out of an inverse, its terms at most, and steps to find how much the first of them is."""
+
 Matrix = NDArray[Any]
 
 _KEPT: dict[bytes, Matrix] = {}
@@ -174,8 +177,35 @@ def _right_inverse(rows: Matrix) -> Matrix:
 
 def _roughly_solved(rows: Matrix) -> Matrix:
     lengths = np.maximum(np.sqrt(np.square(rows).sum(axis=1)), SHORTEST)
-    found: Matrix = (_solved((rows / lengths[:, None]).astype(np.float32)) / lengths).astype(np.float32)
+    units = (rows / lengths[:, None]).astype(np.float32)
+    nearly = _nearly_solved(units)
+    found: Matrix = ((_solved(units) if nearly is None else nearly) / lengths).astype(np.float32)
     return found
+
+
+def _nearly_solved(units: Matrix) -> Matrix | None:
+    """The same for rows that are nearly orthonormal, by a few terms of the series of the inverse; None for others."""
+    excess = units @ units.T
+    excess[np.diag_indices_from(excess)] -= 1
+    size, found = _largest(excess), units
+    terms = next((number for number in range(1, MOST_TERMS + 1) if size ** (number + 1) < LEFT_OUT), None)
+    if terms is None:
+        return None
+    for _ in range(terms):
+        found = units - excess @ found
+    return found.T
+
+
+def _largest(symmetric: Matrix) -> float:
+    """How much a matrix makes of a vector at most, about."""
+    vector = symmetric[np.abs(symmetric).max(axis=1).argmax()]
+    length = 0.0
+    for _ in range(POWERS):
+        length = float(np.linalg.norm(vector))
+        if not length > 0:
+            break
+        vector = symmetric @ (vector / length)
+    return float(np.linalg.norm(vector)) if length > 0 else length
 
 
 def _solved(rows: Matrix) -> Matrix:
