@@ -50,6 +50,9 @@ MOST_COMPARED = 8
 DOUBTFUL = 0.3
 """The same where tokens would lie along an axis that looks like channels."""
 
+UNLIKELY = 0.15
+"""The same where channels would lie along an axis that looks like tokens."""
+
 GRID_MARGIN = 0.01
 """The same for a grid with special tokens against a sequence."""
 
@@ -167,7 +170,7 @@ def chosen_roles(group: AlikeTensors) -> tuple[Roles | None, str]:
         kept = sorted(order[: MOST_COMPARED // 2])
         candidates = [candidates[number] for number in kept]
     layouts = [layout_of(roles) for roles in candidates]
-    margins = [DOUBTFUL if _is_doubtful(roles, group.smoothness, usual) else MARGIN for roles in candidates]
+    margins = [_margin(roles, group.smoothness, usual) for roles in candidates]
     best, reason = _cheapest(group.costs(layouts), layouts, margins)
     return candidates[best], reason
 
@@ -194,6 +197,19 @@ def _is_natural(roles: Roles, smoothness: Sequence[float], tokens: Collection[in
         channel > SMOOTH and (token < ROUGH or token < channel - FAR_SMOOTHER)
         for token, channel in itertools.product(of_tokens, of_channels)
     )
+
+
+def _margin(roles: Roles, smoothness: Sequence[float], usual: Roles) -> float:
+    """What a layout must save beside the usual one."""
+    if _is_doubtful(roles, smoothness, usual):
+        return DOUBTFUL
+    return UNLIKELY if _is_unlikely(roles, smoothness, usual) else MARGIN
+
+
+def _is_unlikely(roles: Roles, smoothness: Sequence[float], usual: Roles) -> bool:
+    """Whether channels lie along an axis of tokens, to all appearances."""
+    known = zip(roles, usual, smoothness, strict=True)
+    return any(is_usual and not is_token and value > SMOOTH for is_token, is_usual, value in known)
 
 
 def _is_doubtful(roles: Roles, smoothness: Sequence[float], usual: Roles) -> bool:

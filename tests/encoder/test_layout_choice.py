@@ -316,3 +316,12 @@ def test_a_single_large_value_leaves_a_narrow_layout() -> None:
     plain = layouts(values)
     values[100, 1, 2] = 1e34
     assert layouts(values) == plain
+
+
+def test_an_axis_of_alike_neighbours_becomes_channels_for_much_alone() -> None:
+    """A few samples of sparse maps may say so by chance, and then take an eighth more."""
+    usual, smoothness = (False, True, True), [0.0, 0.38, 0.42]
+    margin = layout_choice._margin
+    margins = [margin(roles, smoothness, usual) for roles in (usual, (False, False, True), (False, True, False))]
+    assert margins == [layout_choice.MARGIN, layout_choice.UNLIKELY, layout_choice.UNLIKELY]
+    assert margin((False, False, True), [0.0, 0.05, 0.42], usual) == layout_choice.MARGIN
