@@ -16,6 +16,9 @@ from .base import Tokens
 
 __all__ = ["LayoutAligner", "varying_channels"]
 
+KEPT_SIZES = 256
+"""Shapes whose sizes are kept: samples of a file have few, or are many."""
+
 
 def varying_channels(layout: Layout, one: int, other: int) -> LayoutError:
     """The error for samples that differ in their number of channels."""
@@ -37,6 +40,7 @@ class LayoutAligner:
         terms = self.layout.terms
         self.grid_axes = [i for i, term in enumerate(terms) if term[0] in GRID_LETTERS]
         self.channel_axes = [i for i, term in enumerate(terms) if i not in self.grid_axes]
+        self._sizes: dict[tuple[int, ...], tuple[int, int]] = {}
         self.channels_first = bool(self.grid_axes and self.channel_axes and self.channel_axes[-1] < self.grid_axes[-1])
 
     def __eq__(self, other: object) -> bool:
@@ -54,6 +58,14 @@ class LayoutAligner:
         Raises:
             LayoutError: if the layout does not fit the shape.
         """
+        known = self._sizes.get(tuple(shape))
+        if known is None:
+            known = self._size(shape)
+            if len(self._sizes) < KEPT_SIZES:
+                self._sizes[tuple(shape)] = known
+        return known
+
+    def _size(self, shape: Sequence[int]) -> tuple[int, int]:
         if len(shape) != len(self.layout.terms):
             raise LayoutError(
                 f"layout '{self.layout}' has {len(self.layout.terms)} axes a sample, {tuple(shape)} has {len(shape)}",

@@ -59,6 +59,8 @@ class TokenScales:
     def divide(self, matrix: NDArray[Any]) -> NDArray[Any]:
         """Features ``[N, C]`` to what is aligned."""
         scaled = np.flatnonzero(self.codes)
+        if 2 * len(scaled) > len(matrix):
+            return (matrix / self.factors.astype(np.float64)).astype(matrix.dtype)
         out = matrix.copy()
         if len(scaled):
             out[scaled] = (matrix[scaled] / self.factors[scaled].astype(np.float64)).astype(matrix.dtype)
@@ -67,6 +69,8 @@ class TokenScales:
     def multiply(self, matrix: NDArray[Any]) -> NDArray[Any]:
         """The inverse, in place: one multiplication per value [CAUF-0560]."""
         scaled = np.flatnonzero(self.codes)
-        if len(scaled):
+        if 2 * len(scaled) > len(matrix):
+            matrix *= self.factors.astype(matrix.dtype)
+        elif len(scaled):
             matrix[scaled] *= self.factors[scaled].astype(matrix.dtype)
         return matrix

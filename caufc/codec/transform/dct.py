@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,9 @@ def _blocks(batch: Matrix, out: Matrix, grid: tuple[int, ...], inverse: bool) ->
         return
     planes = math.prod(grid[:-2])
     heights, widths = block_sizes(rows), block_sizes(columns)
+    if planes == rows == 1:
+        _line(batch, out, widths, inverse)
+        return
     if len(heights) == len(widths) == planes == 1:
         out[:] = _block(batch, rows, columns, inverse)
         return
@@ -104,6 +108,15 @@ def _blocks(batch: Matrix, out: Matrix, grid: tuple[int, ...], inverse: bool) ->
         part = whole[there]
         result[there] = _block(part.reshape(len(part), height * width, -1), height, width, inverse).reshape(part.shape)
     out[:] = result.reshape(batch.shape)
+
+
+def _line(batch: Matrix, out: Matrix, widths: Sequence[int], inverse: bool) -> None:
+    """Transform the blocks of samples ``[B, tokens, C]`` of one row into ``out``."""
+    start = 0
+    for width in widths:
+        there = slice(start, start + width)
+        np.matmul(_joint_matrix(1, width, inverse, batch.dtype.str), batch[:, there], out=out[:, there])
+        start += width
 
 
 def _block(part: Matrix, height: int, width: int, inverse: bool) -> Matrix:

@@ -172,7 +172,9 @@ class Geometry:
     @functools.cached_property
     def _whole(self) -> _Placed:
         """Tokens of all passes: a pass has them by sample, and so by block and token [CAUF-0218]."""
-        whole = self._repeated(self.orders[0]) if self.alike else self._joined()
+        if not self.alike:
+            return self._joined()
+        whole = self._repeated(self.orders[0])
         return whole.ordered(np.argsort(whole.passes, kind="stable"))
 
     @functools.cached_property
@@ -201,21 +203,17 @@ class Geometry:
         return _Placed((order.tokens + first).ravel(), neighbours.reshape(4, -1), blocks.ravel(), *bytes_)
 
     def _joined(self) -> _Placed:
-        """The tokens of all samples, each in its own order, one sample after the other."""
-        orders = self.orders
-        if not orders:
+        """The tokens of all samples, by pass."""
+        if not self.orders:
             return _Placed.empty()
+        whole = np.concatenate([order.placed for order in self.orders], axis=1)
+        around, inside = whole[1:5], whole[5]
         first, block = (np.repeat(starts[:-1], self.sizes) for starts in (self._starts, self._first_blocks))
-        around = np.concatenate([order.neighbours for order in orders], axis=1)
-        inside = np.concatenate([order.inside for order in orders])
-        return _Placed(
-            np.concatenate([order.tokens for order in orders]) + first,
-            np.where(around < 0, self.tokens, around + first),
-            np.where(inside < 0, self._first_blocks[-1], inside + block),
-            np.concatenate([order.numbers for order in orders]),
-            np.concatenate([order.coded_bands for order in orders]),
-            np.concatenate([order.coded_ranks for order in orders]),
-        )
+        whole[0] += first
+        whole[1:5] = np.where(around < 0, self.tokens, around + first)
+        whole[5] = np.where(inside < 0, self._first_blocks[-1], inside + block)
+        whole = np.take(whole, np.argsort(whole[6].astype(np.uint8), kind="stable"), axis=1)
+        return _Placed(whole[0], whole[1:5], whole[5], *whole[6:].astype(np.uint8))
 
 
 class _Placed(NamedTuple):

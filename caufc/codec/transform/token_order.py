@@ -100,6 +100,12 @@ class TokenOrder:
         return self.ranks[self.tokens]
 
     @functools.cached_property
+    def placed(self) -> Indices:
+        """All that is above of each: token, neighbours, block, pass, band, rank ``[9, T]``."""
+        rest = [part[None] for part in (self.inside, self.numbers, self.coded_bands, self.coded_ranks)]
+        return np.concatenate([self.tokens[None], self.neighbours, *rest], dtype=np.intp)
+
+    @functools.cached_property
     def near(self) -> list[bool]:
         """Of every pass."""
         return [part.near for part in self.passes]
