@@ -38,13 +38,13 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def decodes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """First samples of the chunks that are decoded."""
     found: list[int] = []
-    original = ChunkDecoder.samples
+    original = ChunkDecoder.samples_of
 
-    def samples(self: ChunkDecoder, chunk: Any, threads: int = 1) -> Any:
-        found.append(chunk.first)
-        return original(self, chunk, threads)
+    def samples_of(self: ChunkDecoder, chunks: Any, threads: int = 1) -> Any:
+        found.extend(chunk.first for chunk in chunks)
+        return original(self, chunks, threads)
 
-    monkeypatch.setattr(ChunkDecoder, "samples", samples)
+    monkeypatch.setattr(ChunkDecoder, "samples_of", samples_of)
     return found
 
 

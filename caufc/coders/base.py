@@ -227,6 +227,14 @@ class TensorCoder(Protocol):
         """
         ...
 
+    def decode_symbols_of(self, chunks: Sequence[tuple[memoryview, Shapes]]) -> list[DecodedSymbols]:
+        """The same for several chunks, which some coders decode faster side by side than one by one.
+
+        Raises:
+            MalformedError: if a payload cannot be one of its samples.
+        """
+        ...
+
     def reconstruct(self, symbols: DecodedSymbols, shapes: Shapes) -> Samples:
         """Integers to samples."""
         ...

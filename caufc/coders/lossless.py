@@ -121,6 +121,10 @@ class LosslessCoder:
             return values[None]
         return LayoutAligner(self.config.layout).to_tokens(split(values, shapes, not isinstance(samples, list))).matrix
 
+    def decode_symbols_of(self, chunks: Sequence[tuple[memoryview, Shapes]]) -> list[DecodedSymbols]:
+        """Of several chunks, one by one."""
+        return [self.decode_symbols(payload, shapes) for payload, shapes in chunks]
+
     def decode_symbols(self, payload: memoryview, shapes: Shapes) -> DecodedSymbols:
         total = self.config.values(shapes)
         flat = decode_lossless(payload, total, self.dtype, rotate=self.rotate)

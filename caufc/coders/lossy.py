@@ -309,13 +309,32 @@ class LossyCoder(ABC):
         Raises:
             MalformedError: if it cannot be one of these samples.
         """
+        return self.decode_symbols_of([(payload, shapes)])[0]
+
+    def decode_symbols_of(self, chunks: Sequence[tuple[memoryview, Shapes]]) -> list[DecodedSymbols]:
+        """The same for several chunks.
+
+        Raises:
+            MalformedError: if a payload cannot be one of its samples.
+        """
+        opened = [self._opened(payload, shapes) for payload, shapes in chunks]
+        decoded = self._decoded([(parsed.words, geometry) for parsed, geometry in opened])
+        return [
+            DecodedSymbols(_State(symbols, geometry, parsed), parsed.covered(self._integers(symbols)))
+            for symbols, (parsed, geometry) in zip(decoded, opened, strict=True)
+        ]
+
+    def _opened(self, payload: memoryview, shapes: Shapes) -> tuple[Payload, Geometry]:
+        """A payload in its parts, and where its tokens stand."""
         samples = self._samples_by_shape(shapes)
         tokens, total = self._count_all_tokens(samples), self.config.values(shapes)
         parsed = Payload.parse(payload, self.config.dtype, tokens, total, sided=isinstance(self.value, TokenAligner))
         grids = {shape: self.format.grid(shape) for shape in samples}
-        geometry = self._geometry(tuple(grids[shape] for shape in shapes), self.format.layout.special)
-        symbols = self.entropy.decode_symbols(parsed.words, *self._place(geometry))
-        return DecodedSymbols(_State(symbols, geometry, parsed), parsed.covered(self._integers(symbols)))
+        return parsed, self._geometry(tuple(grids[shape] for shape in shapes), self.format.layout.special)
+
+    def _decoded(self, chunks: Sequence[tuple[bytes | memoryview, Geometry]]) -> Sequence[Any]:
+        """Symbols of the words of chunks."""
+        return [self.entropy.decode_symbols(words, *self._place(geometry)) for words, geometry in chunks]
 
     def reconstruct(self, symbols: DecodedSymbols, shapes: Shapes) -> Samples:
         """Integers to samples."""

@@ -155,6 +155,9 @@ class TransformCoder(LossyCoder):
     def _place(self, geometry: Geometry) -> tuple[Geometry]:
         return (geometry,)
 
+    def _decoded(self, chunks: Sequence[tuple[bytes | memoryview, Geometry]]) -> Sequence[Symbols]:
+        return self.entropy.decode_symbols_of(chunks)
+
     def _integers(self, symbols: Symbols) -> list[Symbols]:
         return [symbols]
 

@@ -63,6 +63,11 @@ class ChunkCache:
                     self._decoding.pop(key, None)
         return made
 
+    def holds(self, key: Hashable) -> bool:
+        """Whether the chunk of a key is kept; it may be gone when it is asked for."""
+        with self._lock:
+            return key in self._chunks
+
     def _kept(self, key: Hashable) -> DecodedChunk | None:
         if key not in self._chunks:
             return None

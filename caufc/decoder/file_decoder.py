@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
 
 from ..bitstream import (
     Block,
@@ -56,6 +58,11 @@ class DecodedChunk:
         """Number of the sample behind the last."""
         return self.first + self.count
 
+
+Item = TypeVar("Item")
+
+SINGLE = 8
+"""So many of the first chunks a thread are decoded one by one, not two at a time."""
 
 Settle = Callable[[DecodedChunk], DecodedChunk]
 """What becomes of a chunk in the thread that has decoded it."""
@@ -153,44 +160,83 @@ class ChunkDecoder:
             MalformedError: if a payload breaks the specification.
         """
 
-        def decoded(number: int) -> DecodedSymbols:
+        return self._symbols_of([chunk], threads)[0]
+
+    def _symbols_of(self, chunks: Sequence[Chunk], threads: int = 1) -> list[list[DecodedSymbols]]:
+        """Integers of chunks, by chunk and stack."""
+
+        def decoded(number: int) -> list[DecodedSymbols]:
             stack, coder = self.stacks[number], self.coders[number]
+            given = [(memoryview(stack.payload(chunk.payloads)), stack.shapes(chunk.shapes)) for chunk in chunks]
             try:
-                return coder.decode_symbols(memoryview(stack.payload(chunk.payloads)), stack.shapes(chunk.shapes))
+                return coder.decode_symbols_of(given)
             except CaufError as err:
                 raise err.locate(tensor=stack.config.name) from err
 
-        found, computed = [], 0
+        found: list[list[DecodedSymbols]] = [[] for _ in chunks]
         with closing(in_order(decoded, range(len(self.stacks)), threads)) as by_stack:
-            for symbols in by_stack:
-                for part in symbols.covered:
-                    computed = checksum(part, computed)
-                found.append(symbols)
+            for of_stack in by_stack:
+                for of_chunk, symbols in zip(found, of_stack, strict=True):
+                    of_chunk.append(symbols)
+        for chunk, of_chunk in zip(chunks, found, strict=True):
+            self._check(chunk, of_chunk)
+        return found
+
+    def _check(self, chunk: Chunk, by_stack: Sequence[DecodedSymbols]) -> None:
+        """Integers against their checksum, which is over those of all tensors."""
+        computed = 0
+        for symbols in by_stack:
+            for part in symbols.covered:
+                computed = checksum(part, computed)
         if self.whole and computed != chunk.symbols_checksum:
             raise DamagedError(f"checksum of the symbols from sample {chunk.first} differs")
-        return found
 
     def samples(self, chunk: Chunk, threads: int = 1) -> DecodedChunk:
         """Decode a chunk to samples, with so many threads, each on a stack."""
+        return self.samples_of([chunk], threads)[0]
+
+    def samples_of(self, chunks: Sequence[Chunk], threads: int = 1) -> list[DecodedChunk]:
+        """The same for several chunks, whose integers are decoded side by side."""
         with one_blas_thread():
-            decoded = zip(range(len(self.stacks)), self.symbols(chunk, threads), strict=True)
+            by_chunk = zip(chunks, self._symbols_of(chunks, threads), strict=True)
+            return [self._reconstructed(chunk, symbols, threads) for chunk, symbols in by_chunk]
 
-            def reconstructed(each: tuple[int, DecodedSymbols]) -> list[Samples]:
-                number, symbols = each
-                stack, coder = self.stacks[number], self.coders[number]
-                parts = stack.parted(coder.reconstruct(symbols, stack.shapes(chunk.shapes)))
-                return parts if wanted.issuperset(stack.members) else [_owned(part) for part in parts]
+    def _reconstructed(self, chunk: Chunk, by_stack: Sequence[DecodedSymbols], threads: int) -> DecodedChunk:
+        """Integers to samples."""
 
-            wanted = frozenset(self.selection.numbers)
-            found: dict[int, Samples] = {}
-            with closing(in_order(reconstructed, decoded, threads)) as by_stack:
-                for stack, parts in zip(self.stacks, by_stack, strict=True):
-                    found |= zip(stack.members, parts, strict=True)
+        def reconstructed(number: int) -> list[Samples]:
+            stack, coder = self.stacks[number], self.coders[number]
+            parts = stack.parted(coder.reconstruct(by_stack[number], stack.shapes(chunk.shapes)))
+            return parts if wanted.issuperset(stack.members) else [_owned(part) for part in parts]
+
+        wanted = frozenset(self.selection.numbers)
+        found: dict[int, Samples] = {}
+        with closing(in_order(reconstructed, range(len(self.stacks)), threads)) as parts_of:
+            for stack, parts in zip(self.stacks, parts_of, strict=True):
+                found |= zip(stack.members, parts, strict=True)
         return DecodedChunk(chunk.first, chunk.count, tuple(found[number] for number in self.selection.numbers))
 
     def shapes(self, chunk: Chunk) -> list[Shapes]:
         """Shapes of a chunk's samples, by tensor that is decoded."""
         return [chunk.shapes[number] for number in self.selection.numbers]
+
+
+def grouped(chunks: Iterator[Item], single: int) -> Iterator[list[Item]]:
+    """Chunks by twos, but for the first: where there are few, each thread should have one.
+
+    Args:
+        chunks: may end in an error, which comes behind the chunks before it.
+        single: how many of the first stand alone.
+    """
+    for number, chunk in enumerate(chunks):
+        group = [chunk]
+        if number >= single:
+            try:
+                group += islice(chunks, 1)
+            except CaufError:
+                yield group
+                raise
+        yield group
 
 
 def _owned(samples: Samples) -> Samples:
@@ -327,18 +373,26 @@ class FileDecoder:
         """The chunks, decoded to samples, in order.
 
         Args:
-            threads: that decode them, each with a chunk in memory; a lone chunk is shared out by tensor.
+            threads: that decode them, each with two chunks in memory; a lone chunk is shared out by tensor.
             settle: is called by these threads with what they have decoded; what it returns comes out.
         """
 
-        def decoded(chunk: Chunk) -> DecodedChunk:
-            return settle(self.chunks_decoder.samples(chunk))
+        chunks = self.chunks_decoder
 
-        def alone(chunk: Chunk) -> DecodedChunk:
-            return settle(self.chunks_decoder.samples(chunk, threads))
+        def decoded(group: list[Chunk]) -> Iterable[DecodedChunk]:
+            try:
+                return [settle(chunk) for chunk in chunks.samples_of(group)]
+            except CaufError:
+                return (settle(chunks.samples(chunk)) for chunk in group)
 
-        threads = threads if shares_out(self.chunks_decoder.stacks) else 1
-        return in_order(decoded, self.chunks(), threads, alone)
+        def alone(group: list[Chunk]) -> Iterable[DecodedChunk]:
+            return [settle(chunk) for chunk in chunks.samples_of(group, threads)]
+
+        threads = threads if shares_out(chunks.stacks) else 1
+        single = 0 if threads == 1 else SINGLE * threads
+        with closing(in_order(decoded, grouped(self.chunks(), single), threads, alone)) as groups:
+            for group in groups:
+                yield from group
 
     def symbols_sha256(self) -> str:
         """SHA-256 in hex over all symbols, in file order; decodes the integers of every chunk [CAUF-0119]."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -20,7 +22,7 @@ from ..bitstream import (
     parse_index,
 )
 from ..coders.prelude import BlockStream, Prelude, read_prelude
-from ..errors import DamagedError, LimitError, MalformedError
+from ..errors import CaufError, DamagedError, LimitError, MalformedError
 from ..limits import Limits
 from ..types import AnyArray
 from .chunk_cache import CACHE_BYTES, ChunkCache
@@ -152,8 +154,11 @@ class FileReader:
         for place, number in enumerate(numbers):
             by_chunk.setdefault(self.index.find(number)[2], []).append(place)
         found: list[list[AnyArray]] = [[]] * len(numbers)
+        missing = [first for first in by_chunk if not self.cache.holds((self.file, first))]
+        beside = dict(itertools.pairwise(missing))
+        ahead: dict[int, DecodedChunk] = {}
         for first, places in by_chunk.items():
-            chunk = self.cache.get((self.file, first), lambda first=first: self.settle(self._decode(first)))  # type: ignore[misc]
+            chunk = self.cache.get((self.file, first), partial(self._decode, first, beside.get(first), ahead))
             for place in places:
                 found[place] = [np.array(samples[numbers[place] - first]) for samples in chunk.tensors]
         return found
@@ -178,8 +183,22 @@ class FileReader:
         self.chunks.work(chunk)
         return chunk
 
-    def _decode(self, number: int) -> DecodedChunk:
-        return self.chunks.samples(self.chunk(number))
+    def _decode(self, number: int, beside: int | None, ahead: dict[int, DecodedChunk]) -> DecodedChunk:
+        """The chunk that holds a sample.
+
+        Args:
+            number: of the sample.
+            beside: a sample of another chunk that will be wanted, which is decoded beside it.
+            ahead: such chunks, by sample.
+        """
+        if number in ahead:
+            return ahead.pop(number)
+        if beside is not None:
+            with suppress(CaufError):  # whose turn will come
+                one, other = self.chunks.samples_of([self.chunk(number), self.chunk(beside)])
+                ahead[beside] = self.settle(other)
+                return self.settle(one)
+        return self.settle(self.chunks.samples(self.chunk(number)))
 
 
 def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limits, *, keyed: bool = False) -> Index:

@@ -16,8 +16,10 @@ from features.common import assert_same
 
 import caufc
 from caufc.bitstream import Index
+from caufc.decoder.file_decoder import ChunkDecoder, grouped
 from caufc.decoder.random_access import FileReader
 from caufc.encoder.survey import survey_tensor
+from caufc.errors import DamagedError
 from caufc.features import to_source
 from caufc.layouts import Layout
 from tools.attack.container import read_varint, split
@@ -122,9 +124,9 @@ def test_a_sample_costs_its_chunk_alone(monkeypatch: pytest.MonkeyPatch) -> None
     read: list[tuple[int, int]] = []
     original = FileReader._decode
 
-    def decode(self: FileReader, number: int) -> Any:
+    def decode(self: FileReader, number: int, *beside: Any) -> Any:
         read.append(self.index.find(number)[:2])
-        return original(self, number)
+        return original(self, number, *beside)
 
     monkeypatch.setattr(FileReader, "_decode", decode)
     with caufc.open(data) as reader:
@@ -255,3 +257,73 @@ def test_the_survey_keeps_no_chunks(minilm: Any) -> None:
         tracemalloc.stop()
     assert survey.sample.size <= 1.1 * (1 << 14)
     assert peak < array.nbytes / 4
+
+
+def test_chunks_go_by_twos_behind_the_first() -> None:
+    assert [*grouped(iter(range(6)), 0)] == [[0, 1], [2, 3], [4, 5]]
+    assert [*grouped(iter(range(6)), 3)] == [[0], [1], [2], [3, 4], [5]]
+
+    def broken() -> Any:
+        yield from range(3)
+        raise DamagedError("the fourth")
+
+    groups = grouped(broken(), 0)
+    assert [next(groups), next(groups)] == [[0, 1], [2]]
+    with pytest.raises(DamagedError):
+        next(groups)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("damaged", range(5))
+def test_what_stands_before_damage_comes_out(damaged: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two chunks that are decoded side by side, the first comes out where the second is damaged."""
+    monkeypatch.setattr("caufc.decoder.file_decoder.SINGLE", 0)
+    maps = np.random.default_rng(8).standard_normal((5, 4, 8, 8)).astype("f4")
+    data = caufc.encode(maps, chunk=1)
+    check = ChunkDecoder._check
+
+    def checked(self: ChunkDecoder, chunk: Any, by_stack: Any) -> None:
+        if chunk.first == damaged:
+            raise DamagedError("checksum of the symbols")
+        check(self, chunk, by_stack)
+
+    monkeypatch.setattr(ChunkDecoder, "_check", checked)
+    with caufc.open(data) as reader:
+        inner: Any = reader
+        chunks = inner._reader.in_order().samples(threads)
+        found = []
+        with pytest.raises(DamagedError):
+            for chunk in chunks:
+                found.append(chunk.first)
+    assert found == [*range(damaged)]
+
+
+def test_random_samples_are_those_of_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks that are wanted together are decoded by twos; damage to one leaves the others."""
+    maps = np.random.default_rng(8).standard_normal((7, 4, 8, 8)).astype("f4")
+    data = bytearray(caufc.encode(maps, chunk=1))
+    whole = caufc.decode(bytes(data))
+    together: list[int] = []
+    samples_of = ChunkDecoder.samples_of
+
+    def counted(self: ChunkDecoder, chunks: Any, threads: int = 1) -> Any:
+        together.append(len(chunks))
+        return samples_of(self, chunks, threads)
+
+    monkeypatch.setattr(ChunkDecoder, "samples_of", counted)
+    numbers = [5, 0, 3, 3, 6, 1]
+    with caufc.open(bytes(data)) as reader:
+        first = reader[2]
+        for number, sample in zip(numbers, reader[numbers], strict=True):
+            assert_same(sample, whole[number])
+        assert_same(reader[[2, 4]][0], first)
+    assert together == [1, 2, 2, 1, 1]
+    with caufc.open(bytes(data)) as reader:
+        inner: Any = reader
+        offset, length, _ = inner._reader.index.find(3)
+    data[offset + length - 9] ^= 1
+    with caufc.open(bytes(data)) as reader:
+        assert_same(reader[[5, 0]][1], whole[0])
+        with pytest.raises(DamagedError):
+            reader[[1, 3]]
+        assert_same(reader[[1, 6]][0], whole[1])

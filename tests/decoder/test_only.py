@@ -37,13 +37,13 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Names of tensors whose payloads are decoded, once a chunk."""
     names: list[str] = []
     for kind in (LossyCoder, LosslessCoder):
-        original: Any = kind.decode_symbols
+        original: Any = kind.decode_symbols_of
 
-        def decode(self: Any, payload: Any, shapes: Any, original: Any = original) -> Any:
-            names.append(self.config.name)
-            return original(self, payload, shapes)
+        def decode(self: Any, chunks: Any, original: Any = original) -> Any:
+            names.extend([self.config.name] * len(chunks))
+            return original(self, chunks)
 
-        monkeypatch.setattr(kind, "decode_symbols", decode)
+        monkeypatch.setattr(kind, "decode_symbols_of", decode)
     yield names
 
 

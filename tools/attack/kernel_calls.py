@@ -52,6 +52,12 @@ DTYPES = ["u1", "i2", "i4", "i8", "f4", "f8"]
 Call = tuple[Callable[..., object], list[Any]]
 
 
+def _both(*arguments: Any) -> Any:
+    """Two decodings side by side."""
+    middle = len(arguments) // 2
+    return kernels.coefficients.decode_both(arguments[:middle], arguments[middle:])
+
+
 def calls(rng: np.random.Generator) -> list[Call]:
     """Calls in order, of every kernel's every function."""
     grids = [((6, 7), (9,)), ((), (), ()), ((20,),), ((8, 8),)][rng.integers(4)]
@@ -76,8 +82,11 @@ def calls(rng: np.random.Generator) -> list[Call]:
     planes, integers, rans, rows = kernels.planes, kernels.integers, kernels.rans, kernels.rows
     bits = rng.integers(0, 57, 9).astype("u1")
     packed = np.zeros((int(bits.sum()) + 7) // 8, "u1")
+    decoding = [words, placement, classes, by_sum, by_head, tables, symbols, c, kinds, True]
+    beside = [words[::-1].copy(), *decoding[1:6], symbols.copy(), *decoding[7:]]
     return [
-        (coefficients.decode, [words, placement, classes, by_sum, by_head, tables, symbols, c, kinds, True]),
+        (coefficients.decode, decoding),
+        (_both, [*decoding, *beside]),
         (
             coefficients.group,
             [

@@ -128,6 +128,11 @@ def stages(folder: Path, tap: str) -> Iterator[tuple[str, int, Job]]:
     payload = coder.encode(symbols, geometry)
     yield "entropy coding", symbols.size, lambda: coder.encode(symbols, geometry)
     yield "entropy decoding", symbols.size, lambda: coder.decode_symbols(payload, geometry)
+    yield (
+        "entropy decoding, two at a time",
+        2 * symbols.size,
+        lambda: coder.decode_symbols_of([(payload, geometry)] * 2),
+    )
     chosen, coefficients, steps, bands = max(caught.quantized, key=lambda found: found[1].size)
     costs = chosen.costs
     for name, quantizer in (

@@ -48,7 +48,7 @@ cdef struct Work:
     uint8_t* known      # magnitudes [N + 1, C]; the last row stays 0
     uint8_t* extents    # [H, C]
     uint8_t* numbers    # tables of a run's symbols
-    uint32_t* targets   # places of a run's symbols, by table
+    uint8_t* run        # its symbols by table
     uint32_t starts[TABLES + 1]
     uint32_t cursor[TABLES]
 
@@ -121,18 +121,18 @@ cdef inline int make_work(Work* work, const Chunk* chunk) except -1:
         most = max(most, chunk.order[number].stop - chunk.order[number].first)
     cdef size_t known = (<size_t>chunk.tokens + 1) * channels, extents = <size_t>chunk.heads * channels
     cdef size_t largest = <size_t>most * channels
-    work.targets = <uint32_t*>malloc(largest * sizeof(uint32_t) + known + extents + largest + 1)
-    if not work.targets:
+    work.known = <uint8_t*>malloc(known + extents + 2 * largest + 1)
+    if not work.known:
         raise MemoryError
-    work.known = <uint8_t*>(work.targets + largest)
     work.extents = work.known + known
     work.numbers = work.extents + extents
+    work.run = work.numbers + largest
     memset(work.known, 0, known + extents)
     return 0
 
 
 cdef inline void free_work(Work* work) noexcept:
-    free(work.targets)
+    free(work.known)
 
 
 cdef inline const uint8_t* row_of(const uint8_t* by_sum, const Chunk* chunk, bint near, int count) noexcept nogil:
@@ -185,7 +185,9 @@ cdef inline void number_pass(Work* work, const Chunk* chunk, Py_ssize_t number, 
                     starts[table + 1] += 1
         elif count:
             for c in range(C):
-                table = here[classes[c] * SUMS + a[c] + b[c] + d[c] + e[c]]
+                to[c] = a[c] + b[c] + d[c] + e[c]
+            for c in range(C):
+                table = here[classes[c] * SUMS + to[c]]
                 to[c] = table
                 starts[table + 1] += 1
             to += C

@@ -14,6 +14,7 @@ def decode(
     kinds: int,
     extents: bool,
 ) -> bool: ...
+def decode_both(one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[bool, bool]: ...
 def group(
     symbols: NDArray[Any],
     placement: tuple[Any, ...],

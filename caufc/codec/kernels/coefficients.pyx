@@ -7,11 +7,26 @@ from libc.string cimport memset
 
 from .buffers cimport Held, items, length, let_go, space
 from .chunk cimport *
-from .rans cimport Stack, Table, Tables, begin, pulled, pulled_bits, table_at, tables_in
+from .rans cimport Stack, Tables, begin, pulled_bits, tables_in
+from .runs cimport Run, open_run, pull_all, pull_both
 
 cdef enum:
     PIECE_BITS = 16
     STRETCH = 64
+
+
+cdef struct Job:
+    Held held
+    Chunk chunk
+    Work work
+    Stack stack
+    const Tables* tables
+    const uint8_t* sums
+    const uint8_t* heads
+    uint8_t* buckets     # [N, C]
+    uint32_t* large      # places with extra bits, in order, then by bucket
+    int32_t* symbols     # [N, C]
+    Py_ssize_t total     # N C
 
 
 def decode(words, placement, classes, by_sum, by_head, tables, symbols, Py_ssize_t channels, Py_ssize_t kinds, bint extents):
@@ -34,56 +49,133 @@ def decode(words, placement, classes, by_sum, by_head, tables, symbols, Py_ssize
     Raises:
         ValueError: for arrays that do not fit each other.
     """
-    cdef Held all_held
-    cdef Chunk chunk
-    cdef Work work
-    cdef Stack stack
-    cdef Tables* given = tables_in(tables)
-    cdef const uint8_t* sums
-    cdef const uint8_t* heads
-    cdef uint8_t* buckets = NULL
-    cdef uint32_t* large = NULL
-    cdef int32_t* out
-    cdef Py_ssize_t number, many, total
-    work.targets = NULL
-    all_held.count = 0
+    cdef Job job
+    blank(&job)
     try:
-        stack.words = <const uint32_t*>items(&all_held, words, 4, -1)
-        begin(&stack, stack.words, length(&all_held))
-        take_chunk(&all_held, &chunk, placement, classes, channels, kinds, extents)
-        sums, heads = take_tables(&all_held, by_sum, by_head, kinds, given.count)
-        if given.size != BUCKETS:
-            raise ValueError(f"tables of {given.size} symbols")
-        total = chunk.tokens * channels
-        out = <int32_t*>space(&all_held, symbols, 4, total)
-        make_work(&work, &chunk)
-        buckets = <uint8_t*>malloc(total + 1)
-        if not buckets:
-            raise MemoryError
+        take_job(&job, (words, placement, classes, by_sum, by_head, tables, symbols, channels, kinds, extents))
         with nogil:
-            memset(buckets, 0, total)
-            for number in range(chunk.passes):
-                number_pass(&work, &chunk, number, sums)
-                aim_pass(&work, &chunk, number)
-                pull_run(&stack, given, &work, buckets)
-                note_pass(&work, &chunk, number, buckets)
-                if number == 0 and chunk.heads:
-                    number_extents(&work, &chunk, heads)
-                    aim_extents(&work, &chunk)
-                    pull_run(&stack, given, &work, work.extents)
-            many = widen(buckets, out, total, work.starts)
-        if many:
-            large = <uint32_t*>malloc(many * sizeof(uint32_t))
-            if not large:
-                raise MemoryError
-            with nogil:
-                pull_extra(&stack, buckets, out, total, &work, large)
+            decode_together(&job, NULL)
     finally:
-        free(large)
-        free(buckets)
-        free_work(&work)
-        let_go(&all_held)
-    return stack.left == 0 and stack.state == 0
+        close(&job)
+    return done(&job)
+
+
+def decode_both(one, other):
+    """The same for two chunks at a time, whose coders' steps take turns: each waits while the other computes.
+
+    Args:
+        one, other: arguments of :func:`decode`, as tuples.
+
+    Returns:
+        Whether the words of each are used up.
+
+    Raises:
+        ValueError: for arrays that do not fit each other.
+    """
+    cdef Job first, second
+    blank(&first)
+    blank(&second)
+    try:
+        take_job(&first, one)
+        take_job(&second, other)
+        with nogil:
+            decode_together(&first, &second)
+    finally:
+        close(&first)
+        close(&second)
+    return done(&first), done(&second)
+
+
+cdef void blank(Job* job) noexcept:
+    job.held.count = 0
+    job.work.known = job.buckets = NULL
+    job.large = NULL
+
+
+cdef int take_job(Job* job, tuple given) except -1:
+    """Fill in a job; nothing of it is used before all of it is checked."""
+    cdef Py_ssize_t channels, kinds
+    cdef bint extents
+    words, placement, classes, by_sum, by_head, tables, symbols, channels, kinds, extents = given
+    job.tables = tables_in(tables)
+    job.stack.words = <const uint32_t*>items(&job.held, words, 4, -1)
+    begin(&job.stack, job.stack.words, length(&job.held))
+    take_chunk(&job.held, &job.chunk, placement, classes, channels, kinds, extents)
+    job.sums, job.heads = take_tables(&job.held, by_sum, by_head, kinds, job.tables.count)
+    if job.tables.size != BUCKETS:
+        raise ValueError(f"tables of {job.tables.size} symbols")
+    job.total = job.chunk.tokens * channels
+    job.symbols = <int32_t*>space(&job.held, symbols, 4, job.total)
+    make_work(&job.work, &job.chunk)
+    job.buckets = <uint8_t*>malloc(job.total + 1)
+    job.large = <uint32_t*>malloc((2 * job.total + 2) * sizeof(uint32_t))
+    if not job.buckets or not job.large:
+        raise MemoryError
+    memset(job.buckets, 0, job.total)
+    return 0
+
+
+cdef void close(Job* job) noexcept:
+    free(job.large)
+    free(job.buckets)
+    free_work(&job.work)
+    let_go(&job.held)
+
+
+cdef bint done(const Job* job) noexcept:
+    """Whether its words are used up."""
+    return job.stack.left == 0 and job.stack.state == 0
+
+
+cdef void decode_together(Job* one, Job* other) noexcept nogil:
+    """One job, or two of them, pass by pass."""
+    cdef Py_ssize_t number, passes = one.chunk.passes
+    if other:
+        passes = max(passes, other.chunk.passes)
+    for number in range(passes):
+        pull_together(numbered(one, number), numbered(other, number))
+        placed(one, number)
+        placed(other, number)
+        if number == 0:
+            pull_together(numbered_extents(one), numbered_extents(other))
+            placed_extents(one)
+            placed_extents(other)
+    finish(one)
+    if other:
+        finish(other)
+
+
+cdef Job* numbered(Job* job, Py_ssize_t number) noexcept nogil:
+    """The job, if it has such a pass."""
+    if not job or number >= job.chunk.passes:
+        return NULL
+    number_pass(&job.work, &job.chunk, number, job.sums)
+    return job
+
+
+cdef Job* numbered_extents(Job* job) noexcept nogil:
+    """The job, if it has extents."""
+    if not job or not job.chunk.heads or not job.chunk.passes:
+        return NULL
+    number_extents(&job.work, &job.chunk, job.heads)
+    return job
+
+
+cdef void placed(Job* job, Py_ssize_t number) noexcept nogil:
+    if job and number < job.chunk.passes:
+        place_pass(&job.work, &job.chunk, number, job.buckets)
+        note_pass(&job.work, &job.chunk, number, job.buckets)
+
+
+cdef void placed_extents(Job* job) noexcept nogil:
+    if job and job.chunk.heads and job.chunk.passes:
+        place_extents(&job.work, &job.chunk)
+
+
+cdef void finish(Job* job) noexcept nogil:
+    """Buckets to symbols."""
+    cdef Py_ssize_t many = widen(job.buckets, job.symbols, job.total, job.large)
+    pull_extra(&job.stack, job.buckets, job.symbols, &job.work, job.large, many, job.large + job.total + 1)
 
 
 cdef (const uint8_t*, const uint8_t*) take_tables(
@@ -103,63 +195,62 @@ cdef (const uint8_t*, const uint8_t*) take_tables(
     return sums, heads
 
 
-cdef void aim_pass(Work* work, const Chunk* chunk, Py_ssize_t number) noexcept nogil:
-    """Places of a pass's symbols, by table."""
+cdef void pull_together(Job* one, Job* other) noexcept nogil:
+    """Symbols of a job's run, or those of two jobs by turns; either may be missing."""
+    cdef Run a, b
+    cdef bint more, others
+    if not one or not other:
+        one = one if one else other
+        if one:
+            pull_all(&a, open_run(&a, &one.stack, &one.work, one.tables))
+            one.stack = a.stack
+        return
+    more = open_run(&a, &one.stack, &one.work, one.tables)
+    others = open_run(&b, &other.stack, &other.work, other.tables)
+    pull_both(&a, more, &b, others)
+    one.stack, other.stack = a.stack, b.stack
+
+
+cdef void place_pass(Work* work, const Chunk* chunk, Py_ssize_t number, uint8_t* buckets) noexcept nogil:
+    """A pass's symbols from the order of their tables to their places."""
     cdef Py_ssize_t C = chunk.channels, i, c
     cdef const Pass* one = &chunk.order[number]
     cdef bint by_extent = bounded(chunk, number)
     cdef uint8_t rank = <uint8_t>one.rank
     cdef const uint8_t* table = work.numbers
     cdef const uint8_t* reach
+    cdef const uint8_t* run = work.run
+    cdef uint8_t* to
     cdef uint32_t* cursor = work.cursor
-    cdef uint32_t* targets = work.targets
-    cdef uint32_t base
     for i in range(one.first, one.stop):
-        base = <uint32_t>(chunk.places[i] * C)
+        to = buckets + chunk.places[i] * C
         if by_extent:
             reach = work.extents + chunk.blocks[i] * C
             for c in range(C):
                 if reach[c] >= rank:
-                    targets[cursor[table[0]]] = base + <uint32_t>c
+                    to[c] = run[cursor[table[0]]]
                     cursor[table[0]] += 1
                     table += 1
         else:
             for c in range(C):
-                targets[cursor[table[c]]] = base + <uint32_t>c
+                to[c] = run[cursor[table[c]]]
                 cursor[table[c]] += 1
             table += C
 
 
-cdef void aim_extents(Work* work, const Chunk* chunk) noexcept nogil:
+cdef void place_extents(Work* work, const Chunk* chunk) noexcept nogil:
     cdef Py_ssize_t i
     cdef uint8_t table
     for i in range(chunk.heads * chunk.channels):
         table = work.numbers[i]
-        work.targets[work.cursor[table]] = <uint32_t>i
+        work.extents[i] = work.run[work.cursor[table]]
         work.cursor[table] += 1
 
 
-cdef void pull_run(Stack* stack, const Tables* tables, const Work* work, uint8_t* out) noexcept nogil:
-    """A run's symbols to their places, table by table."""
-    cdef Stack now = stack[0]
-    cdef Table table
-    cdef Py_ssize_t number
-    cdef uint32_t i
-    cdef const uint32_t* targets = work.targets
-    for number in range(tables.count):
-        if work.starts[number] == work.starts[number + 1]:
-            continue
-        table = table_at(tables, number)
-        for i in range(work.starts[number], work.starts[number + 1]):
-            out[targets[i]] = <uint8_t>pulled(&now, &table)
-    stack[0] = now
-
-
-cdef Py_ssize_t widen(const uint8_t* buckets, int32_t* symbols, Py_ssize_t total, uint32_t* starts) noexcept nogil:
-    """Buckets as symbols; how many have extra bits, and of each bucket, so many start behind it."""
+cdef Py_ssize_t widen(const uint8_t* buckets, int32_t* symbols, Py_ssize_t total, uint32_t* large) noexcept nogil:
+    """Buckets as symbols; how many have extra bits, and where they stand."""
     cdef Py_ssize_t first = 0, stop, i, many = 0
     cdef uint8_t most
-    memset(starts, 0, (TABLES + 1) * sizeof(uint32_t))
     while first < total:
         stop, most = min(first + STRETCH, total), 0
         for i in range(first, stop):
@@ -167,36 +258,39 @@ cdef Py_ssize_t widen(const uint8_t* buckets, int32_t* symbols, Py_ssize_t total
             most |= buckets[i]
         if most >= DIRECT:
             for i in range(first, stop):
-                if buckets[i] >= DIRECT:
-                    starts[buckets[i] + 1] += 1
-                    many += 1
+                large[many] = <uint32_t>i
+                many += buckets[i] >= DIRECT
         first = stop
     return many
 
 
 cdef void pull_extra(
-    Stack* stack, const uint8_t* buckets, int32_t* symbols, Py_ssize_t total, Work* work, uint32_t* large
+    Stack* stack, const uint8_t* buckets, int32_t* symbols, Work* work, const uint32_t* large, Py_ssize_t many,
+    uint32_t* places
 ) noexcept nogil:
     """Add the extra bits, bucket by bucket, the highest 16 bits first."""
     cdef Stack now = stack[0]
     cdef Py_ssize_t i
     cdef uint32_t at
     cdef int bucket, bits, piece
+    memset(work.starts, 0, sizeof(work.starts))
+    for i in range(many):
+        work.starts[buckets[large[i]] + 1] += 1
     add_up(work)
-    for i in range(total):
-        if buckets[i] >= DIRECT:
-            large[work.cursor[buckets[i]]] = <uint32_t>i
-            work.cursor[buckets[i]] += 1
-            symbols[i] = 0
+    for i in range(many):
+        bucket = buckets[large[i]]
+        places[work.cursor[bucket]] = large[i]
+        work.cursor[bucket] += 1
+        symbols[large[i]] = 0
     for bucket in range(DIRECT, BUCKETS):
         bits = bits_of(bucket)
         while bits > 0:
             piece = min(bits, PIECE_BITS)
             bits -= piece
             for at in range(work.starts[bucket], work.starts[bucket + 1]):
-                symbols[large[at]] = symbols[large[at]] << piece | <int32_t>pulled_bits(&now, piece)
+                symbols[places[at]] = symbols[places[at]] << piece | <int32_t>pulled_bits(&now, piece)
         for at in range(work.starts[bucket], work.starts[bucket + 1]):
-            symbols[large[at]] += <int32_t>first_of(bucket)
+            symbols[places[at]] += <int32_t>first_of(bucket)
     stack[0] = now
 
 
@@ -229,7 +323,7 @@ def group(symbols, placement, classes, by_sum, by_head, run_tables, run_stops, c
     cdef long long* counts
     cdef Py_ssize_t number, total
     cdef bint fits
-    work.targets = NULL
+    work.known = NULL
     all_held.count = 0
     try:
         take_chunk(&all_held, &chunk, placement, classes, channels, kinds, extents)

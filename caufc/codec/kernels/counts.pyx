@@ -219,7 +219,7 @@ def extents(buckets, placement, classes, out, Py_ssize_t channels):
     cdef const uint8_t* reach
     cdef uint8_t* to
     cdef Py_ssize_t number, i, c, live = 0
-    work.targets = NULL
+    work.known = NULL
     all_held.count = 0
     try:
         take_chunk(&all_held, &chunk, placement, classes, channels, CLASSES, True)
@@ -264,7 +264,7 @@ def by_context(buckets, placement, classes, context_of, context_of_head, counts,
     cdef const uint8_t* heads
     cdef int64_t* to
     cdef Py_ssize_t number
-    work.targets = NULL
+    work.known = NULL
     all_held.count = 0
     try:
         take_chunk(&all_held, &chunk, placement, classes, channels, CLASSES, with_extents)

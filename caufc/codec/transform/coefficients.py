@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from .. import kernels
 from ..buckets import BUCKETS, add_extra_bits, bucket_of, push_extra_bits
 from ..entropy import RansDecoder, RansEncoder, TableModel, table_model
 from ..tables import check_levels, frequencies_of
-from .compiled import MOST_SYMBOLS, decoded, grouped
+from .compiled import MOST_SYMBOLS, Decoded, Given, decoded, decoded_both, grouped
 from .contexts import CLASSES, CONTEXT_OF, CONTEXTS, ContextKeys, PassKeys, extents_of, magnitude_of
 from .grids import Geometry
 
@@ -144,11 +146,25 @@ class CoefficientCoder:
         Raises:
             MalformedError: if the payload cannot be one of these tokens.
         """
-        if not len(payload):
-            return np.zeros((geometry.tokens, self.channels), np.int32)
-        symbols, used_up = self._decoded(payload, geometry)
-        if not used_up:
-            raise MalformedError("words are left behind the last symbol", requirement=251)
+        return self.decode_symbols_of([(payload, geometry)])[0]
+
+    def decode_symbols_of(self, chunks: Sequence[tuple[bytes | memoryview, Geometry]]) -> list[NDArray[np.int32]]:
+        """The same for several chunks, of which the kernel decodes two at a time.
+
+        Raises:
+            MalformedError: if a payload cannot be one of its tokens.
+        """
+        coded = [chunk for chunk in chunks if len(chunk[0])]
+        found = chain.from_iterable(self._side_by_side(coded[first : first + 2]) for first in range(0, len(coded), 2))
+        symbols = []
+        for payload, geometry in chunks:
+            if len(payload):
+                of_chunk, used_up = next(found)
+                if not used_up:
+                    raise MalformedError("words are left behind the last symbol", requirement=251)
+            else:
+                of_chunk = np.zeros((geometry.tokens, self.channels), np.int32)
+            symbols.append(of_chunk)
         return symbols
 
     def drawn(self, geometry: Geometry, seed: int = 0) -> NDArray[np.int32]:
@@ -156,11 +172,21 @@ class CoefficientCoder:
         words = np.random.PCG64(seed).random_raw(geometry.tokens * self.channels // 2 + 1)
         return self._decoded(words.astype("<u8").tobytes() + LAST_WORD, geometry)[0]
 
-    def _decoded(self, payload: bytes | memoryview, geometry: Geometry) -> tuple[NDArray[np.int32], bool]:
+    def _side_by_side(self, chunks: Sequence[tuple[bytes | memoryview, Geometry]]) -> list[Decoded]:
+        """Of one chunk or two: symbols, and whether the words are used up."""
+        if len(chunks) == 2 and all(self._compiled(geometry) for _, geometry in chunks):
+            one, other = (self._given(*chunk) for chunk in chunks)
+            return decoded_both(one, other)
+        return [self._decoded(*chunk) for chunk in chunks]
+
+    def _given(self, payload: bytes | memoryview, geometry: Geometry) -> Given:
+        """What the kernel decodes."""
+        return Given(payload, geometry, self.classes, self.table_of.tobytes(), self.models.tables, self.extents)
+
+    def _decoded(self, payload: bytes | memoryview, geometry: Geometry) -> Decoded:
         """Symbols, and whether the words are used up."""
         if self._compiled(geometry):
-            table_of = self.table_of.tobytes()
-            return decoded(payload, geometry, self.classes, table_of, self.models.tables, self.extents)
+            return decoded(self._given(payload, geometry))
         shape = (geometry.tokens, self.channels)
         decoder = RansDecoder(payload)
         if not shape[0] * shape[1]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,17 @@ from ..entropy import RansEncoder, words_of
 from .contexts import CONTEXT_OF, CONTEXTS, EXTENT_CONTEXT, SUMS
 from .grids import Geometry
 
-__all__ = ["CONTEXT_OF_SUM", "MOST_SYMBOLS", "decoded", "grouped", "tables_by_head", "tables_by_sum"]
+__all__ = [
+    "CONTEXT_OF_SUM",
+    "MOST_SYMBOLS",
+    "Decoded",
+    "Given",
+    "decoded",
+    "decoded_both",
+    "grouped",
+    "tables_by_head",
+    "tables_by_sum",
+]
 
 MOST_SYMBOLS = 1 << 30
 """Symbols of a chunk up to which places fit into the kernel's 32 bits."""
@@ -25,6 +36,9 @@ RUNS = 256
 SUM_BITS = 6
 
 Bytes = NDArray[np.uint8]
+
+Decoded = tuple[NDArray[np.int32], bool]
+"""Symbols ``[N, C]``, and whether the words are used up."""
 
 
 def _context_of_sum() -> Bytes:
@@ -55,29 +69,69 @@ def tables_by_head(table_of: bytes) -> Bytes:
     return np.ascontiguousarray(by_context[:, EXTENT_CONTEXT])
 
 
-def decoded(
-    payload: bytes | memoryview, geometry: Geometry, classes: Bytes, table_of: bytes, tables: object, extents: bool
-) -> tuple[NDArray[np.int32], bool]:
+@dataclass(frozen=True)
+class Given:
+    """What the kernel decodes.
+
+    Args:
+        payload: of a chunk.
+        geometry: of its tokens.
+        classes: of every band and channel ``[16, C]``.
+        table_of: uint8 ``[K, 40]`` as bytes.
+        tables: as the kernel takes them.
+        extents: whether blocks have extents.
+    """
+
+    payload: bytes | memoryview
+    geometry: Geometry
+    classes: Bytes
+    table_of: bytes
+    tables: object
+    extents: bool
+
+    def arguments(self, symbols: NDArray[np.int32]) -> tuple[Any, ...]:
+        """Those of the kernel, which fills in the symbols ``[N, C]``.
+
+        Raises:
+            MalformedError: if the payload is no words.
+        """
+        return (
+            words_of(self.payload),
+            self.geometry.placement,
+            self.classes,
+            tables_by_sum(self.table_of),
+            tables_by_head(self.table_of),
+            self.tables,
+            symbols,
+            self.classes.shape[1],
+            len(self.table_of) // CONTEXTS,
+            self.extents,
+        )
+
+    def room(self) -> NDArray[np.int32]:
+        """For the symbols."""
+        return np.empty((self.geometry.tokens, self.classes.shape[1]), np.int32)
+
+
+def decoded(given: Given) -> Decoded:
     """Symbols ``[N, C]`` of a payload, and whether its words are used up.
 
     Raises:
         MalformedError: if the payload is no words.
     """
-    words = words_of(payload)
-    symbols = np.empty((geometry.tokens, classes.shape[1]), np.int32)
-    used_up = kernels.coefficients.decode(
-        words,
-        geometry.placement,
-        classes,
-        tables_by_sum(table_of),
-        tables_by_head(table_of),
-        tables,
-        symbols,
-        classes.shape[1],
-        len(table_of) // CONTEXTS,
-        extents,
-    )
-    return symbols, used_up
+    symbols = given.room()
+    return symbols, kernels.coefficients.decode(*given.arguments(symbols))
+
+
+def decoded_both(one: Given, other: Given) -> list[Decoded]:
+    """The same of two payloads, which are decoded side by side.
+
+    Raises:
+        MalformedError: if a payload is no words.
+    """
+    rooms = one.room(), other.room()
+    used_up = kernels.coefficients.decode_both(one.arguments(rooms[0]), other.arguments(rooms[1]))
+    return [*zip(rooms, used_up, strict=True)]
 
 
 def grouped(

@@ -58,6 +58,37 @@ def test_any_words_give_the_same_symbols(case: Drawn, payload: bytes) -> None:
     assert compiled == plain
 
 
+@settings(deadline=None, max_examples=100)
+@given(drawn(), st.lists(st.binary(max_size=400).map(lambda data: data[: len(data) // 4 * 4]), min_size=1, max_size=5))
+def test_chunks_side_by_side_have_the_symbols_that_they_have_alone(case: Drawn, payloads: list[bytes]) -> None:
+    payloads += [case.codec.encode(case.symbols, case.geometry)]
+    alone = [decoded(case, payload) for payload in payloads]
+    sound = [number for number, symbols in enumerate(alone) if isinstance(symbols, list)]
+    together = case.codec.coder.decode_symbols_of([(payloads[number], case.geometry) for number in sound])
+    assert [symbols.tolist() for symbols in together] == [alone[number] for number in sound]
+    for number in set(range(len(payloads))) - set(sound):
+        with pytest.raises(MalformedError):
+            case.codec.coder.decode_symbols_of([(payloads[-1], case.geometry), (payloads[number], case.geometry)])
+
+
+@settings(deadline=None, max_examples=50)
+@given(drawn(), drawn())
+def test_chunks_of_other_tensors_side_by_side(one: Drawn, other: Drawn) -> None:
+    rooms, given = [], []
+    for case in (one, other):
+        payload = case.codec.encode(case.symbols, case.geometry)
+        found = case.codec.coder._given(payload, case.geometry)
+        rooms.append(found.room())
+        given.append(found.arguments(rooms[-1]))
+    assert kernels.coefficients.decode_both(*given) == tuple(kernels.coefficients.decode(*each) for each in given)
+    expected = [room.copy() for room in rooms]
+    for room in rooms:
+        room[:] = -1
+    kernels.coefficients.decode_both(*given)
+    for room, symbols in zip(rooms, expected, strict=True):
+        np.testing.assert_array_equal(room, symbols)
+
+
 def test_real_features(efficientnet: NDArray[np.float32], minilm: list[NDArray[np.float32]]) -> None:
     for features, grids, spectral in (
         ([efficientnet[0].reshape(1280, 49).T], ((7, 7),), True),
@@ -113,6 +144,9 @@ class Call:
     def decode(self) -> bool:
         return kernels.coefficients.decode(**self.given)
 
+    def decode_both(self) -> tuple[bool, bool]:
+        return kernels.coefficients.decode_both(tuple(Call().given.values()), tuple(self.given.values()))
+
     def group(self, symbols: int = 1) -> int:
         passes = len(self.given["placement"].passes)
         placed = GEOMETRY.tokens + len(GEOMETRY.heads)
@@ -135,6 +169,8 @@ class Call:
     def refused(self) -> None:
         with pytest.raises(ValueError):
             self.decode()
+        with pytest.raises(ValueError):
+            self.decode_both()
         with pytest.raises(ValueError):
             self.group()
 
