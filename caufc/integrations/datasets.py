@@ -46,6 +46,8 @@ class CaufTensor:
         quality, snr, nonfinite: as for :class:`caufc.Coder`, with a profile.
         quality, snr, max_error, lossless, layout, nonfinite: as for :func:`caufc.encode`, without one.
         decode: False gives the bytes of rows instead of their tensors.
+        shape: of every row, where all have one: other rows are refused, and readers that ask for it, as they do of an
+            Array2D, are told.
 
     Raises:
         CaufError: for options or a profile that cannot be.
@@ -60,6 +62,7 @@ class CaufTensor:
     layout: str | None = None
     nonfinite: str = "error"
     decode: bool = True
+    shape: tuple[int, ...] | None = None
     id: str | None = None
     pa_type: ClassVar[Any] = pa.binary()
     _type: str = field(default="CaufTensor", init=False)
@@ -68,6 +71,7 @@ class CaufTensor:
         if self.dtype not in DTYPES:
             raise caufc.UnknownNameError("dtype", str(self.dtype), DTYPES)
         self.profile = profile_text(self.profile)
+        self.shape = None if self.shape is None else tuple(self.shape)
         self._codec  # noqa: B018 - options are wrong here, not at the first row
 
     @classmethod
@@ -79,19 +83,20 @@ class CaufTensor:
         quality: Any = None,
         snr: Any = None,
         nonfinite: str = "error",
+        shape: tuple[int, ...] | None = None,
         **options: Any,
     ) -> CaufTensor:
         """The feature of a profile that is made from samples; see :meth:`caufc.Coder.fit`.
 
         Args:
             samples: a few hundred, or a few thousand tokens: a batch ``[B, ...]``, or a list of tensors.
-            dtype, quality, snr, nonfinite: of the feature.
+            dtype, quality, snr, nonfinite, shape: of the feature.
             options: ``layout``, ``arch``, ``tap``, ``align``, ``truncate`` as for :func:`caufc.encode`.
         """
         many = isinstance(samples, list | tuple)
         given = [_array(sample, dtype) for sample in samples] if many else _array(samples, dtype)
         coder = caufc.Coder.fit(given, quality=quality, snr=snr, nonfinite=nonfinite, **options)
-        return cls(dtype, coder, quality=quality, snr=snr, nonfinite=nonfinite)
+        return cls(dtype, coder, quality=quality, snr=snr, nonfinite=nonfinite, shape=shape)
 
     def __call__(self) -> Any:
         return self.pa_type
@@ -116,7 +121,10 @@ class CaufTensor:
         """
         if value is None or isinstance(value, bytes):
             return value
-        return self._codec.encode(_array(value, self.dtype))
+        array = _array(value, self.dtype)
+        if self.shape is not None and array.shape != self.shape:
+            raise caufc.InputError(f"a tensor of {array.shape} in a column of {self.shape}", remedy="leave shape= out")
+        return self._codec.encode(array)
 
     def decode_example(self, value: Any, token_per_repo_id: Any = None) -> Any:  # noqa: ARG002
         """The tensor of some bytes, as numpy has it; what is decoded already stays as it is.

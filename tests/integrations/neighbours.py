@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +44,9 @@ def python(code: str, folder: Path) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def blocks(page: str) -> list[str]:
+    """The programs of a page of docs/integrations, in order."""
+    text = (ROOT / "docs" / "integrations" / f"{page}.md").read_text("utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)

@@ -254,3 +254,14 @@ def test_foreign_rows_are_told(rows: Any, vectors: Floats) -> None:
         features["x"].decode_example(stored(rows)[0][:-1])
     with pytest.raises(caufc.FormatError, match="base64"):
         CaufTensor(profile=rows.features["x"].profile + "?")
+
+
+def test_a_column_may_have_one_shape(vectors: Floats, coder: caufc.Coder, tmp_path: Path) -> None:
+    feature = CaufTensor.fit(vectors[::2], layout="b c", shape=vectors.shape[1:])
+    assert feature.shape == (384,) and CaufTensor(profile=coder).shape is None
+    rows = datasets.Dataset.from_dict({"x": list(vectors[:4])}, features=datasets.Features({"x": feature}))
+    rows.save_to_disk(tmp_path / "rows")
+    found = datasets.load_from_disk(tmp_path / "rows").features["x"]
+    assert found.shape == (384,) and found == feature
+    with pytest.raises(caufc.InputError, match=r"a tensor of \(3, 4\) in a column of \(2, 4\); leave shape= out"):
+        CaufTensor(shape=(2, 4)).encode_example(np.zeros((3, 4)))
