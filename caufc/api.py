@@ -106,6 +106,7 @@ def encode(
     outliers: str | None = None,
     keyed: bool | None = None,
     meta: Mapping[str, str] | None = None,
+    software: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -144,6 +145,7 @@ def encode(
         keyed: whether the entries of a dict are samples by key, which are coded as a list is; None for 32 alike ones or
             more, unless their names are numbers or paths that differ in one index, and they could be one batch.
         meta: metadata of the file, texts by name; :attr:`Info.metadata` has them.
+        software: name caufc and its version in the file; :attr:`Info.software` has them.
         limits: of the decoders that are to read the file.
         threads: that code chunks; None for one per processor that the process may use. The bytes are the same for any
             number.
@@ -180,6 +182,7 @@ def encode(
         outliers=outliers,
         keyed=keyed,
         meta=meta,
+        software=software,
         limits=limits,
         threads=threads,
         progress=progress,

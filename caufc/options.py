@@ -114,6 +114,7 @@ def make_options(
     embed_weights: bool = True,
     outliers: str | None = None,
     threads: int | None = None,
+    software: bool = False,
 ) -> EncodeOptions:
     """Check options and fill in what the architecture's plugin knows.
 
@@ -168,6 +169,7 @@ def make_options(
         outliers=None if outliers is None else outliers == "keep",
         limits=limits,
         threads=None if threads is None else thread_count(threads),
+        software=software,
         warnings=arch_warnings(arch),
     )
 

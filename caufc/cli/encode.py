@@ -82,6 +82,7 @@ __all__ = ["command"]
 @nonfinite_option
 @keyed_option
 @meta_option
+@click.option("--software", is_flag=True, help="Name caufc and its version in the file.")
 @input_format_option
 @limits_option
 @json_option

@@ -69,7 +69,7 @@ class Encoder:
 
     def _control(self) -> RateControl:
         smallest = self.source.samples == 1 and self.options.relies_on(self.profile)
-        origin = Origin.of(self.options.target, self.numel, smallest=smallest)
+        origin = Origin.of(self.options, smallest=smallest)
         writer = FileWriter(
             self.source, self.options, self.chunk, self.arch, self.profile, lambda: self._advance("encode"), origin
         )

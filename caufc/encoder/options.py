@@ -154,6 +154,7 @@ class EncodeOptions:
             the range was given.
         limits: of the decoders that are to read the file.
         threads: that code chunks; None for one per processor that the process may use.
+        software: whether the file names its encoder.
         warnings: what the options themselves give reason to say, a sentence each.
     """
 
@@ -171,6 +172,7 @@ class EncodeOptions:
     outliers: bool | None = None
     limits: Limits = DEFAULT_LIMITS
     threads: int | None = None
+    software: bool = False
     warnings: tuple[str, ...] = ()
 
     def relies_on(self, profile: ProfileFile | None) -> bool:

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from ..coders.control import control_code
-from .options import Target
+from .options import EncodeOptions
 
 __all__ = ["Origin"]
-
-NAMES_SOFTWARE = 1 << 18
-"""Values from which on a file names the software: fewer can be so few bytes that its name counts."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +25,16 @@ class Origin:
     software: str | None = None
 
     @classmethod
-    def of(cls, target: Target, numel: int, *, smallest: bool) -> Origin:
-        """What a file of so many values says.
+    def of(cls, options: EncodeOptions, *, smallest: bool) -> Origin:
+        """What a file says.
 
         Args:
-            target: the rate control.
-            numel: number of values.
+            options: what was asked for.
             smallest: whether the file is a lone sample that relies on a profile, which says as little as it can.
         """
-        if smallest:
-            return cls()
-        software = f"caufc {_version()}" if numel >= NAMES_SOFTWARE and _version() else None
-        return cls(control_code(target.kind, target.value, by_token=target.by_token), software)
+        target, software = options.target, f"caufc {_version()}" if options.software and _version() else None
+        control = None if smallest else control_code(target.kind, target.value, by_token=target.by_token)
+        return cls(control, software)
 
 
 @functools.cache

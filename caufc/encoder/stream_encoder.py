@@ -29,9 +29,6 @@ from .stream_plan import plan_stream
 
 __all__ = ["StreamEncoder"]
 
-NAMES_SOFTWARE = 1 << 30
-"""Values that a stream is taken to have where a header says what wrote it."""
-
 BLOCK_FRAME = 10
 """Bytes of a chunk's block besides its body, about."""
 
@@ -61,7 +58,7 @@ class StreamEncoder:
         planned = plan_stream(source, options, profile)
         self.chunk = planned.chunk
         gain, self.plans = file_gain(planned.plans)
-        origin = Origin.of(options.target, NAMES_SOFTWARE, smallest=False)
+        origin = Origin.of(options, smallest=False)
         header, sections = file_prelude(source, options, self.plans, gain, self.arch, profile, origin, indexed=True)
         self.stacks = stacks_of([plan.config for plan in self.plans])
         share = FileShare(gain)

@@ -7,7 +7,6 @@ import re
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import caufc
@@ -87,11 +86,10 @@ def test_the_control_and_rates(run: Run, maps: Path, options: str, said: str) ->
     assert 0 < tensor["payload_bytes"] + data["section_bytes"] < report["bytes_out"]
 
 
-def test_only_larger_files_name_the_software(run: Run, maps: Path) -> None:
+def test_files_name_the_software_if_they_are_asked_to(run: Run, maps: Path) -> None:
     assert "software" not in run("info", (run("encode", maps, "--quiet"), "maps.cauf")[1]).out
-    np.save("large.npy", np.random.default_rng(0).standard_normal((600, 512), dtype=np.float32))
-    assert run("encode", "large.npy", "--quiet").code == 0
-    assert f"  software caufc {metadata.version('caufc')}\n" in run("info", "large.cauf").out
+    assert run("encode", maps, "--software", "--force", "--quiet").code == 0
+    assert f"  software caufc {metadata.version('caufc')}\n" in run("info", "maps.cauf").out
 
 
 def test_verify(run: Run, encoded: str) -> None:
