@@ -135,3 +135,16 @@ def test_rough_inverses_are_near(bits: int) -> None:
     )
     lengths = np.linalg.norm(exact, axis=0)
     np.testing.assert_allclose(rough / lengths, exact / lengths, atol=2e-3)
+
+
+@pytest.mark.parametrize("bits", [3, 5, 8])
+@pytest.mark.parametrize("rank", [96, 40])
+def test_rough_coefficients_of_few_tokens_are_near(bits: int, rank: int) -> None:
+    rng = np.random.default_rng(bits)
+    orthonormal = np.linalg.qr(rng.standard_normal((96, 96)))[0][:rank]
+    rows = quantize_rows(orthonormal * np.exp2(-np.arange(rank) / 20)[:, None], bits)
+    values = rng.standard_normal((10, 96)).astype(np.float32)
+    exact, rough = (ChannelTransform(rows, rough=rough).forward(values) for rough in (False, True))
+    lengths = np.linalg.norm(rows.values(), axis=1)
+    assert np.linalg.norm((rough - exact) * lengths) < 0.05 * np.linalg.norm(exact * lengths)
+    np.testing.assert_array_equal(ChannelTransform(rows, rough=True).forward(np.zeros((3, 96), np.float32)), 0)

@@ -4,7 +4,7 @@
 
 Batches of real features at medium, and one without loss, in memory, pinned to cores; the fastest of some runs by turns.
 Before and after each row two busy processes, one a core, are counted against one that is alone: *free* is 2 where both
-cores are, and figures are worth something from 1.9 on only. The serial share is what one thread spends outside of
+cores are, and figures are worth something from 1.9 on only: a row is tried again until they are. The serial share is what one thread spends outside of
 chunks. The share that holds the interpreter is how often a thread that sleeps besides finds it taken when it wakes;
 beside it, how often that is so while nothing else runs, and while Python does. From both follows what 64 cores allow.
 """
@@ -31,7 +31,7 @@ from tools.measure.kernels import batch_of
 from tools.measure.machine import plain_command, write_results
 from tools.measure.tap_features import TAPS
 
-RUNS, BATCH_MB = 7, 16
+RUNS, BATCH_MB, TRIES = 5, 64, 4
 BUSY_SECONDS = 0.4
 FREE = 1.9
 NAP, LATE = 2e-4, 1.2e-4
@@ -103,6 +103,17 @@ def seconds_of(job: Job, cores: list[int]) -> list[float]:
     return fastest
 
 
+def while_free(job: Job, cores: list[int]) -> tuple[float, list[float]]:
+    """How free the cores were, before and after, and :func:`seconds_of`: of several tries the first with free ones."""
+    for number in range(TRIES):
+        before = free_cores(cores)
+        seconds = seconds_of(job, cores)
+        free = min(before, free_cores(cores))
+        if free >= FREE or number == TRIES - 1:
+            break
+    return free, seconds
+
+
 def serial_share(job: Job, owner: type, name: str) -> float:
     """The share of one thread's time outside of a method that does a chunk."""
     inside = 0.0
@@ -157,12 +168,10 @@ def rows(folder: Path, cores: list[int]) -> Iterator[dict[str, Any]]:
         data = caufc.encode(values, **given)
         jobs: list[tuple[str, Job, type, str]] = [
             ("encode", lambda n, v=values, g=given: caufc.encode(v, threads=n, **g), ChunkCoding, "_coded"),  # type: ignore[misc]
-            ("decode", lambda n, d=data: caufc.decode(d, threads=n), ChunkDecoder, "samples"),  # type: ignore[misc]
+            ("decode", lambda n, d=data: caufc.decode(d, threads=n), ChunkDecoder, "samples_of"),  # type: ignore[misc]
         ]
         for verb, job, owner, name in jobs:
-            before = free_cores(cores)
-            one, two = seconds_of(job, cores)
-            free = min(before, free_cores(cores))
+            free, (one, two) = while_free(job, cores)
             serial = serial_share(job, owner, name)
             taken = taken_share(lambda job=job: [job(1) for _ in range(RUNS)])  # type: ignore[misc]
             yield {

@@ -5,6 +5,7 @@ Prior art: transform coding by the Karhunen-Loeve basis (Hotelling 1933; Huang a
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ LARGE, MOST_KEPT = 1 << 20, 4
 as planning and every pass look for the same ones."""
 
 SHORTEST = 2.0**-100
+
+FEW, MOST_STEPS, TINIEST = 4, 16, np.float32(2.0**-120)
+"""Coefficients per token from which on they are found without an inverse, in so many steps at most."""
 
 LEFT_OUT, MOST_TERMS, POWERS = 2e-3, 3, 6
 """What a series may leave out of an inverse, its terms at most, and steps to find how much the first of them is."""
@@ -138,8 +142,31 @@ class _GroupTransform:
         self._casts: dict[tuple[bool, str], Matrix] = {}
 
     def forward(self, values: Matrix) -> Matrix:
-        found: Matrix = np.matmul(values, self._matrix(True, values.dtype))
+        few = self._rough and self._analysis is None and FEW * len(values) <= self.rank
+        found: Matrix = self._found(values) if few else np.matmul(values, self._matrix(True, values.dtype))
         return found
+
+    def _found(self, values: Matrix) -> Matrix:
+        """Coefficients of few tokens without an inverse: conjugate gradients of all of them side by side."""
+        units, lengths = self._units
+        left = values.astype(np.float32) @ units.T
+        found, towards, before = np.zeros_like(left), left, np.square(left).sum(axis=1, keepdims=True)
+        enough = LEFT_OUT**2 * float(before.sum())
+        for _ in range(MOST_STEPS):
+            if not float(before.sum()) > enough:
+                break
+            seen = (towards @ units) @ units.T
+            pace = before / np.maximum((towards * seen).sum(axis=1, keepdims=True), TINIEST)
+            found += pace * towards
+            left = left - pace * seen
+            now = np.square(left).sum(axis=1, keepdims=True)
+            towards, before = left + now / np.maximum(before, TINIEST) * towards, now
+        return (found / lengths).astype(values.dtype)
+
+    @functools.cached_property
+    def _units(self) -> tuple[Matrix, Matrix]:
+        """Rows of length 1 in float32, and what they were long."""
+        return _of_length_1(self._rows)
 
     def inverse(self, coefficients: Matrix) -> Matrix:
         tokens: Matrix = np.matmul(coefficients, self._matrix(False, coefficients.dtype))
@@ -176,11 +203,15 @@ def _right_inverse(rows: Matrix) -> Matrix:
 
 
 def _roughly_solved(rows: Matrix) -> Matrix:
-    lengths = np.maximum(np.sqrt(np.square(rows).sum(axis=1)), SHORTEST)
-    units = (rows / lengths[:, None]).astype(np.float32)
+    units, lengths = _of_length_1(rows)
     nearly = _nearly_solved(units)
     found: Matrix = ((_solved(units) if nearly is None else nearly) / lengths).astype(np.float32)
     return found
+
+
+def _of_length_1(rows: Matrix) -> tuple[Matrix, Matrix]:
+    lengths = np.maximum(np.sqrt(np.square(rows).sum(axis=1)), SHORTEST)
+    return (rows / lengths[:, None]).astype(np.float32), lengths
 
 
 def _nearly_solved(units: Matrix) -> Matrix | None:
