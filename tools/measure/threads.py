@@ -4,10 +4,10 @@
 
 Batches of real features at medium, and one without loss, in memory, pinned to cores; the fastest of some runs by turns.
 Before and after each row two busy processes, one a core, are counted against one that is alone: *free* is 2 where both
-cores are, and figures are worth something from 1.9 on only: a row is tried again until they are, a few times. The serial
-share is what one thread spends outside of chunks. The share that holds the interpreter is how often a thread that sleeps
-besides finds it taken when it wakes; beside it, how often that is so while nothing else runs, and while Python does. From
-both follows what 64 cores allow.
+cores are, and figures are worth something from 1.9 on only: a row is tried again until they are, a few times. The
+serial share is what one thread spends outside of chunks. The share that holds the interpreter is how often a thread
+that sleeps besides finds it taken when it wakes; beside it, how often that is so while nothing else runs, and while
+Python does. From both follows what 64 cores allow.
 """
 
 from __future__ import annotations
@@ -198,7 +198,8 @@ def page(found: list[dict[str, Any]], idle: float, python: float) -> str:
     ]
     lines += [
         "",
-        f"Rows with less than {FREE} free say less than cores could do. The interpreter is found taken {idle:.1%} of the time where nothing runs, {python:.1%} where Python is.",
+        f"Rows with less than {FREE} free say less than two free cores would.",
+        f"The interpreter is found taken {idle:.1%} of the time where nothing runs, {python:.1%} where Python is.",
     ]
     return "\n".join(lines)
 
