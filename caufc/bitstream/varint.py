@@ -31,12 +31,13 @@ class Cursor:
 
     def __init__(self, data: bytes | memoryview, offset: int = 0) -> None:
         self.data = memoryview(data)
+        self.size = len(self.data)
         self.offset = offset
         self.position = 0
 
     @property
     def left(self) -> int:
-        return len(self.data) - self.position
+        return self.size - self.position
 
     def take(self, count: int) -> memoryview:
         """The next ``count`` bytes.
@@ -44,15 +45,18 @@ class Cursor:
         Raises:
             MalformedError: if fewer are left.
         """
-        if count > self.left:
-            raise MalformedError(
-                f"{count} bytes announced, {self.left} left", requirement=3, offset=self.offset + self.position
-            )
-        self.position += count
-        return self.data[self.position - count : self.position]
+        start = self.position
+        if start + count > self.size:
+            left = self.size - start
+            raise MalformedError(f"{count} bytes announced, {left} left", requirement=3, offset=self.offset + start)
+        self.position = start + count
+        return self.data[start : self.position]
 
     def byte(self) -> int:
-        return self.take(1)[0]
+        if self.position == self.size:
+            self.take(1)
+        self.position += 1
+        return self.data[self.position - 1]
 
     def varint(self) -> int:
         """The next integer.
@@ -61,9 +65,10 @@ class Cursor:
             MalformedError: if it is cut, longer than 9 bytes, or not in shortest form.
         """
         start, value = self.position, 0
-        if start < len(self.data) and self.data[start] < 128:
+        if start < self.size and (value := self.data[start]) < 128:
             self.position += 1
-            return self.data[start]
+            return value
+        value = 0
         for index in range(MAX_BYTES):
             byte = self.byte()
             value |= (byte & 127) << 7 * index

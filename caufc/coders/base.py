@@ -207,6 +207,11 @@ class TensorCoder(Protocol):
         """Channels of what is coded with loss, for limits; 0 for what is coded without."""
         ...
 
+    @property
+    def together(self) -> int:
+        """Chunks that are decoded faster side by side than one by one; 1 where that gains nothing."""
+        ...
+
     def work(self, shapes: Shapes) -> Work:
         """What decoding samples of these shapes costs.
 

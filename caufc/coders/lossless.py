@@ -89,6 +89,11 @@ class LosslessCoder:
         """None are coded with loss."""
         return 0
 
+    @property
+    def together(self) -> int:
+        """Chunks gain nothing by each other."""
+        return 1
+
     def work(self, shapes: Shapes) -> Work:  # noqa: ARG002
         """Nothing besides its values."""
         return Work()

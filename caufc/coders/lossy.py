@@ -311,6 +311,11 @@ class LossyCoder(ABC):
         """
         return self.decode_symbols_of([(payload, shapes)])[0]
 
+    @property
+    def together(self) -> int:
+        """Chunks that are decoded side by side."""
+        return 1
+
     def decode_symbols_of(self, chunks: Sequence[tuple[memoryview, Shapes]]) -> list[DecodedSymbols]:
         """The same for several chunks.
 

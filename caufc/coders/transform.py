@@ -155,6 +155,11 @@ class TransformCoder(LossyCoder):
     def _place(self, geometry: Geometry) -> tuple[Geometry]:
         return (geometry,)
 
+    @property
+    def together(self) -> int:
+        """Two, with compiled kernels."""
+        return self.entropy.together
+
     def _decoded(self, chunks: Sequence[tuple[bytes | memoryview, Geometry]]) -> Sequence[Symbols]:
         return self.entropy.decode_symbols_of(chunks)
 

@@ -127,6 +127,11 @@ class ChunkDecoder:
         """Whether samples have keys."""
         return self.structure.kind == "keyed"
 
+    @property
+    def together(self) -> int:
+        """How many chunks should be decoded side by side."""
+        return max((coder.together for coder in self.coders), default=1)
+
     def parse(self, block: Block) -> Chunk:
         """Read a chunk block.
 
@@ -173,14 +178,19 @@ class ChunkDecoder:
             except CaufError as err:
                 raise err.locate(tensor=stack.config.name) from err
 
-        found: list[list[DecodedSymbols]] = [[] for _ in chunks]
-        with closing(in_order(decoded, range(len(self.stacks)), threads)) as by_stack:
-            for of_stack in by_stack:
-                for of_chunk, symbols in zip(found, of_stack, strict=True):
-                    of_chunk.append(symbols)
+        by_stack = self._by_stack(decoded, threads)
+        found = [[of_stack[number] for of_stack in by_stack] for number in range(len(chunks))]
         for chunk, of_chunk in zip(chunks, found, strict=True):
             self._check(chunk, of_chunk)
         return found
+
+    def _by_stack(self, function: Callable[[int], Item], threads: int) -> list[Item]:
+        """What a function gives for every stack, by number."""
+        numbers = range(len(self.stacks))
+        if threads == 1:
+            return [function(number) for number in numbers]
+        with closing(in_order(function, numbers, threads)) as by_stack:
+            return [*by_stack]
 
     def _check(self, chunk: Chunk, by_stack: Sequence[DecodedSymbols]) -> None:
         """Integers against their checksum, which is over those of all tensors."""
@@ -211,9 +221,8 @@ class ChunkDecoder:
 
         wanted = frozenset(self.selection.numbers)
         found: dict[int, Samples] = {}
-        with closing(in_order(reconstructed, range(len(self.stacks)), threads)) as parts_of:
-            for stack, parts in zip(self.stacks, parts_of, strict=True):
-                found |= zip(stack.members, parts, strict=True)
+        for stack, parts in zip(self.stacks, self._by_stack(reconstructed, threads), strict=True):
+            found |= zip(stack.members, parts, strict=True)
         return DecodedChunk(chunk.first, chunk.count, tuple(found[number] for number in self.selection.numbers))
 
     def shapes(self, chunk: Chunk) -> list[Shapes]:
@@ -221,18 +230,20 @@ class ChunkDecoder:
         return [chunk.shapes[number] for number in self.selection.numbers]
 
 
-def grouped(chunks: Iterator[Item], single: int) -> Iterator[list[Item]]:
-    """Chunks by twos, but for the first: where there are few, each thread should have one.
+def grouped(chunks: Iterator[Item], single: int, together: int) -> Iterator[list[Item]]:
+    """Chunks in groups, but for the first: where there are few, each thread should have one.
 
     Args:
         chunks: may end in an error, which comes behind the chunks before it.
         single: how many of the first stand alone.
+        together: how many make a group.
     """
     for number, chunk in enumerate(chunks):
         group = [chunk]
         if number >= single:
             try:
-                group += islice(chunks, 1)
+                for other in islice(chunks, together - 1):
+                    group.append(other)
             except CaufError:
                 yield group
                 raise
@@ -390,7 +401,7 @@ class FileDecoder:
 
         threads = threads if shares_out(chunks.stacks) else 1
         single = 0 if threads == 1 else SINGLE * threads
-        with closing(in_order(decoded, grouped(self.chunks(), single), threads, alone)) as groups:
+        with closing(in_order(decoded, grouped(self.chunks(), single, chunks.together), threads, alone)) as groups:
             for group in groups:
                 yield from group
 

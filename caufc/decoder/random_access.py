@@ -155,7 +155,7 @@ class FileReader:
             by_chunk.setdefault(self.index.find(number)[2], []).append(place)
         found: list[list[AnyArray]] = [[]] * len(numbers)
         missing = [first for first in by_chunk if not self.cache.holds((self.file, first))]
-        beside = dict(itertools.pairwise(missing))
+        beside = dict(itertools.pairwise(missing)) if self.chunks.together > 1 else {}
         ahead: dict[int, DecodedChunk] = {}
         for first, places in by_chunk.items():
             chunk = self.cache.get((self.file, first), partial(self._decode, first, beside.get(first), ahead))

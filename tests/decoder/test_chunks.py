@@ -16,6 +16,7 @@ from features.common import assert_same
 
 import caufc
 from caufc.bitstream import Index
+from caufc.codec import kernels
 from caufc.decoder.file_decoder import ChunkDecoder, grouped
 from caufc.decoder.random_access import FileReader
 from caufc.encoder.survey import survey_tensor
@@ -260,14 +261,14 @@ def test_the_survey_keeps_no_chunks(minilm: Any) -> None:
 
 
 def test_chunks_go_by_twos_behind_the_first() -> None:
-    assert [*grouped(iter(range(6)), 0)] == [[0, 1], [2, 3], [4, 5]]
-    assert [*grouped(iter(range(6)), 3)] == [[0], [1], [2], [3, 4], [5]]
+    assert [*grouped(iter(range(6)), 0, 2)] == [[0, 1], [2, 3], [4, 5]]
+    assert [*grouped(iter(range(6)), 3, 2)] == [[0], [1], [2], [3, 4], [5]]
 
     def broken() -> Any:
         yield from range(3)
         raise DamagedError("the fourth")
 
-    groups = grouped(broken(), 0)
+    groups = grouped(broken(), 0, 2)
     assert [next(groups), next(groups)] == [[0, 1], [2]]
     with pytest.raises(DamagedError):
         next(groups)
@@ -317,7 +318,8 @@ def test_random_samples_are_those_of_an_order(monkeypatch: pytest.MonkeyPatch) -
         for number, sample in zip(numbers, reader[numbers], strict=True):
             assert_same(sample, whole[number])
         assert_same(reader[[2, 4]][0], first)
-    assert together == [1, 2, 2, 1, 1]
+    by_one = [1, 1, 1, 1, 1, 1, 1]
+    assert together == (by_one if kernels.coefficients is None or kernels.rans is None else [1, 2, 2, 1, 1])
     with caufc.open(bytes(data)) as reader:
         inner: Any = reader
         offset, length, _ = inner._reader.index.find(3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,9 @@ __all__ = ["CoefficientCoder", "ContextTables"]
 
 Bytes = NDArray[np.uint8]
 MAX_TABLES = 256
+
+PAIR = 2
+"""Chunks that the kernel decodes at a time."""
 
 LAST_WORD = b"\1\0\0\0"
 """A stream of words does not end in 0."""
@@ -155,26 +157,29 @@ class CoefficientCoder:
             MalformedError: if a payload cannot be one of its tokens.
         """
         coded = [chunk for chunk in chunks if len(chunk[0])]
-        found = chain.from_iterable(self._side_by_side(coded[first : first + 2]) for first in range(0, len(coded), 2))
-        symbols = []
-        for payload, geometry in chunks:
-            if len(payload):
-                of_chunk, used_up = next(found)
-                if not used_up:
-                    raise MalformedError("words are left behind the last symbol", requirement=251)
-            else:
-                of_chunk = np.zeros((geometry.tokens, self.channels), np.int32)
-            symbols.append(of_chunk)
-        return symbols
+        groups = (coded[first : first + PAIR] for first in range(0, len(coded), PAIR))
+        found = [part for group in groups for part in self._side_by_side(group)]
+        if not all(used_up for _, used_up in found):
+            raise MalformedError("words are left behind the last symbol", requirement=251)
+        symbols = iter(found)
+        return [
+            next(symbols)[0] if len(payload) else np.zeros((geometry.tokens, self.channels), np.int32)
+            for payload, geometry in chunks
+        ]
 
     def drawn(self, geometry: Geometry, seed: int = 0) -> NDArray[np.int32]:
         """Symbols ``[N, C]``, each as often as its table says: what random words decode to."""
         words = np.random.PCG64(seed).random_raw(geometry.tokens * self.channels // 2 + 1)
         return self._decoded(words.astype("<u8").tobytes() + LAST_WORD, geometry)[0]
 
+    @property
+    def together(self) -> int:
+        """Chunks that the kernel decodes at a time; 1 without it."""
+        return 1 if kernels.coefficients is None or kernels.rans is None else PAIR
+
     def _side_by_side(self, chunks: Sequence[tuple[bytes | memoryview, Geometry]]) -> list[Decoded]:
         """Of one chunk or two: symbols, and whether the words are used up."""
-        if len(chunks) == 2 and all(self._compiled(geometry) for _, geometry in chunks):
+        if len(chunks) == PAIR and all(self._compiled(geometry) for _, geometry in chunks):
             one, other = (self._given(*chunk) for chunk in chunks)
             return decoded_both(one, other)
         return [self._decoded(*chunk) for chunk in chunks]

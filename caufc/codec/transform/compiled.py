@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +68,7 @@ def tables_by_head(table_of: bytes) -> Bytes:
     return np.ascontiguousarray(by_context[:, EXTENT_CONTEXT])
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(NamedTuple):
     """What the kernel decodes.
 
     Args:
