@@ -50,6 +50,8 @@ SHOWS = {
     "format_choices": "what the format's open choices cost: rANS states, alignment, transfers as text, checksums, fp8",
     "loader": "samples/s of a DataLoader in order, in a random order and in that of ChunkSampler",
     "speed": "MB/s by tap and effort, time and memory by number of samples",
+    "saelens": "sparse autoencoders trained on activations of fp16, fp8 and caufc",
+    "lmcache": "keys and values in LMCache's files: sizes and divergence of bf16, fp8 and caufc",
     "kernels": "ns a value by stage and MB/s by tap, numpy beside compiled kernels",
     "builds": "installations with a C compiler and without: kernels, seconds, bytes",
     "fit_cost": "how long fits take, beside what they say beforehand",
