@@ -16,11 +16,13 @@ __all__ = ["CURRENT", "FOLDER", "RELEASED", "VECTORS", "sums", "write_sums"]
 
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 CURRENT = "1.0"
-"""The version whose vectors are being made."""
+"""The version whose vectors are being made; once it is released, the next one."""
 
 FOLDER = VECTORS / CURRENT
 
-RELEASED: dict[str, str] = {}
+RELEASED: dict[str, str] = {
+    "1.0": "ec886e4ef41e253e5477eb77908c4106ec3f23e203445637fd5c42b3d0d77947",
+}
 """Version -> SHA-256 of its SHA256SUMS, from the release on that announces it; then the next version has its folder."""
 
 
