@@ -132,9 +132,9 @@ def table(figures: dict[str, Figures], snr: float) -> str:
     """The figures for people."""
     lines = [
         f"Bytes at an SNR of {snr:g} dB; of other layouts at the error that values which are no outliers then have.",
-        "*Beyond the best* is how much larger the file is than under the best of all layouts that were tried, one for all",
-        "tensors; below 0 where tensors do better with different ones. *Time* is of the processor, for all tensors of the",
-        "file.",
+        "*Beyond the best* is how much larger the file is than under the best of all layouts that were tried, one for",
+        "all tensors; below 0 where tensors do better with different ones. *Time* is of the processor, for all tensors",
+        "of the file.",
         "",
         "| features | chosen | why | bytes | best | bytes | beyond the best | guess by the number of axes | time, ms |",
         "|---|---|---|---:|---|---:|---:|---|---:|",
