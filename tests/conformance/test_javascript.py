@@ -185,6 +185,8 @@ def wide_stack() -> Parts:
 
 
 REFUSED = {
+    "a dtype below 0": with_record(dtype=-1),
+    "a kind of alignment below 0": with_record(alignment=[-1, 0, 0.0, 1.0]),
     "unknown flags before ranges": with_record(parameters=[-1.0, 0, 8, 0]),
     "a long name": Parts(fields=[0, None, 0, None, [0, ["a" * 4097], [0]], [record()]]),
     "weights that no tensor needs": Parts(fields=[0, None, 0, None, None, [record()], None, bytes(16)]),
