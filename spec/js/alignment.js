@@ -2,6 +2,7 @@
 
 import { checkScaleCodes, offsetOf, scaleOf } from "./codes.js";
 import { malformed } from "./errors.js";
+import { HYPERPRIOR } from "./records.js";
 import { Turns } from "./turns.js";
 
 const CHANNEL = 1;
@@ -19,6 +20,7 @@ export class ValueAlignment {
   constructor(record, sections, channels) {
     const { alignment, number } = record;
     this.alignment = alignment;
+    this.ends = record.codec === HYPERPRIOR ? alignment.ends : null;
     this.isOfTokens = alignment.scope === TOKEN;
     this.channels = channels;
     this.scales = new Float64Array(0);
@@ -53,6 +55,7 @@ export class ValueAlignment {
       if (scale !== 1) for (let i = 0; i < values.length; i++) values[i] *= scale;
       if (offset !== 0) for (let i = 0; i < values.length; i++) values[i] += offset;
     }
+    if (this.ends) clip(values, this.ends);
     if (tokenScales) scaleTokens(values, tokenScales, channels);
     this.turns?.apply(values, tokens);
   }
@@ -79,6 +82,14 @@ function applyTokens(values, side, channels) {
       values[at] *= scale;
       values[at] += offset;
     }
+  }
+}
+
+/** @param {Floats} values @param {[number, number]} ends [CAUF-0422] */
+function clip(values, [low, high]) {
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] < low) values[i] = low;
+    else if (values[i] > high) values[i] = high;
   }
 }
 

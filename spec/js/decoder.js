@@ -41,7 +41,10 @@ export class Decoder {
     if (profile) sections.supply(profile.sections, () => true);
     this.metadata = sections.metadata;
     const isLearned = tensors.some(({ codec }) => codec === HYPERPRIOR);
-    if (isLearned && this.header.weights !== null) sections.supply(weightsOf(this.header.weights, sources), isWeights);
+    if (this.header.weights !== null) {
+      fileOf(this.header.weights, sources, 167, "weights");
+      if (isLearned) sections.supply(weightsOf(this.header.weights, sources), isWeights);
+    }
     this.features = this.#features(sections, limits);
     const context = { header: this.header, stacks: this.stacks, features: this.features, limits };
     this.chunks = parseChunks(container.chunks, context);

@@ -9,7 +9,7 @@ import { Hyperprior } from "./hyperprior.js";
 import { Matrix, product } from "./layout.js";
 import { parsePatches } from "./patches.js";
 import { parsePayload } from "./payload.js";
-import { HYPERPRIOR, stackShape } from "./records.js";
+import { HYPERPRIOR, MOST_CHANNELS, stackShape } from "./records.js";
 import { Transform } from "./transform.js";
 
 const TILE = 32;
@@ -29,6 +29,7 @@ export class FeatureTensor {
     this.layout = leader.layout;
     this.members = members.length;
     this.channels = channelsOf(members);
+    if (this.channels > MOST_CHANNELS) throw malformed(66, "too many channels of a stack");
     this.isHyperprior = leader.codec === HYPERPRIOR;
     this.codec = this.isHyperprior
       ? new Hyperprior(leader, weights(), this.channels)
@@ -68,10 +69,7 @@ export class FeatureTensor {
    * @param {import("./patches.js").Patches | null} patches
    */
   #values(symbols, matrices, parts, patches) {
-    const {
-      dtype,
-      alignment: { ends },
-    } = this.leader;
+    const { dtype } = this.leader;
     const working = dtype.name === "fp64" ? Float64Array : Float32Array;
     const values = this.codec.reconstruct(symbols, matrices, working);
     this.alignment.apply(
@@ -80,7 +78,6 @@ export class FeatureTensor {
       parts.scales,
       matrices.map((matrix) => matrix.tokens),
     );
-    if (this.isHyperprior && ends) clip(values, ends);
     const out = scatter(cast(values, dtype), matrices, dtype.Array);
     if (patches) {
       const exact = new dtype.Array(patches.values.buffer);
@@ -114,14 +111,6 @@ function shared(shapes, make) {
     known.set(key, found);
     return found;
   });
-}
-
-/** @param {import("./alignment.js").Floats} values @param {[number, number]} ends [CAUF-0422] */
-function clip(values, [low, high]) {
-  for (let i = 0; i < values.length; i++) {
-    if (values[i] < low) values[i] = low;
-    else if (values[i] > high) values[i] = high;
-  }
 }
 
 /** Values `[N, C]` in the C order of each sample. @param {any} values @param {Matrix[]} matrices @param {any} array */

@@ -21,7 +21,7 @@ const NAMES = /** @type {const} */ ([
   "parameters",
   "leader",
 ]);
-const MOST_CHANNELS = 2 ** 24;
+export const MOST_CHANNELS = 2 ** 24;
 
 /** @typedef {Record<(typeof NAMES)[number], any>} RecordFields fields as msgpack has them, null where absent */
 

@@ -158,11 +158,12 @@ export class Transform {
 function parametersOf(record) {
   if (record.parameters.length !== 4) throw malformed(201, `tensor ${record.number} has not four parameters`);
   const [step, shift, flags, level] = record.parameters;
-  if (!(step instanceof Float) || !(step.value > 0)) throw malformed(201, "a step that is no float above 0");
-  if (!isInteger(shift) || shift < -32 || shift > 32) throw malformed(201, "a shift that is no integer of -32 to 32");
+  if (!(step instanceof Float)) throw malformed(201, "a step that is no float");
+  if (!isInteger(shift) || !isInteger(level)) throw malformed(201, "a shift or a level that is no integer");
   const known = bits(flags, 201, "flags of the transform", SPECTRAL | EXTENTS | DEPENDENT);
-  if (!isInteger(level) || level < -255 || level > 255)
-    throw malformed(201, "a level that is no integer of -255 to 255");
+  if (!(step.value > 0)) throw malformed(201, "a step that is not above 0");
+  if (shift < -32 || shift > 32) throw malformed(201, "a shift that is not -32 to 32");
+  if (level < -255 || level > 255) throw malformed(201, "a level that is not -255 to 255");
   return { step: step.value, shift: Number(shift), flags: known, level: Number(level) };
 }
 

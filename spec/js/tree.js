@@ -1,6 +1,7 @@
 // The tree of a header (section 3): the structure of one sample.
 
 import { malformed, unknown } from "./errors.js";
+import { text } from "./fields.js";
 import { inflate } from "./inflate.js";
 import { checkLimit } from "./limits.js";
 import { isInteger } from "./msgpack.js";
@@ -13,6 +14,7 @@ import { LONGEST_NOTE, checkNames, parseNote } from "./notes.js";
 
 const BRANCHES = /** @type {const} */ (["dict", "list", "tuple"]);
 const NOTE_KIND = 3;
+const LONGEST_NAME = 4096;
 
 /**
  * The tree of a parsed header, nil included.
@@ -49,6 +51,7 @@ class Builder {
     if (value.length !== 3 || !Array.isArray(children)) throw malformed(50, "a branch without names or children");
     if (!Array.isArray(names)) throw malformed(50, "a branch without names");
     checkLimit(this.limits, "levels", level + 1);
+    for (const name of names) if (typeof name === "string") text(name, LONGEST_NAME, 44, "a name");
     checkNames(kind === 0, names, children.length, 51);
     return { kind: BRANCHES[Number(kind)], names, children: children.map((child) => this.tree(child, level + 1)) };
   }

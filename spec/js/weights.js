@@ -26,13 +26,13 @@ export class Weights {
     const network = get(12);
     if (network?.length !== 4) throw malformed(401, "no network of four numbers");
     const [width, latents, rates, flags] = network;
+    this.hasShortcut = (bits(flags, 402, "flags of the network", SHORTCUT) & SHORTCUT) !== 0;
     if (width < 1 || width > WIDEST || latents < 1 || latents > WIDEST || rates < 1 || rates > MOST_RATES) {
       throw malformed(402, `a network of width ${width}, ${latents} latents and ${rates} rates`);
     }
     this.width = width;
     this.latents = latents;
     this.rates = rates;
-    this.hasShortcut = (bits(flags, 402, "flags of the network", SHORTCUT) & SHORTCUT) !== 0;
     const [n, M] = [width, latents];
     const blocks = this.hasShortcut ? [{ outputs: M, size: BLOCK }] : [];
     const norm = { outputs: n, size: n };

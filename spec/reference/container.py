@@ -207,6 +207,7 @@ def parse_record(value: Any) -> list[Any]:
     typed = all(value is None or type(value) is kind for value, kind in zip(record, types, strict=True))
     require(typed, 60, "a field has another type")
     dtype, framework, shape, _layout, _tap, codec, alignment, parameters, leader = record
+    require(all(number is None or number >= 0 for number in (dtype, codec)), 60, f"dtype {dtype}, codec {codec}")
     known = dtype in (None, *range(len(DTYPE))) and codec in (None, *range(len(CODEC)))
     require(known, 61, f"dtype {dtype}, codec {codec}", Unsupported)
     require(framework in (None, 0, 1), 60, f"framework {framework}")
@@ -218,6 +219,7 @@ def parse_record(value: Any) -> list[Any]:
         typed = [type(x) for x in alignment] in ([int, int, float, float], [int, int, *[float] * 4])
         ordered = typed and alignment[3] > 0 and (len(alignment) < 6 or alignment[4] <= alignment[5])
         require(ordered, 62, f"alignment {alignment}")
+        require(min(alignment[:2]) >= 0, 62, f"alignment {alignment}")
         known = 0 <= alignment[0] <= 4 and 0 <= alignment[1] <= 2
         require(known, 352, f"alignment of kind {alignment[0]}, scope {alignment[1]}", Unsupported)
     return record
@@ -281,6 +283,8 @@ class Block(NamedTuple):
 def read_file(data: bytes) -> tuple[Header, list[Block]]:
     """Header and blocks, their checksums and order: [CAUF-0010] to [CAUF-0022]."""
     r = Reader(data, 20, Damaged)
+    cut = len(data) < 8 and b"\x89CAUF\r\n\x1a".startswith(data)
+    require(not cut, 10, "the file ends within the signature", Damaged)
     require(data[:8] == b"\x89CAUF\r\n\x1a", 10, "no CAUF signature")
     _, major, minor = r.take(8), *r.take(2)
     require(major == 1, 11, f"version {major}.{minor}", Unsupported)

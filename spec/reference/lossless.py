@@ -64,7 +64,7 @@ def decode_planes(r: Reader, count: int, width: int) -> Array:
     rows, columns, inner = struct.unpack("<III", models.take(12, 316)) if grid else (1, 1, 1)
     size = rows * columns * inner
     valid = 0 < size <= count and count % size == 0 and (rows * columns > 1 or not grid)
-    require(valid, 317, f"a grid of {rows} x {columns} x {inner} for {count} elements")
+    require(valid or not grid, 317, f"a grid of {rows} x {columns} x {inner} for {count} elements")
     lattice = Lattice(count, rows, columns, inner)
     near = read_intervals(models) if grid else []
     groups = read_intervals(models)
