@@ -17,11 +17,6 @@ from safetensors.numpy import load_file
 import caufc
 from spec import run_vectors
 from spec.reference import decoder as reference
-from spec.reference.container import CaufError, CaufViolation
-from tools.make.file_parts import Parts, chunk, record, with_record
-from tools.make.invalid_codecs import coded
-from tools.make.invalid_learned import learned_file
-from tools.make.plain_weights import plain_arrays
 from tools.measure import javascript
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,48 +156,6 @@ def test_lossless_demo_features_are_the_same(node: Path, tmp_path: Path, name: s
     features = demo_features()[name]
     for mine, values in zip(features, decoded(node, tmp_path, caufc.encode(features, lossless=True)), strict=True):
         np.testing.assert_array_equal(mine.view("u4"), values.view("u4"))
-
-
-def test_ends_of_a_truncation_come_before_scales_of_tokens(node: Path, tmp_path: Path) -> None:
-    """No vector has both [CAUF-0422]."""
-    scales = np.array([0, 8, 16, -8, 24, 0, 0, 0], "<i2")
-    parts = learned_file(plain_arrays(), alignment=[1, 0, 0.0, 1.0, 1.0, 2.0])
-    parts.chunks = [chunk(payload=b"\x02" + coded(scales, "<i2"), symbols=scales.tobytes() + bytes(8))]
-    data = parts.to_bytes()
-    (tensor,) = reference.decode(data, {}).tensors
-    assert [float(value) for value in tensor.samples[0][0].ravel()] == [1, 2, 4, 0.5]
-    np.testing.assert_array_equal(decoded(node, tmp_path, data), tensor.samples)
-
-
-def wide_stack() -> Parts:
-    """Two tensors of 2^23 + 1 channels, which are coded as one."""
-    parts = with_record(shape=[(1 << 23) + 1], layout="c")
-    parts.fields[4], parts.fields[5] = (
-        [1, [], [0, 1]],
-        [*parts.fields[5], record(shape=[(1 << 23) + 1], layout="c", leader=0)],
-    )
-    return parts
-
-
-REFUSED = {
-    "a dtype below 0": with_record(dtype=-1),
-    "a kind of alignment below 0": with_record(alignment=[-1, 0, 0.0, 1.0]),
-    "unknown flags before ranges": with_record(parameters=[-1.0, 0, 8, 0]),
-    "a long name": Parts(fields=[0, None, 0, None, [0, ["a" * 4097], [0]], [record()]]),
-    "weights that no tensor needs": Parts(fields=[0, None, 0, None, None, [record()], None, bytes(16)]),
-    "a stack of too many channels": wide_stack(),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_no_vector_has_is_refused_as_by_the_reference(node: Path, tmp_path: Path, name: str) -> None:
-    (tmp_path / "file.cauf").write_bytes(REFUSED[name].to_bytes())
-    with pytest.raises(CaufError) as wanted:
-        reference.decode(REFUSED[name].to_bytes(), {})
-    words = [str(node), str(javascript.DECODER), "--json", str(tmp_path / "file.cauf")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == (3 if isinstance(wanted.value, CaufViolation) else 4)
-    assert f"[CAUF-{wanted.value.requirement:04}]" in done.stderr
 
 
 def test_samples_have_their_structure(node: Path) -> None:

@@ -19,6 +19,9 @@ from caufc.codec.hyperprior.weights import (
 )
 from caufc.coders.sections import section_of
 from tools.make.file_parts import Parts, chunk, record
+from tools.make.invalid_codecs import coded
+from tools.make.invalid_learned import learned_file
+from tools.make.plain_weights import plain_arrays
 from tools.make.tiny_weights import tiny_arrays
 
 __all__ = ["drawn_latents"]
@@ -41,6 +44,16 @@ def drawn_latents() -> Iterator[tuple[str, str, Parts]]:
         )
     arrays = tiny_arrays(SEED, width=1, latents=1, rates=1, shortcut=False)
     yield "hyperprior-four-tiles", "tiles from left to right, then downwards", _file(rng, arrays, 0, 514, 2050)
+    yield "hyperprior-truncated-scaled", "the ends of a truncation, then scales of tokens", _scaled()
+
+
+def _scaled() -> Parts:
+    """Values of 0, which a truncation makes 1, and scales of their tokens [CAUF-0422]."""
+    scales = np.array([0, 8, 16, -8, 24, 0, 0, 0], "<i2")
+    parts = learned_file(plain_arrays(), alignment=[1, 0, 0.0, 1.0, 1.0, 2.0])
+    payload = b"\x02" + coded(scales, "<i2")
+    parts.chunks = [chunk(payload=payload, symbols=scales.tobytes() + bytes(8))]
+    return parts
 
 
 def _changed(arrays: dict[str, NDArray[Any]], size: int, *, far: bool) -> dict[str, NDArray[Any]]:

@@ -107,7 +107,8 @@ def fields() -> Iterator[Case]:
 
 
 def trees() -> Iterator[Case]:
-    """Structures that are none: 0050 to 0052."""
+    """Structures that are none: 0049 to 0052."""
+    yield malformed("tree-name-long", 49, Parts(fields=[0, None, 0, None, [0, ["a" * 4097], [0]], Parts().fields[5]]))
     note = [3, b"\xc0"]
     cases: tuple[tuple[str, Any, int], ...] = (
         ("text", "a", 50), ("boolean", False, 50), ("empty", [], 50), ("short", [1, []], 50),

@@ -21,6 +21,8 @@ def learned_clauses() -> Iterator[Case]:
     yield from networks()
     yield from numbers()
     yield from limits()
+    no_use = [*Parts().fields, None, bytes(16)]
+    yield "weights-without-use", 167, "MissingWeightsError", Parts(fields=no_use).to_bytes()
 
 
 def learned_file(arrays: Mapping[int, NDArray[Any]], **changes: Any) -> Parts:

@@ -32,6 +32,14 @@ def record_clauses() -> Iterator[Case]:
     yield from limits()
 
 
+def wide_stack() -> Parts:
+    """Two tensors of 2^23 + 1 channels, which are coded as one."""
+    parts = with_record(shape=[(1 << 23) + 1], layout="c")
+    follower = record(shape=[(1 << 23) + 1], layout="c", leader=0)
+    parts.fields[4], parts.fields[5] = [1, [], [0, 1]], [*parts.fields[5], follower]
+    return parts
+
+
 def records() -> Iterator[Case]:
     """0060 to 0067, 0352, 0200."""
     for name, value in (("long", [*record(leader=0), 1]), ("nil", [*record(), None]), ("text", "abc"), ("number", 5)):
@@ -46,6 +54,7 @@ def records() -> Iterator[Case]:
         ("parameter-text", "parameters", ["a", 0, 0, 20]), ("parameter-boolean", "parameters", [0.5, False, 0, 20]),
         ("parameter-nil", "parameters", [0.5, None, 0, 20]), ("leader-text", "leader", "a"),
         ("leader-negative", "leader", -1), ("leader-boolean", "leader", False),
+        ("dtype-negative", "dtype", -1), ("codec-negative", "codec", -1),
     )  # fmt: skip
     for name, field, value in fields:
         yield malformed(f"record-{name}", 60, with_record(**{field: value}))
@@ -55,6 +64,8 @@ def records() -> Iterator[Case]:
         yield malformed(f"record-no-{name}", 61, Parts(fields=[*Parts().fields[:5], [values]]))
     yield unsupported("dtype-next", 61, with_record(dtype=19))
     yield unsupported("codec-next", 61, with_record(codec=3))
+    yield unsupported("flags-before-ranges", 6, with_record(parameters=[-1.0, 0, 8, 0]))
+    yield malformed("stack-channels", 66, wide_stack())
     alignments: tuple[tuple[str, list[Any]], ...] = (
         ("short", [1, 0, 0.0]),
         ("empty", []),
@@ -67,6 +78,8 @@ def records() -> Iterator[Case]:
         ("kind-float", [1.0, 0, 0.0, 1.0]),
         ("scope-boolean", [1, False, 0.0, 1.0]),
         ("scale-negative", [1, 0, 0.0, -1.0]),
+        ("kind-negative", [-1, 0, 0.0, 1.0]),
+        ("scope-negative", [1, -1, 0.0, 1.0]),
     )
     for name, alignment in alignments:
         yield malformed(f"alignment-{name}", 62, with_record(alignment=alignment))
