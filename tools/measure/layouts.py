@@ -27,7 +27,6 @@ from caufc.api import encode_to
 from caufc.coders.dtypes import to_floats
 from caufc.encoder.layout import choose_layouts
 from caufc.encoder.options import TensorOptions
-from caufc.encoder.outliers import VALUE_RATIO
 from caufc.encoder.source import SourceTensor
 from caufc.errors import LayoutError
 from caufc.features import to_source
@@ -39,6 +38,9 @@ from tools.measure.qualities_common import Figures
 
 SNR_DB = 30.0
 NEAR_DB, MOST_DB = 0.02, 200.0
+FAR = 16.0
+"""Values so many times the median distance from the median are outliers."""
+
 REPEATS = 3
 
 
@@ -123,7 +125,7 @@ def _rest_snr(values: NDArray[np.float64], decoded: NDArray[np.float64]) -> floa
     """dB over values that are no farther from the median than a multiple of the usual."""
     distances = np.abs(values - np.median(values))
     present = distances[distances > 0]
-    rest = distances <= VALUE_RATIO * (np.median(present) if present.size else 0.0)
+    rest = distances <= FAR * (np.median(present) if present.size else 0.0)
     energy, noise = (float(np.square(part[rest]).sum()) for part in (values, decoded - values))
     return 10 * math.log10(energy / noise) if energy and noise else MOST_DB
 
