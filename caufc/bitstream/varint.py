@@ -64,10 +64,10 @@ class Cursor:
         Raises:
             MalformedError: if it is cut, longer than 9 bytes, or not in shortest form.
         """
-        start, value = self.position, 0
-        if start < self.size and (value := self.data[start]) < 128:
+        start = self.position
+        if start < self.size and self.data[start] < 128:
             self.position += 1
-            return value
+            return self.data[start]
         value = 0
         for index in range(MAX_BYTES):
             byte = self.byte()

@@ -27,11 +27,11 @@ as planning and every pass look for the same ones."""
 
 SHORTEST = 2.0**-100
 
-FEW, MOST_STEPS, TINIEST = 4, 16, np.float32(2.0**-120)
-"""Coefficients per token from which on they are found without an inverse, in so many steps at most."""
+FEW, MOST_STEPS, LEFT_OUT = 4, 16, 2e-3
+"""Coefficients per token from which on rough ones are found without an inverse: in so many steps at most, until so much
+of them is left."""
 
-LEFT_OUT, MOST_TERMS, POWERS = 2e-3, 3, 6
-"""What a series may leave out of an inverse, its terms at most, and steps to find how much the first of them is."""
+TINIEST = np.float32(2.0**-120)
 
 Matrix = NDArray[Any]
 
@@ -204,39 +204,13 @@ def _right_inverse(rows: Matrix) -> Matrix:
 
 def _roughly_solved(rows: Matrix) -> Matrix:
     units, lengths = _of_length_1(rows)
-    nearly = _nearly_solved(units)
-    found: Matrix = ((_solved(units) if nearly is None else nearly) / lengths).astype(np.float32)
+    found: Matrix = (_solved(units) / lengths).astype(np.float32)
     return found
 
 
 def _of_length_1(rows: Matrix) -> tuple[Matrix, Matrix]:
     lengths = np.maximum(np.sqrt(np.square(rows).sum(axis=1)), SHORTEST)
     return (rows / lengths[:, None]).astype(np.float32), lengths
-
-
-def _nearly_solved(units: Matrix) -> Matrix | None:
-    """The same for rows that are nearly orthonormal, by a few terms of the series of the inverse; None for others."""
-    excess = units @ units.T
-    excess[np.diag_indices_from(excess)] -= 1
-    size, found = _largest(excess), units
-    terms = next((number for number in range(1, MOST_TERMS + 1) if size ** (number + 1) < LEFT_OUT), None)
-    if terms is None:
-        return None
-    for _ in range(terms):
-        found = units - excess @ found
-    return found.T
-
-
-def _largest(symmetric: Matrix) -> float:
-    """How much a matrix makes of a vector at most, about."""
-    vector = symmetric[np.abs(symmetric).max(axis=1).argmax()]
-    length = 0.0
-    for _ in range(POWERS):
-        length = float(np.linalg.norm(vector))
-        if not length > 0:
-            break
-        vector = symmetric @ (vector / length)
-    return float(np.linalg.norm(vector)) if length > 0 else length
 
 
 def _solved(rows: Matrix) -> Matrix:
