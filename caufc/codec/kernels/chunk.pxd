@@ -6,7 +6,7 @@ A run is what one pass codes, or the extents: its symbols sorted by table, and b
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from .buffers cimport Held, items, length
 
@@ -20,6 +20,7 @@ cdef enum:
     TABLES = 256
     BUCKETS = 64
     DIRECT = 16          # buckets below have no extra bits
+    PARTS = 4            # of a pass, whose tokens are looked at side by side
     MOST_PLACES = 0x7fffffff
 
 cdef struct Pass:
@@ -50,7 +51,7 @@ cdef struct Work:
     uint8_t* numbers    # tables of a run's symbols
     uint8_t* run        # its symbols by table
     uint32_t starts[TABLES + 1]
-    uint32_t cursor[TABLES]
+    uint32_t cursor[PARTS][TABLES]   # counts of a pass's parts, then where each part's next symbol of a table stands
 
 
 cdef inline int take_chunk(
@@ -135,11 +136,6 @@ cdef inline void free_work(Work* work) noexcept:
     free(work.known)
 
 
-cdef inline const uint8_t* row_of(const uint8_t* by_sum, const Chunk* chunk, bint near, int count) noexcept nogil:
-    """Tables ``[K, 64]`` by class and sum of so many neighbours' magnitudes; ``by_sum`` is ``[2, 5, K, 64]``."""
-    return by_sum + (near * SURROUNDINGS + count) * chunk.kinds * SUMS
-
-
 cdef inline int neighbours_of(const Chunk* chunk, Py_ssize_t i) noexcept nogil:
     """How many a placed token has."""
     cdef Py_ssize_t n = chunk.placed
@@ -148,80 +144,6 @@ cdef inline int neighbours_of(const Chunk* chunk, Py_ssize_t i) noexcept nogil:
         (around[0] != chunk.tokens) + (around[n] != chunk.tokens)
         + (around[2 * n] != chunk.tokens) + (around[3 * n] != chunk.tokens)
     )
-
-
-cdef inline void number_pass(Work* work, const Chunk* chunk, Py_ssize_t number, const uint8_t* by_sum) noexcept nogil:
-    """The tables of a pass's symbols, and where each table's run starts."""
-    cdef Py_ssize_t C = chunk.channels, n = chunk.placed, i, c
-    cdef const Pass* one = &chunk.order[number]
-    cdef bint near = one.near != 0, by_extent = bounded(chunk, number)
-    cdef uint8_t rank = <uint8_t>one.rank, table
-    cdef int count
-    cdef const uint8_t* classes
-    cdef const uint8_t* a
-    cdef const uint8_t* b
-    cdef const uint8_t* d
-    cdef const uint8_t* e
-    cdef const uint8_t* here
-    cdef const uint8_t* last
-    cdef const uint8_t* reach
-    cdef uint8_t* to = work.numbers
-    cdef uint32_t* starts = work.starts
-    memset(starts, 0, sizeof(work.starts))
-    for i in range(one.first, one.stop):
-        classes = chunk.classes + chunk.bands[i] * C
-        count = neighbours_of(chunk, i)
-        here = row_of(by_sum, chunk, near, count)
-        a, b = work.known + chunk.neighbours[i] * C, work.known + chunk.neighbours[n + i] * C
-        d, e = work.known + chunk.neighbours[2 * n + i] * C, work.known + chunk.neighbours[3 * n + i] * C
-        if by_extent:
-            last = row_of(by_sum, chunk, near and not chunk.spectral, count)
-            reach = work.extents + chunk.blocks[i] * C
-            for c in range(C):
-                if reach[c] >= rank:
-                    table = (last if reach[c] == rank else here)[classes[c] * SUMS + a[c] + b[c] + d[c] + e[c]]
-                    to[0] = table
-                    to += 1
-                    starts[table + 1] += 1
-        elif count:
-            for c in range(C):
-                to[c] = a[c] + b[c] + d[c] + e[c]
-            for c in range(C):
-                table = here[classes[c] * SUMS + to[c]]
-                to[c] = table
-                starts[table + 1] += 1
-            to += C
-        else:
-            for c in range(C):
-                table = here[classes[c] * SUMS]
-                to[c] = table
-                starts[table + 1] += 1
-            to += C
-    add_up(work)
-
-
-cdef inline void number_extents(Work* work, const Chunk* chunk, const uint8_t* by_head) noexcept nogil:
-    """The tables of all extents; ``by_head`` is ``[K, 16]``, by class and the head's magnitude."""
-    cdef Py_ssize_t C = chunk.channels, i, c
-    cdef const uint8_t* classes
-    cdef const uint8_t* head
-    cdef uint8_t* to = work.numbers
-    memset(work.starts, 0, sizeof(work.starts))
-    for i in range(chunk.heads):
-        classes = chunk.classes + chunk.head_bands[i] * C
-        head = work.known + chunk.head_places[i] * C
-        for c in range(C):
-            to[c] = by_head[classes[c] * MAGNITUDES + head[c]]
-            work.starts[to[c] + 1] += 1
-        to += C
-    add_up(work)
-
-
-cdef inline void add_up(Work* work) noexcept nogil:
-    cdef int table
-    for table in range(TABLES):
-        work.starts[table + 1] += work.starts[table]
-    memcpy(work.cursor, work.starts, sizeof(work.cursor))
 
 
 cdef inline void note_pass(

@@ -24,10 +24,9 @@ def group(
     run_tables: NDArray[Any],
     run_stops: NDArray[Any],
     coded: NDArray[Any],
-    buckets: NDArray[Any],
     large: NDArray[Any],
+    rests: NDArray[Any],
     channels: int,
     kinds: int,
     extents: bool,
 ) -> int: ...
-def rests(symbols: NDArray[Any], buckets: NDArray[Any], large: NDArray[Any], out: NDArray[Any]) -> None: ...

@@ -7,6 +7,7 @@ from libc.string cimport memset
 
 from .buffers cimport Held, items, length, let_go, space
 from .chunk cimport *
+from .passes cimport *
 from .rans cimport Stack, Tables, begin, pulled_bits, tables_in
 from .runs cimport Run, open_run, pull_all, pull_both
 
@@ -211,40 +212,13 @@ cdef void pull_together(Job* one, Job* other) noexcept nogil:
     one.stack, other.stack = a.stack, b.stack
 
 
-cdef void place_pass(Work* work, const Chunk* chunk, Py_ssize_t number, uint8_t* buckets) noexcept nogil:
-    """A pass's symbols from the order of their tables to their places."""
-    cdef Py_ssize_t C = chunk.channels, i, c
-    cdef const Pass* one = &chunk.order[number]
-    cdef bint by_extent = bounded(chunk, number)
-    cdef uint8_t rank = <uint8_t>one.rank
-    cdef const uint8_t* table = work.numbers
-    cdef const uint8_t* reach
-    cdef const uint8_t* run = work.run
-    cdef uint8_t* to
-    cdef uint32_t* cursor = work.cursor
-    for i in range(one.first, one.stop):
-        to = buckets + chunk.places[i] * C
-        if by_extent:
-            reach = work.extents + chunk.blocks[i] * C
-            for c in range(C):
-                if reach[c] >= rank:
-                    to[c] = run[cursor[table[0]]]
-                    cursor[table[0]] += 1
-                    table += 1
-        else:
-            for c in range(C):
-                to[c] = run[cursor[table[c]]]
-                cursor[table[c]] += 1
-            table += C
-
-
 cdef void place_extents(Work* work, const Chunk* chunk) noexcept nogil:
     cdef Py_ssize_t i
     cdef uint8_t table
     for i in range(chunk.heads * chunk.channels):
         table = work.numbers[i]
-        work.extents[i] = work.run[work.cursor[table]]
-        work.cursor[table] += 1
+        work.extents[i] = work.run[work.cursor[0][table]]
+        work.cursor[0][table] += 1
 
 
 cdef Py_ssize_t widen(const uint8_t* buckets, int32_t* symbols, Py_ssize_t total, uint32_t* large) noexcept nogil:
@@ -273,14 +247,14 @@ cdef void pull_extra(
     cdef Py_ssize_t i
     cdef uint32_t at
     cdef int bucket, bits, piece
-    memset(work.starts, 0, sizeof(work.starts))
+    memset(work.cursor, 0, sizeof(work.cursor))
     for i in range(many):
-        work.starts[buckets[large[i]] + 1] += 1
+        work.cursor[0][buckets[large[i]]] += 1
     add_up(work)
     for i in range(many):
         bucket = buckets[large[i]]
-        places[work.cursor[bucket]] = large[i]
-        work.cursor[bucket] += 1
+        places[work.cursor[0][bucket]] = large[i]
+        work.cursor[0][bucket] += 1
         symbols[large[i]] = 0
     for bucket in range(DIRECT, BUCKETS):
         bits = bits_of(bucket)
@@ -294,9 +268,9 @@ cdef void pull_extra(
     stack[0] = now
 
 
-def group(symbols, placement, classes, by_sum, by_head, run_tables, run_stops, coded, buckets, large,
+def group(symbols, placement, classes, by_sum, by_head, run_tables, run_stops, coded, large, rests,
           Py_ssize_t channels, Py_ssize_t kinds, bint extents):
-    """Buckets in the order in which they are coded; how many runs of one table each there are.
+    """Buckets and extra bits in the order in which they are coded; how many runs of one table each there are.
 
     Attack: symbols that no bucket holds. Bound: all are from 0 to 2^28 - 1, else ValueError.
 
@@ -306,8 +280,8 @@ def group(symbols, placement, classes, by_sum, by_head, run_tables, run_stops, c
         run_tables: uint8 ``[(P + 1) * 256]``, the table of every run of the P passes and of the extents.
         run_stops: int64, as many: where it ends in ``coded``.
         coded: uint8 ``[(N + H) * C]``, for H heads; without extents, ``[N * C]``.
-        buckets: uint8 ``[N, C]``, of the symbols.
         large: int64 ``[64]``, how many symbols have each bucket with extra bits.
+        rests: int32 ``[N, C]``, of which so many are written: how far such symbols lie behind their buckets' first.
 
     Raises:
         ValueError: for arrays that do not fit each other.
@@ -319,11 +293,11 @@ def group(symbols, placement, classes, by_sum, by_head, run_tables, run_stops, c
     cdef const int32_t* given
     cdef const uint8_t* sums
     cdef const uint8_t* heads
-    cdef uint8_t* found
-    cdef long long* counts
+    cdef Extra extra
+    cdef uint8_t* found = NULL
     cdef Py_ssize_t number, total
     cdef bint fits
-    work.known = NULL
+    work.known, extra.places = NULL, NULL
     all_held.count = 0
     try:
         take_chunk(&all_held, &chunk, placement, classes, channels, kinds, extents)
@@ -334,23 +308,30 @@ def group(symbols, placement, classes, by_sum, by_head, run_tables, run_stops, c
         runs.stops = <long long*>space(&all_held, run_stops, 8, (chunk.passes + 1) * TABLES)
         runs.coded = <uint8_t*>space(&all_held, coded, 1, total + chunk.heads * channels)
         runs.count = runs.filled = 0
-        found = <uint8_t*>space(&all_held, buckets, 1, total)
-        counts = <long long*>space(&all_held, large, 8, BUCKETS)
+        extra.counts = <long long*>space(&all_held, large, 8, BUCKETS)
+        extra.rests = <int32_t*>space(&all_held, rests, 4, total)
         make_work(&work, &chunk)
+        found, extra.places = <uint8_t*>malloc(total + 1), <uint32_t*>malloc((total + 1) * sizeof(uint32_t))
+        if not found or not extra.places:
+            raise MemoryError
         with nogil:
-            fits = bucketize(given, found, counts, total)
+            fits = bucketize(given, found, &extra, total)
             if fits:
+                lay_rests(given, found, &extra)
                 note(found, work.known, total)
                 reach_blocks(&work, &chunk)
                 for number in range(chunk.passes):
                     number_pass(&work, &chunk, number, sums)
-                    lay_pass(&runs, &work, &chunk, number, found)
+                    lay_pass(&work, &chunk, number, found, runs.coded + runs.filled)
+                    close_runs(&runs, &work)
                     if number == 0 and chunk.heads:
                         number_extents(&work, &chunk, heads)
                         lay_extents(&runs, &work, &chunk)
         if not fits:
             raise ValueError("symbols beyond all buckets")
     finally:
+        free(extra.places)
+        free(found)
         free_work(&work)
         let_go(&all_held)
     return runs.count
@@ -364,11 +345,18 @@ cdef struct Runs:
     Py_ssize_t filled    # of coded
 
 
-cdef bint bucketize(const int32_t* symbols, uint8_t* buckets, long long* large, Py_ssize_t total) noexcept nogil:
-    """Whether all symbols have a bucket."""
-    cdef Py_ssize_t first = 0, stop, i
-    cdef uint32_t most
-    memset(large, 0, BUCKETS * sizeof(long long))
+cdef struct Extra:
+    uint32_t* places     # of symbols with extra bits, in order
+    Py_ssize_t many      # of them
+    long long* counts    # by bucket [64]
+    int32_t* rests       # in order of their buckets
+
+
+cdef bint bucketize(const int32_t* symbols, uint8_t* buckets, Extra* extra, Py_ssize_t total) noexcept nogil:
+    """Whether all symbols have a bucket; which ones, and what has extra bits."""
+    cdef Py_ssize_t first = 0, stop, i, many = 0
+    cdef uint32_t* places = extra.places
+    cdef uint32_t most, at
     while first < total:
         stop, most = min(first + STRETCH, total), 0
         for i in range(first, stop):
@@ -378,47 +366,41 @@ cdef bint bucketize(const int32_t* symbols, uint8_t* buckets, long long* large, 
             return False
         if most >= DIRECT:
             for i in range(first, stop):
-                if symbols[i] >= DIRECT:
-                    buckets[i] = bucket_of(<uint32_t>symbols[i])
-                    large[buckets[i]] += 1
+                places[many] = <uint32_t>i
+                many += symbols[i] >= DIRECT
         first = stop
+    memset(extra.counts, 0, BUCKETS * sizeof(long long))
+    for i in range(many):
+        at = places[i]
+        buckets[at] = bucket_of(<uint32_t>symbols[at])
+        extra.counts[buckets[at]] += 1
+    extra.many = many
     return True
 
 
-cdef void lay_pass(Runs* runs, Work* work, const Chunk* chunk, Py_ssize_t number, const uint8_t* buckets) noexcept nogil:
-    """A pass's symbols, by table. There are no more of them than places: a token stands in one pass."""
-    cdef Py_ssize_t C = chunk.channels, i, c
-    cdef const Pass* one = &chunk.order[number]
-    cdef bint by_extent = bounded(chunk, number)
-    cdef uint8_t rank = <uint8_t>one.rank
-    cdef const uint8_t* table = work.numbers
-    cdef const uint8_t* reach
-    cdef const uint8_t* bucket
-    cdef uint32_t* cursor = work.cursor
-    cdef uint8_t* coded = runs.coded + runs.filled
-    for i in range(one.first, one.stop):
-        bucket = buckets + chunk.places[i] * C
-        if by_extent:
-            reach = work.extents + chunk.blocks[i] * C
-            for c in range(C):
-                if reach[c] >= rank:
-                    coded[cursor[table[0]]] = bucket[c]
-                    cursor[table[0]] += 1
-                    table += 1
-        else:
-            for c in range(C):
-                coded[cursor[table[c]]] = bucket[c]
-                cursor[table[c]] += 1
-            table += C
-    close_runs(runs, work)
+cdef void lay_rests(const int32_t* symbols, const uint8_t* buckets, Extra* extra) noexcept nogil:
+    """Extra bits, grouped by bucket."""
+    cdef Py_ssize_t i
+    cdef Py_ssize_t[BUCKETS] cursor
+    cdef Py_ssize_t before = 0
+    cdef uint32_t at
+    cdef int bucket
+    for bucket in range(BUCKETS):
+        cursor[bucket] = before
+        before += extra.counts[bucket]
+    for i in range(extra.many):
+        at = extra.places[i]
+        bucket = buckets[at]
+        extra.rests[cursor[bucket]] = symbols[at] - <int32_t>first_of(bucket)
+        cursor[bucket] += 1
 
 
 cdef void lay_extents(Runs* runs, Work* work, const Chunk* chunk) noexcept nogil:
     cdef Py_ssize_t i
     cdef uint8_t* coded = runs.coded + runs.filled
     for i in range(chunk.heads * chunk.channels):
-        coded[work.cursor[work.numbers[i]]] = work.extents[i]
-        work.cursor[work.numbers[i]] += 1
+        coded[work.cursor[0][work.numbers[i]]] = work.extents[i]
+        work.cursor[0][work.numbers[i]] += 1
     close_runs(runs, work)
 
 
@@ -431,57 +413,3 @@ cdef void close_runs(Runs* runs, const Work* work) noexcept nogil:
             runs.stops[runs.count] = runs.filled + work.starts[table + 1]
             runs.count += 1
     runs.filled += work.starts[TABLES]
-
-
-def rests(symbols, buckets, large, out):
-    """The extra bits of symbols, grouped by bucket: how far each lies behind its bucket's first.
-
-    Args:
-        symbols: int32 ``[M]``.
-        buckets: uint8 ``[M]``, of the symbols.
-        large: int64 ``[64]``, how many symbols have each bucket from 16 on.
-        out: int32, as many as these together.
-
-    Raises:
-        ValueError: for arrays that do not fit each other, and counts that are not those of the buckets.
-    """
-    cdef Held all_held
-    cdef const int32_t* given
-    cdef const uint8_t* found
-    cdef const long long* counts
-    cdef int32_t* to
-    cdef Py_ssize_t total, i, room
-    cdef Py_ssize_t[BUCKETS] cursor
-    cdef Py_ssize_t[BUCKETS] stops
-    cdef int bucket
-    cdef bint fits = True
-    all_held.count = 0
-    try:
-        given = <const int32_t*>items(&all_held, symbols, 4, -1)
-        total = length(&all_held)
-        found = <const uint8_t*>items(&all_held, buckets, 1, total)
-        counts = <const long long*>items(&all_held, large, 8, BUCKETS)
-        to = <int32_t*>space(&all_held, out, 4, -1)
-        room = 0
-        for bucket in range(BUCKETS):
-            if not 0 <= counts[bucket] <= total:
-                raise ValueError("counts of other symbols")
-            cursor[bucket] = room
-            room += counts[bucket]
-            stops[bucket] = room
-        if room != length(&all_held):
-            raise ValueError("counts of other symbols")
-        with nogil:
-            for i in range(total):
-                bucket = found[i]
-                if bucket < DIRECT:
-                    continue
-                if bucket >= BUCKETS or cursor[bucket] == stops[bucket]:
-                    fits = False
-                    break
-                to[cursor[bucket]] = given[i] - <int32_t>first_of(bucket)
-                cursor[bucket] += 1
-        if not fits:
-            raise ValueError("counts of other symbols")
-    finally:
-        let_go(&all_held)

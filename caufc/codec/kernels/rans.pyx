@@ -16,13 +16,13 @@ cdef const char* INTERVALS = b"caufc.codec.kernels.rans.intervals"
 
 cdef extern from "rans.h" nogil:
     int shift_of(uint32_t frequency)
-    uint64_t inverse_of(uint32_t frequency, int shift)
-    uint64_t quotient_of(uint64_t state, uint64_t inverse, int shift, uint32_t frequency)
+    uint64_t inverse_of(uint32_t frequency, int shift, int* of_next)
+    uint64_t quotient_of(uint64_t state, uint64_t inverse, uint64_t more, int shift)
 
 cdef struct Interval:
     uint64_t inverse     # of the frequency
     uint32_t frequency
-    uint32_t place       # the first quantile, and above its 24 bits the inverse's shift
+    uint32_t place       # the first quantile, and above its 24 bits twice the inverse's shift, 1 more if it is for x + 1
 
 cdef struct Intervals:
     Py_ssize_t count     # tables
@@ -161,7 +161,7 @@ cdef bint _part(Intervals* intervals, const int64_t* frequencies) noexcept nogil
     """Whether they are tables."""
     cdef Py_ssize_t place
     cdef int64_t frequency, total = 0
-    cdef int shift
+    cdef int shift, of_next
     cdef Interval* one
     for place in range(intervals.count * intervals.size):
         frequency = frequencies[place]
@@ -169,8 +169,8 @@ cdef bint _part(Intervals* intervals, const int64_t* frequencies) noexcept nogil
             return False
         one = &intervals.of[place]
         shift = shift_of(<uint32_t>frequency)
-        one.frequency, one.inverse = <uint32_t>frequency, inverse_of(<uint32_t>frequency, shift)
-        one.place = <uint32_t>total | <uint32_t>shift << START_SHIFT
+        one.frequency, one.inverse = <uint32_t>frequency, inverse_of(<uint32_t>frequency, shift, &of_next)
+        one.place = <uint32_t>total | <uint32_t>(2 * shift + of_next) << START_SHIFT
         total += frequency
         if (place + 1) % intervals.size == 0:
             if total != QUANTILES + 1:
@@ -189,14 +189,15 @@ cdef Heap _heap(Held* all_held, object words, Py_ssize_t filled, uint64_t state,
     return heap
 
 
-cdef inline void _push(Heap* heap, uint32_t frequency, uint64_t inverse, uint32_t start, int shift) noexcept nogil:
-    cdef uint64_t quotient
-    if heap.state >> (64 - PRECISION) >= frequency:
+cdef inline void _push(Heap* heap, const Interval* one) noexcept nogil:
+    cdef uint64_t more = one.inverse & -<uint64_t>(one.place >> START_SHIFT & 1)
+    if heap.state >> (64 - PRECISION) >= one.frequency:
         heap.words[heap.filled] = <uint32_t>heap.state
         heap.filled += 1
         heap.state >>= 32
-    quotient = quotient_of(heap.state, inverse, shift, frequency)
-    heap.state = (quotient << PRECISION) + (heap.state - quotient * frequency) + start
+    heap.state += (one.place & QUANTILES) + quotient_of(
+        heap.state, one.inverse, more, one.place >> (START_SHIFT + 1)
+    ) * (QUANTILES + 1 - one.frequency)
 
 
 cdef bint _push_run(
@@ -207,7 +208,6 @@ cdef bint _push_run(
     cdef Heap now = heap[0]
     cdef Py_ssize_t place = stop
     cdef uint64_t symbol
-    cdef const Interval* one
     while place > first:
         place -= 1
         if itemsize == 1:
@@ -220,8 +220,7 @@ cdef bint _push_run(
             symbol = (<const uint64_t*>symbols)[place]
         if symbol >= <uint64_t>size:
             return False
-        one = &table[symbol]
-        _push(&now, one.frequency, one.inverse, one.place & QUANTILES, one.place >> START_SHIFT)
+        _push(&now, &table[symbol])
     heap[0] = now
     return True
 

@@ -141,7 +141,7 @@ def grouped(
     most = (len(placement.passes) + 1) * RUNS
     run_tables, run_stops = np.empty(most, np.uint8), np.empty(most, np.int64)
     coded = np.empty((len(symbols) + heads) * symbols.shape[1], np.uint8)
-    buckets, large = np.empty(symbols.shape, np.uint8), np.empty(BUCKETS, np.int64)
+    large, rests = np.empty(BUCKETS, np.int64), np.empty(symbols.shape, np.int32)
     count = kernels.coefficients.group(
         symbols,
         placement,
@@ -151,8 +151,8 @@ def grouped(
         run_tables,
         run_stops,
         coded,
-        buckets,
         large,
+        rests,
         symbols.shape[1],
         len(table_of) // CONTEXTS,
         extents,
@@ -160,8 +160,5 @@ def grouped(
     encoder = RansEncoder()
     used = int(run_stops[count - 1]) if count else 0
     encoder.push_runs(coded[:used], run_tables[:count], run_stops[:count], models)
-    if large.any():
-        rests = np.empty(int(large.sum()), np.int32)
-        kernels.coefficients.rests(symbols, buckets, large, rests)
-        push_rests(encoder, rests, large)
+    push_rests(encoder, rests.ravel(), large)
     return encoder

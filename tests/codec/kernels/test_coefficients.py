@@ -159,8 +159,8 @@ class Call:
             np.empty((passes + 1) * 256, np.uint8),
             np.empty((passes + 1) * 256, np.int64),
             np.empty(placed * 5, np.uint8),
-            np.empty((GEOMETRY.tokens, 5), np.uint8),
             np.empty(64, np.int64),
+            np.empty((GEOMETRY.tokens, 5), np.int32),
             self.given["channels"],
             self.given["kinds"],
             True,
@@ -254,13 +254,3 @@ def test_tables_that_are_not_there_are_refused() -> None:
 def test_symbols_beyond_all_buckets_are_refused(symbol: int) -> None:
     with pytest.raises(ValueError, match="symbols beyond all buckets"):
         Call().group(symbol)
-
-
-def test_counts_of_other_symbols_are_refused() -> None:
-    symbols, buckets = np.array([20, 40], np.int32), np.array([16, 18], np.uint8)
-    for large in ({17: 2}, {16: 1}, {16: 3}, {16: -1, 17: 3}, {16: 2}):
-        counts = np.zeros(64, np.int64)
-        for bucket, count in large.items():
-            counts[bucket] = count
-        with pytest.raises(ValueError, match="counts of other symbols"):
-            kernels.coefficients.rests(symbols, buckets, counts, np.empty(2, np.int32))

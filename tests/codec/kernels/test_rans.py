@@ -51,6 +51,25 @@ def test_any_words_decode_alike(data: bytes, runs: list[tuple[Any, int]]) -> Non
     assert compiled == plain
 
 
+TOTAL = 1 << 24
+EDGES = sorted({min(TOTAL - 1, max(1, (1 << power) + by)) for power in range(25) for by in (-2, -1, 0, 1, 2)})
+"""Frequencies around powers of two, where reciprocals change their shift."""
+
+
+@pytest.mark.parametrize("octave", range(24))
+def test_states_are_divided_exactly(octave: int) -> None:
+    """Quotients come by products, which must not be one off: least so right before the next multiple."""
+    rng = np.random.default_rng(octave)
+    drawn = rng.integers(1 << octave, min(TOTAL - 1, 2 << octave), 100).tolist()
+    for frequency in {*drawn, *(edge for edge in EDGES if edge >> octave == 1)}:
+        intervals = kernels.rans.intervals_of(np.array([[frequency, TOTAL - frequency]], np.int64), 1, 2)
+        for multiple in {1, 2, 1 << 40, *rng.integers(1, 1 << 40, 3).tolist()}:
+            state = multiple * frequency - 1
+            run = np.zeros(1, np.uint8), 1, intervals, np.zeros(1, np.uint8), np.ones(1, np.int64)
+            pushed = kernels.rans.encode(np.empty(2, np.uint32), 0, state, *run)
+            assert pushed == (0, state // frequency * TOTAL + state % frequency)
+
+
 @pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "i4", "u8", "i8"])
 def test_integers_of_every_width(dtype: str) -> None:
     data = np.random.default_rng(3).integers(1, 1 << 32, 50, dtype=np.uint32).tobytes()
