@@ -7,24 +7,25 @@ art: the hybrid integers of JPEG XL (ISO/IEC 18181-1), Elias gamma codes before 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import kernels
-from .entropy import RansDecoder, RansEncoder, uniform_model
+from .entropy import Heap, RansDecoder, RansEncoder, Run, uniform_model
 
 __all__ = [
     "BUCKETS",
     "DIRECT",
     "LIMIT",
+    "Rests",
     "add_extra_bits",
     "bucket_of",
     "buckets_of",
     "extra_bits",
     "push_extra_bits",
-    "push_rests",
     "unzigzag",
     "zigzag",
 ]
@@ -105,25 +106,49 @@ def _large_groups(buckets: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.
         yield int(bucket), large[kinds == bucket]
 
 
+@dataclass(frozen=True)
+class Rests:
+    """Extra bits of symbols, bucket by bucket.
+
+    Args:
+        rests: how far symbols lie behind their buckets' first, int32 ``[n]``.
+        counts: how many have each bucket, int64 ``[64]``.
+    """
+
+    rests: NDArray[np.int32]
+    counts: NDArray[np.int64]
+
+    @property
+    def most(self) -> int:
+        """Words that they take, at most."""
+        return 2 * len(self.rests)
+
+    def onto(self, heap: Heap) -> None:
+        """Push all with the kernel."""
+        heap.place = kernels.rans.encode_rests(heap.words, *heap.place, self.rests, self.counts)
+
+    def onto_coder(self, coder: Any) -> None:
+        """Push all with constriction."""
+        for run in reversed([*self._runs()]):
+            run.onto_coder(coder)
+
+    def _runs(self) -> Iterator[Run]:
+        start = 0
+        for bucket in np.flatnonzero(self.counts).tolist():
+            rests = self.rests[start : start + int(self.counts[bucket])]
+            start += len(rests)
+            for shift, piece in _pieces(extra_bits(bucket)[1]):
+                yield Run(rests >> shift & ((1 << piece) - 1), uniform_model(piece))
+
+
 def push_extra_bits(encoder: RansEncoder, symbols: NDArray[np.int32], buckets: NDArray[np.uint8]) -> None:
     """Append the extra bits of flat symbols, bucket by bucket."""
+    counts = np.zeros(BUCKETS, np.int64)
+    rests = [np.empty(0, np.int32)]
     for bucket, where in _large_groups(buckets):
-        first, bits = extra_bits(bucket)
-        _push_bits(encoder, symbols[where] - first, bits)
-
-
-def push_rests(encoder: RansEncoder, rests: NDArray[np.int32], counts: NDArray[np.int64]) -> None:
-    """The same for what symbols lie behind their buckets' first, where ``counts`` ``[64]`` of them have each bucket."""
-    start = 0
-    for bucket in np.flatnonzero(counts).tolist():
-        stop = start + int(counts[bucket])
-        _push_bits(encoder, rests[start:stop], extra_bits(bucket)[1])
-        start = stop
-
-
-def _push_bits(encoder: RansEncoder, rest: NDArray[np.int32], bits: int) -> None:
-    for shift, piece in _pieces(bits):
-        encoder.push(rest >> shift & ((1 << piece) - 1), uniform_model(piece))
+        rests.append(symbols[where] - np.int32(extra_bits(bucket)[0]))
+        counts[bucket] = len(where)
+    encoder.push_batch(Rests(np.concatenate(rests), counts))
 
 
 def add_extra_bits(decoder: RansDecoder, buckets: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -21,7 +21,17 @@ from . import kernels, rans
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["PRECISION", "RansDecoder", "RansEncoder", "TableModel", "UniformModel", "table_model", "uniform_model"]
+__all__ = [
+    "PRECISION",
+    "Heap",
+    "RansDecoder",
+    "RansEncoder",
+    "Run",
+    "TableModel",
+    "UniformModel",
+    "table_model",
+    "uniform_model",
+]
 
 PRECISION = 24
 BLOCK = 1 << 20
@@ -106,6 +116,20 @@ def _coder(words: NDArray[np.uint32] | None = None) -> Any:
     return stream.stack.AnsCoder() if words is None else stream.stack.AnsCoder(words)
 
 
+class Batch(Protocol):
+    """Runs of symbols that follow each other."""
+
+    @property
+    def most(self) -> int:
+        """Words that they take, at most."""
+
+    def onto(self, heap: Heap) -> None:
+        """Push all with the kernel, the last one first."""
+
+    def onto_coder(self, coder: Any) -> None:
+        """Push all with constriction, the last one first."""
+
+
 class TableSet(Protocol):
     """Tables of equally many symbols, by number."""
 
@@ -118,7 +142,7 @@ class TableSet(Protocol):
 
 
 @dataclass(frozen=True)
-class _Runs:
+class Runs:
     """Runs that follow each other.
 
     Args:
@@ -133,7 +157,11 @@ class _Runs:
     stops: NDArray[np.int64]
     tables: TableSet
 
-    def onto(self, heap: _Heap) -> None:
+    @property
+    def most(self) -> int:
+        return self.symbols.size
+
+    def onto(self, heap: Heap) -> None:
         """Push all with the kernel."""
         symbols = np.ascontiguousarray(self.symbols)
         heap.place = kernels.rans.encode(
@@ -148,13 +176,17 @@ class _Runs:
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """A run of symbols ``[n]`` of one model."""
 
     symbols: NDArray[np.integer[Any]]
     model: Model
 
-    def onto(self, heap: _Heap) -> None:
+    @property
+    def most(self) -> int:
+        return self.symbols.size
+
+    def onto(self, heap: Heap) -> None:
         """Push it with the kernel."""
         if isinstance(self.model, UniformModel):
             symbols = np.ascontiguousarray(self.symbols, np.int32)
@@ -170,16 +202,19 @@ class _Run:
         _encode_backwards(coder, self.symbols, [0, len(self.symbols)], [self.model])
 
 
-class _Heap:
-    """The kernel's words for so many symbols, each of which adds one at most.
+class Heap:
+    """The kernel's words.
+
+    Args:
+        most: how many there may be.
 
     Attributes:
         words: uint32 ``[W]``.
         place: how many of them are written, and the coder's state.
     """
 
-    def __init__(self, symbols: int) -> None:
-        self.words = np.empty(symbols + 2, np.uint32)
+    def __init__(self, most: int) -> None:
+        self.words = np.empty(most + 2, np.uint32)
         self.place: tuple[int, int] = (0, 0)
 
     def finish(self) -> bytes:
@@ -195,12 +230,12 @@ class RansEncoder:
     """Gathers runs of symbols, each with its model, in decoding order."""
 
     def __init__(self) -> None:
-        self._batches: list[_Runs | _Run] = []
+        self._batches: list[Batch] = []
 
     def push(self, symbols: NDArray[np.integer[Any]], model: Model) -> None:
         """Append a run."""
         if symbols.size:
-            self._batches.append(_Run(symbols, model))
+            self.push_batch(Run(symbols, model))
 
     def push_runs(
         self,
@@ -210,12 +245,16 @@ class RansEncoder:
         tables: TableSet,
     ) -> None:
         """Append runs that follow each other in one array ``[n]``, each with its table's number and its end ``[R]``."""
-        self._batches.append(_Runs(symbols, numbers, stops, tables))
+        self.push_batch(Runs(symbols, numbers, stops, tables))
+
+    def push_batch(self, batch: Batch) -> None:
+        """Append runs."""
+        self._batches.append(batch)
 
     def finish(self) -> bytes:
         """The words of all runs, as bytes."""
         if kernels.rans is not None:
-            heap = _Heap(sum(batch.symbols.size for batch in self._batches))
+            heap = Heap(sum(batch.most for batch in self._batches))
             for batch in reversed(self._batches):
                 batch.onto(heap)
             return heap.finish()

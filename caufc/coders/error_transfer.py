@@ -14,7 +14,7 @@ from ..codec.transform.codec import TransformCodec
 from ..codec.transform.dct import inverse_grid
 from ..codec.transform.grids import Geometry
 from .distortion import RowSums
-from .row_sums import row_products, row_squares, transferred_rows
+from .row_sums import row_products, row_squares, transferred_rows, weighed_rows
 
 __all__ = ["ErrorTransfer"]
 
@@ -112,9 +112,8 @@ class ErrorTransfer:
         self, coefficients: Values, points: Values, geometry: Geometry, *, by_token: bool
     ) -> tuple[Values, Values]:
         """Sums of squares and products of tokens whose coefficients are those of grids."""
-        own, error = coefficients * self.roots, points - coefficients
-        error *= self.roots
-        products = row_products(own, error)
+        error, products = weighed_rows(coefficients, points, self.roots)
         error = inverse_grid(error, geometry)
-        products = row_products(inverse_grid(own, geometry), error) if by_token else products
+        if by_token:
+            products = row_products(inverse_grid(coefficients * self.roots, geometry), error)
         return row_squares(error), products + error @ self.offsets

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -113,12 +114,12 @@ class Typical:
     def token_levels(self, tokens: Values) -> Floats:
         """The median magnitude in each token ``[n, C]``, in units of its channels ``[n]``."""
         with np.errstate(over="ignore"):
-            return medians_of((np.abs(tokens) / np.maximum(self.units + np.abs(self.centre), TINIEST)).T)
+            return medians_of((np.abs(tokens) / self._usual).T)
 
     def are_large(self, tokens: Values) -> NDArray[np.bool_]:
         """Whether the level of each finite token ``[n, C]`` is beyond that of outliers ``[n]``, without sorting any."""
-        bounds = TOKEN_RATIO * np.maximum(self.units + np.abs(self.centre), TINIEST)
         magnitudes = np.abs(tokens.astype(np.float64))
+        bounds = TOKEN_RATIO * self._usual
         above, present = (np.count_nonzero(there, axis=1) for there in (magnitudes > bounds, magnitudes > 0))
         found: NDArray[np.bool_] = (above > 0) & (2 * above >= present)
         return found
@@ -129,19 +130,24 @@ class Typical:
         centre = np.zeros(values.shape[1]) if sparse else medians_of(values, zeros=True)
         return cls(centre, medians_of(np.abs(values - centre)), 0.0, VALUE_RATIO, masks)
 
-    @property
+    @cached_property
+    def _usual(self) -> Floats:
+        """Magnitudes of channels, with their centres' ``[C]``."""
+        return np.maximum(self.units + np.abs(self.centre), TINIEST)
+
+    @cached_property
     def common(self) -> float:
         """The median magnitude of channels that have one; 0 if none has."""
         present = self.magnitude[self.magnitude > 0]
         return float(np.median(present)) if present.size else 0.0
 
-    @property
+    @cached_property
     def ordinary(self) -> NDArray[np.bool_]:
         """Which channels are no outliers themselves ``[C]``; all if none is ordinary."""
         found: NDArray[np.bool_] = np.maximum(self.magnitude, np.abs(self.centre)) <= VALUE_RATIO * self.common
         return found if found.any() else ~found
 
-    @property
+    @cached_property
     def units(self) -> Floats:
         """Magnitudes ``[C]``, none below the common one."""
         return np.maximum(self.magnitude, self.common)

@@ -148,6 +148,7 @@ def calls(rng: np.random.Generator) -> list[Call]:
         (rows.square, [values, np.empty(n), n, c]),
         (rows.measure, [values, costs[0, 0], costs[1, 0], np.empty(n, "u1"), np.empty(n), n, c]),
         (rows.transfer, [values, values, costs[0, 0], costs[1, 0], np.empty(n), np.empty(n), n, c]),
+        (rows.weigh, [values, values, costs[0, 0], np.empty((n, c), "f4"), np.empty(n), n, c]),
         (rans.tables_of, [np.full((2, 256), 1 << 16, np.int64), 2, 256]),
         (rans.intervals_of, [np.full((2, 256), 1 << 16, np.int64), 2, 256]),
         (
@@ -164,6 +165,10 @@ def calls(rng: np.random.Generator) -> list[Call]:
             ],
         ),
         (rans.encode_bits, [np.empty(30, "u4"), 3, 1 << 40, (part & 7).astype("i4"), 3]),
+        (
+            rans.encode_rests,
+            [np.empty(60, "u4"), 3, 1 << 40, (part.ravel() & 7).astype("i4"), np.eye(64, dtype="i8")[16] * part.size],
+        ),
         (rans.start, [words]),
         (rans.decode, [words, len(words), 1 << 40, bytes_tables, 1, np.empty(30, "u2"), 2]),
         (rans.decode_bits, [words, len(words), 1 << 40, 9, np.empty(30, "i4")]),

@@ -20,6 +20,7 @@ cdef enum:
     TABLES = 256
     BUCKETS = 64
     DIRECT = 16          # buckets below have no extra bits
+    PIECE_BITS = 16      # extra bits that are coded at once
     PARTS = 4            # of a pass, whose tokens are looked at side by side
     MOST_PLACES = 0x7fffffff
 

@@ -12,7 +12,6 @@ from .rans cimport Stack, Tables, begin, pulled_bits, tables_in
 from .runs cimport Run, open_run, pull_all, pull_both
 
 cdef enum:
-    PIECE_BITS = 16
     STRETCH = 64
 
 

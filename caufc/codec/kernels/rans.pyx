@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from .buffers cimport Held, held, items, length, let_go, space
+from .chunk cimport BUCKETS, DIRECT, PIECE_BITS, bits_of
 
 cdef enum:
     MOST_TABLES = 256
@@ -280,6 +281,15 @@ def encode(words, Py_ssize_t filled, uint64_t state, symbols, Py_ssize_t itemsiz
     return heap.filled, heap.state
 
 
+cdef inline void _push_bits(Heap* heap, uint32_t symbol, int bits) noexcept nogil:
+    cdef int rest = PRECISION - bits
+    if heap.state >> (64 - bits):
+        heap.words[heap.filled] = <uint32_t>heap.state
+        heap.filled += 1
+        heap.state >>= 32
+    heap.state = heap.state >> rest << PRECISION | <uint64_t>symbol << rest | heap.state & ((<uint64_t>1 << rest) - 1)
+
+
 def encode_bits(words, Py_ssize_t filled, uint64_t state, symbols, int bits):
     """The same for one run of ``2^bits`` equally likely symbols, 1 to 16 bits, in int32.
 
@@ -290,7 +300,6 @@ def encode_bits(words, Py_ssize_t filled, uint64_t state, symbols, int bits):
     cdef Heap heap
     cdef const uint32_t* values
     cdef Py_ssize_t count, place
-    cdef int rest
     cdef uint32_t most = 0
     all_held.count = 0
     try:
@@ -299,26 +308,82 @@ def encode_bits(words, Py_ssize_t filled, uint64_t state, symbols, int bits):
         values = <const uint32_t*>items(&all_held, symbols, 4, -1)
         count = length(&all_held)
         heap = _heap(&all_held, words, filled, state, count)
-        rest = PRECISION - bits
         with nogil:
             for place in range(count):
                 most |= values[place]
             if most >> bits == 0:
                 for place in range(count - 1, -1, -1):
-                    if heap.state >> (64 - bits):
-                        heap.words[heap.filled] = <uint32_t>heap.state
-                        heap.filled += 1
-                        heap.state >>= 32
-                    heap.state = (
-                        heap.state >> rest << PRECISION
-                        | <uint64_t>values[place] << rest
-                        | heap.state & ((<uint64_t>1 << rest) - 1)
-                    )
+                    _push_bits(&heap, values[place], bits)
         if most >> bits:
             raise ValueError(f"symbols beyond {bits} bits")
     finally:
         let_go(&all_held)
     return heap.filled, heap.state
+
+
+def encode_rests(words, Py_ssize_t filled, uint64_t state, rests, counts):
+    """The same for extra bits, bucket by bucket, the highest 16 bits first.
+
+    Attack: counts of other rests, and rests with more bits than their bucket has. Bound: both are looked at before
+    anything is pushed; a rest takes two words at most.
+
+    Args:
+        rests: int32 ``[n]``, how far symbols lie behind their buckets' first.
+        counts: int64 ``[64]``, how many there are of each bucket; none of those below 16.
+
+    Raises:
+        ValueError: for what does not fit, or arrays of another kind.
+    """
+    cdef Held all_held
+    cdef Heap heap
+    cdef const uint32_t* values
+    cdef const int64_t* many
+    cdef Py_ssize_t count, stop = 0
+    cdef int bucket
+    cdef bint fits = True
+    all_held.count = 0
+    try:
+        values = <const uint32_t*>items(&all_held, rests, 4, -1)
+        count = length(&all_held)
+        many = <const int64_t*>items(&all_held, counts, 8, BUCKETS)
+        heap = _heap(&all_held, words, filled, state, 2 * count)
+        with nogil:
+            for bucket in range(BUCKETS):
+                fits = fits and 0 <= many[bucket] <= count - stop and (bucket >= DIRECT or many[bucket] == 0)
+                fits = fits and _are_below(values + stop, many[bucket], bits_of(bucket))
+                stop += many[bucket] if fits else 0
+            fits = fits and stop == count
+            if fits:
+                for bucket in range(BUCKETS - 1, DIRECT - 1, -1):
+                    stop -= many[bucket]
+                    _push_pieces(&heap, values + stop, many[bucket], bits_of(bucket))
+        if not fits:
+            raise ValueError("counts of other symbols")
+    finally:
+        let_go(&all_held)
+    return heap.filled, heap.state
+
+
+cdef bint _are_below(const uint32_t* rests, int64_t count, int bits) noexcept nogil:
+    """Whether no rest has more bits."""
+    cdef Py_ssize_t place
+    cdef uint32_t most = 0
+    for place in range(count):
+        most |= rests[place]
+    return most == 0 or most >> bits == 0
+
+
+cdef void _push_pieces(Heap* heap, const uint32_t* rests, int64_t count, int bits) noexcept nogil:
+    """Extra bits of one bucket, in pieces, the last one first."""
+    cdef Heap now = heap[0]
+    cdef Py_ssize_t place
+    cdef int shift = 0, piece
+    while shift < bits:
+        piece = (bits - 1) % PIECE_BITS + 1 if shift == 0 else PIECE_BITS
+        for place in range(count - 1, -1, -1):
+            _push_bits(&now, rests[place] >> shift & ((<uint32_t>1 << piece) - 1), piece)
+        shift += piece
+    heap[0] = now
 
 
 cdef Stack _stack(Held* all_held, object words, Py_ssize_t left, uint64_t state) except *:

@@ -65,3 +65,25 @@ CLONES static void transfer_rows(const float* RESTRICT coefficients, const float
         products[row] = product;
     }
 }
+
+/* Errors of every row's coefficients, in units of the features, and sums of their products with the coefficients. */
+CLONES static void weigh_rows(const float* RESTRICT coefficients, const float* RESTRICT points, ptrdiff_t rows,
+                              ptrdiff_t width, const float* RESTRICT roots, float* RESTRICT errors,
+                              double* RESTRICT products) {
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        const float* RESTRICT value = coefficients + row * width;
+        const float* RESTRICT point = points + row * width;
+        float* RESTRICT error = errors + row * width;
+        double product = 0;
+        for (ptrdiff_t first = 0; first < width; first += STRIP) {
+            const ptrdiff_t there = width - first < STRIP ? width - first : STRIP;
+            float own[STRIP];
+            for (ptrdiff_t k = 0; k < there; k++) {
+                error[first + k] = (point[first + k] - value[first + k]) * roots[first + k];
+                own[k] = value[first + k] * roots[first + k];
+            }
+            product += products_of(error + first, own, there);
+        }
+        products[row] = product;
+    }
+}

@@ -22,3 +22,12 @@ def transfer(
     rows: int,
     width: int,
 ) -> None: ...
+def weigh(
+    coefficients: NDArray[Any],
+    points: NDArray[Any],
+    roots: NDArray[Any],
+    errors: NDArray[Any],
+    products: NDArray[Any],
+    rows: int,
+    width: int,
+) -> None: ...

@@ -11,6 +11,7 @@ from .buffers cimport Held, check_size, items, let_go, space
 cdef extern from "rows.h" nogil:
     void measure_rows(const float*, Py_ssize_t, Py_ssize_t, const float*, const float*, uint8_t*, double*)
     void square_rows(const float*, Py_ssize_t, Py_ssize_t, double*)
+    void weigh_rows(const float*, const float*, Py_ssize_t, Py_ssize_t, const float*, float*, double*)
     void transfer_rows(const float*, const float*, Py_ssize_t, Py_ssize_t, const float*, const float*, double*, double*)
 
 
@@ -95,5 +96,37 @@ def transfer(coefficients, points, roots, offsets, squares, products, Py_ssize_t
         mixed = <double*>space(&all_held, products, 8, rows)
         with nogil:
             transfer_rows(given, placed, rows, width, weights, beside, sums, mixed)
+    finally:
+        let_go(&all_held)
+
+
+def weigh(coefficients, points, roots, errors, products, Py_ssize_t rows, Py_ssize_t width):
+    """Errors of every row's coefficients, weighted, and sums of their products with the coefficients, weighted too.
+
+    Args:
+        coefficients, points: float32 ``[N, K]``.
+        roots: float32 ``[K]``.
+        errors: float32 ``[N, K]``, which is written.
+        products: float64 ``[N]``, which is written.
+
+    Raises:
+        ValueError: for arrays that do not fit each other.
+    """
+    cdef Held all_held
+    cdef const float* given
+    cdef const float* placed
+    cdef const float* weights
+    cdef float* to
+    cdef double* sums
+    all_held.count = 0
+    try:
+        check_size(rows, width)
+        given = <const float*>items(&all_held, coefficients, 4, rows * width)
+        placed = <const float*>items(&all_held, points, 4, rows * width)
+        weights = <const float*>items(&all_held, roots, 4, width)
+        to = <float*>space(&all_held, errors, 4, rows * width)
+        sums = <double*>space(&all_held, products, 8, rows)
+        with nogil:
+            weigh_rows(given, placed, rows, width, weights, to, sums)
     finally:
         let_go(&all_held)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
-from ..buckets import BUCKETS, push_rests
+from ..buckets import BUCKETS, Rests
 from ..entropy import RansEncoder, words_of
 from .contexts import CONTEXT_OF, CONTEXTS, EXTENT_CONTEXT, SUMS
 from .grids import Geometry
@@ -160,5 +160,5 @@ def grouped(
     encoder = RansEncoder()
     used = int(run_stops[count - 1]) if count else 0
     encoder.push_runs(coded[:used], run_tables[:count], run_stops[:count], models)
-    push_rests(encoder, rests.ravel(), large)
+    encoder.push_batch(Rests(rests.ravel()[: int(large.sum())], large))
     return encoder

@@ -195,3 +195,25 @@ def test_others_capsules_are_refused() -> None:
     tables = kernels.rans.tables_of(np.full((2, 4), 1 << 22, np.int64), 2, 4)
     with pytest.raises(ValueError):
         kernels.rans.encode(*(PUSHED | {"intervals": tables}).values())
+
+
+@pytest.mark.parametrize("counts", [{16: 1}, {16: 3}, {16: -1, 17: 3}, {15: 2}, {16: 1, 15: 1}, {63: 3, 16: -1}, {}])
+def test_counts_of_other_rests_are_refused(counts: dict[int, int]) -> None:
+    given = np.zeros(64, np.int64)
+    for bucket, count in counts.items():
+        given[bucket] = count
+    with pytest.raises(ValueError, match="counts of other symbols"):
+        kernels.rans.encode_rests(np.empty(9, np.uint32), 0, 0, np.array([1, 7], np.int32), given)
+
+
+@pytest.mark.parametrize(("bucket", "rest"), [(16, 8), (16, -1), (18, 16), (63, 1 << 26)])
+def test_rests_beyond_their_bucket_are_refused(bucket: int, rest: int) -> None:
+    given = np.zeros(64, np.int64)
+    given[bucket] = 1
+    with pytest.raises(ValueError, match="counts of other symbols"):
+        kernels.rans.encode_rests(np.empty(9, np.uint32), 0, 0, np.array([rest], np.int32), given)
+
+
+def test_rests_need_two_words_each() -> None:
+    with pytest.raises(ValueError, match="0 words and 2 more in 1"):
+        kernels.rans.encode_rests(np.empty(1, np.uint32), 0, 0, np.zeros(1, np.int32), np.eye(64, dtype=np.int64)[16])

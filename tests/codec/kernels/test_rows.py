@@ -13,7 +13,7 @@ from kernel_paths import both
 from numpy.typing import NDArray
 
 from caufc.codec import kernels
-from caufc.coders.row_sums import measured_rows, row_squares, transferred_rows
+from caufc.coders.row_sums import measured_rows, row_squares, transferred_rows, weighed_rows
 
 pytestmark = pytest.mark.skipif(kernels.rows is None, reason="the kernel is not built, or switched off")
 
@@ -56,6 +56,8 @@ def test_about_the_same_errors(shape: tuple[int, int]) -> None:
         return transferred_rows(coefficients, points, roots, offsets)
 
     for one, other in zip(*both(job), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-3)
+    for one, other in zip(*both(lambda: weighed_rows(coefficients, points, roots)), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-3)
 
 
