@@ -393,7 +393,8 @@ class _Judge:
         """What a basis does, about; made once, as inverses take their time."""
         made = self._made.get(id(basis))
         if made is None:
-            made = self._made[id(basis)] = basis, ChannelTransform(basis, rough=True)
+            often = basis is self.bases[0]
+            made = self._made[id(basis)] = basis, ChannelTransform(basis, rough=True, often=often)
         return made[1]
 
     @staticmethod

@@ -27,9 +27,12 @@ as planning and every pass look for the same ones."""
 
 SHORTEST = 2.0**-100
 
-FEW, MOST_STEPS, LEFT_OUT = 4, 16, 2e-3
-"""Coefficients per token from which on rough ones are found without an inverse: in so many steps at most, until so much
-of them is left."""
+SMALL = 48
+"""Rows of a triangle whose inverse is found at once."""
+
+FEW, FEW_OFTEN, MOST_STEPS, LEFT_OUT = 4, 16, 16, 2e-3
+"""Coefficients per token from which on rough ones are found without an inverse, and where they are looked for often: in
+so many steps at most, until so much of them is left."""
 
 TINIEST = np.float32(2.0**-120)
 
@@ -83,14 +86,22 @@ class ChannelTransform:
         synthesis: basis vectors ``[K, C / G]``: a group of a token is the sum of its coefficients times these.
         analysis: how to find coefficients, vectors of the same shape; None for the least-squares solution.
         rough: whether that may be found in float32, for choices.
+        often: whether it will be, again and again.
     """
 
-    def __init__(self, synthesis: QuantizedRows, analysis: QuantizedRows | None = None, *, rough: bool = False) -> None:
+    def __init__(
+        self,
+        synthesis: QuantizedRows,
+        analysis: QuantizedRows | None = None,
+        *,
+        rough: bool = False,
+        often: bool = False,
+    ) -> None:
         rows = synthesis.values()
         given = None if analysis is None else analysis.values()
         ends = np.cumsum([0, *(synthesis.ranks if synthesis.ranks is not None else [len(rows)])])
         self._groups = [
-            _GroupTransform(rows[first:last], None if given is None else given[first:last], rough=rough)
+            _GroupTransform(rows[first:last], None if given is None else given[first:last], rough=rough, often=often)
             for first, last in itertools.pairwise(ends)
         ]
         self.coded = len(rows)
@@ -134,15 +145,17 @@ class _GroupTransform:
         rows: basis vectors ``[K, C]``.
         analysis: vectors of the same shape, or None.
         rough: whether float32 will do.
+        often: whether coefficients are found again and again.
     """
 
-    def __init__(self, rows: Matrix, analysis: Matrix | None, *, rough: bool) -> None:
+    def __init__(self, rows: Matrix, analysis: Matrix | None, *, rough: bool, often: bool) -> None:
         self.rank, self._rough = len(rows), rough
+        self._few = FEW_OFTEN if often else FEW
         self._rows, self._analysis = rows, analysis
         self._casts: dict[tuple[bool, str], Matrix] = {}
 
     def forward(self, values: Matrix) -> Matrix:
-        few = self._rough and self._analysis is None and FEW * len(values) <= self.rank
+        few = self._rough and self._analysis is None and self._few * len(values) <= self.rank
         found: Matrix = self._found(values) if few else np.matmul(values, self._matrix(True, values.dtype))
         return found
 
@@ -214,10 +227,25 @@ def _of_length_1(rows: Matrix) -> tuple[Matrix, Matrix]:
 
 
 def _solved(rows: Matrix) -> Matrix:
+    """By Cholesky's factor, whose inverse is made of products: they are what libraries do fastest."""
     try:
-        found: Matrix = np.linalg.solve(rows @ rows.T, rows).T
+        factor = np.linalg.cholesky(rows @ rows.T)
     except np.linalg.LinAlgError:
-        found = np.linalg.pinv(rows)
+        return np.linalg.pinv(rows)
+    half = _lower_inverse(factor)
+    found: Matrix = (half.T @ (half @ rows)).T
+    return found
+
+
+def _lower_inverse(lower: Matrix) -> Matrix:
+    """The inverse of a lower triangle ``[K, K]``, by quarters."""
+    size = len(lower)
+    if size <= SMALL:
+        return np.linalg.inv(lower)
+    middle, found = size // 2, np.zeros_like(lower)
+    first, last = _lower_inverse(lower[:middle, :middle]), _lower_inverse(lower[middle:, middle:])
+    found[:middle, :middle], found[middle:, middle:] = first, last
+    found[middle:, :middle] = -last @ (lower[middle:, :middle] @ first)
     return found
 
 
