@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ class TokenScales:
         """Those of some tokens."""
         return TokenScales(self.codes[rows])
 
-    @property
+    @cached_property
     def factors(self) -> NDArray[np.float32]:
         """Features' units per unit of what is aligned ``[N, 1]``."""
         return scale_of(self.codes)[:, None]

@@ -30,7 +30,7 @@ def row_squares(values: Values) -> Rows:
         if kernels.rows is None:
             return _lane_squares(values)
         squares = np.empty(len(values))
-        kernels.rows.square(_whole(values), squares, *values.shape)
+        kernels.rows.square(kernels.in_one_piece(values), squares, *values.shape)
         return squares
     total = row_products(values, values)
     small = total < SMALL
@@ -46,7 +46,7 @@ def measured_rows(values: Values, low: Values, high: Values) -> tuple[NDArray[np
         beyond = np.any(values < low, axis=1) | np.any(values > high, axis=1)
         return beyond, row_squares(values)
     beyond, squares = np.empty(len(values), np.bool_), np.empty(len(values))
-    kernels.rows.measure(_whole(values), low, high, beyond.view(np.uint8), squares, *values.shape)
+    kernels.rows.measure(kernels.in_one_piece(values), low, high, beyond.view(np.uint8), squares, *values.shape)
     return beyond, squares
 
 
@@ -62,7 +62,13 @@ def transferred_rows(coefficients: Values, points: Values, roots: Values, offset
     if coefficients.dtype == points.dtype == np.float32 and kernels.rows is not None:
         squares, products = np.empty(len(points)), np.empty(len(points))
         kernels.rows.transfer(
-            _whole(coefficients), _whole(points), roots, offsets, squares, products, *coefficients.shape
+            kernels.in_one_piece(coefficients),
+            kernels.in_one_piece(points),
+            roots,
+            offsets,
+            squares,
+            products,
+            *coefficients.shape,
         )
         return squares, products
     error = (points - coefficients) * roots
@@ -76,7 +82,14 @@ def weighed_rows(coefficients: Values, points: Values, roots: Values) -> tuple[V
     """
     if coefficients.dtype == points.dtype == np.float32 and kernels.rows is not None:
         errors, products = np.empty_like(points, order="C"), np.empty(len(points))
-        kernels.rows.weigh(_whole(coefficients), _whole(points), roots, errors, products, *coefficients.shape)
+        kernels.rows.weigh(
+            kernels.in_one_piece(coefficients),
+            kernels.in_one_piece(points),
+            roots,
+            errors,
+            products,
+            *coefficients.shape,
+        )
         return errors, products
     errors = (points - coefficients) * roots
     return errors, row_products(coefficients * roots, errors)
@@ -90,11 +103,6 @@ def row_products(one: Values, other: Values) -> Rows:
             columns = slice(start, start + SPAN)
             total += np.einsum("ij,ij->i", one[:, columns], other[:, columns])
     return total
-
-
-def _whole(values: Values) -> Values:
-    """In one piece, as kernels take them."""
-    return np.require(values, requirements=("C", "A"))
 
 
 def _lane_squares(values: Values) -> Rows:

@@ -64,7 +64,7 @@ def quantize_tokens(
 ) -> NDArray[np.int32]:
     """:func:`quantize` of tokens ``[N, K]`` in these bands ``[N]``, with thresholds of every band ``[16, K]``."""
     if kernels.quantizer is not None and values.dtype == np.float32:
-        return _compiled(np.require(values, requirements=("C", "A")), inverse_steps, rounding, bands, zones)
+        return _compiled(kernels.in_one_piece(values), inverse_steps, rounding, bands, zones)
     return quantize(values, inverse_steps, rounding, None if zones is None else zones[bands])
 
 

@@ -70,7 +70,7 @@ def _compiled(values: Values, inverse_steps: Values | float, bands: Bytes, costs
     with np.errstate(over="ignore"):
         inverse = np.ascontiguousarray(inverse_steps, np.float32).ravel()
     kernels.quantizer.trellis(
-        np.require(values, requirements=("C", "A")),
+        kernels.in_one_piece(values),
         inverse,
         np.ascontiguousarray(bands),
         None if costs is None else np.ascontiguousarray(costs, np.float32),

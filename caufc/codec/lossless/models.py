@@ -156,7 +156,7 @@ def split_planes(values: NDArray[Any], rotate: bool) -> list[Bytes]:
     width = values.dtype.itemsize
     if kernels.planes is not None:
         planes = np.empty((width, len(values)), np.uint8)
-        kernels.planes.split(np.require(values, requirements=("C", "A")), planes, width, rotate)
+        kernels.planes.split(kernels.in_one_piece(values), planes, width, rotate)
         return list(planes)
     if rotate:
         upper, sign, rest = _fields(values.dtype)
