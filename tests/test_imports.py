@@ -39,7 +39,7 @@ GROUND = {
     "threads",
 }
 PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
-CORE = {"bitstream", "align", "codec"}
+CORE = {"bitstream", "align", "codec", "kernels"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
 BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files", "output_names", "packages"}
 PUBLIC = {"api", "coder", "reader", "files", "sampler", "stream_writer", "remux", "packing"}
@@ -56,8 +56,9 @@ ALLOWED: dict[str, set[str]] = {
     "sampler": {"errors"},
     "descriptors": {"errors", "layouts", "types", "limits"},
     "bitstream": GROUND,
-    "align": GROUND,
-    "codec": GROUND | {"bitstream"},
+    "kernels": set(),
+    "align": GROUND | {"kernels"},
+    "codec": GROUND | {"bitstream", "kernels"},
     "coders": GROUND | CORE,
     "encoder": GROUND | CORE | {"coders"},
     "decoder": GROUND | CORE | {"coders"},
@@ -106,6 +107,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "threads": {"threadpoolctl"},
     "bitstream": {"msgpack"},
     "align": {"numpy"},
+    "kernels": {"numpy"},
     "codec": {"numpy", "constriction", "torch"},
     "coders": {"numpy"},
     "encoder": {"numpy"},
@@ -174,6 +176,8 @@ def imports_of(name: str) -> Iterator[tuple[str, int]]:
 def layer(module: str) -> str:
     """``caufc.decoder.random_access`` -> ``decoder``; the package itself is ``caufc``."""
     parts = module.split(".")
+    if parts[1:3] == ["codec", "kernels"]:
+        return "kernels"
     return parts[1] if len(parts) > 1 else parts[0]
 
 

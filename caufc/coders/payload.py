@@ -44,7 +44,7 @@ class Payload:
             coded = encode_lossless(self.side.ravel(), rotate=False)
             out += varint(len(coded)) + coded
         if self.scales is not None:
-            coded = encode_lossless(self.scales.codes, rotate=False)
+            coded = encode_lossless(self.scales.codes, rotate=False, briefly=True)
             out += varint(len(coded)) + coded
         if self.patches is not None:
             coded = self.patches.to_bytes()

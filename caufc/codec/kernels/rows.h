@@ -87,3 +87,26 @@ CLONES static void weigh_rows(const float* RESTRICT coefficients, const float* R
         products[row] = product;
     }
 }
+
+/* Pairs (x, y) of a row's channels become (x cos - y sin, y cos + x sin); a run of pairs has its first channels side by
+   side. */
+CLONES static void turn_rows(float* RESTRICT values, ptrdiff_t rows, ptrdiff_t width, const float* RESTRICT cosines,
+                             const float* RESTRICT sines, const int64_t* RESTRICT positions,
+                             const int64_t* RESTRICT starts, const int64_t* RESTRICT lengths, ptrdiff_t runs,
+                             ptrdiff_t pairs, ptrdiff_t distance) {
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        const float* cosine = cosines + positions[row] * pairs;
+        const float* sine = sines + positions[row] * pairs;
+        for (ptrdiff_t run = 0; run < runs; run++) {
+            float* RESTRICT first = values + row * width + starts[run];
+            float* RESTRICT second = first + distance;
+            for (ptrdiff_t k = 0; k < lengths[run]; k++) {
+                const float x = first[k], y = second[k];
+                first[k] = x * cosine[k] - y * sine[k];
+                second[k] = y * cosine[k] + x * sine[k];
+            }
+            cosine += lengths[run];
+            sine += lengths[run];
+        }
+    }
+}

@@ -31,3 +31,14 @@ def weigh(
     rows: int,
     width: int,
 ) -> None: ...
+def turn(
+    values: NDArray[Any],
+    cosines: NDArray[Any],
+    sines: NDArray[Any],
+    positions: NDArray[Any],
+    starts: NDArray[Any],
+    lengths: NDArray[Any],
+    distance: int,
+    rows: int,
+    width: int,
+) -> None: ...

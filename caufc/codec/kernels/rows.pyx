@@ -4,14 +4,16 @@
 Attack: matrices that are smaller than their sizes say. Bound: matrices below 2^31 values, of the sizes that are told.
 """
 
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int64_t, uint8_t
 
-from .buffers cimport Held, check_size, items, let_go, space
+from .buffers cimport Held, check_size, items, length, let_go, space
 
 cdef extern from "rows.h" nogil:
     void measure_rows(const float*, Py_ssize_t, Py_ssize_t, const float*, const float*, uint8_t*, double*)
     void square_rows(const float*, Py_ssize_t, Py_ssize_t, double*)
     void weigh_rows(const float*, const float*, Py_ssize_t, Py_ssize_t, const float*, float*, double*)
+    void turn_rows(float*, Py_ssize_t, Py_ssize_t, const float*, const float*, const int64_t*, const int64_t*,
+                   const int64_t*, Py_ssize_t, Py_ssize_t, Py_ssize_t)
     void transfer_rows(const float*, const float*, Py_ssize_t, Py_ssize_t, const float*, const float*, double*, double*)
 
 
@@ -128,5 +130,56 @@ def weigh(coefficients, points, roots, errors, products, Py_ssize_t rows, Py_ssi
         sums = <double*>space(&all_held, products, 8, rows)
         with nogil:
             weigh_rows(given, placed, rows, width, weights, to, sums)
+    finally:
+        let_go(&all_held)
+
+
+def turn(values, cosines, sines, positions, starts, lengths, int64_t distance, Py_ssize_t rows, Py_ssize_t width):
+    """Turn pairs of every row's channels, in place.
+
+    Attack: positions without angles, and pairs outside of a row or over each other. Bound: all are looked at before
+    anything is written.
+
+    Args:
+        values: float32 ``[N, C]``.
+        cosines, sines: float32 ``[U, P]`` of every position and pair.
+        positions: int64 ``[N]``, below U.
+        starts, lengths: int64 ``[R]``, where runs of the pairs' first channels start, and how long they are; P in all.
+        distance: from the first channel of a pair to the second.
+
+    Raises:
+        ValueError: for arrays that do not fit each other.
+    """
+    cdef Held all_held
+    cdef float* turned
+    cdef const float* cosine
+    cdef const float* sine
+    cdef const int64_t* where
+    cdef const int64_t* first
+    cdef const int64_t* many
+    cdef Py_ssize_t runs, run, row, known, pairs = 0
+    cdef bint fits
+    all_held.count = 0
+    try:
+        check_size(rows, width)
+        turned = <float*>space(&all_held, values, 4, rows * width)
+        where = <const int64_t*>items(&all_held, positions, 8, rows)
+        first = <const int64_t*>items(&all_held, starts, 8, -1)
+        runs = length(&all_held)
+        many = <const int64_t*>items(&all_held, lengths, 8, runs)
+        cosine = <const float*>items(&all_held, cosines, 4, -1)
+        known = length(&all_held)
+        sine = <const float*>items(&all_held, sines, 4, known)
+        fits = 1 <= distance <= width
+        for run in range(runs):
+            fits = fits and 1 <= many[run] <= distance and 0 <= first[run] <= width - distance - many[run]
+            pairs += many[run] if fits else 0
+        fits = fits and pairs > 0
+        for row in range(rows):
+            fits = fits and 0 <= where[row] < known // pairs
+        if not fits:
+            raise ValueError("pairs or positions outside of their arrays")
+        with nogil:
+            turn_rows(turned, rows, width, cosine, sine, where, first, many, runs, pairs, distance)
     finally:
         let_go(&all_held)

@@ -31,7 +31,12 @@ NOWHERE = Lattice()
 
 
 def encode_lossless(
-    values: NDArray[Any], *, rotate: bool, lattice: Lattice = NOWHERE, strides: Sequence[int] = ()
+    values: NDArray[Any],
+    *,
+    rotate: bool,
+    lattice: Lattice = NOWHERE,
+    strides: Sequence[int] = (),
+    briefly: bool = False,
 ) -> bytes:
     """Code a flat array, the shortest way that is found.
 
@@ -40,6 +45,7 @@ def encode_lossless(
         rotate: whether the elements are floats.
         lattice: where floats lie; its sizes divide M.
         strides: integers between neighbours along the axes of their tensor, where it has more than one.
+        briefly: whether integers hardly depend on each other, so that this is not looked for.
     """
     raw = np.ascontiguousarray(values).view(np.uint8)
     if not raw.size:
@@ -56,7 +62,7 @@ def encode_lossless(
     if rotate:
         ways.append(bytes([PLANES]) + encode_planes(bits, rotate, lattice))
     else:
-        ways.append(bytes([INTEGERS]) + encode_integers(bits, strides))
+        ways.append(bytes([INTEGERS]) + encode_integers(bits, strides, briefly=briefly))
     if small and rotate and not lattice.flat:
         ways.append(bytes([PLANES]) + encode_planes(bits, rotate, NOWHERE))
     return min(ways, key=len)

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 from kernel_paths import both
 from numpy.typing import NDArray
 
+from caufc.align import Turns
 from caufc.codec import kernels
 from caufc.coders.row_sums import measured_rows, row_squares, transferred_rows, weighed_rows
 
@@ -64,3 +65,50 @@ def test_about_the_same_errors(shape: tuple[int, int]) -> None:
 def test_tokens_that_do_not_lie_in_one_piece() -> None:
     values = np.random.default_rng(0).standard_normal((9, 30)).astype("f4")
     assert (row_squares(values[::2, ::3]) == row_squares(values[::2, ::3].copy())).all()
+
+
+@pytest.mark.parametrize(("distance", "first"), [(4, [0, 1, 2, 3, 9, 10]), (1, [0, 2, 4]), (30, [0]), (2, [28, 29])])
+def test_the_same_turns(distance: int, first: list[int]) -> None:
+    rng = np.random.default_rng(0)
+    codes = np.zeros(33, np.int32)
+    codes[0], codes[1 + np.array(first)] = distance, rng.integers(1, 1 << 30, len(first))
+    values = rng.standard_normal((50, 32)).astype("f4")
+    near, far = rng.integers(0, 9, 50), rng.integers(0, 1 << 40, 50)
+    compiled, plain = both(lambda: [Turns(codes, 32).applied(values, where).tobytes() for where in (near, far)])
+    assert compiled == plain
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"starts": [-1]},
+        {"starts": [2]},
+        {"lengths": [0]},
+        {"lengths": [3]},
+        {"starts": [0, 1]},
+        {"positions": [5, 0]},
+        {"positions": [-1, 0]},
+        {"distance": 0},
+        {"distance": 1 << 40},
+        {"starts": [], "lengths": []},
+        {"rows": 3},
+        {"cosines": [0.0]},
+    ],
+)
+def test_turns_outside_are_refused(spoilt: dict[str, Any]) -> None:
+    given: dict[str, Any] = {
+        "values": np.zeros((2, 5), "f4"),
+        "cosines": np.zeros((5, 2), "f4"),
+        "sines": np.zeros((5, 2), "f4"),
+        "positions": np.zeros(2, "i8"),
+        "starts": np.zeros(1, "i8"),
+        "lengths": np.full(1, 2, "i8"),
+        "distance": 2,
+        "rows": 2,
+        "width": 5,
+    }
+    kernels.rows.turn(**given)
+    for name, value in spoilt.items():
+        given[name] = np.array(value, given[name].dtype) if isinstance(value, list) else value
+    with pytest.raises(ValueError, match=r"."):
+        kernels.rows.turn(**given)

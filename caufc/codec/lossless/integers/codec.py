@@ -8,6 +8,7 @@ from ....bitstream import Cursor
 from ....errors import MalformedError
 from . import affine, matches, plain, runs, split, symbols
 from .choose import Place, shortest
+from .coded import coded
 from .nodes import Integers, Kind, NodeDecoder, NodeReader
 
 __all__ = ["decode_integers", "encode_integers"]
@@ -29,14 +30,15 @@ DECODERS: Mapping[int, NodeDecoder] = {
 }
 
 
-def encode_integers(values: Integers, strides: Sequence[int] = ()) -> bytes:
+def encode_integers(values: Integers, strides: Sequence[int] = (), *, briefly: bool = False) -> bytes:
     """Code ``values`` ``[n]``, unsigned and at least one, the shortest way that is found.
 
     Args:
         values: the elements; negative ones in two's complement.
         strides: elements between neighbours along the axes of the tensor, where it has more than one.
+        briefly: whether they are coded one by one, without a search for what they have in common.
     """
-    return shortest(values, Place(strides, values.itemsize))
+    return coded(values) if briefly else shortest(values, Place(strides, values.itemsize))
 
 
 def decode_integers(data: memoryview, count: int, width: int) -> Integers:
