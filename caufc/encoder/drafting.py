@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -53,7 +53,7 @@ class Drafting(ABC):
         embedded: whether a file holds what is chosen, rather than a profile for many files.
 
     Attributes:
-        known_turns: that other tensors of the file have, and this one's once it is drafted.
+        turns: of the tensor's keys; None for none.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Drafting(ABC):
         self.source, self.tensor, self.chunk, self.embedded = source, tensor, chunk, embedded
         self.file, self.target, self.default = options, options.target, default
         self.options = own
-        self.known_turns: list[NDArray[np.int32]] = []
+        self.turns: NDArray[np.int32] | None = None
 
     def draft(self, choice: LayoutChoice, budget: int, least: int, advance: Advance) -> TensorDraft:
         """Read the tensor and choose.
@@ -98,16 +98,24 @@ class Drafting(ABC):
         draft = self._with_loss(base, replace(survey, planned=planned), terms)
         return replace(draft, layout_reason=reason)
 
+    def turns_beside(self, layout: Layout | None, known: Sequence[NDArray[np.int32]]) -> NDArray[np.int32] | None:
+        """Turns of the tensor's keys that pay; None where there are none, or are not for a draft to choose.
+
+        Args:
+            layout: of the tensor.
+            known: turns of other tensors of the file.
+        """
+        exact = self.target.kind in ("max_error", "lossless") or self.options.alignment is not None
+        if exact or layout is None or not self.tensor.numel or self._profiled() is not None:
+            return None
+        return found_turns(self.source, self.tensor, layout.unbatched(), known)
+
     def _with_turns(self, base: TensorConfig) -> TensorConfig:
         """The configuration with the turns that a profile has, or with those that pay."""
         if self.target.kind == "max_error" or self.options.alignment is not None:
             return base
         default = self._profiled()
-        if default is None:
-            turns = found_turns(self.source, self.tensor, base.layout, self.known_turns)
-            self.known_turns += [] if turns is None or self.known_turns else [turns]
-        else:
-            turns = default.arrays.get(TURNS)
+        turns = self.turns if default is None else default.arrays.get(TURNS)
         return base if turns is None else replace(base, arrays={**base.arrays, TURNS: turns})
 
     def _surveyed(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,12 +16,13 @@ from ..coders.resolve import resolve
 from ..coders.side_files import ProfileFile
 from ..coders.stack import Stack, stack_axis, stacks_of
 from ..errors import InputError
+from ..threads import in_order, thread_count
 from .drafting import Drafting
 from .layout import LayoutChoice, choose_layouts, template_of
 from .options import EncodeOptions, TensorOptions
 from .profiled_draft import ProfiledDraft
 from .profiled_plan import ProfiledPlan, Steps, profiled_plans, shared_template
-from .source import Source, SourceTensor
+from .source import Source, SourceTensor, TensorInTurn
 from .stack_drafting import stackable
 from .stack_source import stacked_tensor
 from .tensor_draft import TensorDraft
@@ -36,6 +39,9 @@ PROFILE_VALUES = 1 << 27
 
 MESSAGE_VALUES = 1 << 19
 """Values of a lone sample up to which it has no tables of its own; chosen by hand."""
+
+SHARED_VALUES = 1 << 16
+"""Values of a tensor, on average, from which drafts are worth threads."""
 
 Advance = Callable[[int], None]
 
@@ -79,12 +85,30 @@ class _FileDrafting:
     def drafts(self) -> list[TensorDraft]:
         """One per tensor."""
         if self.profile is None:
-            found = [self._draft(number, None) for number in range(len(self.source.tensors))]
+            found = self._own_drafts()
             return found if self.embedded else self._stacked(found)
         by_number: dict[int, TensorDraft] = {}
         for stack in stacks_of(self._profiled):
             by_number |= zip(stack.members, self._profiled_drafts(stack), strict=True)
         return [by_number[number] for number in range(len(self.source.tensors))]
+
+    def _own_drafts(self) -> list[TensorDraft]:
+        """Drafts without a profile, of several large tensors in threads."""
+        tensors, codec = self.source.tensors, self.options.codec
+        if len(tensors) == 1 or codec.weighted or self.source.numel < SHARED_VALUES * len(tensors):
+            return [self._draft(number, None) for number in range(len(tensors))]
+        found = []
+        numbers = range(len(self._turns))  # threads find the turns here already
+        with closing(in_order(self._shared_draft, numbers, thread_count(self.options.threads))) as drafts:
+            for tensor, draft in zip(tensors, drafts, strict=True):
+                found.append(draft)
+                self.advance(tensor.numel)
+        return found
+
+    def _shared_draft(self, number: int) -> TensorDraft:
+        """Runs in several threads at once; they take turns in reading, as not all inputs can be read side by side."""
+        whole = TensorInTurn.of(self.source.tensors[number], self._lock)
+        return self._draft(number, None, whole, advance=lambda values: None)
 
     def _profiled_drafts(self, stack: Stack) -> list[TensorDraft]:
         """Drafts of the members of a profile's stack, which an error bound, for one, dissolves."""
@@ -148,11 +172,19 @@ class _FileDrafting:
                     remedy="use another profile, or none",
                 )
 
-    def _draft(self, number: int, default: TensorConfig | None, whole: SourceTensor | None = None) -> TensorDraft:
+    def _draft(
+        self,
+        number: int,
+        default: TensorConfig | None,
+        whole: SourceTensor | None = None,
+        advance: Advance | None = None,
+    ) -> TensorDraft:
         """The draft of a tensor, or of the stack that it leads."""
         tensor = whole or self.source.tensors[number]
         budget = max(1, self._sample_values * tensor.numel // max(1, self.source.numel))
-        draft = self._drafting(number, default, tensor).draft(self._layouts[number], budget, self._least, self.advance)
+        drafting = self._drafting(number, default, tensor)
+        drafting.turns = self._turns[number] if default is None else None
+        draft = drafting.draft(self._layouts[number], budget, self._least, advance or self.advance)
         if not isinstance(draft, ProfiledDraft) or default is None:
             return draft
         draft = replace(draft, carried=not self.options.relies_on(self.profile))
@@ -165,16 +197,24 @@ class _FileDrafting:
         made: Drafting = self.options.codec.load("drafting")(
             self.source, tensor, self.options, self._options[number], default, self.chunk, self.embedded
         )
-        made.known_turns = self._turns
         return made
 
     def _tensors(self, numbers: Sequence[int]) -> list[SourceTensor]:
         return [self.source.tensors[number] for number in numbers]
 
     @cached_property
-    def _turns(self) -> list[NDArray[np.int32]]:
-        """Turns that tensors have so far."""
-        return []
+    def _turns(self) -> list[NDArray[np.int32] | None]:
+        """Turns by tensor; a file has one kind, which is looked for until it is found."""
+        found: list[NDArray[np.int32] | None] = []
+        for number, tensor in enumerate(self.source.tensors):
+            drafting = self._drafting(number, None, tensor)
+            known = [turns for turns in found if turns is not None][:1]
+            found.append(drafting.turns_beside(self._layouts[number].layout, known))
+        return found
+
+    @cached_property
+    def _lock(self) -> threading.Lock:
+        return threading.Lock()
 
     @cached_property
     def _profiled(self) -> Sequence[TensorConfig]:

@@ -6,11 +6,12 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 
 from ..bitstream import Key
 from ..types import NOTE, AnyArray, Framework, Leaf, Structure
 
-__all__ = ["Source", "SourceTensor"]
+__all__ = ["Source", "SourceTensor", "TensorInTurn"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,26 @@ class SourceTensor:
         if self.stacked:
             return self.leaves[0].rows(start, stop)
         return [leaf.read() for leaf in self.leaves[start:stop]]
+
+
+@dataclass(frozen=True)
+class TensorInTurn(SourceTensor):
+    """A tensor that threads read one after the other.
+
+    Args:
+        lock: of the input.
+    """
+
+    lock: Lock
+
+    @classmethod
+    def of(cls, tensor: SourceTensor, lock: Lock) -> TensorInTurn:
+        """The tensor, with the lock of its input."""
+        return cls(tensor.name, tensor.dtype, tensor.framework, tensor.leaves, tensor.stacked, lock)
+
+    def block(self, start: int, stop: int) -> AnyArray | list[AnyArray]:
+        with self.lock:
+            return super().block(start, stop)
 
 
 @dataclass(frozen=True)
