@@ -15,11 +15,11 @@ PER_TOKEN = "t"
 ALONE = {"l": 25.0, "m": 50.0, "h": 75.0}
 """Qualities that have a letter of their own: files with nothing else to say take two bytes for it."""
 
-LOSSLESS = "x"
+EVERY_BIT = "x"
 
 TEXTS = {"q": "quality {}", "s": "SNR {} dB", "t": "SNR {} dB per token", "b": "{} BPFP", "e": "largest error {}"}
 
-LONGER = {"snr": "s", "bpfp": "b", "lossless": LOSSLESS}
+LONGER = {"snr": "s", "bpfp": "b", "lossless": EVERY_BIT}
 """What earlier files have in place of a letter."""
 
 CODE = re.compile(r"(q|snr|s|t|bpfp|b|e)([-+.0-9e]+)(/token)?")
@@ -28,7 +28,7 @@ CODE = re.compile(r"(q|snr|s|t|bpfp|b|e)([-+.0-9e]+)(/token)?")
 def control_code(kind: str, value: float, *, by_token: bool = False) -> str:
     """The code of a rate control and its number: ``m``, ``q60``, ``s30``, ``t30``, ``b.5``, ``e.01``, ``x``."""
     if kind == "lossless":
-        return LOSSLESS
+        return EVERY_BIT
     for letter, quality in ALONE.items():
         if kind == "quality" and value == quality:
             return letter
@@ -45,7 +45,7 @@ def _shortest(value: float) -> str:
 
 def control_text(code: str) -> str:
     """A code as people read it: ``quality 50``, ``SNR 30 dB per token``; what is no such code as it is."""
-    if LONGER.get(code, code) == LOSSLESS:
+    if LONGER.get(code, code) == EVERY_BIT:
         return "lossless"
     if code in ALONE:
         return f"quality {ALONE[code]:g}"
