@@ -102,6 +102,6 @@ def latents() -> Parts:
     """Of a plane of 512 x 4,096: 511 latents a block, and 1 hyper-latent for 16 blocks, 0.2 % below the floor."""
     rows, columns, count = 512, 4096, 511
     found = count * rows * columns // 16**2 + rows * columns // 64**2
-    parts = learned_file(plain_arrays(n=1, m=count), shape=[rows, columns], layout="n c")
+    parts = learned_file(plain_arrays(n=1, m=count), shape=[rows, columns], layout="n c", alignment=[1, 0, 1.0, 1.0])
     parts.chunks, parts.end = [chunk(count=1, symbols=bytes(4 * found))], b"\x01"
     return parts
