@@ -96,7 +96,7 @@ def test_qualities_and_rates_pick_a_rate(maps: Any) -> None:
         return len(data), caufc.verify(data, deep=True, weights=TINY).symbols_sha256
 
     low, high = size_and_symbols(quality=99), size_and_symbols(quality=100)
-    assert low == size_and_symbols(quality=25) and low[0] < high[0]
+    assert low == size_and_symbols(quality=24) and low[0] < high[0]
     between = (low[0] + high[0]) / 2 * 8 / maps.size
     assert size_and_symbols(bpfp=between)[1] == low[1]
     assert size_and_symbols(bpfp=1.1 * high[0] * 8 / maps.size)[1] == high[1]

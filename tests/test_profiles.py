@@ -142,6 +142,21 @@ def test_a_profile_never_changes_what_comes_back(kind: str, control: Any, profil
             assert np.abs(a - b).max() <= 0.1
 
 
+def test_a_batch_of_one_sample_has_its_own_sizes(tokens: Any, minilm: Any, profile: Path, tmp_path: Path) -> None:
+    """A message may leave sizes open that differ from the profile's, or that the profile has open; a batch may not."""
+    ragged = tmp_path / "ragged.caufp"
+    ragged.write_bytes(fit_profile(list(minilm), layout="n c"))
+    for path, batch in ((profile, tokens[:1, :5]), (ragged, tokens[:1]), (ragged, tokens[:2])):
+        data = caufc.encode(batch, profile=path, embed_profile=False)
+        found = caufc.decode(data, profile=path)
+        assert found.shape == batch.shape
+        lone = caufc.decode(caufc.encode([*batch], profile=path, embed_profile=False), profile=path)
+        if len(batch) == 1:
+            np.testing.assert_array_equal(found[0], lone[0])
+    with pytest.raises(InputError, match="does not fit features of 50 channels"):
+        caufc.encode(tokens[:1, :, :50], profile=profile, embed_profile=False)
+
+
 def test_a_lone_tensor_under_a_profile_of_a_dict(tokens: Any, tmp_path: Path) -> None:
     path = tmp_path / "dict.caufp"
     path.write_bytes(fit_profile({"hidden": tokens}, **OPTIONS))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import MalformedError, UnsupportedError
+from ..errors import LimitError, MalformedError, UnsupportedError
 from ..limits import Limits
 from ..types import Note
 from .msgpack_array import OFFSET, trimmed
@@ -27,7 +27,10 @@ MAX_TEXT = 4096
 """Most characters of a text [CAUF-0049]."""
 
 NUMBERS = (1 << 64) - 1
-"""The largest number of a registry's table that a header can hold; unknown ones are unsupported [CAUF-0061]."""
+"""The largest integer that a header can hold; unknown ones of a registry's table are unsupported [CAUF-0061]."""
+
+MAX_SIZE = (1 << 48) - 1
+"""The largest size of an axis, whatever the limits: numpy has none that are much larger."""
 
 Shape = tuple[int | None, ...]
 """Sizes of one sample's axes; None where they differ from sample to sample."""
@@ -113,7 +116,7 @@ class TensorRecord:
             integer(codec, "codec", NUMBERS),
             _alignment(alignment),
             _parameters(parameters),
-            integer(leader, "leader", 65_535),
+            integer(leader, "leader", NUMBERS),
         )
 
 
@@ -154,7 +157,11 @@ def _shape(value: Any, limits: Limits) -> Shape | None:
     if not isinstance(value, list):
         raise malformed("shape is no array", 60)
     limits.check("dimensions", len(value))
-    return tuple(integer(size, "size", (1 << 48) - 1) for size in value)
+    sizes = tuple(integer(size, "size", NUMBERS) for size in value)
+    largest = max((size for size in sizes if size is not None), default=0)
+    if largest > MAX_SIZE:
+        raise LimitError("chunk_elements", largest, min(limits.chunk_elements, MAX_SIZE))
+    return sizes
 
 
 def _alignment(value: Any) -> AlignmentRecord | None:

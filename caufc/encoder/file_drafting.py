@@ -191,6 +191,8 @@ class _FileDrafting:
         if number not in self._fixed or draft.config.layout != default.layout:
             return draft
         template = shared_template(default.template, draft.config.template, default.layout)
+        if self.source.structure.kind == "batch":  # there, no size is left open [CAUF-0067]
+            template = draft.config.template
         return replace(draft, config=replace(draft.config, template=template), fixed=self._fixed[number])
 
     def _drafting(self, number: int, default: TensorConfig | None, tensor: SourceTensor) -> Drafting:

@@ -31,8 +31,7 @@ function describe(file, output) {
       });
   });
   if (output) writeFileSync(output, Buffer.concat(npz(members)));
-  const { samples, content, arch, control, software, metadata, profile, weights } = file;
-  const keys = file.keys.map((key) => (typeof key === "bigint" ? Number(key) : key));
+  const { samples, content, keys, arch, control, software, metadata, profile, weights } = file;
   const tensors = file.tensors.map((tensor, i) => ({ ...tensor, values_sha256: values[i].hex() }));
   return {
     samples,
@@ -47,6 +46,12 @@ function describe(file, output) {
     profile,
     weights,
   };
+}
+
+/** As JSON, in which integers of 64 bits have all their digits. @param {ReturnType<typeof describe>} facts */
+function toJson({ keys, ...facts }) {
+  const texts = keys.map((key) => (typeof key === "bigint" ? String(key) : JSON.stringify(key)));
+  return `${JSON.stringify(facts).slice(0, -1)},"keys":[${texts.join(",")}]}`;
 }
 
 /** @param {ReturnType<typeof describe>} facts */
@@ -83,7 +88,7 @@ function main() {
       return 0;
     }
     const facts = describe(openBytes(bytes, { needs }), options.output);
-    if (options.json) console.log(JSON.stringify(facts));
+    if (options.json) console.log(toJson(facts));
     else print(facts);
     return 0;
   } catch (error) {

@@ -32,7 +32,7 @@ const MAJOR = 1;
 
 /** @param {Uint8Array} file @param {import("./limits.js").Limits} limits @returns {Container} */
 export function parseContainer(file, limits) {
-  const reader = new Reader(file, 3, damaged);
+  const reader = new Reader(file, 20, damaged);
   const compared = Math.min(file.length, SIGNATURE.length);
   if (SIGNATURE.some((byte, i) => i < compared && file[i] !== byte)) throw malformed(10, "no signature of CAUF");
   reader.take(SIGNATURE.length, 10);
@@ -40,7 +40,7 @@ export function parseContainer(file, limits) {
   if (version[0] !== MAJOR) throw unsupported(11, `version ${version[0]}.${version[1]}`);
   const length = reader.varint();
   checkLimit(limits, "header", length);
-  if (length > reader.left - 4) throw damaged(3, "the file ends within its header");
+  if (length > reader.left - 4) throw damaged(20, "the file ends within its header");
   const body = reader.take(length);
   const checksum = crc32(file.subarray(0, reader.at));
   if (reader.u32() !== checksum) throw damaged(12, "the checksum of the header differs");
@@ -50,7 +50,6 @@ export function parseContainer(file, limits) {
 
 /** Blocks to the end block. @param {Reader} reader @param {number} seed the header's checksum @returns {Block[]} */
 function parseBlocks(reader, seed) {
-  reader.rule = 20;
   const blocks = [];
   for (let tag = ""; tag !== "E";) {
     const start = reader.at;

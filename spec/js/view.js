@@ -1,6 +1,7 @@
 // The page: files that are chosen, dropped or named as `?file=URL`, and what is in them.
 
 import { CaufError, numbers, open } from "./caufc.js";
+import { controlText } from "./control.js";
 import { colour, paint, planOf, range } from "./picture.js";
 
 /** @param {string} id @returns {any} */
@@ -62,7 +63,7 @@ function showFacts(opened, main) {
   fillFacts(element("facts"), [
     ["content", `${opened.content}, ${counted(opened.samples, "sample")} in ${counted(opened.chunks.length, "chunk")}`],
     ["size", `${size(main.size)}, ${total ? ((8 * main.size) / total).toFixed(3) : 0} bits a value`],
-    ["asked for", opened.control],
+    ["asked for", controlText(opened.control)],
     ["software", opened.software],
     ["architecture", opened.arch],
     ["profile", opened.profile],

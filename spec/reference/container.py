@@ -29,7 +29,7 @@ ELEMENT = ("<i1", "<i2", "<i4", "<u1", "<u2")
 SECTION_ELEMENT = {1: 1, 2: 1, 3: 0, 4: 3, 5: 3, 6: 0, 7: 0, 8: 0, 9: 1, 10: 1, 11: 1, 27: 2, 28: 2, 29: 2}
 WEIGHTS_ELEMENT = {12: 4, 13: 2, 14: 2, 15: 3, 16: 3, 17: 1, 18: 2, 19: 3, 20: 1, 21: 2, 22: 1, 23: 2, 24: 1, 25: 2}
 SECTION_ELEMENT |= WEIGHTS_ELEMENT
-METADATA, NOTE_KIND, MAX_NOTE = 26, 3, 1 << 22
+METADATA, NOTE_KIND, MAX_NOTE, MAX_INT = 26, 3, 1 << 22, (1 << 64) - 1
 SECTION_ELEMENT[METADATA] = 3
 GLOBAL, CHANNEL, TOKEN = 0, 1, 2  # scopes of alignment
 MAX_HEADER, MAX_SECTIONS, MAX_TENSORS, MAX_AXES, MAX_LEVELS = 1 << 20, 64 << 20, 65536, 8, 16  # section 12
@@ -180,10 +180,10 @@ def parse_header(data: bytes, version: tuple[int, int]) -> Header:
     r.close(41)
     require(isinstance(value, list), 40, "header is no array")
     content, profile, flags, gain, tree, records, arch, weights, control, software = fields(value, 10, 44)
-    require(is_int(content, 0, 1 << 63), 45, "content is no number")
+    require(is_int(content, 0, MAX_INT), 45, "content is no number")
     require(content <= 6, 6, f"content {content}", Unsupported)
     require(profile is None or (isinstance(profile, bytes) and len(profile) == 16), 46, "profile is not 16 bytes")
-    require(is_int(flags, 0, 1 << 63), 47, "flags are no number")
+    require(is_int(flags, 0, MAX_INT), 47, "flags are no number")
     require(flags <= 1, 6, f"flags {flags}", Unsupported)
     require(gain is None or (isinstance(gain, float) and gain > 0), 48, "gain is no positive float")
     require(isinstance(arch, str | None) and isinstance(records, list | None), 44, "arch or tensors of another type")
@@ -211,10 +211,10 @@ def parse_record(value: Any) -> list[Any]:
     known = dtype in (None, *range(len(DTYPE))) and codec in (None, *range(len(CODEC)))
     require(known, 61, f"dtype {dtype}, codec {codec}", Unsupported)
     require(framework in (None, 0, 1), 60, f"framework {framework}")
-    require(all(n is None or is_int(n, 0, 1 << 63) for n in shape or ()), 60, "shape holds more than sizes and nils")
+    require(all(n is None or is_int(n, 0, MAX_INT) for n in shape or ()), 60, "shape holds more than sizes and nils")
     limit(len(shape or ()), MAX_AXES, "axes")
     require(all(type(x) in (int, float) for x in parameters or ()), 60, "parameters are no numbers")
-    require(leader is None or is_int(leader, 0, 1 << 16), 60, f"leader {leader}")
+    require(leader is None or is_int(leader, 0, MAX_INT), 60, f"leader {leader}")
     if alignment is not None:
         typed = [type(x) for x in alignment] in ([int, int, float, float], [int, int, *[float] * 4])
         ordered = typed and alignment[3] > 0 and (len(alignment) < 6 or alignment[4] <= alignment[5])
@@ -231,12 +231,12 @@ def leaves(tree: Any, path: str = "", level: int = 0) -> Iterator[tuple[int, str
         yield tree, path
         return
     if isinstance(tree, list) and tree and is_int(tree[0], NOTE_KIND, NOTE_KIND):
-        unknown = len(tree) == 3 and is_int(tree[2], 2, 1 << 63)
+        unknown = len(tree) == 3 and is_int(tree[2], 2, MAX_INT)
         require(not unknown, 6, "packing of a note", Unsupported)
         packed = len(tree) == 3 and is_int(tree[2], 1, 1)
         require((len(tree) == 2 or packed) and isinstance(tree[1], bytes), 501, "a note, but not kind, bytes, packing")
         return
-    later = isinstance(tree, list) and bool(tree) and is_int(tree[0], NOTE_KIND + 1, 1 << 63)
+    later = isinstance(tree, list) and bool(tree) and is_int(tree[0], NOTE_KIND + 1, MAX_INT)
     require(not later, 6, "a branch of another kind", Unsupported)
     require(isinstance(tree, list) and len(tree) == 3, 50, "tree is neither a number nor an array of 3")
     kind, names, children = tree

@@ -15,6 +15,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import caufc
+from caufc.coders.control import control_text
 from spec import run_vectors
 from spec.reference import decoder as reference
 from tools.measure import javascript
@@ -53,6 +54,33 @@ def test_parts_are_all_vectors() -> None:
     }
     found = [name for name in names if sum(Path(name).match(part) for part in PARTS) == 1]
     assert len(found) == len(names) > 300
+
+
+def test_controls_in_words(node: Path) -> None:
+    codes = [
+        "m",
+        "q62.5",
+        "s-.5",
+        "t30",
+        "snr30/token",
+        "b.05",
+        "bpfp0.5",
+        "e.001",
+        "x",
+        "lossless",
+        "q",
+        "s3/token",
+        "mm",
+    ]
+    module = json.dumps((ROOT / "spec" / "js" / "control.js").as_uri())
+    found = script(
+        node,
+        f"""
+    const {{ controlText }} = await import({module});
+    console.log(JSON.stringify({json.dumps(codes)}.map(controlText)));
+    """,
+    )
+    assert found == [control_text(code) for code in codes]
 
 
 class OneProcess:

@@ -24,7 +24,7 @@ from caufc.limits import DEFAULT_LIMITS
 from caufc.types import FLOATS
 from spec.reference import decoder as reference
 from spec.reference.container import CaufError
-from tools.make.vector_sums import RELEASED, VECTORS, sums
+from tools.make.vector_sums import RELEASED, VECTORS, added, announced, sums
 from tools.make.vector_values import LISTED, needed_by
 
 LARGE = 150_000
@@ -66,11 +66,23 @@ def test_there_are_vectors() -> None:
 
 @pytest.mark.parametrize("folder", sorted(VECTORS.iterdir()), ids=lambda folder: folder.name)
 def test_no_vector_of_a_version_changes(folder: Path) -> None:
-    """Files of a released version never change, nor is one added; before, only together with their digests."""
+    """Files of a released version never change; those that were added since are named, and are new."""
     text = (folder / "SHA256SUMS").read_text()
     assert text == sums(folder)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    assert RELEASED.get(folder.name, digest) == digest
+    assert announced(folder, text, added(folder))
+    assert added(folder) <= {line.partition("  ")[2] for line in text.splitlines()}
+
+
+def test_a_vector_that_changes_or_goes_is_noticed() -> None:
+    folder = VECTORS / "1.0"
+    lines = (folder / "SHA256SUMS").read_text().splitlines(keepends=True)
+    of = {line.rstrip("\n").partition("  ")[2]: number for number, line in enumerate(lines)}
+    first = of["valid/tiny.cauf"]
+    other = [*lines[:first], f"{'0' * 64}  valid/tiny.cauf\n", *lines[first + 1 :]]
+    assert not announced(folder, "".join(other), added(folder))
+    assert not announced(folder, "".join(lines[:first] + lines[first + 1 :]), added(folder))
+    assert not announced(folder, "".join(lines), added(folder) | {"valid/tiny.cauf"})
+    assert not announced(folder, "".join(lines), set())
 
 
 def test_released_versions_are_there() -> None:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 
 from caufc.bitstream import varint
+from tools.make.invalid_orders import wrapping_nodes
 
 __all__ = ["integer_nodes", "larger_nodes"]
 
@@ -48,6 +49,7 @@ def integer_nodes() -> Iterator[tuple[str, int, bytes]]:
     yield "matches-first", 534, b"\x0b\x02" + one + short + short + zeros
     yield "matches-far", 534, b"\x0b\x01" + one + short + two + zeros
     yield from more_nodes(zeros, short)
+    yield from wrapping_nodes()
     yield "left", 535, zeros + b"\x00"
 
 

@@ -90,7 +90,12 @@ def weights() -> Iterator[Relying]:
     """0165 to 0167."""
     arrays = plain_arrays()
     sections = plain_sections(arrays)
-    right = {"fields": [5, None, 0, None, None, None, "plain"], "sections": sections, "chunks": [], "end": b"\x00"}
+    right: dict[str, Any] = {
+        "fields": [5, None, 0, None, None, None, "plain"],
+        "sections": sections,
+        "chunks": [],
+        "end": b"\x00",
+    }
 
     def relying(name: str, requirement: int, **other: Any) -> Relying:
         data = Parts(**{**right, **other}).to_bytes()
@@ -105,3 +110,10 @@ def weights() -> Iterator[Relying]:
     yield relying("weights-with-tables", 166, sections=[*sections, section(4, TABLE)])
     yield relying("weights-of-tensor-1", 166, sections=[*sections[:-1], sections[-1][:1] + b"\x01" + sections[-1][2:]])
     yield relying("weights-of-a-part", 403, sections=sections[:-1])
+    data = Parts(**right).to_bytes()
+    named = Parts(fields=[*profile, None, hashlib.sha256(data).digest()[:16]], sections=[], chunks=[], end=b"\x00")
+    other = named.to_bytes()
+    file = Parts(fields=[0, hashlib.sha256(other).digest()[:16], 0], sections=[], chunks=[chunk(symbols=bytes(8))])
+    yield Relying(
+        "hyperprior-weights-of-profile", 401, file.to_bytes(), ("names-weights.caufp", other), ("named.caufw", data)
+    )

@@ -3,6 +3,7 @@
     python -m tools.make.invalid_vectors [--out spec/vectors/1.0/invalid]
 
 Checksums are right unless they are what is wrong. The JSON beside each file names the requirement and caufc's error.
+Vectors that are there stay as they are.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from tools.make.invalid_header import header_clauses
 from tools.make.invalid_integers import integer_nodes
 from tools.make.invalid_learned import learned_clauses
 from tools.make.invalid_notes import note_clauses
+from tools.make.invalid_orders import order_clauses
 from tools.make.invalid_records import record_clauses
 from tools.make.invalid_side_files import relying_clauses
 from tools.make.vector_sums import FOLDER, write_sums
@@ -346,7 +348,9 @@ def bad_profile(out: Path) -> tuple[bytes, str]:
 
 
 def write(out: Path, name: str, requirement: int, error: str, data: bytes, **needed: str) -> None:
-    """Write a vector and its JSON, and say so if caufc refuses it for another reason."""
+    """Write a vector and its JSON, if it is not there, and say so if caufc refuses it for another reason."""
+    if (out / f"{name}.cauf").exists():
+        return
     found = outcome(data, **{kind: out.parent / "profiles" / file for kind, file in needed.items()})
     if found[0] != error or found[1] not in (None, requirement):
         print(f"{name}: wanted {error} [{requirement}], found {found}")
@@ -436,7 +440,7 @@ def main() -> None:
         raise SystemExit(f"the base file is not valid: {outcome(assert_valid)}")
     cases = [*header_cases(), *record_cases(), *stack_cases(), *codec_cases(), *limit_cases(), *note_cases()]
     cases += [*header_clauses(), *record_clauses(), *chunk_clauses(), *codec_clauses(), *note_clauses()]
-    cases += [*learned_clauses(), *learned_cases(out)]
+    cases += [*learned_clauses(), *learned_cases(out), *order_clauses()]
     for name, requirement, error, data in cases:
         write(out, name, requirement, error, data)
     for file in relying_clauses():

@@ -43,6 +43,10 @@ def relying_files() -> Iterator[tuple[str, Relying]]:
     yield of_profile("offsets of its own", "profile-own-offsets", [0], [OTHER])
     wide = section(27, np.array([1 << 20, 2, 3, 4, 5], "<i4").tobytes())
     yield of_profile("wide offsets beside the profile's", "profile-wide-offsets", [0], [wide])
+    both = Parts(fields=full, sections=[*tables, wide, OFFSETS[1]], chunks=[], end=b"\x00").to_bytes()
+    file = Parts(fields=[0, hashlib.sha256(both).digest()[:16], 0], sections=[OTHER]).to_bytes()
+    what = "offsets of its own, which the profile's wide ones replace"
+    yield what, Relying("profile-narrow-offsets", 0, file, profile=("wide.caufp", both))
     yield from of_weights()
 
 

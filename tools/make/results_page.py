@@ -47,7 +47,7 @@ SHOWS = {
     "ray": "Ray Data with one worker and with two, and 10⁹ samples on 100 machines, on paper",
     "speculators": "hidden states for drafters: sizes and divergence of bf16, fp8 and caufc's backend",
     "serving": "split inference: milliseconds at 1, 10 and 100 Mbit/s, beside fp16",
-    "format_choices": "what the format's open choices cost: rANS states, alignment, transfers as text, checksums, fp8",
+    "format_choices": "what choices of the format cost: rANS states, alignment, transfers, fp8, what files say besides",
     "loader": "samples/s of a DataLoader in order, in a random order and in that of ChunkSampler",
     "speed": "MB/s by tap and effort, time and memory by number of samples",
     "saelens": "sparse autoencoders trained on activations of fp16, fp8 and caufc",

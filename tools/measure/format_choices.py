@@ -14,19 +14,14 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zstandard
-from safetensors.numpy import load_file
 
 import caufc
-from caufc.bitstream import DISTANCE_BYTES
-from caufc.bitstream.header import PROFILE_ID_BYTES
-from caufc.coders.prelude import read_prelude
+from tools.measure.file_additions import additions, additions_page, tokens
 from tools.measure.machine import ROOT, plain_command, write_results
 
 TURNS = 9
@@ -42,12 +37,6 @@ def fastest(run: Callable[[], object]) -> float:
         run()
         times.append(time.process_time() - started)
     return min(times)
-
-
-def tokens() -> list[np.ndarray[Any, np.dtype[np.float32]]]:
-    """Token sequences of texts, ``[T, 384]`` each."""
-    shipped = files("caufc") / "data" / "demo" / "minilm_hidden3.safetensors"
-    return list(load_file(str(shipped)).values())
 
 
 def lanes() -> dict[str, Any]:
@@ -143,46 +132,6 @@ def fp8() -> dict[str, Any]:
     }
 
 
-CONTROLS: tuple[dict[str, Any], ...] = (
-    {},
-    {"quality": 33},
-    {"quality": 12.345},
-    {"snr": 30},
-    {"snr": "27.5/token"},
-    {"bpfp": 1.5},
-    {"max_error": 0.001},
-    {"lossless": True},
-)
-SHORT_DISTANCE, SHORT_NAME = 4, 8
-"""Bytes of a distance of 32 bits, and of a profile's name of 64."""
-
-
-def additions() -> dict[str, Any]:
-    """Bytes of what files say besides: the control by option, the software, metadata, and keys."""
-    texts = [text[:40] for text in tokens()]
-    plain = len(caufc.encode(texts, layout="n c"))
-    controls = {
-        " ".join(f"{name}={value}" for name, value in control.items()) or "none given": _control_bytes(texts, control)
-        for control in CONTROLS
-    }
-    keyed = {f"text {number}": text for number, text in enumerate(texts)}
-    return {
-        "controls": controls,
-        "distance": DISTANCE_BYTES - SHORT_DISTANCE,
-        "profile": PROFILE_ID_BYTES - SHORT_NAME,
-        "software": len(caufc.encode(texts, layout="n c", software=True)) - plain,
-        "metadata": len(caufc.encode(texts, layout="n c", meta={"model": "esm2"})) - plain,
-        "keys": (len(caufc.encode(keyed, layout="n c", keyed=True)) - plain) / len(texts),
-        "samples": len(texts),
-    }
-
-
-def _control_bytes(texts: list[Any], control: dict[str, Any]) -> int:
-    """What the header is shorter by without the control."""
-    header = read_prelude(iter([caufc.encode(texts, layout="n c", **control)]), caufc.Limits()).header
-    return len(header.to_bytes()) - len(replace(header, control=None).to_bytes())
-
-
 def page(found: Mapping[str, Any]) -> str:
     """The figures as Markdown."""
     lines = ["## rANS states in turn", "", "| states a payload | ns a symbol, decoding | bytes |", "|---|---|---|"]
@@ -203,14 +152,7 @@ def page(found: Mapping[str, Any]) -> str:
     lines += [f"A block that goes to another file is checked anew at {of['crc32']:.1f} GB/s; copies: {of['copy']:.1f}."]
     lines += ["", "## fp8 among dtypes", "", "| 14 texts, fp8 with a scale per token | bytes |", "|---|---|"]
     lines += [f"| {name} | {size:,} |" for name, size in found["fp8"].items()]
-    of = found["additions"]
-    lines += ["", "## What files say besides", "", "| addition | bytes |", "|---|---|"]
-    lines += [f"| the control, {name}, and 2 nils before it | {size} |" for name, size in of["controls"].items()]
-    lines += [f"| 64 bits for the distance to the index, not 32 | {of['distance']} |"]
-    lines += [f"| a profile's name of 16 bytes, not 8 | {of['profile']} |"]
-    lines += [f"| the software, where it is asked for | {of['software']} |"]
-    lines += [f"| a text of 4 letters by a name of 5 | {of['metadata']} |"]
-    lines += [f"| a key of 6 or 7 letters, a sample, of {of['samples']} | {of['keys']:.1f} |"]
+    lines += additions_page(found["additions"])
     return "\n".join(lines)
 
 
