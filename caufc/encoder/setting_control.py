@@ -14,7 +14,7 @@ from .plan import TensorPlan
 from .rate_control import MOST_PASSES, RateControl, lossless_plans
 from .rate_search import RATE_BYTES, RATE_TOLERANCE, RateSearch
 from .small_rate import SMALL_VALUES, SmallRate, with_steps
-from .spool import Tried
+from .spool import Tried, least
 from .tensor_draft import TensorDraft
 from .transform_draft import TransformDraft
 
@@ -73,7 +73,7 @@ class SettingControl(RateControl):
             tolerance = max(RATE_TOLERANCE * wanted, RATE_BYTES)
             found = SmallRate(wanted, tolerance, lambda setting: self._plans(drafts, setting), self.writer.size)
             setting, plans = found.find()
-            return self._least(whole, self._try(plans, setting))
+            return least(whole, self._try(plans, setting))
         search = RateSearch(wanted, self.numel, lambda setting: self._expected(drafts, setting))
         best: Tried | None = None
         families: list[list[TensorPlan]] = []
@@ -88,12 +88,7 @@ class SettingControl(RateControl):
             compared = whole is None and self._is_near_lossless(best.done.bytes_out, lossless)
             if over or self.writer.passes >= MOST_PASSES - compared:
                 break
-        return self._smaller(best, drafts) if whole is None else self._least(whole, best)
-
-    @staticmethod
-    def _least(*tried: Tried | None) -> Tried:
-        """The smallest of some passes."""
-        return min((one for one in tried if one is not None), key=lambda one: one.done.bytes_out)
+        return self._smaller(best, drafts) if whole is None else least(whole, best)
 
     def _expected(self, drafts: Sequence[TensorDraft], setting: float) -> float:
         return sum(
@@ -115,17 +110,26 @@ class SettingControl(RateControl):
 
     def _missing(self, done: FilePass) -> float:
         """By how many dB the tensors' SNRs fall short, all together."""
-        return sum(max(0.0, self.target.value - _decibels(distortion)) for distortion in done.distortions)
+        return sum(max(0.0, self.target.value - self._level(distortion)) for distortion in done.distortions)
+
+    def _level(self, distortion: Distortion) -> float:
+        """The SNR of a tensor over what is not stored exactly: of a small file, of outliers among themselves too.
+
+        Steps that suit the rest suit outliers as well, unless there are but a few values to either.
+        """
+        apart = distortion.snr_apart_db if self.numel <= SMALL_VALUES else None
+        return min(_decibels(distortion), math.inf if apart is None else apart)
 
     def _corrected(self, done: FilePass, drafts: Sequence[TensorDraft], *, last: bool) -> list[TensorPlan]:
         """Plans with finer steps for tensors that have less than the wanted SNR, coarser ones for those with more."""
         return [
-            self._corrected_plan(plan, _decibels(distortion) - self.target.value, draft, last=last)
+            self._corrected_plan(plan, self._level(distortion) - self.target.value, draft, last=last)
             for plan, distortion, draft in zip(done.plans, done.distortions, drafts, strict=True)
         ]
 
     def _corrected_plan(self, plan: TensorPlan, spare: float, draft: TensorDraft, *, last: bool) -> TensorPlan:
-        if not plan.config.codec.lossy or not isinstance(draft, TransformDraft) or 0 <= spare <= SNR_EXCESS:
+        enough = math.inf if self.numel <= SMALL_VALUES else SNR_EXCESS
+        if not plan.config.codec.lossy or not isinstance(draft, TransformDraft) or 0 <= spare <= enough:
             return plan
         if last:
             if spare >= 0:
@@ -139,7 +143,7 @@ class SettingControl(RateControl):
     def _judged(self, done: FilePass) -> FilePass:
         """A pass, with a warning if it is not what was asked for."""
         if self.target.kind == "snr" and not self.target.by_token:
-            found = min(map(_decibels, done.distortions), default=math.inf)
+            found = min(map(self._level, done.distortions), default=math.inf)
             if found < self.target.value:
                 self._warn(found, "dB")
         if self.target.kind == "bpfp":

@@ -17,6 +17,7 @@ from ..codec.transform.parameters import TABLES, Parameters
 from ..coders.config import TensorConfig
 from ..coders.error_transfer import ErrorTransfer
 from .compare import broken_values, lossless_bytes
+from .gain_ladder import GainLadder
 from .goal import GRID, Goal, grid_quality, quality_goal, quality_step, snr_goal
 from .options import Target
 from .plan import TensorPlan
@@ -69,6 +70,7 @@ class TransformDraft(TensorDraft):
         matched: whether steps are such that the features' error is a quality's; else a quality says how large they are.
         by_token: whether a quality promises something for each token.
         underrated: how many times more than a sample says the file takes without loss, as a pass has shown.
+        small: whether the file has so few values that all steps which may do are tried.
     """
 
     aligner: ValueAligner
@@ -77,6 +79,7 @@ class TransformDraft(TensorDraft):
     matched: bool = True
     by_token: bool = True
     underrated: float = 1.0
+    small: bool = False
 
     @property
     def parameters(self) -> Parameters:
@@ -191,7 +194,7 @@ class TransformDraft(TensorDraft):
             goal = snr_goal(target, self._counted_features)
             first = self._gain_of_noise(goal.noise)
             kind = self._kind(first, target)
-            return self._trial_of(target).gain_for(goal, kind, first), kind
+            return self._gain_for(goal, kind, first, target), kind
         few = self._trial.features.size <= FEW_VALUES
         quality = grid_quality(setting) if few else setting
         coarser = quality_step(quality)
@@ -199,12 +202,27 @@ class TransformDraft(TensorDraft):
             return coarser, self._kind(coarser, target)
         kind = self._kind(coarser, target)
         trial, goal = self._trial_of(target), self._goal(quality)
-        own = trial.gain_for(goal, kind, coarser)
-        if not few or self.survey.channels >= NARROW_CHANNELS:
+        own = self._gain_for(goal, kind, coarser, target)
+        if self.small or not few or self.survey.channels >= NARROW_CHANNELS:
             return own, kind
         places = [quality - number * GRID for number in range(1, LOWER_PLACES)]
         lower = [trial.gain_for(self._goal(place), kind, quality_step(place)) for place in places]
         return min([own, *(gain for gain in lower if trial.meets(goal, kind, gain))]), kind
+
+    def _gain_for(self, goal: Goal, kind: QuantizerKind, gain: float, target: Target) -> float:
+        """The gain that meets a goal; ``gain`` is where to begin."""
+        trial = self._trial_of(target)
+        if not self.small or not trial.features.size or not goal.noise > 0:
+            return trial.gain_for(goal, kind, gain)
+        ladder = self._ladders.setdefault(
+            (kind, trial.gain_share), GainLadder(lambda tried: trial.figures(kind, tried))
+        )
+        return ladder.gain_for(goal, gain)
+
+    @cached_property
+    def _ladders(self) -> dict[tuple[QuantizerKind, float], GainLadder]:
+        """By kind of quantiser, and where reconstruction points lie."""
+        return {}
 
     def _goal(self, quality: float) -> Goal:
         trial = self._trial

@@ -18,6 +18,7 @@ from .drafting import Drafting
 from .goal import MEDIUM_SNR, WIDE_TOKEN_SNR
 from .profiled_draft import ProfiledDraft
 from .separator import TOKEN_CHANNELS
+from .small_rate import SMALL_VALUES
 from .stack_drafting import StackDraft, joint_draft, with_joint_turns
 from .step import choose_step
 from .survey import TensorSurvey, is_sparse
@@ -75,6 +76,8 @@ class TransformDrafting(Drafting):
         config, quality = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded)
         by_token = reads == "tokens" and not (is_sparse(survey.sample) and _is_plane(survey))
         fine = quality >= RAISED_QUALITY or not Parameters.from_fields(config.parameters).spectral
+        small = self.embedded and self.source.numel <= SMALL_VALUES
+        by_token = by_token and (fine or not small)
         if by_token and self.target.unequal and fine:
             survey = _with_raised_tokens(survey)
         terms = replace(terms, separator=survey.separator)
@@ -86,6 +89,7 @@ class TransformDrafting(Drafting):
             searched=searched,
             matched=reads == "tokens",
             by_token=by_token,
+            small=small,
         )
 
     def _unread(self, draft: TransformDraft) -> str:

@@ -16,6 +16,7 @@ from ..codec.transform.grids import Geometry
 from ..coders.dtypes import cast_floats, to_floats
 from ..coders.error_transfer import ErrorTransfer
 from ..coders.row_sums import row_squares
+from .gain_ladder import Figures
 from .goal import OCTAVE_DB, Goal
 from .root import place_of
 from .sample_plan import QuantizerKind, quantize_sample
@@ -107,6 +108,11 @@ class Trial:
     def meets(self, goal: Goal, kind: QuantizerKind, gain: float, slack: float = NEAR) -> bool:
         """Whether a gain meets a goal, but for so many dB."""
         return not self.features.size or self._spare(goal, kind, gain) >= -slack
+
+    def figures(self, kind: QuantizerKind, gain: float) -> Figures:
+        """What a gain keeps."""
+        error = self._error(kind, gain)
+        return Figures(float(np.mean(error)), self._token_snr(error))
 
     def _closest_gain(self, goal: Goal, kind: QuantizerKind, near: float) -> float:
         """Of gains near one, the first that meets a goal closely; else that which exceeds it least."""
