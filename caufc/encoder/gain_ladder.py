@@ -1,0 +1,107 @@
+"""Gains of small files, on fixed rungs: what few values keep moves by leaps, and more of a control must not keep less."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .goal import OCTAVE_DB, Goal
+from .root import place_of
+
+__all__ = ["Figures", "GainLadder"]
+
+RUNGS = 16
+"""In an octave of gains."""
+
+NEAR = 0.03
+"""dB from a goal that are near enough."""
+
+LOWER = 0.05
+"""dB by which a finer rung may keep less than a coarser one."""
+
+MOST_TRIALS = 12
+FINER, COARSER = 10.0, 2.0
+"""Octaves from the gain where a search begins that are tried."""
+
+COARSEST, FINEST = 24, 64
+"""Rungs above and below the one where a goal is about met among which the gain is."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a gain keeps.
+
+    Args:
+        noise: mean squared error of a value.
+        token_snr: dB that 99 % of tokens reach.
+    """
+
+    noise: float
+    token_snr: float
+
+    def spare(self, goal: Goal) -> float:
+        """By how many dB that is better than a goal, the stricter part of it."""
+        if not self.noise > 0:
+            return math.inf
+        spare = 10 * (math.log10(goal.noise) - math.log10(self.noise))
+        return spare if goal.token_snr == -math.inf else min(spare, self.token_snr - goal.token_snr)
+
+    def keeps(self, other: Figures) -> bool:
+        """Whether that is what another gain keeps, but for little; of tokens below 0 dB nothing is kept."""
+        noise = other.noise * 10 ** (LOWER / 10)
+        return self.noise <= noise and max(0.0, self.token_snr) >= max(0.0, other.token_snr) - LOWER
+
+    def better(self, other: Figures) -> Figures:
+        """The better figure of each kind."""
+        return Figures(min(self.noise, other.noise), max(self.token_snr, other.token_snr))
+
+
+@dataclass
+class GainLadder:
+    """The coarsest gain that meets a goal, of those that keep all that coarser ones keep.
+
+    As rungs stay where they are, a stricter goal has the same rung, or a finer one that keeps no less.
+
+    Args:
+        figures: of a gain, which are measured once.
+    """
+
+    figures: Callable[[float], Figures]
+    known: dict[int, Figures] = field(default_factory=dict)
+
+    def gain_for(self, goal: Goal, gain: float) -> float:
+        """The gain for a goal; ``gain`` is where to begin."""
+        near = self._near(goal, gain)
+        kept: Figures | None = None
+        for rung in range(near + COARSEST, near - FINEST, -1):
+            found = self._at(rung)
+            if kept is not None and not found.keeps(kept):
+                continue
+            kept = found if kept is None else found.better(kept)
+            if found.spare(goal) >= -NEAR:
+                return _gain(rung)
+        return _gain(near)
+
+    def _near(self, goal: Goal, gain: float) -> int:
+        """A rung where a goal is about met."""
+        first = math.log2(gain)
+        octave = place_of(
+            lambda octave: -self._at(round(RUNGS * octave)).spare(goal),
+            NEAR,
+            first=first,
+            slope=OCTAVE_DB,
+            near=OCTAVE_DB / RUNGS,
+            bounds=(first - FINER, first + COARSER),
+            most=MOST_TRIALS,
+        )
+        return round(RUNGS * octave)
+
+    def _at(self, rung: int) -> Figures:
+        if rung not in self.known:
+            self.known[rung] = self.figures(_gain(rung))
+        return self.known[rung]
+
+
+def _gain(rung: int) -> float:
+    return float(2.0 ** (rung / RUNGS))
