@@ -27,6 +27,9 @@ FINER, COARSER = 10.0, 2.0
 COARSEST, FINEST = 24, 64
 """Rungs above and below the one where a goal is about met among which the gain is."""
 
+FARTHEST = 12 * RUNGS
+"""The same above, where all that keep anything are tried."""
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -65,16 +68,18 @@ class GainLadder:
 
     Args:
         figures: of a gain, which are measured once.
+        whole: whether all gains that keep anything are tried, as leaps may be of any size.
     """
 
     figures: Callable[[float], Figures]
+    whole: bool = False
     known: dict[int, Figures] = field(default_factory=dict)
 
     def gain_for(self, goal: Goal, gain: float) -> float:
         """The gain for a goal; ``gain`` is where to begin."""
         near = self._near(goal, gain)
         kept: Figures | None = None
-        for rung in range(near + COARSEST, near - FINEST, -1):
+        for rung in range(self._coarsest(near), near - FINEST, -1):
             found = self._at(rung)
             if kept is not None and not found.keeps(kept):
                 continue
@@ -82,6 +87,13 @@ class GainLadder:
             if found.spare(goal) >= -NEAR:
                 return _gain(rung)
         return _gain(near)
+
+    def _coarsest(self, near: int) -> int:
+        """The rung to begin with."""
+        rung = near + COARSEST
+        while self.whole and rung < near + FARTHEST and self._at(rung) != self._at(rung + RUNGS):
+            rung += RUNGS
+        return rung
 
     def _near(self, goal: Goal, gain: float) -> int:
         """A rung where a goal is about met."""

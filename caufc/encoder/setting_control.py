@@ -71,7 +71,7 @@ class SettingControl(RateControl):
             drafts = _corrected_drafts(drafts, whole.done.bytes_out / max(1.0, sum(plan.expected for plan in lossless)))
         if small:
             tolerance = max(RATE_TOLERANCE * wanted, RATE_BYTES)
-            found = SmallRate(wanted, tolerance, lambda setting: self._plans(drafts, setting), self.writer.size)
+            found = SmallRate(wanted, tolerance, lambda setting: self._plans(drafts, setting), self.writer.tried)
             setting, plans = found.find()
             return least(whole, self._try(plans, setting))
         search = RateSearch(wanted, self.numel, lambda setting: self._expected(drafts, setting))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .file_writer import FilePass
 from .goal import GRID, MEDIUM
 from .plan import TensorPlan
 from .rate_search import HIGHEST, LOWEST
@@ -20,33 +21,39 @@ OCTAVES, HALVINGS = 4.0, 7
 LEAP = 4
 """Places of the grid of qualities between the first tries."""
 
+MOST_DB = 200.0
+"""That a tensor counts for keeping: more is exact."""
+
 Plans = Sequence[TensorPlan]
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A file that was tried: the quality of its plans, the plans with its steps, and its bytes."""
+    """A file that was tried: the quality of its plans, the plans with its steps, its bytes, and what it keeps in dB."""
 
     setting: float
     plans: Plans
     size: int
+    kept: float
 
 
 @dataclass
 class SmallRate:
-    """The largest file of at most so many bytes, of plans at a grid of qualities and of other steps in these plans.
+    """The file of at most so many bytes that keeps most, of plans at a grid of qualities and other steps in these plans.
+
+    Files that are near enough come before those that are not, of which the largest is found.
 
     Args:
         wanted: bytes.
         tolerance: bytes below that are near enough.
         planned: plans at a quality.
-        size: bytes of a file with plans of a quality.
+        tried: the file with plans of a quality.
     """
 
     wanted: float
     tolerance: float
     planned: Callable[[float], Plans]
-    size: Callable[[Plans, float], int]
+    tried: Callable[[Plans, float], FilePass]
 
     def find(self) -> tuple[float, Plans]:
         """The quality and the plans; those of the smallest file if even that takes more bytes."""
@@ -54,7 +61,7 @@ class SmallRate:
         best = below
         if below.size <= self.wanted:
             best = self._between(below, best, -OCTAVES, 0.0)
-            if above is not None and best.size < self.wanted - self.tolerance:
+            if above is not None:
                 best = self._between(above, best, 0.0, OCTAVES)
         return best.setting, best.plans
 
@@ -83,19 +90,29 @@ class SmallRate:
     def _at(self, place: int) -> _Found:
         setting = MEDIUM + GRID * place
         plans = self.planned(setting)
-        return _Found(setting, plans, self.size(plans, setting))
+        return self._found(setting, plans)
+
+    def _found(self, setting: float, plans: Plans) -> _Found:
+        done = self.tried(plans, setting)
+        levels = [MOST_DB if one.snr_db is None else min(MOST_DB, one.snr_db) for one in done.distortions]
+        return _Found(setting, plans, done.bytes_out, sum(levels))
+
+    def _worth(self, found: _Found) -> tuple[float, float]:
+        """By which files that fit compare."""
+        lacking = max(0.0, self.wanted - self.tolerance - found.size)
+        return -lacking, found.kept
 
     def _between(self, planned: _Found, best: _Found, finest: float, coarsest: float) -> _Found:
-        """The largest file that fits, of one and of plans with steps between so many octaves."""
+        """The best file that fits, of one and of plans with steps between so many octaves."""
         for _ in range(HALVINGS):
             octave = (finest + coarsest) / 2
             plans = with_steps(planned.plans, 2.0**octave)
-            found = _Found(planned.setting, plans, self.size(plans, planned.setting))
+            found = self._found(planned.setting, plans)
             if found.size > self.wanted:
                 finest = octave
                 continue
             coarsest = octave
-            best = max(best, found, key=lambda one: one.size)
+            best = max(best, found, key=self._worth)
         return best
 
 

@@ -18,7 +18,7 @@ from ..coders.config import TensorConfig
 from ..coders.error_transfer import ErrorTransfer
 from .compare import broken_values, lossless_bytes
 from .gain_ladder import GainLadder
-from .goal import GRID, Goal, grid_quality, quality_goal, quality_step, snr_goal
+from .goal import GRID, Goal, grid_quality, narrow_goal, quality_goal, quality_step, snr_goal
 from .options import Target
 from .plan import TensorPlan
 from .profile_tables import StepSample, tables_of_steps
@@ -51,6 +51,9 @@ NARROW_CHANNELS, LOWER_PLACES = 16, 3
 
 ENOUGH_TOKENS, FEW_TOKENS = 32, 64
 """Tokens of a thin sample at least, as costs follow them; of fewer, the worst are not as bad as in the file."""
+
+TINY_VALUES = 1 << 10
+"""Values for which all gains are tried that keep anything: exact ones may lie far apart."""
 
 BEYOND = 0.1
 """dB by which the finest steps miss an SNR that is more than steps give."""
@@ -214,9 +217,8 @@ class TransformDraft(TensorDraft):
         trial = self._trial_of(target)
         if not self.small or not trial.features.size or not goal.noise > 0:
             return trial.gain_for(goal, kind, gain)
-        ladder = self._ladders.setdefault(
-            (kind, trial.gain_share), GainLadder(lambda tried: trial.figures(kind, tried))
-        )
+        key, whole = (kind, trial.gain_share), trial.features.size <= TINY_VALUES
+        ladder = self._ladders.setdefault(key, GainLadder(lambda tried: trial.figures(kind, tried), whole))
         return ladder.gain_for(goal, gain)
 
     @cached_property
@@ -228,7 +230,8 @@ class TransformDraft(TensorDraft):
         trial = self._trial
         units = np.asarray(self.aligner.scales(trial.side))
         goal = quality_goal(quality, self._counted_features, units, self.parameters.step, by_token=self.by_token)
-        return replace(goal, token_snr=goal.token_snr + self._worse_tokens)
+        goal = replace(goal, token_snr=goal.token_snr + self._worse_tokens)
+        return narrow_goal(goal, self._counted_features) if self.small else goal
 
     @cached_property
     def _worse_tokens(self) -> float:

@@ -73,10 +73,10 @@ class TransformDrafting(Drafting):
         reads = self._reads()
         self._check_read(reads, survey.geometry.special)
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
-        config, quality = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded)
+        small = self.embedded and self.source.numel <= SMALL_VALUES
+        config, quality = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded, small=small)
         by_token = reads == "tokens" and not (is_sparse(survey.sample) and _is_plane(survey))
         fine = quality >= RAISED_QUALITY or not Parameters.from_fields(config.parameters).spectral
-        small = self.embedded and self.source.numel <= SMALL_VALUES
         by_token = by_token and (fine or not small)
         if by_token and self.target.unequal and fine:
             survey = _with_raised_tokens(survey)
