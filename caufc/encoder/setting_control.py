@@ -29,6 +29,9 @@ SNR_SPARE, SNR_EXCESS = 0.05, 0.3
 LAST_SPARE, NEARLY = 0.15, -2.0
 """dB above a wanted SNR that the last correction aims at, and by how many a file may miss it for steps to mend that."""
 
+OUTLIER_TRIES = 8
+"""How often outliers of a small file that lack an SNR are coded anew."""
+
 
 class SettingControl(RateControl):
     """Finds the qualities, or the steps of each tensor, that meet a target."""
@@ -43,8 +46,9 @@ class SettingControl(RateControl):
         if self.target.kind == "bpfp":
             return self._judged(self._bounded(self._meet_rate(drafts), drafts).into(sink))
         if self.target.kind == "snr" and not self.target.by_token:
-            found = self._smaller(self._meet_snr(drafts), drafts)
-            return self._judged(self._bounded(found, drafts).into(sink))
+            found = self._meet_snr(drafts)
+            found = self._keeping_outliers(found) if self.numel <= SMALL_VALUES else found
+            return self._judged(self._bounded(self._smaller(found, drafts), drafts).into(sink))
         return self._judged(self._once(drafts, sink))
 
     def _once(self, drafts: Sequence[TensorDraft], sink: Sink) -> FilePass:
@@ -110,20 +114,37 @@ class SettingControl(RateControl):
 
     def _missing(self, done: FilePass) -> float:
         """By how many dB the tensors' SNRs fall short, all together."""
-        return sum(max(0.0, self.target.value - self._level(distortion)) for distortion in done.distortions)
+        return sum(max(0.0, self.target.value - _decibels(distortion)) for distortion in done.distortions)
 
-    def _level(self, distortion: Distortion) -> float:
-        """The SNR of a tensor over what is not stored exactly: of a small file, of outliers among themselves too.
+    def _keeping_outliers(self, found: Tried) -> Tried:
+        """A small file in which outliers have the SNR too, among themselves: steps for the many may miss it for a few.
 
-        Steps that suit the rest suit outliers as well, unless there are but a few values to either.
+        Their scales are made finer first, then all steps of their tensor.
         """
-        apart = distortion.snr_apart_db if self.numel <= SMALL_VALUES else None
-        return min(_decibels(distortion), math.inf if apart is None else apart)
+        for number in range(OUTLIER_TRIES):
+            lacking = [self.target.value - _decibels_apart(distortion) for distortion in found.done.distortions]
+            if max(lacking, default=0.0) <= 0:
+                return found
+            finer = [2.0 ** ((dB + SNR_SPARE) / OCTAVE_DB) if dB > 0 else 1.0 for dB in lacking]
+            of_outliers = 2 * number < OUTLIER_TRIES
+            plans = [
+                plan.with_outliers(times) if of_outliers else with_steps([plan], 1 / times)[0]
+                for plan, times in zip(found.done.plans, finer, strict=True)
+            ]
+            found = self._try_again(plans, found.done.setting)
+        return found
+
+    def _try_again(self, plans: Sequence[TensorPlan], setting: float) -> Tried:
+        """A pass over a small file, which counts as none."""
+        passes = self.writer.passes
+        found = self._try(plans, setting)
+        self.writer.passes = passes
+        return found
 
     def _corrected(self, done: FilePass, drafts: Sequence[TensorDraft], *, last: bool) -> list[TensorPlan]:
         """Plans with finer steps for tensors that have less than the wanted SNR, coarser ones for those with more."""
         return [
-            self._corrected_plan(plan, self._level(distortion) - self.target.value, draft, last=last)
+            self._corrected_plan(plan, _decibels(distortion) - self.target.value, draft, last=last)
             for plan, distortion, draft in zip(done.plans, done.distortions, drafts, strict=True)
         ]
 
@@ -143,7 +164,7 @@ class SettingControl(RateControl):
     def _judged(self, done: FilePass) -> FilePass:
         """A pass, with a warning if it is not what was asked for."""
         if self.target.kind == "snr" and not self.target.by_token:
-            found = min(map(self._level, done.distortions), default=math.inf)
+            found = min(map(_decibels, done.distortions), default=math.inf)
             if found < self.target.value:
                 self._warn(found, "dB")
         if self.target.kind == "bpfp":
@@ -169,3 +190,8 @@ def _corrected_drafts(drafts: Sequence[TensorDraft], underrated: float) -> list[
 def _decibels(distortion: Distortion) -> float:
     """The SNR of a tensor over what is no outlier, nor stored exactly."""
     return math.inf if distortion.lossy_snr_db is None else distortion.lossy_snr_db
+
+
+def _decibels_apart(distortion: Distortion) -> float:
+    """The SNR of a tensor's outliers among themselves."""
+    return math.inf if distortion.snr_apart_db is None else distortion.snr_apart_db

@@ -80,7 +80,7 @@ class TransformDrafting(Drafting):
         by_token = by_token and (fine or not small)
         if by_token and self.target.unequal and fine:
             survey = _with_raised_tokens(survey)
-        terms = replace(terms, separator=survey.separator)
+        terms = replace(terms, separator=survey.separator, token_rest=small)
         return TransformDraft(
             config=config,
             aligner=aligner,
