@@ -13,7 +13,8 @@ from .options import Target
 from .plan import TensorPlan
 from .rate_control import MOST_PASSES, RateControl, lossless_plans
 from .rate_search import RATE_BYTES, RATE_TOLERANCE, RateSearch
-from .small_rate import SMALL_VALUES, SmallRate, with_steps
+from .small_rate import SmallRate, with_steps
+from .source import SMALL_VALUES
 from .spool import Tried, least
 from .tensor_draft import TensorDraft
 from .transform_draft import TransformDraft
@@ -40,6 +41,10 @@ class SettingControl(RateControl):
     def check(target: Target) -> None:
         """Any target can be promised, or a warning tells how near it came."""
 
+    @property
+    def _small(self) -> bool:
+        return self.numel <= SMALL_VALUES
+
     def run(self, drafts: Sequence[TensorDraft], sink: Sink) -> FilePass:
         if not any(isinstance(draft, TransformDraft) for draft in drafts):
             return self._judged(self.writer.write([draft.plan(0.0, self.target) for draft in drafts], 0.0, sink))
@@ -47,7 +52,7 @@ class SettingControl(RateControl):
             return self._judged(self._bounded(self._meet_rate(drafts), drafts).into(sink))
         if self.target.kind == "snr" and not self.target.by_token:
             found = self._meet_snr(drafts)
-            found = self._keeping_outliers(found) if self.numel <= SMALL_VALUES else found
+            found = self._keeping_outliers(found) if self._small else found
             return self._judged(self._bounded(self._smaller(found, drafts), drafts).into(sink))
         return self._judged(self._once(drafts, sink))
 
@@ -66,7 +71,7 @@ class SettingControl(RateControl):
     def _meet_rate(self, drafts: Sequence[TensorDraft]) -> Tried:
         """The file at the highest quality whose bytes a rate allows; the one without loss if they allow that."""
         wanted = self.target.value * self.numel / 8
-        lossless, small = lossless_plans(drafts), self.numel <= SMALL_VALUES
+        lossless, small = lossless_plans(drafts), self._small
         near = lossless and (small or self._is_near_lossless(wanted, lossless))
         whole = self._try(lossless, 0.0) if near else None
         if whole is not None:
@@ -149,7 +154,7 @@ class SettingControl(RateControl):
         ]
 
     def _corrected_plan(self, plan: TensorPlan, spare: float, draft: TensorDraft, *, last: bool) -> TensorPlan:
-        enough = math.inf if self.numel <= SMALL_VALUES else SNR_EXCESS
+        enough = math.inf if self._small else SNR_EXCESS
         if not plan.config.codec.lossy or not isinstance(draft, TransformDraft) or 0 <= spare <= enough:
             return plan
         if last:

@@ -10,10 +10,7 @@ from .goal import GRID, MEDIUM
 from .plan import TensorPlan
 from .rate_search import HIGHEST, LOWEST
 
-__all__ = ["SMALL_VALUES", "SmallRate", "with_steps"]
-
-SMALL_VALUES = 1 << 14
-"""Values that a small file has at most."""
+__all__ = ["SmallRate", "with_steps"]
 
 OCTAVES, HALVINGS = 4.0, 7
 """How much finer or coarser than planned steps are tried, and how closely."""

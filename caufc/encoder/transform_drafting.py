@@ -18,7 +18,6 @@ from .drafting import Drafting
 from .goal import MEDIUM_SNR, WIDE_TOKEN_SNR
 from .profiled_draft import ProfiledDraft
 from .separator import TOKEN_CHANNELS
-from .small_rate import SMALL_VALUES
 from .stack_drafting import StackDraft, joint_draft, with_joint_turns
 from .step import choose_step
 from .survey import TensorSurvey, is_sparse
@@ -73,7 +72,7 @@ class TransformDrafting(Drafting):
         reads = self._reads()
         self._check_read(reads, survey.geometry.special)
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
-        small = self.embedded and self.source.numel <= SMALL_VALUES
+        small = self.embedded and self.source.small
         config, quality = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded, small=small)
         by_token = reads == "tokens" and not (is_sparse(survey.sample) and _is_plane(survey))
         fine = quality >= RAISED_QUALITY or not Parameters.from_fields(config.parameters).spectral
