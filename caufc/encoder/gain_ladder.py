@@ -36,11 +36,13 @@ class Figures:
     """What a gain keeps.
 
     Args:
-        noise: mean squared error of a value.
+        noise: mean squared error of a value, in the units of goals.
+        error: the same in those of the features, of which tokens with scales have other ones.
         token_snr: dB that 99 % of tokens reach.
     """
 
     noise: float
+    error: float
     token_snr: float
 
     def spare(self, goal: Goal) -> float:
@@ -52,12 +54,12 @@ class Figures:
 
     def keeps(self, other: Figures) -> bool:
         """Whether that is what another gain keeps, but for little; of tokens below 0 dB nothing is kept."""
-        noise = other.noise * 10 ** (LOWER / 10)
-        return self.noise <= noise and max(0.0, self.token_snr) >= max(0.0, other.token_snr) - LOWER
+        error = other.error * 10 ** (LOWER / 10)
+        return self.error <= error and max(0.0, self.token_snr) >= max(0.0, other.token_snr) - LOWER
 
     def better(self, other: Figures) -> Figures:
         """The better figure of each kind."""
-        return Figures(min(self.noise, other.noise), max(self.token_snr, other.token_snr))
+        return Figures(self.noise, min(self.error, other.error), max(self.token_snr, other.token_snr))
 
 
 @dataclass
@@ -90,8 +92,8 @@ class GainLadder:
 
     def _coarsest(self, near: int) -> int:
         """The rung to begin with."""
-        rung = near + COARSEST
-        while self.whole and rung < near + FARTHEST and self._at(rung) != self._at(rung + RUNGS):
+        rung, last = near + COARSEST, near + FARTHEST
+        while self.whole and rung < last and self._at(rung) != self._at(last):
             rung += RUNGS
         return rung
 

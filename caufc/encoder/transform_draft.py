@@ -285,7 +285,16 @@ class TransformDraft(TensorDraft):
         rows, geometry = thinned_rows(survey.geometry, survey.channels, values)
         features = survey.sample if len(rows) == len(survey.sample) else survey.sample[rows]
         counted = None if survey.apart is None else ~survey.apart[rows]
-        return Trial.of(self.codec, self.aligner, features, counted, geometry, self.config.dtype, GAIN_SHARE)
+        trial = Trial.of(self.codec, self.aligner, features, counted, geometry, self.config.dtype, GAIN_SHARE)
+        if not self.small or survey.separator is None:
+            return trial
+        whole = survey.features if len(rows) == len(survey.sample) else survey.features[rows]
+        energies, own = (
+            np.square(part if counted is None else np.where(counted, part, 0), dtype=np.float64).sum(axis=1)
+            for part in (whole, features)
+        )
+        units = np.divide(energies, own, out=np.ones(len(own)), where=(own > 0) & (energies > 0))
+        return replace(trial, units=units[:, None])
 
     @property
     def _thin_scale(self) -> float:

@@ -65,6 +65,7 @@ class Trial:
         geometry: of the coefficients.
         dtype: of the features.
         gain_share: of reconstruction points.
+        units: squared features' units per unit of the sample ``[n, 1]``; None for the same.
     """
 
     codec: TransformCodec
@@ -76,6 +77,7 @@ class Trial:
     geometry: Geometry
     dtype: str
     gain_share: float
+    units: NDArray[np.float64] | None = None
 
     @classmethod
     def of(
@@ -112,7 +114,8 @@ class Trial:
     def figures(self, kind: QuantizerKind, gain: float) -> Figures:
         """What a gain keeps."""
         error = self._error(kind, gain)
-        return Figures(float(np.mean(error)), self._token_snr(error))
+        noise = float(np.mean(error))
+        return Figures(noise, noise if self.units is None else float(np.mean(error * self.units)), self._token_snr(error))
 
     def _closest_gain(self, goal: Goal, kind: QuantizerKind, near: float) -> float:
         """Of gains near one, the first that meets a goal closely; else that which exceeds it least."""
