@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from .goal import OCTAVE_DB, Goal
 from .root import place_of
+from .sample_plan import QuantizerKind
 
 __all__ = ["Figures", "GainLadder"]
 
@@ -66,42 +67,49 @@ class Figures:
 class GainLadder:
     """The coarsest gain that meets a goal, of those that keep all that coarser ones keep.
 
-    As rungs stay where they are, a stricter goal has the same rung, or a finer one that keeps no less.
+    As rungs stay where they are, each with its kind of quantiser, a stricter goal has the same rung, or a finer one
+    that keeps no less.
 
     Args:
-        figures: of a gain, which are measured once.
+        kind: of quantiser at a gain: plain from some gain on.
+        figures: of a gain with a kind of quantiser, which are measured once.
         whole: whether all gains that keep anything are tried, as leaps may be of any size.
     """
 
-    figures: Callable[[float], Figures]
+    kind: Callable[[float], QuantizerKind]
+    figures: Callable[[QuantizerKind, float], Figures]
     whole: bool = False
-    known: dict[int, Figures] = field(default_factory=dict)
+    known: dict[tuple[QuantizerKind, int], Figures] = field(default_factory=dict)
+    kinds: dict[int, QuantizerKind] = field(default_factory=dict)
 
-    def gain_for(self, goal: Goal, gain: float) -> float:
-        """The gain for a goal; ``gain`` is where to begin."""
+    def gain_for(self, goal: Goal, gain: float) -> tuple[float, QuantizerKind]:
+        """The gain for a goal, and its kind of quantiser; ``gain`` is where to begin."""
         near = self._near(goal, gain)
+        coarsest = self._coarsest(near)
+        self._settle(near, coarsest)
         kept: Figures | None = None
-        for rung in range(self._coarsest(near), near - FINEST, -1):
-            found = self._at(rung)
+        for rung in range(coarsest, near - FINEST, -1):
+            kind = self._kind(rung)
+            found = self._at(kind, rung)
             if kept is not None and not found.keeps(kept):
                 continue
             kept = found if kept is None else found.better(kept)
             if found.spare(goal) >= -NEAR:
-                return _gain(rung)
-        return _gain(near)
+                return _gain(rung), kind
+        return _gain(near), self._kind(near)
 
     def _coarsest(self, near: int) -> int:
         """The rung to begin with."""
         rung, last = near + COARSEST, near + FARTHEST
-        while self.whole and rung < last and self._at(rung) != self._at(last):
+        while self.whole and rung < last and self._at("plain", rung) != self._at("plain", last):
             rung += RUNGS
         return rung
 
     def _near(self, goal: Goal, gain: float) -> int:
         """A rung where a goal is about met."""
-        first = math.log2(gain)
+        first, kind = math.log2(gain), self._kind(round(RUNGS * math.log2(gain)))
         octave = place_of(
-            lambda octave: -self._at(round(RUNGS * octave)).spare(goal),
+            lambda octave: -self._at(kind, round(RUNGS * octave)).spare(goal),
             NEAR,
             first=first,
             slope=OCTAVE_DB,
@@ -111,10 +119,23 @@ class GainLadder:
         )
         return round(RUNGS * octave)
 
-    def _at(self, rung: int) -> Figures:
-        if rung not in self.known:
-            self.known[rung] = self.figures(_gain(rung))
-        return self.known[rung]
+    def _settle(self, fine: int, coarse: int) -> None:
+        """Learn the kinds of quantiser between two rungs."""
+        while coarse - fine > 1 and self._kind(fine) != self._kind(coarse):
+            middle = (fine + coarse) // 2
+            fine, coarse = (middle, coarse) if self._kind(middle) == self._kind(fine) else (fine, middle)
+
+    def _kind(self, rung: int) -> QuantizerKind:
+        if rung not in self.kinds:
+            plain = any(kind == "plain" and other <= rung for other, kind in self.kinds.items())
+            other_kind = next((kind for other, kind in self.kinds.items() if kind != "plain" and other >= rung), None)
+            self.kinds[rung] = "plain" if plain else other_kind or self.kind(_gain(rung))
+        return self.kinds[rung]
+
+    def _at(self, kind: QuantizerKind, rung: int) -> Figures:
+        if (kind, rung) not in self.known:
+            self.known[kind, rung] = self.figures(kind, _gain(rung))
+        return self.known[kind, rung]
 
 
 def _gain(rung: int) -> float:

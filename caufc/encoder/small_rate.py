@@ -58,9 +58,15 @@ class SmallRate:
         best = below
         if below.size <= self.wanted:
             best = self._between(below, best, -OCTAVES, 0.0)
+            best = self._between(self._found(*self._lower(below)), best, -OCTAVES, 0.0)
             if above is not None:
                 best = self._between(above, best, 0.0, OCTAVES)
         return best.setting, best.plans
+
+    def _lower(self, found: _Found) -> tuple[float, Plans]:
+        """The quality below, and its plans: finer steps in these may keep more than in those that are nearer."""
+        setting = max(LOWEST, found.setting - GRID)
+        return setting, self.planned(setting)
 
     def _places(self) -> tuple[_Found, _Found | None]:
         """The file of the highest quality that fits, or the smallest of all, and the larger one of the next quality."""

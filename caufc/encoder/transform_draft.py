@@ -196,34 +196,34 @@ class TransformDraft(TensorDraft):
         if target.kind == "snr":
             goal = snr_goal(target, self._counted_features)
             first = self._gain_of_noise(goal.noise)
-            kind = self._kind(first, target)
-            return self._gain_for(goal, kind, first, target), kind
+            return self._gain_for(goal, first, target)
         few = self._trial.features.size <= FEW_VALUES
         quality = grid_quality(setting) if few else setting
         coarser = quality_step(quality)
         if not self.matched:
             return coarser, self._kind(coarser, target)
-        kind = self._kind(coarser, target)
         trial, goal = self._trial_of(target), self._goal(quality)
-        own = self._gain_for(goal, kind, coarser, target)
+        own, kind = self._gain_for(goal, coarser, target)
         if self.small or not few or self.survey.channels >= NARROW_CHANNELS:
             return own, kind
         places = [quality - number * GRID for number in range(1, LOWER_PLACES)]
         lower = [trial.gain_for(self._goal(place), kind, quality_step(place)) for place in places]
         return min([own, *(gain for gain in lower if trial.meets(goal, kind, gain))]), kind
 
-    def _gain_for(self, goal: Goal, kind: QuantizerKind, gain: float, target: Target) -> float:
-        """The gain that meets a goal; ``gain`` is where to begin."""
+    def _gain_for(self, goal: Goal, gain: float, target: Target) -> tuple[float, QuantizerKind]:
+        """The gain that meets a goal, and the kind of quantiser; ``gain`` is where to begin."""
         trial = self._trial_of(target)
         if not self.small or not trial.features.size or not goal.noise > 0:
-            return trial.gain_for(goal, kind, gain)
-        key, whole = (kind, trial.gain_share), trial.features.size <= TINY_VALUES
-        ladder = self._ladders.setdefault(key, GainLadder(lambda tried: trial.figures(kind, tried), whole))
-        return ladder.gain_for(goal, gain)
+            kind = self._kind(gain, target)
+            return trial.gain_for(goal, kind, gain), kind
+        ladder = GainLadder(
+            lambda tried: self._kind(tried, target), trial.figures, whole=trial.features.size <= TINY_VALUES
+        )
+        return self._ladders.setdefault(target.kind, ladder).gain_for(goal, gain)
 
     @cached_property
-    def _ladders(self) -> dict[tuple[QuantizerKind, float], GainLadder]:
-        """By kind of quantiser, and where reconstruction points lie."""
+    def _ladders(self) -> dict[str, GainLadder]:
+        """By kind of rate control."""
         return {}
 
     def _goal(self, quality: float) -> Goal:
