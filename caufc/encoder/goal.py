@@ -60,6 +60,9 @@ BELOW_MEAN, MOST_RAISED = 2.0, 6.0
 Wide tokens of the same statistics are alike: none is far below.
 """
 
+LARGEST_TOKEN = 4.0
+"""Times the median energy of a token that one counts for at most among all together."""
+
 OCTAVE_DB = 20 * math.log10(2)
 
 Values = NDArray[Any]
@@ -134,5 +137,10 @@ def narrow_goal(goal: Goal, features: Values) -> Goal:
     """
     if goal.token_snr == -math.inf or features.shape[1] >= WIDE_CHANNELS or not goal.noise > 0:
         return goal
-    mean = 10 * math.log10(float(np.square(features, dtype=np.float64).mean()) / goal.noise)
+    energies = np.square(features, dtype=np.float64).mean(axis=1)
+    present = energies[energies > 0]
+    if not present.size:
+        return goal
+    typical = float(np.minimum(present, LARGEST_TOKEN * np.median(present)).sum()) / len(energies)
+    mean = 10 * math.log10(typical / goal.noise)
     return replace(goal, token_snr=min(max(goal.token_snr, mean - BELOW_MEAN), goal.token_snr + MOST_RAISED))

@@ -154,8 +154,9 @@ class SettingControl(RateControl):
         ]
 
     def _corrected_plan(self, plan: TensorPlan, spare: float, draft: TensorDraft, *, last: bool) -> TensorPlan:
-        enough = math.inf if self._small else SNR_EXCESS
-        if not plan.config.codec.lossy or not isinstance(draft, TransformDraft) or 0 <= spare <= enough:
+        if not plan.config.codec.lossy or not isinstance(draft, TransformDraft) or 0 <= spare <= SNR_EXCESS:
+            return plan
+        if spare > 0 and draft.tried_whole:
             return plan
         if last:
             if spare >= 0:

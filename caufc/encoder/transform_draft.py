@@ -94,6 +94,11 @@ class TransformDraft(TensorDraft):
         """Transforms, and the step at medium quality."""
         return TransformCodec(self.parameters, self.config.arrays, self.survey.channels)
 
+    @property
+    def tried_whole(self) -> bool:
+        """Whether gains were tried on all there is, so that the file has what a gain was chosen for."""
+        return self.small and self.survey.apart is None
+
     def plan(self, setting: float, target: Target) -> TensorPlan:
         """With step, quantiser, reconstruction points, classes and tables; without loss where that takes fewer bytes.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.attack.contract_figures import is_rest, snr_db, token_snrs_db, worst_token_snr_db
+from tools.attack.contract_figures import WORST_SHARE, is_rest, snr_db, token_snrs_db, worst_token_snr_db
 from tools.attack.contract_outcome import Coded, Misses, Outcome
 from tools.attack.contract_tensors import Pair, as_floats, pairs_of
 
@@ -23,8 +23,8 @@ MEDIUM_TOKEN_SNR, WARNED_SNR = 20.0, 10.0
 DRAWS = 15
 """Of a width, where one says little."""
 
-DEVIATIONS = 3.0
-"""Beyond which a change is not by chance."""
+DEVIATIONS, MOST_SLACK = 3.0, 3.0
+"""Deviations, and dB, beyond which a change is not by chance."""
 
 HIDDEN_SHARE = 0.1
 """Of the energy of the rest: what makes up less of it changes an SNR by half a dB at most."""
@@ -160,8 +160,8 @@ def _drawn_db(found: Outcome, features: Any) -> float:
 def outlier(found: Outcome) -> Misses:
     """One token, sample, channel or value, however large, changes nothing for the others: they keep their SNR.
 
-    Within 1 dB, or three deviations of what errors of rounding that are drawn anew change by chance where there are
-    below 272 values that are not 0.
+    Within 1 dB; where an SNR is that of below 272 values, which for a quality are those of the worst 1 % of tokens,
+    within three deviations of what rounding changes by chance, or 3 dB.
     """
     change = _change_for_others_db(found)
     if change is None:
@@ -185,11 +185,16 @@ def _outlier_slack(found: Outcome) -> float:
     The sum of n squared errors of rounding, spread evenly between half a step down and up, has a relative deviation of
     the square root of 0.8 / n; those of two encodes have little to do with each other.
     """
-    if found.coded is None or found.case.twin is None or found.case.twin.others is None:
+    twin = found.case.twin
+    if found.coded is None or twin is None or twin.others is None:
         return OUTLIER_SLACK
-    others = int(np.count_nonzero(as_floats(found.coded.features)[found.case.twin.others]))
-    deviation = 10 / math.log(10) * math.sqrt(2 * 0.8 / max(1, others))
-    return max(OUTLIER_SLACK, DEVIATIONS * deviation)
+    values = np.where(twin.others, as_floats(found.coded.features), 0)
+    (pair,) = pairs_of(values, values, {"": next(iter(found.layouts.values()), None)})
+    by_token = np.count_nonzero(pair.values, axis=1)
+    present = by_token[by_token > 0]
+    several = len(present) if _quality(found) is None else max(1.0, WORST_SHARE * len(present))
+    count = max(1.0, float(present.mean()) * several) if len(present) else 1.0
+    return max(OUTLIER_SLACK, min(MOST_SLACK, DEVIATIONS * 10 / math.log(10) * math.sqrt(2 * 0.8 / count)))
 
 
 def _change_for_others_db(found: Outcome) -> tuple[float, float] | None:
