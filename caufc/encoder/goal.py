@@ -54,7 +54,7 @@ NARROW_TOKEN_SNR, WIDE_TOKEN_SNR = 23.3, 20.3
 Narrow tokens have more, so that they are not behind wide ones of the same statistics.
 """
 
-BELOW_MEAN, MOST_RAISED = 2.0, 6.0
+BELOW_MEAN, MOST_RAISED = 3.0, 6.0
 """dB by which narrow tokens may be below what all have together, and by which that raises what they must have at most.
 
 Wide tokens of the same statistics are alike: none is far below.
