@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .file_writer import FilePass
 from .goal import GRID, MEDIUM
@@ -17,6 +17,9 @@ OCTAVES, HALVINGS = 4.0, 7
 
 LEAP = 4
 """Places of the grid of qualities between the first tries."""
+
+AROUND = 2
+"""Places below and above the highest whose file fits with whose plans it is tried to keep more."""
 
 MOST_DB = 200.0
 """That a tensor counts for keeping: more is exact."""
@@ -51,25 +54,21 @@ class SmallRate:
     tolerance: float
     planned: Callable[[float], Plans]
     tried: Callable[[Plans, float], FilePass]
+    known: dict[int, _Found] = field(default_factory=dict)
 
     def find(self) -> tuple[float, Plans]:
         """The quality and the plans; those of the smallest file if even that takes more bytes."""
-        below, above = self._places()
-        best = below
-        if below.size <= self.wanted:
-            best = self._between(below, best, -OCTAVES, 0.0)
-            best = self._between(self._found(*self._lower(below)), best, -OCTAVES, 0.0)
-            if above is not None:
-                best = self._between(above, best, 0.0, OCTAVES)
+        place, best = self._place()
+        if best.size > self.wanted:
+            return best.setting, best.plans
+        for other in range(place - AROUND, place + AROUND + 1):
+            found = self._at(other)
+            finer = found.size <= self.wanted
+            best = self._between(found, best, *((-OCTAVES, 0.0) if finer else (0.0, OCTAVES)))
         return best.setting, best.plans
 
-    def _lower(self, found: _Found) -> tuple[float, Plans]:
-        """The quality below, and its plans: finer steps in these may keep more than in those that are nearer."""
-        setting = max(LOWEST, found.setting - GRID)
-        return setting, self.planned(setting)
-
-    def _places(self) -> tuple[_Found, _Found | None]:
-        """The file of the highest quality that fits, or the smallest of all, and the larger one of the next quality."""
+    def _place(self) -> tuple[int, _Found]:
+        """The highest quality whose file fits, and that file; or the smallest of all."""
         lowest, highest = (round((end - MEDIUM) / GRID) for end in (LOWEST, HIGHEST))
         tried: dict[int, _Found] = {}
         place, leap = 0, LEAP
@@ -79,21 +78,22 @@ class SmallRate:
             above = min((one for one in tried if below is None or one > below), default=None)
             if below is None:
                 if place == lowest:
-                    return min(tried.values(), key=lambda one: one.size), None
+                    return min(tried.items(), key=lambda one: one[1].size)
                 place, leap = max(lowest, place - leap), 2 * leap
             elif above is None:
                 if place == highest:
-                    return tried[below], None
+                    return below, tried[below]
                 place, leap = min(highest, place + leap), 2 * leap
             elif above - below == 1:
-                return tried[below], tried[above]
+                return below, tried[below]
             else:
                 place = (below + above) // 2
 
     def _at(self, place: int) -> _Found:
-        setting = MEDIUM + GRID * place
-        plans = self.planned(setting)
-        return self._found(setting, plans)
+        if place not in self.known:
+            setting = min(HIGHEST, max(LOWEST, MEDIUM + GRID * place))
+            self.known[place] = self._found(setting, self.planned(setting))
+        return self.known[place]
 
     def _found(self, setting: float, plans: Plans) -> _Found:
         done = self.tried(plans, setting)
