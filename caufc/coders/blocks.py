@@ -73,9 +73,7 @@ class CodedBlock:
         return np.maximum(found, _lacking(features, self.error, wanted, either(self.exact, apart)))
 
 
-def _lacking(
-    features: NDArray[Any], error: NDArray[Any], wanted: float, left_out: Mask
-) -> NDArray[np.float64]:
+def _lacking(features: NDArray[Any], error: NDArray[Any], wanted: float, left_out: Mask) -> NDArray[np.float64]:
     """dB that tokens of features ``[n, C]`` lack ``[n]``, over what is not left out."""
     counted = None if left_out is None else ~left_out
     both = (values.astype(np.float64) for values in (features, error))

@@ -1,4 +1,4 @@
-"""Gains of small files, on fixed rungs: what few values keep moves by leaps, and more of a control must not keep less."""
+"""Gains of small files, on fixed rungs: more of a control keeps no less, though what few values keep moves by leaps."""
 
 from __future__ import annotations
 

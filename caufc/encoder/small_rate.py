@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,9 @@ LEAP = 4
 AROUND = 2
 """Places below and above the highest whose file fits with whose plans it is tried to keep more."""
 
+NEAR = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
+"""Octaves by which steps of these plans are finer or coarser."""
+
 MOST_DB = 200.0
 """That a tensor counts for keeping: more is exact."""
 
@@ -39,7 +43,7 @@ class _Found:
 
 @dataclass
 class SmallRate:
-    """The file of at most so many bytes that keeps most, of plans at a grid of qualities and other steps in these plans.
+    """The file of at most so many bytes that keeps most, of plans at a grid of qualities and of other steps in these.
 
     Files that are near enough come before those that are not, of which the largest is found.
 
@@ -61,11 +65,22 @@ class SmallRate:
         place, best = self._place()
         if best.size > self.wanted:
             return best.setting, best.plans
+        below, above = self._at(place), self._at(place + 1)
+        best = self._between(below, best, -OCTAVES, 0.0)
+        if above.size > self.wanted and best.size < self.wanted - self.tolerance:
+            best = self._between(above, best, 0.0, OCTAVES)
         for other in range(place - AROUND, place + AROUND + 1):
-            found = self._at(other)
-            finer = found.size <= self.wanted
-            best = self._between(found, best, *((-OCTAVES, 0.0) if finer else (0.0, OCTAVES)))
+            best = max(best, self._near(self._at(other)), key=self._worth)
         return best.setting, best.plans
+
+    def _near(self, planned: _Found) -> _Found:
+        """The file with the finest steps near those of plans that fits; that of the plans if none does."""
+        signs, places = (-1, NEAR[::-1]) if planned.size <= self.wanted else (1, NEAR)
+        for octave in places:
+            found = self._found(planned.setting, with_steps(planned.plans, 2.0 ** (signs * octave)))
+            if found.size <= self.wanted:
+                return found
+        return planned
 
     def _place(self) -> tuple[int, _Found]:
         """The highest quality whose file fits, and that file; or the smallest of all."""
@@ -103,7 +118,7 @@ class SmallRate:
     def _worth(self, found: _Found) -> tuple[float, float]:
         """By which files that fit compare."""
         lacking = max(0.0, self.wanted - self.tolerance - found.size)
-        return -lacking, found.kept
+        return -lacking if found.size <= self.wanted else -math.inf, found.kept
 
     def _between(self, planned: _Found, best: _Found, finest: float, coarsest: float) -> _Found:
         """The best file that fits, of one and of plans with steps between so many octaves."""

@@ -52,7 +52,7 @@ NARROW_CHANNELS, LOWER_PLACES = 16, 3
 ENOUGH_TOKENS, FEW_TOKENS = 32, 64
 """Tokens of a thin sample at least, as costs follow them; of fewer, the worst are not as bad as in the file."""
 
-TINY_VALUES = 1 << 10
+TINY_VALUES = 1 << 9
 """Values for which all gains are tried that keep anything: exact ones may lie far apart."""
 
 BEYOND = 0.1

@@ -115,7 +115,9 @@ class Trial:
         """What a gain keeps."""
         error = self._error(kind, gain)
         noise = float(np.mean(error))
-        return Figures(noise, noise if self.units is None else float(np.mean(error * self.units)), self._token_snr(error))
+        return Figures(
+            noise, noise if self.units is None else float(np.mean(error * self.units)), self._token_snr(error)
+        )
 
     def _closest_gain(self, goal: Goal, kind: QuantizerKind, near: float) -> float:
         """Of gains near one, the first that meets a goal closely; else that which exceeds it least."""
