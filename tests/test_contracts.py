@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -124,7 +125,7 @@ class Drawn(Ideal):
     """Keeps several dB more or less of every input, as chance has it."""
 
     def level(self, options: dict[str, Any], features: Any) -> float:
-        return super().level(options, features) + 5 * np.sin(1e3 * float(as_floats(features).sum()))
+        return super().level(options, features) + 5 * math.sin(1e3 * float(as_floats(features).sum()))
 
 
 def wide_cases() -> Iterator[Case]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 import caufc
 from caufc import catalog
+from caufc.api import encode_to
 from caufc.errors import (
     ForeignFormatError,
     MissingWeightsError,

@@ -74,8 +74,9 @@ def with_outliers(rng: Rng, values: Values, place: str, factor: float) -> tuple[
     outlying = np.where(hit, np.copysign(factor, values) if place.startswith("value") else values * factor, values)
     if place.startswith(("value", "channel")):
         return outlying, np.where(hit, 0.0, values), ~hit
-    flat, apart = (values, hit) if place == "sample" else (part.reshape(-1, 1, shape[2]) for part in (values, hit))
-    return outlying, _with_others(flat, apart[:, 0, 0]).reshape(shape), ~hit
+    blocks = shape if place == "sample" else (shape[0] * shape[1], 1, shape[2])
+    apart = hit.reshape(blocks)[:, 0, 0]
+    return outlying, _with_others(values.reshape(blocks), apart).reshape(shape), ~hit
 
 
 def _with_others(blocks: Values, apart: Mask) -> Values:
