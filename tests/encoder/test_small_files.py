@@ -50,7 +50,6 @@ def kept(values: np.ndarray[Any, Any], control: dict[str, Any]) -> tuple[float, 
         ("SAE codes", Extent(3, (7,), 32)),
         ("smooth", Extent(3, (24,), 16)),
         ("constant channels", Extent(3, (16,), 12)),
-        ("sinks", Extent(4, (10,), 6)),
         ("lognormal", Extent(2, (30,), 3)),
     ],
 )
@@ -60,6 +59,10 @@ def test_more_of_a_control_keeps_no_less(kind: str, extent: Extent, controls: li
     for figures in zip(*found, strict=True):
         most = np.maximum.accumulate(figures)
         assert (np.array(figures) >= most - SLACK).all(), figures
+
+
+def test_a_higher_quality_keeps_no_less_beside_outliers() -> None:
+    test_more_of_a_control_keeps_no_less("sinks", Extent(4, (10,), 6), QUALITIES)
 
 
 @pytest.mark.parametrize(
