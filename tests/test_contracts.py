@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from broken_codecs import BROKEN, Levelled
 from ideal_codec import Ideal
@@ -16,7 +18,9 @@ from tools.attack import contracts
 from tools.attack.contract_cases import Case, case_of
 from tools.attack.contract_checks import CONTRACTS, judge
 from tools.attack.contract_outcome import Caufc, Subject, outcome_of_case
+from tools.attack.contract_outliers import with_outliers
 from tools.attack.contract_tally import DIED, Tally
+from tools.attack.contract_tensors import as_floats
 from tools.attack.contracts import run_cases
 
 SEED = 5
@@ -115,3 +119,30 @@ def test_a_tally_is_kept_as_json() -> None:
 
 def test_every_contract_is_broken_once() -> None:
     assert {contract for contract, _ in BROKEN} == CONTRACTS.keys()
+
+
+class Drawn(Ideal):
+    """Keeps several dB more or less of every input, as chance has it."""
+
+    def level(self, options: dict[str, Any], features: Any) -> float:
+        return super().level(options, features) + 5 * math.sin(1e3 * float(as_floats(features).sum()))
+
+
+def wide_cases() -> Iterator[Case]:
+    return (case for case in cases() if case.twin and case.twin.relation == "width")
+
+
+def test_widths_are_told_by_medians_where_draws_differ() -> None:
+    outcomes = [outcome_of_case(Drawn(), case) for case in wide_cases()]
+    assert all(judge(found)[name] == [] for found in outcomes for name in ("width", "width-excess"))
+
+
+@pytest.mark.parametrize("place", ["token", "tokens", "sample"])
+def test_in_place_of_outlying_tokens_stand_others(place: str) -> None:
+    values = np.random.default_rng(0).standard_normal((5, 6, 4))
+    _, without, others = with_outliers(np.random.default_rng(1), values, place, 1e4)
+    np.testing.assert_array_equal(without[others], values[others])
+    known = {tuple(token) for token in values[others].reshape(-1, 4)}
+    assert {tuple(token) for token in without[~others].reshape(-1, 4)} <= known
+    smallest = np.square(values[others].reshape(-1, 4)).sum(axis=1).min()
+    assert (np.square(without[~others].reshape(-1, 4)).sum(axis=1) > smallest).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 import caufc
 from caufc import catalog
+from caufc.api import encode_to
 from caufc.errors import (
     ForeignFormatError,
     MissingWeightsError,
@@ -104,6 +106,13 @@ def test_qualities_and_rates_pick_a_rate(maps: Any) -> None:
 
 def test_a_rate_above_that_without_loss_has_no_loss(maps: Any) -> None:
     np.testing.assert_array_equal(caufc.decode(encode(maps, embed_weights=False, bpfp=60)), maps)
+
+
+def test_a_rate_near_that_without_loss_takes_four_passes_at_most() -> None:
+    """What was tried without loss is not tried again; the weights that ship have several rates."""
+    values = np.random.default_rng(0).standard_normal((2, 8, 6, 6)).astype(np.float16)
+    report = encode_to(io.BytesIO(), values, layout="b c h w", codec="hyperprior", bpfp=9.0)
+    assert report.passes <= 4
 
 
 def test_a_rate_out_of_reach_is_the_lowest_and_told(maps: Any, tmp_path: Path) -> None:

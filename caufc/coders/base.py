@@ -100,6 +100,7 @@ class Terms:
         separator: finds what is coded apart; None where nothing is.
         counting: which values tell how much is kept; None for all.
         token_snr: dB that every token must have; None for no such promise.
+        token_rest: whether it must have them over what counts too.
         measured: whether errors are wanted that no promise needs.
         transfer: tells errors from those of coefficients; None where what is decoded must tell them.
     """
@@ -112,6 +113,7 @@ class Terms:
     separator: Separator | None = None
     counting: Counting | None = None
     token_snr: float | None = None
+    token_rest: bool = False
     measured: bool = True
     transfer: ErrorTransfer | None = None
 

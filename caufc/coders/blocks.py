@@ -60,16 +60,27 @@ class CodedBlock:
         exact = np.broadcast_to(tokens[:, None], self.error.shape)
         return replace(self, error=np.where(exact, 0, self.error), exact=either(self.exact, exact))
 
-    def lacking(self, features: NDArray[Any], wanted: float) -> NDArray[np.float64]:
-        """dB that tokens of features ``[n, C]`` lack ``[n]``, over what is not stored exactly; 0 where none does."""
+    def lacking(self, features: NDArray[Any], wanted: float, apart: Mask = None) -> NDArray[np.float64]:
+        """dB that tokens of features ``[n, C]`` lack ``[n]``, over what is not stored exactly; 0 where none does.
+
+        The same over what is not apart besides, so that outliers hide no errors of the rest.
+        """
         if self.error is None:
             raise ValueError("errors that were not measured")
-        counted = None if self.exact is None else ~self.exact
-        both = (values.astype(np.float64) for values in (features, self.error))
-        energy, noise = (np.square(v if counted is None else np.where(counted, v, 0)).sum(axis=1) for v in both)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = 10 * np.log10(energy / noise)
-        return np.where((noise > 0) & ~(found >= wanted), wanted - np.maximum(found, wanted - MOST_LACKING), 0.0)
+        found = _lacking(features, self.error, wanted, self.exact)
+        if apart is None or not apart.any():
+            return found
+        return np.maximum(found, _lacking(features, self.error, wanted, either(self.exact, apart)))
+
+
+def _lacking(features: NDArray[Any], error: NDArray[Any], wanted: float, left_out: Mask) -> NDArray[np.float64]:
+    """dB that tokens of features ``[n, C]`` lack ``[n]``, over what is not left out."""
+    counted = None if left_out is None else ~left_out
+    both = (values.astype(np.float64) for values in (features, error))
+    energy, noise = (np.square(v if counted is None else np.where(counted, v, 0)).sum(axis=1) for v in both)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = 10 * np.log10(energy / noise)
+    return np.where((noise > 0) & ~(found >= wanted), wanted - np.maximum(found, wanted - MOST_LACKING), 0.0)
 
 
 def either(one: Mask, other: Mask) -> Mask:

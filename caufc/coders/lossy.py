@@ -275,13 +275,14 @@ class LossyCoder(ABC):
         coded = self._coded_once(part, block, terms)
         if terms.token_snr is None:
             return coded
+        apart = outliers_of(part.clean, terms) if terms.token_rest else None
         for _ in range(FINER_TRIES):
-            lacking = coded.lacking(part.clean, terms.token_snr)
+            lacking = coded.lacking(part.clean, terms.token_snr, apart)
             if not lacking.any():
                 return coded
             part = part.finer(lacking)
             coded = self._coded_once(part, block, terms)
-        lacking = coded.lacking(part.clean, terms.token_snr)
+        lacking = coded.lacking(part.clean, terms.token_snr, apart)
         return coded.with_exact(lacking > 0) if lacking.any() else coded
 
     def _coded_once(self, part: BlockInput, block: Geometry, terms: Terms) -> CodedBlock:

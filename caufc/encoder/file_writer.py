@@ -153,11 +153,11 @@ class FileWriter:
         result.chunks, result.bytes_out = container.chunks, container.bytes
         return result
 
-    def size(self, plans: Sequence[TensorPlan], setting: float) -> int:
-        """Bytes of a small container, which is tried and dropped; that counts as no pass over the input."""
+    def tried(self, plans: Sequence[TensorPlan], setting: float) -> FilePass:
+        """A small container, which is tried and dropped; that counts as no pass over the input."""
         passes, self.passes = self.passes, max(1, self.passes)
         try:
-            return self.write(plans, setting, _Nowhere()).bytes_out
+            return self.write(plans, setting, _Nowhere())
         finally:
             self.passes = passes
 

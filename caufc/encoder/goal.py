@@ -8,7 +8,7 @@ many, and never falls as it rises.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "WIDE_TOKEN_SNR",
     "Goal",
     "grid_quality",
+    "narrow_goal",
     "quality_goal",
     "quality_of_step",
     "quality_step",
@@ -52,6 +53,15 @@ NARROW_TOKEN_SNR, WIDE_TOKEN_SNR = 23.3, 20.3
 
 Narrow tokens have more, so that they are not behind wide ones of the same statistics.
 """
+
+BELOW_MEAN, MOST_RAISED = 3.0, 6.0
+"""dB by which narrow tokens may be below what all have together, and by which that raises what they must have at most.
+
+Wide tokens of the same statistics are alike: none is far below.
+"""
+
+LARGEST_TOKEN = 4.0
+"""Times the median energy of a token that one counts for at most among all together."""
 
 OCTAVE_DB = 20 * math.log10(2)
 
@@ -116,3 +126,21 @@ def quality_goal(quality: float, features: Values, units: Values, step: float, *
     medium = WIDE_TOKEN_SNR if features.shape[1] >= WIDE_CHANNELS else NARROW_TOKEN_SNR
     floor = medium - OCTAVE_DB * octaves
     return Goal(float(np.minimum(squares, noise).mean()), floor if by_token and floor > 0 else -math.inf)
+
+
+def narrow_goal(goal: Goal, features: Values) -> Goal:
+    """A quality's goal for tokens of few channels, which keep nearly what wide ones of the same statistics would.
+
+    Args:
+        goal: for wide tokens.
+        features: that count ``[n, C]``; those that do not are 0.
+    """
+    if goal.token_snr == -math.inf or features.shape[1] >= WIDE_CHANNELS or not goal.noise > 0:
+        return goal
+    energies = np.square(features, dtype=np.float64).mean(axis=1)
+    present = energies[energies > 0]
+    if not present.size:
+        return goal
+    typical = float(np.minimum(present, LARGEST_TOKEN * np.median(present)).sum()) / len(energies)
+    mean = 10 * math.log10(typical / goal.noise)
+    return replace(goal, token_snr=min(max(goal.token_snr, mean - BELOW_MEAN), goal.token_snr + MOST_RAISED))

@@ -50,6 +50,9 @@ MOST_COMPARED = 8
 DOUBTFUL = 0.3
 """The same where tokens would lie along an axis that looks like channels."""
 
+SMALL_MARGIN, SMALL_DOUBTFUL = 0.1, 0.4
+"""Both for a small file, of which a sample says little: random values save as much by chance."""
+
 UNLIKELY = 0.15
 """The same where channels would lie along an axis that looks like tokens."""
 
@@ -170,7 +173,7 @@ def chosen_roles(group: AlikeTensors) -> tuple[Roles | None, str]:
         kept = sorted(order[: MOST_COMPARED // 2])
         candidates = [candidates[number] for number in kept]
     layouts = [layout_of(roles) for roles in candidates]
-    margins = [_margin(roles, group.smoothness, usual) for roles in candidates]
+    margins = [_margin(roles, group.smoothness, usual, small=group.source.small) for roles in candidates]
     best, reason = _cheapest(group.costs(layouts), layouts, margins)
     return candidates[best], reason
 
@@ -199,11 +202,13 @@ def _is_natural(roles: Roles, smoothness: Sequence[float], tokens: Collection[in
     )
 
 
-def _margin(roles: Roles, smoothness: Sequence[float], usual: Roles) -> float:
+def _margin(roles: Roles, smoothness: Sequence[float], usual: Roles, *, small: bool = False) -> float:
     """What a layout must save beside the usual one."""
     if _is_doubtful(roles, smoothness, usual):
-        return DOUBTFUL
-    return UNLIKELY if _is_unlikely(roles, smoothness, usual) else MARGIN
+        return SMALL_DOUBTFUL if small else DOUBTFUL
+    if _is_unlikely(roles, smoothness, usual):
+        return UNLIKELY
+    return SMALL_MARGIN if small else MARGIN
 
 
 def _is_unlikely(roles: Roles, smoothness: Sequence[float], usual: Roles) -> bool:

@@ -9,7 +9,7 @@ from .file_writer import FilePass, Sink
 from .options import Target
 from .plan import TensorPlan
 from .rate_control import RateControl, lossless_plans
-from .spool import Tried
+from .spool import Tried, least
 from .tensor_draft import HyperpriorDraft, TensorDraft
 
 __all__ = ["ModelRateControl"]
@@ -57,7 +57,8 @@ class ModelRateControl(RateControl):
                 high = middle
                 best = last if best is None or not self._fits(best.done) else best
             if high - low <= 1:
-                return self._judged(self._bounded(self._smaller(best, drafts), drafts).into(sink))
+                smaller = self._smaller(best, drafts) if whole is None else least(whole, best)
+                return self._judged(self._bounded(smaller, drafts).into(sink))
 
     def _without_loss(self, drafts: Sequence[TensorDraft]) -> Tried | None:
         """The file without loss, if the rate may allow that; None for one that is to hold weights."""

@@ -10,6 +10,7 @@ import numpy as np
 from ..coders.base import Terms
 from ..coders.config import TensorConfig
 from .goal import quality_step
+from .separator import OutlierSeparator
 
 __all__ = ["TensorPlan", "file_gain"]
 
@@ -46,6 +47,13 @@ class TensorPlan:
         step, *others = self.config.parameters
         config = replace(self.config, parameters=(float(np.float32(step * factor)), *others))
         return replace(self, config=config)
+
+    def with_outliers(self, times: float) -> TensorPlan:
+        """The plan with outlying tokens that are kept so many times more finely."""
+        separator = self.terms.separator
+        if not isinstance(separator, OutlierSeparator):
+            return self
+        return replace(self, terms=replace(self.terms, separator=separator.finer(times)))
 
 
 def file_gain(plans: Sequence[TensorPlan]) -> tuple[float, list[TensorPlan]]:

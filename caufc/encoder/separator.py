@@ -70,6 +70,12 @@ class OutlierSeparator:
         other.least = least
         return other
 
+    def finer(self, times: float) -> OutlierSeparator:
+        """The same, with outlying tokens that stay so many times larger, and so are kept better."""
+        other = copy.copy(self)
+        other.outlying_size *= times
+        return other
+
     def __call__(self, matrix: Values) -> Apart:
         """Scales of tokens and exact values of finite features ``[n, C]``."""
         if not matrix.size or not self.units.any():

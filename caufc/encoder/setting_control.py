@@ -13,8 +13,9 @@ from .options import Target
 from .plan import TensorPlan
 from .rate_control import MOST_PASSES, RateControl, lossless_plans
 from .rate_search import RATE_BYTES, RATE_TOLERANCE, RateSearch
-from .small_rate import SMALL_VALUES, SmallRate, with_steps
-from .spool import Tried
+from .small_rate import SmallRate, with_steps
+from .source import SMALL_VALUES
+from .spool import Tried, least
 from .tensor_draft import TensorDraft
 from .transform_draft import TransformDraft
 
@@ -29,6 +30,9 @@ SNR_SPARE, SNR_EXCESS = 0.05, 0.3
 LAST_SPARE, NEARLY = 0.15, -2.0
 """dB above a wanted SNR that the last correction aims at, and by how many a file may miss it for steps to mend that."""
 
+OUTLIER_TRIES = 8
+"""How often outliers of a small file that lack an SNR are coded anew."""
+
 
 class SettingControl(RateControl):
     """Finds the qualities, or the steps of each tensor, that meet a target."""
@@ -37,14 +41,19 @@ class SettingControl(RateControl):
     def check(target: Target) -> None:
         """Any target can be promised, or a warning tells how near it came."""
 
+    @property
+    def _small(self) -> bool:
+        return self.numel <= SMALL_VALUES
+
     def run(self, drafts: Sequence[TensorDraft], sink: Sink) -> FilePass:
         if not any(isinstance(draft, TransformDraft) for draft in drafts):
             return self._judged(self.writer.write([draft.plan(0.0, self.target) for draft in drafts], 0.0, sink))
         if self.target.kind == "bpfp":
             return self._judged(self._bounded(self._meet_rate(drafts), drafts).into(sink))
         if self.target.kind == "snr" and not self.target.by_token:
-            found = self._smaller(self._meet_snr(drafts), drafts)
-            return self._judged(self._bounded(found, drafts).into(sink))
+            found = self._meet_snr(drafts)
+            found = self._keeping_outliers(found) if self._small else found
+            return self._judged(self._bounded(self._smaller(found, drafts), drafts).into(sink))
         return self._judged(self._once(drafts, sink))
 
     def _once(self, drafts: Sequence[TensorDraft], sink: Sink) -> FilePass:
@@ -62,7 +71,7 @@ class SettingControl(RateControl):
     def _meet_rate(self, drafts: Sequence[TensorDraft]) -> Tried:
         """The file at the highest quality whose bytes a rate allows; the one without loss if they allow that."""
         wanted = self.target.value * self.numel / 8
-        lossless, small = lossless_plans(drafts), self.numel <= SMALL_VALUES
+        lossless, small = lossless_plans(drafts), self._small
         near = lossless and (small or self._is_near_lossless(wanted, lossless))
         whole = self._try(lossless, 0.0) if near else None
         if whole is not None:
@@ -71,9 +80,9 @@ class SettingControl(RateControl):
             drafts = _corrected_drafts(drafts, whole.done.bytes_out / max(1.0, sum(plan.expected for plan in lossless)))
         if small:
             tolerance = max(RATE_TOLERANCE * wanted, RATE_BYTES)
-            found = SmallRate(wanted, tolerance, lambda setting: self._plans(drafts, setting), self.writer.size)
+            found = SmallRate(wanted, tolerance, lambda setting: self._plans(drafts, setting), self.writer.tried)
             setting, plans = found.find()
-            return self._least(whole, self._try(plans, setting))
+            return least(whole, self._try(plans, setting))
         search = RateSearch(wanted, self.numel, lambda setting: self._expected(drafts, setting))
         best: Tried | None = None
         families: list[list[TensorPlan]] = []
@@ -88,12 +97,7 @@ class SettingControl(RateControl):
             compared = whole is None and self._is_near_lossless(best.done.bytes_out, lossless)
             if over or self.writer.passes >= MOST_PASSES - compared:
                 break
-        return self._smaller(best, drafts) if whole is None else self._least(whole, best)
-
-    @staticmethod
-    def _least(*tried: Tried | None) -> Tried:
-        """The smallest of some passes."""
-        return min((one for one in tried if one is not None), key=lambda one: one.done.bytes_out)
+        return self._smaller(best, drafts) if whole is None else least(whole, best)
 
     def _expected(self, drafts: Sequence[TensorDraft], setting: float) -> float:
         return sum(
@@ -117,6 +121,31 @@ class SettingControl(RateControl):
         """By how many dB the tensors' SNRs fall short, all together."""
         return sum(max(0.0, self.target.value - _decibels(distortion)) for distortion in done.distortions)
 
+    def _keeping_outliers(self, found: Tried) -> Tried:
+        """A small file in which outliers have the SNR too, among themselves: steps for the many may miss it for a few.
+
+        Their scales are made finer first, then all steps of their tensor.
+        """
+        for number in range(OUTLIER_TRIES):
+            lacking = [self.target.value - _decibels_apart(distortion) for distortion in found.done.distortions]
+            if max(lacking, default=0.0) <= 0:
+                return found
+            finer = [2.0 ** ((dB + SNR_SPARE) / OCTAVE_DB) if dB > 0 else 1.0 for dB in lacking]
+            of_outliers = 2 * number < OUTLIER_TRIES
+            plans = [
+                plan.with_outliers(times) if of_outliers else with_steps([plan], 1 / times)[0]
+                for plan, times in zip(found.done.plans, finer, strict=True)
+            ]
+            found = self._try_again(plans, found.done.setting)
+        return found
+
+    def _try_again(self, plans: Sequence[TensorPlan], setting: float) -> Tried:
+        """A pass over a small file, which counts as none."""
+        passes = self.writer.passes
+        found = self._try(plans, setting)
+        self.writer.passes = passes
+        return found
+
     def _corrected(self, done: FilePass, drafts: Sequence[TensorDraft], *, last: bool) -> list[TensorPlan]:
         """Plans with finer steps for tensors that have less than the wanted SNR, coarser ones for those with more."""
         return [
@@ -126,6 +155,8 @@ class SettingControl(RateControl):
 
     def _corrected_plan(self, plan: TensorPlan, spare: float, draft: TensorDraft, *, last: bool) -> TensorPlan:
         if not plan.config.codec.lossy or not isinstance(draft, TransformDraft) or 0 <= spare <= SNR_EXCESS:
+            return plan
+        if spare > 0 and draft.tried_whole:
             return plan
         if last:
             if spare >= 0:
@@ -165,3 +196,8 @@ def _corrected_drafts(drafts: Sequence[TensorDraft], underrated: float) -> list[
 def _decibels(distortion: Distortion) -> float:
     """The SNR of a tensor over what is no outlier, nor stored exactly."""
     return math.inf if distortion.lossy_snr_db is None else distortion.lossy_snr_db
+
+
+def _decibels_apart(distortion: Distortion) -> float:
+    """The SNR of a tensor's outliers among themselves."""
+    return math.inf if distortion.snr_apart_db is None else distortion.snr_apart_db

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from .file_writer import FilePass
 from .goal import GRID, MEDIUM
 from .plan import TensorPlan
 from .rate_search import HIGHEST, LOWEST
 
-__all__ = ["SMALL_VALUES", "SmallRate", "with_steps"]
-
-SMALL_VALUES = 1 << 14
-"""Values that a small file has at most."""
+__all__ = ["SmallRate", "with_steps"]
 
 OCTAVES, HALVINGS = 4.0, 7
 """How much finer or coarser than planned steps are tried, and how closely."""
@@ -20,46 +19,71 @@ OCTAVES, HALVINGS = 4.0, 7
 LEAP = 4
 """Places of the grid of qualities between the first tries."""
 
+AROUND = 2
+"""Places below and above the highest whose file fits with whose plans it is tried to keep more."""
+
+NEAR = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
+"""Octaves by which steps of these plans are finer or coarser."""
+
+MOST_DB = 200.0
+"""That a tensor counts for keeping: more is exact."""
+
 Plans = Sequence[TensorPlan]
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A file that was tried: the quality of its plans, the plans with its steps, and its bytes."""
+    """A file that was tried: the quality of its plans, the plans with its steps, its bytes, and what it keeps in dB."""
 
     setting: float
     plans: Plans
     size: int
+    kept: float
 
 
 @dataclass
 class SmallRate:
-    """The largest file of at most so many bytes, of plans at a grid of qualities and of other steps in these plans.
+    """The file of at most so many bytes that keeps most, of plans at a grid of qualities and of other steps in these.
+
+    Files that are near enough come before those that are not, of which the largest is found.
 
     Args:
         wanted: bytes.
         tolerance: bytes below that are near enough.
         planned: plans at a quality.
-        size: bytes of a file with plans of a quality.
+        tried: the file with plans of a quality.
     """
 
     wanted: float
     tolerance: float
     planned: Callable[[float], Plans]
-    size: Callable[[Plans, float], int]
+    tried: Callable[[Plans, float], FilePass]
+    known: dict[int, _Found] = field(default_factory=dict)
 
     def find(self) -> tuple[float, Plans]:
         """The quality and the plans; those of the smallest file if even that takes more bytes."""
-        below, above = self._places()
-        best = below
-        if below.size <= self.wanted:
-            best = self._between(below, best, -OCTAVES, 0.0)
-            if above is not None and best.size < self.wanted - self.tolerance:
-                best = self._between(above, best, 0.0, OCTAVES)
+        place, best = self._place()
+        if best.size > self.wanted:
+            return best.setting, best.plans
+        below, above = self._at(place), self._at(place + 1)
+        best = self._between(below, best, -OCTAVES, 0.0)
+        if above.size > self.wanted and best.size < self.wanted - self.tolerance:
+            best = self._between(above, best, 0.0, OCTAVES)
+        for other in range(place - AROUND, place + AROUND + 1):
+            best = max(best, self._near(self._at(other)), key=self._worth)
         return best.setting, best.plans
 
-    def _places(self) -> tuple[_Found, _Found | None]:
-        """The file of the highest quality that fits, or the smallest of all, and the larger one of the next quality."""
+    def _near(self, planned: _Found) -> _Found:
+        """The file with the finest steps near those of plans that fits; that of the plans if none does."""
+        signs, places = (-1, NEAR[::-1]) if planned.size <= self.wanted else (1, NEAR)
+        for octave in places:
+            found = self._found(planned.setting, with_steps(planned.plans, 2.0 ** (signs * octave)))
+            if found.size <= self.wanted:
+                return found
+        return planned
+
+    def _place(self) -> tuple[int, _Found]:
+        """The highest quality whose file fits, and that file; or the smallest of all."""
         lowest, highest = (round((end - MEDIUM) / GRID) for end in (LOWEST, HIGHEST))
         tried: dict[int, _Found] = {}
         place, leap = 0, LEAP
@@ -69,33 +93,44 @@ class SmallRate:
             above = min((one for one in tried if below is None or one > below), default=None)
             if below is None:
                 if place == lowest:
-                    return min(tried.values(), key=lambda one: one.size), None
+                    return min(tried.items(), key=lambda one: one[1].size)
                 place, leap = max(lowest, place - leap), 2 * leap
             elif above is None:
                 if place == highest:
-                    return tried[below], None
+                    return below, tried[below]
                 place, leap = min(highest, place + leap), 2 * leap
             elif above - below == 1:
-                return tried[below], tried[above]
+                return below, tried[below]
             else:
                 place = (below + above) // 2
 
     def _at(self, place: int) -> _Found:
-        setting = MEDIUM + GRID * place
-        plans = self.planned(setting)
-        return _Found(setting, plans, self.size(plans, setting))
+        if place not in self.known:
+            setting = min(HIGHEST, max(LOWEST, MEDIUM + GRID * place))
+            self.known[place] = self._found(setting, self.planned(setting))
+        return self.known[place]
+
+    def _found(self, setting: float, plans: Plans) -> _Found:
+        done = self.tried(plans, setting)
+        levels = [MOST_DB if one.snr_db is None else min(MOST_DB, one.snr_db) for one in done.distortions]
+        return _Found(setting, plans, done.bytes_out, sum(levels))
+
+    def _worth(self, found: _Found) -> tuple[float, float]:
+        """By which files that fit compare."""
+        lacking = max(0.0, self.wanted - self.tolerance - found.size)
+        return -lacking if found.size <= self.wanted else -math.inf, found.kept
 
     def _between(self, planned: _Found, best: _Found, finest: float, coarsest: float) -> _Found:
-        """The largest file that fits, of one and of plans with steps between so many octaves."""
+        """The best file that fits, of one and of plans with steps between so many octaves."""
         for _ in range(HALVINGS):
             octave = (finest + coarsest) / 2
             plans = with_steps(planned.plans, 2.0**octave)
-            found = _Found(planned.setting, plans, self.size(plans, planned.setting))
+            found = self._found(planned.setting, plans)
             if found.size > self.wanted:
                 finest = octave
                 continue
             coarsest = octave
-            best = max(best, found, key=lambda one: one.size)
+            best = max(best, found, key=self._worth)
         return best
 
 

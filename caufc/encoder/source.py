@@ -11,7 +11,10 @@ from threading import Lock
 from ..bitstream import Key
 from ..types import NOTE, AnyArray, Framework, Leaf, Structure
 
-__all__ = ["Source", "SourceTensor", "TensorInTurn"]
+__all__ = ["SMALL_VALUES", "Source", "SourceTensor", "TensorInTurn"]
+
+SMALL_VALUES = 1 << 14
+"""Values that a small file has at most: there is time to try, while the errors of a model are large."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,11 @@ class Source:
     def numel(self) -> int:
         """Values of all tensors, notes not counted."""
         return sum(tensor.numel for tensor in self.tensors if tensor.dtype != NOTE)
+
+    @property
+    def small(self) -> bool:
+        """Whether that is all there will be, and little."""
+        return self.repeats == 1 and self.numel <= SMALL_VALUES
 
     @property
     def dimensions(self) -> dict[str, int]:

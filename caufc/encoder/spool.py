@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .file_writer import FilePass, Sink
 
-__all__ = ["Spool", "Tried"]
+__all__ = ["Spool", "Tried", "least"]
 
 MEMORY = 1 << 26
 """Bytes of a pass that are kept in memory; larger ones go to a temporary file."""
@@ -45,3 +45,8 @@ class Tried:
         """The pass, once its bytes are where they belong."""
         self.spool.copy_to(sink)
         return self.done
+
+
+def least(*tried: Tried | None) -> Tried:
+    """The smallest of some passes, the first of equal ones."""
+    return min((one for one in tried if one is not None), key=lambda one: one.done.bytes_out)

@@ -15,7 +15,7 @@ from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
 from ..coders.config import TensorConfig
 from ..coders.registry import TRANSFORM
-from .goal import MEDIUM, quality_of_step
+from .goal import MEDIUM, MEDIUM_SNR, quality_of_step
 from .importance import Importance, blind_importance, directed_importance, flat_importance, read_bands
 from .options import Target
 from .outliers import CENTRED_TOKENS
@@ -45,6 +45,9 @@ READ_STEP = {"mean": 0.21, "first": 0.2}
 RATE_SHARE, RATE_TRIALS, MOST_OCTAVES = 0.1, 6, 6.0
 """How near a rate is looked for before transforms are chosen, in so many trials, within so many octaves of a step."""
 
+SMALL_TARGETS = {"quality": Target("quality", MEDIUM), "snr": Target("snr", MEDIUM_SNR)}
+"""For what transforms of a small file are chosen."""
+
 SMALLEST_DEVIATION = 2.0**-80
 ENOUGH_ROWS = 16
 FAR = 16.0
@@ -55,11 +58,19 @@ NORMAL_MEDIAN = 0.6745
 
 
 def choose_step(
-    base: TensorConfig, aligner: ValueAligner, survey: TensorSurvey, target: Target, reads: str, *, embedded: bool
+    base: TensorConfig,
+    aligner: ValueAligner,
+    survey: TensorSurvey,
+    target: Target,
+    reads: str,
+    *,
+    embedded: bool,
+    small: bool = False,
 ) -> tuple[TensorConfig, float]:
     """Add transforms and the step to a configuration, for about the quality that is told too.
 
-    A basis that a file embeds may be coarse; an error bound allows no transform.
+    A basis that a file embeds may be coarse; an error bound allows no transform. Those of a small file are the same
+    whatever is asked: with others it would keep more or less as chance has it.
     """
     aligned, side = aligner.forward(survey.sample)
     if target.kind == "max_error":
@@ -71,13 +82,15 @@ def choose_step(
         step = _medium_step_of_read(aligned, survey.geometry, reads)
     step = float(np.float32(step))
     energy = float(np.mean(np.square(aligned, dtype=np.float64))) if aligned.size else 0.0
-    provisional = provisional_step(aligned, step, energy, target)
+    asked = provisional = provisional_step(aligned, step, energy, target)
+    if small and target.kind in SMALL_TARGETS:
+        provisional = provisional_step(aligned, step, energy, SMALL_TARGETS[target.kind])
     judged = _Judged(aligned, survey, _importance(survey, target, reads), target, reads, embedded)
     transforms = judged.chosen(provisional)
     if target.kind == "bpfp":
-        provisional, transforms = judged.chosen_at_rate(provisional, transforms)
+        asked, transforms = judged.chosen_at_rate(provisional, transforms)
     config = replace(base, arrays={**base.arrays, **transforms.sections()})
-    return _with_step(config, Parameters(step, spectral=transforms.spectral)), quality_of_step(provisional / step)
+    return _with_step(config, Parameters(step, spectral=transforms.spectral)), quality_of_step(asked / step)
 
 
 @dataclass(frozen=True)

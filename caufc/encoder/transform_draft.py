@@ -17,7 +17,8 @@ from ..codec.transform.parameters import TABLES, Parameters
 from ..coders.config import TensorConfig
 from ..coders.error_transfer import ErrorTransfer
 from .compare import broken_values, lossless_bytes
-from .goal import GRID, Goal, grid_quality, quality_goal, quality_step, snr_goal
+from .gain_ladder import GainLadder
+from .goal import GRID, Goal, grid_quality, narrow_goal, quality_goal, quality_step, snr_goal
 from .options import Target
 from .plan import TensorPlan
 from .profile_tables import StepSample, tables_of_steps
@@ -51,6 +52,9 @@ NARROW_CHANNELS, LOWER_PLACES = 16, 3
 ENOUGH_TOKENS, FEW_TOKENS = 32, 64
 """Tokens of a thin sample at least, as costs follow them; of fewer, the worst are not as bad as in the file."""
 
+TINY_VALUES = 1 << 9
+"""Values for which all gains are tried that keep anything: exact ones may lie far apart."""
+
 BEYOND = 0.1
 """dB by which the finest steps miss an SNR that is more than steps give."""
 
@@ -69,6 +73,7 @@ class TransformDraft(TensorDraft):
         matched: whether steps are such that the features' error is a quality's; else a quality says how large they are.
         by_token: whether a quality promises something for each token.
         underrated: how many times more than a sample says the file takes without loss, as a pass has shown.
+        small: whether the file has so few values that all steps which may do are tried.
     """
 
     aligner: ValueAligner
@@ -77,6 +82,7 @@ class TransformDraft(TensorDraft):
     matched: bool = True
     by_token: bool = True
     underrated: float = 1.0
+    small: bool = False
 
     @property
     def parameters(self) -> Parameters:
@@ -87,6 +93,11 @@ class TransformDraft(TensorDraft):
     def codec(self) -> TransformCodec:
         """Transforms, and the step at medium quality."""
         return TransformCodec(self.parameters, self.config.arrays, self.survey.channels)
+
+    @property
+    def tried_whole(self) -> bool:
+        """Whether gains were tried on all there is, so that the file has what a gain was chosen for."""
+        return self.small and self.survey.apart is None
 
     def plan(self, setting: float, target: Target) -> TensorPlan:
         """With step, quantiser, reconstruction points, classes and tables; without loss where that takes fewer bytes.
@@ -190,27 +201,42 @@ class TransformDraft(TensorDraft):
         if target.kind == "snr":
             goal = snr_goal(target, self._counted_features)
             first = self._gain_of_noise(goal.noise)
-            kind = self._kind(first, target)
-            return self._trial_of(target).gain_for(goal, kind, first), kind
+            return self._gain_for(goal, first, target)
         few = self._trial.features.size <= FEW_VALUES
         quality = grid_quality(setting) if few else setting
         coarser = quality_step(quality)
         if not self.matched:
             return coarser, self._kind(coarser, target)
-        kind = self._kind(coarser, target)
         trial, goal = self._trial_of(target), self._goal(quality)
-        own = trial.gain_for(goal, kind, coarser)
-        if not few or self.survey.channels >= NARROW_CHANNELS:
+        own, kind = self._gain_for(goal, coarser, target)
+        if self.small or not few or self.survey.channels >= NARROW_CHANNELS:
             return own, kind
         places = [quality - number * GRID for number in range(1, LOWER_PLACES)]
         lower = [trial.gain_for(self._goal(place), kind, quality_step(place)) for place in places]
         return min([own, *(gain for gain in lower if trial.meets(goal, kind, gain))]), kind
 
+    def _gain_for(self, goal: Goal, gain: float, target: Target) -> tuple[float, QuantizerKind]:
+        """The gain that meets a goal, and the kind of quantiser; ``gain`` is where to begin."""
+        trial = self._trial_of(target)
+        if not self.small or not trial.features.size or not goal.noise > 0:
+            kind = self._kind(gain, target)
+            return trial.gain_for(goal, kind, gain), kind
+        ladder = GainLadder(
+            lambda tried: self._kind(tried, target), trial.figures, whole=trial.features.size <= TINY_VALUES
+        )
+        return self._ladders.setdefault(target.kind, ladder).gain_for(goal, gain)
+
+    @cached_property
+    def _ladders(self) -> dict[str, GainLadder]:
+        """By kind of rate control."""
+        return {}
+
     def _goal(self, quality: float) -> Goal:
         trial = self._trial
         units = np.asarray(self.aligner.scales(trial.side))
         goal = quality_goal(quality, self._counted_features, units, self.parameters.step, by_token=self.by_token)
-        return replace(goal, token_snr=goal.token_snr + self._worse_tokens)
+        goal = replace(goal, token_snr=goal.token_snr + self._worse_tokens)
+        return narrow_goal(goal, self._counted_features) if self.small else goal
 
     @cached_property
     def _worse_tokens(self) -> float:
@@ -264,7 +290,16 @@ class TransformDraft(TensorDraft):
         rows, geometry = thinned_rows(survey.geometry, survey.channels, values)
         features = survey.sample if len(rows) == len(survey.sample) else survey.sample[rows]
         counted = None if survey.apart is None else ~survey.apart[rows]
-        return Trial.of(self.codec, self.aligner, features, counted, geometry, self.config.dtype, GAIN_SHARE)
+        trial = Trial.of(self.codec, self.aligner, features, counted, geometry, self.config.dtype, GAIN_SHARE)
+        if not self.small or survey.separator is None:
+            return trial
+        whole = survey.features if len(rows) == len(survey.sample) else survey.features[rows]
+        energies, own = (
+            np.square(part if counted is None else np.where(counted, part, 0), dtype=np.float64).sum(axis=1)
+            for part in (whole, features)
+        )
+        units = np.divide(energies, own, out=np.ones(len(own)), where=(own > 0) & (energies > 0))
+        return replace(trial, units=units[:, None])
 
     @property
     def _thin_scale(self) -> float:

@@ -72,12 +72,14 @@ class TransformDrafting(Drafting):
         reads = self._reads()
         self._check_read(reads, survey.geometry.special)
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
-        config, quality = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded)
+        small = self.embedded and self.source.small
+        config, quality = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded, small=small)
         by_token = reads == "tokens" and not (is_sparse(survey.sample) and _is_plane(survey))
         fine = quality >= RAISED_QUALITY or not Parameters.from_fields(config.parameters).spectral
+        by_token = by_token and (fine or not small)
         if by_token and self.target.unequal and fine:
             survey = _with_raised_tokens(survey)
-        terms = replace(terms, separator=survey.separator)
+        terms = replace(terms, separator=survey.separator, token_rest=small)
         return TransformDraft(
             config=config,
             aligner=aligner,
@@ -86,6 +88,7 @@ class TransformDrafting(Drafting):
             searched=searched,
             matched=reads == "tokens",
             by_token=by_token,
+            small=small,
         )
 
     def _unread(self, draft: TransformDraft) -> str:

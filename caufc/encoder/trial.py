@@ -16,6 +16,7 @@ from ..codec.transform.grids import Geometry
 from ..coders.dtypes import cast_floats, to_floats
 from ..coders.error_transfer import ErrorTransfer
 from ..coders.row_sums import row_squares
+from .gain_ladder import Figures
 from .goal import OCTAVE_DB, Goal
 from .root import place_of
 from .sample_plan import QuantizerKind, quantize_sample
@@ -64,6 +65,7 @@ class Trial:
         geometry: of the coefficients.
         dtype: of the features.
         gain_share: of reconstruction points.
+        units: squared features' units per unit of the sample ``[n, 1]``; None for the same.
     """
 
     codec: TransformCodec
@@ -75,6 +77,7 @@ class Trial:
     geometry: Geometry
     dtype: str
     gain_share: float
+    units: NDArray[np.float64] | None = None
 
     @classmethod
     def of(
@@ -107,6 +110,14 @@ class Trial:
     def meets(self, goal: Goal, kind: QuantizerKind, gain: float, slack: float = NEAR) -> bool:
         """Whether a gain meets a goal, but for so many dB."""
         return not self.features.size or self._spare(goal, kind, gain) >= -slack
+
+    def figures(self, kind: QuantizerKind, gain: float) -> Figures:
+        """What a gain keeps."""
+        error = self._error(kind, gain)
+        noise = float(np.mean(error))
+        return Figures(
+            noise, noise if self.units is None else float(np.mean(error * self.units)), self._token_snr(error)
+        )
 
     def _closest_gain(self, goal: Goal, kind: QuantizerKind, near: float) -> float:
         """Of gains near one, the first that meets a goal closely; else that which exceeds it least."""

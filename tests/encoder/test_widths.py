@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import caufc
+from tools.attack.contract_values import KINDS, Extent
 
 
 def worst(values: NDArray[Any], decoded: NDArray[Any]) -> float:
@@ -30,6 +31,20 @@ def test_tokens_keep_20_db_at_any_width(channels: int, dtype: str) -> None:
     found = at_medium((1, max(2, min(512, 2**17 // channels)), channels), dtype)
     assert found >= 20
     assert found >= wide - 3
+
+
+@pytest.mark.parametrize(("length", "channels"), [(32, 5), (66, 2), (30, 8)])
+def test_narrow_tokens_keep_what_wide_ones_of_the_same_statistics_do(length: int, channels: int) -> None:
+    """Of tokens like those before them, which are far from 0 beside how they vary: the medians of several draws."""
+
+    def median(width: int) -> float:
+        found = []
+        for seed in range(5):
+            values = KINDS["autoregressive"](np.random.default_rng(seed), Extent(1, (length,), width)).astype("f4")
+            found.append(worst(values, caufc.decode(caufc.encode(values, layout="b n c"))))
+        return float(np.median(found))
+
+    assert abs(median(channels) - median(256)) < 3.2
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 4096), (1, 16, 4096), (2, 3, 64), (300, 1, 32), (40, 40, 40)])

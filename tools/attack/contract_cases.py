@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,12 +43,14 @@ class Twin:
         features: of the second encode.
         control: its rate control.
         others: where an input has no outliers, in the form of the features.
+        draws: both inputs drawn anew, by number.
     """
 
     relation: str
     features: Any
     control: Mapping[str, Any]
     others: NDArray[np.bool_] | None = None
+    draws: Callable[[int], tuple[Any, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -183,8 +185,13 @@ def _wide(rng: Rng, number: int) -> Case:
     samples = tokens if rng.random() < 0.4 else 1
     extents = [Extent(samples, (tokens // samples,), width) for width in (channels, REFERENCE_WIDTH)]
     dtype = draw_dtype(rng)
-    first, second = (cast(KINDS[kind](rng, extent), dtype) for extent in extents)
+
+    def drawn(rng: Rng) -> tuple[Any, Any]:
+        first, second = (cast(KINDS[kind](rng, extent), dtype) for extent in extents)
+        return first, second
+
+    first, second = drawn(rng)
     control: dict[str, Any] = {} if rng.random() < 0.5 else {"quality": "medium"}
     form = f"b n c {list(first.shape)} {dtype}"
-    twin = Twin("width", second, control)
+    twin = Twin("width", second, control, draws=lambda draw: drawn(np.random.default_rng([number, draw])))
     return Case(number, f"{kind}, wide", form, first, control, {"layout": "b n c"}, True, True, twin)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["OUTLIER_RATIO", "is_rest", "snr_db", "token_snrs_db", "worst_token_snr_db"]
+__all__ = ["OUTLIER_RATIO", "WORST_SHARE", "is_rest", "snr_db", "token_snrs_db", "worst_token_snr_db"]
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]

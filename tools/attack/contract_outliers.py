@@ -66,9 +66,24 @@ def with_outliers(rng: Rng, values: Values, place: str, factor: float) -> tuple[
     """Values with outliers, the same without, and where the others are.
 
     A single value becomes ``factor`` with its sign, so that it is large wherever it stands; all else is multiplied.
-    Without them, values and channels are 0: what remains of a narrow token is then the same in both.
+    Without them, values and channels are 0: what remains of a narrow token is then the same in both. In place of tokens
+    and samples stand others: a quality keeps the worst tokens, and these are then the same in both.
     """
     hit = PLACES[place](rng, values.shape)
+    shape = values.shape
     outlying = np.where(hit, np.copysign(factor, values) if place.startswith("value") else values * factor, values)
-    without = np.where(hit, 0.0, values) if place.startswith(("value", "channel")) else values
-    return outlying, without, ~hit
+    if place.startswith(("value", "channel")):
+        return outlying, np.where(hit, 0.0, values), ~hit
+    blocks = shape if place == "sample" else (shape[0] * shape[1], 1, shape[2])
+    apart = hit.reshape(blocks)[:, 0, 0]
+    return outlying, _with_others(values.reshape(blocks), apart).reshape(shape), ~hit
+
+
+def _with_others(blocks: Values, apart: Mask) -> Values:
+    """Blocks ``[n, N, C]`` with one of the others, none of whose tokens is among the smallest, for those apart."""
+    smallest = np.square(blocks).sum(axis=2).min(axis=1)
+    others = np.flatnonzero(~apart)
+    ordered = others[np.argsort(smallest[others], kind="stable")]
+    found = blocks.copy()
+    found[apart] = blocks[ordered[-1 if blocks.shape[1] > 1 else len(ordered) // 2]]
+    return found

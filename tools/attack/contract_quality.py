@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.attack.contract_figures import is_rest, snr_db, token_snrs_db, worst_token_snr_db
+from tools.attack.contract_figures import WORST_SHARE, is_rest, snr_db, token_snrs_db, worst_token_snr_db
 from tools.attack.contract_outcome import Coded, Misses, Outcome
 from tools.attack.contract_tensors import Pair, as_floats, pairs_of
 
@@ -17,6 +19,12 @@ SNR_SLACK, MONOTONE_SLACK = 0.02, 0.1
 OUTLIER_SLACK, WIDTH_SLACK = 1.0, 3.0
 MEDIUM_TOKEN_SNR, WARNED_SNR = 20.0, 10.0
 """All in dB."""
+
+DRAWS = 15
+"""Of a width, where one says little."""
+
+DEVIATIONS, MOST_SLACK = 3.0, 3.0
+"""Deviations, and dB, beyond which a change is not by chance."""
 
 HIDDEN_SHARE = 0.1
 """Of the energy of the rest: what makes up less of it changes an SNR by half a dB at most."""
@@ -98,8 +106,12 @@ def _rest_token_snr_db(pair: Pair) -> float:
 
 
 def width(found: Outcome) -> Misses:
-    """At medium, the SNR that 99 % of tokens reach is at most 3 dB below its value at 256 channels, at any width."""
-    here, there = _widths_db(found)
+    """At medium, the SNR that 99 % of tokens reach is at most 3 dB below its value at 256 channels, at any width.
+
+    Few narrow tokens differ by several dB from draw to draw of the same statistics: where one draw says otherwise, the
+    medians of 15 others are compared.
+    """
+    here, there = _widths_db(found, lambda here, there: here < there - WIDTH_SLACK)
     if here is None or there is None:
         yield None
     elif here < there - WIDTH_SLACK:
@@ -108,29 +120,53 @@ def width(found: Outcome) -> Misses:
 
 def width_excess(found: Outcome) -> Misses:
     """Nor is it more than 3 dB above, unless values come back exactly."""
-    here, there = _widths_db(found)
+    here, there = _widths_db(found, _is_excess)
     if here is None or there is None:
         yield None
-    elif there + WIDTH_SLACK < here < math.inf:
+    elif _is_excess(here, there):
         yield f"{list(found.pairs[0].values.shape)}: {here:.2f} dB, {there:.2f} at 256 channels"
 
 
-def _widths_db(found: Outcome) -> tuple[float | None, float | None]:
-    """The SNR in dB that 99 % of tokens reach at some width and at 256; None where there is nothing to compare."""
+def _is_excess(here: float, there: float) -> bool:
+    return there + WIDTH_SLACK < here < math.inf
+
+
+def _widths_db(found: Outcome, is_missed: Callable[[float, float], bool]) -> tuple[float | None, float | None]:
+    """The SNR in dB that 99 % of tokens reach at some width and at 256; None where there is nothing to compare.
+
+    What one draw seems to miss is told by the medians of others.
+    """
     twin = found.case.twin
     if twin is None or twin.relation != "width" or not found.twin or found.learned:
         return None, None
     (pair,), (reference,) = found.pairs, found.twin_pairs
-    there = _rest_token_snr_db(reference)
-    return (_rest_token_snr_db(pair), there) if there < math.inf else (None, None)
+    here, there = _rest_token_snr_db(pair), _rest_token_snr_db(reference)
+    if there == math.inf:
+        return None, None
+    if not is_missed(here, there) or twin.draws is None:
+        return here, there
+    drawn = [[_drawn_db(found, features) for features in twin.draws(draw)] for draw in range(DRAWS)]
+    here, there = (float(np.median(levels)) for levels in zip(*drawn, strict=True))
+    return here, there
+
+
+def _drawn_db(found: Outcome, features: Any) -> float:
+    """The SNR in dB that 99 % of tokens reach of another input at the options of a case."""
+    data, report = found.subject.encode(features, **found.case.asked)
+    (pair,) = Coded(data, report, features, found.subject.decode(data)).pairs(dict(found.layouts))
+    return _rest_token_snr_db(pair)
 
 
 def outlier(found: Outcome) -> Misses:
-    """One token, sample, channel or value, however large, changes nothing for the others: they keep their SNR."""
+    """One token, sample, channel or value, however large, changes nothing for the others: they keep their SNR.
+
+    Within 1 dB; where an SNR is that of below 272 values, which for a quality are those of the worst 1 % of tokens,
+    within three deviations of what rounding changes by chance, or 3 dB.
+    """
     change = _change_for_others_db(found)
     if change is None:
         yield None
-    elif max(change) < -OUTLIER_SLACK:
+    elif max(change) < -_outlier_slack(found):
         yield f"others at {change[0]:+.2f} dB, the worst of their tokens at {change[1]:+.2f}"
 
 
@@ -139,17 +175,35 @@ def outlier_excess(found: Outcome) -> Misses:
     change = _change_for_others_db(found)
     if change is None:
         yield None
-    elif OUTLIER_SLACK < min(change) < math.inf:
+    elif _outlier_slack(found) < min(change) < math.inf:
         yield f"others at {change[0]:+.2f} dB, the worst of their tokens at {change[1]:+.2f}"
+
+
+def _outlier_slack(found: Outcome) -> float:
+    """dB by which the others may differ from what they are without outliers.
+
+    The sum of n squared errors of rounding, spread evenly between half a step down and up, has a relative deviation of
+    the square root of 0.8 / n; those of two encodes have little to do with each other.
+    """
+    twin = found.case.twin
+    if found.coded is None or twin is None or twin.others is None:
+        return OUTLIER_SLACK
+    values = np.where(twin.others, as_floats(found.coded.features), 0)
+    (pair,) = pairs_of(values, values, {"": next(iter(found.layouts.values()), None)})
+    by_token = np.count_nonzero(pair.values, axis=1)
+    present = by_token[by_token > 0]
+    several = len(present) if _quality(found) is None else max(1.0, WORST_SHARE * len(present))
+    count = max(1.0, float(present.mean()) * several) if len(present) else 1.0
+    return max(OUTLIER_SLACK, min(MOST_SLACK, DEVIATIONS * 10 / math.log(10) * math.sqrt(2 * 0.8 / count)))
 
 
 def _change_for_others_db(found: Outcome) -> tuple[float, float] | None:
     """What outliers change for the others in dB: their SNR, and that of the worst 1 % of their tokens.
 
     A quality keeps the worst tokens, which makes the first figure jump where tokens are narrow or few; an SNR is kept
-    by all together, and what has the SNR that was asked for keeps it. None where there is nothing to compare: small
-    inputs without outliers may come back exactly, in fewer bytes than with loss, which is no promise. Nor where much of
-    what was made larger is by the definition no outlier: an SNR then counts it.
+    by all together, or by each token, and what has the SNR that was asked for keeps it. None where there is nothing to
+    compare: small inputs without outliers may come back exactly, in fewer bytes than with loss, which is no promise.
+    Nor where much of what was made larger is by the definition no outlier: an SNR then counts it.
     """
     twin = found.case.twin
     if twin is None or twin.others is None or not found.twin or not found.coded or not found.case.plain:
@@ -165,15 +219,18 @@ def _change_for_others_db(found: Outcome) -> tuple[float, float] | None:
             np.where(twin.others, as_floats(coded.restored), 0),
         )
         (pair,) = pairs_of(*masked, {"": layout})
-        sides.append((snr_db(pair.values, pair.error), worst_token_snr_db(pair.values, pair.error)))
-    (with_it, worst_with), (without, worst_without) = sides
+        levels = token_snrs_db(pair.values, pair.error)[pair.values.any(axis=1)]
+        worst = worst_token_snr_db(pair.values, pair.error)
+        sides.append((snr_db(pair.values, pair.error), worst, float(levels.min(initial=math.inf))))
+    (with_it, worst_with, lowest_with), (without, worst_without, _) = sides
     if without == math.inf:
         return None
     if by_energy:
         change = with_it - without
         asked = found.case.control.get("snr")
-        if isinstance(asked, float) and change < 0:
-            change = min(0.0, with_it - asked)
+        if change < 0 and asked is not None:
+            level = with_it if isinstance(asked, float) else lowest_with
+            change = max(change, min(0.0, level - float(str(asked).partition("/")[0])))
         return change, change
     change = with_it - without
     return change, 0.0 if worst_with == worst_without else worst_with - worst_without
