@@ -26,6 +26,7 @@ from caufc.descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
 ROOT = Path(__file__).resolve().parents[1]
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text("utf-8")
 SPEC = (ROOT / "spec" / "cauf-1.0.md").read_text("utf-8")
+LETTER = r"(?<![\w.'])[A-Za-z](?![\w'])"
 
 
 def commands() -> list[tuple[str, Command]]:
@@ -54,6 +55,26 @@ def test_the_listing_in_the_specification_is_the_vector() -> None:
     listing = SPEC[SPEC.index("## 13.") :]
     rows = re.findall(r"^[0-9A-F]{4}  ((?:[0-9A-F]{2} ?)+)", listing, re.MULTILINE)
     assert bytes.fromhex("".join(rows)) == (ROOT / "spec" / "vectors" / "1.0" / "valid" / "tiny.cauf").read_bytes()
+
+
+def single_letters(text: str) -> set[str]:
+    """The letters that stand alone in formulas, shapes and pseudocode: code spans and blocks."""
+    code = [block or span for block, span in re.findall(r"```\n(.*?)```|`([^`\n]+)`", text, re.DOTALL)]
+    return {letter for part in code for letter in re.findall(LETTER, re.sub(r"#.*", "", part))}
+
+
+def test_the_specification_explains_its_letters() -> None:
+    explained = re.search(r"^\| letter \|.*?\n\n", SPEC, re.MULTILINE | re.DOTALL)
+    assert explained
+    rows = re.findall(r"^\| ([A-Za-z](?:, [A-Za-z])?) \|", explained[0], re.MULTILINE)
+    letters = [letter for row in rows for letter in row.split(", ")]
+    assert len(letters) == len(set(letters)) > 20
+    sections = re.split(r"^## (\d+)\. .*$", SPEC, flags=re.MULTILINE)
+    found = {int(number): single_letters(text) for number, text in zip(sections[1::2], sections[2::2], strict=True)}
+    of_files = {1: "XYZxyz", 2: "SCIE", 3: "lmhxe", 6: "bthwncdg", 13: "mh"}  # tags, controls, layouts
+    unknown = {number: used - {*letters, *of_files.get(number, "")} for number, used in found.items()}
+    assert not any(unknown.values()), unknown
+    assert set(letters) <= set(re.findall(LETTER, SPEC.replace(explained[0], "")))
 
 
 def test_requirements_are_numbered_once() -> None:

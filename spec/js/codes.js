@@ -7,7 +7,7 @@ const OCTAVE = new Float32Array(
 );
 const MOST = 960;
 
-/** What a scale code stands for, 2^(k / 8) by the table of [CAUF-0354], exact in `f64`. @param {number} code */
+/** What a scale code stands for, 2^(code / 8) by the table of [CAUF-0354], exact in `f64`. @param {number} code */
 export const scaleOf = (code) => OCTAVE[code & 7] * 2 ** (code >> 3);
 
 /** What an offset code stands for beside a scale [CAUF-0355]. @param {number} code @param {number} scale */

@@ -35,7 +35,7 @@ export function transformGrid(values, first, grid, channels) {
       for (let j = 0; j + 1 < columnStarts.length; j++) {
         const height = rowStarts[i + 1] - rowStarts[i];
         const width = columnStarts[j + 1] - columnStarts[j];
-        if (height * width <= 1) continue; // D(1, 0, 0) is 1
+        if (height * width <= 1) continue; // wave(1, 0, 0) is 1
         const corner = first + specials + (plane * rows + rowStarts[i]) * columns + columnStarts[j];
         for (let strip = 0; strip < channels; strip += STRIP) {
           const block = new Block(values, corner * channels + strip, columns * channels, channels, height, width);

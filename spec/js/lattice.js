@@ -9,9 +9,9 @@ import { malformed } from "./errors.js";
 
 const NONE = new Int32Array(0);
 
-/** Elements `[A, R, Q, I]` in C order; their passes go through them as `[R, Q, A, I]`. */
+/** Elements `[outer, rows, columns, inner]` in C order; passes go through them as `[rows, columns, outer, inner]`. */
 export class Lattice {
-  /** @param {number} count M @param {[number, number, number] | null} sizes R, Q, I; null without grids */
+  /** @param {number} count @param {[number, number, number] | null} sizes rows, columns, inner; null without grids */
   constructor(count, sizes) {
     const [rows, columns, inner] = sizes ?? [1, 1, 1];
     const cell = rows * columns * inner;

@@ -20,7 +20,7 @@ class Nodes:
         self.r, self.left, self.depth = r, 32 * elements + (1 << 20), 0
 
     def node(self, n: int, width: int) -> Integers:
-        """The node of n elements of so many bytes: [CAUF-0520]."""
+        """The node of E elements of W bytes: [CAUF-0520]."""
         self.left -= n
         self.depth += 1
         require(self.depth <= 32 and 1 <= n < 1 << 32 and self.left >= 0, 521, f"a node of {n} elements")

@@ -12,7 +12,7 @@ Array = NDArray[Any]
 
 
 class Lattice(NamedTuple):
-    """Sizes R, Q and I of the grid of so many elements."""
+    """Rows, columns and inner size of the grid of so many elements."""
 
     elements: int
     rows: int

@@ -161,7 +161,7 @@ def halves(q: Array) -> Array:
 
 
 def dct(length: int) -> Array:
-    """D[k, j]: [CAUF-0226]."""
+    """wave(size, i, j), by i and j: [CAUF-0226]."""
     k, j = np.mgrid[0:length, 0:length]
     return np.asarray(
         np.sqrt(np.where(k == 0, 1, 2) / length) * np.cos(np.pi * ((2 * j + 1) * k % (4 * length)) / (2 * length))
