@@ -65,12 +65,10 @@ class SmallRate:
         place, best = self._place()
         if best.size > self.wanted:
             return best.setting, best.plans
-        below, above = self._at(place), self._at(place + 1)
-        best = self._between(below, best, -OCTAVES, 0.0)
-        if above.size > self.wanted and best.size < self.wanted - self.tolerance:
-            best = self._between(above, best, 0.0, OCTAVES)
         for other in range(place - AROUND, place + AROUND + 1):
-            best = max(best, self._near(self._at(other)), key=self._worth)
+            found = self._at(other)
+            best = max(best, self._near(found), key=self._worth)
+            best = self._between(found, best, *((-OCTAVES, 0.0) if found.size <= self.wanted else (0.0, OCTAVES)))
         return best.setting, best.plans
 
     def _near(self, planned: _Found) -> _Found:
