@@ -120,7 +120,7 @@ DECODER_LOADS = (
     *("bitstream", "bitstream.block", "bitstream.chunk", "bitstream.header", "bitstream.index"),
     *("bitstream.keys", "bitstream.metadata", "bitstream.msgpack_array", "bitstream.note", "bitstream.record"),
     *("bitstream.section", "bitstream.varint"),
-    *("codec", "codec.buckets", "codec.entropy", "codec.kernels", "codec.rans", "codec.tables"),
+    *("codec", "codec.buckets", "codec.entropy", "codec.kernels", "codec.pieces", "codec.rans", "codec.tables"),
     *(f"codec.kernels.{name}" for name in kernels.built()),
     *("codec.hyperprior", "codec.hyperprior.constants", "codec.hyperprior.float_network"),
     *("codec.hyperprior.integer_network", "codec.hyperprior.layers", "codec.hyperprior.tiles"),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codec import kernels
+from ..codec.pieces import in_one_piece
 
 __all__ = ["measured_rows", "row_products", "row_squares", "transferred_rows", "weighed_rows"]
 
@@ -30,7 +31,7 @@ def row_squares(values: Values) -> Rows:
         if kernels.rows is None:
             return _lane_squares(values)
         squares = np.empty(len(values))
-        kernels.rows.square(kernels.in_one_piece(values), squares, *values.shape)
+        kernels.rows.square(in_one_piece(values), squares, *values.shape)
         return squares
     total = row_products(values, values)
     small = total < SMALL
@@ -46,7 +47,7 @@ def measured_rows(values: Values, low: Values, high: Values) -> tuple[NDArray[np
         beyond = np.any(values < low, axis=1) | np.any(values > high, axis=1)
         return beyond, row_squares(values)
     beyond, squares = np.empty(len(values), np.bool_), np.empty(len(values))
-    kernels.rows.measure(kernels.in_one_piece(values), low, high, beyond.view(np.uint8), squares, *values.shape)
+    kernels.rows.measure(in_one_piece(values), low, high, beyond.view(np.uint8), squares, *values.shape)
     return beyond, squares
 
 
@@ -62,8 +63,8 @@ def transferred_rows(coefficients: Values, points: Values, roots: Values, offset
     if coefficients.dtype == points.dtype == np.float32 and kernels.rows is not None:
         squares, products = np.empty(len(points)), np.empty(len(points))
         kernels.rows.transfer(
-            kernels.in_one_piece(coefficients),
-            kernels.in_one_piece(points),
+            in_one_piece(coefficients),
+            in_one_piece(points),
             roots,
             offsets,
             squares,
@@ -83,8 +84,8 @@ def weighed_rows(coefficients: Values, points: Values, roots: Values) -> tuple[V
     if coefficients.dtype == points.dtype == np.float32 and kernels.rows is not None:
         errors, products = np.empty_like(points, order="C"), np.empty(len(points))
         kernels.rows.weigh(
-            kernels.in_one_piece(coefficients),
-            kernels.in_one_piece(points),
+            in_one_piece(coefficients),
+            in_one_piece(points),
             roots,
             errors,
             products,

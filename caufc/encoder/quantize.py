@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codec import kernels
+from ..codec.pieces import in_one_piece
 from ..codec.transform.codec import alike
 from ..codec.transform.quantize import MAX_INDEX, SHIFT_PARTS
 from .trellis_search import dependent_quantize
@@ -64,7 +65,7 @@ def quantize_tokens(
 ) -> NDArray[np.int32]:
     """:func:`quantize` of tokens ``[N, K]`` in these bands ``[N]``, with thresholds of every band ``[16, K]``."""
     if kernels.quantizer is not None and values.dtype == np.float32:
-        return _compiled(kernels.in_one_piece(values), inverse_steps, rounding, bands, zones)
+        return _compiled(in_one_piece(values), inverse_steps, rounding, bands, zones)
     return quantize(values, inverse_steps, rounding, None if zones is None else zones[bands])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codec import kernels
+from ..codec.pieces import in_one_piece
 from ..codec.transform.quantize import MAX_INDEX
 
 __all__ = ["dependent_quantize"]
@@ -70,7 +71,7 @@ def _compiled(values: Values, inverse_steps: Values | float, bands: Bytes, costs
     with np.errstate(over="ignore"):
         inverse = np.ascontiguousarray(inverse_steps, np.float32).ravel()
     kernels.quantizer.trellis(
-        kernels.in_one_piece(values),
+        in_one_piece(values),
         inverse,
         np.ascontiguousarray(bands),
         None if costs is None else np.ascontiguousarray(costs, np.float32),

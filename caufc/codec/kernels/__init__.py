@@ -13,10 +13,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-__all__ = ["NAMES", "VARIABLE", "built", "described", "in_one_piece"]
+__all__ = ["NAMES", "VARIABLE", "built", "described"]
 
 VARIABLE = "CAUFC_KERNELS"
 """Of the environment: ``0`` switches kernels off."""
@@ -38,12 +35,6 @@ if TYPE_CHECKING:
     from . import coefficients, counts, integers, planes, quantizer, rans, rows
 else:
     coefficients, counts, integers, planes, quantizer, rans, rows = (_loaded(name) for name in NAMES)
-
-
-def in_one_piece(values: NDArray[Any]) -> NDArray[Any]:
-    """The array, or a copy, as kernels take it: in C's order and aligned."""
-    flags = values.flags
-    return values if flags.c_contiguous and flags.aligned else np.require(values, requirements=("C", "A"))
 
 
 def built() -> tuple[str, ...]:

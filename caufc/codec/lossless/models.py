@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...errors import MalformedError, UnsupportedError
 from .. import kernels
 from ..entropy import CompiledCoder, RansDecoder, RansEncoder, TableModel, table_model
+from ..pieces import in_one_piece
 from ..tables import Frequencies, code_lengths, frequencies_of, levels_of
 
 __all__ = ["PlaneModel", "RawBytes", "join_planes", "looked_up", "push_part", "read_part", "split_planes"]
@@ -156,7 +157,7 @@ def split_planes(values: NDArray[Any], rotate: bool) -> list[Bytes]:
     width = values.dtype.itemsize
     if kernels.planes is not None:
         planes = np.empty((width, len(values)), np.uint8)
-        kernels.planes.split(kernels.in_one_piece(values), planes, width, rotate)
+        kernels.planes.split(in_one_piece(values), planes, width, rotate)
         return list(planes)
     if rotate:
         upper, sign, rest = _fields(values.dtype)

@@ -11,6 +11,7 @@ from ....bitstream import Cursor, varint
 from ....errors import MalformedError
 from ... import kernels
 from ...entropy import RansDecoder, RansEncoder, table_model
+from ...pieces import in_one_piece
 from ...tables import frequencies_of
 from .nodes import Child, Integers, Kind, unsigned
 
@@ -67,7 +68,7 @@ def bucketed(values: Integers, mantissa: int) -> tuple[NDArray[np.uint8], NDArra
     """Bucket of each value below 2^57, and how many extra bits it has [CAUF-0530]."""
     if kernels.integers is not None:
         buckets, sizes = np.empty(len(values), np.uint8), np.empty(len(values), np.uint8)
-        kernels.integers.bucketed(kernels.in_one_piece(values), mantissa, buckets, sizes, values.itemsize)
+        kernels.integers.bucketed(in_one_piece(values), mantissa, buckets, sizes, values.itemsize)
         return buckets, sizes
     extra = np.maximum(_bit_lengths(values) - (mantissa + 1), 0)
     top = (values >> extra.astype(values.dtype)).astype(np.int16)
@@ -89,7 +90,7 @@ def extra_bits(values: Integers, sizes: NDArray[np.uint8]) -> bytes:
     """The lowest bits of each value, so many as ``sizes`` says, least significant first."""
     if kernels.integers is not None:
         out = np.empty((int(sizes.sum(dtype=np.int64)) + 7) // 8, np.uint8)
-        kernels.integers.pack(kernels.in_one_piece(values), np.ascontiguousarray(sizes), out, values.itemsize)
+        kernels.integers.pack(in_one_piece(values), np.ascontiguousarray(sizes), out, values.itemsize)
         return out.tobytes()
     wide, count = sizes.astype(np.uint64), sizes.astype(np.int64)
     ends = np.cumsum(count)
