@@ -95,7 +95,7 @@ class Turns:
             return *self._factors_at(unique, sign, dtype), which
         found = self._kept.get((sign, dtype.str))
         if found is None or len(found[0]) < count:
-            found = self._factors_at(np.arange(1 << count.bit_length()), sign, dtype)
+            found = self._factors_at(np.arange(1 << max(0, count - 1).bit_length()), sign, dtype)
             self._kept[sign, dtype.str] = found  # threads may do so side by side
         return *found, positions
 
