@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from caufc.features import read
 
+FIRST_STATES = pytest.StashKey[dict[int, Any]]()
 DEMO = Path(str(resources.files("caufc"))) / "data" / "demo"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A module's random generators start anew for every test, so that no test's values depend on what ran before."""
+    states = item.config.stash.setdefault(FIRST_STATES, {})
+    for value in list(vars(getattr(item, "module", pytest)).values()):
+        if isinstance(value, np.random.Generator):
+            value.bit_generator.state = states.setdefault(id(value), value.bit_generator.state)
 
 
 @pytest.fixture(scope="session")

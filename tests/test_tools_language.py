@@ -74,7 +74,7 @@ def test_the_axes_of_kivi() -> None:
     assert np.abs(back["keys.0"] - features["keys.0"])[:, :, :, :3].max() < 0.1
     assert np.abs(back["values.0"] - features["values.0"])[:, :, 6:].max() < 0.1
     _, other = int_by_token(features, 8)
-    assert np.abs(other["keys.0"] - features["keys.0"])[:, 0, :, :3].max() > 1
+    assert np.abs(other["keys.0"] - features["keys.0"])[:, 0, :, :3].max() > 0.5
 
 
 def test_the_first_token_stands_apart_in_kvtc() -> None:

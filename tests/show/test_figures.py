@@ -18,7 +18,7 @@ RANDOM = np.random.default_rng(1)
 @pytest.mark.parametrize("shape", [(400, 20), (12, 500)], ids=["tokens", "channels"])
 def test_components_are_the_directions_of_most_variance(shape: tuple[int, int]) -> None:
     basis = np.linalg.qr(RANDOM.normal(size=(shape[1], 3)))[0]
-    places = RANDOM.normal(size=(shape[0], 3)) * [9, 4, 2]
+    places = RANDOM.normal(size=(shape[0], 3)) * [30, 8, 2]
     tokens = (places @ basis.T + 5).astype(np.float32)
     found = Components.fit(tokens)
     assert found.directions.T @ found.directions == pytest.approx(np.eye(3), abs=1e-5)
