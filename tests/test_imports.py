@@ -105,7 +105,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "octaves": {"numpy"},
     "types": {"numpy"},
     "threads": {"threadpoolctl"},
-    "bitstream": {"msgpack"},
+    "bitstream": {"isal", "msgpack"},
     "align": {"numpy"},
     "kernels": {"numpy"},
     "codec": {"numpy", "constriction", "torch"},

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import zlib
 
 import pytest
@@ -31,6 +33,18 @@ def test_golden() -> None:
     assert block_bytes("C", b"abc", SEED) == framed + zlib.crc32(framed, SEED).to_bytes(4, "little")
     assert checksum(b"123456789") == checksum(b"6789", checksum(b"12345")) == 0xCBF43926
     assert block_bytes("C", b"abc", 0).hex() == "4303616263" + "bae2a101"
+
+
+@given(st.binary(max_size=2000), st.integers(0, 2**32 - 1), st.integers(0, 2000))
+def test_the_checksum_is_zlibs(data: bytes, seed: int, cut: int) -> None:
+    assert checksum(memoryview(data)[cut:], checksum(data[:cut], seed)) == zlib.crc32(data, seed)
+
+
+def test_checksums_without_isal() -> None:
+    """Where it has no wheel, zlib makes them."""
+    code = "import sys; sys.modules['isal'] = None; from caufc.bitstream import block; print(block.crc32.__module__)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "zlib"
 
 
 @given(

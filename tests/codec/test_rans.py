@@ -147,12 +147,23 @@ def test_files_without_constriction() -> None:
 
 
 @pytest.mark.parametrize(
-    ("system", "machine", "wanted"),
-    [("linux", "x86_64", True), ("linux", "aarch64", False), ("darwin", "arm64", True), ("win32", "ARM64", False)],
+    ("package", "system", "machine", "wanted"),
+    [
+        ("constriction", "linux", "x86_64", True),
+        ("constriction", "linux", "aarch64", False),
+        ("constriction", "darwin", "arm64", True),
+        ("constriction", "win32", "ARM64", False),
+        ("isal", "linux", "aarch64", True),
+        ("isal", "linux", "riscv64", False),
+        ("isal", "darwin", "x86_64", False),
+        ("isal", "win32", "ARM64", False),
+    ],
 )
-def test_the_dependency_is_asked_for_where_there_are_wheels(system: str, machine: str, wanted: bool) -> None:
+def test_dependencies_are_asked_for_where_there_are_wheels(
+    package: str, system: str, machine: str, wanted: bool
+) -> None:
     requirements = pytest.importorskip("packaging.requirements")
     with (Path(caufc.__file__).parents[1] / "pyproject.toml").open("rb") as file:
         dependencies = tomllib.load(file)["project"]["dependencies"]
-    (found,) = (requirements.Requirement(text) for text in dependencies if text.startswith("constriction"))
+    (found,) = (requirements.Requirement(text) for text in dependencies if text.startswith(package))
     assert found.marker.evaluate({"sys_platform": system, "platform_machine": machine}) is wanted
