@@ -271,3 +271,37 @@ def test_few_samples_do_not_talk_a_file_out_of_a_profiles_tables(tmp_path: Path)
     batch = len(caufc.encode(maps[:48], layout="b h w c", profile=path, embed_profile=False))
     single = sum(len(caufc.encode(one[None], layout="b h w c", profile=path, embed_profile=False)) for one in maps[:48])
     assert batch < single
+
+
+IDS = np.arange(7, dtype=np.int64)
+
+
+def assert_joined(samples: Any, *parts: Any) -> None:
+    """Samples hold what the dicts of several sequences do, in whatever order of names."""
+    for found, *wanted in zip(samples, *parts, strict=True):
+        assert found.keys() == {name for part in wanted for name in part}
+        for name, value in ((name, value) for part in wanted for name, value in part.items()):
+            np.testing.assert_array_equal(found[name], value)
+
+
+@pytest.mark.parametrize("beside", [("text",), ("ids",), ("text", "ids", "count")])
+def test_a_profile_for_features_beside_texts_and_integers(tokens: Any, profile: Path, beside: tuple[str, ...]) -> None:
+    others = [
+        {name: {"text": f"a{n}", "ids": IDS + n, "count": n}[name] for name in beside} for n in range(len(tokens))
+    ]
+    features = [{"x": part} for part in tokens]
+    alone = caufc.encode(features, profile=profile)
+    samples = [{**other, **feature} for other, feature in zip(others, features, strict=True)]
+    data = caufc.encode(samples, profile=profile)
+    assert len(data) - len(alone) < 60 * (len(beside) + 1)
+    assert_joined(caufc.decode(data), others, caufc.decode(alone))
+    with pytest.raises(InputError, match=r"beside what the profile is for, 1 tensor: .*embed_profile=False in Python"):
+        caufc.encode(samples, profile=profile, embed_profile=False)
+
+
+def test_a_stack_of_a_profile_beside_texts(tokens: Any) -> None:
+    made = [{"a": part, "b": part[::-1] + 0.01 * part} for part in tokens]
+    profile, texts = fit_profile(made, layout="n c"), [{"0": f"text {n}"} for n in range(len(made))]
+    samples = [{**text, **sample} for text, sample in zip(texts, made, strict=True)]
+    alone = caufc.decode(caufc.encode(made, profile=profile))
+    assert_joined(caufc.decode(caufc.encode(samples, profile=profile)), texts, alone)

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..coders.config import TensorConfig
-from ..coders.resolve import resolve
 from ..coders.side_files import ProfileFile
 from ..coders.stack import Stack, stack_axis, stacks_of
 from ..errors import InputError
@@ -22,6 +21,7 @@ from .layout import LayoutChoice, choose_layouts, template_of
 from .options import EncodeOptions, TensorOptions
 from .profiled_draft import ProfiledDraft
 from .profiled_plan import ProfiledPlan, Steps, profiled_plans, shared_template
+from .profiled_tensors import profiled_tensors
 from .source import Source, SourceTensor, TensorInTurn
 from .stack_drafting import stackable
 from .stack_source import stacked_tensor
@@ -87,10 +87,12 @@ class _FileDrafting:
         if self.profile is None:
             found = self._own_drafts()
             return found if self.embedded else self._stacked(found)
+        numbers, stacks = list(self._profiled), stacks_of([*self._profiled.values()])
         by_number: dict[int, TensorDraft] = {}
-        for stack in stacks_of(self._profiled):
+        for stack in (replace(stack, members=tuple(numbers[member] for member in stack.members)) for stack in stacks):
             by_number |= zip(stack.members, self._profiled_drafts(stack), strict=True)
-        return [by_number[number] for number in range(len(self.source.tensors))]
+        every = range(len(self.source.tensors))
+        return [by_number[number] if number in by_number else self._draft(number, None) for number in every]
 
     def _own_drafts(self) -> list[TensorDraft]:
         """Drafts without a profile, of several large tensors in threads."""
@@ -219,16 +221,11 @@ class _FileDrafting:
         return threading.Lock()
 
     @cached_property
-    def _profiled(self) -> Sequence[TensorConfig]:
-        """What the profile says of each tensor."""
+    def _profiled(self) -> Mapping[int, TensorConfig]:
+        """What the profile says of tensors, by their numbers."""
         if self.profile is None:
-            return []
-        configs = resolve(self.profile.header, self.profile.sections, None)[1]
-        if len(configs) != len(self.source.tensors):
-            tensors = "1 tensor" if len(configs) == 1 else f"{len(configs)} tensors"
-            there = f"there {'is' if len(self.source.tensors) == 1 else 'are'} {len(self.source.tensors)}"
-            raise InputError(f"the profile is for {tensors}, {there}", remedy="use another profile, or none")
-        return configs
+            return {}
+        return profiled_tensors(self.profile, self.source.tensors, alone=self.options.relies_on(self.profile))
 
     @cached_property
     def _fixed(self) -> Mapping[int, ProfiledPlan]:
@@ -245,7 +242,9 @@ class _FileDrafting:
         own = [self.options.of(tensor.name) for tensor in self.source.tensors]
         if self.profile is None:
             return own
-        return [_settled(options, config) for options, config in zip(own, self._profiled, strict=True)]
+        for number, config in self._profiled.items():
+            own[number] = _settled(own[number], config)
+        return own
 
     @cached_property
     def _layouts(self) -> list[LayoutChoice]:
