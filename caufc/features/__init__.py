@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .assembly import from_arrays, samples_from_arrays
 from .atomic import AtomicFile, PartialFile, atomic_output, remove_stale
 from .formats import known_suffixes, read, sniff
 from .forms import AS_STORED, Form, blank_tensor
@@ -11,7 +12,7 @@ from .metadata import check_metadata
 from .pt import waste
 from .sample import open_sample
 from .spool import spool_stdin
-from .structure import from_arrays, to_source
+from .structure import to_source
 from .targets import Targets
 from .writers import Writer, open_writer
 
@@ -36,6 +37,7 @@ __all__ = [
     "read_entries",
     "read_list",
     "remove_stale",
+    "samples_from_arrays",
     "shard",
     "sniff",
     "spool_stdin",

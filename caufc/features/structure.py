@@ -1,4 +1,4 @@
-"""Nested Python objects as a :class:`~caufc.types.Structure` of numbered tensors and notes, and back.
+"""Nested Python objects as a :class:`~caufc.types.Structure` of numbered tensors and notes.
 
 A top-level list or tuple is a sequence of samples; a lone tensor or a dict is a batch whose first axis counts samples,
 keyed samples, or one sample. The rules are those of :func:`to_source`.
@@ -6,27 +6,23 @@ keyed samples, or one sample. The rules are those of :func:`to_source`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from ..bitstream import note_value
 from ..encoder.source import Source
 from ..errors import LayoutError, TensorError
 from ..layouts import Layout
 from ..limits import DEFAULT_LIMITS, Limits
 from ..tensor_patterns import for_tensor
-from ..types import FLOATS, NOTE, Framework, Leaf, Note, Structure, Tree, tensor_names
-from .forms import AS_STORED, Form
+from ..types import FLOATS, Leaf, Structure, tensor_names
 from .keyed import keyed_samples, signature
 from .metadata import metadata_in
 from .notes import alone, columns, rows
 from .objects import opened
 from .outputs import is_one_output
-from .tensors import at_hand
 from .texts import holds_text
 from .walk import Walked, key_of, walk
 
-__all__ = ["check_tensors", "from_arrays", "to_source"]
+__all__ = ["check_tensors", "to_source"]
 
 
 def to_source(
@@ -86,67 +82,6 @@ def to_source(
         return Source(Structure("batch", tree), tensors, count, metadata)
     tree, tensors = alone(walked)
     return Source(Structure("single", tree), tensors, 1, metadata)
-
-
-def from_arrays(
-    structure: Structure,
-    samples: int,
-    frameworks: Sequence[Framework],
-    dtypes: Sequence[str],
-    arrays: Sequence[Any],
-    keys: Sequence[str | int] = (),
-    form: Form = AS_STORED,
-) -> Any:
-    """The object that a structure and decoded arrays stand for: the inverse of :func:`to_source`.
-
-    Without torch, numpy arrays stand for its tensors, with a :class:`~caufc.packages.MissingPackageWarning`.
-
-    Args:
-        structure: of the object.
-        samples: number of samples.
-        frameworks: by tensor number.
-        dtypes: names of :data:`caufc.types.DTYPES`, by tensor number.
-        arrays: by tensor number, in the numpy form of the dtype: one array for ``batch`` and ``single``, a list of
-            one array per sample for the others, and for notes of a ``batch``. Tensors stay as they are.
-        keys: of keyed samples, in order.
-        form: in which they are already, and where they go.
-
-    Raises:
-        UnsupportedError: if the installed torch lacks a dtype.
-    """
-    frameworks = at_hand(frameworks, dtypes)
-
-    def tensor(number: int, found: Any) -> Any:
-        if dtypes[number] != NOTE:
-            return form.tensor(_one(found), dtypes[number], frameworks[number])
-        if structure.kind == "batch":
-            return [note_value(note.tobytes()) for note in found]
-        return note_value(_one(found).tobytes())
-
-    if structure.kind in ("batch", "single"):
-        return _grow(structure.tree, lambda number: tensor(number, arrays[number]))
-    grown = [
-        _grow(structure.tree, lambda number, i=index: tensor(number, arrays[number][i]))  # type: ignore[misc]
-        for index in range(samples)
-    ]
-    if structure.kind == "keyed":
-        return dict(zip(keys, grown, strict=True))
-    return tuple(grown) if structure.kind == "tuple" else grown
-
-
-def _one(array: Any) -> Any:
-    return array[0] if isinstance(array, list) else array
-
-
-def _grow(tree: Tree, tensor: Callable[[int], Any]) -> Any:
-    if isinstance(tree, int):
-        return tensor(tree)
-    if isinstance(tree, Note):
-        return note_value(tree.data)
-    children = [_grow(child, tensor) for child in tree.children]
-    if tree.kind == "dict":
-        return dict(zip(tree.names, children, strict=True))
-    return tuple(children) if tree.kind == "tuple" else children
 
 
 def _layout(name: str, text: str) -> Layout:

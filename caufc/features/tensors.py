@@ -20,6 +20,7 @@ from .refusal import refusal
 __all__ = ["as_leaf", "as_object", "at_hand", "dtype_name", "tensor_bits", "torch_name"]
 
 _NUMPY_NAMES = {(form.kind, form.itemsize): name for name, form in DTYPES.items() if name not in {*FOREIGN, NOTE}}
+_NATIVE = {name: form.newbyteorder("=") for name, form in DTYPES.items()}
 _FOREIGN_NAMES = {theirs: name for name, theirs in FOREIGN.items()}
 _TORCH_NAMES = {
     "torch.float32": "fp32",
@@ -159,10 +160,12 @@ def as_object(array: AnyArray, dtype: str, framework: Framework) -> Any:
         UnsupportedError: if the installed torch lacks the dtype.
         MissingPackageError: for ``torch`` where it is not installed.
     """
-    form = DTYPES[dtype].newbyteorder("=")
-    base = array.base
-    view = isinstance(base, np.ndarray) and base.nbytes > array.nbytes
-    owned: AnyArray = np.array(array, form, order="C") if view else np.require(array, form, ["C", "W"])
+    form, base, flags = _NATIVE[dtype], array.base, array.flags
+    owned = array
+    if isinstance(base, np.ndarray) and base.nbytes > array.nbytes:
+        owned = np.array(array, form, order="C")
+    elif array.dtype != form or not (flags.c_contiguous and flags.writeable):
+        owned = np.require(array, form, ["C", "W"])
     if framework == "numpy":
         if dtype not in FOREIGN:
             return owned

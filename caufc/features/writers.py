@@ -12,10 +12,10 @@ import numpy as np
 from ..descriptors import FeatureFormat
 from ..errors import InputError
 from ..types import DTYPES, NOTE, AnyArray, Framework, Place, Structure
+from .assembly import from_arrays
 from .formats import check_holds, check_installed, find_format
 from .leaf import storing
 from .output import Dump, Output, copying
-from .structure import from_arrays
 
 __all__ = ["CollectingWriter", "StreamingWriter", "Writer", "open_writer"]
 

@@ -19,10 +19,10 @@ from ..decoder.recovered_reader import RecoveredReader
 from ..decoder.recovery import Recovery
 from ..delivery import cast_chunk
 from ..errors import InputError, OptionError, StorageError
-from ..features import AS_STORED, Form, from_arrays
+from ..features import Form, samples_from_arrays
 from ..limits import DEFAULT_LIMITS, Limits
 from ..storage import Openable, open_storage
-from ..types import Structure
+from ..types import Framework
 from .info import Info, info_of
 from .sample_kind import SampleKind, counted
 from .sample_reader import SampleReader
@@ -132,7 +132,13 @@ class Reader(SampleReader):
         with located(self.name):
             samples = self._reader.samples(numbers)
         tree = self._reader.chunks.selection.structure.tree
-        return [_sample_object(self._configs, tree, arrays, self._form) for arrays in samples]
+        return samples_from_arrays(tree, *self._kinds, samples, self._form)
+
+    @cached_property
+    def _kinds(self) -> tuple[list[Framework], list[str]]:
+        """Frameworks and dtypes in which tensors come."""
+        frameworks = [self._form.framework_of(config.framework) for config in self._configs]
+        return frameworks, [config.dtype for config in self._configs]
 
     @cached_property
     def _configs(self) -> tuple[TensorConfig, ...]:
@@ -212,10 +218,3 @@ def reopened(source: Any, options: Mapping[str, Any], stamp: tuple[int, int]) ->
         reader.close()
         raise StorageError("changed since it was opened", file=reader.name, remedy="open it again")
     return reader
-
-
-def _sample_object(configs: Sequence[TensorConfig], tree: Any, arrays: list[Any], form: Form = AS_STORED) -> Any:
-    """One sample as an object."""
-    frameworks = [form.framework_of(config.framework) for config in configs]
-    dtypes = [config.dtype for config in configs]
-    return from_arrays(Structure("single", tree), 1, frameworks, dtypes, arrays, form=form)
