@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass
 
 from ..errors import DamagedError, MalformedError, UnsupportedError
@@ -16,7 +17,7 @@ except ImportError:
 __all__ = ["CHECKSUM_BYTES", "KNOWN_TAGS", "Block", "BlockParser", "block_bytes", "checksum"]
 
 CHECKSUM_BYTES = 4
-KNOWN_TAGS = b"SCIE"
+KNOWN_TAGS, LETTERS = b"SCIE", frozenset(string.ascii_letters.encode())
 SIZE_LIMITS = {ord("S"): "section_bytes", ord("C"): "chunk_bytes", ord("I"): "index_bytes", ord("E"): "section_bytes"}
 
 
@@ -89,16 +90,16 @@ class BlockParser:
         head = bytes(self.buffer[: 1 + MAX_BYTES])
         if len(head) < 1 + MAX_BYTES and all(byte > 127 for byte in head[1:]):
             return None
-        cursor = Cursor(head, self.offset)
-        tag, length = cursor.byte(), cursor.varint()
-        self._check_tag(tag)
-        self.limits.check(SIZE_LIMITS.get(tag, "section_bytes"), length)
-        return cursor.position, cursor.position + length + CHECKSUM_BYTES
-
-    def _check_tag(self, tag: int) -> None:
-        letter = chr(tag)
-        if not (letter.isascii() and letter.isalpha()):
-            raise MalformedError(f"tag {tag} is no letter", requirement=21, offset=self.offset)
+        if head[1] < 128:
+            length, start = head[1], 2
+        else:
+            cursor = Cursor(head, self.offset)
+            cursor.byte()
+            length, start = cursor.varint(), cursor.position
+        if head[0] not in LETTERS:
+            raise MalformedError(f"tag {head[0]} is no letter", requirement=21, offset=self.offset)
+        self.limits.check(SIZE_LIMITS.get(head[0], "section_bytes"), length)
+        return start, start + length + CHECKSUM_BYTES
 
     def length(self) -> int | None:
         """Length of the next block as its frame tells, or None while that is not there yet; the same errors."""

@@ -121,6 +121,7 @@ class ChunkDecoder:
         self.stacks = [stack for stack in stacks if not set(self.selection.numbers).isdisjoint(stack.members)]
         self.whole = len(self.stacks) == len(stacks)
         self.coders = coders_of(self.stacks, self.gain, limits)
+        self._work: tuple[tuple[Shapes, ...], Work] | None = None
 
     @property
     def keyed(self) -> bool:
@@ -151,7 +152,11 @@ class ChunkDecoder:
             LimitError: if it is more than a chunk may cost.
             MalformedError: for shapes that a layout does not fit.
         """
-        return chunk_work(self.coders, [stack.shapes(chunk.shapes) for stack in self.stacks], self.limits)
+        known = self._work
+        if known is None or known[0] != chunk.shapes:
+            found = chunk_work(self.coders, [stack.shapes(chunk.shapes) for stack in self.stacks], self.limits)
+            known = self._work = chunk.shapes, found  # threads may do so side by side
+        return known[1]
 
     def symbols(self, chunk: Chunk, threads: int = 1) -> list[DecodedSymbols]:
         """Decode the integers of a chunk, by stack.

@@ -26,7 +26,7 @@ import numpy as np
 from tools.measure.language_model import HIDDEN, LanguageBench
 from tools.measure.machine import plain_command, write_results
 
-QUALITIES = (50.0, 56.0, 65.0)
+QUALITIES = (50.0, 54.0, 56.0, 65.0)
 WINDOWS, FIT_WINDOWS = 8, 32
 
 Sample = dict[str, Any]
