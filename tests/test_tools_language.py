@@ -181,7 +181,7 @@ def test_a_run_and_its_page(bench: LanguageBench, tmp_path: Path, monkeypatch: p
 
     def run() -> dict[str, Any]:
         log = PointLog(tmp_path / "points.jsonl")
-        return Run(bench, log, language_model.PLACES, methods, "false").measure()
+        return Run(bench, log, ("hidden8", "cache"), methods, "false").measure()
 
     found = run()
     assert {*found["cache"]["curves"]} == {*methods} - {"nncodec"}

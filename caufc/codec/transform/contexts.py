@@ -44,6 +44,9 @@ SUMS = 4 * LARGEST + 1
 SURROUNDINGS = 5 * SUMS
 """(number of neighbours, sum of their magnitudes), as one number."""
 
+CHANNELS_TOGETHER = 1 << 12
+"""Channels whose classes are made at once: a file may have 2^24, whose sums would take a GB."""
+
 EXTRA_BITS = np.array([extra_bits(bucket)[1] for bucket in range(BUCKETS)], dtype=np.float64)
 
 Bytes = NDArray[np.uint8]
@@ -75,8 +78,10 @@ def magnitude_of(buckets: Bytes) -> Bytes:
 def classes_of(level: int, channels: NDArray[Any], bands: NDArray[Any]) -> Bytes:
     """Class ``[16, C]`` of every band and channel: three levels added, kept in range [CAUF-0216]."""
     classes = np.empty((BANDS, len(channels)), np.uint8)
-    for row, band in zip(classes, bands[:BANDS], strict=True):
-        row[:] = np.clip(channels.astype(np.int32) + np.int32(level + int(band)), 0, CLASSES - 1)
+    of_bands = bands[:BANDS].astype(np.int32)[:, None] + np.int32(level)
+    for start in range(0, len(channels), CHANNELS_TOGETHER):
+        part = slice(start, start + CHANNELS_TOGETHER)
+        classes[:, part] = np.clip(channels[part].astype(np.int32) + of_bands, 0, CLASSES - 1)
     return classes
 
 
