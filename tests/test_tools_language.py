@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tools.measure import language_model, language_page
+from tools.measure import language_methods, language_model, language_page
 from tools.measure.language import Run
 from tools.measure.language_curves import CurvePoint, draws, rate_there, walk
 from tools.measure.language_kvtc import kvtc, kvtc_bases
@@ -144,18 +144,24 @@ def test_an_interpreter_without_nncodec_is_told() -> None:
     assert nncodec_missing("false") == "not installed in the interpreter of --nncodec"
 
 
+PLACES = ("hidden8", language_model.CACHE)
+LAYERS = 9
+"""As many as the first of the places needs."""
+
+
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LanguageBench:
     """Windows of 12 tokens before a model of random weights."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
-    shape = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 23, "vocab_size": 50}
+    shape = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": LAYERS, "vocab_size": 50}
     network = transformers.LlamaForCausalLM(
         transformers.LlamaConfig(**shape, num_attention_heads=3, num_key_value_heads=1)
     )
     monkeypatch.setattr("caufc.plugins.measuring_language._packaged", lambda: (word_lengths, network))
-    for name, value in {"WINDOW": 12, "KEPT": 8, "TEXTS": {"fit": (0, 40), "test": (40, 80)}}.items():
+    texts = {"fit": (0, 40), "test": (40, 80)}
+    for name, value in {"HIDDEN": PLACES[:1], "WINDOW": 12, "KEPT": 8, "TEXTS": texts}.items():
         monkeypatch.setattr(language_model, name, value)
     with (tmp_path / "agnews.csv").open("w", newline="") as file:
         csv.writer(file).writerows(["1", f"Title {10 ** (n % 7)}", "some longer words " * 3] for n in range(80))
@@ -167,7 +173,7 @@ def word_lengths(text: str) -> dict[str, list[int]]:
     return {"input_ids": [len(word) for word in text.split()]}
 
 
-@pytest.mark.parametrize("place", language_model.PLACES)
+@pytest.mark.parametrize("place", PLACES)
 def test_predictions_move_only_when_features_do(bench: LanguageBench, place: str) -> None:
     features = bench.features(place)
     divergences, agreements = bench.moves(place, features)
@@ -178,10 +184,11 @@ def test_predictions_move_only_when_features_do(bench: LanguageBench, place: str
 
 def test_a_run_and_its_page(bench: LanguageBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     methods = ("blind", "profile", "window", "fp8", "kivi", "int-channel", "nncodec")
+    monkeypatch.setattr(language_methods, "QUALITIES", (10.0, 30.0, 50.0, 70.0, 90.0))
 
     def run() -> dict[str, Any]:
         log = PointLog(tmp_path / "points.jsonl")
-        return Run(bench, log, ("hidden8", "cache"), methods, "false").measure()
+        return Run(bench, log, PLACES, methods, "false").measure()
 
     found = run()
     assert {*found["cache"]["curves"]} == {*methods} - {"nncodec"}
