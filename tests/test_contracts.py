@@ -49,7 +49,7 @@ HELD = (
 
 DEADLY = 3
 
-SHORT = 150
+SHORT = 60
 """Cases of the short run."""
 
 

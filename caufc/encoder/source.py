@@ -91,7 +91,7 @@ class Source:
     keys: tuple[Key, ...] | None = None
     repeats: float = 1.0
 
-    @property
+    @functools.cached_property
     def numel(self) -> int:
         """Values of all tensors, notes not counted."""
         return sum(tensor.numel for tensor in self.tensors if tensor.dtype != NOTE)

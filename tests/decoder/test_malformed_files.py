@@ -323,7 +323,7 @@ def test_the_encoder_stays_within_its_limits() -> None:
     with pytest.raises(LimitError, match=r"chunk elements.*split the input"):
         caufc.encode(np.broadcast_to(np.zeros((1, 1), "u1"), (1 << 10, (1 << 18) + 1)), chunk=1 << 10)
     with pytest.raises(LimitError, match="header bytes"):
-        caufc.encode({f"{number:0200}": np.zeros(1) for number in range(6000)}, keyed=False)
+        caufc.encode({f"{number:04000}": np.zeros(1) for number in range(300)}, keyed=False)
     with pytest.raises(caufc.LayoutError, match="makes 16,777,217 channels, more than 16,777,216"):
         caufc.encode(np.broadcast_to(np.ones(1, "f4"), ((1 << 24) + 1,)), layout="c")
     with pytest.raises(caufc.InputError, match="a name of 4,097 characters, at most 4,096 are kept"):

@@ -305,7 +305,7 @@ def run_all(kills: int) -> dict[str, Any]:
         caufc.save(named, {"x": np.load(features)}, lossless=True, chunk=20)
         invoke("decode", str(encoded), "-o", str(folder / "warm.pt"))
         for name, number in (("kill -9", signal.SIGKILL), ("Ctrl-C", signal.SIGINT), ("SIGTERM", signal.SIGTERM)):
-            turns = kills if number == signal.SIGKILL else max(4, kills // 8)
+            turns = kills if number == signal.SIGKILL else max(2, kills // 8)
             encode = ["encode", str(features), "-o", str(work / "out.cauf"), "--snr", "30", "--chunk", "40", "-f"]
             found[f"{name}, encode"] = killed(work, encode, work / "out.cauf", turns, number)
             for suffix in (".npy", ".safetensors", ".npz", ".pt"):
@@ -315,10 +315,10 @@ def run_all(kills: int) -> dict[str, Any]:
                 found[f"{name}, decode"] = found.get(f"{name}, decode", Counter()) + seen
         found["full disk"] = full_disk(folder, features, encoded, named)
         found["read-only folder"] = read_only(folder, features, encoded)
-        found["two writers"] = two_writers(work, features, max(4, kills // 4))
+        found["two writers"] = two_writers(work, features, max(2, kills // 4))
         found["changing input"] = changing_input(work, max(6, kills // 4))
         found["closed pipe"] = closed_pipe(features)
-        found["resumed shards"] = resumed(work, max(4, kills // 4))
+        found["resumed shards"] = resumed(work, max(2, kills // 4))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return found
