@@ -87,7 +87,7 @@ def test_any_bytes(make: Any) -> None:
 
 
 def test_the_same_input_gives_the_same_bytes(minilm: Any, efficientnet: Any) -> None:
-    for features in (minilm, efficientnet, {"x": efficientnet}):
+    for features in (minilm[:6], {"x": efficientnet[:, :320]}):
         for options in ({}, {"snr": 30}, {"bpfp": 1}, {"max_error": 0.01}, {"lossless": True}):
             assert caufc.encode(features, **options) == caufc.encode(features, **options)
 

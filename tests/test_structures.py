@@ -30,21 +30,21 @@ def assert_alike(found: Any, wanted: Any) -> None:
         assert (found.dtype, tuple(found.shape)) == (wanted.dtype, tuple(wanted.shape))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=75)
 @given(trees, st.integers(1, 4), st.sampled_from([None, True, False]))
 def test_lossless_keeps_every_bit(features: Any, chunk: int, index: bool | None) -> None:
     """NaN payloads, infinities and signed zeros too."""
     assert_same(caufc.decode(caufc.encode(features, lossless=True, chunk=chunk, index=index)), features)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(trees, st.integers(1, 3))
 def test_any_structure_of_samples(sample: Any, count: int) -> None:
     features = [sample] * count
     assert_same(caufc.decode(caufc.encode(features, lossless=True, chunk=2)), features)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(trees, st.sampled_from([{}, {"quality": 5}, {"snr": 30}, {"bpfp": 3}, {"max_error": 0.1}]))
 def test_any_bits_encode_with_loss(features: Any, control: dict[str, Any]) -> None:
     """All bits that a float can have: what the codec cannot take, it keeps."""
@@ -67,7 +67,7 @@ def test_values_of_every_size_encode_with_loss(control: dict[str, Any]) -> None:
         assert_alike(caufc.decode(caufc.encode([features], **control)), [features])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(ragged(), st.integers(1, 4), st.sampled_from([{}, {"max_error": 0.05}, {"snr": 30}]))
 def test_ragged_samples(samples: Any, chunk: int, control: dict[str, Any]) -> None:
     assert_alike(caufc.decode(caufc.encode(samples, chunk=chunk, **control)), samples)

@@ -42,7 +42,7 @@ def test_the_dct_is_the_formula_of_the_specification() -> None:
         assert found[y, x] == pytest.approx(total, abs=1e-13)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(GRIDS, min_size=1, max_size=4), st.sampled_from([0, 1, 2]), st.integers(1, 5))
 def test_grid_transforms_keep_energy_and_come_back(grids: list[Any], special: int, channels: int) -> None:
     geometry = Geometry(tuple(grids), special, True)
@@ -97,7 +97,7 @@ def test_octaves_are_those_of_the_scale_codes() -> None:
     assert EIGHTHS.dtype == np.float32
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(drawn())
 def test_transforming_and_reconstructing_stays_within_steps(drawn_: Drawn) -> None:
     codec, geometry = drawn_.codec, drawn_.geometry

@@ -35,7 +35,7 @@ def decaying(geometry: Geometry, channels: int) -> NDArray[np.int32]:
     ).astype(np.int32)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=75)
 @given(drawn())
 def test_symbols_come_back(case: Drawn) -> None:
     payload = case.codec.encode(case.symbols, case.geometry)

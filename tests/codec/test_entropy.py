@@ -30,7 +30,7 @@ def runs(draw: st.DrawFn) -> list[tuple[list[int] | int, list[int]]]:
     return made
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(runs())
 def test_both_directions(made: list[tuple[list[int] | int, list[int]]]) -> None:
     encoder, plain = RansEncoder(), []

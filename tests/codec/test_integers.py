@@ -77,7 +77,7 @@ def sequences(draw: st.DrawFn) -> tuple[Values, tuple[int, ...]]:
     return values, tuple(sorted(set(strides)))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(sequences())
 def test_round_trips_with_both_decoders(case: tuple[Values, tuple[int, ...]]) -> None:
     values, strides = case
@@ -152,7 +152,7 @@ def test_golden_bytes() -> None:
     assert encode_integers(np.array([5, 6, 7], "u4")) == b"\x03\x01\x0a\x00\x00\x01\x02"
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(sequences(), st.data())
 def test_damage_gives_our_error_or_as_many_integers(case: tuple[Values, tuple[int, ...]], data: st.DataObject) -> None:
     values, strides = case

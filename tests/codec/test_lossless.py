@@ -52,7 +52,7 @@ def round_trip(flat: Values, rotate: bool, lattice: Lattice = NOWHERE) -> bytes:
     return payload
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(values())
 def test_round_trip(case: tuple[Values, bool]) -> None:
     flat, rotate = case
@@ -60,7 +60,7 @@ def test_round_trip(case: tuple[Values, bool]) -> None:
     assert len(payload) <= 1 + flat.nbytes
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(
     st.sampled_from(sorted({dtype.str for dtype in STORED_DTYPES.values()})),
     hnp.array_shapes(min_dims=4, max_dims=4, max_side=9),
@@ -216,7 +216,7 @@ def test_a_grid_by_hand() -> None:
     np.testing.assert_array_equal(found, [0x10, 0x30, 0x30, 0x30, 0x40])
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(hnp.arrays("<f4", st.integers(1, 300), elements=st.sampled_from([0.0, 1.0, 2.5, -3.25, 2.0**-10])), st.data())
 def test_mutations(flat: Values, data: st.DataObject) -> None:
     payload = bytearray(encode_lossless(np.maximum(flat, -1), rotate=True))

@@ -62,7 +62,7 @@ def coders(patch: pytest.MonkeyPatch) -> Iterator[str]:
     yield "plain"
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=75)
 @given(runs())
 def test_the_same_words_and_symbols(case: list[tuple[list[int], int | list[int]]]) -> None:
     words = []
@@ -99,7 +99,7 @@ def test_likely_and_unlikely_symbols_of_every_width(dtype: str) -> None:
     assert words[0] == words[1] == words[2]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.binary(max_size=40).map(lambda data: data[: len(data) // 4 * 4]), st.integers(0, 80))
 @example(bytes(4) * 3 + b"\1\0\0\0", 40)
 def test_any_words_decode_alike(data: bytes, count: int) -> None:

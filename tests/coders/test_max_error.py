@@ -14,7 +14,7 @@ from strategies import BF16, as_float64, floats
 import caufc
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(floats(), st.floats(-7, 1).map(lambda power: 10.0**power))
 def test_the_bound_holds(case: tuple[Any, float], bound: float) -> None:
     tensor, _ = case
@@ -23,7 +23,7 @@ def test_the_bound_holds(case: tuple[Any, float], bound: float) -> None:
     assert np.abs(as_float64(decoded) - as_float64(tensor)).max() <= bound
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.integers(0, (1 << 16) - 1), min_size=20, max_size=60),
     st.sampled_from([np.float16, *BF16]),
@@ -41,7 +41,7 @@ def test_any_finite_bits(bits: list[int], dtype: Any, bound: float) -> None:
     np.testing.assert_array_equal(found[~finite], exact[~finite])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=20, max_size=50), st.data())
 def test_any_finite_floats(values: list[float], data: st.DataObject) -> None:
     array = np.array([values], np.float32)

@@ -124,7 +124,7 @@ def test_the_largest_numbers(dtype: str) -> None:
 
 
 @needs_torch
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.floats(width=32, allow_nan=False))
 def test_casts_are_those_of_torch(value: float) -> None:
     array = np.array([value], "f4")

@@ -10,7 +10,7 @@ from caufc.coders.sections import NUMBERS
 from spec.reference import transform as reference
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=60)
 @given(drawn())
 def test_both_decode_the_same(case: Drawn) -> None:
     codec, geometry = case.codec, case.geometry

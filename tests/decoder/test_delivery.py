@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,13 @@ FEATURES: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
+@functools.cache
+def encoded(name: str, framework: str) -> bytes:
+    """Features of a framework as a file."""
+    features, options = FEATURES[name]
+    return caufc.encode(to_torch(features) if framework == "torch" and name != "notes" else features, **options)
+
+
 def arrays_of(features: Any) -> Any:
     """The same structure with arrays of other values, texts as they are."""
     if isinstance(features, dict):
@@ -69,11 +77,8 @@ def arrays_of(features: Any) -> Any:
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("name", FEATURES)
 def test_into_the_callers_arrays(name: str, threads: int, framework: str, tmp_path: Path) -> None:
-    features, options = FEATURES[name]
-    if framework == "torch" and name != "notes":
-        features = to_torch(features)
     path = tmp_path / "a.cauf"
-    caufc.save(path, features, **options)
+    path.write_bytes(encoded(name, framework))
     wanted = caufc.load(path)
     for decode in (caufc.load, lambda path, **given: caufc.decode(path.read_bytes(), **given)):
         out = arrays_of(wanted)
@@ -174,7 +179,7 @@ MISFITS = {
 @pytest.mark.parametrize("indexed", [True, False])
 @pytest.mark.parametrize("case", MISFITS)
 def test_what_does_not_fit_is_told(case: str, indexed: bool) -> None:
-    data = caufc.encode(batch(), chunk=5, index=indexed)
+    data = encoded("batch" if indexed else "without an index", "numpy")
     out = misfit(case, arrays_of(caufc.decode(data)))
     with pytest.raises(InputError, match=MISFITS[case]) as caught:
         caufc.decode(data, out=out, threads=2)

@@ -282,7 +282,7 @@ def test_scalars_and_too_many_axes_have_none() -> None:
 shapes = st.lists(st.sampled_from([0, 1, 2, 3, 5, 9]), max_size=6).filter(lambda shape: np.prod(shape) < 20_000)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(shapes, min_size=1, max_size=3), st.booleans(), st.integers(0, 9))
 def test_any_shape_is_coded(many: list[list[int]], as_list: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)

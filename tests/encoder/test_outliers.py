@@ -184,7 +184,7 @@ def test_tokens_that_are_large_all_over_are_no_sinks() -> None:
     assert not Typical.of(large, sparse=False).sinks
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 1 << 32), st.integers(1, 40), st.floats(0, 60))
 def test_large_tokens_are_those_of_a_large_level(seed: int, channels: int, times: float) -> None:
     rng = np.random.default_rng(seed)

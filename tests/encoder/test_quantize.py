@@ -50,7 +50,7 @@ def test_indices_stay_below_the_limit(dtype: np.dtype[Any], value: float) -> Non
     assert np.float32(MAX_INDEX) == MAX_INDEX
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     st.integers(-MAX_INDEX, MAX_INDEX),
     st.floats(2.0**-60, 2.0**60, width=32),

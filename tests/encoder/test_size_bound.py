@@ -51,7 +51,7 @@ def check(features: Any, **given: Any) -> int:
     return bound
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(trees, controls, options)
 def test_any_features(features: Any, control: dict[str, Any], more: dict[str, Any]) -> None:
     try:
@@ -61,7 +61,7 @@ def test_any_features(features: Any, control: dict[str, Any], more: dict[str, An
             caufc.encode(features, nonfinite="keep", **control, **more)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(ragged() | floats().map(lambda drawn: drawn[0]), controls, options, st.booleans())
 def test_floats(features: Any, control: dict[str, Any], more: dict[str, Any], clipped: bool) -> None:
     """With a range too, which loss is asked for by: nothing is stored as it is then."""

@@ -43,7 +43,7 @@ def test_points_of_half_1_lie_half_a_step_nearer_to_zero() -> None:
     assert points(indices).tolist() == [[1, 0.5, -1.5, 2.5, 0, -1.5]]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 @given(
     hnp.arrays(np.float32, (2, 5), elements=st.floats(-2.5, 2.5, width=32)),
     hnp.arrays(np.float64, (2, 1, 5), elements=st.sampled_from([0.0, 0.05, 0.2, 0.7])),

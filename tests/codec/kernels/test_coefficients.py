@@ -33,14 +33,14 @@ def decoded(case: Drawn, payload: bytes) -> Any:
         return err.requirement
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(drawn())
 def test_the_same_bytes(case: Drawn) -> None:
     compiled, plain = both(lambda: case.codec.encode(case.symbols, case.geometry))
     assert compiled == plain
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(drawn(), st.randoms(use_true_random=False))
 def test_damaged_words_give_the_same_symbols(case: Drawn, random: Any) -> None:
     payload = bytearray(case.codec.encode(case.symbols, case.geometry))
@@ -51,14 +51,14 @@ def test_damaged_words_give_the_same_symbols(case: Drawn, random: Any) -> None:
     assert compiled == plain
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(drawn(), st.binary(max_size=400).map(lambda data: data[: len(data) // 4 * 4]))
 def test_any_words_give_the_same_symbols(case: Drawn, payload: bytes) -> None:
     compiled, plain = both(lambda: decoded(case, payload))
     assert compiled == plain
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(drawn(), st.lists(st.binary(max_size=400).map(lambda data: data[: len(data) // 4 * 4]), min_size=1, max_size=5))
 def test_chunks_side_by_side_have_the_symbols_that_they_have_alone(case: Drawn, payloads: list[bytes]) -> None:
     payloads += [case.codec.encode(case.symbols, case.geometry)]
@@ -71,7 +71,7 @@ def test_chunks_side_by_side_have_the_symbols_that_they_have_alone(case: Drawn, 
             case.codec.coder.decode_symbols_of([(payloads[-1], case.geometry), (payloads[number], case.geometry)])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(drawn(), drawn())
 def test_chunks_of_other_tensors_side_by_side(one: Drawn, other: Drawn) -> None:
     rooms, given = [], []

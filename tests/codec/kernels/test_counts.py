@@ -41,7 +41,7 @@ def same(found: tuple[Any, Any]) -> None:
     np.testing.assert_array_equal(compiled, plain)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(INDICES, st.integers(0, 1 << 30))
 def test_levels_costs_and_buckets(indices: NDArray[np.int32], seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -57,7 +57,7 @@ def test_levels_costs_and_buckets(indices: NDArray[np.int32], seed: int) -> None
         same((compiled.bands, plain.bands))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=75)
 @given(drawn(), st.booleans())
 def test_contexts_and_extents(case: Drawn, extents: bool) -> None:
     buckets = bucket_of(case.symbols)

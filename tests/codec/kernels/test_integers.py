@@ -33,7 +33,7 @@ def integers(draw: st.DrawFn) -> NDArray[Any]:
     return values.cumsum(dtype=values.dtype) % np.array(most, values.dtype) if draw(st.booleans()) else values
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=125)
 @given(integers(), st.integers(0, 2))
 def test_buckets_and_extra_bits(values: NDArray[Any], mantissa: int) -> None:
     compiled, plain = both(lambda: bucketed(values, mantissa))
@@ -44,7 +44,7 @@ def test_buckets_and_extra_bits(values: NDArray[Any], mantissa: int) -> None:
     assert bits == wanted_bits
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(integers(), st.randoms(use_true_random=False))
 def test_payloads_and_damage(values: NDArray[Any], random: Any) -> None:
     compiled, plain = both(lambda: encode_lossless(values, rotate=False))
@@ -65,7 +65,7 @@ def test_payloads_and_damage(values: NDArray[Any], random: Any) -> None:
     assert compiled_values == plain_values
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(WIDTHS, st.lists(st.integers(0, 56), max_size=60), st.integers(0, 1 << 30))
 def test_fields_of_every_size_come_back(width: int, sizes: list[int], seed: int) -> None:
     bits = np.minimum(np.array(sizes, np.uint8), 8 * width - 1).astype(np.uint8)

@@ -40,7 +40,7 @@ def floats(draw: st.DrawFn) -> tuple[NDArray[Any], Lattice]:
     return values.astype(draw(st.sampled_from(["<f2", "<f4", "<f8"]))), lattice
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=125)
 @given(floats())
 def test_the_same_bytes_and_values(drawn: tuple[NDArray[Any], Lattice]) -> None:
     values, lattice = drawn
@@ -50,7 +50,7 @@ def test_the_same_bytes_and_values(drawn: tuple[NDArray[Any], Lattice]) -> None:
         assert found.tobytes() == values.tobytes()
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=125)
 @given(floats(), st.randoms(use_true_random=False))
 def test_damage_gives_the_same_values_or_error(drawn: tuple[NDArray[Any], Lattice], random: Any) -> None:
     values, lattice = drawn

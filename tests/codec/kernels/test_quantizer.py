@@ -53,7 +53,7 @@ def same(found: tuple[NDArray[Any], NDArray[Any]]) -> None:
     assert compiled.tobytes() == np.ascontiguousarray(plain).tobytes()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(matrices(), st.one_of(st.none(), st.integers(0, 99)))
 def test_the_same_path(drawn: tuple[Any, ...], seed: int | None) -> None:
     values, bands, inverse = drawn
@@ -61,7 +61,7 @@ def test_the_same_path(drawn: tuple[Any, ...], seed: int | None) -> None:
     same(both(lambda: dependent_quantize(values, inverse, bands, costs)))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(matrices(), st.one_of(st.none(), st.integers(0, 99)), st.booleans(), st.booleans())
 def test_the_same_rounding(drawn: tuple[Any, ...], seed: int | None, bounded: bool, apart: bool) -> None:
     values, bands, _ = drawn
@@ -72,7 +72,7 @@ def test_the_same_rounding(drawn: tuple[Any, ...], seed: int | None, bounded: bo
         same(both(lambda: quantizer(np.asfortranarray(values), steps, bands)))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     hnp.arrays(np.int32, SHAPES, elements=st.one_of(st.integers(-9, 9), st.integers(-MAX_INDEX, MAX_INDEX))),
     st.integers(-32, 32),

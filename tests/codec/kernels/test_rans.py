@@ -31,7 +31,7 @@ def tables(draw: st.DrawFn) -> NDArray[np.int64]:
     return found
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=75)
 @given(WORDS, st.lists(st.tuples(st.one_of(tables(), st.integers(1, 16)), st.integers(0, 90)), max_size=4))
 def test_any_words_decode_alike(data: bytes, runs: list[tuple[Any, int]]) -> None:
     """Whatever runs of whatever tables; and all agree on whether words are left."""

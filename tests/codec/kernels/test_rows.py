@@ -27,7 +27,7 @@ MATRICES = hnp.arrays(np.float32, st.tuples(st.integers(0, 9), st.integers(0, 40
 Matrix = NDArray[np.float32]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(MATRICES)
 def test_the_same_squares(values: Matrix) -> None:
     compiled, plain = both(lambda: row_squares(values))
@@ -35,7 +35,7 @@ def test_the_same_squares(values: Matrix) -> None:
     np.testing.assert_allclose(compiled, np.square(values.astype("f8")).sum(axis=1), rtol=1e-12)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(MATRICES, st.integers(0, 99))
 def test_the_same_rows_beyond_a_range(values: Matrix, seed: int) -> None:
     rng = np.random.default_rng(seed)
