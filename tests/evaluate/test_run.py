@@ -12,7 +12,7 @@ import pytest
 
 import caufc
 from caufc.errors import CaufError, InputError
-from caufc.evaluate import fold
+from caufc.evaluate import fold, worker
 from caufc.evaluate.experiment import ExperimentOptions, make_experiment
 from caufc.evaluate.feature_file import FeatureFile
 from caufc.evaluate.methods import CodecMethod, Method, find_methods, hyperprior
@@ -21,11 +21,26 @@ from caufc.evaluate.rivals.registry import find_families
 from caufc.evaluate.run import EvaluationRun
 from caufc.evaluate.summary import summarise
 from caufc.evaluate.sweep import Sweep
-from caufc.evaluate.worker import CodingJob
+from caufc.evaluate.worker import CallCost, CodingJob, CodingResult
 
 MANAGER = caufc.PluginManager([metadata.EntryPoint("tiny", "evaluate.tiny_task", "caufc")])
 BLIND = CodecMethod("blind", "caufc, blind", Sweep("quality", (20.0, 60.0), divisible=True, low=0, high=100))
 TASK = CodecMethod("task", "caufc, task-aware", Sweep("quality", (40.0, 60.0)), fitted="task")
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points are coded in this process, which measures neither time nor memory."""
+
+    def code(_: WorkerPool, job: CodingJob) -> CodingResult:
+        try:
+            return worker.code(job)
+        except CaufError as err:
+            raise InputError(err.message, remedy=err.remedy) from err
+
+    monkeypatch.setattr(WorkerPool, "code", code)
+    monkeypatch.setattr(worker, "measured", lambda run: (run(), CallCost(1e-3, 0.0)))
+    monkeypatch.setattr(worker, "_warm_up", lambda _: None)
 
 
 def run_of(
@@ -70,6 +85,7 @@ def test_a_run_measures_and_finds_again_what_it_measured(tmp_path: Path, monkeyp
     assert next(s for s in results["summary"] if s["key"] == "task")["fewer_than_anchor"]["0.99"]["all"]["mean"] > 4
 
 
+@pytest.mark.usefixtures("at_once")
 def test_samples_may_have_several_predictions(tmp_path: Path) -> None:
     curves = run_of(tmp_path / "w", [BLIND, TASK, *find_families(["fp16"])], "tiny/text").measure()
     for found in curves:
@@ -83,6 +99,7 @@ def test_samples_may_have_several_predictions(tmp_path: Path) -> None:
     assert results["taps"][0]["accuracy"] is None and results["taps"][0]["samples"] == 40
 
 
+@pytest.mark.usefixtures("at_once")
 def test_progress_is_of_what_is_left_to_do(tmp_path: Path) -> None:
     """FeatureFile points take no time: what remains would else seem to be done in none."""
     methods: list[Method] = [BLIND, *find_families(["fp16", "blosc2"])]
@@ -100,6 +117,7 @@ def test_progress_is_of_what_is_left_to_do(tmp_path: Path) -> None:
     assert after == sorted(after) and after[-1] == 1
 
 
+@pytest.mark.usefixtures("at_once")
 def test_points_close_in_on_where_predictions_begin_to_stand(tmp_path: Path) -> None:
     rated = CodecMethod("rated", "caufc, rated", Sweep("bpfp", (0.125, 4.125), divisible=True, low=0, high=8))
     (found,) = run_of(tmp_path / "w", [rated]).measure()
@@ -158,6 +176,7 @@ def test_codecs_without_weights_for_a_task_are_left_out(tmp_path: Path) -> None:
     assert run.skipped == {"single on tiny/maps": "there are no weights for it"}
 
 
+@pytest.mark.usefixtures("at_once")
 def test_both_halves_are_tested_with_what_the_other_one_fits(tmp_path: Path) -> None:
     methods: list[Method] = [TASK, *find_families(["fp16"])]
     one, _ = run_of(tmp_path / "one", methods).measure()

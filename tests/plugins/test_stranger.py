@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import venv
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,23 @@ def call(*command: object, cwd: Path, ok: bool = True) -> subprocess.CompletedPr
     return done
 
 
+RUN_ALL = """
+import json, sys
+from caufc.cli.main import caufc
+for words in json.loads(sys.argv[1]):
+    try:
+        caufc.main(words)
+    except SystemExit as end:
+        if end.code:
+            sys.exit(f"{words}: {end.code}")
+"""
+
+
+def run_all(python: Path, commands: list[list[str]], cwd: Path) -> str:
+    """Run command lines of caufc one after the other, in one process; what they print."""
+    return call(python, "-c", RUN_ALL, json.dumps(commands), cwd=cwd).stdout
+
+
 def build_wheel(folder: Path) -> Path:
     source = shutil.copytree(STRANGER, folder / "source", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
@@ -56,27 +74,36 @@ def test_a_stranger_comes_and_goes(python: Path, tmp_path: Path) -> None:
     arch = ["--arch", "stranger/tiny", "--tap", "middle"]
     call(*pip, "install", "--no-deps", "--no-index", build_wheel(tmp_path), cwd=tmp_path)
 
-    listed = json.loads(call(*caufc, "plugins", "--json", cwd=tmp_path).stdout)["plugins"]
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.bin").write_bytes(name.encode() * 300)
+    commands = [
+        ["plugins", "--json"],
+        ["extract", "one.bin", "two.bin", *arch, "-o", "f.safetensors"],
+        ["encode", "f.safetensors", *arch, "-o", "f.cauf", "--quiet"],
+        ["encode", "f.safetensors", *arch, "--lossless", "-o", "exact.cauf", "--quiet"],
+        ["decode", "f.cauf", "-o", "before.safetensors", "--quiet"],
+    ]
+    listed = first_json(run_all(python, commands, tmp_path))["plugins"]
     (row,) = (row for row in listed if row["name"] == "stranger")
     assert (row["distribution"], row["version"], row["status"]) == ("caufc-stranger", "0.1.0", "ok")
     assert [backbone["id"] for backbone in row["backbones"]] == ["stranger/tiny"]
     call(python, "-c", "import caufc.testing; caufc.testing.check_backbone('stranger/tiny')", cwd=tmp_path)
 
-    for name in ("one", "two"):
-        (tmp_path / f"{name}.bin").write_bytes(name.encode() * 300)
-    call(*caufc, "extract", "one.bin", "two.bin", *arch, "-o", "f.safetensors", cwd=tmp_path)
-    call(*caufc, "encode", "f.safetensors", *arch, "-o", "f.cauf", cwd=tmp_path)
-    call(*caufc, "encode", "f.safetensors", *arch, "--lossless", "-o", "exact.cauf", cwd=tmp_path)
-    call(*caufc, "decode", "f.cauf", "-o", "before.safetensors", cwd=tmp_path)
-
     call(*pip, "uninstall", "--yes", "caufc-stranger", cwd=tmp_path)
-    listed = json.loads(call(*caufc, "plugins", "--json", cwd=tmp_path).stdout)["plugins"]
+    commands = [
+        ["plugins", "--json"],
+        ["decode", "f.cauf", "-o", "after.safetensors", "--quiet"],
+        ["decode", "exact.cauf", "-o", "exact.safetensors", "--quiet"],
+    ]
+    listed = first_json(run_all(python, commands, tmp_path))["plugins"]
     assert "stranger" not in [row["name"] for row in listed]
     assert "unknown arch" in call(*caufc, "encode", "f.safetensors", *arch, "-o", "g", cwd=tmp_path, ok=False).stderr
-    call(*caufc, "decode", "f.cauf", "-o", "after.safetensors", cwd=tmp_path)
-    call(*caufc, "decode", "exact.cauf", "-o", "exact.safetensors", cwd=tmp_path)
     assert (tmp_path / "after.safetensors").read_bytes() == (tmp_path / "before.safetensors").read_bytes()
     assert tensors(tmp_path / "exact.safetensors") == tensors(tmp_path / "f.safetensors")
+
+
+def first_json(printed: str) -> Any:
+    return json.JSONDecoder().raw_decode(printed)[0]
 
 
 def tensors(path: Path) -> dict[str, list[float]]:
