@@ -24,6 +24,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             value.bit_generator.state = states.setdefault(id(value), value.bit_generator.state)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several processes, one runs all tests of a file: no second one makes what they share."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
 @pytest.fixture(scope="session")
 def efficientnet() -> NDArray[np.float32]:
     """A sparse map behind a ReLU6, ``[1, 1280, 7, 7]``."""

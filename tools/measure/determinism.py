@@ -124,13 +124,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--python", action="append", default=[], help="another interpreter that has numpy and msgpack")
     parser.add_argument("--record", action="store_true", help="write tools/results/determinism.*")
-    parser.add_argument("--quick", action="store_true", help="a few environments of this interpreter alone")
+    parser.add_argument("--quick", action="store_true", help="few environments and vectors")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     tried = environments(options.python)
     for environment in tried if not options.quick else [found for found in tried if found.name in QUICK]:
         try:
-            text = environment.run("read")
+            text = environment.run("read", *(["--quick"] if options.quick else []))
         except subprocess.CalledProcessError as err:
             rows.append({"name": environment.name, "version": "", "failed": _failure(err)})
             print(rows[-1], flush=True)
