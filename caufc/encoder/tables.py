@@ -93,8 +93,8 @@ def _widened(rows: Counts, scale: float) -> NDArray[np.float64]:
 
 def table_bits(counts: Counts, table_of: NDArray[Any], levels: TableLevels) -> float:
     """Bits that symbols of such counts ``[K, 64]`` take with these tables, extra bits included."""
-    by_table = np.zeros(levels.shape, np.int64)
-    np.add.at(by_table, table_of, counts)
+    by_table, used = np.zeros(levels.shape, np.int64), np.flatnonzero(counts.any(axis=1))
+    np.add.at(by_table, table_of[used], counts[used])
     return float((by_table * (code_lengths(frequencies_of(levels)) + EXTRA_BITS)).sum())
 
 
