@@ -40,6 +40,9 @@ FAR = 16.0
 APART_SHARE = 0.25
 """Of values, so many are apart at most."""
 
+MOST_SHARE = 0.5
+"""Of a place along an axis, beyond which all of it is."""
+
 Box = NDArray[Any]
 
 
@@ -186,8 +189,14 @@ class _Rest:
         return cls(centre, limit, unit if math.isfinite(unit) and unit > 0 else 1.0)
 
     def apart(self, values: Box) -> NDArray[np.bool_]:
-        """Which values are."""
+        """Which values are, and all of places along an axis where most are, such as outlying channels."""
         found: NDArray[np.bool_] = np.abs(values - self.centre) > self.limit
+        if found.ndim < 2 or not found.any():
+            return found
+        axes = range(found.ndim)
+        shares = [found.mean(axis=tuple(axis for axis in axes if axis != own), keepdims=True) for own in axes]
+        for share in shares:
+            found |= share > MOST_SHARE
         return found
 
     def of_values(self, values: Box) -> Box:

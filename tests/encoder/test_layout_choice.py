@@ -311,6 +311,13 @@ def test_outlying_tokens_do_not_turn_tokens_into_channels(seed: int, times: floa
     assert layouts(outlying) == layouts(features) == {"b n c"}
 
 
+@pytest.mark.parametrize("seed", [1, 6, 7])
+def test_an_outlying_channel_is_no_first_token(seed: int) -> None:
+    features = np.random.default_rng(seed).laplace(size=(81, 65, 11)).astype(np.float32)
+    features[:, :, 0] *= 2500
+    assert layouts(features) == {"b n c"}
+
+
 def test_a_single_large_value_leaves_a_narrow_layout() -> None:
     values = (RNG.standard_normal((523, 3, 1)) + 0.2 * RNG.standard_normal((523, 3, 4))).astype(np.float32)
     plain = layouts(values)
