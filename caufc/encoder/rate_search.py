@@ -5,6 +5,7 @@ New plans make the bytes jump, as tables, classes and quantiser are chosen anew;
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -40,6 +41,9 @@ SHARE_PER_OCTAVE = 0.5
 
 FLATTER = 1.2
 """So many times farther than a line through two files says: the coarser steps are, the less they save."""
+
+LEAP = 2.0
+"""A model that at no quality is nearer than so many times what is wanted leaps over it."""
 
 STALLED = 0.4
 """Files that move by less than this share of what is expected need new plans."""
@@ -122,10 +126,15 @@ class RateSearch:
         if any(abs(setting - tried.setting) < NEAREST for tried in self.families):
             beyond = [place for place, size in self.known.items() if size > wanted and place > setting]
             setting = min(beyond, default=setting)
-        if any(setting == tried.setting for tried in self.families):
+        if any(setting == tried.setting for tried in self.families) or self._leaps(setting, family.setting, wanted):
             return False
         self.setting, self.family, self.octave = setting, len(self.families), 0.0
         return True
+
+    def _leaps(self, setting: float, known: float, wanted: float) -> bool:
+        """Whether the model leaps over what is wanted, so that new plans would be farther from it than known ones."""
+        there, here = (abs(math.log(max(1.0, self._expected(one)) / max(1.0, wanted))) for one in (setting, known))
+        return there > max(here, math.log(LEAP))
 
     def _distance(self, family: _Family) -> float:
         """How many times too large or small the nearest file is; files that are too large are nearer."""

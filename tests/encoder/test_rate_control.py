@@ -239,6 +239,16 @@ def test_a_rate_is_met_where_files_jump() -> None:
     assert 9_800 <= size() <= 10_000
 
 
+def test_a_model_that_leaps_costs_no_pass() -> None:
+    """Plans at the other side of a leap are far from what is wanted, and those that are known have other steps."""
+    search = RateSearch(1_220, 53_000, lambda quality: 32_000 if quality > 19.02 else 840)
+    sizes: list[int] = []
+    while not sizes or not search.record(sizes[-1]):
+        assert search.setting <= 19.02
+        sizes.append(round(936 * 2 ** (-1.12 * search.octave)))
+    assert len(sizes) <= 4 and 1_150 <= sizes[-1] <= 1_220
+
+
 def test_points_that_keep_energy_cost_bytes_at_equal_error(minilm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are for networks; an SNR, which asks for the fewest bytes, does not have them."""
     targets: list[dict[str, Any]] = [{"snr": 6}, {"quality": 30}]
