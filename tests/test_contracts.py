@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from broken_codecs import BROKEN, Levelled
 from ideal_codec import Ideal
 
 from tools.attack import contracts
-from tools.attack.contract_cases import Case, case_of
+from tools.attack.contract_cases import Case, Twin, case_of
 from tools.attack.contract_checks import CONTRACTS, judge
-from tools.attack.contract_outcome import Caufc, Subject, outcome_of_case
+from tools.attack.contract_outcome import Caufc, Coded, Outcome, Subject, outcome_of_case
 from tools.attack.contract_outliers import with_outliers
+from tools.attack.contract_quality import monotone
 from tools.attack.contract_tally import DIED, Tally
 from tools.attack.contract_tensors import as_floats
 from tools.attack.contracts import run_cases
@@ -135,6 +137,22 @@ def width_misses(draws: bool) -> list[str]:
         wide = [replace(case, twin=replace(case.twin, draws=None)) for case in wide if case.twin]
     found = [judge(outcome_of_case(Drawn(), case)) for case in wide]
     return [miss for verdicts in found for name in ("width", "width-excess") for miss in verdicts.get(name, [])]
+
+
+def test_outliers_are_no_worst_tokens() -> None:
+    """Where all tokens hold an outlier, each is as well kept as its outlier, which is kept among all of these."""
+    rng = np.random.default_rng(0)
+    values, errors = rng.standard_normal((500, 40)), 0.05 * rng.standard_normal((500, 40))
+    values[:, 7] *= 1e4
+    files = []
+    for share, of_outliers in ((1.0, 0.0), (0.8, 30.0)):
+        restored = values + share * errors
+        restored[:, 7] = values[:, 7] + of_outliers * rng.standard_normal(500)
+        report = SimpleNamespace(tensors=[SimpleNamespace(name="", layout="b c")], warnings=())
+        files.append(Coded(b"", report, values, restored))
+    case = Case(0, "gaussian", "", values, {"quality": 50.0}, twin=Twin("higher", values, {"quality": 60.0}))
+    assert list(monotone(Outcome(case, Ideal(), files[0], twin=files[1]))) == []
+    assert list(monotone(Outcome(case, Ideal(), files[1], twin=files[0]))) != []
 
 
 def test_widths_are_told_by_medians_where_draws_differ() -> None:

@@ -70,8 +70,8 @@ def snr_token(found: Outcome) -> Misses:
 def monotone(found: Outcome) -> Misses:
     """A higher rate or quality never lowers a tensor's SNR, nor that of its worst 1 % of tokens, by over 0.1 dB.
 
-    Of tokens below 0 dB nothing is kept, however far below they are. What comes back exactly, in fewer bytes than with
-    loss, is no promise for more of a control.
+    Outliers are set aside. Of tokens below 0 dB nothing is kept, however far below they are. What comes back exactly,
+    in fewer bytes than with loss, is no promise for more of a control.
     """
     if found.case.twin is None or found.case.twin.relation != "higher" or not found.twin_pairs:
         yield None
@@ -83,7 +83,7 @@ def monotone(found: Outcome) -> Misses:
             continue
         if after < before - MONOTONE_SLACK:
             yield f"'{low.name}': {before:.2f} dB, then {after:.2f} at {dict(found.case.twin.control)}"
-        before, after = (max(0.0, worst_token_snr_db(pair.values, pair.error)) for pair in (low, high))
+        before, after = (max(0.0, _rest_token_snr_db(pair)) for pair in (low, high))
         if after < before - MONOTONE_SLACK:
             yield f"'{low.name}' worst tokens: {before:.2f} dB, then {after:.2f} at {dict(found.case.twin.control)}"
 
