@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import MalformedError
 
-__all__ = ["MAX_INTERVALS", "choose_intervals", "interval_of", "parse_intervals"]
+__all__ = ["FEWEST", "MAX_INTERVALS", "choose_intervals", "interval_of", "parse_intervals"]
 
 Bytes = NDArray[np.uint8]
 Counts = NDArray[np.int64]
@@ -22,6 +22,9 @@ FINEST = 64
 
 LEAST = 16
 """Elements of such an interval, below which contexts do not pay."""
+
+FEWEST = FINEST * LEAST
+"""Elements that have intervals at all."""
 
 
 def interval_of(starts: Bytes) -> Bytes:

@@ -19,7 +19,7 @@ from ...errors import MalformedError
 from .. import kernels
 from ..entropy import RansDecoder, RansEncoder
 from .grid import Lattice, LatticePass
-from .intervals import choose_intervals, interval_of, parse_intervals
+from .intervals import FEWEST, choose_intervals, interval_of, parse_intervals
 from .models import PlaneModel, RawBytes, join_planes, looked_up, push_part, read_part, split_planes
 
 __all__ = ["decode_planes", "encode_planes"]
@@ -193,7 +193,7 @@ def _hits(model: PlaneModel, number: int, plane: Bytes, contexts: PlaneContexts,
 
 def _choose_near(plane: Bytes, lattice: Lattice) -> Bytes:
     """Intervals of the mean of neighbours' bytes."""
-    if lattice.flat:
+    if lattice.flat or plane.size < FEWEST:
         return np.empty(0, np.uint8)
     means = PlaneContexts(np.zeros_like(plane), _mean)
     _, *steps = lattice.passes()
@@ -205,7 +205,7 @@ def _choose_near(plane: Bytes, lattice: Lattice) -> Bytes:
 
 def _choose_groups(planes: list[Bytes], lattice: Lattice) -> Bytes:
     """Intervals of the byte in plane 0, behind which bytes in plane 1 are alike."""
-    if len(planes) < 2:
+    if len(planes) < 2 or planes[0].size < FEWEST:
         return np.empty(0, np.uint8)
     signs = PlaneContexts(np.zeros_like(planes[0]), None if lattice.flat else _signs, NEIGHBOURLESS)
     counts = np.zeros((256, SIGNS, 256), np.int64)
