@@ -123,19 +123,10 @@ class Distortion:
         self.error += _scalar(squares.sum())
         self.product += _scalar(row_products(values, errors).sum())
 
-    def add_sums(self, sums: RowSums, apart: NDArray[np.bool_] | None = None) -> None:
-        """Add tokens of which nothing is stored exactly, by their sums.
-
-        Args:
-            sums: of the tokens.
-            apart: which tokens are outliers ``[n]``; None for none.
-        """
+    def add_sums(self, sums: RowSums) -> None:
+        """Add tokens of which nothing is stored exactly nor an outlier, by their sums."""
         self.told = True
         self.tokens.add(sums.energies, sums.squares)
-        if apart is not None and apart.any():
-            outlying, sums = sums.part(apart), sums.part(~apart)
-            self.energy_apart += float(outlying.energies.sum())
-            self.error_apart += float(outlying.squares.sum())
         self.energy += float(sums.energies.sum())
         self.error += float(sums.squares.sum())
         self.product += float(sums.products.sum())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .distortion import Distortion, RowSums
 
-__all__ = ["ToldErrors", "told_apart"]
+__all__ = ["ToldErrors", "decoded_tokens"]
 
 Mask = NDArray[np.bool_] | None
 
@@ -21,7 +21,6 @@ class ToldErrors:
 
     Args:
         sums: of the tokens that are not among ``rows``.
-        apart: which of these are outliers; None for none.
         rows: tokens that were decoded.
         error: of these ``[m, C]``.
         mask: which of their values are outliers ``[m, C]``.
@@ -29,7 +28,6 @@ class ToldErrors:
     """
 
     sums: RowSums
-    apart: Mask
     rows: NDArray[np.bool_]
     error: NDArray[Any]
     mask: Mask
@@ -37,23 +35,23 @@ class ToldErrors:
 
     def add_to(self, distortion: Distortion, features: NDArray[Any]) -> None:
         """Add the block with these features ``[n, C]``."""
-        distortion.add_sums(self.sums, self.apart)
+        distortion.add_sums(self.sums)
         if len(self.error):
             distortion.add(features[self.rows], self.error, self.mask, self.exact)
 
 
-def told_apart(tokens: int, apart: Mask, exact: Mask) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which tokens ``[n]`` must be decoded for their errors, and which others are outliers.
+def decoded_tokens(tokens: int, apart: Mask, exact: Mask) -> NDArray[np.bool_]:
+    """Which tokens ``[n]`` must be decoded for their errors.
+
+    Outliers are among them: what coefficients tell is right of many tokens together, and these may be one alone.
 
     Args:
         tokens: n.
         apart: which values are outliers ``[n, C]``; None for none.
         exact: which are stored exactly ``[n, C]``; None for none.
     """
-    decoded, outlying = np.zeros(tokens, np.bool_), np.zeros(tokens, np.bool_)
-    if apart is not None:
-        outlying = np.asarray(apart.all(axis=1))
-        decoded = apart.any(axis=1) & ~outlying
-    if exact is not None:
-        decoded |= exact.any(axis=1)
-    return decoded, outlying & ~decoded
+    decoded = np.zeros(tokens, np.bool_)
+    for mask in (apart, exact):
+        if mask is not None:
+            decoded |= mask.any(axis=1)
+    return decoded

@@ -20,7 +20,7 @@ from .blocks import BlockInput, Mask
 from .config import TensorConfig
 from .dtypes import to_floats
 from .lossy import LossyCoder
-from .told_errors import ToldErrors, told_apart
+from .told_errors import ToldErrors, decoded_tokens
 
 __all__ = ["TransformCoder"]
 
@@ -112,19 +112,19 @@ class TransformCoder(LossyCoder):
         if terms.transfer is None or self.config.stacked > 1:
             return None
         mask = outliers_of(part.clean, terms)
-        decoded, outlying = told_apart(len(part.clean), mask, part.exact)
+        decoded = decoded_tokens(len(part.clean), mask, part.exact)
         if decoded.mean() > MOST_DECODED:
             return None
         points = self.codec.points(symbols, block, self.gain, self.working)
         factors = None if part.scales is None else part.scales.factors
-        by_token = factors is not None or bool(decoded.any() or outlying.any())
+        by_token = factors is not None or bool(decoded.any())
         sums = terms.transfer.sums(part.clean, coefficients, points, block, factors, by_token=by_token)
         error = np.empty((0, self.channels), self.working)
         if decoded.any():
-            sums, outlying = sums.part(~decoded), outlying[~decoded]
+            sums = sums.part(~decoded)
             error = self._error_of(part, points, decoded, block)
         of_decoded = (None if given is None else given[decoded] for given in (mask, part.exact))
-        return ToldErrors(sums, outlying, decoded, error, *of_decoded)
+        return ToldErrors(sums, decoded, error, *of_decoded)
 
     def _error_of(
         self, part: BlockInput, points: NDArray[Any], rows: NDArray[np.bool_], block: Geometry

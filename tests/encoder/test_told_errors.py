@@ -108,6 +108,20 @@ def test_blocks_are_told_at_medium(kind: str, told: list[bool], tmp_path: Path) 
     assert report.max_abs_error is None
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_lone_outlier_is_decoded(seed: int, tmp_path: Path) -> None:
+    """Its rounding to half precision is not that of many values together."""
+    rng = np.random.default_rng(seed)
+    features = np.where(rng.random((5, 409, 18)) < 0.01, rng.exponential(size=(5, 409, 18)), 0)
+    features[2, 7, 3] = 1e3
+    features = features.astype(np.float16)
+    path = tmp_path / "x.cauf"
+    report = caufc.save(path, features, layout="b n c")
+    wide = features.astype(np.float64)
+    error = np.asarray(caufc.load(path)).astype(np.float64) - wide
+    assert report.snr_db == pytest.approx(decibels(float((wide**2).sum()), float((error**2).sum())), abs=0.02)
+
+
 def test_promises_are_checked_on_what_is_decoded(told: list[bool], tmp_path: Path) -> None:
     features = states(np.random.default_rng(0))
     for control in ({"max_error": 0.05}, {"snr": "30/token"}, {"truncate": (-2.0, 2.0)}):
