@@ -89,6 +89,10 @@ class RateSearch:
             return found < best
         return best < found <= self.wanted
 
+    def is_near(self, found: float) -> bool:
+        """Whether a file has what is wanted."""
+        return self.wanted - self.tolerance <= found <= self.wanted
+
     def record(self, found: int) -> bool:
         """Take the bytes of the file that was due and say what is next; true when the search is over.
 
@@ -98,7 +102,7 @@ class RateSearch:
         if self.family == len(self.families):
             self.families.append(_Family(self.setting))
         self.families[self.family].files.append((self.octave, found))
-        if self.wanted - self.tolerance <= found <= self.wanted:
+        if self.is_near(found):
             return True
         if self.setting <= LOWEST and found > self.wanted:
             return True

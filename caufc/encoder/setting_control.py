@@ -30,6 +30,9 @@ SNR_SPARE, SNR_EXCESS = 0.05, 0.3
 LAST_SPARE, NEARLY = 0.15, -2.0
 """dB above a wanted SNR that the last correction aims at, and by how many a file may miss it for steps to mend that."""
 
+TRIED_VALUES = 1 << 18
+"""Values of a file for which a rate that passes do not meet is looked for as that of a small one is."""
+
 OUTLIER_TRIES = 8
 """How often outliers of a small file that lack an SNR are coded anew."""
 
@@ -79,10 +82,7 @@ class SettingControl(RateControl):
                 return whole
             drafts = _corrected_drafts(drafts, whole.done.bytes_out / max(1.0, sum(plan.expected for plan in lossless)))
         if small:
-            tolerance = max(RATE_TOLERANCE * wanted, RATE_BYTES)
-            found = SmallRate(wanted, tolerance, lambda setting: self._plans(drafts, setting), self.writer.tried)
-            setting, plans = found.find()
-            return least(whole, self._try(plans, setting))
+            return least(whole, self._tried_rate(drafts, wanted))
         search = RateSearch(wanted, self.numel, lambda setting: self._expected(drafts, setting))
         best: Tried | None = None
         families: list[list[TensorPlan]] = []
@@ -97,7 +97,19 @@ class SettingControl(RateControl):
             compared = whole is None and self._is_near_lossless(best.done.bytes_out, lossless)
             if over or self.writer.passes >= MOST_PASSES - compared:
                 break
+        if not search.is_near(best.done.bytes_out) and self.numel <= TRIED_VALUES:
+            passes = self.writer.passes
+            tried = self._tried_rate(drafts, wanted)
+            self.writer.passes = passes
+            best = tried if search.better(tried.done.bytes_out, best.done.bytes_out) else best
         return self._smaller(best, drafts) if whole is None else least(whole, best)
+
+    def _tried_rate(self, drafts: Sequence[TensorDraft], wanted: float) -> Tried:
+        """The file of at most so many bytes, by trying, which is no pass over the input."""
+        tolerance = max(RATE_TOLERANCE * wanted, RATE_BYTES)
+        found = SmallRate(wanted, tolerance, lambda setting: self._plans(drafts, setting), self.writer.tried)
+        setting, plans = found.find()
+        return self._try(plans, setting)
 
     def _expected(self, drafts: Sequence[TensorDraft], setting: float) -> float:
         return sum(

@@ -16,6 +16,9 @@ __all__ = ["SmallRate", "with_steps"]
 OCTAVES, HALVINGS = 4.0, 7
 """How much finer or coarser than planned steps are tried, and how closely."""
 
+MOST_OCTAVES = 4
+"""So many times that far where no file is near enough."""
+
 LEAP = 4
 """Places of the grid of qualities between the first tries."""
 
@@ -63,20 +66,31 @@ class SmallRate:
     def find(self) -> tuple[float, Plans]:
         """The quality and the plans; those of the smallest file if even that takes more bytes."""
         place, best = self._place()
-        if best.size > self.wanted:
+        if not self._fits(best):
             return best.setting, best.plans
         for other in range(place - AROUND, place + AROUND + 1):
             found = self._at(other)
             best = max(best, self._near(found), key=self._worth)
-            best = self._between(found, best, *((-OCTAVES, 0.0) if found.size <= self.wanted else (0.0, OCTAVES)))
+            best = self._between(found, best, *((-OCTAVES, 0.0) if self._fits(found) else (0.0, OCTAVES)))
+        best = self._farther(place, best)
         return best.setting, best.plans
+
+    def _farther(self, place: int, best: _Found) -> _Found:
+        """The best file, or a nearer one with steps yet finer or coarser, where plans leap by more octaves."""
+        for other, sign in ((place, -1), (place + 1, 1)):
+            for number in range(1, MOST_OCTAVES):
+                planned, first = self._at(other), sign * OCTAVES * number
+                if not self._lacking(best) or self._fits(planned) != self._fits(self._stepped(planned, first)):
+                    break
+                best = self._between(planned, best, *sorted((first, first + sign * OCTAVES)))
+        return best
 
     def _near(self, planned: _Found) -> _Found:
         """The file with the finest steps near those of plans that fits; that of the plans if none does."""
-        signs, places = (-1, NEAR[::-1]) if planned.size <= self.wanted else (1, NEAR)
+        signs, places = (-1, NEAR[::-1]) if self._fits(planned) else (1, NEAR)
         for octave in places:
-            found = self._found(planned.setting, with_steps(planned.plans, 2.0 ** (signs * octave)))
-            if found.size <= self.wanted:
+            found = self._stepped(planned, signs * octave)
+            if self._fits(found):
                 return found
         return planned
 
@@ -108,6 +122,13 @@ class SmallRate:
             self.known[place] = self._found(setting, self.planned(setting))
         return self.known[place]
 
+    def _stepped(self, planned: _Found, octave: float) -> _Found:
+        """The file of plans with steps so many octaves coarser."""
+        return self._found(planned.setting, with_steps(planned.plans, 2.0**octave))
+
+    def _fits(self, found: _Found) -> bool:
+        return found.size <= self.wanted
+
     def _found(self, setting: float, plans: Plans) -> _Found:
         done = self.tried(plans, setting)
         levels = [MOST_DB if one.snr_db is None else min(MOST_DB, one.snr_db) for one in done.distortions]
@@ -115,16 +136,18 @@ class SmallRate:
 
     def _worth(self, found: _Found) -> tuple[float, float]:
         """By which files that fit compare."""
-        lacking = max(0.0, self.wanted - self.tolerance - found.size)
-        return -lacking if found.size <= self.wanted else -math.inf, found.kept
+        return -self._lacking(found) if self._fits(found) else -math.inf, found.kept
+
+    def _lacking(self, found: _Found) -> float:
+        """Bytes by which a file is not near enough."""
+        return max(0.0, self.wanted - self.tolerance - found.size)
 
     def _between(self, planned: _Found, best: _Found, finest: float, coarsest: float) -> _Found:
         """The best file that fits, of one and of plans with steps between so many octaves."""
         for _ in range(HALVINGS):
             octave = (finest + coarsest) / 2
-            plans = with_steps(planned.plans, 2.0**octave)
-            found = self._found(planned.setting, plans)
-            if found.size > self.wanted:
+            found = self._stepped(planned, octave)
+            if not self._fits(found):
                 finest = octave
                 continue
             coarsest = octave

@@ -82,6 +82,14 @@ def test_random_inputs_keep_no_less_for_more(seed: int, number: int) -> None:
     assert judge(outcome_of_case(Caufc(), case))["monotone"] == []
 
 
+@pytest.mark.parametrize(("seed", "number"), [(60, 806), (60, 926)], ids=["small", "larger"])
+def test_rates_are_met_where_plans_leap(seed: int, number: int) -> None:
+    """Over eight octaves of steps, or where coarser steps take more bytes."""
+    case = case_of(seed, number)
+    verdicts = judge(outcome_of_case(Caufc(), case))
+    assert verdicts["bpfp"] == [] and verdicts.get("bpfp-reach", []) == []
+
+
 @pytest.mark.parametrize(("place", "wanted"), [("token", 40.0), ("tokens", 52.0), ("sample", 39.0)])
 @pytest.mark.parametrize("seed", range(3))
 def test_outliers_have_the_snr_among_themselves(place: str, wanted: float, seed: int) -> None:
