@@ -159,6 +159,18 @@ def test_widths_are_told_by_medians_where_draws_differ() -> None:
     assert width_misses(draws=False) and not width_misses(draws=True)
 
 
+def outlier_misses(draws: bool) -> int:
+    beside = [case for case in cases() if case.twin and case.twin.relation == "outlier"]
+    if not draws:
+        beside = [replace(case, twin=replace(case.twin, draws=None)) for case in beside if case.twin]
+    found = [judge(outcome_of_case(Drawn(), case)) for case in beside]
+    return sum(bool(verdicts.get("outlier") or verdicts.get("outlier-excess")) for verdicts in found)
+
+
+def test_few_values_beside_outliers_are_told_by_medians() -> None:
+    assert outlier_misses(draws=False) > 2 * outlier_misses(draws=True)
+
+
 @pytest.mark.parametrize("place", ["token", "tokens", "sample"])
 def test_in_place_of_outlying_tokens_stand_others(place: str) -> None:
     values = np.random.default_rng(0).standard_normal((5, 6, 4))

@@ -14,7 +14,7 @@ from tools.attack.contract_controls import draw_control, draw_options, higher
 from tools.attack.contract_forms import arrange, cast, draw_dtype, draw_layout, largest, structured
 from tools.attack.contract_odd import ODD
 from tools.attack.contract_outliers import possible, with_outliers
-from tools.attack.contract_values import DENSE, KINDS, SAME_STATISTICS, Extent
+from tools.attack.contract_values import DENSE, KINDS, SAME_STATISTICS, Extent, Values
 
 __all__ = ["Case", "Twin", "case_of"]
 
@@ -33,6 +33,9 @@ LEAST_FACTOR = 2.5
 """Powers of ten by which outliers are larger than the rest: beyond the 100 times from which on they are set aside."""
 
 
+Drawn = tuple[Any, Any, NDArray[np.bool_] | None]
+
+
 @dataclass(frozen=True)
 class Twin:
     """A second encode that a case is compared with.
@@ -43,14 +46,14 @@ class Twin:
         features: of the second encode.
         control: its rate control.
         others: where an input has no outliers, in the form of the features.
-        draws: both inputs drawn anew, by number.
+        draws: both inputs drawn anew, by number, and where the first has no outliers.
     """
 
     relation: str
     features: Any
     control: Mapping[str, Any]
     others: NDArray[np.bool_] | None = None
-    draws: Callable[[int], tuple[Any, Any]] | None = None
+    draws: Callable[[int], Drawn] | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,8 @@ def _outlying(rng: Rng, number: int) -> Case:
     """An input with outliers, beside the same without."""
     kind = str(rng.choice(ORDINARY))
     extent, dtype = _extent(rng), draw_dtype(rng)
-    values = KINDS[kind](rng, extent) * _unit(rng)
+    values, scale = KINDS[kind](rng, extent), _unit(rng)
+    values *= scale
     places = possible(extent.shape)
     most = math.log10(largest(dtype)) - math.log10(max(1e-3, float(np.abs(values).max())))
     if not places or not values.any() or most < LEAST_FACTOR:
@@ -165,14 +169,23 @@ def _outlying(rng: Rng, number: int) -> Case:
     unit = float(np.sqrt(np.mean(np.square(values[values != 0]))))
     exponent = rng.uniform(LEAST_FACTOR, min(most, 6.0) if rng.random() < 0.7 else most)
     factor = 10**exponent * (unit if place.startswith("value") else 1)
-    outlying, values, others = with_outliers(rng, values, place, factor)
+    parts = with_outliers(rng, values, place, factor)
     layout = draw_layout(rng, extent)
-    with_them, without = (cast(arrange(array, extent, layout), dtype) for array in (outlying, values))
+
+    def formed(outlying: Values, values: Values, others: NDArray[np.bool_]) -> Drawn:
+        with_them, without = (cast(arrange(array, extent, layout), dtype) for array in (outlying, values))
+        return with_them, without, arrange(others, extent, layout)
+
+    def drawn(draw: int) -> Drawn:
+        rng = np.random.default_rng([number, draw])
+        return formed(*with_outliers(rng, KINDS[kind](rng, extent) * scale, place, factor))
+
+    with_them, without, others = formed(*parts)
     control = draw_control(rng, unit, meaning=True)
     options = draw_options(rng, control, plain=True)
     if rng.random() < 0.6:
         options["layout"] = layout
-    twin = Twin("outlier", without, control, arrange(others, extent, layout))
+    twin = Twin("outlier", without, control, others, drawn)
     form = f"{layout} {list(with_them.shape)} {dtype}, 1e{exponent:.1f} times"
     return Case(number, f"{kind}, {place} apart", form, with_them, control, options, kind in DENSE, True, twin)
 
@@ -186,11 +199,11 @@ def _wide(rng: Rng, number: int) -> Case:
     extents = [Extent(samples, (tokens // samples,), width) for width in (channels, REFERENCE_WIDTH)]
     dtype = draw_dtype(rng)
 
-    def drawn(rng: Rng) -> tuple[Any, Any]:
+    def drawn(rng: Rng) -> Drawn:
         first, second = (cast(KINDS[kind](rng, extent), dtype) for extent in extents)
-        return first, second
+        return first, second, None
 
-    first, second = drawn(rng)
+    first, second, _ = drawn(rng)
     control: dict[str, Any] = {} if rng.random() < 0.5 else {"quality": "medium"}
     form = f"b n c {list(first.shape)} {dtype}"
     twin = Twin("width", second, control, draws=lambda draw: drawn(np.random.default_rng([number, draw])))

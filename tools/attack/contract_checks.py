@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tools.attack import contract_integrity, contract_quality, contract_rates
+from tools.attack import contract_integrity, contract_others, contract_quality, contract_rates
 from tools.attack.contract_outcome import Misses, Outcome
 
 __all__ = ["CONTRACTS", "judge"]
@@ -35,8 +35,8 @@ CONTRACTS: dict[str, Contract] = {
         contract_quality.medium,
         contract_quality.width,
         contract_quality.width_excess,
-        contract_quality.outlier,
-        contract_quality.outlier_excess,
+        contract_others.outlier,
+        contract_others.outlier_excess,
         contract_quality.monotone,
         contract_quality.warns,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["draw_control", "draw_options", "higher"]
+__all__ = ["NAMED", "draw_control", "draw_options", "higher"]
 
 Rng = np.random.Generator
 
@@ -59,6 +59,7 @@ def _rounded(rng: Rng, value: float) -> float:
 
 
 NAMED = {"low": 25.0, "medium": 50.0, "high": 75.0}
+"""What names of qualities stand for."""
 
 
 def higher(rng: Rng, control: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from typing import Any
 import caufc
 from caufc.api import encode_to
 from tools.attack.contract_cases import Case
+from tools.attack.contract_controls import NAMED
 from tools.attack.contract_tensors import Pair, form_of, pairs_of
 
 __all__ = ["Caufc", "Coded", "Misses", "Outcome", "Subject", "errors_of", "outcome_of_case"]
@@ -130,6 +131,19 @@ class Outcome:
     def learned(self) -> bool:
         """Whether the learned codec was asked for."""
         return self.case.options.get("codec") == "hyperprior"
+
+    @property
+    def quality(self) -> float | None:
+        """The quality that was asked for, where one was."""
+        if not self.case.control:
+            return NAMED["medium"]
+        quality = self.case.control.get("quality")
+        return NAMED[quality] if isinstance(quality, str) else quality
+
+    def coded_of(self, features: Any) -> Coded:
+        """Another input at the options of the case."""
+        data, report = self.subject.encode(features, **self.case.asked)
+        return Coded(data, report, features, self.subject.decode(data))
 
     @property
     def lossless_bytes(self) -> int | None:
