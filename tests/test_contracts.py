@@ -124,6 +124,35 @@ def test_every_contract_is_broken_once() -> None:
     assert {contract for contract, _ in BROKEN} == CONTRACTS.keys()
 
 
+class Leaping(Ideal):
+    """Warns of rates below a byte a value, for which its files are of a sixteenth or, with other controls, more."""
+
+    def __init__(self, most: float) -> None:
+        super().__init__()
+        self.most = most
+
+    def level(self, options: dict[str, Any], features: Any) -> float:
+        return 5.0 if "bpfp" in options else super().level(options, features)
+
+    def length(self, features: Any, level: float, options: dict[str, Any]) -> int:
+        whole = self.lossless_length(features)
+        if options.get("lossless") or level == math.inf:
+            return whole
+        return whole // 16 if "bpfp" in options else int(self.most * whole)
+
+    def report(self, features: Any, restored: Any, length: int, options: dict[str, Any]) -> Any:
+        found = super().report(features, restored, length, options)
+        found.warnings = ("not met",) if "bpfp" in options else ()
+        return found
+
+
+def test_rates_are_in_reach_where_another_control_comes_nearer() -> None:
+    values = np.random.default_rng(0).standard_normal((40, 64)).astype(np.float32)
+    case = Case(0, "gaussian", "", values, {"bpfp": 12.0})
+    nearer, none = (judge(outcome_of_case(Leaping(most), case))["bpfp-reach"] for most in (0.3, 0.9))
+    assert nearer != [] and none == []
+
+
 class Drawn(Ideal):
     """Keeps several dB more or less of every input, as chance has it."""
 

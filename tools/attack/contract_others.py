@@ -18,6 +18,9 @@ __all__ = ["outlier", "outlier_excess"]
 OUTLIER_SLACK = 1.0
 """dB."""
 
+SMALL_VALUES = 1 << 14
+"""Of files whose steps move by leaps."""
+
 DEVIATIONS, MOST_SLACK = 3.0, 3.0
 """Deviations, and dB, beyond which a change is not by chance."""
 
@@ -29,8 +32,8 @@ def outlier(found: Outcome) -> Misses:
     """One token, sample, channel or value, however large, changes nothing for the others: they keep their SNR.
 
     Within 1 dB; where an SNR is that of below 272 values, which for a quality are those of the worst 1 % of tokens,
-    within three deviations of what rounding changes by chance, or 3 dB. As steps of these few follow the worst of their
-    tokens, and move by leaps, the median of 15 other draws is told where one draw says otherwise.
+    within three deviations of what rounding changes by chance, or 3 dB. What small files keep moves by leaps: where one
+    draw of at most 2^14 values says otherwise, the median of 15 others is told.
     """
     change = _change_for_others_db(found, lambda change: max(change) < -_outlier_slack(found))
     if change is None:
@@ -71,13 +74,13 @@ def _change_for_others_db(
 ) -> tuple[float, float] | None:
     """What outliers change for the others in dB: their SNR, and that of the worst 1 % of their tokens.
 
-    None where there is nothing to compare. What one draw of few values seems to miss is told by the medians of others.
+    None where there is nothing to compare. What one draw of a small file seems to miss, the medians of others tell.
     """
     twin = found.case.twin
     if twin is None or twin.others is None or not found.twin or not found.coded or not found.case.plain:
         return None
     change = _change_db(found, found.coded, found.twin, twin.others)
-    if change is None or not is_missed(change) or twin.draws is None or _outlier_slack(found) <= OUTLIER_SLACK:
+    if change is None or not is_missed(change) or twin.draws is None or twin.others.size > SMALL_VALUES:
         return change
     changes = []
     for draw in range(DRAWS):

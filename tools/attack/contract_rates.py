@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from typing import Any
+
 from tools.attack.contract_figures import snr_db
-from tools.attack.contract_outcome import Misses, Outcome
+from tools.attack.contract_outcome import Coded, Misses, Outcome
 
 __all__ = ["bpfp", "bpfp_reach", "passes", "rate_above", "size"]
 
@@ -14,6 +18,12 @@ MOST_PASSES = 4
 
 RATE_SHARE, RATE_BYTES = 0.02, 64
 """A rate is met within this share or so many bytes, whichever is more."""
+
+OTHER_CONTROLS: list[dict[str, float]] = [
+    *({"quality": float(quality)} for quality in range(0, 101, 4)),
+    *({"snr": float(level)} for level in range(2, 62, 2)),
+]
+"""By which it is told whether a rate that a file does not have is in reach."""
 
 
 def size(found: Outcome) -> Misses:
@@ -53,12 +63,33 @@ def bpfp(found: Outcome) -> Misses:
 
 
 def bpfp_reach(found: Outcome) -> Misses:
-    """Where a rate lies between that of the coarsest file and that without loss, it is in reach."""
+    """A rate between that of the coarsest file and that without loss is in reach if another control comes nearer.
+
+    Such as another rate. Of a few different values, steps keep all or nothing: no control has a file between.
+    """
     rate = found.case.control.get("bpfp")
     if rate is None or found.coded is None or found.lossless_bytes is None or not found.coded.report.warnings:
         yield None
-    elif _beyond(found, rate) < 0:
-        yield f"{_rate_text(found, rate)}, though in reach"
+    elif _beyond(found, rate) < 0 and (nearer := _nearer(found, found.coded, rate)) is not None:
+        yield f"{_rate_text(found, rate)}; {nearer}"
+
+
+def _nearer(found: Outcome, coded: Coded, rate: float) -> str | None:
+    """A control whose file keeps more and is nearer to a rate from below; None if there is none."""
+    least, most = _with_slack(len(coded.data)), rate * coded.report.numel / 8
+    rates = [{"bpfp": rate * 2.0 ** (place / 16)} for place in range(-16, 17) if place]
+    for control in rates + OTHER_CONTROLS:
+        options = {**found.case.options, **control}
+        encode = functools.partial(found.subject.encode, found.case.features, **options)
+        made = found.attempt("encode", encode)
+        if made is not None and least < len(made[0]) <= most and _level(made[1]) > _level(coded.report):
+            return f"{len(made[0])} at {control}"
+    return None
+
+
+def _level(report: Any) -> float:
+    """The SNR of a file in dB, infinite without loss."""
+    return math.inf if report.snr_db is None else float(report.snr_db)
 
 
 def _with_slack(wanted: float) -> float:
