@@ -85,7 +85,7 @@ class GainLadder:
     def gain_for(self, goal: Goal, gain: float) -> tuple[float, QuantizerKind]:
         """The gain for a goal, and its kind of quantiser; ``gain`` is where to begin."""
         near = self._near(goal, gain)
-        coarsest = self._coarsest(near)
+        coarsest = self._coarsest(goal, near)
         self._settle(near, coarsest)
         kept: Figures | None = None
         for rung in range(coarsest, near - FINEST, -1):
@@ -98,10 +98,12 @@ class GainLadder:
                 return _gain(rung), kind
         return _gain(near), self._kind(near)
 
-    def _coarsest(self, near: int) -> int:
-        """The rung to begin with."""
+    def _coarsest(self, goal: Goal, near: int) -> int:
+        """The rung to begin with, which does not meet the goal if any of those tried does not."""
         rung, last = near + COARSEST, near + FARTHEST
         while self.whole and rung < last and self._at("plain", rung) != self._at("plain", last):
+            rung += RUNGS
+        while rung < last and self._at(self._kind(rung), rung).spare(goal) >= -NEAR:
             rung += RUNGS
         return rung
 

@@ -53,7 +53,7 @@ ENOUGH_TOKENS, FEW_TOKENS = 32, 64
 """Tokens of a thin sample at least, as costs follow them; of fewer, the worst are not as bad as in the file."""
 
 TINY_VALUES = 1 << 9
-"""Values for which all gains are tried that keep anything: exact ones may lie far apart."""
+"""Values that are not 0 for which all gains are tried that keep anything: exact ones may lie far apart."""
 
 BEYOND = 0.1
 """dB by which the finest steps miss an SNR that is more than steps give."""
@@ -221,9 +221,8 @@ class TransformDraft(TensorDraft):
         if not self.small or not trial.features.size or not goal.noise > 0:
             kind = self._kind(gain, target)
             return trial.gain_for(goal, kind, gain), kind
-        ladder = GainLadder(
-            lambda tried: self._kind(tried, target), trial.figures, whole=trial.features.size <= TINY_VALUES
-        )
+        tiny = int(np.count_nonzero(trial.features)) <= TINY_VALUES
+        ladder = GainLadder(lambda tried: self._kind(tried, target), trial.figures, whole=tiny)
         return self._ladders.setdefault(target.kind, ladder).gain_for(goal, gain)
 
     @cached_property

@@ -54,9 +54,10 @@ def monotone(found: Outcome) -> Misses:
     """A higher rate or quality never lowers a tensor's SNR, nor that of its worst 1 % of tokens, by over 0.1 dB.
 
     Outliers are set aside. Of tokens below 0 dB nothing is kept, however far below they are. What comes back exactly,
-    in fewer bytes than with loss, is no promise for more of a control.
+    in fewer bytes than with loss, is no promise for more of a control; nor is what the user has clipped.
     """
-    if found.case.twin is None or found.case.twin.relation != "higher" or not found.twin_pairs:
+    clipped = "truncate" in found.case.options
+    if clipped or found.case.twin is None or found.case.twin.relation != "higher" or not found.twin_pairs:
         yield None
         return
     for low, high in zip(found.pairs, found.twin_pairs, strict=True):
