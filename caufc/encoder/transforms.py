@@ -58,6 +58,10 @@ SMALL_SHARE, USUAL_MARGINS = 0.05, (2, 5)
 """Share of a file's bits below which the codes of a basis have one of the usual margins, or are as fine as can be: all
 others save next to nothing."""
 
+MOST_MISSED = 0.75
+"""Share of the error at the wanted rate that a basis may leave to no coefficients: with more, steps far finer than that
+make up for it, and with all of it none can."""
+
 SAME_COST = 1.0005
 """Costs that differ by less are the same; the finer basis then serves."""
 
@@ -350,7 +354,7 @@ class _Judge:
         def cost(margin: int) -> float:
             if margin not in tried:
                 made = replace(choice, basis=principal.quantized(margin))
-                tried[margin] = self._costed(made, matches=0).cost, made
+                tried[margin] = self._costed(made, matches=0).cost if self._reaches(made) else math.inf, made
             return tried[margin][0]
 
         whole = self._costed(choice, matches=0)
@@ -364,6 +368,16 @@ class _Judge:
             while best > LEAST_MARGIN and cost(best - 1) < cost(best):
                 best -= 1
         return choice if whole.cost <= tried[best][0] else tried[best][1]
+
+    def _reaches(self, choice: Transforms) -> bool:
+        """Whether the vectors of a basis, as its codes have them, reach enough of the tokens."""
+        if choice.basis is None:
+            return True
+        transform = self._transform_of(choice.basis)
+        if transform.coded >= self.thin.shape[1]:
+            return True
+        missed = transform.inverse(transform.forward(self.thin)) - self.thin
+        return float(np.mean(np.square(missed))) <= MOST_MISSED * self.noise
 
     def _costed(self, choice: Transforms, matches: int | None = None) -> _Scored:
         """Weighted squared error in squared steps a value, and bits at their worth, at the plain error of all."""

@@ -50,6 +50,18 @@ def test_a_basis_is_the_longer_the_less_errors_weigh() -> None:
     np.testing.assert_allclose(lengths[1:] / lengths[:-1], np.sqrt(2), rtol=0.05)
 
 
+@pytest.mark.parametrize("wanted", [23, 24, 25, 26, 27])
+def test_coarse_codes_of_a_short_basis_leave_an_snr_in_reach(wanted: float) -> None:
+    """What its vectors miss, no step brings back: the file would be the one without loss."""
+    rng = np.random.default_rng(11)
+    fields = rng.standard_normal((4, 14, 14, 42))
+    for axis in (1, 1, 2, 2):
+        fields = (np.roll(fields, 1, axis) + 2 * fields + np.roll(fields, -1, axis)) / 4
+    maps = fields @ rng.standard_normal((42, 128)) + 0.05 * rng.standard_normal((4, 14, 14, 128))
+    data = caufc.encode(maps.reshape(4, 196, 128).astype("f4"), layout="b (h w) c", snr=wanted)
+    assert len(data) < 0.05 * 4 * maps.size
+
+
 def test_a_basis_must_pay_for_its_bytes() -> None:
     values = mixed(4096, 32, 4)
     assert chosen(values, Geometry(((64,),) * 64, 0), 1000.0, total=values.size).basis is None
