@@ -13,7 +13,7 @@ import numpy as np
 from ..layouts import Layout
 from .layout_cost import Extent, layout_cost
 from .layout_evidence import known_tokens
-from .layout_roles import Kind, Roles, Sizes, layout_of, role_candidates, usual_roles
+from .layout_roles import Kind, Roles, Sizes, channels_of, layout_of, role_candidates, usual_roles
 from .layout_sample import LayoutSample, boxes_of, sample_of, samples_of, smoothness
 from .source import Source, SourceTensor
 from .special_tokens import special_candidates, stands_apart, token_axis
@@ -55,6 +55,10 @@ SMALL_MARGIN, SMALL_DOUBTFUL = 0.1, 0.4
 
 UNLIKELY = 0.15
 """The same where channels would lie along an axis that looks like tokens."""
+
+NARROW_CHANNELS = 16
+"""Channels of fewer make narrow tokens, each of which must keep what a quality promises: at one error of all, they take
+as many bits as wide ones, and far more at a quality. What looks like them must save that margin, not others."""
 
 GRID_MARGIN = 0.01
 """The same for a grid with special tokens against a sequence."""
@@ -174,6 +178,12 @@ def chosen_roles(group: AlikeTensors) -> tuple[Roles | None, str]:
         candidates = [candidates[number] for number in kept]
     layouts = [layout_of(roles) for roles in candidates]
     margins = [_margin(roles, group.smoothness, usual, small=group.source.small) for roles in candidates]
+    if _is_narrow(candidates[0], sizes, group.smoothness):
+        wide = -(SMALL_MARGIN if group.source.small else MARGIN)
+        margins = [
+            wide if channels_of(roles, sizes) >= NARROW_CHANNELS else margin
+            for roles, margin in zip(candidates, margins, strict=True)
+        ]
     best, reason = _cheapest(group.costs(layouts), layouts, margins)
     return candidates[best], reason
 
@@ -209,6 +219,12 @@ def _margin(roles: Roles, smoothness: Sequence[float], usual: Roles, *, small: b
     if _is_unlikely(roles, smoothness, usual):
         return UNLIKELY
     return SMALL_MARGIN if small else MARGIN
+
+
+def _is_narrow(roles: Roles, sizes: Sizes, smoothness: Sequence[float]) -> bool:
+    """Whether tokens are narrow, and some lie along an axis that looks like channels: in maps neighbours are alike."""
+    rough = any(is_token and value < ROUGH for is_token, value in zip(roles, smoothness, strict=True))
+    return rough and channels_of(roles, sizes) < NARROW_CHANNELS
 
 
 def _is_unlikely(roles: Roles, smoothness: Sequence[float], usual: Roles) -> bool:

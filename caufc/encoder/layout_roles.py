@@ -10,7 +10,7 @@ from enum import Enum
 from ..coders.config import MAX_CHANNELS
 from ..layouts import CHANNEL_LETTERS, GRID_LETTERS, Layout
 
-__all__ = ["Kind", "Roles", "Sizes", "layout_of", "role_candidates", "usual_roles"]
+__all__ = ["Kind", "Roles", "Sizes", "channels_of", "layout_of", "role_candidates", "usual_roles"]
 
 Roles = tuple[bool, ...]
 """Of every axis of a sample: whether it is one of tokens."""
@@ -97,7 +97,7 @@ def role_candidates(sizes: Sizes, usual: Roles, tokens: Collection[int], kind: K
         roles = _lettered([axis in named for axis in range(len(sizes))], sizes)
         if roles not in found and _possible(roles, sizes, kind, samples):
             found.append(roles)
-    return [roles for roles in found if _channels(roles, sizes) <= MAX_CHANNELS] or [usual]
+    return [roles for roles in found if channels_of(roles, sizes) <= MAX_CHANNELS] or [usual]
 
 
 def _ends_in_channels(sizes: Sizes, free: Sequence[int], kind: Kind) -> bool:
@@ -114,11 +114,12 @@ def _possible(roles: Roles, sizes: Sizes, kind: Kind, samples: int) -> bool:
     if kind is Kind.CACHE and sum(real) > 1 and len(real) <= 3:
         return False
     if len(real) > 1 and not any(real):
-        return kind is Kind.UNKNOWN and samples > 1 and _channels(roles, sizes) <= JOINED_CHANNELS
+        return kind is Kind.UNKNOWN and samples > 1 and channels_of(roles, sizes) <= JOINED_CHANNELS
     return True
 
 
-def _channels(roles: Roles, sizes: Sizes) -> int:
+def channels_of(roles: Roles, sizes: Sizes) -> int:
+    """How many channels tokens have; axes that vary count as 1."""
     return math.prod(size or 1 for is_token, size in zip(roles, sizes, strict=True) if not is_token)
 
 

@@ -74,6 +74,8 @@ KINDS: dict[str, tuple[Any, str]] = {
     "maps in batches of one": ([first(maps((1, 12, 10 + i, 24), 5)) for i in range(4)], "g c h w"),
     "pooled vectors": (states((1, 300, 48))[0], "b c"),
     "pooled maps": (states((1, 300, 48))[0][:, :, None, None], "b c h w"),
+    "layers of two texts": (np.stack([states((2, 100, 96), i) for i in range(4)]), "b h w c"),
+    "frames, channels between": (first(maps((6, 14, 14, 48)))[None], "b t c h w"),
     "sound": (np.sin(np.linspace(0, 300, 4000)[None] * np.arange(1, 9)[:, None]).astype("f4"), "b n"),
 }
 
@@ -93,6 +95,18 @@ def test_no_layout_depends_on_the_rate(control: dict[str, Any]) -> None:
         features, expected = KINDS[kind]
         info = caufc.inspect(caufc.encode(features, **control))
         assert info.tensors[0]["layout"] == expected
+
+
+def attention() -> Any:
+    """Of a few heads ``[B, H, T, T]``: neighbours are alike nowhere."""
+    scores = 2 * RNG.normal(size=(2, 4, 48, 48))
+    return (np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)).astype("f4")
+
+
+@pytest.mark.parametrize("features", [KINDS["layers of two texts"][0], attention()], ids=["layers", "attention"])
+def test_narrow_tokens_must_pay(features: Any) -> None:
+    """Each has what a quality promises, which takes more bits of narrow ones than errors of all together tell."""
+    assert len(caufc.encode(features)) < 0.7 * len(caufc.encode(features, layout="b c h w"))
 
 
 @pytest.mark.parametrize("kind", ["maps, channels last, not square", "maps between", "65 tokens"])
