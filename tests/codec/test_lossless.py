@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from caufc.codec.lossless import codec
 from caufc.codec.lossless.codec import (
     CONSTANT,
     DEFLATED,
@@ -25,6 +26,7 @@ from caufc.codec.lossless.grid import Lattice
 from caufc.coders.dtypes import cast_floats
 from caufc.errors import MalformedError, UnsupportedError
 from caufc.types import DTYPES, FLOATS
+from spec.reference.lossless import decode_lossless as reference_lossless
 
 Values = NDArray[Any]
 
@@ -50,6 +52,36 @@ def round_trip(flat: Values, rotate: bool, lattice: Lattice = NOWHERE) -> bytes:
     assert back.tobytes() == flat.tobytes()
     back[:1] = 0
     return payload
+
+
+def recurring() -> dict[str, tuple[Values, float]]:
+    """Floats that come again, and the share of their bytes that a file may take."""
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((40, 96)).astype("f4")
+    codes = np.clip(np.rint(40 * rng.standard_normal(40_000)), -127, 127)
+    return {
+        "vectors of a codebook": (vectors[rng.integers(0, 40, 600)], 0.1),
+        "a batch that is stored twice": (np.tile(rng.standard_normal(20_000).astype("f4"), 2), 0.45),
+        "dequantised": ((codes * 0.0421).astype("f4"), 0.27),
+        "of 16 bits": (vectors.astype("f2")[rng.integers(0, 40, 600)], 0.1),
+    }
+
+
+@pytest.mark.parametrize("kind", recurring())
+def test_floats_that_come_again(kind: str) -> None:
+    floats, share = recurring()[kind]
+    payload = round_trip(floats.ravel(), rotate=True)
+    assert payload[0] == INTEGERS and len(payload) < share * floats.nbytes
+    np.testing.assert_array_equal(reference_lossless(payload, floats.size, floats.dtype.str, True), floats.ravel())
+
+
+def test_other_floats_are_planes_and_nothing_else_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "encode_integers", lambda *_, **__: pytest.fail("integers"))
+    rng = np.random.default_rng(0)
+    sparse = np.where(rng.random(100_000) < 0.05, rng.exponential(size=100_000), 0).astype("f4")
+    dense = rng.standard_normal(100_000).astype("f4")
+    for floats in (dense, dense.astype("f2"), (dense.view("u4") & 0xFFFF0000).view("f4"), sparse, np.maximum(dense, 0)):
+        assert encode_lossless(floats, rotate=True)[0] == PLANES
 
 
 @settings(deadline=None, max_examples=150)

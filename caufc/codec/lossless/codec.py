@@ -14,6 +14,7 @@ from .grid import Lattice
 from .inflate import inflated
 from .integers.codec import decode_integers, encode_integers
 from .planes import decode_planes, encode_planes
+from .recurrence import recurs
 
 __all__ = ["decode_lossless", "encode_lossless"]
 
@@ -61,7 +62,7 @@ def encode_lossless(
             return min(ways, key=len)
     if rotate:
         ways.append(bytes([PLANES]) + encode_planes(bits, rotate, lattice))
-    else:
+    if not rotate or recurs(bits):
         ways.append(bytes([INTEGERS]) + encode_integers(bits, strides, briefly=briefly))
     if small and rotate and not lattice.flat:
         ways.append(bytes([PLANES]) + encode_planes(bits, rotate, NOWHERE))
