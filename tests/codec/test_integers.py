@@ -227,6 +227,21 @@ def test_a_match_may_run_into_itself() -> None:
     assert both(hand, 4000, 2) == values.tolist()
 
 
+def test_differences_of_what_is_spread_too_far_for_a_sample_to_repeat() -> None:
+    """Nanoseconds between frames vary: neither times nor differences come twice, but differences are far smaller."""
+    rng = np.random.default_rng(0)
+    times = (1_700_000_000_000_000_000 + np.cumsum(rng.integers(900_000, 1_100_000, 100_000))).astype("u8")
+    assert len(round_trip(times)) < 1.06 * np.log2(200_000) / 8 * len(times)
+
+
+def test_packed_codes_are_taken_byte_by_byte() -> None:
+    """Eight codes of 4 bits in each integer: no bytes come again in a row, but some are rarer than others."""
+    codes = np.clip(np.rint(2.2 * np.random.default_rng(0).standard_normal((60_000, 8)) + 7.5), 0, 15).astype("u4")
+    packed = (codes << np.arange(0, 32, 4, dtype="u4")).sum(axis=1, dtype="u4")
+    shares = np.bincount(codes.ravel(), minlength=16) / codes.size
+    assert len(round_trip(packed)) < 1.02 * -(shares @ np.log2(shares)) * codes.size / 8
+
+
 @pytest.mark.parametrize("mode", list(Delta))
 @pytest.mark.parametrize("stride", [1, 3, 10])
 def test_differences_of_any_stride(mode: Delta, stride: int) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from . import affine, grouping, matches, plain, repeats, runs, split, symbols
 from .affine import Delta
 from .coded import SMALL, coded
-from .estimate import Estimate, estimated, sampled
+from .estimate import Estimate, estimated, histogram_bits, sampled
 from .nodes import Integers, unsigned
 
 __all__ = ["Place", "shortest"]
@@ -130,11 +130,13 @@ def _transformed(values: Integers, place: Place) -> bytes:
 
 
 def _better_as_bytes(values: Integers, place: Place) -> bool:
-    """Whether deflate takes a piece from the middle, byte by byte, much shorter."""
+    """Whether a piece from the middle is much shorter by deflate, or shorter by a table of bytes."""
     if values.nbytes <= SMALL:
         return False
     piece = _piece(values)
-    return len(plain.deflated(piece, DEFLATE_LEVEL)) < BYTEWISE * len(shortest(piece, place.inside()))
+    size = len(shortest(piece, place.inside()))
+    by_table = histogram_bits(np.bincount(piece.view(np.uint8))) / 8
+    return len(plain.deflated(piece, DEFLATE_LEVEL)) < BYTEWISE * size or by_table < GAIN * size
 
 
 def _piece(values: Integers) -> Integers:

@@ -90,15 +90,18 @@ def estimated(values: Integers) -> Estimate:
 def _entropy(values: Integers, low: int, high: int) -> tuple[float, float]:
     """Bits per element, one by one, and the share of different ones."""
     count = len(values)
-    if high - low < MOST_COUNTED:
-        counts = np.bincount((values - values.dtype.type(low)).astype(np.int64))
-    else:
+    wide = high - low >= MOST_COUNTED
+    if wide:
         counts = np.unique(values, return_counts=True)[1]
+    else:
+        counts = np.bincount((values - values.dtype.type(low)).astype(np.int64))
     used = int(np.count_nonzero(counts))
     # Few elements of many symbols look more alike than they are (Miller and Madow).
     entropy = histogram_bits(counts) / count + 0.72 * (used - 1) / count
     if high < 1 << MOST_EXTRA and used > 256:
-        entropy = min(entropy, bucket_bits(values, 2) / count)
+        spread = bucket_bits(values, 2) / count
+        # A sample of different ones has as many bits as it has elements allow, however far they are spread.
+        entropy = spread if wide and used * 2 > count else min(entropy, spread)
     elif used * 2 > count:
         entropy = 8.0 * values.itemsize
     return entropy, used / count
