@@ -58,13 +58,14 @@ class TokenScales:
         return scale_of(self.codes)[:, None]
 
     def divide(self, matrix: NDArray[Any]) -> NDArray[Any]:
-        """Features ``[N, C]`` to what is aligned."""
+        """Features ``[N, C]`` to what is aligned; of scaled tokens, outliers that are stored exactly may overflow."""
         scaled = np.flatnonzero(self.codes)
-        if 2 * len(scaled) > len(matrix):
-            return (matrix / self.factors.astype(np.float64)).astype(matrix.dtype)
-        out = matrix.copy()
-        if len(scaled):
-            out[scaled] = (matrix[scaled] / self.factors[scaled].astype(np.float64)).astype(matrix.dtype)
+        with np.errstate(over="ignore"):
+            if 2 * len(scaled) > len(matrix):
+                return (matrix / self.factors.astype(np.float64)).astype(matrix.dtype)
+            out = matrix.copy()
+            if len(scaled):
+                out[scaled] = (matrix[scaled] / self.factors[scaled].astype(np.float64)).astype(matrix.dtype)
         return out
 
     def multiply(self, matrix: NDArray[Any]) -> NDArray[Any]:

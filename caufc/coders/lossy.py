@@ -296,7 +296,8 @@ class LossyCoder(ABC):
             if told is not None:
                 return replace(coded, told=told)
         error = to_floats(self._stored(symbols, block, side, part.scales), self.config.dtype)
-        error -= part.clean
+        with np.errstate(over="ignore"):  # beside the largest floats, which are stored exactly
+            error -= part.clean
         units = self.value.scales(side)
         broken = self._broken(error, symbols, units if part.scales is None else units * part.scales.factors, terms)
         exact = either(broken, part.exact)

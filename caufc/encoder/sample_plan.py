@@ -273,7 +273,9 @@ def quantization_error(coefficients: Values, bands: Bytes, steps: Values) -> Val
     """What quantisation at given steps adds to a sample ``[N, K]``."""
     inverse = (1 / steps)[bands][:, None]
     indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING)
-    shift = best_shift(coefficients * inverse.astype(coefficients.dtype), indices)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = coefficients * inverse.astype(coefficients.dtype)
+    shift = best_shift(scaled, indices)
     error: Values = dequantize(indices, steps[bands][:, None], shift, coefficients.dtype)
     error -= coefficients
     return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,24 @@ def test_masked_scores_keep_the_scores(mask: float, share: float) -> None:
         np.testing.assert_array_equal(decoded[masked], scores[masked])
         error = np.sqrt(np.mean(np.square(decoded[~masked] - scores[~masked], dtype="f8")))
         assert error < 3 * 10 ** (-22 / 20)
+
+
+@pytest.mark.parametrize("control", [{"quality": 10}, {"quality": "low"}, {"snr": "20/token"}, {"bpfp": 3.3}])
+def test_masks_of_the_lowest_float_are_coded_without_a_word(control: dict[str, Any]) -> None:
+    rng = np.random.default_rng(7)
+    queries, keys = rng.standard_normal((2, 2, 4, 64, 16))
+    scores = (queries @ keys.transpose(0, 1, 3, 2) / 4).astype("f4")
+    scores[..., np.triu(np.ones((64, 64), bool), 1)] = np.finfo("f4").min
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        caufc.encode(scores, **control)
+
+
+def test_rates_of_hardly_any_loss_are_looked_for_without_a_word() -> None:
+    vector = np.random.default_rng(7).standard_normal(768).astype("f4")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        caufc.encode(vector, bpfp=27.0)
 
 
 @pytest.mark.parametrize("times", [1e4, 8e18, 1e37])
