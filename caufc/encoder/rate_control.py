@@ -19,6 +19,9 @@ MOST_PASSES = 4
 COMPARED_VALUES = 1 << 12
 """Files of at most so many values are always compared with those without loss."""
 
+COMPARED_BYTES = 1 << 11
+"""The same of bytes: of features that are zero nearly everywhere a sample does not tell what they take without loss."""
+
 NEAR_LOSSLESS = 0.8
 """Files from such a share of what they take without loss, by estimate, are compared with that."""
 
@@ -95,8 +98,10 @@ class RateControl(ABC):
         return min(self._try(lossless, 0.0), tried, key=lambda one: one.done.bytes_out)
 
     def _is_near_lossless(self, size: float, lossless: Sequence[TensorPlan]) -> bool:
-        """Whether a file of so many bytes may be larger than the one without loss: of few values nobody can tell."""
-        return self.numel <= COMPARED_VALUES or size >= NEAR_LOSSLESS * self._expected_file(lossless)
+        """Whether a file of so many bytes may be larger than the one without loss: of few nobody can tell."""
+        asked = self.target.value * self.numel / 8 if self.target.kind == "bpfp" else size
+        few = self.numel <= COMPARED_VALUES or max(size, asked) <= COMPARED_BYTES
+        return few or size >= NEAR_LOSSLESS * self._expected_file(lossless)
 
     def _expected_file(self, plans: Sequence[TensorPlan]) -> float:
         """Bytes of the whole file, about."""

@@ -67,7 +67,7 @@ def test_snr_under_any_alignment(align: str, minilm: Any) -> None:
 
 @pytest.mark.parametrize("wanted", [0.1, 0.5, 1, 2, 4, 8])
 def test_bpfp(wanted: float, minilm: Any) -> None:
-    features = [np.tile(part, (4, 1)) for part in minilm]
+    features = [np.concatenate([part * np.float32(times) for times in (1, 0.9, 0.8, 0.7)]) for part in minilm]
     assert flat(features).size >= 1e5
     data, report = encoded(features, bpfp=wanted)
     assert 0.98 * wanted <= 8 * len(data) / flat(features).size <= wanted
@@ -122,6 +122,21 @@ def test_a_file_of_many_tiny_chunks_is_never_larger_than_without_loss() -> None:
     options: dict[str, Any] = {"layout": "b n c", "chunk": 1, "align": "min-max/token"}
     lossless = len(caufc.encode(values, lossless=True, **options)) + len("q20") - len("x")
     assert all(len(caufc.encode(values, quality=quality, **options)) <= lossless for quality in (20, 40, 60, 80))
+
+
+@pytest.mark.parametrize("control", [{}, {"quality": 25}, {"snr": 20}, {"max_error": 0.05}])
+def test_a_few_values_among_zeros_take_no_more_than_without_loss(control: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    values = np.zeros((200, 2048), np.float32)
+    values[rng.integers(0, 200, 66), rng.integers(0, 2048, 66)] = rng.gamma(2, 2, 66).astype(np.float16)
+    assert len(caufc.encode(values, **control)) <= len(caufc.encode(values, lossless=True)) + 16
+
+
+def test_a_rate_of_few_bytes_takes_no_more_passes() -> None:
+    rng = np.random.default_rng(3)
+    values = np.where(rng.random((20, 20_000)) < 0.004, rng.exponential(size=(20, 20_000)), 0).astype(np.float32)
+    for wanted in (0.02, 0.04, 0.0458):
+        assert encoded(values, bpfp=wanted)[1].passes <= 4
 
 
 def test_a_rate_that_integers_exceed() -> None:
