@@ -146,6 +146,9 @@ def choose_transforms(
     rows, thin_geometry = thinned_rows(judged_geometry, aligned.shape[1], THIN_VALUES * (1 if embedded else groups[0]))
     thin = judged[rows]
     principals = list(_principals(known, step, importance, groups, embedded=embedded))
+    if embedded:
+        noise = _noise(thin, step)
+        principals = [(count, found if found.reaches(thin, noise) else found.whole()) for count, found in principals]
     bases = {count: found.finest() for count, found in principals}
     judge = _Judge(
         thin, thin_geometry, importance.steps, [*bases.values()], step, total, matched=matched, embedded=embedded
@@ -202,14 +205,39 @@ class _Principal:
     """Karhunen-Loeve bases of groups, longer where errors weigh less, without vectors that would only code zeros.
 
     Args:
-        rows: of all groups, in order ``[K, C / G]``.
-        octaves: that deviations are above the finest step ``[K]``.
-        ranks: rows of each group ``[G]``; None for one group.
+        vectors: of each group, all that there are ``[C / G, C / G]``.
+        shares: octaves that their deviations are above the finest step ``[G, C / G]``.
+        kept: how many of each group count ``[G]``.
     """
 
-    rows: NDArray[np.float64]
-    octaves: NDArray[np.float64]
-    ranks: NDArray[np.int32] | None
+    vectors: Sequence[NDArray[np.float64]]
+    shares: NDArray[np.float64]
+    kept: NDArray[np.int64]
+
+    @property
+    def rows(self) -> NDArray[np.float64]:
+        """Of all groups, in order ``[K, C / G]``."""
+        return np.concatenate([group[:rank] for group, rank in zip(self.vectors, self.kept, strict=True)])
+
+    @property
+    def octaves(self) -> NDArray[np.float64]:
+        """That their deviations are above the finest step ``[K]``."""
+        return np.concatenate([share[:rank] for share, rank in zip(self.shares, self.kept, strict=True)])
+
+    @property
+    def ranks(self) -> NDArray[np.int32] | None:
+        """Rows of each group ``[G]``; None for one group."""
+        return self.kept.astype(np.int32) if len(self.kept) > 1 else None
+
+    def whole(self) -> _Principal:
+        """With all vectors: no codes of these miss anything."""
+        return replace(self, kept=np.full_like(self.kept, self.shares.shape[1]))
+
+    def reaches(self, tokens: Values, noise: float) -> bool:
+        """Whether the finest codes do not miss too much of tokens ``[n, C]``, at such errors."""
+        if int(self.kept.min()) == self.shares.shape[1]:
+            return True
+        return _reaches(ChannelTransform(self.finest(), rough=True), tokens, noise)
 
     def finest(self) -> QuantizedRows:
         """As fine as codes can be."""
@@ -245,10 +273,21 @@ def _principal(aligned: Values, step: float, importance: Importance, groups: int
     finest = step * 2.0 ** (int(importance.steps.min()) / 8) * scales
     kept = np.maximum(1, np.count_nonzero(variances > (NEVER_CODED * finest) ** 2, axis=1))
     shares = np.log2(np.maximum(np.sqrt(variances) / finest, NEVER_CODED))
-    rows = [(vectors * of_row[:, None])[:rank] for (vectors, _), of_row, rank in zip(found, scales, kept, strict=True)]
-    octaves = [share[:rank] for share, rank in zip(shares, kept, strict=True)]
-    ranks = kept.astype(np.int32) if groups > 1 else None
-    return _Principal(np.concatenate(rows), np.concatenate(octaves), ranks)
+    vectors = [of_group * of_row[:, None] for (of_group, _), of_row in zip(found, scales, strict=True)]
+    return _Principal(vectors, shares, kept)
+
+
+def _noise(tokens: Values, step: float) -> float:
+    """The squared error a value of rounding tokens ``[n, C]`` to a step, or of leaving out what is smaller."""
+    return float(np.mean(np.minimum(np.square(tokens, dtype=np.float64), step**2 / 12)))
+
+
+def _reaches(transform: ChannelTransform, tokens: Values, noise: float) -> bool:
+    """Whether the vectors of a basis, as its codes have them, reach enough of tokens ``[n, C]``."""
+    if transform.coded >= tokens.shape[1]:
+        return True
+    missed = transform.inverse(transform.forward(tokens)) - tokens
+    return float(np.mean(np.square(missed))) <= MOST_MISSED * noise
 
 
 @dataclass(frozen=True)
@@ -325,9 +364,8 @@ class _Judge:
         self.spectral = replace(geometry, spectral=True)
         self.frequencies = forward_grid(thin, self.spectral)
         self.unit = self._steps(weights)
-        squares = np.square(thin, dtype=np.float64)
-        self.noise = float(np.mean(np.minimum(squares, step**2 / 12)))
-        self.starved = self.noise > STARVED * float(np.mean(squares))
+        self.noise = _noise(thin, step)
+        self.starved = self.noise > STARVED * float(np.mean(np.square(thin, dtype=np.float64)))
         self.matches = MATCHES if matched and not self.starved else 0
 
     def _steps(self, codes: Codes) -> NDArray[np.float64]:
@@ -353,8 +391,11 @@ class _Judge:
 
         def cost(margin: int) -> float:
             if margin not in tried:
-                made = replace(choice, basis=principal.quantized(margin))
-                tried[margin] = self._costed(made, matches=0).cost if self._reaches(made) else math.inf, made
+                basis = principal.quantized(margin)
+                made = replace(choice, basis=basis)
+                found = self._costed(made, matches=0)
+                reaches = _reaches(self._transform_of(basis), self.thin, self.noise)
+                tried[margin] = found.cost if reaches else math.inf, made
             return tried[margin][0]
 
         whole = self._costed(choice, matches=0)
@@ -368,16 +409,6 @@ class _Judge:
             while best > LEAST_MARGIN and cost(best - 1) < cost(best):
                 best -= 1
         return choice if whole.cost <= tried[best][0] else tried[best][1]
-
-    def _reaches(self, choice: Transforms) -> bool:
-        """Whether the vectors of a basis, as its codes have them, reach enough of the tokens."""
-        if choice.basis is None:
-            return True
-        transform = self._transform_of(choice.basis)
-        if transform.coded >= self.thin.shape[1]:
-            return True
-        missed = transform.inverse(transform.forward(self.thin)) - self.thin
-        return float(np.mean(np.square(missed))) <= MOST_MISSED * self.noise
 
     def _costed(self, choice: Transforms, matches: int | None = None) -> _Scored:
         """Weighted squared error in squared steps a value, and bits at their worth, at the plain error of all."""

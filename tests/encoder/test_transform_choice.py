@@ -62,6 +62,15 @@ def test_coarse_codes_of_a_short_basis_leave_an_snr_in_reach(wanted: float) -> N
     assert len(data) < 0.05 * 4 * maps.size
 
 
+@pytest.mark.parametrize("control", [{"quality": 82}, {"quality": 90}, {"snr": 48}, {"snr": 60}], ids=str)
+def test_the_finest_codes_of_a_short_basis_leave_high_rates_in_reach(control: dict[str, Any]) -> None:
+    """What codes of few bits miss of large directions is more than what a high rate may miss of all."""
+    rng = np.random.default_rng(0)
+    directions = np.linalg.qr(rng.standard_normal((128, 128)))[0] * np.exp(-np.arange(128) / 8)[:, None]
+    values = (rng.standard_normal((800, 128)) @ directions).astype("f4")
+    assert len(caufc.encode(values, layout="b c", **control)) < 0.25 * values.nbytes
+
+
 def test_a_basis_must_pay_for_its_bytes() -> None:
     values = mixed(4096, 32, 4)
     assert chosen(values, Geometry(((64,),) * 64, 0), 1000.0, total=values.size).basis is None

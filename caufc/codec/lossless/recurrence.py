@@ -26,7 +26,7 @@ FEW_WORDS, FEW_LEVELS = 0.6, 0.1
 
 
 def recurs(bits: NDArray[Any]) -> bool:
-    """Whether elements, as unsigned integers ``[M]``, have few levels or come again word by word; zeros do not count."""
+    """Whether elements, as unsigned integers ``[M]``, have few levels or come again word by word; but for zeros."""
     whole = bits.nbytes // WORD * WORD
     words = bits.view(np.uint8)[:whole].view(np.uint64)
     picked = words[words & np.uint64(PICKED - 1) == 0]
