@@ -88,6 +88,7 @@ ALLOWED: dict[str, set[str]] = {
     "bench": BELOW_API | PUBLIC | {"evaluate", "text"},
     "show": BELOW_API | {"reader", "storage", "text"},
     "cli": BELOW_API | PUBLIC | {"fit", "train", "evaluate", "bench", "show", "integrations", "text", "caufc"},
+    "__main__": {"cli"},
     "plugins": {"caufc"},
     "integrations": {"caufc", "show"},
     "testing": {"caufc"},

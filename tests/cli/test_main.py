@@ -56,6 +56,15 @@ def test_the_help_of_the_group(run: Run) -> None:
     assert ran.err.startswith("Usage: caufc [OPTIONS] COMMAND")
 
 
+def test_the_package_is_the_command(run: Run) -> None:
+    for arguments, code in (["--version"], 0), (["info", "missing.cauf"], 1):
+        command = [sys.executable, "-m", "caufc", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+        ran = run(*arguments)
+        assert (done.returncode, done.stdout, done.stderr) == (ran.code, ran.out, ran.err)
+        assert ran.code == code
+
+
 def test_the_version(run: Run) -> None:
     version, built = run("--version").out.splitlines()
     assert re.fullmatch(r"caufc (\d+\.\d+\.\d+\S*|\(not installed\))", version)
