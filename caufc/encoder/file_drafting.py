@@ -28,6 +28,7 @@ from .stack_source import stacked_tensor
 from .tensor_draft import TensorDraft
 from .transform_draft import TransformDraft
 from .transform_drafting import TransformDrafting
+from .turn_search import searched_first
 
 __all__ = ["draft_tensors"]
 
@@ -208,13 +209,22 @@ class _FileDrafting:
 
     @cached_property
     def _turns(self) -> list[NDArray[np.int32] | None]:
-        """Turns by tensor; a file has one kind, which is looked for until it is found."""
-        found: list[NDArray[np.int32] | None] = []
-        for number, tensor in enumerate(self.source.tensors):
-            drafting = self._drafting(number, None, tensor)
-            known = [turns for turns in found if turns is not None][:1]
-            found.append(drafting.turns_beside(self._layouts[number].layout, known))
-        return found
+        """Turns by tensor; a file has one kind, which is looked for until it is found, or some tensors show none."""
+        alone: dict[int, NDArray[np.int32] | None] = {}
+
+        def turns_of(number: int, known: Sequence[NDArray[np.int32]] = ()) -> NDArray[np.int32] | None:
+            if number in alone and not known:
+                return alone[number]
+            found = self._drafting(number, None, self.source.tensors[number]).turns_beside(layouts[number], known)
+            return found if known else alone.setdefault(number, found)
+
+        layouts = [choice.layout for choice in self._layouts]
+        if all(turns_of(number) is None for number in searched_first(self.source.tensors)):
+            return [None] * len(layouts)
+        by_number: list[NDArray[np.int32] | None] = []
+        for number in range(len(layouts)):
+            by_number.append(turns_of(number, [turns for turns in by_number if turns is not None][:1]))
+        return by_number
 
     @cached_property
     def _lock(self) -> threading.Lock:

@@ -18,7 +18,7 @@ from .layout_names import kind_of
 from .layout_roles import Kind
 from .source import Source, SourceTensor
 
-__all__ = ["found_turns"]
+__all__ = ["found_turns", "searched_first"]
 
 BASES = (1e4, 2.5e4, 5e4, 1e5, 1.5e5, 2.5e5, 3e5, 5e5, 6e5, 1e6, 1.5e6, 2e6, 5e6, 8e6, 1e7)
 """Bases of rotary positions that language models use."""
@@ -50,7 +50,21 @@ LEAST_GAIN = 0.04
 NOISE = 0.1
 """Deviation of errors against that of values, at which they are counted."""
 
+MOST_SEARCHED = 8
+"""Alike tensors that are searched before the others, which have no turns if none of these has."""
+
 Codes = NDArray[np.int32]
+
+
+def searched_first(tensors: Sequence[SourceTensor]) -> list[int]:
+    """Numbers of the tensors that tell whether a file has turns: some of those of each shape, keys and values alike.
+
+    Every odd number of tensors one is taken, as keys and values mostly take turns.
+    """
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for number, tensor in enumerate(tensors):
+        alike.setdefault(tensor.shape(0) if tensor.leaves else (), []).append(number)
+    return sorted(number for numbers in alike.values() for number in numbers[:: len(numbers) // MOST_SEARCHED | 1])
 
 
 def found_turns(

@@ -133,3 +133,25 @@ def test_a_network_has_one_kind_of_turns(monkeypatch: pytest.MonkeyPatch) -> Non
     assert searched == [WIDTH]
     assert (turns_of(data, "keys.0") == turns_of(data, "keys.1")).all()
     assert turns_of(data, "values.0") is None
+
+
+@pytest.mark.parametrize("turned", [None, 30])
+def test_many_tensors_are_not_all_searched(turned: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where some have turns, all that have are found, wherever they stand."""
+    searched: list[int] = []
+    bits = turn_search._bits
+
+    def noted(matrix: Any, width: int) -> float:
+        searched.append(width)
+        return bits(matrix, width)
+
+    monkeypatch.setattr(turn_search, "_bits", noted)
+    count = 60
+    without = keys(base=None)
+    features = {f"past.{n}": keys() if turned and n >= turned else without + n for n in range(count)}
+    data = caufc.encode(features, layout="b g t d", quality="low")
+    assert [turns_of(data, name) is not None for name in features] == [
+        bool(turned and n >= turned) for n in range(count)
+    ]
+    if turned is None:
+        assert len(searched) < 2 * 12
