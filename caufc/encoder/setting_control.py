@@ -84,6 +84,7 @@ class SettingControl(RateControl):
         if small:
             return least(whole, self._tried_rate(drafts, wanted))
         search = RateSearch(wanted, self.numel, lambda setting: self._expected(drafts, setting))
+        may_try = self.numel <= TRIED_VALUES  # the last pass is then for what trials find
         best: Tried | None = None
         families: list[list[TensorPlan]] = []
         while True:
@@ -95,17 +96,15 @@ class SettingControl(RateControl):
                 best = last
             over = search.record(last.done.bytes_out)
             compared = whole is None and self._is_near_lossless(best.done.bytes_out, lossless)
-            if over or self.writer.passes >= MOST_PASSES - compared:
+            if over or self.writer.passes >= MOST_PASSES - compared - may_try:
                 break
-        if not search.is_near(best.done.bytes_out) and self.numel <= TRIED_VALUES:
-            passes = self.writer.passes
+        if may_try and not search.is_near(best.done.bytes_out):
             tried = self._tried_rate(drafts, wanted)
-            self.writer.passes = passes
             best = tried if search.better(tried.done.bytes_out, best.done.bytes_out) else best
         return self._smaller(best, drafts) if whole is None else least(whole, best)
 
     def _tried_rate(self, drafts: Sequence[TensorDraft], wanted: float) -> Tried:
-        """The file of at most so many bytes, by trying, which is no pass over the input."""
+        """The file of at most so many bytes, by trials in memory and one pass."""
         tolerance = max(RATE_TOLERANCE * wanted, RATE_BYTES)
         found = SmallRate(wanted, tolerance, lambda setting: self._plans(drafts, setting), self.writer.tried)
         setting, plans = found.find()
