@@ -22,7 +22,7 @@ LOWER = 0.05
 """dB by which a finer rung may keep less than a coarser one."""
 
 MOST_TRIALS = 12
-FINER, COARSER = 10.0, 2.0
+FINER, COARSER = 10.0, 6.0
 """Octaves from the gain where a search begins that are tried."""
 
 COARSEST, FINEST = 24, 64

@@ -76,8 +76,8 @@ class TransformDrafting(Drafting):
         config, quality = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded, small=small)
         by_token = reads == "tokens" and not (is_sparse(survey.sample) and _is_plane(survey))
         fine = quality >= RAISED_QUALITY or not Parameters.from_fields(config.parameters).spectral
-        by_token = by_token and (fine or not small)
-        if by_token and self.target.unequal and fine:
+        by_token = by_token and fine
+        if by_token and self.target.unequal:
             survey = _with_raised_tokens(survey)
         terms = replace(terms, separator=survey.separator, token_rest=small)
         return TransformDraft(

@@ -150,10 +150,11 @@ def choose_transforms(
         noise = _noise(thin, step)
         principals = [(count, found if found.reaches(thin, noise) else found.whole()) for count, found in principals]
     bases = {count: found.finest() for count, found in principals}
+    held = [_section_bits(found.quantized(FIRST_MARGIN).codes) if embedded else 0.0 for _, found in principals]
     judge = _Judge(
         thin, thin_geometry, importance.steps, [*bases.values()], step, total, matched=matched, embedded=embedded
     )
-    scored = list(judge.candidates(spectral=spectral))
+    scored = list(judge.candidates(held, spectral=spectral))
     allowed = math.inf if judge.starved else MOST_BITS * min(found.bits for found in scored)
     best_plain = min((found for found in scored if found.plain), key=_cost_of)
     best = min((found for found in scored if found.bits <= allowed), key=_handicapped(bases, embedded=embedded))
@@ -372,13 +373,14 @@ class _Judge:
         steps: NDArray[np.float64] = self.step * np.exp2(codes / 8)
         return steps
 
-    def candidates(self, *, spectral: bool) -> Iterator[_Scored]:
-        """All that may be."""
+    def candidates(self, held: Sequence[float], *, spectral: bool) -> Iterator[_Scored]:
+        """All that may be; ``held`` are the bits that each basis takes in the file, about."""
         has_grid = spectral and any(math.prod(grid) > 1 for grid in self.geometry.grids)
-        for basis in (None, *self.bases):
+        counted = [None] * len(held) if self.starved else held
+        for basis, bits in zip((None, *self.bases), (None, *counted), strict=True):
             if has_grid:
-                yield self._costed(Transforms(True, basis, self.weights))
-            yield self._costed(Transforms(False, basis, _plain_steps(self.weights)))
+                yield self._costed(Transforms(True, basis, self.weights), held=bits)
+            yield self._costed(Transforms(False, basis, _plain_steps(self.weights)), held=bits)
 
     def rated(self, choice: Transforms) -> tuple[float, float]:
         """Bits of a choice, and its weighted squared error a value."""
@@ -410,8 +412,11 @@ class _Judge:
                 best -= 1
         return choice if whole.cost <= tried[best][0] else tried[best][1]
 
-    def _costed(self, choice: Transforms, matches: int | None = None) -> _Scored:
-        """Weighted squared error in squared steps a value, and bits at their worth, at the plain error of all."""
+    def _costed(self, choice: Transforms, matches: int | None = None, held: float | None = None) -> _Scored:
+        """Weighted squared error in squared steps a value, and bits at their worth, at the plain error of all.
+
+        ``held`` is what its basis takes in the file; None for that of the codes as they are.
+        """
         geometry = self.spectral if choice.spectral else self.geometry
         steps = self._steps(choice.steps if choice.steps is not None else flat_steps())
         tokens = self.frequencies if choice.spectral else self.thin
@@ -431,7 +436,7 @@ class _Judge:
         distortion = float(np.sum(np.square(error / unit))) / self.thin.size
         bits = estimate(values, geometry.bands, steps, self.total / self.thin.size)
         if choice.basis is not None and self.embedded:
-            bits += _section_bits(choice.basis.codes)
+            bits += _section_bits(choice.basis.codes) if held is None else held
         return _Scored(distortion + BIT_WEIGHT * bits / self.total, bits, choice)
 
     def _transform_of(self, basis: QuantizedRows) -> ChannelTransform:

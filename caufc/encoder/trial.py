@@ -27,7 +27,7 @@ NEAR = 0.03
 """dB from a goal that are near enough."""
 
 MOST_TRIALS = 12
-FINER, COARSER = 10.0, 2.0
+FINER, COARSER = 10.0, 6.0
 """Octaves from the gain where a search begins that are tried.
 
 What finer steps do not meet is beyond the arithmetic; what far coarser ones seem to meet, they meet by chance.

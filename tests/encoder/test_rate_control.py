@@ -148,12 +148,27 @@ def test_a_rate_that_integers_exceed() -> None:
 @pytest.mark.parametrize("features", ["efficientnet", "minilm"])
 def test_quality_is_monotone(features: str, request: pytest.FixtureRequest) -> None:
     found = request.getfixturevalue(features)
-    runs = [encoded(found, quality=quality) for quality in (0, 10, 25, 40, 50, 60, 75, 90, 100)]
+    runs = [encoded(found, quality=quality) for quality in (0, 10, 25, 34, 36, 40, 50, 60, 75, 90, 100)]
     sizes = [len(data) for data, _ in runs]
     assert sizes == sorted(sizes)
     assert len(set(sizes)) == len(sizes)
     decibels = [report.snr_db or 0 for _, report in runs]
     assert decibels == sorted(decibels)
+
+
+@pytest.mark.parametrize(("grid", "few", "channels", "noise"), [((14, 14), 8, 64, 0.02), ((56, 56), 2, 16, 0.1)])
+def test_low_qualities_of_maps_of_few_directions(grid: tuple[int, ...], few: int, channels: int, noise: float) -> None:
+    signals = np.random.default_rng(1).standard_normal((2, *grid, few))
+    for axis in (1, 2, 1, 2):
+        signals = (np.roll(signals, 1, axis) + 2 * signals + np.roll(signals, -1, axis)) / 4
+    rng = np.random.default_rng(2)
+    maps = signals @ rng.standard_normal((few, channels)) + noise * rng.standard_normal((2, *grid, channels))
+    runs = [
+        encoded(maps.astype(np.float32), layout="b h w c", quality=quality) for quality in (10, 18, 26, 30, 34, 35, 42)
+    ]
+    decibels = [report.snr_db or 0 for _, report in runs]
+    assert decibels == sorted(decibels)
+    assert max(len(data) for data, _ in runs) == len(runs[-1][0])
 
 
 def test_quality_names(minilm: Any) -> None:

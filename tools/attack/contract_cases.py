@@ -14,7 +14,7 @@ from tools.attack.contract_controls import draw_control, draw_options, higher
 from tools.attack.contract_forms import arrange, cast, draw_dtype, draw_layout, largest, structured
 from tools.attack.contract_odd import ODD
 from tools.attack.contract_outliers import possible, with_outliers
-from tools.attack.contract_values import DENSE, KINDS, SAME_STATISTICS, Extent, Values
+from tools.attack.contract_values import DENSE, KINDS, LAYERS, SAME_STATISTICS, Extent, Values
 
 __all__ = ["Case", "Twin", "case_of"]
 
@@ -106,7 +106,10 @@ def case_of(seed: int, number: int) -> Case:
         return _odd(rng, number)
     if way < 0.17:
         return _wide(rng, number)
-    return _outlying(rng, number) if way < 0.37 else _ordinary(rng, number)
+    if way < 0.37:
+        return _outlying(rng, number)
+    kinds = LAYERS if way > 0.96 else KINDS
+    return _ordinary(rng, number, kinds)
 
 
 def _odd(rng: Rng, number: int) -> Case:
@@ -140,10 +143,10 @@ def _unit(rng: Rng) -> float:
     return float(10 ** rng.uniform(-4, 4)) if rng.random() < 0.3 else 1.0
 
 
-def _ordinary(rng: Rng, number: int) -> Case:
-    kind = str(rng.choice(list(KINDS)))
+def _ordinary(rng: Rng, number: int, kinds: Mapping[str, Callable[[Rng, Extent], Values]] = KINDS) -> Case:
+    kind = str(rng.choice(list(kinds)))
     unit = _unit(rng)
-    form = structured(rng, lambda extent: KINDS[kind](rng, extent) * unit, _extent(rng), draw_dtype(rng))
+    form = structured(rng, lambda extent: kinds[kind](rng, extent) * unit, _extent(rng), draw_dtype(rng))
     control = draw_control(rng, unit)
     options = {**form.options, **draw_options(rng, control)}
     twin = None

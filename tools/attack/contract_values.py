@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DENSE", "KINDS", "SAME_STATISTICS", "Extent", "Values"]
+__all__ = ["DENSE", "KINDS", "LAYERS", "SAME_STATISTICS", "Extent", "Values"]
 
 Values = NDArray[np.float64]
 Rng = np.random.Generator
@@ -125,6 +125,19 @@ def smooth(rng: Rng, extent: Extent) -> Values:
     return np.concatenate([lead, body.reshape(extent.samples, -1, extent.channels)], axis=1)
 
 
+def few_directions(rng: Rng, extent: Extent) -> Values:
+    """Maps and sequences of a few smooth signals in all channels, and noise, as batch-normalised layers make them."""
+    few = int(rng.choice((2, 4, 8, 16)))
+    signals = rng.standard_normal((extent.samples, *extent.grid, few))
+    for axis in range(1, signals.ndim - 1):
+        for _ in range(2):
+            signals = (np.roll(signals, 1, axis) + 2 * signals + np.roll(signals, -1, axis)) / 4
+    body = (signals @ rng.standard_normal((few, extent.channels))).reshape(extent.samples, -1, extent.channels)
+    lead = rng.standard_normal((extent.samples, extent.special, extent.channels))
+    found = np.concatenate([lead, body], axis=1)
+    return np.asarray(found + rng.choice((0.01, 0.1, 0.3)) * rng.standard_normal(found.shape))
+
+
 def constant(rng: Rng, extent: Extent) -> Values:
     return np.full(extent.shape, rng.choice((0.0, 1.0, -2.5)))
 
@@ -167,6 +180,9 @@ KINDS: dict[str, Callable[[Rng, Extent], Values]] = {
     "levels": levels,
     "masked": masked,
 }
+
+LAYERS: dict[str, Callable[[Rng, Extent], Values]] = {"few directions": few_directions}
+"""Kinds that layers of networks make."""
 
 DENSE = frozenset({"gaussian", "laplace", "low rank", "autoregressive", "scaled channels", "offset", "sinks"})
 
