@@ -159,6 +159,9 @@ def info_text(name: str, info: Info) -> str:
         lines.append(f"  software {shown(info.software)}")
     if info.section_bytes:
         lines.append(f"  sections {size(info.section_bytes)} of bases, tables and statistics")
+    if together := [tensor["stack"] for tensor in info.tensors if tensor["stack"] is not None]:
+        stacks = count(len({*together}), "stack")
+        lines.append(f"  stacks   {count(len(together), 'tensor')} in {stacks}, whose payloads are shared out equally")
     rows = [("TENSOR", "DTYPE", "SAMPLE", "LAYOUT", "TAP", "CODEC", "ALIGNMENT", "PAYLOAD", "BPFP")]
     for tensor in info.tensors[:SHOWN_TENSORS]:
         named = (shown(tensor[key] or "-") for key in ("layout", "tap", "codec", "alignment"))

@@ -15,7 +15,7 @@ from ..layouts import Layout
 from .base import Samples, Shapes
 from .config import TensorConfig
 
-__all__ = ["Stack", "shares_out", "stack_axis", "stacks_of"]
+__all__ = ["Stack", "leaders_of", "shares_out", "stack_axis", "stacks_of"]
 
 T = TypeVar("T")
 
@@ -112,6 +112,15 @@ def stacks_of(configs: Sequence[TensorConfig]) -> list[Stack]:
             _check_member(configs, number, leader)
         members.setdefault(leader, []).append(number)
     return [_stack(configs[leader], tuple(numbers)) for leader, numbers in members.items()]
+
+
+def leaders_of(configs: Sequence[TensorConfig]) -> list[TensorConfig | None]:
+    """By tensor, the leader of the stack that it is coded in; None of those that are coded alone."""
+    found: list[TensorConfig | None] = [None] * len(configs)
+    for stack in stacks_of(configs):
+        for number in () if stack.alone else stack.members:
+            found[number] = configs[stack.leader]
+    return found
 
 
 def _check_member(configs: Sequence[TensorConfig], number: int, leader: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..bitstream import ChunkHead, Cursor, parse_chunk_head
+from ..coders.stack import stacks_of
 from ..errors import DamagedError, MalformedError
 from .random_access import FileReader
 
@@ -23,7 +24,7 @@ class TensorSize:
 
     Args:
         numel: number of values.
-        payload_bytes: of its payloads.
+        payload_bytes: of its payloads; those of a stack are shared out equally.
     """
 
     numel: int = 0
@@ -45,6 +46,10 @@ def tensor_sizes(reader: FileReader) -> list[TensorSize]:
             alike = None not in config.template
             size.numel += head.count * config.size(shapes[0]) if alike else sum(map(config.size, shapes))
             size.payload_bytes += length
+    for stack in stacks_of(configs):
+        share, rest = divmod(sizes[stack.leader].payload_bytes, len(stack.members))
+        for number in stack.members:
+            sizes[number].payload_bytes = share + (rest if number == stack.leader else 0)
     return sizes
 
 

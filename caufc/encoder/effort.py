@@ -26,12 +26,14 @@ class Effort:
         sample_values: values of a file that choices are made on, at most.
         sample_share: share of a file that they are made on, at most, unless it is small.
         searched: whether dependent indices are searched for.
+        stacked: whether bases across alike tensors are.
         table_values: values that tables are made on, at most, unless there are many channels.
     """
 
     sample_values: int
     sample_share: float = 0.25
     searched: bool = True
+    stacked: bool = True
     table_values: int = 1 << 19
 
     def tables_of(self, channels: int) -> int:
@@ -56,7 +58,7 @@ class Effort:
 
 
 EFFORTS = {
-    "fast": Effort(1 << 20, searched=False),
+    "fast": Effort(1 << 20, searched=False, stacked=False),
     "default": Effort(1 << 20),
     "best": Effort(1 << 23, sample_share=1.0, table_values=1 << 23),
 }

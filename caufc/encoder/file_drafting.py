@@ -41,6 +41,9 @@ PROFILE_VALUES = 1 << 27
 MESSAGE_VALUES = 1 << 19
 """Values of a lone sample up to which it has no tables of its own; chosen by hand."""
 
+MOST_STACKS = 4
+"""Stacks of a file that are drafted at once: each takes some hundred MB."""
+
 SHARED_VALUES = 1 << 16
 """Values of a tensor, on average, from which drafts are worth threads."""
 
@@ -87,13 +90,19 @@ class _FileDrafting:
         """One per tensor."""
         if self.profile is None:
             found = self._own_drafts()
-            return found if self.embedded else self._stacked(found)
+            return self._stacked(found) if self._may_stack else found
         numbers, stacks = list(self._profiled), stacks_of([*self._profiled.values()])
         by_number: dict[int, TensorDraft] = {}
         for stack in (replace(stack, members=tuple(numbers[member] for member in stack.members)) for stack in stacks):
             by_number |= zip(stack.members, self._profiled_drafts(stack), strict=True)
         every = range(len(self.source.tensors))
         return [by_number[number] if number in by_number else self._draft(number, None) for number in every]
+
+    @property
+    def _may_stack(self) -> bool:
+        """Whether alike tensors may be coded as one: in a file, if there is time and all of it is known."""
+        whole = self.source.repeats == 1 and not self.source.small
+        return not self.embedded or (whole and self.options.effort.stacked)
 
     def _own_drafts(self) -> list[TensorDraft]:
         """Drafts without a profile, of several large tensors in threads."""
@@ -126,23 +135,29 @@ class _FileDrafting:
         return self._members(draft, stack.members)
 
     def _stacked(self, drafts: list[TensorDraft]) -> list[TensorDraft]:
-        """Drafts for a profile, alike tensors in stacks where bases across them pay."""
+        """Drafts without a profile, alike tensors in stacks where bases across them pay."""
         found = list(drafts)
         if self.options.target.kind != "quality":
             return found
-        for numbers in stackable(self.source, drafts):
-            alone = [draft for draft in (drafts[number] for number in numbers) if isinstance(draft, TransformDraft)]
-            layout = self._layouts[numbers[0]].layout
-            axis = None if layout is None else stack_axis(layout.unbatched())
-            if layout is None or axis is None:
-                continue
-            whole = stacked_tensor(self._tensors(numbers), axis)
-            drafting = self._drafting(numbers[0], None, whole)
-            joint = drafting.joint(layout, alone) if isinstance(drafting, TransformDrafting) else None
-            if joint is not None:
-                for number, draft in zip(numbers, self._members(joint, numbers), strict=True):
+        runs = list(stackable(self.source, drafts, embedded=self.embedded))
+        threads = min(thread_count(self.options.threads), MOST_STACKS) if self.embedded else 1
+        with closing(in_order(lambda numbers: self._joint(numbers, drafts), runs, threads)) as joints:
+            for numbers, joint in zip(runs, joints, strict=True):
+                for number, draft in zip(numbers, joint, strict=False):
                     found[number] = draft
         return found
+
+    def _joint(self, numbers: Sequence[int], drafts: Sequence[TensorDraft]) -> list[TensorDraft]:
+        """Drafts of tensors as a stack; none where bases across them do not pay."""
+        alone = [draft for draft in (drafts[number] for number in numbers) if isinstance(draft, TransformDraft)]
+        layout = self._layouts[numbers[0]].layout
+        axis = None if layout is None else stack_axis(layout.unbatched())
+        if layout is None or axis is None:
+            return []
+        whole = TensorInTurn.of(stacked_tensor(self._tensors(numbers), axis), self._lock)
+        drafting = self._drafting(numbers[0], None, whole)
+        joint = drafting.joint(layout, alone) if isinstance(drafting, TransformDrafting) else None
+        return [] if joint is None else self._members(joint, numbers)
 
     def _members(self, draft: TensorDraft, numbers: Sequence[int]) -> list[TensorDraft]:
         """The draft of a stack as those of its members."""

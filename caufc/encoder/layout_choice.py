@@ -15,9 +15,9 @@ from .layout_cost import Extent, layout_cost
 from .layout_evidence import known_tokens
 from .layout_roles import Kind, Roles, Sizes, channels_of, layout_of, role_candidates, usual_roles
 from .layout_sample import LayoutSample, boxes_of, sample_of, samples_of, smoothness
+from .principals import BIT_WEIGHT
 from .source import Source, SourceTensor
 from .special_tokens import special_candidates, stands_apart, token_axis
-from .transforms import BIT_WEIGHT
 
 __all__ = ["AlikeTensors", "chosen_roles", "refined"]
 

@@ -33,9 +33,9 @@ from ..layouts import Layout
 from .alignment import CHANNEL_TOKENS
 from .layout_sample import Box, LayoutSample
 from .levels import levels_for
+from .principals import BASIS_TOKENS, BIT_WEIGHT, LARGEST_BASIS
 from .quantize import DEAD_ZONE_ROUNDING, quantize
 from .survey import is_sparse
-from .transforms import BASIS_TOKENS, BIT_WEIGHT, LARGEST_BASIS
 
 __all__ = ["Extent", "layout_cost"]
 

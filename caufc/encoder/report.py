@@ -11,7 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ..codec.kernels import built
+from ..coders.config import TensorConfig
 from ..coders.registry import codec_of_all
+from ..coders.stack import leaders_of
 from ..types import DTYPES, NOTE, Structure
 from .file_writer import FilePass
 from .options import EncodeOptions
@@ -38,6 +40,7 @@ class TensorReport:
         codec: its codec by name, such as ``transform`` or ``lossless``.
         alignment: ``kind/scope``.
         step: quantiser step in aligned units, gain included; None without quantiser.
+        stack: name of the tensor that leads those it is coded with, its payloads shared out equally; None if alone.
         numel: number of values.
         payload_bytes: bytes of its payloads; those of its bases and tables are the file's.
         snr_db: 10 log10 of energy over squared error, over what remains when outliers are set aside; None if nothing
@@ -56,6 +59,7 @@ class TensorReport:
     codec: str
     alignment: str
     step: float | None
+    stack: str | None = None
     numel: int = 0
     payload_bytes: int = 0
     snr_db: float | None = None
@@ -224,10 +228,11 @@ def _report(
 
 
 def _tensor_reports(numels: Sequence[int], structure: Structure, done: FilePass) -> tuple[TensorReport, ...]:
-    parts = zip(numels, done.plans, done.distortions, done.payload_bytes, strict=True)
+    leaders = leaders_of([plan.config for plan in done.plans])
+    parts = zip(numels, done.plans, leaders, done.distortions, done.payload_bytes, strict=True)
     return tuple(
         replace(
-            _tensor_report(plan, structure, done.gain),
+            _tensor_report(plan, leader, structure, done.gain),
             numel=numel,
             payload_bytes=payload_bytes,
             snr_db=distortion.snr_db,
@@ -236,11 +241,11 @@ def _tensor_reports(numels: Sequence[int], structure: Structure, done: FilePass)
             cosine=distortion.cosine,
             max_abs_error=distortion.largest_error,
         )
-        for numel, plan, distortion, payload_bytes in parts
+        for numel, plan, leader, distortion, payload_bytes in parts
     )
 
 
-def _tensor_report(plan: TensorPlan, structure: Structure, gain: float) -> TensorReport:
+def _tensor_report(plan: TensorPlan, leader: TensorConfig | None, structure: Structure, gain: float) -> TensorReport:
     config = plan.config
     return TensorReport(
         name=config.name,
@@ -249,7 +254,8 @@ def _tensor_report(plan: TensorPlan, structure: Structure, gain: float) -> Tenso
         layout=config.layout_text(structure) if config.codec.lossy else None,
         layout_reason=plan.layout_reason if config.codec.lossy else "",
         codec=config.codec.name,
-        alignment=config.alignment_text,
+        alignment=(leader or config).alignment_text,
+        stack=None if leader is None else leader.name,
         step=_step(plan, gain) if plan.terms.quantizer else None,
     )
 

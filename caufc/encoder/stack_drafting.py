@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,33 +19,86 @@ from ..coders.sections import TURNS
 from ..coders.stack import stack_axis
 from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
 from ..types import Arrays
+from .goal import Goal, quality_goal, quality_step
 from .importance import blind_importance
 from .layout_names import pattern_of
+from .options import Target
+from .principals import BASIS_TOKENS, JUDGED_TOKENS, LARGEST_BASIS, LARGEST_PROFILED
+from .sample_plan import QuantizerKind
 from .source import Source
 from .survey import TensorSurvey
 from .tensor_draft import TensorDraft
-from .transform_draft import TransformDraft
-from .transforms import JUDGED_TOKENS, LARGEST_PROFILED, choose_transforms
+from .transform_draft import BEYOND, THIN_VALUES, TransformDraft
+from .transforms import choose_transforms, joint_transforms
+from .trial import StackTrial
 
-__all__ = ["StackDraft", "joint_draft", "stackable", "with_joint_turns"]
+__all__ = ["StackDraft", "joint_draft", "pays", "stackable", "with_joint_turns"]
+
+MOST_APART = 1.5
+"""Times the outliers of members that a stack may have: more are ordinary values of one beside far smaller others."""
+
+STACK_VALUES = 1 << 18
+"""Values of a stack's sample on which steps are tried, about: each of its members has goals of its own."""
+
+MOST_ASKED, STACK_MARGIN = 4, 1.03
+"""Members of a stack that are asked what they take alone, at most, and what it must save, as they are read together."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackDraft(TransformDraft):
-    """How the leader of a stack will be coded with those behind it."""
+    """How the leader of a stack will be coded with those behind it.
+
+    Args:
+        members: how many there are, each of which keeps what a quality promises; None of a profile's.
+    """
+
+    members: int | None = None
 
     @property
     def may_be_lossless(self) -> bool:
         """Not: the others depend on it."""
         return False
 
+    @property
+    def thin_values(self) -> int:
+        """More than of one tensor: each has goals of its own."""
+        return THIN_VALUES if self.members is None else STACK_VALUES
 
-def stackable(source: Source, drafts: Sequence[TensorDraft]) -> Iterator[list[int]]:
+    def keeps(self, quality: float, target: Target) -> bool:
+        """Whether a gain keeps what a quality promises: a short basis leaves directions out."""
+        gain, kind = self._gain(quality, target)
+        trial, goal = self._stack_trial(quality, target)
+        return trial.meets(goal, kind, gain, BEYOND)
+
+    def _gain(self, setting: float, target: Target) -> tuple[float, QuantizerKind]:
+        if self.members is None:
+            return super()._gain(setting, target)
+        gain = quality_step(setting)
+        kind = self._kind(gain, target)
+        trial, goal = self._stack_trial(setting, target)
+        return trial.gain_for(goal, kind, gain), kind
+
+    def _stack_trial(self, quality: float, target: Target) -> tuple[StackTrial, Goal]:
+        """The trial with the goals of the members, and what these are together."""
+        trial, goals = self._trial_of(target), tuple(self._goals(quality, self.members or 1))
+        whole = StackTrial(**{each.name: getattr(trial, each.name) for each in fields(trial)}, goals=goals)
+        return whole, Goal(float(np.mean([goal.noise for goal in goals])))
+
+    def _goals(self, quality: float, members: int) -> Iterator[Goal]:
+        """Of the members, as if each were coded alone; each token only counts from medium on."""
+        units = np.broadcast_to(np.asarray(self.aligner.scales(self._trial.side)), self._trial.features.shape)
+        parts = (np.split(part, members, axis=1) for part in (self._counted_features, units))
+        for features, own in zip(*parts, strict=True):
+            yield quality_goal(quality, features, own, self.parameters.step, by_token=self.by_token)
+
+
+def stackable(source: Source, drafts: Sequence[TensorDraft], *, embedded: bool) -> Iterator[list[int]]:
     """Numbers of tensors to be tried as stacks: alike in shape, layout and dtype, their names in all but numbers.
 
     Keys and values are of one stack, for they come from the same stream; stacks are of neighbouring layers, as many as
-    there are tokens to know a basis from.
+    there are tokens to know a basis from, or to pay for its bytes where a file holds it.
     """
+    largest, tokens = (LARGEST_BASIS, BASIS_TOKENS) if embedded else (LARGEST_PROFILED, 2 * JUDGED_TOKENS)
     alike: dict[tuple[object, ...], list[int]] = {}
     for number, (tensor, draft) in enumerate(zip(source.tensors, drafts, strict=True)):
         if isinstance(draft, TransformDraft) and _may_be_stacked(draft):
@@ -54,7 +107,7 @@ def stackable(source: Source, drafts: Sequence[TensorDraft]) -> Iterator[list[in
     for numbers in alike.values():
         first = drafts[numbers[0]]
         if isinstance(first, TransformDraft):
-            widest = min(LARGEST_PROFILED, int(first.survey.total / (2 * JUDGED_TOKENS)))
+            widest = min(largest, int(first.survey.total / tokens))
             yield from _runs([source.tensors[number].name for number in numbers], numbers, first.survey, widest)
 
 
@@ -83,11 +136,17 @@ def _may_be_stacked(draft: TransformDraft) -> bool:
     """Tokens that are as large as they are, statistics by channel or for all, channels to stand behind."""
     layout, survey = draft.config.layout, draft.survey
     plain = isinstance(draft.aligner, ChannelAligner | GlobalAligner) and draft.terms.truncate is None
-    return plain and not survey.levelled and draft.by_token and layout is not None and stack_axis(layout) is not None
+    return plain and not survey.levelled and draft.stackable and layout is not None and stack_axis(layout) is not None
 
 
 def joint_draft(
-    config: TensorConfig, survey: TensorSurvey, members: Sequence[TransformDraft], terms: Terms
+    config: TensorConfig,
+    survey: TensorSurvey,
+    members: Sequence[TransformDraft],
+    terms: Terms,
+    octaves: float | None = None,
+    *,
+    worth: float | None = None,
 ) -> StackDraft | None:
     """The draft of a stack with bases across its members; None where such bases do not pay.
 
@@ -96,20 +155,24 @@ def joint_draft(
         survey: of the whole.
         members: how each would be coded alone, the leader first.
         terms: of the whole.
+        octaves: above the step at medium quality, of a file that holds the bases; None of a profile, which serves all.
+        worth: bits that a code of a vector must be worth where a file holds it; None for all vectors.
     """
     aligner = _joint_aligner(members)
     step = members[0].parameters.step
-    transforms = choose_transforms(
-        aligner.forward(survey.sample)[0],
-        survey.geometry,
-        step,
-        survey.total * survey.channels,
-        blind_importance(replace(survey.geometry, spectral=True), "tokens"),
-        embedded=False,
-        groups=(len(members), 1),
-    )
-    if transforms.basis is None or _groups(transforms.basis.ranks) >= len(members):
-        return None
+    aligned, total = aligner.forward(survey.sample)[0], survey.total * survey.channels
+    importance = blind_importance(replace(survey.geometry, spectral=True), "tokens")
+    if octaves is None:
+        groups = (len(members), 1)
+        transforms = choose_transforms(aligned, survey.geometry, step, total, importance, embedded=False, groups=groups)
+        if transforms.basis is None or _groups(transforms.basis.ranks) >= len(members):
+            return None
+    else:
+        coarser = step * 2.0**octaves
+        found = joint_transforms(aligned, survey.geometry, coarser, total, importance, len(members), worth=worth)
+        if found is None:
+            return None
+        transforms = found
     record = AlignmentRecord(ALIGNMENT_KINDS.index("mean-deviation"), ALIGNMENT_SCOPES.index("channel"))
     parameters = Parameters(step, spectral=transforms.spectral)
     joint = replace(
@@ -119,7 +182,31 @@ def joint_draft(
         arrays={**_turns(config.arrays), **statistics_arrays(aligner), **transforms.sections()},
         parameters=parameters.to_fields(),
     )
-    return StackDraft(config=joint, aligner=aligner, survey=survey, terms=terms, searched=members[0].searched)
+    return StackDraft(
+        config=joint,
+        aligner=aligner,
+        survey=survey,
+        terms=terms,
+        searched=members[0].searched,
+        by_token=octaves is None or (octaves <= 0 and all(member.by_token for member in members)),
+        members=None if octaves is None else len(members),
+    )
+
+
+def pays(joint: StackDraft, members: Sequence[TransformDraft], quality: float, target: Target) -> bool:
+    """Whether a stack keeps as much in fewer bytes than its members alone would take, of which some are asked."""
+    if _share_apart(joint) > MOST_APART * np.mean([_share_apart(member) for member in members]):
+        return False
+    if not joint.keeps(quality, target):
+        return False
+    asked = members[:: math.ceil(len(members) / MOST_ASKED)]
+    alone = sum(member.expected_bytes(quality, target) for member in asked) * len(members) / len(asked)
+    return joint.expected_bytes(quality, target) * STACK_MARGIN < alone
+
+
+def _share_apart(draft: TransformDraft) -> float:
+    apart = draft.survey.apart
+    return 0.0 if apart is None else float(apart.mean())
 
 
 def with_joint_turns(members: Sequence[TransformDraft]) -> TensorConfig:

@@ -38,7 +38,7 @@ from .tensor_draft import TensorDraft, without_loss
 from .thinning import thinned_rows
 from .trial import FEW_VALUES, Trial, worst_energy
 
-__all__ = ["THIN_VALUES", "TransformDraft", "gain_share_of"]
+__all__ = ["BEYOND", "THIN_VALUES", "TransformDraft", "gain_share_of"]
 
 THIN_VALUES = 1 << 16
 """Values of a sample on which steps are tried, about."""
@@ -72,6 +72,7 @@ class TransformDraft(TensorDraft):
         searched: whether there is time to search for indices that depend on each other.
         matched: whether steps are such that the features' error is a quality's; else a quality says how large they are.
         by_token: whether a quality promises something for each token.
+        stackable: whether it may be coded with tensors that are like it: each of its tokens is read.
         underrated: how many times more than a sample says the file takes without loss, as a pass has shown.
         small: whether the file has so few values that all steps which may do are tried.
     """
@@ -81,6 +82,7 @@ class TransformDraft(TensorDraft):
     searched: bool = True
     matched: bool = True
     by_token: bool = True
+    stackable: bool = True
     underrated: float = 1.0
     small: bool = False
 
@@ -93,6 +95,11 @@ class TransformDraft(TensorDraft):
     def codec(self) -> TransformCodec:
         """Transforms, and the step at medium quality."""
         return TransformCodec(self.parameters, self.config.arrays, self.survey.channels)
+
+    @property
+    def thin_values(self) -> int:
+        """Values of a sample on which steps are tried, about."""
+        return THIN_VALUES
 
     @property
     def tried_whole(self) -> bool:
@@ -285,7 +292,7 @@ class TransformDraft(TensorDraft):
     def _trial(self) -> Trial:
         """A thin part of the survey's sample."""
         survey = self.survey
-        values = max(THIN_VALUES, min(survey.planned, ENOUGH_TOKENS * survey.channels))
+        values = max(self.thin_values, min(survey.planned, ENOUGH_TOKENS * survey.channels))
         rows, geometry = thinned_rows(survey.geometry, survey.channels, values)
         features = survey.sample if len(rows) == len(survey.sample) else survey.sample[rows]
         counted = None if survey.apart is None else ~survey.apart[rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,10 +16,10 @@ from ..layouts import GRID_LETTERS, Layout
 from .alignment import choose_alignment
 from .compare import TINY_BYTES
 from .drafting import Drafting
-from .goal import MEDIUM_SNR, WIDE_TOKEN_SNR
+from .goal import MEDIUM_SNR, WIDE_TOKEN_SNR, quality_step
 from .profiled_draft import ProfiledDraft
 from .separator import TOKEN_CHANNELS
-from .stack_drafting import StackDraft, joint_draft, with_joint_turns
+from .stack_drafting import StackDraft, joint_draft, pays, with_joint_turns
 from .step import choose_step
 from .survey import TensorSurvey, is_sparse
 from .tensor_draft import TensorDraft
@@ -29,8 +30,13 @@ __all__ = ["TransformDrafting"]
 LEAST_TOKEN = 10 ** (-(MEDIUM_SNR - WIDE_TOKEN_SNR - 1) / 20)
 """Root mean square of tokens below which they need finer steps, in those of all."""
 
-JOINT_VALUES = 1 << 27
-"""Values of a stack on which bases across its members are chosen, at most."""
+JOINT_VALUES, JOINT_SAMPLE, JOINT_TOKENS = 1 << 27, 1 << 21, 8
+"""Values of a stack on which bases across its members are chosen for a profile, at most; for a file so many at least,
+and so many tokens per channel."""
+
+VECTOR_BITS, LOW_VECTOR_BITS = 2.0, 8.0
+"""Bits that a code of a basis across tensors must be worth: about what it takes from medium on, and more below, where
+tokens have no floors and a bit is worth more than at high rates; by trials on caches."""
 
 RAISED_QUALITY = 35.0
 """Below, tokens in transformed grids have no scales: means are what matters there, and all have about 0 dB."""
@@ -47,10 +53,18 @@ class TransformDrafting(Drafting):
             members: how each would be coded alone, the leader first.
         """
         terms, config = self._terms(), with_joint_turns(members)
-        survey = self._surveyed(config, layout, terms, JOINT_VALUES, len(members), lambda values: None)
+        channels = len(members) * members[0].survey.channels
+        values = max(JOINT_SAMPLE, JOINT_TOKENS * channels**2) if self.embedded else JOINT_VALUES
+        survey = self._surveyed(config, layout, terms, values, len(members), lambda values: None)
         terms = replace(terms, separator=survey.separator, counting=survey.counting)
         survey = replace(survey, planned=sum(member.survey.planned for member in members))
-        return joint_draft(config, survey, members, terms)
+        if not self.embedded:
+            return joint_draft(config, survey, members, terms)
+        octaves = math.log2(quality_step(self.target.value))
+        worth = VECTOR_BITS if octaves <= 0 else LOW_VECTOR_BITS
+        tried = (joint_draft(config, survey, members, terms, octaves, worth=bits) for bits in (worth, None))
+        found = (joint for joint in tried if joint is not None)
+        return next((joint for joint in found if pays(joint, members, self.target.value, self.target)), None)
 
     def _with_loss(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TensorDraft:
         tiny = survey.total * survey.channels * base.item_size <= TINY_BYTES
@@ -74,9 +88,8 @@ class TransformDrafting(Drafting):
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
         small = self.embedded and self.source.small
         config, quality = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded, small=small)
-        by_token = reads == "tokens" and not (is_sparse(survey.sample) and _is_plane(survey))
-        fine = quality >= RAISED_QUALITY or not Parameters.from_fields(config.parameters).spectral
-        by_token = by_token and fine
+        each = reads == "tokens" and not (is_sparse(survey.sample) and _is_plane(survey))
+        by_token = each and (quality >= RAISED_QUALITY or not Parameters.from_fields(config.parameters).spectral)
         if by_token and self.target.unequal:
             survey = _with_raised_tokens(survey)
         terms = replace(terms, separator=survey.separator, token_rest=small)
@@ -88,6 +101,7 @@ class TransformDrafting(Drafting):
             searched=searched,
             matched=reads == "tokens",
             by_token=by_token,
+            stackable=each,
             small=small,
         )
 

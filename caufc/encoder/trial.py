@@ -21,7 +21,7 @@ from .goal import OCTAVE_DB, Goal
 from .root import place_of
 from .sample_plan import QuantizerKind, quantize_sample
 
-__all__ = ["FEW_VALUES", "Trial", "worst_energy"]
+__all__ = ["FEW_VALUES", "StackTrial", "Trial", "spare_of", "worst_energy"]
 
 NEAR = 0.03
 """dB from a goal that are near enough."""
@@ -115,9 +115,8 @@ class Trial:
         """What a gain keeps."""
         error = self._error(kind, gain)
         noise = float(np.mean(error))
-        return Figures(
-            noise, noise if self.units is None else float(np.mean(error * self.units)), self._token_snr(error)
-        )
+        own = noise if self.units is None else float(np.mean(error * self.units))
+        return Figures(noise, own, _token_snr(self._counting(self.features), error))
 
     def _closest_gain(self, goal: Goal, kind: QuantizerKind, near: float) -> float:
         """Of gains near one, the first that meets a goal closely; else that which exceeds it least."""
@@ -153,22 +152,7 @@ class Trial:
 
     def _spare(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:
         """By how many dB a gain does better than its goal, the stricter part of it."""
-        error = self._error(kind, gain)
-        noise = float(np.mean(error))
-        spare = 10 * (_log10(goal.noise) - _log10(noise)) if noise > 0 else math.inf
-        if goal.token_snr == -math.inf:
-            return spare
-        return min(spare, self._token_snr(error) - goal.token_snr)
-
-    def _token_snr(self, error: Values) -> float:
-        """dB that 99 % of the tokens reach that are not all 0."""
-        energy = np.square(self._counting(self.features).astype(np.float64)).sum(axis=1)
-        present = energy > 0
-        if not present.any():
-            return math.inf
-        noise = np.maximum(error.sum(axis=1)[present], energy[present] * 1e-30)
-        ratios = np.sort(energy[present] / noise)
-        return float(10 * math.log10(ratios[int(WORST_SHARE * len(ratios))]))
+        return spare_of(goal, self._counting(self.features), self._error(kind, gain))
 
     def _error(self, kind: QuantizerKind, gain: float) -> Values:
         """Squared errors of what counts ``[n, C]``."""
@@ -189,11 +173,45 @@ class Trial:
         return values if self.counted is None else np.where(self.counted, values, values.dtype.type(0))
 
 
+@dataclass(frozen=True, kw_only=True)
+class StackTrial(Trial):
+    """A trial of tensors behind each other, each of which has a goal of its own.
+
+    Args:
+        goals: of the tensors.
+    """
+
+    goals: tuple[Goal, ...]
+
+    def _spare(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:  # noqa: ARG002
+        members = len(self.goals)
+        parts = (np.split(part, members, axis=1) for part in (self._counting(self.features), self._error(kind, gain)))
+        return min(spare_of(own, *pair) for own, *pair in zip(self.goals, *parts, strict=True))
+
+
 def worst_energy(features: Values) -> float:
     """The energy that 99 % of the tokens ``[n, C]`` reach that are not all 0; 0 without any."""
     energy = np.square(features, dtype=np.float64).sum(axis=1)
     present = np.sort(energy[energy > 0])
     return float(present[int(WORST_SHARE * len(present))]) if len(present) else 0.0
+
+
+def spare_of(goal: Goal, features: Values, error: Values) -> float:
+    """By how many dB squared errors ``[n, C]`` of features are better than a goal, the stricter part of it."""
+    noise = float(np.mean(error))
+    spare = 10 * (_log10(goal.noise) - _log10(noise)) if noise > 0 else math.inf
+    return spare if goal.token_snr == -math.inf else min(spare, _token_snr(features, error) - goal.token_snr)
+
+
+def _token_snr(features: Values, error: Values) -> float:
+    """dB that 99 % of the tokens ``[n, C]`` reach that are not all 0, of squared errors."""
+    energy = np.square(features.astype(np.float64)).sum(axis=1)
+    present = energy > 0
+    if not present.any():
+        return math.inf
+    noise = np.maximum(error.sum(axis=1)[present], energy[present] * 1e-30)
+    ratios = np.sort(energy[present] / noise)
+    return float(10 * math.log10(ratios[int(WORST_SHARE * len(ratios))]))
 
 
 def _closeness(tried: tuple[float, float]) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 from ..bitstream import note_value
 from ..coders.control import control_text
 from ..coders.registry import codec_of_all
+from ..coders.stack import leaders_of
 from ..decoder.random_access import FileReader
 from ..decoder.tensor_sizes import tensor_sizes
 from ..types import Branch, Note, Tree
@@ -26,8 +27,9 @@ class Info:
         arch: architecture ID.
         codec: name of the codec with loss, or ``lossless`` if every tensor is.
         samples: number of samples.
-        tensors: name, dtype, shape of a sample (None where it varies), layout, tap, codec, alignment of each, and
-            its ``numel``, ``payload_bytes`` and their ``bpfp``.
+        tensors: name, dtype, shape of a sample (None where it varies), layout, tap, codec, alignment of each, its
+            ``stack``, the name of the tensor that leads those it is coded with (None where it is coded alone), and its
+            ``numel``, ``payload_bytes`` and their ``bpfp``; the payloads of a stack are shared out equally.
         bytes: of the file.
         chunks: number of chunks.
         content: ``batch``, ``list``, ``tuple`` or ``single``.
@@ -87,7 +89,7 @@ class Info:
 
 def info_of(reader: FileReader) -> Info:
     chunks, header = reader.chunks, reader.prelude.header
-    sizes = tensor_sizes(reader)
+    sizes, leaders = tensor_sizes(reader), leaders_of(chunks.configs)
     tensors = tuple(
         {
             "name": config.name,
@@ -96,12 +98,13 @@ def info_of(reader: FileReader) -> Info:
             "layout": config.layout_text(chunks.structure),
             "tap": config.tap,
             "codec": config.codec.name,
-            "alignment": config.alignment_text,
+            "alignment": (leader or config).alignment_text,
+            "stack": None if leader is None else leader.name,
             "numel": size.numel,
             "payload_bytes": size.payload_bytes,
             "bpfp": 8 * size.payload_bytes / size.numel if size.numel else 0.0,
         }
-        for config, size in zip(chunks.configs, sizes, strict=True)
+        for config, size, leader in zip(chunks.configs, sizes, leaders, strict=True)
     )
     return Info(
         version="1.0",

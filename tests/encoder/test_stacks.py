@@ -52,9 +52,10 @@ def test_a_profile_finds_what_layers_have_in_common(profile: Path) -> None:
     stacked = caufc.encode(features, profile=profile, embed_profile=False)
     assert leaders(stacked, profile) == [None, 0, 0, 0]
     back = caufc.decode(stacked, profile=profile)
-    blind = caufc.decode(caufc.encode(features))
+    alone = caufc.encode(features, effort="fast")
+    blind = caufc.decode(alone)
     assert list(back) == list(features)
-    assert 2 * len(stacked) < len(caufc.encode(features))
+    assert 2 * len(stacked) < len(alone)
     for name, values in features.items():
         assert back[name].shape == values.shape
         assert snr(values, back[name]) > snr(values, blind[name]) - 3 > 20
@@ -131,6 +132,57 @@ def test_constant_members_of_a_stack(profile: Path) -> None:
     features = {name: np.zeros_like(values) for name, values in caches(4).items()}
     back = caufc.decode(caufc.encode(features, profile=profile))
     assert all((values == 0).all() for values in back.values())
+
+
+def own_leaders(data: bytes) -> list[int | None]:
+    with caufc.Reader(data) as reader:
+        return [config.leader for config in reader._reader.chunks.configs]
+
+
+def test_a_file_finds_what_its_layers_have_in_common() -> None:
+    features = caches(80)
+    stacked, apart = (caufc.encode(features, effort=effort) for effort in ("default", "fast"))
+    assert own_leaders(stacked) == [None, 0, 0, 0] and own_leaders(apart) == [None] * LAYERS
+    assert len(stacked) < 0.6 * len(apart)
+    back = caufc.decode(stacked)
+    assert all(snr(values, back[name]) > 25 for name, values in features.items())
+
+
+def test_a_file_says_which_layers_are_coded_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "keys.cauf"
+    report = caufc.save(path, caches(80))
+    with caufc.open(path) as reader:
+        told = reader.info.tensors
+    assert [tensor.stack for tensor in report.tensors] == ["keys.0"] * LAYERS == [tensor["stack"] for tensor in told]
+    assert {tensor.alignment for tensor in report.tensors} == {"mean-deviation/channel"}
+    sizes = [tensor["payload_bytes"] for tensor in told]
+    assert sizes == [tensor.payload_bytes for tensor in report.tensors] and max(sizes) - min(sizes) < LAYERS
+
+
+def test_a_file_of_layers_is_the_same_for_any_number_of_threads() -> None:
+    features = {**caches(80), **{f"other{name}": values for name, values in caches(81).items()}}
+    data = caufc.encode(features, threads=1)
+    assert own_leaders(data)[:4] == [None, 0, 0, 0]
+    assert caufc.encode(features, threads=3) == data
+
+
+def test_one_layer_of_a_file_is_read_alone() -> None:
+    features = caches(80)
+    data = caufc.encode(features)
+    whole = caufc.decode(data)
+    part = caufc.decode(data, only=["keys.2"])
+    assert list(part) == ["keys.2"] and np.array_equal(part["keys.2"], whole["keys.2"])
+    with caufc.open(data) as reader:
+        assert np.array_equal(reader[7]["keys.3"], whole["keys.3"][7])
+
+
+@pytest.mark.parametrize("options", [{"snr": 30}, {"bpfp": 3.0}, {"max_error": 0.1}, {"lossless": True}])
+def test_files_of_other_controls_have_no_stacks(options: dict[str, Any]) -> None:
+    assert own_leaders(caufc.encode(caches(80), **options)) == [None] * LAYERS
+
+
+def test_files_of_layers_that_have_nothing_in_common_have_no_stacks() -> None:
+    assert own_leaders(caufc.encode(caches(80, common=False))) == [None] * LAYERS
 
 
 def reported(features: Any, profile: Path) -> Any:

@@ -12,9 +12,9 @@ import caufc
 from caufc.codec.transform.grids import Geometry
 from caufc.codec.transform.parameters import BASIS, Parameters
 from caufc.coders.sections import NUMBERS
-from caufc.encoder import transforms
 from caufc.encoder.effort import EFFORTS, Effort
 from caufc.encoder.importance import Importance, flat_importance, flat_steps
+from caufc.encoder.transform_judge import TransformJudge
 from caufc.encoder.transforms import choose_transforms
 from caufc.errors import OptionError
 
@@ -96,7 +96,7 @@ def test_a_coarse_basis_loses_little(quality: int, monkeypatch: pytest.MonkeyPat
     directions = np.linalg.qr(rng.standard_normal((96, 96)))[0]
     values = ((rng.standard_normal((4096, 96)) * np.geomspace(50, 0.2, 96)) @ directions).astype(np.float32)
     coarse = caufc.encode(values, layout="n c", quality=quality)
-    monkeypatch.setattr(transforms._Judge, "coarser", lambda judge, principal, choice: choice)
+    monkeypatch.setattr(TransformJudge, "coarser", lambda judge, principal, choice: choice)
     fine = caufc.encode(values, layout="n c", quality=quality)
     assert len(coarse) < len(fine) - 500
     assert snr(caufc.decode(coarse), values) > snr(caufc.decode(fine), values) - 0.5

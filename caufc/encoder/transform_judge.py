@@ -1,0 +1,270 @@
+"""What transforms cost: weighted distortion and rate of candidates, on a thin sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bitstream import section_bytes
+from ..codec.transform.basis import ChannelTransform, QuantizedRows
+from ..codec.transform.dct import forward_grid
+from ..codec.transform.grids import Geometry
+from ..codec.transform.parameters import BAND_STEPS, BASIS, BASIS_SCALES, GROUP_RANKS
+from ..codec.transform.token_order import FREQUENCY_BANDS
+from ..coders.sections import section_of
+from ..types import Arrays
+from .importance import Importance, flat_steps
+from .principals import BIT_WEIGHT, Principal, reaches
+from .sample_plan import estimate, quantization_error
+
+__all__ = ["Scored", "TransformJudge", "Transforms", "plain_steps", "section_bits", "thin_noise"]
+
+Values = NDArray[Any]
+Codes = NDArray[np.int8]
+
+MOST_CORRECTION = 8.0
+MATCHES = 2
+"""How often steps are corrected so that all choices are compared at one error."""
+
+LEAST_MARGIN, FIRST_MARGIN, MOST_MARGIN = -3, 2, 6
+"""Bits of a basis vector's codes beyond the octaves that its deviation is above the finest step: what is tried."""
+
+SMALL_SHARE, USUAL_MARGINS = 0.05, (2, 5)
+"""Share of a file's bits below which the codes of a basis have one of the usual margins, or are as fine as can be: all
+others save next to nothing."""
+
+SAME_COST = 1.0005
+"""Costs that differ by less are the same; the finer basis then serves."""
+
+MOST_DEFLATED, BLOCK_BYTES, BLOCK_TABLE_BYTES, SMALLEST_SHARE = 1 << 16, 1 << 14, 80, 1e-9
+"""Bytes that are deflated to see what they take, that deflate takes for alike, and of their table; shares at least."""
+
+STARVED = 0.6
+"""Where errors are such a share of the energy, hardly anything is kept: choices are then compared at one step."""
+
+
+@dataclass(frozen=True)
+class Transforms:
+    """A choice of transforms.
+
+    Args:
+        spectral: whether grids are transformed.
+        basis: of channels; None for none.
+        steps: step codes of every band ``[16]``.
+    """
+
+    spectral: bool = False
+    basis: QuantizedRows | None = None
+    steps: Codes | None = None
+
+    def other_grid(self, importance: Importance) -> Transforms:
+        """The same with grids transformed if they are not, and not if they are."""
+        spectral = not self.spectral
+        return replace(self, spectral=spectral, steps=importance.steps if spectral else plain_steps(importance.steps))
+
+    def sections(self) -> Arrays:
+        """As sections."""
+        found: dict[str, Values] = {}
+        if self.steps is not None and self.steps.any():
+            found[BAND_STEPS] = self.steps
+        if self.basis is not None:
+            found |= {BASIS: self.basis.codes.ravel(), BASIS_SCALES: self.basis.scales}
+            found |= {} if self.basis.ranks is None else {GROUP_RANKS: self.basis.ranks}
+        return found
+
+
+def plain_steps(weights: Codes) -> Codes:
+    """Step codes without a grid transform: one for the grid, and those of special tokens."""
+    steps = weights.copy()
+    steps[:FREQUENCY_BANDS] = 0
+    return steps
+
+
+def thin_noise(tokens: Values, step: float) -> float:
+    """The squared error a value of rounding tokens ``[n, C]`` to a step, or of leaving out what is smaller."""
+    return float(np.mean(np.minimum(np.square(tokens, dtype=np.float64), step**2 / 12)))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A choice and what it costs.
+
+    Args:
+        cost: weighted distortion and rate.
+        bits: of the file, about.
+        distortion: weighted squared error, in squared steps a value.
+        steps: of every band, at which that is so ``[16]``.
+        held: bits of its basis.
+        choice: transforms.
+    """
+
+    cost: float
+    bits: float
+    distortion: float
+    steps: NDArray[np.float64]
+    held: float
+    choice: Transforms
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is transformed."""
+        return not self.choice.spectral and self.choice.basis is None
+
+
+def section_bits(codes: NDArray[Any]) -> float:
+    """Bits of codes as a section; of many, about: by their shares in blocks, each of which has a table."""
+    flat = codes.ravel().view(np.uint8)
+    if len(flat) <= MOST_DEFLATED:
+        return 8.0 * len(section_bytes(section_of(0, BASIS, codes.ravel())))
+    counts = [np.bincount(flat[at : at + BLOCK_BYTES], minlength=256) for at in range(0, len(flat), BLOCK_BYTES)]
+    shares = np.array(counts) / np.maximum(np.sum(counts, axis=1), 1)[:, None]
+    entropies = -np.sum(shares * np.log2(np.maximum(shares, SMALLEST_SHARE)), axis=1)
+    return float(np.sum(entropies * np.sum(counts, axis=1) + 8 * BLOCK_TABLE_BYTES))
+
+
+class TransformJudge:
+    """Costs of candidates in weighted distortion and rate.
+
+    Args:
+        thin: sample; a basis may make fewer values of it.
+        geometry: of the sample, not spectral.
+        weights: step codes in which distortion is measured, band by band of frequencies ``[16]``.
+        bases: that there are; distortion is measured in coefficients of the first, without any in channels.
+        step: at the wanted rate.
+        total: values of the file.
+        matched: whether all are compared at one plain error.
+        embedded: whether a basis takes bytes of the file.
+    """
+
+    def __init__(
+        self,
+        thin: Values,
+        geometry: Geometry,
+        weights: Codes,
+        bases: Sequence[QuantizedRows],
+        step: float,
+        total: float,
+        *,
+        matched: bool,
+        embedded: bool,
+    ) -> None:
+        self.embedded = embedded
+        self.thin, self.geometry, self.weights, self.step, self.total = thin, geometry, weights, step, total
+        self.bases = bases
+        self._made: dict[int, tuple[QuantizedRows, ChannelTransform]] = {}
+        self.directions = self._transform_of(bases[0]) if bases else None
+        self.spectral = replace(geometry, spectral=True)
+        self.frequencies = forward_grid(thin, self.spectral)
+        self.unit = self._steps(weights)
+        self.noise = thin_noise(thin, step)
+        self.starved = self.noise > STARVED * float(np.mean(np.square(thin, dtype=np.float64)))
+        self.matches = MATCHES if matched and not self.starved else 0
+
+    def _steps(self, codes: Codes) -> NDArray[np.float64]:
+        steps: NDArray[np.float64] = self.step * np.exp2(codes / 8)
+        return steps
+
+    def candidates(self, principals: Sequence[Principal], *, spectral: bool) -> Iterator[Scored]:
+        """All that may be; ``principals`` are those of the bases, whose codes will be coarser."""
+        has_grid = spectral and any(math.prod(grid) > 1 for grid in self.geometry.grids)
+        for basis, principal in zip((None, *self.bases), (None, *principals), strict=True):
+            held = None
+            if principal is not None and self.embedded and not self.starved:
+                held = section_bits(principal.quantized(FIRST_MARGIN).codes)
+            if has_grid:
+                yield self._costed(Transforms(True, basis, self.weights), held=held)
+            yield self._costed(Transforms(False, basis, plain_steps(self.weights)), held=held)
+
+    def rated(self, choice: Transforms) -> tuple[float, float]:
+        """Bits of a choice, and its weighted squared error a value."""
+        found = self._costed(choice)
+        return found.bits, found.distortion * self.step**2
+
+    def coarser(self, principal: Principal, choice: Transforms) -> Transforms:
+        """A choice with the codes of its basis as coarse as pays at one step."""
+        tried: dict[int, tuple[float, Transforms]] = {}
+
+        def cost(margin: int) -> float:
+            if margin not in tried:
+                basis = principal.quantized(margin)
+                made = replace(choice, basis=basis)
+                found = self._costed(made, matches=0)
+                enough = reaches(self._transform_of(basis), self.thin, self.noise)
+                tried[margin] = found.cost if enough else math.inf, made
+            return tried[margin][0]
+
+        whole = self._costed(choice, matches=0)
+        if choice.basis is not None and section_bits(choice.basis.codes) < SMALL_SHARE * whole.bits:
+            best = min(USUAL_MARGINS, key=cost)
+            return choice if whole.cost <= cost(best) else tried[best][1]
+        best = FIRST_MARGIN
+        while best < MOST_MARGIN and cost(best + 1) <= SAME_COST * cost(best):
+            best += 1
+        if best == FIRST_MARGIN:
+            while best > LEAST_MARGIN and cost(best - 1) < cost(best):
+                best -= 1
+        return choice if whole.cost <= tried[best][0] else tried[best][1]
+
+    def _costed(self, choice: Transforms, matches: int | None = None, held: float | None = None) -> Scored:
+        """Weighted squared error in squared steps a value, and bits at their worth, at the plain error of all.
+
+        ``held`` is what its basis takes in the file; None for that of the codes as they are.
+        """
+        steps = self._steps(choice.steps if choice.steps is not None else flat_steps())
+        geometry, tokens, transform, values = self._transformed(choice)
+        for _ in range(self.matches if matches is None else matches):
+            error = self._error(values, tokens, geometry, steps, transform)
+            found = float(np.mean(np.square(error)))
+            if found > 0:
+                steps = steps * min(MOST_CORRECTION, math.sqrt(self.noise / found))
+        error = self._error(values, tokens, geometry, steps, transform)
+        if not choice.spectral:
+            error = forward_grid(error, self.spectral)
+        if self.directions is not None:
+            error = self.directions.forward(error)
+        unit = self.unit[self.spectral.bands][:, None]
+        distortion = float(np.sum(np.square(error / unit))) / self.thin.size
+        if held is None:
+            held = section_bits(choice.basis.codes) if choice.basis is not None and self.embedded else 0.0
+        bits = held + estimate(values, geometry.bands, steps, self.total / self.thin.size)
+        return Scored(distortion + BIT_WEIGHT * bits / self.total, bits, distortion, steps, held, choice)
+
+    def bits_at(self, scored: Scored, distortion: float) -> float:
+        """Bits of a choice with steps so fine that its weighted squared error is as small as that, about."""
+        geometry, _, _, values = self._transformed(scored.choice)
+        steps = (
+            scored.steps * math.sqrt(min(1.0, distortion / scored.distortion))
+            if scored.distortion > 0
+            else scored.steps
+        )
+        return scored.held + estimate(values, geometry.bands, steps, self.total / self.thin.size)
+
+    def _transformed(self, choice: Transforms) -> tuple[Geometry, Values, ChannelTransform | None, Values]:
+        """Geometry, tokens ``[n, C]``, transform of channels and coefficients ``[n, K]`` of a choice."""
+        geometry, tokens = (self.spectral, self.frequencies) if choice.spectral else (self.geometry, self.thin)
+        transform = None if choice.basis is None else self._transform_of(choice.basis)
+        return geometry, tokens, transform, tokens if transform is None else transform.forward(tokens)
+
+    def _transform_of(self, basis: QuantizedRows) -> ChannelTransform:
+        """What a basis does, about; made once, as inverses take their time."""
+        made = self._made.get(id(basis))
+        if made is None:
+            often = basis is self.bases[0]
+            made = self._made[id(basis)] = basis, ChannelTransform(basis, rough=True, often=often)
+        return made[1]
+
+    @staticmethod
+    def _error(
+        values: Values, tokens: Values, geometry: Geometry, steps: Values, transform: ChannelTransform | None
+    ) -> Values:
+        """Errors of tokens ``[n, C]``, whose coefficients are values ``[n, K]``."""
+        error = quantization_error(values, geometry.bands, steps)
+        if transform is None:
+            return error
+        found: Values = transform.inverse(values + error) - tokens
+        return found
