@@ -207,6 +207,7 @@ def test_inspect(minilm: Any, tmp_path: Path) -> None:
                 "tap": None,
                 "codec": "transform",
                 "alignment": info.tensors[0]["alignment"],
+                "stack": None,
                 "numel": numel,
                 "payload_bytes": info.tensors[0]["payload_bytes"],
                 "bpfp": 8 * info.tensors[0]["payload_bytes"] / numel,

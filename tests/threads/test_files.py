@@ -56,7 +56,7 @@ def layers() -> dict[str, Any]:
 
 def rotary() -> dict[str, Any]:
     """Keys of two layers with rotary positions, and values without."""
-    return {"keys.0": keys(12), "keys.1": 2 * keys(12), "values.0": keys(12, base=None)}
+    return {"keys.0": keys(12), "keys.1": 2 * keys(12)[::-1], "values.0": keys(12, base=None)}
 
 
 INPUTS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -72,6 +72,7 @@ INPUTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "tensors": (mixture(), {"chunk": 4}),
     "turns": (rotary(), {"chunk": 2, "layout": "b g t d"}),
     "turns, one chunk": (rotary(), {"chunk": 12, "layout": "b g t d"}),
+    "stack": (caches(80), {"chunk": 7}),
     "one chunk": (layers(), {"layout": "b n c"}),
     "one chunk, lossless": (layers(), {"lossless": True}),
     "nonfinite": (np.where(maps() > 4, np.float32(np.nan), maps()), {"chunk": 6, "nonfinite": "keep"}),
