@@ -169,16 +169,24 @@ class TransformJudge:
         steps: NDArray[np.float64] = self.step * np.exp2(codes / 8)
         return steps
 
-    def candidates(self, principals: Sequence[Principal], *, spectral: bool) -> Iterator[Scored]:
-        """All that may be; ``principals`` are those of the bases, whose codes will be coarser."""
+    def candidates(self, principals: Sequence[Principal] | None, *, spectral: bool) -> Iterator[Scored]:
+        """All that may be; bases whose ``principals`` are given count with the codes that they will have, about."""
         has_grid = spectral and any(math.prod(grid) > 1 for grid in self.geometry.grids)
-        for basis, principal in zip((None, *self.bases), (None, *principals), strict=True):
-            held = None
-            if principal is not None and self.embedded and not self.starved:
-                held = section_bits(principal.quantized(FIRST_MARGIN).codes)
+        counted = principals is not None and self.embedded
+        held = [self.coarse_bits(found) for found in principals or ()] if counted else [None] * len(self.bases)
+        for basis, bits in zip((None, *self.bases), (None, *held), strict=True):
             if has_grid:
-                yield self._costed(Transforms(True, basis, self.weights), held=held)
-            yield self._costed(Transforms(False, basis, plain_steps(self.weights)), held=held)
+                yield self._costed(Transforms(True, basis, self.weights), held=bits)
+            yield self._costed(Transforms(False, basis, plain_steps(self.weights)), held=bits)
+
+    @staticmethod
+    def coarse_bits(principal: Principal) -> float:
+        """Bits of a basis with codes that usually do."""
+        return section_bits(principal.quantized(FIRST_MARGIN).codes)
+
+    def scored(self, choice: Transforms) -> Scored:
+        """What a choice costs."""
+        return self._costed(choice)
 
     def rated(self, choice: Transforms) -> tuple[float, float]:
         """Bits of a choice, and its weighted squared error a value."""

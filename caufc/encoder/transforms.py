@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..codec.transform.basis import QuantizedRows
 from ..codec.transform.grids import Geometry
 from .importance import Importance
-from .principals import BASIS_TOKENS, principal_of, principals_of
+from .principals import BASIS_TOKENS, Principal, principal_of, principals_of
 from .thinning import halves, thinned_rows
 from .transform_judge import Scored, TransformJudge, Transforms, plain_steps, thin_noise
 
@@ -78,7 +78,7 @@ def choose_transforms(
     judge = TransformJudge(
         thin, thin_geometry, importance.steps, [*bases.values()], step, total, matched=matched, embedded=embedded
     )
-    scored = list(judge.candidates([*principals.values()], spectral=spectral))
+    scored = list(judge.candidates(None, spectral=spectral))
     allowed = math.inf if judge.starved else MOST_BITS * min(found.bits for found in scored)
     best_plain = min((found for found in scored if found.plain), key=_cost_of)
     best = min((found for found in scored if found.bits <= allowed), key=_handicapped(bases, embedded=embedded))
@@ -88,13 +88,34 @@ def choose_transforms(
         else best_plain.choice
     )
     if chosen.basis is None:
-        return chosen
+        found = _with_coarse_basis(judge, [*principals.values()], scored) if embedded and not judge.starved else None
+        return found or chosen
     count = next(count for count, basis in bases.items() if basis is chosen.basis)
     if embedded:
         return judge.coarser(principals[count], chosen)
     return (
         chosen if known is aligned else replace(chosen, basis=principal_of(aligned, step, importance, count).finest())
     )
+
+
+def _with_coarse_basis(
+    judge: TransformJudge, principals: Sequence[Principal], scored: Sequence[Scored]
+) -> Transforms | None:
+    """A choice with a basis that needs far fewer bits than all without, if its codes are coarse: small files have such.
+
+    None where there is none, as where the finest codes take little beside the values.
+    """
+    fewest = min(found.bits for found in scored if found.choice.basis is None)
+    based = [found for found in scored if found.choice.basis is not None]
+    coarse = {id(basis): judge.coarse_bits(own) for basis, own in zip(judge.bases, principals, strict=True)}
+    bits = [found.bits - found.held + coarse[id(found.choice.basis)] for found in based]
+    best = min(range(len(based)), key=bits.__getitem__, default=None)
+    if best is None or not MOST_BITS * bits[best] < fewest:
+        return None
+    basis = based[best].choice.basis
+    principal = next(own for made, own in zip(judge.bases, principals, strict=True) if made is basis)
+    found = judge.coarser(principal, based[best].choice)
+    return found if MOST_BITS * judge.scored(found).bits < fewest else None
 
 
 def joint_transforms(
