@@ -21,7 +21,7 @@ from .goal import OCTAVE_DB, Goal
 from .root import place_of
 from .sample_plan import QuantizerKind, quantize_sample
 
-__all__ = ["FEW_VALUES", "StackTrial", "Trial", "spare_of", "worst_energy"]
+__all__ = ["FEW_VALUES", "StackTrial", "Trial", "worst_energy"]
 
 NEAR = 0.03
 """dB from a goal that are near enough."""
@@ -152,7 +152,10 @@ class Trial:
 
     def _spare(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:
         """By how many dB a gain does better than its goal, the stricter part of it."""
-        return spare_of(goal, self._counting(self.features), self._error(kind, gain))
+        features, error = self._counting(self.features), self._error(kind, gain)
+        noise = float(np.mean(error))
+        spare = 10 * (_log10(goal.noise) - _log10(noise)) if noise > 0 else math.inf
+        return spare if goal.token_snr == -math.inf else min(spare, _token_snr(features, error) - goal.token_snr)
 
     def _error(self, kind: QuantizerKind, gain: float) -> Values:
         """Squared errors of what counts ``[n, C]``."""
@@ -177,6 +180,8 @@ class Trial:
 class StackTrial(Trial):
     """A trial of tensors behind each other, each of which has a goal of its own.
 
+    Their errors are to be as large as their goals on average, and the tokens of each reach theirs.
+
     Args:
         goals: of the tensors.
     """
@@ -186,7 +191,12 @@ class StackTrial(Trial):
     def _spare(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:  # noqa: ARG002
         members = len(self.goals)
         parts = (np.split(part, members, axis=1) for part in (self._counting(self.features), self._error(kind, gain)))
-        return min(spare_of(own, *pair) for own, *pair in zip(self.goals, *parts, strict=True))
+        pairs = list(zip(*parts, strict=True))
+        tokens = min(_token_snr(*pair) - own.token_snr for own, pair in zip(self.goals, pairs, strict=True))
+        shares = [
+            np.mean(error) / own.noise for own, (_, error) in zip(self.goals, pairs, strict=True) if own.noise > 0
+        ]
+        return min(-10 * _log10(float(np.mean(shares))), tokens) if shares else tokens
 
 
 def worst_energy(features: Values) -> float:
@@ -194,13 +204,6 @@ def worst_energy(features: Values) -> float:
     energy = np.square(features, dtype=np.float64).sum(axis=1)
     present = np.sort(energy[energy > 0])
     return float(present[int(WORST_SHARE * len(present))]) if len(present) else 0.0
-
-
-def spare_of(goal: Goal, features: Values, error: Values) -> float:
-    """By how many dB squared errors ``[n, C]`` of features are better than a goal, the stricter part of it."""
-    noise = float(np.mean(error))
-    spare = 10 * (_log10(goal.noise) - _log10(noise)) if noise > 0 else math.inf
-    return spare if goal.token_snr == -math.inf else min(spare, _token_snr(features, error) - goal.token_snr)
 
 
 def _token_snr(features: Values, error: Values) -> float:

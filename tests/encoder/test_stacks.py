@@ -159,6 +159,16 @@ def test_a_file_says_which_layers_are_coded_as_one(tmp_path: Path) -> None:
     assert sizes == [tensor.payload_bytes for tensor in report.tensors] and max(sizes) - min(sizes) < LAYERS
 
 
+def test_a_higher_quality_keeps_no_less_of_any_layer() -> None:
+    """Where stacks begin to keep every token, too."""
+    features = caches(80)
+    features = {name: (values * np.geomspace(0.2, 1, 8)).astype(np.float32) for name, values in features.items()}
+    runs = [caufc.decode(caufc.encode(features, quality=quality)) for quality in (30, 42, 49, 50, 51, 60)]
+    for name, values in features.items():
+        found = [snr(values, back[name]) for back in runs]
+        assert (np.array(found) >= np.maximum.accumulate(found) - 0.1).all(), found
+
+
 def test_a_file_of_layers_is_the_same_for_any_number_of_threads() -> None:
     features = {**caches(80), **{f"other{name}": values for name, values in caches(81).items()}}
     data = caufc.encode(features, threads=1)
