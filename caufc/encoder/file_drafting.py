@@ -41,7 +41,7 @@ PROFILE_VALUES = 1 << 27
 MESSAGE_VALUES = 1 << 19
 """Values of a lone sample up to which it has no tables of its own; chosen by hand."""
 
-MOST_STACKS = 4
+MOST_STACKS = 2
 """Stacks of a file that are drafted at once: each takes some hundred MB."""
 
 SHARED_VALUES = 1 << 16
