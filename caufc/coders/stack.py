@@ -49,6 +49,11 @@ class Stack:
         """Whether it is one tensor."""
         return len(self.members) == 1
 
+    def shared_out(self, length: int) -> list[int]:
+        """Bytes of a payload, by member: equal parts, and what is left over is the leader's."""
+        share, rest = divmod(length, len(self.members))
+        return [share + (0 if number else rest) for number in range(len(self.members))]
+
     def shapes(self, by_tensor: Sequence[Shapes]) -> Shapes:
         """Shapes of the whole, from those of all tensors of a chunk.
 

@@ -40,16 +40,14 @@ def tensor_sizes(reader: FileReader) -> list[TensorSize]:
         MalformedError: if a chunk breaks the specification.
     """
     configs = reader.chunks.configs
-    sizes = [TensorSize() for _ in configs]
+    sizes, stacks = [TensorSize() for _ in configs], stacks_of(configs)
     for head in _heads(reader):
-        for config, size, shapes, length in zip(configs, sizes, head.shapes, head.lengths, strict=True):
+        for config, size, shapes in zip(configs, sizes, head.shapes, strict=True):
             alike = None not in config.template
             size.numel += head.count * config.size(shapes[0]) if alike else sum(map(config.size, shapes))
-            size.payload_bytes += length
-    for stack in stacks_of(configs):
-        share, rest = divmod(sizes[stack.leader].payload_bytes, len(stack.members))
-        for number in stack.members:
-            sizes[number].payload_bytes = share + (rest if number == stack.leader else 0)
+        for stack in stacks:
+            for number, share in zip(stack.members, stack.shared_out(head.lengths[stack.leader]), strict=True):
+                sizes[number].payload_bytes += share
     return sizes
 
 

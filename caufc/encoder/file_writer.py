@@ -66,9 +66,8 @@ class FilePass:
 
     def count(self, stack: Stack, encoded: EncodedPayload) -> None:
         """Count a chunk of a stack."""
-        share, rest = divmod(len(encoded.payload), len(stack.members))
-        self.payload_bytes[stack.leader] += rest
-        for number, distortion in zip(stack.members, encoded.distortions, strict=True):
+        shares = stack.shared_out(len(encoded.payload))
+        for number, distortion, share in zip(stack.members, encoded.distortions, shares, strict=True):
             self.distortions[number].merge(distortion)
             self.payload_bytes[number] += share
 

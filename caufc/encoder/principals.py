@@ -16,6 +16,7 @@ from .importance import Importance
 __all__ = [
     "BASIS_TOKENS",
     "BIT_WEIGHT",
+    "JOINT_TOKENS",
     "JUDGED_TOKENS",
     "LARGEST_BASIS",
     "LARGEST_PROFILED",

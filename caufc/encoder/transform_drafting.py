@@ -17,6 +17,7 @@ from .alignment import choose_alignment
 from .compare import TINY_BYTES
 from .drafting import Drafting
 from .goal import MEDIUM_SNR, WIDE_TOKEN_SNR, quality_step
+from .principals import JOINT_TOKENS
 from .profiled_draft import ProfiledDraft
 from .separator import TOKEN_CHANNELS
 from .stack_drafting import StackDraft, joint_draft, pays, with_joint_turns
@@ -30,9 +31,8 @@ __all__ = ["TransformDrafting"]
 LEAST_TOKEN = 10 ** (-(MEDIUM_SNR - WIDE_TOKEN_SNR - 1) / 20)
 """Root mean square of tokens below which they need finer steps, in those of all."""
 
-JOINT_VALUES, JOINT_SAMPLE, JOINT_TOKENS = 1 << 27, 1 << 21, 8
-"""Values of a stack on which bases across its members are chosen for a profile, at most; for a file so many at least,
-and so many tokens per channel."""
+JOINT_VALUES, JOINT_SAMPLE = 1 << 27, 1 << 21
+"""Values of a stack on which bases across its members are chosen: for a profile at most, for a file at least."""
 
 VECTOR_BITS, LOW_VECTOR_BITS = 2.0, 8.0
 """Bits that a code of a basis across tensors must be worth: about what it takes from medium on, and more below, where
