@@ -29,16 +29,20 @@ from .source import Source
 from .survey import TensorSurvey
 from .tensor_draft import TensorDraft
 from .transform_draft import BEYOND, THIN_VALUES, TransformDraft
-from .transforms import choose_transforms, joint_transforms
+from .transforms import JointTransforms, choose_transforms
 from .trial import StackTrial
 
-__all__ = ["StackDraft", "joint_draft", "pays", "stackable", "with_joint_turns"]
+__all__ = ["StackDraft", "joint_drafts", "pays", "stackable", "with_joint_turns"]
 
 MOST_APART = 1.5
 """Times the outliers of members that a stack may have: more are ordinary values of one beside far smaller others."""
 
 STACK_VALUES = 1 << 18
 """Values of a stack's sample on which steps are tried, about: each of its members has goals of its own."""
+
+VECTOR_BITS, LOW_VECTOR_BITS = 2.0, 8.0
+"""Bits that a code of a basis across tensors must be worth: about what it takes from medium on, and more below, where
+tokens have no floors and a bit is worth more than at high rates; by trials on caches."""
 
 MOST_ASKED, STACK_MARGIN = 4, 1.03
 """Members of a stack that are asked what they take alone, at most, and what it must save, as they are read together."""
@@ -139,16 +143,14 @@ def _may_be_stacked(draft: TransformDraft) -> bool:
     return plain and not survey.levelled and draft.stackable and layout is not None and stack_axis(layout) is not None
 
 
-def joint_draft(
+def joint_drafts(
     config: TensorConfig,
     survey: TensorSurvey,
     members: Sequence[TransformDraft],
     terms: Terms,
     octaves: float | None = None,
-    *,
-    worth: float | None = None,
-) -> StackDraft | None:
-    """The draft of a stack with bases across its members; None where such bases do not pay.
+) -> Iterator[StackDraft]:
+    """Drafts of a stack with bases across its members, the best first; none where such bases do not pay.
 
     Args:
         config: of the whole without loss.
@@ -156,41 +158,37 @@ def joint_draft(
         members: how each would be coded alone, the leader first.
         terms: of the whole.
         octaves: above the step at medium quality, of a file that holds the bases; None of a profile, which serves all.
-        worth: bits that a code of a vector must be worth where a file holds it; None for all vectors.
     """
     aligner = _joint_aligner(members)
     step = members[0].parameters.step
     aligned, total = aligner.forward(survey.sample)[0], survey.total * survey.channels
     importance = blind_importance(replace(survey.geometry, spectral=True), "tokens")
+    groups = (len(members), 1)
     if octaves is None:
-        groups = (len(members), 1)
-        transforms = choose_transforms(aligned, survey.geometry, step, total, importance, embedded=False, groups=groups)
-        if transforms.basis is None or _groups(transforms.basis.ranks) >= len(members):
-            return None
+        chosen = choose_transforms(aligned, survey.geometry, step, total, importance, embedded=False, groups=groups)
+        across = chosen.basis is not None and _groups(chosen.basis.ranks) < len(members)
+        tried = iter([chosen] if across else [])
     else:
-        coarser = step * 2.0**octaves
-        found = joint_transforms(aligned, survey.geometry, coarser, total, importance, len(members), worth=worth)
-        if found is None:
-            return None
-        transforms = found
+        joint = JointTransforms(aligned, survey.geometry, step * 2.0**octaves, total, importance, len(members))
+        worth = VECTOR_BITS if octaves <= 0 else LOW_VECTOR_BITS
+        tried = (found for found in map(joint.chosen, (worth, None)) if found is not None)
     record = AlignmentRecord(ALIGNMENT_KINDS.index("mean-deviation"), ALIGNMENT_SCOPES.index("channel"))
-    parameters = Parameters(step, spectral=transforms.spectral)
-    joint = replace(
-        config,
-        codec=members[0].config.codec,
-        alignment=record,
-        arrays={**_turns(config.arrays), **statistics_arrays(aligner), **transforms.sections()},
-        parameters=parameters.to_fields(),
-    )
-    return StackDraft(
-        config=joint,
-        aligner=aligner,
-        survey=survey,
-        terms=terms,
-        searched=members[0].searched,
-        by_token=octaves is None or (octaves <= 0 and all(member.by_token for member in members)),
-        members=None if octaves is None else len(members),
-    )
+    for transforms in tried:
+        yield StackDraft(
+            config=replace(
+                config,
+                codec=members[0].config.codec,
+                alignment=record,
+                arrays={**_turns(config.arrays), **statistics_arrays(aligner), **transforms.sections()},
+                parameters=Parameters(step, spectral=transforms.spectral).to_fields(),
+            ),
+            aligner=aligner,
+            survey=survey,
+            terms=terms,
+            searched=members[0].searched,
+            by_token=octaves is None or (octaves <= 0 and all(member.by_token for member in members)),
+            members=None if octaves is None else len(members),
+        )
 
 
 def pays(joint: StackDraft, members: Sequence[TransformDraft], quality: float, target: Target) -> bool:

@@ -20,7 +20,7 @@ from .goal import MEDIUM_SNR, WIDE_TOKEN_SNR, quality_step
 from .principals import JOINT_TOKENS
 from .profiled_draft import ProfiledDraft
 from .separator import TOKEN_CHANNELS
-from .stack_drafting import StackDraft, joint_draft, pays, with_joint_turns
+from .stack_drafting import StackDraft, joint_drafts, pays, with_joint_turns
 from .step import choose_step
 from .survey import TensorSurvey, is_sparse
 from .tensor_draft import TensorDraft
@@ -33,10 +33,6 @@ LEAST_TOKEN = 10 ** (-(MEDIUM_SNR - WIDE_TOKEN_SNR - 1) / 20)
 
 JOINT_VALUES, JOINT_SAMPLE = 1 << 27, 1 << 21
 """Values of a stack on which bases across its members are chosen: for a profile at most, for a file at least."""
-
-VECTOR_BITS, LOW_VECTOR_BITS = 2.0, 8.0
-"""Bits that a code of a basis across tensors must be worth: about what it takes from medium on, and more below, where
-tokens have no floors and a bit is worth more than at high rates; by trials on caches."""
 
 RAISED_QUALITY = 35.0
 """Below, tokens in transformed grids have no scales: means are what matters there, and all have about 0 dB."""
@@ -59,11 +55,8 @@ class TransformDrafting(Drafting):
         terms = replace(terms, separator=survey.separator, counting=survey.counting)
         survey = replace(survey, planned=sum(member.survey.planned for member in members))
         if not self.embedded:
-            return joint_draft(config, survey, members, terms)
-        octaves = math.log2(quality_step(self.target.value))
-        worth = VECTOR_BITS if octaves <= 0 else LOW_VECTOR_BITS
-        tried = (joint_draft(config, survey, members, terms, octaves, worth=bits) for bits in (worth, None))
-        found = (joint for joint in tried if joint is not None)
+            return next(joint_drafts(config, survey, members, terms), None)
+        found = joint_drafts(config, survey, members, terms, math.log2(quality_step(self.target.value)))
         return next((joint for joint in found if pays(joint, members, self.target.value, self.target)), None)
 
     def _with_loss(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TensorDraft:

@@ -19,6 +19,7 @@ from ..codec.transform.token_order import FREQUENCY_BANDS
 from ..coders.sections import section_of
 from ..types import Arrays
 from .importance import Importance, flat_steps
+from .leaking_basis import LeakingBasis
 from .principals import BIT_WEIGHT, Principal, reaches
 from .sample_plan import estimate, quantization_error
 
@@ -169,15 +170,21 @@ class TransformJudge:
         steps: NDArray[np.float64] = self.step * np.exp2(codes / 8)
         return steps
 
+    def _steps_of(self, choice: Transforms) -> NDArray[np.float64]:
+        return self._steps(choice.steps if choice.steps is not None else flat_steps())
+
     def candidates(self, principals: Sequence[Principal] | None, *, spectral: bool) -> Iterator[Scored]:
         """All that may be; bases whose ``principals`` are given count with the codes that they will have, about."""
-        has_grid = spectral and any(math.prod(grid) > 1 for grid in self.geometry.grids)
         counted = principals is not None and self.embedded
         held = [self.coarse_bits(found) for found in principals or ()] if counted else [None] * len(self.bases)
         for basis, bits in zip((None, *self.bases), (None, *held), strict=True):
-            if has_grid:
-                yield self._costed(Transforms(True, basis, self.weights), held=bits)
-            yield self._costed(Transforms(False, basis, plain_steps(self.weights)), held=bits)
+            yield from self.candidates_of(basis, bits, spectral=spectral)
+
+    def candidates_of(self, basis: QuantizedRows | None, held: float | None, *, spectral: bool) -> Iterator[Scored]:
+        """Those with one basis, which takes so many bits; None for those of its codes as they are."""
+        if spectral and any(math.prod(grid) > 1 for grid in self.geometry.grids):
+            yield self._costed(Transforms(True, basis, self.weights), held=held)
+        yield self._costed(Transforms(False, basis, plain_steps(self.weights)), held=held)
 
     @staticmethod
     def coarse_bits(principal: Principal) -> float:
@@ -195,35 +202,51 @@ class TransformJudge:
 
     def coarser(self, principal: Principal, choice: Transforms) -> Transforms:
         """A choice with the codes of its basis as coarse as pays at one step."""
-        tried: dict[int, tuple[float, Transforms]] = {}
+        if choice.basis is None:
+            return choice
+        leaks = LeakingBasis(principal, choice.basis, self._transformed(choice)[3])
+        geometry = self.spectral if choice.spectral else self.geometry
+        tried: dict[int, tuple[float, QuantizedRows]] = {}
 
         def cost(margin: int) -> float:
             if margin not in tried:
                 basis = principal.quantized(margin)
-                made = replace(choice, basis=basis)
-                found = self._costed(made, matches=0)
-                enough = reaches(self._transform_of(basis), self.thin, self.noise)
-                tried[margin] = found.cost if enough else math.inf, made
+                tried[margin] = self._leaking(leaks, basis, choice, geometry), basis
             return tried[margin][0]
 
-        whole = self._costed(choice, matches=0)
-        if choice.basis is not None and section_bits(choice.basis.codes) < SMALL_SHARE * whole.bits:
-            best = min(USUAL_MARGINS, key=cost)
-            return choice if whole.cost <= cost(best) else tried[best][1]
-        best = FIRST_MARGIN
-        while best < MOST_MARGIN and cost(best + 1) <= SAME_COST * cost(best):
-            best += 1
-        if best == FIRST_MARGIN:
-            while best > LEAST_MARGIN and cost(best - 1) < cost(best):
-                best -= 1
-        return choice if whole.cost <= tried[best][0] else tried[best][1]
+        whole = self._leaking(leaks, choice.basis, choice, geometry)
+        bits = estimate(leaks.values, geometry.bands, self._steps_of(choice), self.total / self.thin.size)
+        held = section_bits(choice.basis.codes)
+        if held < SMALL_SHARE * (held + bits):
+            margins = [min(USUAL_MARGINS, key=cost)]
+        else:
+            best = FIRST_MARGIN
+            while best < MOST_MARGIN and cost(best + 1) <= SAME_COST * cost(best):
+                best += 1
+            if best == FIRST_MARGIN:
+                while best > LEAST_MARGIN and cost(best - 1) < cost(best):
+                    best -= 1
+            margins = list(range(best, MOST_MARGIN + 1))
+        for margin in margins:
+            if whole > cost(margin) and reaches(self._transform_of(tried[margin][1]), self.thin, self.noise):
+                return replace(choice, basis=tried[margin][1])
+        return choice
+
+    def _leaking(self, leaks: LeakingBasis, basis: QuantizedRows, choice: Transforms, geometry: Geometry) -> float:
+        """The cost of a choice with coarser codes of its basis, without the inverse that coefficients come from."""
+        steps, (values, squares, missed) = self._steps_of(choice), leaks.coefficients(basis)
+        error = quantization_error(values, geometry.bands, steps) / self.unit[geometry.bands][:, None]
+        distortion = float(np.sum(np.square(error) @ squares) + missed / self.step**2) / self.thin.size
+        held = section_bits(basis.codes) if self.embedded else 0.0
+        bits = held + estimate(values, geometry.bands, steps, self.total / self.thin.size)
+        return distortion + BIT_WEIGHT * bits / self.total
 
     def _costed(self, choice: Transforms, matches: int | None = None, held: float | None = None) -> Scored:
         """Weighted squared error in squared steps a value, and bits at their worth, at the plain error of all.
 
         ``held`` is what its basis takes in the file; None for that of the codes as they are.
         """
-        steps = self._steps(choice.steps if choice.steps is not None else flat_steps())
+        steps = self._steps_of(choice)
         geometry, tokens, transform, values = self._transformed(choice)
         for _ in range(self.matches if matches is None else matches):
             error = self._error(values, tokens, geometry, steps, transform)

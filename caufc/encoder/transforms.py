@@ -16,7 +16,7 @@ from .principals import BASIS_TOKENS, Principal, principal_of, principals_of
 from .thinning import halves, thinned_rows
 from .transform_judge import Scored, TransformJudge, Transforms, plain_steps, thin_noise
 
-__all__ = ["Transforms", "choose_transforms", "expected", "joint_transforms"]
+__all__ = ["JointTransforms", "Transforms", "choose_transforms", "expected"]
 
 Values = NDArray[Any]
 
@@ -118,38 +118,51 @@ def _with_coarse_basis(
     return found if MOST_BITS * judge.scored(found).bits < fewest else None
 
 
-def joint_transforms(
-    aligned: Values,
-    geometry: Geometry,
-    step: float,
-    total: float,
-    importance: Importance,
-    members: int,
-    *,
-    worth: float | None,
-) -> Transforms | None:
+class JointTransforms:
     """Transforms for a sample ``[M, C]`` of tensors behind each other, with a basis across them that the file holds.
 
-    It must take fewer bits than bases of the tensors' own, with steps so fine that neither the plain nor the weighted
-    error is larger than with these; else None. Arguments are those of :func:`choose_transforms`, and whether the basis
-    has only vectors whose codes are ``worth`` so many bits; None for all.
+    Args:
+        aligned: sample.
+        geometry: of the sample, not spectral.
+        step: at the wanted rate.
+        total: number of values in the file.
+        importance: of errors by band of frequencies and direction.
+        members: how many tensors there are.
     """
-    principals = dict(principals_of(aligned, step, importance, (members, 1), embedded=True, joint_tokens=BASIS_TOKENS))
-    if not {members, 1} <= {*principals}:
-        return None
-    across = principals[1] if worth is None else principals[1].paying(step, total / aligned.shape[1], worth)
-    rows, thin_geometry = thinned_rows(geometry, aligned.shape[1], THIN_VALUES * min(members, MOST_THIN))
-    thin = aligned[rows]
-    noise = thin_noise(thin, step)
-    tried = [found.reaching(thin, noise) for found in (principals[members], across)]
-    bases = [found.finest() for found in tried]
-    judge = TransformJudge(thin, thin_geometry, importance.steps, bases, step, total, matched=True, embedded=True)
-    scored = list(judge.candidates(tried, spectral=True))
-    apart = min((found for found in scored if found.choice.basis is not bases[1]), key=_cost_of)
-    best = min((found for found in scored if found.choice.basis is bases[1]), key=_cost_of)
-    if judge.bits_at(best, apart.distortion) * JOINT_MARGIN >= apart.bits:
-        return None
-    return judge.coarser(tried[1], best.choice)
+
+    def __init__(
+        self, aligned: Values, geometry: Geometry, step: float, total: float, importance: Importance, members: int
+    ) -> None:
+        self.step, self.tokens = step, total / aligned.shape[1]
+        groups = (members, 1)
+        found = dict(principals_of(aligned, step, importance, groups, embedded=True, joint_tokens=BASIS_TOKENS))
+        self.across = found.get(1) if members in found else None
+        if self.across is None:
+            return
+        rows, thin_geometry = thinned_rows(geometry, aligned.shape[1], THIN_VALUES * min(members, MOST_THIN))
+        thin = aligned[rows]
+        self.noise = thin_noise(thin, step)
+        own = found[members].reaching(thin, self.noise)
+        self.judge = TransformJudge(
+            thin, thin_geometry, importance.steps, [own.finest()], step, total, matched=True, embedded=True
+        )
+        self.apart = min(self.judge.candidates([own], spectral=True), key=_cost_of)
+
+    def chosen(self, worth: float | None) -> Transforms | None:
+        """Transforms with vectors whose codes are ``worth`` so many bits; with all for None.
+
+        They must take fewer bits than bases of the tensors' own, with steps so fine that neither the plain nor the
+        weighted error is larger than with these; else None.
+        """
+        if self.across is None:
+            return None
+        across = self.across if worth is None else self.across.paying(self.step, self.tokens, worth)
+        across = across.reaching(self.judge.thin, self.noise)
+        held = self.judge.coarse_bits(across)
+        best = min(self.judge.candidates_of(across.finest(), held, spectral=True), key=_cost_of)
+        if self.judge.bits_at(best, self.apart.distortion) * JOINT_MARGIN >= self.apart.bits:
+            return None
+        return self.judge.coarser(across, best.choice)
 
 
 def expected(

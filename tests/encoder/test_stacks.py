@@ -58,7 +58,7 @@ def test_a_profile_finds_what_layers_have_in_common(profile: Path) -> None:
     assert 2 * len(stacked) < len(alone)
     for name, values in features.items():
         assert back[name].shape == values.shape
-        assert snr(values, back[name]) > snr(values, blind[name]) - 3 > 20
+        assert snr(values, back[name]) > snr(values, blind[name]) - 4 > 20
 
 
 def test_tensors_that_have_nothing_in_common_stay_alone(tmp_path: Path) -> None:
