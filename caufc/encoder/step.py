@@ -15,6 +15,7 @@ from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
 from ..coders.config import TensorConfig
 from ..coders.registry import TRANSFORM
+from ..coders.row_sums import row_squares
 from .goal import MEDIUM, MEDIUM_SNR, quality_of_step
 from .importance import Importance, blind_importance, directed_importance, flat_importance, read_bands
 from .options import Target
@@ -81,7 +82,7 @@ def choose_step(
     else:
         step = _medium_step_of_read(aligned, survey.geometry, reads)
     step = float(np.float32(step))
-    energy = float(np.mean(np.square(aligned, dtype=np.float64))) if aligned.size else 0.0
+    energy = float(row_squares(aligned).sum()) / max(1, aligned.size)
     asked = provisional = provisional_step(aligned, step, energy, target)
     if small and target.kind in SMALL_TARGETS:
         provisional = provisional_step(aligned, step, energy, SMALL_TARGETS[target.kind])

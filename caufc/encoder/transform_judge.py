@@ -19,8 +19,8 @@ from ..codec.transform.token_order import FREQUENCY_BANDS
 from ..coders.sections import section_of
 from ..types import Arrays
 from .importance import Importance, flat_steps
-from .leaking_basis import LeakingBasis
-from .principals import BIT_WEIGHT, Principal, reaches
+from .leaking_basis import LeakingBasis, Leaks
+from .principals import BIT_WEIGHT, Principal
 from .sample_plan import estimate, quantization_error
 
 __all__ = ["Scored", "TransformJudge", "Transforms", "plain_steps", "section_bits", "thin_noise"]
@@ -42,7 +42,7 @@ others save next to nothing."""
 SAME_COST = 1.0005
 """Costs that differ by less are the same; the finer basis then serves."""
 
-MOST_DEFLATED, BLOCK_BYTES, BLOCK_TABLE_BYTES, SMALLEST_SHARE = 1 << 16, 1 << 14, 80, 1e-9
+MOST_DEFLATED, BLOCK_BYTES, BLOCK_TABLE_BYTES, SMALLEST_SHARE = 1 << 12, 1 << 14, 80, 1e-9
 """Bytes that are deflated to see what they take, that deflate takes for alike, and of their table; shares at least."""
 
 STARVED = 0.6
@@ -204,21 +204,22 @@ class TransformJudge:
         """A choice with the codes of its basis as coarse as pays at one step."""
         if choice.basis is None:
             return choice
-        leaks = LeakingBasis(principal, choice.basis, self._transformed(choice)[3])
-        geometry = self.spectral if choice.spectral else self.geometry
+        finest, values = choice.basis, self._transformed(choice)[3]
+        leaking = LeakingBasis(
+            principal, finest, self.frequencies if choice.spectral else self.thin, values, self.noise
+        )
         tried: dict[int, tuple[float, QuantizedRows]] = {}
 
         def cost(margin: int) -> float:
             if margin not in tried:
                 basis = principal.quantized(margin)
-                tried[margin] = self._leaking(leaks, basis, choice, geometry), basis
+                leaks = leaking.leaking(basis)
+                tried[margin] = self._leaking_cost(choice, basis, leaks) if leaks.reaches else math.inf, basis
             return tried[margin][0]
 
-        whole = self._leaking(leaks, choice.basis, choice, geometry)
-        bits = estimate(leaks.values, geometry.bands, self._steps_of(choice), self.total / self.thin.size)
-        held = section_bits(choice.basis.codes)
-        if held < SMALL_SHARE * (held + bits):
-            margins = [min(USUAL_MARGINS, key=cost)]
+        whole = self._leaking_cost(choice, finest, leaking.leaking(finest))
+        if self._held(finest) < SMALL_SHARE * (self._held(finest) + self._estimated(values, choice)):
+            best = min(USUAL_MARGINS, key=cost)
         else:
             best = FIRST_MARGIN
             while best < MOST_MARGIN and cost(best + 1) <= SAME_COST * cost(best):
@@ -226,20 +227,26 @@ class TransformJudge:
             if best == FIRST_MARGIN:
                 while best > LEAST_MARGIN and cost(best - 1) < cost(best):
                     best -= 1
-            margins = list(range(best, MOST_MARGIN + 1))
-        for margin in margins:
-            if whole > cost(margin) and reaches(self._transform_of(tried[margin][1]), self.thin, self.noise):
-                return replace(choice, basis=tried[margin][1])
-        return choice
+        return choice if whole <= cost(best) else replace(choice, basis=tried[best][1])
 
-    def _leaking(self, leaks: LeakingBasis, basis: QuantizedRows, choice: Transforms, geometry: Geometry) -> float:
-        """The cost of a choice with coarser codes of its basis, without the inverse that coefficients come from."""
-        steps, (values, squares, missed) = self._steps_of(choice), leaks.coefficients(basis)
-        error = quantization_error(values, geometry.bands, steps) / self.unit[geometry.bands][:, None]
-        distortion = float(np.sum(np.square(error) @ squares) + missed / self.step**2) / self.thin.size
-        held = section_bits(basis.codes) if self.embedded else 0.0
-        bits = held + estimate(values, geometry.bands, steps, self.total / self.thin.size)
+    def _leaking_cost(self, choice: Transforms, basis: QuantizedRows, leaks: Leaks) -> float:
+        """The cost of a choice with other codes of its basis, without the inverse that coefficients come from."""
+        bands = self._geometry_of(choice).bands
+        error = quantization_error(leaks.values, bands, self._steps_of(choice)) / self.unit[bands][:, None]
+        distortion = float(np.sum(np.square(error) @ leaks.squares) + leaks.missed / self.step**2) / self.thin.size
+        bits = self._held(basis) + self._estimated(leaks.values, choice)
         return distortion + BIT_WEIGHT * bits / self.total
+
+    def _estimated(self, values: Values, choice: Transforms) -> float:
+        """Bits that coefficients take, without sections."""
+        bands = self._geometry_of(choice).bands
+        return estimate(values, bands, self._steps_of(choice), self.total / self.thin.size)
+
+    def _held(self, basis: QuantizedRows) -> float:
+        return section_bits(basis.codes) if self.embedded else 0.0
+
+    def _geometry_of(self, choice: Transforms) -> Geometry:
+        return self.spectral if choice.spectral else self.geometry
 
     def _costed(self, choice: Transforms, matches: int | None = None, held: float | None = None) -> Scored:
         """Weighted squared error in squared steps a value, and bits at their worth, at the plain error of all.

@@ -21,11 +21,14 @@ __all__ = ["ChannelTransform", "QuantizedRows", "principal_basis", "quantize_row
 
 SCALE_LIMIT = 800
 
-LARGE, MOST_KEPT = 1 << 20, 4
-"""Numbers of a basis from which on its inverse takes seconds and is found in float32; the last few inverses are kept,
-as planning and every pass look for the same ones."""
+LARGE, FEWEST_KEPT, BYTES_KEPT = 1 << 20, 4, 1 << 26
+"""Numbers of a basis from which on its inverse takes seconds and is found in float32; the last few inverses are kept, and
+more in so many bytes, as planning and every pass look for the same ones."""
 
 SHORTEST = 2.0**-100
+
+POWERS = 8
+"""Products with a vector after which its length is about the largest eigenvalue."""
 
 SMALL = 48
 """Rows of a triangle whose inverse is found at once."""
@@ -209,15 +212,42 @@ def _right_inverse(rows: Matrix) -> Matrix:
     kept = _KEPT.get(digest)
     if kept is None:
         kept = _solved(rows) if rows.size < LARGE else _roughly_solved(rows)
-        for old in list(_KEPT)[: max(0, len(_KEPT) + 1 - MOST_KEPT)]:  # threads may do so side by side
-            _KEPT.pop(old, None)
         _KEPT[digest] = kept
+        _forget()
     return kept
+
+
+def _forget() -> None:
+    """Drop the oldest inverses beyond what is kept; threads may do so side by side."""
+    known = list(_KEPT.items())
+    size = sum(inverse.nbytes for _, inverse in known)
+    for digest, inverse in known[: max(0, len(known) - FEWEST_KEPT)]:
+        if size <= BYTES_KEPT:
+            return
+        _KEPT.pop(digest, None)
+        size -= inverse.nbytes
 
 
 def _roughly_solved(rows: Matrix) -> Matrix:
     units, lengths = _of_length_1(rows)
-    found: Matrix = (_solved(units) / lengths).astype(np.float32)
+    nearly = _nearly_solved(units)
+    found: Matrix = ((_solved(units) if nearly is None else nearly) / lengths).astype(np.float32)
+    return found
+
+
+def _nearly_solved(units: Matrix) -> Matrix | None:
+    """By a step of Newton's from the transpose ``[C, K]``; None for rows that are too far from orthonormal for that."""
+    apart = units @ units.T
+    apart[np.diag_indices_from(apart)] -= 1
+    vector = np.sign(apart.sum(axis=1)) + np.float32(0.5)
+    norm = 0.0
+    for _ in range(POWERS):
+        vector = vector / max(float(np.linalg.norm(vector)), SHORTEST)
+        vector = apart @ vector
+        norm = float(np.linalg.norm(vector))
+    if not norm**2 <= LEFT_OUT:
+        return None
+    found: Matrix = units.T - units.T @ apart
     return found
 
 
