@@ -151,6 +151,16 @@ def test_rough_coefficients_of_few_tokens_are_near(bits: int, rank: int) -> None
     np.testing.assert_array_equal(ChannelTransform(rows, rough=True).forward(np.zeros((3, 96), np.float32)), 0)
 
 
+@pytest.mark.parametrize(("bits", "most"), [(8, 0.005), (3, 1e-5)])
+def test_rough_coefficients_of_many_tokens_are_nearer_still(bits: int, most: float) -> None:
+    """By a step of Newton's where rows are nearly orthonormal, and else exactly, in float32."""
+    rng = np.random.default_rng(bits)
+    rows = quantize_rows(np.linalg.qr(rng.standard_normal((96, 96)))[0], bits)
+    values = rng.standard_normal((500, 96)).astype(np.float32)
+    exact, rough = (ChannelTransform(rows, rough=rough).forward(values) for rough in (False, True))
+    assert np.linalg.norm(rough - exact) < most * np.linalg.norm(exact)
+
+
 def test_coefficients_in_large_bases_are_found_closely(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a file is made from, in float32, is no choice: errors stay far below those of high qualities."""
     rng = np.random.default_rng(7)

@@ -203,7 +203,7 @@ class _GroupTransform:
     def _finder(self) -> Matrix:
         if self._analysis is not None:
             return self._analysis.T
-        return _roughly_solved(self._rows) if self._rough else _right_inverse(self._rows)
+        return _roughly_solved(self._rows, nearly=True) if self._rough else _right_inverse(self._rows)
 
 
 def _right_inverse(rows: Matrix) -> Matrix:
@@ -228,10 +228,11 @@ def _forget() -> None:
         size -= inverse.nbytes
 
 
-def _roughly_solved(rows: Matrix) -> Matrix:
+def _roughly_solved(rows: Matrix, *, nearly: bool = False) -> Matrix:
+    """In float32; ``nearly`` where an error of some thousandths does no harm."""
     units, lengths = _of_length_1(rows)
-    nearly = _nearly_solved(units)
-    found: Matrix = ((_solved(units) if nearly is None else nearly) / lengths).astype(np.float32)
+    inverse = _nearly_solved(units) if nearly else None
+    found: Matrix = ((_solved(units) if inverse is None else inverse) / lengths).astype(np.float32)
     return found
 
 
