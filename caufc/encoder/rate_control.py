@@ -22,6 +22,9 @@ COMPARED_VALUES = 1 << 12
 COMPARED_BYTES = 1 << 11
 """The same of bytes: of features that are zero nearly everywhere a sample does not tell what they take without loss."""
 
+EXACT_WORTH = 4 / 3
+"""Times the bytes of a file of so few values that keeping all of them may take: what loss would save is bytes."""
+
 NEAR_LOSSLESS = 0.8
 """Files from such a share of what they take without loss, by estimate, are compared with that."""
 
@@ -91,11 +94,13 @@ class RateControl(ABC):
         return self._try([draft.stored() for draft in drafts], 0.0)
 
     def _smaller(self, tried: Tried, drafts: Sequence[TensorDraft]) -> Tried:
-        """A pass, or the one without loss if that is smaller."""
-        lossless = lossless_plans(drafts)
-        if not lossless or not tried.done.lossy or not self._is_near_lossless(tried.done.bytes_out, lossless):
+        """A pass, or the one without loss if that is smaller, or of few values hardly larger."""
+        plans = lossless_plans(drafts)
+        if not plans or not tried.done.lossy or not self._is_near_lossless(tried.done.bytes_out, plans):
             return tried
-        return min(self._try(lossless, 0.0), tried, key=lambda one: one.done.bytes_out)
+        lossless = self._try(plans, 0.0)
+        worth = 1.0 if self.target.kind == "bpfp" or self.numel > COMPARED_VALUES else EXACT_WORTH
+        return lossless if lossless.done.bytes_out < worth * tried.done.bytes_out else tried
 
     def _is_near_lossless(self, size: float, lossless: Sequence[TensorPlan]) -> bool:
         """Whether a file of so many bytes may be larger than the one without loss: of few nobody can tell."""
