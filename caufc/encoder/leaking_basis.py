@@ -47,10 +47,10 @@ class Leaks:
 class LeakingBasis:
     """A sample's coefficients in a basis whose codes are nearly exact, and in coarser ones, about.
 
-    What codes miss of a vector is a part of its length, and besides lies in all directions alike, so that its
-    coefficients leak into those of all others as noise: ``x = y B = c (A B + E)``. What leaks leaks again, so that of
-    every direction's energy L there comes L / (1 - r), r being what codes miss of all vectors, in squares of their
-    lengths, against the number of channels.
+    What codes miss of a vector is a part of its length, and besides lies in all directions alike: ``x = y B`` is
+    ``c (A B + E)``. So coefficients leak into all others as noise, and what leaks leaks again: energy L comes to
+    L / (1 - r), r being the squares of what is missed, per channel. What lies beyond the basis, of squares g, nothing
+    makes up for: least squares shrink a coefficient to A / (A^2 + g) of what it would be.
 
     Args:
         principal: the basis before its codes.
@@ -80,22 +80,35 @@ class LeakingBasis:
         """What coarser codes make of the sample."""
         if basis is self._finest:
             return Leaks(self.values, np.ones(len(self._rows)), 0.0, reaches=True)
-        channels = self._rows.shape[1]
         missed = basis.values() - self._rows
         along = np.einsum("ij,ij->i", missed, self._rows) / self._squares
-        lengths = np.maximum(SHORTEST, 1 + along)
-        across = np.maximum(np.square(missed).sum(axis=1) / self._squares - np.square(along), 0) / channels
-        values: Values = self.values / lengths.astype(self.values.dtype)
-        leaked, unreached, weighed = np.empty_like(values), 0.0, 0.0
+        own = np.maximum(SHORTEST, 1 + along)
+        across = np.maximum(np.square(missed).sum(axis=1) / self._squares - np.square(along), 0)
+        values, beyond, weighed = np.empty_like(self.values), 0.0, 0.0
         for group, outside in zip(self._groups, self._outside, strict=True):
-            squares = self._squares[group]
-            again = float((across[group] / np.square(lengths[group])).sum())
-            energy = np.square(values[:, group]) @ (across[group] * squares).astype(values.dtype)
-            energy /= max(LEAST_KEPT, 1 - again)
-            units = (lengths[group] * np.sqrt(squares)).astype(values.dtype)
-            leaked[:, group] = np.sqrt(energy)[:, None] / units
-            unreached += float(energy.sum()) * len(outside)
-            weighed += float(energy.sum()) * float((1 / outside).sum())
-        values += leaked * self._noise
-        reaches = all(not len(outside) for outside in self._outside) or unreached <= self._spare
-        return Leaks(values, np.square(lengths) + across * channels, weighed, reaches=reaches)
+            lost = across[group] * len(outside) / self._rows.shape[1]
+            values[:, group] = self._leaked(group, own[group], across[group] / self._rows.shape[1], lost)
+            sizes = np.square(values[:, group], dtype=np.float64).sum(axis=0)
+            within = sizes * np.square(lost / own[group])
+            without = float((sizes * lost) @ self._squares[group])
+            beyond += without + float(within @ self._squares[group])
+            weighed += float(within.sum()) + (without * float((1 / outside).mean()) if len(outside) else 0.0)
+        reaches = not any(map(len, self._outside)) or beyond <= self._spare
+        return Leaks(values, np.square(own) + across, weighed, reaches=reaches)
+
+    def _leaked(self, group: slice, own: Values, across: Values, lost: Values) -> Values:
+        """Coefficients of a group ``[n, K]``.
+
+        Args:
+            group: which ones.
+            own: parts of vectors' lengths that codes have ``[K]``.
+            across: squares of what codes miss of them, in each direction ``[K]``.
+            lost: in all directions beyond the basis ``[K]``.
+        """
+        values, squares = self.values[:, group], self._squares[group]
+        shares = own / (np.square(own) + lost)
+        leaks = across * np.square(shares)
+        energy = np.square(values) @ (leaks * squares).astype(values.dtype) / max(LEAST_KEPT, 1 - float(leaks.sum()))
+        noise = np.sqrt(energy)[:, None] / np.sqrt(squares).astype(values.dtype) * self._noise[:, group]
+        found: Values = (values + noise) * shares.astype(values.dtype)
+        return found

@@ -22,8 +22,8 @@ __all__ = ["ChannelTransform", "QuantizedRows", "principal_basis", "quantize_row
 SCALE_LIMIT = 800
 
 LARGE, FEWEST_KEPT, BYTES_KEPT = 1 << 20, 4, 1 << 26
-"""Numbers of a basis from which on its inverse takes seconds and is found in float32; the last few inverses are kept, and
-more in so many bytes, as planning and every pass look for the same ones."""
+"""Numbers of a basis from which on its inverse takes seconds and is found in float32; the last few inverses are kept,
+and more in so many bytes, as planning and every pass look for the same ones."""
 
 SHORTEST = 2.0**-100
 
