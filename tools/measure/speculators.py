@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tools.measure.language_model import HIDDEN, LanguageBench
 from tools.measure.machine import plain_command, write_results
@@ -30,6 +31,7 @@ QUALITIES = (50.0, 54.0, 56.0, 65.0)
 WINDOWS, FIT_WINDOWS = 8, 32
 
 Sample = dict[str, Any]
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,28 @@ def page(figures: Mapping[str, Any]) -> str:
             f"| {row['bpfp']:.2f} | {row['profile_bytes'] or '-'} | {moved} | {row['write_ms']:.1f} "
             f"| {row['read_ms']:.1f} |"
         )
+    lines += ["", "Times fewer bytes than bf16 at fp8's divergence, between the qualities above:", ""]
+    lines += ["| backend | means of the layers | each layer's own, then the mean |", "|---|---|---|"]
+    for name, ending in (("caufc", ""), ("caufc, profile", ", profile")):
+        of_way = [row for row in rows if row["method"] in {f"caufc {quality:g}{ending}" for quality in QUALITIES}]
+        together, apart = fewer_than_bf16(rows[0], rows[1], of_way)
+        lines.append(f"| {name} | {together:.2f} | {apart:.2f} |")
     return "\n".join(lines)
+
+
+def fewer_than_bf16(bf16: Row, fp8: Row, rows: Sequence[Row]) -> tuple[float, float]:
+    """How many times fewer bytes files take at fp8's mean divergence, and with every layer at that of its own."""
+    sizes = np.log([row["bytes"] for row in rows])
+    moved = np.array([[row["places"][place]["kl"] for place in HIDDEN] for row in [fp8, *rows]])
+    together = _size_at(float(moved[0].mean()), moved[1:].mean(axis=1), sizes)
+    apart = [_size_at(float(moved[0, layer]), moved[1:, layer], sizes) for layer in range(len(HIDDEN))]
+    return bf16["bytes"] / together, bf16["bytes"] / float(np.mean(apart))
+
+
+def _size_at(divergence: float, divergences: NDArray[np.float64], sizes: NDArray[np.float64]) -> float:
+    """Bytes at a divergence, on the lines between points in logarithms."""
+    order = np.argsort(divergences)
+    return float(np.exp(np.interp(np.log(divergence), np.log(divergences[order]), sizes[order])))
 
 
 def main() -> int:
