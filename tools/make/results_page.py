@@ -66,6 +66,7 @@ SHOWS = {
     "suite": "time and coverage of the tests",
     "determinism": "the same symbols under other processors, numbers of threads and versions",
     "faults": "killed runs, full disks, closed pipes, changing inputs",
+    "uncalled": "the tests of integrations with a library's call cut: they fail",
     "fuzz_flips": "truncations and flipped bits",
     "fuzz_structure": "mutated structures with right checksums",
     "mutants": "the reference decoder with one clause broken at a time, and the vector that notices",
