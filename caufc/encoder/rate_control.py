@@ -77,14 +77,27 @@ class RateControl(ABC):
     def _straight(
         self, plans: Sequence[TensorPlan], setting: float, drafts: Sequence[TensorDraft], sink: Sink
     ) -> FilePass:
-        """A pass straight into the sink; what is larger than any file is undone, if the sink can."""
+        """A pass straight into the sink; what is larger than any file, or than without loss, is undone, if it can."""
         begin = sink.tell() if isinstance(sink, Rewindable) and sink.seekable() else None
         done = self.writer.write(plans, setting, sink)
-        if begin is None or done.bytes_out <= self.writer.most or not isinstance(sink, Rewindable):
+        if begin is None or not isinstance(sink, Rewindable):
+            return done
+        instead = self._instead(done, drafts)
+        if instead is None:
             return done
         sink.seek(begin)
         sink.truncate()
-        return self._stored(drafts).into(sink)
+        return instead.into(sink)
+
+    def _instead(self, done: FilePass, drafts: Sequence[TensorDraft]) -> Tried | None:
+        """What is to stand in the place of a pass that took more than was foreseen; None where it may stay."""
+        if done.bytes_out > self.writer.most:
+            return self._stored(drafts)
+        plans = lossless_plans(drafts)
+        if not plans or not done.lossy or not self._is_near_lossless(done.bytes_out, plans):
+            return None
+        lossless = self._try(plans, 0.0)
+        return lossless if lossless.done.bytes_out < done.bytes_out else None
 
     def _bounded(self, tried: Tried, drafts: Sequence[TensorDraft]) -> Tried:
         """A pass, or the one that stores all values, if the former is larger than any file."""

@@ -86,7 +86,7 @@ def choose_step(
     asked = provisional = provisional_step(aligned, step, energy, target)
     if small and target.kind in SMALL_TARGETS:
         provisional = provisional_step(aligned, step, energy, SMALL_TARGETS[target.kind])
-    judged = _Judged(aligned, survey, _importance(survey, target, reads), target, reads, embedded)
+    judged = _Judged(aligned, survey, _importance(survey, target, reads), target, reads, embedded, asked)
     transforms = judged.chosen(provisional)
     if target.kind == "bpfp":
         asked, transforms = judged.chosen_at_rate(provisional, transforms)
@@ -105,6 +105,7 @@ class _Judged:
         target: the rate control.
         reads: what is read.
         embedded: whether a file holds a basis.
+        asked: the step of what is asked for.
     """
 
     aligned: NDArray[Any]
@@ -113,6 +114,7 @@ class _Judged:
     target: Target
     reads: str
     embedded: bool
+    asked: float
 
     @property
     def _total(self) -> float:
@@ -130,6 +132,7 @@ class _Judged:
             matched=self.reads == "tokens",
             spectral=self._may_be_spectral,
             groups=(self.survey.groups, 1),
+            finest=self.asked,
         )
 
     def chosen_at_rate(self, provisional: float, transforms: Transforms) -> tuple[float, Transforms]:

@@ -140,6 +140,7 @@ class TransformJudge:
         total: values of the file.
         matched: whether all are compared at one plain error.
         embedded: whether a basis takes bytes of the file.
+        reached: the squared error a value that a basis must not miss; None for that at the wanted rate.
     """
 
     def __init__(
@@ -153,6 +154,7 @@ class TransformJudge:
         *,
         matched: bool,
         embedded: bool,
+        reached: float | None = None,
     ) -> None:
         self.embedded = embedded
         self.thin, self.geometry, self.weights, self.step, self.total = thin, geometry, weights, step, total
@@ -163,6 +165,7 @@ class TransformJudge:
         self.frequencies = forward_grid(thin, self.spectral)
         self.unit = self._steps(weights)
         self.noise = thin_noise(thin, step)
+        self.reached = self.noise if reached is None else reached
         self.starved = self.noise > STARVED * float(np.mean(np.square(thin, dtype=np.float64)))
         self.matches = MATCHES if matched and not self.starved else 0
 
@@ -206,7 +209,7 @@ class TransformJudge:
             return choice
         finest, values = choice.basis, self._transformed(choice)[3]
         leaking = LeakingBasis(
-            principal, finest, self.frequencies if choice.spectral else self.thin, values, self.noise
+            principal, finest, self.frequencies if choice.spectral else self.thin, values, self.reached
         )
         tried: dict[int, tuple[float, QuantizedRows]] = {}
 

@@ -48,6 +48,7 @@ def choose_transforms(
     matched: bool = True,
     spectral: bool = True,
     groups: Sequence[int] = (1,),
+    finest: float = math.inf,
 ) -> Transforms:
     """Choose transforms for a sample ``[M, C]``.
 
@@ -61,6 +62,7 @@ def choose_transforms(
         groups: into how many groups channels may be split that each get a basis of its own.
         matched: whether choices are compared at one plain error, and not at one step.
         embedded: whether a basis takes bytes of the file, so that vectors that code little may be coarse.
+        finest: a step at which a basis must reach tokens too, if that is finer.
     """
     plain = Transforms(False, None, plain_steps(importance.steps))
     if aligned.size < FEW_VALUES:
@@ -71,12 +73,20 @@ def choose_transforms(
     rows, thin_geometry = thinned_rows(judged_geometry, aligned.shape[1], THIN_VALUES * (1 if embedded else groups[0]))
     thin = judged[rows]
     principals = dict(principals_of(known, step, importance, groups, embedded=embedded))
+    noise = thin_noise(thin, min(step, finest))
     if embedded:
-        noise = thin_noise(thin, step)
         principals = {count: found.reaching(thin, noise) for count, found in principals.items()}
     bases = {count: found.finest() for count, found in principals.items()}
     judge = TransformJudge(
-        thin, thin_geometry, importance.steps, [*bases.values()], step, total, matched=matched, embedded=embedded
+        thin,
+        thin_geometry,
+        importance.steps,
+        [*bases.values()],
+        step,
+        total,
+        matched=matched,
+        embedded=embedded,
+        reached=noise,
     )
     scored = list(judge.candidates(None, spectral=spectral))
     allowed = math.inf if judge.starved else MOST_BITS * min(found.bits for found in scored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import caufc
 from caufc.api import encode_to
 from caufc.encoder import transform_draft
 from caufc.encoder.goal import quality_of_step, quality_step
+from caufc.encoder.rate_control import RateControl
 from caufc.encoder.rate_search import RateSearch
 from caufc.encoder.report import Report
 from caufc.encoder.root import place_of
@@ -130,6 +132,18 @@ def test_a_few_values_among_zeros_take_no_more_than_without_loss(control: dict[s
     values = np.zeros((200, 2048), np.float32)
     values[rng.integers(0, 200, 66), rng.integers(0, 2048, 66)] = rng.gamma(2, 2, 66).astype(np.float16)
     assert len(caufc.encode(values, **control)) <= len(caufc.encode(values, lossless=True)) + 16
+
+
+def test_a_file_that_takes_more_than_was_foreseen_is_coded_without_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimates are far off here: what is seen once the file is there decides."""
+    values = np.random.default_rng(0).integers(0, 4, (100, 60)).astype(np.float32) ** 2 / 7
+    lossless = len(caufc.encode(values, lossless=True))
+    answers = iter([False, True])
+    monkeypatch.setattr(RateControl, "_is_near_lossless", lambda *_: next(answers))
+    monkeypatch.setattr(transform_draft.TransformDraft, "lossless_bytes", 1e9)
+    sink = io.BytesIO()
+    assert encode_to(sink, values, quality=95).passes == 2
+    assert len(sink.getvalue()) <= lossless + len("q95") - len("x")
 
 
 def test_a_rate_of_few_bytes_takes_no_more_passes() -> None:
