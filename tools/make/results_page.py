@@ -66,6 +66,7 @@ SHOWS = {
     "suite": "time and coverage of the tests",
     "determinism": "the same symbols under other processors, numbers of threads and versions",
     "faults": "killed runs, full disks, closed pipes, changing inputs",
+    "contracts": "random arrays, structures and controls, against all that the design promises",
     "uncalled": "the tests of integrations with a library's call cut: they fail",
     "fuzz_flips": "truncations and flipped bits",
     "fuzz_structure": "mutated structures with right checksums",
