@@ -208,9 +208,7 @@ class TransformJudge:
         if choice.basis is None:
             return choice
         finest, values = choice.basis, self._transformed(choice)[3]
-        leaking = LeakingBasis(
-            principal, finest, self.frequencies if choice.spectral else self.thin, values, self.reached
-        )
+        leaking = LeakingBasis(principal, finest, self._tokens_of(choice), values, self.reached)
         tried: dict[int, tuple[float, QuantizedRows]] = {}
 
         def cost(margin: int) -> float:
@@ -251,14 +249,17 @@ class TransformJudge:
     def _geometry_of(self, choice: Transforms) -> Geometry:
         return self.spectral if choice.spectral else self.geometry
 
-    def _costed(self, choice: Transforms, matches: int | None = None, held: float | None = None) -> Scored:
+    def _tokens_of(self, choice: Transforms) -> Values:
+        return self.frequencies if choice.spectral else self.thin
+
+    def _costed(self, choice: Transforms, held: float | None = None) -> Scored:
         """Weighted squared error in squared steps a value, and bits at their worth, at the plain error of all.
 
         ``held`` is what its basis takes in the file; None for that of the codes as they are.
         """
         steps = self._steps_of(choice)
         geometry, tokens, transform, values = self._transformed(choice)
-        for _ in range(self.matches if matches is None else matches):
+        for _ in range(self.matches):
             error = self._error(values, tokens, geometry, steps, transform)
             found = float(np.mean(np.square(error)))
             if found > 0:
@@ -287,7 +288,7 @@ class TransformJudge:
 
     def _transformed(self, choice: Transforms) -> tuple[Geometry, Values, ChannelTransform | None, Values]:
         """Geometry, tokens ``[n, C]``, transform of channels and coefficients ``[n, K]`` of a choice."""
-        geometry, tokens = (self.spectral, self.frequencies) if choice.spectral else (self.geometry, self.thin)
+        geometry, tokens = self._geometry_of(choice), self._tokens_of(choice)
         transform = None if choice.basis is None else self._transform_of(choice.basis)
         return geometry, tokens, transform, tokens if transform is None else transform.forward(tokens)
 

@@ -73,7 +73,7 @@ def test_the_finest_codes_are_what_they_are() -> None:
 
 
 def test_groups_leak_into_themselves_alone() -> None:
-    """Of two groups, one has vectors that are exactly codes: nothing of the other's comes there."""
+    """Each has the energy that the inverse finds, though one is far larger than the other."""
     rng = np.random.default_rng(5)
     half = CHANNELS // 2
     values = np.hstack([rng.standard_normal((TOKENS, half)) * 8, tokens(4.0)[:, :half]]).astype(np.float32)
