@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["control_code", "control_text", "quality_in"]
+__all__ = ["EVERY_BIT", "control_code", "control_text", "quality_in"]
 
 LETTERS = {"quality": "q", "snr": "s", "bpfp": "b", "max_error": "e"}
 """Rate control -> what stands before its number [CAUF-0552]."""
@@ -16,6 +16,7 @@ ALONE = {"l": 25.0, "m": 50.0, "h": 75.0}
 """Qualities that have a letter of their own: files with nothing else to say take two bytes for it."""
 
 EVERY_BIT = "x"
+"""The code of the control without loss."""
 
 TEXTS = {"q": "quality {}", "s": "SNR {} dB", "t": "SNR {} dB per token", "b": "{} BPFP", "e": "largest error {}"}
 

@@ -30,12 +30,14 @@ class Counting:
     Args:
         masks: values that stand for nothing.
         channels: which channels are outliers ``[C]``.
+        emptied: which of these are so for having lost most of their values, and so are no part of tokens ``[C]``.
         token: the largest root mean square of a token that counts.
         value: the largest magnitude that counts.
     """
 
     masks: tuple[float, ...]
     channels: Mask
+    emptied: Mask
     token: float
     value: float
 
@@ -49,7 +51,7 @@ class Counting:
         emptied = _emptied(sample.T, rest.T)
         rest = np.where(_emptied(sample, rest)[:, None] | emptied, rest.dtype.type(0), rest)
         channels = root_mean_squares(rest.T)
-        return cls(masks, emptied | (channels > _limit(channels)), _limit(root_mean_squares(rest)), value)
+        return cls(masks, emptied | (channels > _limit(channels)), emptied, _limit(root_mean_squares(rest)), value)
 
     def __call__(self, features: NDArray[Any]) -> Mask | None:
         """Which features ``[n, C]`` count; None for all."""
@@ -69,8 +71,9 @@ class Counting:
 
     def _counted(self, features: NDArray[Any]) -> Mask:
         known = _without(features, self.masks)
-        rest = _within(known, self.value)
-        tokens = _emptied(known, rest) | (root_mean_squares(rest) > self.token)
+        within = _within(known, self.value)
+        rest = np.where(self.emptied, within.dtype.type(0), within) if self.emptied.any() else within
+        tokens = _emptied(known, within) | (root_mean_squares(rest) > self.token)
         counted: Mask = ~(self.channels | tokens[:, None] | ((rest == 0) & (features != 0)))
         return counted
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ..coders.config import TensorConfig
 from ..coders.control import control_code
 from ..coders.side_files import ProfileFile, side_file_bytes
@@ -16,7 +18,7 @@ from .file_drafting import draft_tensors
 from .file_writer import FileWriter, Sink
 from .goal import MEDIUM
 from .largest_file import largest_file
-from .options import EncodeOptions
+from .options import EncodeOptions, Target
 from .origin import Origin
 from .prelude import container_prelude
 from .rate_control import RateControl
@@ -50,6 +52,7 @@ class Encoder:
         self.chunk = ChunkSize(source, options.chunk)
         self.arch = options.arch or (profile.header.arch if profile else None)
 
+    @np.errstate(over="ignore", invalid="ignore")  # among the largest floats
     def encode(self, sink: Sink) -> Report:
         """Write the container.
 
@@ -73,9 +76,10 @@ class Encoder:
         writer = FileWriter(
             self.source, self.options, self.chunk, self.arch, self.profile, lambda: self._advance("encode"), origin
         )
-        control: RateControl = self.options.codec.load("rate_control")(self.options, self.numel, writer)
+        control: RateControl = self.options.codec.load("rate_control")(self.options, self.numel, writer, self._drafts)
         return control
 
+    @np.errstate(over="ignore", invalid="ignore")  # among the largest floats
     @one_blas_thread()
     def make_profile(self) -> bytes:
         """The bytes of a profile with the decisions for this source, instead of a container with its samples."""
@@ -84,6 +88,7 @@ class Encoder:
         configs = [draft.for_profile(setting, target) for draft in self._drafts(embedded=False)]
         return self.profile_of(configs, setting)
 
+    @np.errstate(over="ignore", invalid="ignore")  # among the largest floats
     @one_blas_thread()
     def blind_drafts(self) -> list[TensorDraft]:
         """How each tensor would be coded by a blind profile, but for tables."""
@@ -102,10 +107,11 @@ class Encoder:
         )
         return side_file_bytes(replace(header, content="profile"), sections)
 
-    def _drafts(self, *, embedded: bool = True) -> list[TensorDraft]:
-        return draft_tensors(
-            self.source, self.options, self.profile, self.chunk.read, self._advance("survey"), embedded=embedded
-        )
+    def _drafts(self, target: Target | None = None, *, embedded: bool = True) -> list[TensorDraft]:
+        """How each tensor will be coded, to meet another target if one is given."""
+        options = self.options if target is None else replace(self.options, target=target)
+        advance = self._advance("survey")
+        return draft_tensors(self.source, options, self.profile, self.chunk.read, advance, embedded=embedded)
 
     def _advance(self, what: str) -> Callable[[int], None]:
         """Counts values of one pass for the progress."""

@@ -127,10 +127,12 @@ class FileWriter:
         given = plans
         gain, plans = file_gain(given)
         indexed = self.options.index if self.options.index is not None else self.source.samples > self.chunk
-        header, sections = file_prelude(
-            self.source, self.options, plans, gain, self.arch, self.profile, self.origin, indexed=indexed
-        )
         result, limits = FilePass(given, setting, gain), self.options.limits
+        exact = self.options.target.kind == "bpfp" and not result.lossy
+        origin = self.origin.without_loss() if exact else self.origin
+        header, sections = file_prelude(
+            self.source, self.options, plans, gain, self.arch, self.profile, origin, indexed=indexed
+        )
         share = FileShare(gain)
         stacks = stacks_of([plan.config for plan in plans])
         coders: list[TensorCoder] = [stack.config.codec.load("coder")(stack.config, share) for stack in stacks]

@@ -127,6 +127,7 @@ class MessageWriter:
         self._known: dict[object, _Coding] = {}
         self._frames: dict[object, _Frame] = {}
 
+    @np.errstate(over="ignore", invalid="ignore")  # among the largest floats
     @one_blas_thread()
     def write(self, tree: Tree, tensors: Sequence[MessageTensor]) -> bytes:
         """The message of a sample.

@@ -16,7 +16,10 @@ from ..limits import DEFAULT_LIMITS, Limits
 from ..tensor_patterns import for_tensor
 from .effort import EFFORTS, Effort
 
-__all__ = ["QUALITY_NAMES", "EncodeOptions", "Target", "TensorOptions"]
+__all__ = ["LEAST_RATE", "QUALITY_NAMES", "EncodeOptions", "Target", "TensorOptions"]
+
+LEAST_RATE = 1e-6
+"""BPFP below those of all files."""
 
 QUALITY_NAMES = {"low": 25.0, "medium": 50.0, "high": 75.0}
 
@@ -42,7 +45,12 @@ class Target:
     by_token: bool = False
 
     def __post_init__(self) -> None:
-        ranges = {"quality": (0.0, 100.0), "snr": (-20.0, 300.0), "bpfp": (1e-6, 64.0), "max_error": (1e-30, 1e30)}
+        ranges = {
+            "quality": (0.0, 100.0),
+            "snr": (-20.0, 300.0),
+            "bpfp": (LEAST_RATE, 64.0),
+            "max_error": (1e-30, 1e30),
+        }
         if self.kind == "lossless":
             return
         low, high = ranges[self.kind]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 
-from ..coders.control import control_code
+from ..coders.control import EVERY_BIT, control_code
 from .options import EncodeOptions
 
 __all__ = ["Origin"]
@@ -35,6 +35,10 @@ class Origin:
         target, software = options.target, f"caufc {_version()}" if options.software and _version() else None
         control = None if smallest else control_code(target.kind, target.value, by_token=target.by_token)
         return cls(control, software)
+
+    def without_loss(self) -> Origin:
+        """What the same file says if its rate allowed to keep all: it is that of the control without loss."""
+        return self if self.control is None else replace(self, control=EVERY_BIT)
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from .file_writer import FilePass, FileWriter, Sink
@@ -31,6 +31,8 @@ NEAR_LOSSLESS = 0.8
 CHUNK_BYTES, HEADER_BYTES = 8, 16
 """What a tensor's payload in a chunk, and a file, have besides, at least."""
 
+Drafted = Callable[[Target], Sequence[TensorDraft]]
+
 
 @runtime_checkable
 class Rewindable(Protocol):
@@ -50,10 +52,12 @@ class RateControl(ABC):
         options: with the target.
         numel: number of values in the file.
         writer: writes the whole file.
+        drafted: drafts for another target.
     """
 
-    def __init__(self, options: EncodeOptions, numel: int, writer: FileWriter) -> None:
+    def __init__(self, options: EncodeOptions, numel: int, writer: FileWriter, drafted: Drafted) -> None:
         self.options, self.target, self.numel, self.writer = options, options.target, numel, writer
+        self.drafted = drafted
         self.warnings: list[str] = []
 
     @staticmethod

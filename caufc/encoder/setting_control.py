@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..coders.distortion import Distortion
 from .file_writer import FilePass, Sink
 from .goal import OCTAVE_DB
-from .options import Target
+from .options import LEAST_RATE, Target
 from .plan import TensorPlan
 from .rate_control import MOST_PASSES, RateControl, lossless_plans
 from .rate_search import RATE_BYTES, RATE_TOLERANCE, RateSearch
@@ -72,8 +72,18 @@ class SettingControl(RateControl):
         return [draft.plan(setting, self.target) for draft in drafts]
 
     def _meet_rate(self, drafts: Sequence[TensorDraft]) -> Tried:
-        """The file at the highest quality whose bytes a rate allows; the one without loss if they allow that."""
+        """The file at the highest quality whose bytes a rate allows, or the smallest.
+
+        What is chosen for a rate that side information alone exceeds is not always what takes least.
+        """
         wanted = self.target.value * self.numel / 8
+        found = self._near_rate(drafts, wanted)
+        if found.done.bytes_out <= wanted or self.numel > TRIED_VALUES or self.target.value <= LEAST_RATE:
+            return found
+        return least(found, self._tried_rate(self.drafted(replace(self.target, value=LEAST_RATE)), wanted))
+
+    def _near_rate(self, drafts: Sequence[TensorDraft], wanted: float) -> Tried:
+        """The file at the highest quality of at most so many bytes; the one without loss if it has no more."""
         lossless, small = lossless_plans(drafts), self._small
         near = lossless and (small or self._is_near_lossless(wanted, lossless))
         whole = self._try(lossless, 0.0) if near else None

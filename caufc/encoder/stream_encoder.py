@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
+import numpy as np
+
 from ..bitstream import Key
 from ..coders.base import EncodedPayload, FileShare, TensorCoder
 from ..coders.side_files import ProfileFile
@@ -50,6 +52,7 @@ class StreamEncoder:
         LimitError: for what decoders would refuse.
     """
 
+    @np.errstate(over="ignore", invalid="ignore")  # among the largest floats
     @one_blas_thread()
     def __init__(self, source: Source, options: EncodeOptions, profile: ProfileFile | None, sink: Sink) -> None:
         self.started = time.perf_counter()
@@ -79,6 +82,7 @@ class StreamEncoder:
         """How many were written."""
         return self.container.samples
 
+    @np.errstate(over="ignore", invalid="ignore")  # among the largest floats
     @one_blas_thread()
     def write(self, source: Source) -> None:
         """Write samples as a chunk.

@@ -36,7 +36,7 @@ What finer steps do not meet is beyond the arithmetic; what far coarser ones see
 FEW_VALUES = 1 << 12
 """Samples of at most so many values have gains that meet a goal closely."""
 
-TOLD_VALUES = 1 << 15
+TOLD_VALUES = 1 << 16
 """Smaller samples do not show how errors of coefficients become those of features."""
 
 PLACE, MOST_PLACES, CLOSE = 1 / 32, 64, 0.6

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import caufc
+from caufc.encoder.counting import Counting
 from caufc.encoder.outliers import TOKEN_RATIO, Typical, mask_values
 from caufc.encoder.separator import OutlierSeparator
+from tools.attack.contract_figures import is_rest
 from tools.attack.contract_values import KINDS, Extent
 
 Matrix = NDArray[Any]
@@ -114,6 +116,15 @@ def test_a_token_that_is_mostly_outliers_does_not_tell_what_the_rest_keeps(tmp_p
     values[3] *= 4e3
     (told,) = caufc.save(tmp_path / "a.cauf", values, layout="b c").tensors
     assert told.snr_db is not None and told.snr_db > 20 and told.token_snr_db is not None and told.token_snr_db > 20
+
+
+def test_one_of_two_channels_says_nothing_of_which_tokens_are_outliers() -> None:
+    values = np.random.default_rng(1).laplace(size=(400, 2)).astype("f4")
+    values[:, 0] *= 700
+    values[::9, 0] /= 700
+    kept = is_rest(values.astype("f8"))
+    assert not kept[:, 0].any() and kept[:, 1].all()
+    np.testing.assert_array_equal(Counting.of(values)(values), kept)
 
 
 @pytest.mark.parametrize("place", [np.s_[1, 5], np.s_[..., 7]], ids=["token", "channel"])

@@ -13,6 +13,7 @@ import caufc
 from caufc.api import encode_to
 from caufc.encoder.gain_ladder import Figures, GainLadder
 from caufc.encoder.goal import Goal
+from caufc.encoder.options import LEAST_RATE
 from caufc.encoder.sample_plan import QuantizerKind
 from tools.attack.contract_cases import case_of
 from tools.attack.contract_checks import judge
@@ -90,6 +91,15 @@ def test_rates_are_met_where_plans_leap(seed: int, number: int) -> None:
     case = case_of(seed, number)
     verdicts = judge(outcome_of_case(Caufc(), case))
     assert verdicts["bpfp"] == [] and verdicts.get("bpfp-reach", []) == []
+
+
+@pytest.mark.parametrize("number", [9867, 11138, 15491])
+def test_a_rate_that_side_information_exceeds_gives_the_smallest_file(number: int) -> None:
+    case = case_of(1, number)
+    data, least = (
+        caufc.encode(case.features, **options) for options in (case.asked, {**case.options, "bpfp": LEAST_RATE})
+    )
+    assert len(data) <= len(least) + len("b.2568435") - len("b1e-6")
 
 
 @pytest.mark.parametrize(("place", "wanted"), [("token", 40.0), ("tokens", 52.0), ("sample", 39.0)])
