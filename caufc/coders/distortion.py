@@ -48,6 +48,10 @@ class RowSums:
         """Those of some tokens."""
         return RowSums(self.energies[rows], self.squares[rows], self.products[rows])
 
+    def with_errors(self, times: float) -> RowSums:
+        """The same with squared errors so many times as large."""
+        return RowSums(self.energies, times * self.squares, self.products)
+
 
 @dataclass
 class Distortion:

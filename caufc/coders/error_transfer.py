@@ -18,9 +18,20 @@ from .row_sums import row_products, row_squares, transferred_rows, weighed_rows
 
 __all__ = ["ErrorTransfer"]
 
-TOLERANCE = 0.004
-"""Share by which a sample's squared errors as decoded may differ from those told, 0.017 dB: where they differ more, by
-coarse bases, single tokens may differ much more."""
+PRECISION = 0.0015
+"""Share of squared errors, 0.0065 dB, by which a file's may differ by chance from those that decoded tokens show."""
+
+LEAST_SHARE, MOST_SHARE = 1 / 16, 0.2
+"""Shares of tokens that are decoded to show how errors differ from those told: at least, and so that it is worth it."""
+
+MOST_SPREAD, MOST_APART = 0.1, 0.04
+"""Standard deviation over tokens of that difference, and the whole of it, as shares: with more, tokens differ much."""
+
+MOST_IN_BLOCK = 0.5
+"""The same of a block of few tokens."""
+
+GOLDEN = (math.sqrt(5) - 1) / 2
+"""Multiples of it spread evenly modulo 1, whatever the period of what they are spread over."""
 
 MANTISSA_BITS = {"fp16": 10, "bf16": 7}
 CAST = 3 / (8 * math.log(2)) / 12
@@ -41,13 +52,15 @@ class ErrorTransfer:
         roots: errors of features' tokens for an error of 1 ``[K]``.
         offsets: what such an error and the features of no coefficients have in common, in these units ``[K]``.
         cast: squared errors that the cast to the features' dtype adds, over squared features.
-        ratio: squared errors as decoded over those told, of a sample.
+        oblique: whether vectors of a basis may overlap.
+        share: of tokens that are decoded to show by how much errors differ, as those of coarse bases do; 0 for none.
     """
 
     roots: NDArray[np.float32]
     offsets: NDArray[np.float32]
     cast: float
-    ratio: float = 1.0
+    oblique: bool
+    share: float = 0.0
 
     @classmethod
     def of(cls, codec: TransformCodec, aligner: ValueAligner, channels: int, dtype: str) -> ErrorTransfer | None:
@@ -56,27 +69,50 @@ class ErrorTransfer:
             return None
         scales = np.broadcast_to(np.asarray(aligner.scales(None), np.float64), (channels,))
         offsets = np.broadcast_to(np.asarray(aligner.offset, np.float64), (channels,))
+        oblique = codec.basis is not None
         if codec.basis is None:
             squares, products = np.square(scales), scales * offsets
         else:
             squares, products = codec.basis.measured(scales, offsets)
         roots = np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny))
         cast = CAST * 4.0 ** -MANTISSA_BITS[dtype] if dtype in MANTISSA_BITS else 0.0
-        return cls(roots.astype(np.float32), (products / roots).astype(np.float32), cast)
+        return cls(roots.astype(np.float32), (products / roots).astype(np.float32), cast, oblique)
 
-    def checked(self, errors: Values, energy: float, decoded: float) -> ErrorTransfer | None:
-        """The same with the ratio that a sample shows; None where coefficients do not tell enough.
+    def checked(self, told: Values, decoded: Values, energy: float, tokens: float) -> ErrorTransfer | None:
+        """The same with the share of tokens to decode; None where coefficients do not tell enough.
 
         Args:
-            errors: of the sample's coefficients ``[n, K]``.
+            told: squared errors of a sample's tokens ``[n]``.
+            decoded: what they are ``[n]``.
             energy: sum of squares of its features.
-            decoded: sum of their squared errors.
+            tokens: of the file.
         """
-        plain, rounding = float(row_squares(errors * self.roots).sum()), self.cast * energy
-        if not plain > 0 or rounding > MOST_CAST * plain:
+        rounding = self.cast * energy
+        if not told.sum() > rounding or rounding > MOST_CAST * (told.sum() - rounding):
             return None
-        ratio = decoded / (plain + rounding)
-        return replace(self, ratio=ratio) if abs(ratio - 1) <= TOLERANCE else None
+        spread, apart = float(np.std(decoded[told > 0] / told[told > 0])), abs(decoded.sum() / told.sum() - 1)
+        share = max(LEAST_SHARE, (spread / PRECISION) ** 2 / max(1.0, tokens)) if self.oblique else 0.0
+        if spread > MOST_SPREAD or apart > MOST_APART or share > MOST_SHARE:
+            return None
+        return replace(self, share=share)
+
+    def shown(self, errors: Values, told: Values) -> float | None:
+        """By how many times a block's squared errors are larger than those told; None where these tell too little.
+
+        Args:
+            errors: of the tokens that were decoded ``[m, C]``.
+            told: squared errors of the same ``[m]``.
+        """
+        decoded, plain = float(row_squares(errors).sum()), float(told.sum())
+        if plain == decoded == 0:
+            return 1.0
+        ratio = decoded / plain if plain > 0 else math.inf
+        return ratio if abs(ratio - 1) <= MOST_IN_BLOCK else None
+
+    def showing(self, count: int) -> NDArray[np.bool_]:
+        """Which of a block's tokens are decoded to show how errors differ ``[n]``."""
+        places: NDArray[np.bool_] = (np.arange(count) * GOLDEN + 0.5) % 1 < self.share
+        return places
 
     def sums(
         self,
@@ -106,7 +142,7 @@ class ErrorTransfer:
             square = np.square(factors[:, 0].astype(np.float64))
             squares, products = squares * square, products * square
         energies = row_squares(features)
-        return RowSums(energies, self.ratio * (squares + self.cast * energies), products)
+        return RowSums(energies, squares + self.cast * energies, products)
 
     def _of_grid(
         self, coefficients: Values, points: Values, geometry: Geometry, *, by_token: bool

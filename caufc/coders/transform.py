@@ -119,12 +119,18 @@ class TransformCoder(LossyCoder):
         factors = None if part.scales is None else part.scales.factors
         by_token = factors is not None or bool(decoded.any())
         sums = terms.transfer.sums(part.clean, coefficients, points, block, factors, by_token=by_token)
-        error = np.empty((0, self.channels), self.working)
+        showing = terms.transfer.showing(len(decoded)) & ~decoded
+        rows = decoded | showing
+        error = self._error_of(part, points, rows, block) if rows.any() else np.empty((0, self.channels), self.working)
+        if terms.transfer.share:
+            times = terms.transfer.shown(error[showing[rows]], sums.squares[showing])
+            if times is None:
+                return None
+            sums = sums.with_errors(times)
         if decoded.any():
             sums = sums.part(~decoded)
-            error = self._error_of(part, points, decoded, block)
         of_decoded = (None if given is None else given[decoded] for given in (mask, part.exact))
-        return ToldErrors(sums, decoded, error, *of_decoded)
+        return ToldErrors(sums, decoded, error[decoded[rows]], *of_decoded)
 
     def _error_of(
         self, part: BlockInput, points: NDArray[Any], rows: NDArray[np.bool_], block: Geometry

@@ -151,7 +151,7 @@ class TransformDraft(TensorDraft):
         terms = self.terms
         if not terms.measured or any(term is not None for term in (terms.max_error, terms.token_snr, terms.truncate)):
             return None
-        return self._trial.transfer(kind, gain)
+        return self._trial.transfer(kind, gain, self._thin_scale * len(self._trial.features))
 
     def expected_bytes(self, setting: float, target: Target) -> float:
         """Bytes of sections and payloads at a quality, about: from a thin sample."""

@@ -36,7 +36,7 @@ What finer steps do not meet is beyond the arithmetic; what far coarser ones see
 FEW_VALUES = 1 << 12
 """Samples of at most so many values have gains that meet a goal closely."""
 
-TOLD_VALUES = 1 << 16
+TOLD_VALUES = 1 << 15
 """Smaller samples do not show how errors of coefficients become those of features."""
 
 PLACE, MOST_PLACES, CLOSE = 1 / 32, 64, 0.6
@@ -141,14 +141,15 @@ class Trial:
         )
         return float(2.0**place)
 
-    def transfer(self, kind: QuantizerKind, gain: float) -> ErrorTransfer | None:
-        """What tells features' errors from those of coefficients at a gain; None where these do not tell enough."""
+    def transfer(self, kind: QuantizerKind, gain: float, tokens: float) -> ErrorTransfer | None:
+        """What tells errors of a file of so many tokens from those of coefficients; None where these do not."""
         found = ErrorTransfer.of(self.codec, self.aligner, self.features.shape[1], self.dtype)
         if found is None or self.features.size < TOLD_VALUES:
             return None
         points, decoded = self._decoded(kind, gain)
-        energy, squared = (float(row_squares(part).sum()) for part in (self.features, decoded - self.features))
-        return found.checked(points - self.coefficients, energy, squared)
+        told = found.sums(self.features, self.coefficients, points, self.geometry, None, by_token=False)
+        squares = row_squares(decoded - self.features)
+        return found.checked(told.squares, squares, float(told.energies.sum()), tokens)
 
     def _spare(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:
         """By how many dB a gain does better than its goal, the stricter part of it."""

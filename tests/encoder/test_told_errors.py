@@ -109,6 +109,18 @@ def test_blocks_are_told_at_medium(kind: str, told: list[bool], tmp_path: Path) 
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_few_decoded_tokens_tell_what_coarse_bases_do_to_the_others(
+    seed: int, told: list[bool], tmp_path: Path
+) -> None:
+    features = mixed(np.random.default_rng(seed), 8, 512, 400)
+    report = caufc.save(tmp_path / "x.cauf", features, layout="b n c", quality=40)
+    error = np.asarray(caufc.load(tmp_path / "x.cauf")).astype(np.float64) - features
+    assert all(told) and told
+    exact = decibels(float((features.astype(np.float64) ** 2).sum()), float((error**2).sum()))
+    assert report.snr_db == pytest.approx(exact, abs=0.008)
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_a_lone_outlier_is_decoded(seed: int, tmp_path: Path) -> None:
     """Its rounding to half precision is not that of many values together."""
     rng = np.random.default_rng(seed)
