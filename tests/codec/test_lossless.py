@@ -23,6 +23,7 @@ from caufc.codec.lossless.codec import (
     encode_lossless,
 )
 from caufc.codec.lossless.grid import Lattice
+from caufc.codec.lossless.planes import encode_planes, fewest_bytes
 from caufc.coders.dtypes import cast_floats
 from caufc.errors import MalformedError, UnsupportedError
 from caufc.types import DTYPES, FLOATS
@@ -260,3 +261,10 @@ def test_mutations(flat: Values, data: st.DataObject) -> None:
     except (MalformedError, UnsupportedError):
         return
     assert found.shape == flat.shape and found.dtype == flat.dtype
+
+
+@settings(max_examples=200)
+@given(st.lists(st.floats(width=32), min_size=1, max_size=9), st.sampled_from(["<u2", "<u4", "<u8"]))
+def test_few_elements_never_take_less_as_planes_than_is_foreseen(values: list[float], dtype: str) -> None:
+    bits = np.array(values, "<f4").view("<u4").astype(dtype)
+    assert len(encode_planes(bits, True, Lattice())) >= fewest_bytes(bits.itemsize)

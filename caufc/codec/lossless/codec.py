@@ -13,7 +13,7 @@ from ...errors import MalformedError, UnsupportedError
 from .grid import Lattice
 from .inflate import inflated
 from .integers.codec import decode_integers, encode_integers
-from .planes import decode_planes, encode_planes
+from .planes import decode_planes, encode_planes, fewest_bytes
 from .recurrence import recurs
 
 __all__ = ["decode_lossless", "encode_lossless"]
@@ -60,7 +60,7 @@ def encode_lossless(
         ways.append(bytes([DEFLATED]) + packer.compress(raw.tobytes()) + packer.flush())
         if SHORT_OF * len(ways[-1]) <= raw.size:
             return min(ways, key=len)
-    if rotate:
+    if rotate and 1 + fewest_bytes(values.itemsize) < len(min(ways, key=len)):
         ways.append(bytes([PLANES]) + encode_planes(bits, rotate, lattice))
     if not rotate or recurs(bits):
         ways.append(bytes([INTEGERS]) + encode_integers(bits, strides, briefly=briefly))

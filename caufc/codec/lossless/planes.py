@@ -22,7 +22,7 @@ from .grid import Lattice, LatticePass
 from .intervals import FEWEST, choose_intervals, interval_of, parse_intervals
 from .models import PlaneModel, RawBytes, join_planes, looked_up, push_part, read_part, split_planes
 
-__all__ = ["decode_planes", "encode_planes"]
+__all__ = ["decode_planes", "encode_planes", "fewest_bytes"]
 
 Bytes = NDArray[np.uint8]
 
@@ -87,6 +87,11 @@ class PlaneContexts:
             return self._compiled(step, plane)
         found = self.summary(*step.neighbours(plane))
         return (base + (found if self.table is None else looked_up(self.table, found))).ravel()
+
+
+def fewest_bytes(width: int) -> int:
+    """What planes of elements of so many bytes take, however few and alike these are: lengths, heads, and models."""
+    return 8 + 2 + 2 * width
 
 
 def encode_planes(values: NDArray[Any], rotate: bool, lattice: Lattice) -> bytes:
