@@ -30,6 +30,7 @@ __all__ = [
     "TensorCoder",
     "Terms",
     "Work",
+    "flat",
     "outliers_of",
     "split",
 ]
@@ -245,6 +246,13 @@ class TensorCoder(Protocol):
     def reconstruct(self, symbols: DecodedSymbols, shapes: Shapes) -> Samples:
         """Integers to samples."""
         ...
+
+
+def flat(samples: Samples) -> AnyArray:
+    """Values of samples, one after the other, without a copy where one array has them so."""
+    if isinstance(samples, list):
+        return np.concatenate([sample.ravel() for sample in samples])
+    return samples.reshape(-1)
 
 
 def split(flat: AnyArray, shapes: Shapes, stacked: bool) -> Samples:

@@ -29,7 +29,7 @@ from ..codec.transform.grids import Geometry
 from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES
 from ..errors import LayoutError, MalformedError
 from ..types import AnyArray, Arrays
-from .base import Apart, DecodedSymbols, EncodedPayload, Samples, Shapes, Terms, Work, outliers_of, split
+from .base import Apart, DecodedSymbols, EncodedPayload, Samples, Shapes, Terms, Work, flat, outliers_of, split
 from .blocks import BlockInput, CodedBlock, Mask, either
 from .config import MAX_CHANNELS, TensorConfig
 from .distortion import Distortion
@@ -426,8 +426,7 @@ class LossyCoder(ABC):
     def _patches_where(self, mask: NDArray[np.bool_], tokens: Tokens, stored: Samples) -> Patches:
         """Patches for the values of tokens where ``mask`` ``[N, C]`` is set."""
         back = self.format.from_tokens(Tokens(mask, tokens.shapes, tokens.grids, tokens.special, tokens.stacked))
-        flat = np.concatenate([part.ravel() for part in back])
-        return Patches.where(flat, np.concatenate([part.ravel() for part in stored]))
+        return Patches.where(flat(back), flat(stored))
 
     def _samples_of(self, stored: NDArray[Any], shapes: Shapes, patches: Patches | None) -> Samples:
         """Stored tokens ``[N, C]`` as samples, patched."""
@@ -436,9 +435,9 @@ class LossyCoder(ABC):
         samples = self.format.from_tokens(tokens)
         if patches is None:
             return samples
-        flat = np.concatenate([np.ascontiguousarray(part).ravel() for part in samples])
-        patches.apply(flat)
-        return split(flat, shapes, stacked)
+        values = flat(samples)
+        patches.apply(values)
+        return split(values, shapes, stacked)
 
 
 def _add_by_member(
