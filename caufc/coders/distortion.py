@@ -107,6 +107,12 @@ class Distortion:
             part = slice(start, start + rows)
             self._add(original[part], error[part], None if apart is None else apart[part])
 
+    def add_exact(self, original: NDArray[Any]) -> None:
+        """Add tokens of finite values ``[n, C]`` that come back as they are."""
+        energies = row_squares(_summable(original, _largest(original)))
+        self.tokens.add(energies, np.zeros(len(energies)))
+        self.energy += _scalar(energies.sum())
+
     def _add(self, original: NDArray[Any], error: NDArray[Any], apart: NDArray[np.bool_] | None) -> None:
         largest = _largest(error)
         self.largest = max(self.largest, largest)

@@ -19,7 +19,7 @@ from ..codec.transform.grids import Geometry
 from ..errors import MalformedError
 from ..layouts import GRID_LETTERS, Layout
 from ..types import DTYPES, FLOATS, AnyArray
-from .base import DecodedSymbols, EncodedPayload, FileShare, Samples, Shapes, Terms, Work, outliers_of, split
+from .base import DecodedSymbols, EncodedPayload, FileShare, Samples, Shapes, Terms, Work, flat, outliers_of, split
 from .config import TensorConfig
 from .distortion import Distortion
 from .dtypes import cast_floats, to_floats
@@ -100,25 +100,30 @@ class LosslessCoder:
 
     def encode(self, samples: Samples, terms: Terms) -> EncodedPayload:
         """Samples to a payload; floats are clipped first where the terms have a range."""
-        parts = samples if isinstance(samples, list) else [samples]
-        flat = np.concatenate([np.ascontiguousarray(part).ravel() for part in parts]).view(self.dtype)
         shapes, distortion = [sample.shape for sample in samples], Distortion()
+        values = np.ascontiguousarray(flat(samples)).view(self.dtype)
         if self.rotate and (terms.measured or terms.truncate is not None):
-            floats = to_floats(flat, self.config.dtype)
-            there = np.isfinite(floats)
-            finite = np.where(there, floats, floats.dtype.type(0))
-            kept, distortion.clipped = (finite, 0) if terms.truncate is None else truncate(finite, *terms.truncate)
-            if distortion.clipped:
-                flat = np.where(there, cast_floats(kept, self.config.dtype), flat)
-                tokens, error = (self._tokens(values, samples, shapes) for values in (finite, kept - finite))
-                distortion.add(tokens, error, outliers_of(tokens, terms))
-            else:
-                distortion.add(floats[there][None], np.zeros((1, np.count_nonzero(there)), floats.dtype))
+            values = self._measured(values, samples, terms, distortion)
         if self.rotate:
-            payload = encode_lossless(flat, rotate=True, lattice=lattice_of(self.config.layout, shapes))
+            payload = encode_lossless(values, rotate=True, lattice=lattice_of(self.config.layout, shapes))
         else:
-            payload = encode_lossless(flat, rotate=False, strides=strides_of(shapes))
-        return EncodedPayload(payload, [flat.tobytes()], [distortion])
+            payload = encode_lossless(values, rotate=False, strides=strides_of(shapes))
+        return EncodedPayload(payload, [values.tobytes()], [distortion])
+
+    def _measured(self, values: AnyArray, samples: Samples, terms: Terms, distortion: Distortion) -> AnyArray:
+        """What is stored of flat values, which are clipped where the terms have a range; errors are added."""
+        floats = to_floats(values, self.config.dtype)
+        there = np.isfinite(floats)
+        if terms.truncate is not None:
+            finite = np.where(there, floats, floats.dtype.type(0))
+            kept, distortion.clipped = truncate(finite, *terms.truncate)
+            if distortion.clipped:
+                shapes = [sample.shape for sample in samples]
+                tokens, error = (self._tokens(part, samples, shapes) for part in (finite, kept - finite))
+                distortion.add(tokens, error, outliers_of(tokens, terms))
+                return np.where(there, cast_floats(kept, self.config.dtype), values)
+        distortion.add_exact((floats if there.all() else floats[there])[None])
+        return values
 
     def _tokens(self, values: NDArray[Any], samples: Samples, shapes: Shapes) -> NDArray[Any]:
         """Values of samples as tokens ``[n, C]``; without a layout as one token."""

@@ -34,6 +34,7 @@ class ContextModel:
     constant: int = 0
     levels: Bytes | None = None
 
+    @functools.cached_property
     def frequencies(self) -> Frequencies:
         """The table's frequencies ``[256]``, absent bytes included."""
         table: Frequencies = frequencies_of(np.asarray(self.levels)[None])[0]
@@ -42,7 +43,7 @@ class ContextModel:
     def favourite(self) -> int:
         """The most frequent byte, -1 where bytes are raw."""
         if self.kind == TABLE:
-            return int(np.argmax(self.frequencies()))
+            return int(np.argmax(self.frequencies))
         return self.constant if self.kind == CONSTANT else -1
 
     def to_bytes(self) -> bytes:
@@ -87,7 +88,19 @@ class PlaneModel:
     @classmethod
     def cheapest(cls, counts: NDArray[np.int64]) -> PlaneModel:
         """The best models for histograms ``[contexts, 256]``."""
-        return cls(tuple(_cheapest(row) for row in counts))
+        present, totals = np.count_nonzero(counts, axis=1), counts.sum(axis=1)
+        models = [
+            ContextModel(CONSTANT, int(row.argmax())) if n == 1 else ContextModel(RAW)
+            for n, row in zip(present, counts, strict=True)
+        ]
+        several = np.flatnonzero(present > 1)
+        levels = levels_of(counts[several])
+        lengths = code_lengths(frequencies_of(levels))
+        for number, of_row, bits in zip(several.tolist(), levels, lengths, strict=True):
+            table = float(counts[number] @ bits) + 8 * (32 + int(present[number]))
+            if table < 8 * totals[number]:
+                models[number] = ContextModel(TABLE, levels=of_row)
+        return cls(tuple(models))
 
     @functools.cached_property
     def kinds(self) -> Bytes:
@@ -97,7 +110,7 @@ class PlaneModel:
     @functools.cached_property
     def tables(self) -> dict[int, TableModel]:
         """The entropy coder's model of every context that has a table, in ascending order."""
-        return {n: table_model(model.frequencies()) for n, model in enumerate(self.models) if model.kind == TABLE}
+        return {n: table_model(model.frequencies) for n, model in enumerate(self.models) if model.kind == TABLE}
 
     @functools.cached_property
     def favourites(self) -> Bytes:
@@ -108,7 +121,7 @@ class PlaneModel:
     @functools.cached_property
     def compiled(self) -> object:
         """The tables of all contexts that have one, as the kernel takes them; None for none."""
-        found = [model.frequencies() for model in self.models if model.kind == TABLE]
+        found = [model.frequencies for model in self.models if model.kind == TABLE]
         return kernels.rans.tables_of(np.stack(found), len(found), 256) if found else None
 
     @functools.cached_property
@@ -189,17 +202,6 @@ def _fields(dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
     masks = (255 << bits - 8, 1 << bits - 9, (1 << bits - 9) - 1)
     upper, sign, rest = (dtype.type(mask) for mask in masks)
     return upper, sign, rest
-
-
-def _cheapest(counts: NDArray[np.int64]) -> ContextModel:
-    present = np.flatnonzero(counts)
-    if len(present) == 1:
-        return ContextModel(CONSTANT, int(present[0]))
-    if not len(present):
-        return ContextModel(RAW)
-    levels = levels_of(counts[None])
-    bits = float(counts @ code_lengths(frequencies_of(levels))[0]) + 8 * (32 + len(present))
-    return ContextModel(TABLE, levels=levels[0]) if bits < 8 * counts.sum() else ContextModel(RAW)
 
 
 class RawBytes:
