@@ -134,6 +134,7 @@ class Drafting(ABC):
             levelled=self._levelled(layout),
             by_token=self.target.by_token,
             by_channel=self.scales_channels,
+            evenly=self.target.kind == "snr" and not self.target.by_token,
             members=members,
             turns=turns_of(base, channels),
             progress=advance,

@@ -75,6 +75,7 @@ class Typical:
         masks: values that stand for nothing.
         largest: beyond, values are no part of the rest, by which quality is told; a little more.
         sinks: whether a few tokens hold a few values that are apart: so do the attention sinks of language models.
+        large: the share of tokens that are large all over, at least that of one of the sample's.
     """
 
     centre: Floats
@@ -85,6 +86,7 @@ class Typical:
     level: float = 1.0
     largest: float = np.inf
     sinks: bool = False
+    large: float = 0.0
 
     @classmethod
     def of(cls, sample: Values, *, sparse: bool) -> Typical:
@@ -109,7 +111,10 @@ class Typical:
         within = (distances <= VALUE_RATIO * typical.units) & typical.ordinary
         token = _typical_token(np.where(within, values, np.nan), typical.units)
         ratio, sinks = typical._tails(distances)
-        return replace(typical, token=token, ratio=ratio, level=_median_present(levels), largest=largest, sinks=sinks)
+        large = max(1, np.count_nonzero(~ordinary)) / tokens
+        return replace(
+            typical, token=token, ratio=ratio, level=_median_present(levels), largest=largest, sinks=sinks, large=large
+        )
 
     def token_levels(self, tokens: Values) -> Floats:
         """The median magnitude in each token ``[n, C]``, in units of its channels ``[n]``."""

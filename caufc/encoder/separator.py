@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -28,6 +29,9 @@ ORDINARY = 2.0
 """Tokens of a language model up to so much above or below the typical one stay as they are, and others get there: what
 reads them hardly reacts more to the same error in a smaller token; by trials at equal divergence of predictions."""
 
+COUNTED_ERROR = 0.05
+"""Share of the squared errors of all tokens that those of outlying ones which count may have, where an SNR is promised."""
+
 STRAY_SHARE = 0.5
 """Share of an outlying token or channel that is stored exactly for being small, at most."""
 
@@ -49,10 +53,18 @@ class OutlierSeparator:
         by_token: whether all tokens are made equally large.
         by_channel: whether channels have scales of their own, so that large ones are no outliers; else one range holds
             all values, and outlying tokens get scales that make them no larger than others.
+        evenly: whether the errors of all tokens that count are promised to be small together, so that large ones must
+            not have much larger errors.
     """
 
     def __init__(
-        self, typical: Typical, *, levelled: bool = False, by_token: bool = False, by_channel: bool = True
+        self,
+        typical: Typical,
+        *,
+        levelled: bool = False,
+        by_token: bool = False,
+        by_channel: bool = True,
+        evenly: bool = False,
     ) -> None:
         self.typical, self.levelled = typical, (levelled or by_token) and typical.token > 0
         self.spared = 1.0 if by_token else ORDINARY
@@ -63,6 +75,7 @@ class OutlierSeparator:
         self.ordinary = typical.ordinary
         self.centre = typical.centre if by_channel else _ordinary_centre(typical)
         self.least = 0.0
+        self.most_counted = math.sqrt(COUNTED_ERROR / typical.large) if evenly and typical.large else math.inf
 
     def raising(self, least: float) -> OutlierSeparator:
         """The same, with scales too for tokens whose root mean square is below ``least``, which make it that."""
@@ -191,7 +204,8 @@ class OutlierSeparator:
         levels = self.typical.token_levels(outlying) / (self.typical.level or 1.0)
         sizes = np.sqrt(np.square(outlying).mean(axis=1)) / (self.typical.token or TINIEST)
         factors = np.ones(len(matrix))
-        factors[rows] = np.minimum(levels, sizes) / self.outlying_size
+        most = np.where(levels <= VALUE_RATIO, max(1.0, self.most_counted), math.inf)
+        factors[rows] = np.minimum(np.minimum(levels, sizes) / self.outlying_size, most)
         return TokenScales.of(factors)
 
 

@@ -30,6 +30,9 @@ SNR_SPARE, SNR_EXCESS = 0.05, 0.3
 LAST_SPARE, NEARLY = 0.15, -2.0
 """dB above a wanted SNR that the last correction aims at, and by how many a file may miss it for steps to mend that."""
 
+LEAST_KEPT = 0.2
+"""Share of the energy that is kept, as steps are corrected, at least."""
+
 TRIED_VALUES = 1 << 18
 """Values of a file for which a rate that passes do not meet is looked for as that of a small one is."""
 
@@ -182,11 +185,17 @@ class SettingControl(RateControl):
         if last:
             if spare >= 0:
                 return plan
-            finer = plan.with_step(2.0 ** (2 * (spare - LAST_SPARE) / OCTAVE_DB))
+            finer = plan.with_step(2.0 ** (2 * (spare - LAST_SPARE) / self._octave_db))
             return finer if spare > NEARLY else draft.lossless() or finer
         if not math.isfinite(spare):
             return plan
-        return plan.with_step(2.0 ** ((spare - SNR_SPARE) / OCTAVE_DB))
+        return plan.with_step(2.0 ** ((spare - SNR_SPARE) / self._octave_db))
+
+    @property
+    def _octave_db(self) -> float:
+        """dB that steps of half the size gain: less at low SNRs, where they reach what zeros stood for."""
+        kept = 1 - 10 ** (-self.target.value / 10)
+        return OCTAVE_DB * max(LEAST_KEPT, kept)
 
     def _judged(self, done: FilePass) -> FilePass:
         """A pass, with a warning if it is not what was asked for."""

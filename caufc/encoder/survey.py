@@ -119,6 +119,7 @@ def survey_tensor(
     levelled: bool = False,
     by_token: bool = False,
     by_channel: bool = True,
+    evenly: bool = False,
     members: int = 1,
     turns: Turns | None = None,
 ) -> TensorSurvey:
@@ -137,6 +138,7 @@ def survey_tensor(
         levelled: whether tokens are made equally large if they are those of a language model.
         by_token: whether they are in any case.
         by_channel: whether channels have scales of their own.
+        evenly: whether the errors of all tokens that count are promised to be small together.
         members: how many tensors the tensor is a stack of.
         progress: called for every chunk.
 
@@ -166,7 +168,9 @@ def survey_tensor(
         typical = _typical(source, tensor, aligner, channels, turns)
         if typical is not None:
             levelled = levelled and typical.sinks
-            separator = OutlierSeparator(typical, levelled=levelled, by_token=by_token, by_channel=by_channel)
+            separator = OutlierSeparator(
+                typical, levelled=levelled, by_token=by_token, by_channel=by_channel, evenly=evenly
+            )
     for start, stop in picks.blocks:
         tokens = read_tokens(tensor, aligner, channels, (start, stop), keep_nonfinite=keep_nonfinite)
         matrix = unturned(tokens, turns)

@@ -103,6 +103,19 @@ def test_an_outlier_costs_bits_for_itself_alone(times: float) -> None:
     assert len(caufc.encode(values, layout="b n c", quality=60)) < plain + 400
 
 
+@pytest.mark.parametrize("wanted", [5, 7, 12])
+def test_large_tokens_that_count_do_not_make_an_snr_dear_for_all(wanted: float, tmp_path: Path) -> None:
+    """Their errors are no larger than others' by so much that these must be the smaller: they hold the energy."""
+    values = tokens(16, 128, 96)
+    without = len(caufc.encode(values, layout="b n c", snr=wanted))
+    values[:, 0] *= 20
+    values[:, 0, 7] *= 50
+    report = caufc.save(tmp_path / "a.cauf", values, layout="b n c", snr=wanted)
+    (told,) = report.tensors
+    assert told.snr_db is not None and wanted <= told.snr_db <= wanted + 1
+    assert report.bytes_out < 0.85 * without
+
+
 def test_few_tokens_keep_what_they_had_beside_a_large_one() -> None:
     values = tokens(1, 4, 65)[0]
     alone = np.square(caufc.decode(caufc.encode(values, layout="b c")) - values)[:3].mean()
