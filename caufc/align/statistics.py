@@ -28,24 +28,35 @@ class ChannelStatistics:
 
     def __init__(self, channels: int) -> None:
         self.count = 0
+        self.absent: Floats = np.zeros(channels)
         self.shift: Floats | None = None
         self.sum: Floats = np.zeros(channels)
         self.squares: Floats = np.zeros(channels)
         self.low: Floats = np.full(channels, np.inf)
         self.high: Floats = np.full(channels, -np.inf)
 
-    def add(self, matrix: NDArray[Any]) -> None:
-        """Add tokens ``[N, C]``; all must be finite."""
+    def add(self, matrix: NDArray[Any], absent: NDArray[np.bool_] | None = None) -> None:
+        """Add tokens ``[N, C]``; all must be finite.
+
+        Args:
+            matrix: the tokens.
+            absent: which of their values only stand in the place of others ``[N, C]``, and count in the ranges alone;
+                None for none.
+        """
         rows = max(1, BLOCK_VALUES // max(1, matrix.shape[1]))
         for start in range(0, len(matrix) if matrix.size else 0, rows):
-            self._add(matrix[start : start + rows])
+            block = slice(start, start + rows)
+            self._add(matrix[block], None if absent is None or not absent[block].any() else absent[block])
 
-    def _add(self, matrix: NDArray[Any]) -> None:
+    def _add(self, matrix: NDArray[Any], absent: NDArray[np.bool_] | None) -> None:
         self.count += len(matrix)
         with np.errstate(over="ignore", invalid="ignore"):
             if self.shift is None:
                 self.shift = matrix.mean(axis=0).astype(np.float64)
             centred = matrix - self.shift.astype(matrix.dtype)
+            if absent is not None:
+                self.absent += np.count_nonzero(absent, axis=0)
+                centred[absent] = 0
             self.sum += centred.sum(axis=0)
             self.squares += np.einsum("nc,nc->c", centred, centred)
         self.widen(matrix)
@@ -57,15 +68,20 @@ class ChannelStatistics:
             np.maximum(self.high, matrix.max(axis=0), out=self.high)
 
     @property
+    def present(self) -> Floats:
+        """How many values of each channel count, at least 1 ``[C]``."""
+        return np.maximum(1.0, self.count - self.absent)
+
+    @property
     def mean(self) -> Floats:
         """Mean per channel ``[C]``."""
-        centred = self.sum / max(1, self.count)
+        centred = self.sum / self.present
         return centred if self.shift is None else self.shift + centred
 
     @property
     def deviation(self) -> Floats:
         """Standard deviation per channel ``[C]``."""
-        variance: Floats = self.squares / max(1, self.count) - (self.sum / max(1, self.count)) ** 2
+        variance: Floats = self.squares / self.present - (self.sum / self.present) ** 2
         return np.sqrt(np.maximum(variance, 0))
 
     @property
@@ -82,7 +98,7 @@ class ChannelStatistics:
     @property
     def energy(self) -> float:
         """Sum of the squares of all values."""
-        return float(self.count * np.sum(self.deviation**2 + self.mean**2))
+        return float(np.sum(self.present * (self.deviation**2 + self.mean**2))) if self.count else 0.0
 
     @property
     def moderate(self) -> bool:

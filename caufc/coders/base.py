@@ -71,6 +71,10 @@ class Apart:
         rest[rows] = np.where(self.values[rows], np.asarray(self.centre, rest.dtype), rest[rows])
         return rest
 
+    def without(self, lost: NDArray[np.bool_] | None, matrix: NDArray[Any]) -> NDArray[Any]:
+        """What is aligned of features ``[n, C]`` of which some are not finite; None for none."""
+        return matrix if lost is None else np.where(lost, np.asarray(self.centre, matrix.dtype), matrix)
+
     def mask(self, matrix: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of them are stored exactly, in one column where that is the same for all channels."""
         return np.zeros((len(matrix), 1), np.bool_) if self.values is None else self.values
@@ -84,8 +88,12 @@ class Apart:
 Counting = Callable[[NDArray[Any]], NDArray[np.bool_] | None]
 """Features ``[n, C]`` -> which of them tell how much is kept, None for all."""
 
-Separator = Callable[[NDArray[Any]], Apart]
-"""Finite features ``[n, C]`` of a chunk -> what of them is coded apart."""
+
+class Separator(Protocol):
+    """Finds what of a chunk is coded apart."""
+
+    def __call__(self, matrix: NDArray[Any], lost: NDArray[np.bool_] | None = None) -> Apart:
+        """Of finite features ``[n, C]``, some of which only stand for what is not finite; None for none."""
 
 
 @dataclass(frozen=True)

@@ -227,8 +227,10 @@ class LossyCoder(ABC):
         clean, exact = _cleaned(tokens.matrix, terms.nonfinite)
         geometry = self._geometry(tokens.grids, tokens.special)
         turned = clean if self.turns is None else self.turns.undone(clean, positions_of(geometry.sizes))
-        apart = Apart() if terms.separator is None else terms.separator(turned)
-        matrix, exact = apart.rest(turned), either(exact, self._exact_features(apart.values))
+        lost = exact if self.turns is None else None
+        apart = Apart() if terms.separator is None else terms.separator(turned, lost)
+        matrix = apart.without(lost, apart.rest(turned))
+        exact = either(exact, self._exact_features(apart.values))
         distortions = [Distortion() for _ in range(self.config.stacked)]
         if terms.truncate is not None:
             whole = matrix
@@ -456,4 +458,4 @@ def _cleaned(matrix: NDArray[Any], nonfinite: bool) -> tuple[NDArray[Any], Mask]
     if not nonfinite:
         return matrix, None
     lost = ~np.isfinite(matrix)
-    return (np.where(lost, matrix.dtype.type(0), matrix) if lost.any() else matrix), lost
+    return (np.where(lost, matrix.dtype.type(0), matrix), lost) if lost.any() else (matrix, None)

@@ -76,6 +76,7 @@ class Typical:
         largest: beyond, values are no part of the rest, by which quality is told; a little more.
         sinks: whether a few tokens hold a few values that are apart: so do the attention sinks of language models.
         large: the share of tokens that are large all over, at least that of one of the sample's.
+        mean: of each channel's values that are not apart ``[C]``; None for the centre.
     """
 
     centre: Floats
@@ -87,12 +88,13 @@ class Typical:
     largest: float = np.inf
     sinks: bool = False
     large: float = 0.0
+    mean: Floats | None = None
 
     @classmethod
     def of(cls, sample: Values, *, sparse: bool) -> Typical:
-        """What is typical of a sample ``[M, C]`` of finite features."""
+        """What is typical of a sample ``[M, C]``; what is not a number in it counts nowhere."""
         tokens, channels = sample.shape
-        masks = mask_values(sample)
+        masks = mask_values(sample[~np.isnan(sample)])
         values = sample.astype(np.float64)
         for mask in masks:
             values[sample == mask] = np.nan
@@ -111,9 +113,15 @@ class Typical:
         within = (distances <= VALUE_RATIO * typical.units) & typical.ordinary
         token = _typical_token(np.where(within, values, np.nan), typical.units)
         ratio, sinks = typical._tails(distances)
-        large = max(1, np.count_nonzero(~ordinary)) / tokens
         return replace(
-            typical, token=token, ratio=ratio, level=_median_present(levels), largest=largest, sinks=sinks, large=large
+            typical,
+            token=token,
+            ratio=ratio,
+            level=_median_present(levels),
+            largest=largest,
+            sinks=sinks,
+            large=max(1, np.count_nonzero(~ordinary)) / tokens,
+            mean=None if sparse else np.where(within, values, 0).sum(axis=0) / np.maximum(1, within.sum(axis=0)),
         )
 
     def token_levels(self, tokens: Values) -> Floats:

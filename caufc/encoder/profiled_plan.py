@@ -194,12 +194,12 @@ def _without_strays(indices: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.clip(indices, -most, most)
 
 
-def measured_separator(matrix: Values) -> Apart:
+def measured_separator(matrix: Values, lost: NDArray[np.bool_] | None = None) -> Apart:
     """Finds outliers by how large the features ``[n, C]`` themselves are."""
     if not matrix.size:
         return Apart()
     rows = matrix[:: max(1, matrix.size // DRAWN_VALUES)]
-    return OutlierSeparator(Typical.of(rows, sparse=is_sparse(rows)))(matrix)
+    return OutlierSeparator(Typical.of(rows, sparse=is_sparse(rows)))(matrix, lost)
 
 
 @dataclass(frozen=True)

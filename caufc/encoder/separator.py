@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..align import TokenScales
 from ..coders.base import Apart
+from ..coders.blocks import either
 from ..coders.row_sums import measured_rows, row_squares
 from .counting import root_mean_squares
 from .outliers import TINIEST, VALUE_RATIO, Typical
@@ -30,7 +31,7 @@ ORDINARY = 2.0
 reads them hardly reacts more to the same error in a smaller token; by trials at equal divergence of predictions."""
 
 COUNTED_ERROR = 0.05
-"""Share of the squared errors of all tokens that those of outlying ones which count may have, where an SNR is promised."""
+"""Share of all squared errors that those of outlying tokens which count may have, where an SNR is promised."""
 
 STRAY_SHARE = 0.5
 """Share of an outlying token or channel that is stored exactly for being small, at most."""
@@ -74,6 +75,7 @@ class OutlierSeparator:
         self.scaled = len(self.units) >= TOKEN_CHANNELS
         self.ordinary = typical.ordinary
         self.centre = typical.centre if by_channel else _ordinary_centre(typical)
+        self.stand_in = self.centre if typical.mean is None or not by_channel else typical.mean
         self.least = 0.0
         self.most_counted = math.sqrt(COUNTED_ERROR / typical.large) if evenly and typical.large else math.inf
 
@@ -83,24 +85,30 @@ class OutlierSeparator:
         other.least = least
         return other
 
+    def standing_at(self, values: Values | float) -> OutlierSeparator:
+        """The same, with other values in the place of exact ones ``[C]``, or one for all."""
+        other = copy.copy(self)
+        other.stand_in = np.broadcast_to(np.asarray(values, np.float64), self.stand_in.shape)
+        return other
+
     def finer(self, times: float) -> OutlierSeparator:
         """The same, with outlying tokens that stay so many times larger, and so are kept better."""
         other = copy.copy(self)
         other.outlying_size *= times
         return other
 
-    def __call__(self, matrix: Values) -> Apart:
-        """Scales of tokens and exact values of finite features ``[n, C]``."""
+    def __call__(self, matrix: Values, lost: NDArray[np.bool_] | None = None) -> Apart:
+        """Scales of tokens and exact values of finite features ``[n, C]``, some of which stand for lost ones."""
         if not matrix.size or not self.units.any():
-            return Apart()
+            return Apart(centre=self.stand_in)
         beyond, squares = measured_rows(matrix, *self._range(matrix.dtype))
         rows = np.flatnonzero(beyond) if self.ordinary.all() else np.arange(len(matrix))
-        apart = self._apart(matrix, rows) if rows.size else Apart()
-        if self.levelled:
-            return replace(apart, scales=self._scaled(matrix, squares, apart, self._level), levelled=True)
-        if self.least:
-            return replace(apart, scales=self._scaled(matrix, squares, apart, self._raise), levelled=True)
-        return apart
+        apart = self._apart(matrix, rows) if rows.size else Apart(centre=self.stand_in)
+        if not (self.levelled or self.least):
+            return apart
+        present = replace(apart, values=either(apart.values, lost))
+        scales = self._scaled(matrix, squares, present, self._level if self.levelled else self._raise)
+        return replace(apart, scales=scales, levelled=True)
 
     def _range(self, dtype: np.dtype[Any]) -> tuple[Values, Values]:
         """Between which values of each channel nothing is apart ``[C]``, in the features' dtype, which is faster."""
@@ -118,20 +126,22 @@ class OutlierSeparator:
         if found.values is not None:
             values = np.zeros(matrix.shape, np.bool_)
             values[rows] = found.values
-        return Apart(scales, values, self.centre)
+        return Apart(scales, values, self.stand_in)
 
     def _apart_of(self, matrix: Values) -> Apart:
-        values = self._beyond(matrix)
-        scales = self._scales(matrix, values) if self.scaled else None
+        masked = np.isin(matrix, self.typical.masks) if self.typical.masks else None
+        rest = matrix if masked is None else np.where(masked, matrix.dtype.type(0), matrix)
+        values = self._beyond(rest)
+        scales = self._scales(rest, values) if self.scaled else None
         if scales is not None:
             scaled = np.flatnonzero(scales.codes)
-            values[scaled] = self._beyond(scales.divide(matrix)[scaled])
-        strays = self._strays(matrix, scales)
+            values[scaled] = self._beyond(scales.divide(rest)[scaled])
+        strays = self._strays(rest, scales)
         if strays is not None:
             values |= strays
-        for mask in self.typical.masks:
-            values |= matrix == mask
-        return Apart(scales, values if values.any() else None, self.centre)
+        if masked is not None:
+            values |= masked
+        return Apart(scales, values if values.any() else None, self.stand_in)
 
     def _strays(self, matrix: Values, scales: TokenScales | None) -> NDArray[np.bool_] | None:
         """Values of outlying tokens and channels that are as small as the rest, and so must be kept as well.
@@ -162,17 +172,18 @@ class OutlierSeparator:
         if self.ordinary.all():
             rows = np.flatnonzero(~np.isfinite(sizes) | (False if apart.values is None else apart.values.any(axis=1)))
         if rows.size:
-            counted = matrix[rows]
-            if apart.values is not None:
-                counted = np.where(apart.values[rows], matrix.dtype.type(0), counted)
-            sizes[rows] = root_mean_squares(counted if self.ordinary.all() else counted[:, self.ordinary])
+            present = np.ones((1, matrix.shape[1]), np.bool_) if apart.values is None else ~apart.values[rows]
+            present = np.broadcast_to(present, (len(rows), matrix.shape[1]))[:, self.ordinary]
+            counted = np.where(present, matrix[rows][:, self.ordinary], matrix.dtype.type(0))
+            shares = np.maximum(1, np.count_nonzero(present, axis=1)) / max(1, present.shape[1])
+            sizes[rows] = root_mean_squares(counted) / np.sqrt(shares)
         sizes /= factors
         levels = np.where(sizes > 0, level(sizes), 1.0)
         return apart.scales if (levels == 1).all() else TokenScales.of(factors * levels)
 
-    def raised_scales(self, matrix: Values) -> TokenScales | None:
-        """Scales of tokens ``[n, C]``, of which nothing else is apart, that are below the least root mean square."""
-        return self._scaled(matrix, row_squares(matrix), Apart(), self._raise) if self.least else None
+    def raised_scales(self, matrix: Values, apart: NDArray[np.bool_] | None) -> TokenScales | None:
+        """Scales of tokens ``[n, C]`` that are below the least root mean square, over what is not apart of them."""
+        return self._scaled(matrix, row_squares(matrix), Apart(values=apart), self._raise) if self.least else None
 
     def _level(self, sizes: Sizes) -> Sizes:
         """Levels of tokens far from the typical size, or of all."""

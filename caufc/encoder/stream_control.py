@@ -53,8 +53,8 @@ class _Scaled:
     separator: Separator | None
     code: float
 
-    def __call__(self, matrix: NDArray[Any]) -> Apart:
-        apart = Apart() if self.separator is None else self.separator(matrix)
+    def __call__(self, matrix: NDArray[Any], lost: NDArray[np.bool_] | None = None) -> Apart:
+        apart = Apart() if self.separator is None else self.separator(matrix, lost)
         lower = math.floor(self.code)
         codes = np.full(len(matrix), lower, np.int16)
         codes[: round((self.code - lower) * len(matrix))] += 1

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..align import ChannelStatistics, LayoutAligner, Tokens, Turns, truncate
 from ..codec.transform.grids import Geometry
 from ..coders.base import Apart
+from ..coders.blocks import either
 from ..coders.config import MAX_CHANNELS
 from ..coders.patches import Patches
 from ..errors import LayoutError
@@ -59,6 +60,7 @@ class TensorSurvey:
         groups: of channels.
         total: number of tokens in the file.
         planned: values of the sample that classes and tables are made from, about.
+        masked: whether values stand for nothing, as those of masked scores do, or are not finite.
     """
 
     channels: int
@@ -73,6 +75,7 @@ class TensorSurvey:
     groups: int = 1
     total: int = 0
     planned: int = sys.maxsize
+    masked: bool = False
 
     @property
     def constant(self) -> bool:
@@ -94,10 +97,22 @@ class TensorSurvey:
         if self.separator is None:
             return self
         separator = self.separator.raising(least)
-        scales = separator.raised_scales(self.sample)
+        scales = separator.raised_scales(self.sample, self.apart)
         if scales is None:
             return self
-        return replace(self, sample=scales.divide(self.sample), separator=separator)
+        sample = scales.divide(self.sample)
+        if self.apart is not None:
+            sample = np.where(self.apart, self.sample, sample)
+        return replace(self, sample=sample, separator=separator)
+
+    def standing_at(self, offset: NDArray[Any] | float) -> TensorSurvey:
+        """The survey with an alignment's offset ``[C]`` in the place of masks, which then take next to no bits."""
+        if self.separator is None:
+            return self
+        separator = self.separator.standing_at(offset)
+        before, after = (own.stand_in.astype(self.sample.dtype) for own in (self.separator, separator))
+        sample = np.where(self.sample == before, after, self.sample)
+        return replace(self, sample=sample, separator=separator)
 
     @property
     def scale(self) -> float:
@@ -160,6 +175,7 @@ def survey_tensor(
     wholes: list[NDArray[Any]] = []
     masks: list[NDArray[np.bool_]] = []
     grids: list[tuple[int, ...]] = []
+    nonfinite = False
     picks = picks_of(source, tensor, chunk, budget)
     if not picks.whole:
         _look_at_all(source, tensor, chunk, keep_nonfinite, progress)
@@ -172,20 +188,22 @@ def survey_tensor(
                 typical, levelled=levelled, by_token=by_token, by_channel=by_channel, evenly=evenly
             )
     for start, stop in picks.blocks:
-        tokens = read_tokens(tensor, aligner, channels, (start, stop), keep_nonfinite=keep_nonfinite)
+        tokens, lost = read_tokens(tensor, aligner, channels, (start, stop), keep_nonfinite=keep_nonfinite)
+        lost = lost if turns is None else None
+        nonfinite |= lost is not None
         matrix = unturned(tokens, turns)
         if limits is not None:
             matrix, _ = truncate(matrix, *limits)
-        apart = Apart() if separator is None else separator(matrix)
+        apart = Apart() if separator is None else separator(matrix, lost)
         if apart.values is not None:
             exact_bytes += len(Patches.where(apart.values.ravel(), matrix.ravel()).to_bytes())
-        whole, matrix = tokens.matrix, apart.rest(matrix)
-        _add_to(statistics, matrix, apart)
+        whole, matrix = tokens.matrix, apart.without(lost, apart.rest(matrix))
+        _add_to(statistics, matrix, apart, lost)
         picked = picks.kept(start, stop)
         grids += [tokens.grids[number] for number in picked]
         parts.append(_picked(matrix, tokens, layout.special, picked))
         wholes.append(parts[-1] if whole is matrix else _picked(whole, tokens, layout.special, picked))
-        uncounted = apart.uncounted(matrix)
+        uncounted = apart.uncounted(matrix) if lost is None else apart.uncounted(matrix) | lost
         if separator is not None and not separator.ordinary.all():
             uncounted = uncounted | ~separator.ordinary
         masks.append(_picked(uncounted, tokens, layout.special, picked))
@@ -209,6 +227,7 @@ def survey_tensor(
         exact_bytes=exact_bytes * total / max(1, seen),
         groups=groups,
         total=total,
+        masked=nonfinite or bool(separator is not None and separator.typical.masks),
     )
 
 
@@ -221,13 +240,17 @@ def _look_at_all(source: Source, tensor: SourceTensor, chunk: int, keep_nonfinit
         progress(check_finite(tensor, samples))
 
 
-def _add_to(statistics: ChannelStatistics, matrix: NDArray[Any], apart: Apart) -> None:
-    """Add tokens ``[n, C]``; those with scales of their own, which stay larger than others, to the ranges alone."""
+def _add_to(statistics: ChannelStatistics, matrix: NDArray[Any], apart: Apart, lost: NDArray[np.bool_] | None) -> None:
+    """Add tokens ``[n, C]``; those with scales of their own, which stay larger than others, to the ranges alone.
+
+    So are what stands in the place of exact values.
+    """
+    absent = either(apart.values, lost)
     if apart.scales is None or apart.levelled:
-        statistics.add(matrix)
+        statistics.add(matrix, absent)
         return
     scaled = apart.scales.codes != 0
-    statistics.add(matrix[~scaled])
+    statistics.add(matrix[~scaled], None if absent is None else absent[~scaled])
     statistics.widen(matrix[scaled])
 
 
@@ -266,7 +289,10 @@ def _typical(
     numbers = range(0, source.samples, max(1, math.ceil(source.samples / wanted)))
     parts: list[NDArray[Any]] = []
     for number in numbers:
-        matrix = unturned(read_tokens(tensor, aligner, channels, (number, number + 1), keep_nonfinite=True), turns)
+        tokens, lost = read_tokens(tensor, aligner, channels, (number, number + 1), keep_nonfinite=True)
+        matrix = unturned(tokens, turns)
+        if lost is not None and turns is None:
+            matrix = np.where(lost, matrix.dtype.type(np.nan), matrix)
         every = max(1, matrix.size * len(numbers) // TYPICAL_VALUES)
         parts.append(matrix[SHIFT * len(parts) % min(every, max(1, len(matrix))) :: every])
     sample = np.concatenate(parts)

@@ -79,8 +79,8 @@ def picks_of(source: Source, tensor: SourceTensor, chunk: int, budget: int) -> P
 
 def read_tokens(
     tensor: SourceTensor, aligner: LayoutAligner, channels: int, samples: tuple[int, int], *, keep_nonfinite: bool
-) -> Tokens:
-    """Samples from one number on to another as finite tokens.
+) -> tuple[Tokens, NDArray[np.bool_] | None]:
+    """Samples from one number on to another as finite tokens, and which of their values were not; None for none.
 
     Raises:
         LayoutError: for another number of channels.
@@ -91,7 +91,13 @@ def read_tokens(
     found = tokens.matrix.shape[1]
     if found != channels:
         raise varying_channels(aligner.layout, channels, found).locate(tensor=tensor.name)
-    return replace(tokens, matrix=_finite(tokens.matrix, tensor, start, keep_nonfinite))
+    if not keep_nonfinite:
+        _check(tokens.matrix, tensor, start)
+        return tokens, None
+    lost = ~np.isfinite(tokens.matrix)
+    if not lost.any():
+        return tokens, None
+    return replace(tokens, matrix=np.where(lost, tokens.matrix.dtype.type(0), tokens.matrix)), lost
 
 
 def unturned(tokens: Tokens, turns: Turns | None) -> Values:
@@ -120,14 +126,6 @@ def count_tokens(source: Source, tensor: SourceTensor, aligner: LayoutAligner, c
 
 def _floats(samples: Samples, dtype: str) -> Values | Sequence[Values]:
     return [to_floats(s, dtype) for s in samples] if isinstance(samples, list) else to_floats(samples, dtype)
-
-
-def _finite(matrix: Values, tensor: SourceTensor, start: int, keep: bool) -> Values:
-    if keep:
-        finite = np.isfinite(matrix)
-        return matrix if finite.all() else np.where(finite, matrix, matrix.dtype.type(0))
-    _check(matrix, tensor, start)
-    return matrix
 
 
 def check_finite(tensor: SourceTensor, samples: tuple[int, int]) -> int:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..align import ChannelAligner, GlobalAligner
 from ..codec.transform.parameters import Parameters
 from ..coders.base import Terms
 from ..coders.config import TensorConfig
@@ -79,6 +80,8 @@ class TransformDrafting(Drafting):
         reads = self._reads()
         self._check_read(reads, survey.geometry.special)
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
+        if survey.masked and isinstance(aligner, ChannelAligner | GlobalAligner):
+            survey = survey.standing_at(aligner.offset)
         small = self.embedded and self.source.small
         config, quality = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded, small=small)
         each = reads == "tokens" and not (is_sparse(survey.sample) and _is_plane(survey))
