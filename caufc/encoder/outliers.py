@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..align.statistics import LARGEST
+
 __all__ = ["CENTRED_TOKENS", "TOKEN_RATIO", "VALUE_RATIO", "Typical", "mask_values", "medians_of"]
 
 VALUE_RATIO = 100.0
@@ -159,6 +161,12 @@ class Typical:
         """Which channels are no outliers themselves ``[C]``; all if none is ordinary."""
         found: NDArray[np.bool_] = np.maximum(self.magnitude, np.abs(self.centre)) <= VALUE_RATIO * self.common
         return found if found.any() else ~found
+
+    @cached_property
+    def immoderate(self) -> NDArray[np.bool_]:
+        """Which channels, fewer than half, are so large that sums of float32 would not hold them ``[C]``."""
+        found: NDArray[np.bool_] = np.maximum(self.magnitude, np.abs(self.centre)) * VALUE_RATIO > LARGEST
+        return found if 2 * np.count_nonzero(found) < len(found) else np.zeros_like(found)
 
     @cached_property
     def units(self) -> Floats:

@@ -103,6 +103,38 @@ def test_an_outlier_costs_bits_for_itself_alone(times: float) -> None:
     assert len(caufc.encode(values, layout="b n c", quality=60)) < plain + 400
 
 
+@pytest.mark.parametrize("share", [0.5, 0.7, 0.95])
+@pytest.mark.parametrize(
+    ("mask", "options"), [(-1e4, {}), (-np.inf, {"nonfinite": "keep"}), (np.nan, {"nonfinite": "keep"})]
+)
+@pytest.mark.parametrize("offset", [0, 5])
+def test_masks_over_most_values_are_next_to_nothing(share: float, mask: float, options: Any, offset: float) -> None:
+    rng = np.random.default_rng(0)
+    masked, scores = rng.random((512, 300)) < share, rng.standard_normal((512, 300)) + offset
+    values = np.where(masked, mask, scores).astype("f4")
+    data = caufc.encode(values, **options)
+    decoded = caufc.decode(data)
+    np.testing.assert_array_equal(decoded[masked], values[masked])
+    error = np.square((decoded - scores)[~masked]).mean()
+    assert 24 < -10 * np.log10(error) < 26.5
+    places = -share * np.log2(share) - (1 - share) * np.log2(1 - share)
+    assert 8 * len(data) / values.size < 2.1 * places + 5 * (1 - share)
+
+
+@pytest.mark.parametrize("times", [1e13, 1e15, 1e20, 1e37])
+@pytest.mark.parametrize("control", [{}, {"snr": 30}, {"quality": 75}])
+def test_a_channel_beyond_what_sums_hold_leaves_the_others_as_they_are(times: float, control: dict[str, Any]) -> None:
+    values = tokens(2, 250, 64)
+    without = len(caufc.encode(values, **control))
+    alone = caufc.decode(caufc.encode(values, **control)) - values
+    values[..., 7] *= times
+    data = caufc.encode(values, **control)
+    others = np.arange(64) != 7
+    error = (caufc.decode(data) - values)[..., others]
+    assert len(data) <= without + 5 * values[..., 7].size
+    assert 10 * abs(np.log10(np.square(error).mean() / np.square(alone[..., others]).mean())) < 1
+
+
 @pytest.mark.parametrize("wanted", [5, 7, 12])
 def test_large_tokens_that_count_do_not_make_an_snr_dear_for_all(wanted: float, tmp_path: Path) -> None:
     """Their errors are no larger than others' by so much that these must be the smaller: they hold the energy."""
