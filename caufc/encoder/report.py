@@ -46,7 +46,7 @@ class TensorReport:
         snr_db: 10 log10 of energy over squared error, over what remains when outliers are set aside; None if nothing
             was lost, as below.
         snr_apart_db: the same of the outliers alone.
-        token_snr_db: the SNR that 99 % of its tokens reach.
+        token_snr_db: the SNR that 99 % of its tokens reach, each over what remains of it.
         cosine: cosine similarity with what came in, outliers left out; 1 if nothing was lost.
         max_abs_error: largest absolute error; None where coefficients told the errors, and not what is decoded.
     """
