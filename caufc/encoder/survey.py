@@ -24,7 +24,6 @@ from .outliers import Typical
 from .separator import OutlierSeparator
 from .source import Source, SourceTensor
 from .survey_reading import check_finite, chunks_of, count_tokens, picks_of, read_tokens, unturned
-from .thinning import thinned_rows
 
 __all__ = ["TensorSurvey", "is_sparse", "survey_tensor"]
 
@@ -214,7 +213,7 @@ def survey_tensor(
     sample, geometry = _joined(parts, channels), Geometry(tuple(grids), layout.special)
     same = all(part is whole for part, whole in zip(parts, wholes, strict=True))
     features = sample if same else _joined(wholes, channels)
-    counting = _counting(features, geometry, members)
+    counting = _counting(features, members)
     return TensorSurvey(
         channels,
         statistics,
@@ -223,7 +222,7 @@ def survey_tensor(
         geometry,
         counting,
         separator,
-        apart=_uncounted(_counting(sample, geometry, members), parts, masks),
+        apart=_uncounted(_counting(sample, members), parts, masks),
         exact_bytes=exact_bytes * total / max(1, seen),
         groups=groups,
         total=total,
@@ -258,10 +257,10 @@ def _joined(parts: Sequence[NDArray[Any]], channels: int) -> NDArray[Any]:
     return np.concatenate(parts) if parts else np.empty((0, channels), np.float32)
 
 
-def _counting(sample: NDArray[Any], geometry: Geometry, members: int) -> Counting | JointCounting:
-    """What counts, from tokens ``[M, C]`` of whole samples, of each member of a stack by itself."""
-    rows, _ = thinned_rows(geometry, sample.shape[1], COUNTED_VALUES * members)
-    thin = sample if len(rows) == len(sample) else sample[rows]
+def _counting(sample: NDArray[Any], members: int) -> Counting | JointCounting:
+    """What counts, from tokens ``[M, C]`` of all samples, of each member of a stack by itself."""
+    wanted = max(1, COUNTED_VALUES * members // max(1, sample.shape[1]))
+    thin = sample if wanted >= len(sample) else sample[np.arange(wanted) * len(sample) // wanted]
     return Counting.of(thin) if members == 1 else JointCounting.of(thin, members)
 
 

@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 
 from ..codec.transform.grids import Geometry
 from ..codec.transform.token_order import block_sizes
+from ..coders.row_sums import row_squares
 
-__all__ = ["halves", "rows_beside", "thinned_rows"]
+__all__ = ["differ_in_size", "halves", "rows_beside", "spread_rows", "thinned_rows"]
+
+MOST_SPREAD = 8
+"""Samples that are looked at, at most, where they differ in size."""
+
+UNLIKE = 4.0
+"""Times by which the root mean squares of samples may differ for one to tell of all."""
 
 MOST_TIMES = 4
 """How many times too large a block of frequencies may be, which is told by whole ones."""
@@ -36,6 +43,31 @@ def thinned_rows(geometry: Geometry, channels: int, values: int) -> tuple[Rows, 
         rows.append(ends[number] + inside)
         grids.append(grid)
     return np.concatenate([np.empty(0, np.intp), *rows]), replace(geometry, grids=tuple(grids))
+
+
+def spread_rows(geometry: Geometry, channels: int, values: int) -> tuple[Rows, Geometry]:
+    """The same of several samples, however few tokens of each that leaves: at least a line of its grid."""
+    samples = len(geometry.grids)
+    picked = range(0, samples, math.ceil(samples / MOST_SPREAD))
+    ends = np.cumsum([0, *geometry.sizes])
+    rows, grids = [], []
+    for number in picked:
+        inside, grid = _cut(geometry.grids[number], geometry.special, channels, values // len(picked))
+        rows.append(ends[number] + inside)
+        grids.append(grid)
+    return np.concatenate([np.empty(0, np.intp), *rows]), replace(geometry, grids=tuple(grids))
+
+
+def differ_in_size(values: Values, geometry: Geometry) -> bool:
+    """Whether some samples of tokens ``[N, C]`` are so much larger than others that one does not tell of all."""
+    sizes = np.array(geometry.sizes)
+    if len(sizes) < 2 or not sizes.all():
+        return False
+    starts = np.cumsum([0, *sizes[:-1]])
+    with np.errstate(over="ignore"):
+        energies = np.add.reduceat(row_squares(values), starts) / sizes
+    present = energies[energies > 0]
+    return present.size > 1 and bool(present.max() > UNLIKE**2 * present.min())
 
 
 def rows_beside(geometry: Geometry, channels: int, values: int) -> tuple[Rows, Geometry] | None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..align import ChannelAligner, GlobalAligner
+from ..align import ChannelAligner, GlobalAligner, TokenAligner
 from ..codec.transform.parameters import Parameters
 from ..coders.base import Terms
 from ..coders.config import TensorConfig
@@ -17,7 +18,7 @@ from ..layouts import GRID_LETTERS, Layout
 from .alignment import choose_alignment
 from .compare import TINY_BYTES
 from .drafting import Drafting
-from .goal import MEDIUM_SNR, WIDE_TOKEN_SNR, quality_step
+from .goal import MEDIUM, MEDIUM_SNR, WIDE_TOKEN_SNR, quality_goal, quality_step
 from .principals import JOINT_TOKENS
 from .profiled_draft import ProfiledDraft
 from .separator import TOKEN_CHANNELS
@@ -31,6 +32,9 @@ __all__ = ["TransformDrafting"]
 
 LEAST_TOKEN = 10 ** (-(MEDIUM_SNR - WIDE_TOKEN_SNR - 1) / 20)
 """Root mean square of tokens below which they need finer steps, in those of all."""
+
+NOISY = 1.25
+"""Tokens are raised to what steps add, not by their size, if that is so many times more, as beside massive channels."""
 
 JOINT_VALUES, JOINT_SAMPLE = 1 << 27, 1 << 21
 """Values of a stack on which bases across its members are chosen: for a profile at most, for a file at least."""
@@ -87,7 +91,9 @@ class TransformDrafting(Drafting):
         each = reads == "tokens" and not (is_sparse(survey.sample) and _is_plane(survey))
         by_token = each and (quality >= RAISED_QUALITY or not Parameters.from_fields(config.parameters).spectral)
         if by_token and self.target.unequal:
-            survey = _with_raised_tokens(survey)
+            step = Parameters.from_fields(config.parameters).step
+            scales = None if isinstance(aligner, TokenAligner) else np.asarray(aligner.scales(None), np.float64)
+            survey = _with_raised_tokens(survey, step, scales)
         terms = replace(terms, separator=survey.separator, token_rest=small)
         return TransformDraft(
             config=config,
@@ -122,14 +128,27 @@ class TransformDrafting(Drafting):
             raise OptionError("no first token in the layout", remedy=f"set it apart, as in --layout '{layout}'")
 
 
-def _with_raised_tokens(survey: TensorSurvey) -> TensorSurvey:
-    """The survey with tokens raised that would have less than a quality promises: they get finer steps."""
+def _with_raised_tokens(survey: TensorSurvey, step: float, scales: NDArray[np.float64] | None) -> TensorSurvey:
+    """The survey with tokens raised that would have less than a quality promises: they get finer steps.
+
+    Args:
+        survey: of the tensor.
+        step: at medium quality, in aligned units.
+        scales: features' units per aligned unit, broadcastable; None where tokens have their own.
+    """
     if survey.levelled or survey.channels < TOKEN_CHANNELS or not survey.sample.size:
         return survey
-    counted = survey.sample if survey.apart is None else survey.sample[~survey.apart]
-    if not counted.size:
+    counts = np.ones(survey.sample.shape, np.bool_) if survey.apart is None else ~survey.apart
+    if not counts.any():
         return survey
-    return survey.raised(LEAST_TOKEN * float(np.sqrt(np.mean(np.square(counted, dtype=np.float64)))))
+    counted = np.where(counts, survey.sample, survey.sample.dtype.type(0))
+    share = float(counts.mean())
+    least = LEAST_TOKEN * math.sqrt(float(np.mean(np.square(counted, dtype=np.float64))) / share)
+    if scales is None:
+        return survey.raised(least)
+    noise = quality_goal(MEDIUM, counted, scales, step, by_token=False).noise / share
+    needed = 10 ** ((WIDE_TOKEN_SNR + 1) / 20) * math.sqrt(noise)
+    return survey.raised(needed if needed > NOISY * least else least)
 
 
 def _is_plane(survey: TensorSurvey) -> bool:

@@ -103,6 +103,16 @@ def test_an_outlier_costs_bits_for_itself_alone(times: float) -> None:
     assert len(caufc.encode(values, layout="b n c", quality=60)) < plain + 400
 
 
+def test_layers_of_unlike_sizes_in_one_array_share_bits_out() -> None:
+    """The first axis is that of layers, of which the smallest is not what all are measured by."""
+    layers = tokens(4, 4 * 256, 192).reshape(4, 4, 256, 192) * np.array([0.02, 1, 2, 3], "f4").reshape(4, 1, 1, 1)
+    together = len(caufc.encode(layers, layout="b h w c"))
+    apart = sum(len(caufc.encode(layer, layout="b n c")) for layer in layers)
+    assert together < 1.15 * apart
+    decoded = caufc.decode(caufc.encode(layers, layout="b h w c"))
+    assert all(worst_tokens(one, other, np.True_) > 19 for one, other in zip(layers, decoded, strict=True))
+
+
 @pytest.mark.parametrize("share", [0.5, 0.7, 0.95])
 @pytest.mark.parametrize(
     ("mask", "options"), [(-1e4, {}), (-np.inf, {"nonfinite": "keep"}), (np.nan, {"nonfinite": "keep"})]
