@@ -13,11 +13,12 @@ from ..coders.config import TensorConfig
 from ..coders.control import control_text
 from ..coders.registry import codec_of_all
 from ..container_files import located
+from ..decoder.call_meter import CallMeter
 from ..decoder.chunk_cache import CACHE_BYTES, ChunkCache
 from ..decoder.random_access import FileReader
 from ..decoder.recovered_reader import RecoveredReader
 from ..decoder.recovery import Recovery
-from ..delivery import cast_chunk
+from ..delivery import cast_chunk, charged
 from ..errors import InputError, OptionError, StorageError
 from ..features import Form, samples_from_arrays
 from ..limits import DEFAULT_LIMITS, Limits
@@ -46,7 +47,7 @@ class Reader(SampleReader):
         cache_bytes: of decoded chunks that are kept; the last one is, whatever its size.
         profile: name, file or bytes of a profile that the file needs.
         weights: name or file of weights that the file needs.
-        limits: what may be asked of the decoder.
+        limits: what may be asked of the decoder; what they bound of a file, they bound of each call and each chunk.
         recover: give the samples of all whole chunks of a damaged or unfinished file, numbered anew; the file is read
             once from its beginning to its end.
         size: of the file in bytes, beside a function.
@@ -96,6 +97,7 @@ class Reader(SampleReader):
                 self._reader = self._file_reader(profile, weights, limits, only, recover)
             if self._form.dtype is not None:
                 stored = self._reader.chunks.selection.configs
+                self._reader.charged = charged(stored, self._form)
                 self._reader.settle = partial(cast_chunk, configs=stored, form=self._form)
         except BaseException:
             self._storage.close()
@@ -128,9 +130,9 @@ class Reader(SampleReader):
     def __len__(self) -> int:
         return len(self._reader)
 
-    def _samples(self, numbers: Sequence[int]) -> list[Any]:
+    def _samples(self, numbers: Sequence[int], meter: CallMeter | None = None) -> list[Any]:
         with located(self.name):
-            samples = self._reader.samples(numbers)
+            samples = self._reader.samples(numbers, meter)
         tree = self._reader.chunks.selection.structure.tree
         return samples_from_arrays(tree, *self._kinds, samples, self._form)
 

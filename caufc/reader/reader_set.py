@@ -14,8 +14,10 @@ from itertools import accumulate
 from typing import Any
 from weakref import WeakSet
 
+from ..decoder.call_meter import CallMeter
 from ..decoder.chunk_cache import CACHE_BYTES, ChunkCache
 from ..errors import InputError, OptionError
+from ..limits import DEFAULT_LIMITS
 from ..storage import Openable
 from .file_reader import Reader, reopened
 from .info import Info
@@ -146,7 +148,8 @@ class ReaderSet(SampleReader):
         """Names of the files, in order."""
         return tuple(member.name for member in self._members)
 
-    def _samples(self, numbers: Sequence[int]) -> list[Any]:
+    def _samples(self, numbers: Sequence[int], meter: CallMeter | None = None) -> list[Any]:
+        meter = meter or CallMeter(self._options.get("limits", DEFAULT_LIMITS))
         by_file: dict[int, list[int]] = {}
         for place, number in enumerate(numbers):
             by_file.setdefault(bisect_right(self._stops, number), []).append(place)
@@ -154,7 +157,7 @@ class ReaderSet(SampleReader):
         for file, places in by_file.items():
             first = self._stops[file] - self._members[file].samples
             with self._using(file) as reader:
-                samples = reader[[numbers[place] - first for place in places]]
+                samples = reader._samples([numbers[place] - first for place in places], meter)
             for place, sample in zip(places, samples, strict=True):
                 found[place] = sample
         return found

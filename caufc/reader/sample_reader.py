@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, SupportsIndex, cast
 
+from ..decoder.call_meter import CallMeter
 from ..errors import InputError
 from ..types import AnyArray
 from .info import Info
@@ -31,7 +32,7 @@ class SampleReader(ABC):
         """How many samples there are."""
 
     @abstractmethod
-    def _samples(self, numbers: Sequence[int]) -> list[Any]:
+    def _samples(self, numbers: Sequence[int], meter: CallMeter | None = None) -> list[Any]:
         """Samples by number, counted from the first, in that order."""
 
     @property
@@ -95,6 +96,7 @@ class SampleReader(ABC):
             TypeError: if it is neither number, slice, list of such nor key.
             InputError: if the reader is closed.
             FormatError: if its chunk is damaged.
+            LimitError: if a chunk, or all that is asked for, is over the limits.
         """
         if isinstance(number, slice):
             return self.__getitems__(range(*number.indices(len(self))))
@@ -114,6 +116,7 @@ class SampleReader(ABC):
             TypeError: if one is no number.
             InputError: if the reader is closed.
             FormatError: if a chunk is damaged.
+            LimitError: if a chunk, or all that is asked for, is over the limits.
         """
         if self.closed:
             raise InputError("the reader is closed", file=self.name, remedy="open the file again")
