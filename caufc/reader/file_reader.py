@@ -182,6 +182,7 @@ class Reader(SampleReader):
         return self._numbers()[key]
 
     def _numbers(self) -> Mapping[str | int, int]:
+        self._check_open()
         if not self.keyed:
             raise InputError("its samples have no keys", file=self.name, remedy="give the number of a sample")
         return self._reader.numbers
@@ -199,6 +200,7 @@ class Reader(SampleReader):
 
     @property
     def info(self) -> Info:
+        self._check_open()
         with located(self.name):
             return info_of(self._reader)
 

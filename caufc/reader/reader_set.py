@@ -222,8 +222,9 @@ class ReaderSet(SampleReader):
         """Number of the sample of every key.
 
         Raises:
-            InputError: if samples have no keys, or two of them the same.
+            InputError: if samples have no keys, or two of them the same, or the files are closed.
         """
+        self._check_open()
         if not self.keyed:
             raise InputError("its samples have no keys", file=self.name, remedy="give the number of a sample")
         if self._by_key is None:
@@ -259,6 +260,7 @@ class ReaderSet(SampleReader):
     @property
     def info(self) -> Info:
         """What the files say of themselves: the first one's words, and the sums of all."""
+        self._check_open()
         found = []
         for number in range(len(self._members)):
             with self._using(number) as reader:

@@ -54,7 +54,7 @@ class SampleReader(ABC):
         """Keys of keyed samples, in order; they are found without decoding the samples.
 
         Raises:
-            InputError: if samples have no keys.
+            InputError: if samples have no keys, or the reader is closed.
         """
 
     @abstractmethod
@@ -62,7 +62,7 @@ class SampleReader(ABC):
         """The number of the sample of a key.
 
         Raises:
-            InputError: if samples have no keys.
+            InputError: if samples have no keys, or the reader is closed.
             KeyError: if no sample has this key.
         """
 
@@ -83,7 +83,11 @@ class SampleReader(ABC):
     @property
     @abstractmethod
     def info(self) -> Info:
-        """What the file says of itself."""
+        """What the file says of itself.
+
+        Raises:
+            InputError: if the reader is closed.
+        """
 
     def __getitem__(self, number: SupportsIndex | slice | str | Sequence[SupportsIndex | str] | AnyArray) -> Any:
         """Sample ``number``; a list of the samples of a slice, or of a list or array of numbers.
@@ -118,10 +122,17 @@ class SampleReader(ABC):
             FormatError: if a chunk is damaged.
             LimitError: if a chunk, or all that is asked for, is over the limits.
         """
-        if self.closed:
-            raise InputError("the reader is closed", file=self.name, remedy="open the file again")
+        self._check_open()
         count = len(self)
         return self._samples([self._numbered(number, count) for number in numbers])
+
+    def _check_open(self) -> None:
+        """
+        Raises:
+            InputError: if the reader is closed.
+        """
+        if self.closed:
+            raise InputError("the reader is closed", file=self.name, remedy="open the file again")
 
     def _numbered(self, number: object, count: int) -> int:
         """The number of a sample of so many, counted from the first."""

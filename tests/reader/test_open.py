@@ -6,6 +6,7 @@ import io
 import mmap
 import pickle
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,50 @@ def test_recover_gives_the_samples_of_whole_chunks(data: bytes, tmp_path: Path) 
     with caufc.Reader(data, recover=True) as reader:
         assert reads(reader)
         assert reader.lost == ()
+
+
+USES: list[Callable[[caufc.SampleReader], object]] = [
+    lambda reader: reader[0],
+    lambda reader: reader["a"],
+    lambda reader: reader[:2],
+    lambda reader: reader[[]],
+    lambda reader: reader.__getitems__([0]),
+    lambda reader: list(reader),
+    lambda reader: reader.info,
+    lambda reader: reader.keys(),
+    lambda reader: reader.find("a"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(USES)))
+def test_closed_readers_read_nothing(number: int, tmp_path: Path) -> None:
+    keyed = caufc.encode({"a": VALUES[:2], "b": VALUES[2:4]}, keyed=True)
+    path = tmp_path / "k.cauf"
+    path.write_bytes(keyed)
+    with path.open("rb") as file:
+        sources: list[Any] = [path, keyed, bytearray(keyed), file, [path], [path, _renamed(path)]]
+        for source in sources:
+            reader = caufc.open(source)
+            assert len(reader) == len(list(reader))
+            reader.close()
+            with pytest.raises(InputError, match="the reader is closed; open the file again"):
+                USES[number](reader)
+            reader.close()
+            assert reader.closed
+            assert reader.shapes
+            assert reader.chunk_sizes
+            assert reader.chunk_bytes() == 48
+            assert reader.keyed
+            assert "closed" in repr(reader)
+
+
+def _renamed(path: Path) -> bytes:
+    """The same samples by other keys."""
+    return caufc.encode({f"{key}2": sample for key, sample in caufc.load(path).items()}, keyed=True)
+
+
+def test_a_copy_of_a_closed_buffer_is_refused(data: bytes) -> None:
+    reader = caufc.open(bytearray(data))
+    reader.close()
+    with pytest.raises(InputError, match="the reader is closed"):
+        pickle.dumps(reader)
