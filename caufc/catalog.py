@@ -89,7 +89,8 @@ def find_profile(source: str | Path | bytes | ProfileFile, limits: Limits = DEFA
     """
     if isinstance(source, ProfileFile):
         return source
-    if isinstance(source, bytes):
+    if isinstance(source, bytes | bytearray | memoryview):
+        source = bytes(source)
         return read_profile(source, limits, shipped=_PROFILES.data(content_id(source).hex()) == source)
     name = str(source)
     if name in _PROFILES.digests:

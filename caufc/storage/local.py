@@ -49,12 +49,16 @@ class LocalFile(Storage):
 
 
 class Buffered(Storage):
-    """Bytes, a memory map, or what else has a buffer."""
+    """Bytes, a memory map, or what else has a buffer.
 
-    def __init__(self, data: Any) -> None:
+    Args:
+        data: what has it.
+        view: its bytes.
+    """
+
+    def __init__(self, data: Any, view: memoryview) -> None:
         super().__init__(IN_MEMORY)
-        self.data = data
-        self.view = memoryview(data).cast("B")
+        self.data, self.view = data, view
 
     @property
     def size(self) -> int:
