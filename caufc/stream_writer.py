@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from .alike_samples import AlikeSamples
-from .api import encode_to
 from .bitstream import Key
 from .coders.dtypes import to_floats
 from .container_files import located
+from .encoder.encoder import Encoder
 from .encoder.report import Report
 from .encoder.source import Source
 from .encoder.stream_encoder import StreamEncoder
@@ -28,7 +28,7 @@ from .features.notes import columns
 from .features.walk import Walked, walk
 from .limits import DEFAULT_LIMITS
 from .options import check_options, make_options
-from .types import DTYPES, FLOATS, Leaf, Structure, tensor_names
+from .types import DTYPES, FLOATS, Branch, Leaf, Structure, tensor_names
 
 __all__ = ["StreamWriter", "writer"]
 
@@ -210,7 +210,7 @@ class StreamWriter:
         self._output.sync()
 
     def close(self) -> Report:
-        """Write what waits, and the index; the file gets its name.
+        """Write what waits, and the index; the file gets its name. If nothing was added, it is a list of no samples.
 
         Raises:
             OutputExistsError: if another file has got that name meanwhile, and ``force`` is False.
@@ -231,7 +231,8 @@ class StreamWriter:
             raise
         with storing(str(self.path)):
             if self._encoder is None:
-                report = encode_to(self._output.file, [], meta=self._metadata)
+                empty = Source(Structure("list", Branch("list", (), ())), (), 0, self._metadata)
+                report = Encoder(empty, make_options([], {})).encode(self._output.file)
             else:
                 report = self._encoder.close(None if self._keys is None else tuple(self._keys))
         self._closed = True

@@ -279,10 +279,19 @@ def test_use_after_close(tmp_path: Path) -> None:
             call()
 
 
-def test_nothing_was_added(tmp_path: Path) -> None:
-    with caufc.writer(tmp_path / "x.cauf", snr=30):
+@pytest.mark.parametrize("options", [{"snr": 30}, {"layout": "n c", "lossless": True}, {"meta": {"run": "7"}}])
+def test_nothing_was_added(options: dict[str, Any], tmp_path: Path) -> None:
+    with caufc.writer(tmp_path / "x.cauf", **options) as w:
         pass
+    assert w.report is not None
+    assert w.report.samples == 0
     assert caufc.load(tmp_path / "x.cauf") == []
+    assert caufc.verify(tmp_path / "x.cauf", deep=True).samples == 0
+    with caufc.open(tmp_path / "x.cauf") as reader:
+        assert (len(reader), reader[:], reader.shapes) == (0, [], {})
+        assert reader.info.metadata == options.get("meta", {})
+        with pytest.raises(IndexError):
+            reader[0]
 
 
 def test_an_error_leaves_what_was_added(tmp_path: Path) -> None:

@@ -40,10 +40,10 @@ class Selection:
             OptionError: if there is nothing in ``only``, or the file's lone tensor has no name.
             UnknownNameError: for what fits no tensor; it lists what there is.
         """
-        if only is None:
+        names = list(dict.fromkeys(_names(structure.tree)))
+        if only is None or (structure.kind == "list" and not names):  # a list of no samples holds whatever is asked for
             return cls(structure, tuple(configs), tuple(range(len(configs))))
         wanted = [only] if isinstance(only, str) else list(only)
-        names = list(dict.fromkeys(_names(structure.tree)))
         if not wanted:
             raise OptionError("no tensor is asked for", remedy="name one, or leave 'only' out")
         unknown = unmatched(wanted, names)
