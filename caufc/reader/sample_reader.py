@@ -90,9 +90,10 @@ class SampleReader(ABC):
         """
 
     def __getitem__(self, number: SupportsIndex | slice | str | Sequence[SupportsIndex | str] | AnyArray) -> Any:
-        """Sample ``number``; a list of the samples of a slice, or of a list or array of numbers.
+        """Sample ``number``; a list of the samples of a slice, or of a list, range or array of numbers.
 
-        Negative numbers count from the end. Keyed samples are found by their key too, if it is text.
+        Negative numbers count from the end. Keyed samples are found by their key too, if it is text. A tuple is
+        refused: elsewhere, ``x[1, 2]`` is one value of two axes.
 
         Raises:
             IndexError: if there is no such sample.
@@ -102,14 +103,8 @@ class SampleReader(ABC):
             FormatError: if its chunk is damaged.
             LimitError: if a chunk, or all that is asked for, is over the limits.
         """
-        if isinstance(number, slice):
-            return self.__getitems__(range(*number.indices(len(self))))
-        if isinstance(number, list):
-            return self.__getitems__(number)
-        one: Any = number
-        if getattr(one, "ndim", None) == 1:  # an array of numpy or torch
-            return self.__getitems__(one.tolist())
-        return self.__getitems__([one])[0]
+        several = self.numbers_of(number)
+        return self.__getitems__([number])[0] if several is None else self.__getitems__(several)  # type: ignore[list-item]
 
     def __getitems__(self, numbers: Sequence[SupportsIndex | str]) -> list[Any]:
         """Samples by number or key, in that order: what a DataLoader calls. Each of their chunks is decoded once.
@@ -126,6 +121,15 @@ class SampleReader(ABC):
         count = len(self)
         return self._samples([self._numbered(number, count) for number in numbers])
 
+    def numbers_of(self, asked: object) -> Sequence[Any] | None:
+        """The numbers or keys that a slice, or a list, range or array of them, stands for; None for one sample."""
+        if isinstance(asked, slice):
+            return range(*asked.indices(len(self)))
+        if isinstance(asked, Sequence) and not isinstance(asked, str | bytes | tuple):
+            return asked
+        one: Any = asked
+        return one.tolist() if getattr(one, "ndim", None) == 1 else None  # an array of numpy or torch
+
     def _check_open(self) -> None:
         """
         Raises:
@@ -141,7 +145,8 @@ class SampleReader(ABC):
         try:
             found = operator.index(cast(SupportsIndex, None if isinstance(number, bool) else number))
         except TypeError as err:
-            message = f"samples are numbered; '{type(number).__name__}' is neither a number nor a slice"
+            kind = f"'{type(number).__name__}'"
+            message = f"samples are numbered; {kind} is neither a number nor a slice, nor a list of numbers or keys"
             raise TypeError(message) from err
         if not -count <= found < count:
             raise IndexError(f"sample {found} of {count}")
