@@ -210,7 +210,9 @@ def lookup_of(
     """Finds profiles and weights by content hash: those that ship, and those that are given. No plugin is asked.
 
     Raises:
+        OptionError: for limits that are none.
         CaufError: if what is given by name or file is not there, or damaged.
     """
+    limits = Limits.given(limits)
     given = None if profile is None else find_profile(profile, limits)
     return _Lookup(given, None if weights is None else find_weights(weights, limits), limits)

@@ -36,7 +36,7 @@ class Coder:
         limits: of this decoder, and of those that are to read the messages.
 
     Raises:
-        OptionError: for a control that messages cannot keep each by itself.
+        OptionError: for a control that messages cannot keep each by itself, and for limits that are none.
         CaufError: if there is no such profile, or it is damaged.
     """
 
@@ -56,7 +56,7 @@ class Coder:
         message_quality(target)
         if nonfinite not in ("error", "keep"):
             raise UnknownNameError("way with NaN and Inf", nonfinite, ("error", "keep"))
-        known = find_profile(profile, limits)
+        known = find_profile(profile, Limits.given(limits))
         self._options = (quality, snr, nonfinite, limits)
         self._profile = known
         self._writer = MessageWriter(known, target, nonfinite == "keep", limits)

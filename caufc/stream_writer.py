@@ -29,6 +29,7 @@ from .features.walk import Walked, walk
 from .limits import DEFAULT_LIMITS
 from .options import check_options, make_options
 from .types import DTYPES, FLOATS, Branch, Leaf, Structure, tensor_names
+from .whole_numbers import whole_number
 
 __all__ = ["StreamWriter", "writer"]
 
@@ -149,8 +150,7 @@ class StreamWriter:
         for name in options:
             if name in REFUSED:
                 raise OptionError(REFUSED[name], remedy=f"leave {name}= out")
-        if samples is not None and samples < 1:
-            raise OptionError(f"{samples} samples", remedy="1 or more, or None")
+        samples = None if samples is None else whole_number("samples", samples, 1)
         self.path, self.acknowledged = Path(path), 0
         self.report: Report | None = None
         self._metadata = check_metadata(meta or {})
@@ -159,7 +159,7 @@ class StreamWriter:
         checked.pop("weights")
         self._options, self._expected = checked, samples
         self._limits = options.get("limits", DEFAULT_LIMITS)
-        self._chunk: int | None = options.get("chunk")
+        self._chunk = None if options.get("chunk") is None else whole_number("chunk", options["chunk"], 1)
         self._keeps_nonfinite = options.get("nonfinite") == "keep" or bool(options.get("lossless"))
         self._pending = _Pending([], [])
         self._alike: AlikeSamples | None = None

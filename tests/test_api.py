@@ -324,3 +324,19 @@ def test_what_holds_no_file_is_refused(tmp_path: Path) -> None:
     for function in (caufc.load, caufc.verify, caufc.open):
         with pytest.raises(caufc.StorageError, match="null"):
             function("a\0b.cauf")
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((-1, 3), "shape=-1 is too small"),
+        ("ab", "shape='ab' is no whole number"),
+        ((1.5,), "shape=1.5 is no whole number"),
+        ((None, 3), "shape=None is no whole number"),
+        ((1 << 40, 1 << 40), "give one that an array can have"),
+        ((1,) * 70, "give one that an array can have"),
+    ],
+)
+def test_shapes_that_no_tensor_has(shape: Any, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        caufc.size_bound(shape, "f4")

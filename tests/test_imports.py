@@ -36,7 +36,7 @@ IMPORT_SECONDS = 0.06
 
 GROUND = {
     *("arch_ids", "errors", "limits", "octaves", "layouts", "types", "descriptors", "packages", "tensor_patterns"),
-    "threads",
+    *("threads", "whole_numbers"),
 }
 PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec", "kernels"}
@@ -47,13 +47,14 @@ PUBLIC = {"api", "coder", "reader", "files", "sampler", "stream_writer", "remux"
 ALLOWED: dict[str, set[str]] = {
     "arch_ids": set(),
     "errors": set(),
-    "limits": {"errors"},
+    "limits": {"errors", "whole_numbers"},
     "octaves": set(),
     "tensor_patterns": set(),
     "layouts": {"errors"},
     "types": set(),
     "threads": {"errors"},
-    "sampler": {"errors"},
+    "sampler": {"errors", "whole_numbers"},
+    "whole_numbers": {"errors"},
     "descriptors": {"errors", "layouts", "types", "limits"},
     "bitstream": GROUND,
     "kernels": set(),
@@ -145,7 +146,7 @@ DECODER_LOADS = (
     *("decoder.lookup", "decoder.message_reader", "decoder.random_access", "decoder.recovered_reader"),
     *("decoder.recovery", "decoder.selection"),
     *("descriptors", "errors", "layouts", "limits", "octaves", "packages", "tensor_patterns", "types"),
-    *("threads", "threads.blas", "threads.cpus", "threads.ordered"),
+    *("threads", "threads.blas", "threads.cpus", "threads.ordered", "whole_numbers"),
 )
 """What importing all of the decoder loads of caufc; coders follow when a file names their codec."""
 

@@ -243,7 +243,10 @@ def test_what_streams_do_not_have(tmp_path: Path) -> None:
         ({"codec": "hyperprior"}, "a stream is coded by the transform codec; leave codec= out"),
         ({"index": False}, "a stream has an index"),
         ({"keyed": True}, "added with key="),
-        ({"samples": 0}, "0 samples"),
+        ({"samples": 0}, "samples=0 is too small; give 1 or more"),
+        ({"samples": "9"}, "samples='9' is no whole number"),
+        ({"chunk": "9"}, "chunk='9' is no whole number"),
+        ({"limits": {}}, "limits= is a dict"),
         ({"snr": 30, "bpfp": 1}, "two rate controls"),
     ):
         with pytest.raises(OptionError, match=message):

@@ -19,11 +19,12 @@ from ..decoder.random_access import FileReader
 from ..decoder.recovered_reader import RecoveredReader
 from ..decoder.recovery import Recovery
 from ..delivery import cast_chunk, charged
-from ..errors import InputError, OptionError, StorageError
+from ..errors import InputError, StorageError
 from ..features import Form, samples_from_arrays
 from ..limits import DEFAULT_LIMITS, Limits
 from ..storage import Openable, open_storage
 from ..types import Framework
+from ..whole_numbers import whole_number
 from .info import Info, info_of
 from .sample_kind import SampleKind, counted
 from .sample_reader import SampleReader
@@ -58,7 +59,7 @@ class Reader(SampleReader):
             knows how many there were.
 
     Raises:
-        OptionError: for a source, device or dtype that cannot be, and for less than no bytes.
+        OptionError: for a source, device, dtype or limits that cannot be, and for less than no bytes.
         StorageError: if the file is missing or cannot be read.
         UnknownNameError: if ``only`` names a tensor that there is not.
         FormatError: for a damaged or malformed header or index.
@@ -80,10 +81,8 @@ class Reader(SampleReader):
         size: int | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.cache_bytes = cache_bytes
-        self._form = Form.of(dtype, device)
-        if cache_bytes < 0:
-            raise OptionError(f"a cache of {cache_bytes} bytes", remedy="0 or more")
+        self.cache_bytes = whole_number("cache_bytes", cache_bytes)
+        self._form, limits = Form.of(dtype, device), Limits.given(limits)
         self._options = {
             **{"only": only, "device": device, "dtype": dtype, "cache_bytes": cache_bytes},
             **{"profile": profile, "weights": weights, "limits": limits},

@@ -19,6 +19,7 @@ from ..decoder.chunk_cache import CACHE_BYTES, ChunkCache
 from ..errors import InputError, OptionError
 from ..limits import DEFAULT_LIMITS
 from ..storage import Openable
+from ..whole_numbers import whole_number
 from .file_reader import Reader, reopened
 from .info import Info
 from .sample_kind import SampleKind, counted, shared_template
@@ -95,8 +96,7 @@ class ReaderSet(SampleReader):
     ) -> None:
         if not sources:
             raise OptionError("no file to open", remedy="give one or more")
-        if most_open < 1:
-            raise OptionError(f"{most_open} open files", remedy="1 or more")
+        cache_bytes, most_open = whole_number("cache_bytes", cache_bytes), whole_number("most_open", most_open, 1)
         if options.get("size") is not None:
             raise OptionError("size= is that of what one function reads", remedy="leave it out")
         self._begin(cache_bytes, most_open, options)

@@ -170,7 +170,7 @@ def test_all_files_share_one_cache(folder: Path) -> None:
 
 
 def test_what_sets_refuse(folder: Path) -> None:
-    with pytest.raises(OptionError, match="0 open files"):
+    with pytest.raises(OptionError, match="most_open=0 is too small; give 1 or more"):
         caufc.ReaderSet([folder / "part-0.cauf"], most_open=0)
     with pytest.raises(StorageError, match=r"no \.cauf file there"):
         (folder / "empty").mkdir()
