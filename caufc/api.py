@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any, BinaryIO
 
 from .catalog import find_profile, lookup_of
 from .coders.side_files import ProfileFile
-from .container_files import located, name_of, parts_of
+from .container_files import Bytes, bytes_of, located, name_of, parts_of
 from .decoder.chunk_cache import CACHE_BYTES
 from .decoder.file_decoder import FileDecoder
 from .delivery import deliver, deliver_into, form_of
@@ -214,7 +215,7 @@ def size_bound(features: Any, dtype: Any = None, **options: Any) -> int:
 
 
 def decode(
-    data: bytes,
+    data: Bytes,
     *,
     out: Any = None,
     only: Collection[str] | None = None,
@@ -230,7 +231,7 @@ def decode(
     A decode takes memory for what it gives back, and for a chunk in each thread.
 
     Args:
-        data: the bytes.
+        data: the bytes, or another buffer that holds them.
         out: arrays to decode into, which are given back: numpy arrays (of a memory map too) or torch tensors on the
             CPU, in the structure in which decoding gives them back without ``out``; notes beside them stay as they are.
         only: names of the tensors to decode, prefixes or patterns of names (``hidden_states.*``); the others are not
@@ -246,18 +247,18 @@ def decode(
             values are the same for any number.
 
     Raises:
-        OptionError: for a path, which :func:`load` takes; for a device or dtype that cannot be.
+        OptionError: for what has no bytes, such as a path, which :func:`load` takes; for a device or dtype that cannot
+            be.
         InputError: if ``out`` does not fit; it names the tensor, and some samples may have been written.
         UnknownNameError: if ``only`` names a tensor that there is not.
         FormatError: for damaged or malformed bytes.
         UnsupportedError: for newer versions, missing profiles, and over limits.
     """
-    if isinstance(data, str | Path):
-        raise OptionError("decode takes the bytes of a file", file=str(data), remedy="caufc.load(path)")
+    file = io.BytesIO(bytes_of(data, "decode"))
     form, lookup, workers = form_of(dtype, device, out), lookup_of(profile, weights, limits), thread_count(threads)
     if out is None:
-        return deliver(io.BytesIO(data), lookup, limits, workers, form, only)
-    return deliver_into(out, io.BytesIO(data), lookup, limits, workers, form, only)
+        return deliver(file, lookup, limits, workers, form, only)
+    return deliver_into(out, file, lookup, limits, workers, form, only)
 
 
 def save(path: str | Path, features: Any, *, force: bool = False, **options: Any) -> Report:
@@ -283,7 +284,16 @@ def load(
     limits: Limits = DEFAULT_LIMITS,
     threads: int | None = None,
 ) -> Any:
-    """Decode a file by its path or URL; see :func:`decode`."""
+    """Decode a file by its path or URL; see :func:`decode`.
+
+    Raises:
+        OptionError: for bytes, which :func:`decode` takes, and what else is no path.
+        StorageError: if the file is missing or cannot be read.
+        CaufError: as :func:`decode` does.
+    """
+    if not isinstance(path, str | os.PathLike):
+        remedy = "caufc.decode(file.read())" if hasattr(path, "read") else "caufc.decode(data) for bytes"
+        raise OptionError(f"load takes the path or URL of a file, not a {type(path).__name__}", remedy=remedy)
     form, lookup, workers = form_of(dtype, device, out), lookup_of(profile, weights, limits), thread_count(threads)
     with located(path), open_stream(path) as file:
         if out is None:
@@ -380,7 +390,7 @@ def inspect(
 
 
 def verify(
-    source: str | Path | bytes,
+    source: str | Path | Bytes,
     *,
     deep: bool = False,
     profile: str | Path | bytes | None = None,
@@ -391,7 +401,7 @@ def verify(
     """Check every byte, count and the index of a file or of its bytes.
 
     Args:
-        source: path, URL or bytes.
+        source: path, URL, or bytes or another buffer that holds them.
         deep: decode all symbols too, and check them.
         profile: name, file or bytes of a profile that the file needs.
         weights: name or file of weights that the file needs.
@@ -399,6 +409,7 @@ def verify(
         progress: called with the number of bytes read so far.
 
     Raises:
+        OptionError: for what is neither path nor bytes.
         FormatError: if anything is damaged or malformed.
         UnsupportedError: for newer versions, missing profiles, and over limits.
     """

@@ -89,7 +89,8 @@ def find_profile(source: str | Path | bytes | ProfileFile, limits: Limits = DEFA
     """
     if isinstance(source, ProfileFile):
         return source
-    if isinstance(source, bytes):
+    if isinstance(source, bytes | bytearray | memoryview):
+        source = bytes(source)
         return read_profile(source, limits, shipped=_PROFILES.data(content_id(source).hex()) == source)
     name = str(source)
     if name in _PROFILES.digests:
@@ -209,7 +210,9 @@ def lookup_of(
     """Finds profiles and weights by content hash: those that ship, and those that are given. No plugin is asked.
 
     Raises:
+        OptionError: for limits that are none.
         CaufError: if what is given by name or file is not there, or damaged.
     """
+    limits = Limits.given(limits)
     given = None if profile is None else find_profile(profile, limits)
     return _Lookup(given, None if weights is None else find_weights(weights, limits), limits)

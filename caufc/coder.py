@@ -7,11 +7,12 @@ from typing import Any
 
 from .catalog import find_profile, lookup_of
 from .coders.side_files import ProfileFile
+from .container_files import bytes_of
 from .decoder.message_reader import MessageReader
 from .delivery import decoded, decoded_into
 from .encoder.message_writer import MessageTensor, MessageWriter, message_quality
 from .encoder.options import Target
-from .errors import OptionError, UnknownNameError
+from .errors import UnknownNameError
 from .features import open_sample
 from .limits import DEFAULT_LIMITS, Limits
 
@@ -35,7 +36,7 @@ class Coder:
         limits: of this decoder, and of those that are to read the messages.
 
     Raises:
-        OptionError: for a control that messages cannot keep each by itself.
+        OptionError: for a control that messages cannot keep each by itself, and for limits that are none.
         CaufError: if there is no such profile, or it is damaged.
     """
 
@@ -55,7 +56,7 @@ class Coder:
         message_quality(target)
         if nonfinite not in ("error", "keep"):
             raise UnknownNameError("way with NaN and Inf", nonfinite, ("error", "keep"))
-        known = find_profile(profile, limits)
+        known = find_profile(profile, Limits.given(limits))
         self._options = (quality, snr, nonfinite, limits)
         self._profile = known
         self._writer = MessageWriter(known, target, nonfinite == "keep", limits)
@@ -121,14 +122,12 @@ class Coder:
             the sample, or ``out``.
 
         Raises:
-            OptionError: for a path, which :func:`caufc.load` takes.
+            OptionError: for what has no bytes, such as a path, which :func:`caufc.load` takes.
             InputError: for an ``out`` that does not fit.
             FormatError: for damaged or malformed bytes.
             UnsupportedError: for newer versions, missing profiles, and over limits.
         """
-        if isinstance(data, str | Path):
-            raise OptionError("decode takes the bytes of a message", file=str(data), remedy="caufc.load(path)")
-        decoder = self._reader.decoder(data if isinstance(data, bytes) else bytes(memoryview(data)))
+        decoder = self._reader.decoder(bytes(bytes_of(data, "decode")))
         return decoded(decoder) if out is None else decoded_into(out, decoder)
 
 

@@ -22,7 +22,7 @@ from .features import Form, Targets, from_arrays
 from .limits import Limits
 from .types import AnyArray
 
-__all__ = ["cast_chunk", "decoded", "decoded_into", "deliver", "deliver_into", "form_of"]
+__all__ = ["cast_chunk", "charged", "decoded", "decoded_into", "deliver", "deliver_into", "form_of"]
 
 
 def form_of(dtype: Any, device: Any, out: Any) -> Form:
@@ -50,6 +50,12 @@ def cast_chunk(chunk: DecodedChunk, configs: tuple[TensorConfig, ...], form: For
     return replace(chunk, tensors=tensors)
 
 
+def charged(configs: tuple[TensorConfig, ...], form: Form) -> tuple[TensorConfig, ...]:
+    """The configurations of tensors as limits count them: in the larger of their dtype and that of a form."""
+    cast = (replace(config, dtype=form.dtype_of(config.dtype)) for config in configs)
+    return tuple(max(pair, key=lambda config: config.item_size) for pair in zip(configs, cast, strict=True))
+
+
 def deliver(
     file: BinaryIO, lookup: Lookup, limits: Limits, threads: int, form: Form, only: Collection[str] | None = None
 ) -> Any:
@@ -65,6 +71,7 @@ def deliver(
     """
     decoder = FileDecoder.of(parts_of(file), lookup, limits, only)
     stored = decoder.configs
+    decoder.meter.configs = charged(stored, form)
     configs = tuple(replace(config, dtype=form.dtype_of(config.dtype)) for config in stored)
     room = _room(decoder, file, configs, form)
     batch = decoder.structure.kind == "batch"

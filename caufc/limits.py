@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, fields, replace
 
-from .errors import LimitError
+from .errors import LimitError, OptionError
+from .whole_numbers import whole_number
 
 __all__ = ["DEFAULT_LIMITS", "Limits"]
 
@@ -33,6 +34,9 @@ class Limits:
         file_elements, file_products: of all chunks.
         list_samples: of a list or tuple, or that hold no value.
         output_bytes: of what is decoded.
+
+    Raises:
+        OptionError: for what is no whole number, or a negative one.
     """
 
     header_bytes: int = 1 << 20
@@ -53,6 +57,22 @@ class Limits:
     file_products: int = 1 << 45
     list_samples: int = 1 << 24
     output_bytes: int = 64 << 30
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, whole_number(field.name, getattr(self, field.name)))
+
+    @classmethod
+    def given(cls, limits: object) -> Limits:
+        """What was given as an option.
+
+        Raises:
+            OptionError: for anything but limits.
+        """
+        if not isinstance(limits, cls):
+            found = f"limits= is a {type(limits).__name__}, and no Limits"
+            raise OptionError(found, remedy="give caufc.Limits(output_bytes=...)")
+        return limits
 
     def check(self, limit: str, value: int) -> int:
         """Return ``value`` if it is within the named limit.

@@ -20,6 +20,7 @@ from .limits import DEFAULT_LIMITS, Limits
 from .plugin_manager import default_manager
 from .tensor_patterns import for_tensor, unmatched
 from .threads import thread_count
+from .whole_numbers import whole_number
 
 __all__ = ["check_options", "layouts_for_structure", "make_options", "per_tensor"]
 
@@ -126,6 +127,7 @@ def make_options(
         OptionError: for contradictions and numbers out of range.
         UnknownNameError: for an unknown arch, tap or codec, and options for tensors that are not there.
     """
+    limits = Limits.given(limits)
     coding = codec_named(codec)
     if coding is None:
         raise UnknownNameError("codec", codec, [known.name for known in lossy_codecs()])
@@ -133,6 +135,7 @@ def make_options(
     model = _weights(coding, weights, target, outliers, profile)
     if nonfinite not in ("error", "keep"):
         raise UnknownNameError("way with NaN and Inf", nonfinite, ("error", "keep"))
+    chunk = None if chunk is None else whole_number("chunk", chunk, None)
     if chunk is not None and not 1 <= chunk <= MAX_CHUNK:
         raise OptionError(f"{chunk} samples a chunk", remedy=f"1 to {MAX_CHUNK:,}")
     if tap is not None and arch is None and profile is None:

@@ -66,6 +66,7 @@ class _Part:
         header, configs, templates: of the file.
         sections: but for metadata.
         metadata: texts by name.
+        empty: whether it has no samples, so that whatever it is of can be joined with others.
     """
 
     name: str
@@ -74,13 +75,16 @@ class _Part:
     templates: Sequence[Shape]
     sections: tuple[Section, ...]
     metadata: dict[str, str]
+    empty: bool
 
     @classmethod
     def of(cls, name: str, decoder: FileDecoder) -> _Part:
         """That of a file that was opened."""
         prelude, chunks = decoder.prelude, decoder.chunks_decoder
         sections = tuple(section for section in prelude.sections if section.type != METADATA_TYPE)
-        return cls(name, prelude.header, chunks.configs, chunks.templates, sections, chunks.metadata)
+        return cls(
+            name, prelude.header, chunks.configs, chunks.templates, sections, chunks.metadata, prelude.first.tag != "C"
+        )
 
     def difference(self, other: _Part) -> str | None:
         """In what two files differ that their chunks depend on, a few words; None for nothing."""
@@ -118,7 +122,8 @@ def cat_files(
 
     Files have one configuration if each is a part of one file, if they were coded without loss, or with one profile
     that made all choices. What the chunks of one sample files, batches, lists hold becomes a list where they differ;
-    keyed files stay keyed. Metadata are those of all, of two texts of one name the first.
+    keyed files stay keyed, and files without samples go with any. Metadata are those of all, of two texts of one name
+    the first.
 
     Args:
         sources: ``.cauf`` files.
@@ -138,10 +143,14 @@ def cat_files(
         raise OptionError("no file to join", remedy="give one or more")
     lookup = lookup_of(profile, weights, limits)
     names = [str(source) for source in sources]
+    every: list[_Part] = []
     parts: list[_Part] = []
     for name in names:  # headers and sections first, so that nothing is written in vain
         with _opened(name, lookup, limits) as decoder:
             part = _Part.of(name, decoder)
+        every.append(part)
+        if part.empty:
+            continue
         odd = part.difference(parts[0]) if parts else None
         if odd is not None:
             raise InputError(
@@ -150,6 +159,7 @@ def cat_files(
                 remedy="open both as one (caufc.open takes lists), or encode with one --profile",
             )
         parts.append(part if not parts else replace(part, configs=(), sections=()))
+    parts = parts or every[:1]
     templates = [_shared(shapes) for shapes in zip(*(part.templates for part in parts), strict=True)]
     kinds = {part.header.content for part in parts}
     content = kinds.pop() if len(kinds) == 1 and kinds != {"single"} else "list"
@@ -158,7 +168,7 @@ def cat_files(
     )
     if content == "batch" and any(varying):
         content = "list"
-    metadata, warnings = _joined_metadata(parts)
+    metadata, warnings = _joined_metadata(every)
     header = replace(_header(parts, templates), content=content, indexed=True)
     sections = [*parts[0].sections, *([metadata_section(metadata)] if metadata else [])]
     keys: dict[Key, str] = {}

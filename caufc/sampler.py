@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import OptionError
+from .whole_numbers import whole_number
 
 __all__ = ["ChunkSampler", "Chunked"]
 
@@ -52,7 +53,7 @@ class ChunkSampler:
         drop_last: leave out the last samples of the order, so that all ranks have equally many.
 
     Raises:
-        OptionError: for numbers out of range, and for several workers without a batch size.
+        OptionError: for what is no number, numbers out of range, and for several workers without a batch size.
     """
 
     def __init__(
@@ -67,14 +68,14 @@ class ChunkSampler:
         batch_size: int | None = None,
         drop_last: bool = False,
     ) -> None:
-        least = {"window": (window, 1), "world": (world, 1), "workers": (workers, 0), "seed": (seed, 0)}
-        for name, (value, bound) in least.items():
-            if value < bound:
-                raise OptionError(f"{name} {value}", remedy=f"{bound} or more")
-        if not 0 <= rank < world:
+        window, world = whole_number("window", window, 1), whole_number("world", world, 1)
+        workers, seed, rank = whole_number("workers", workers), whole_number("seed", seed), whole_number("rank", rank)
+        if batch_size is not None:
+            batch_size = whole_number("batch_size", batch_size, 1)
+        if rank >= world:
             raise OptionError(f"rank {rank} of {world}", remedy="ranks count from 0")
-        if (workers > 1 and batch_size is None) or (batch_size is not None and batch_size < 1):
-            raise OptionError(f"{workers} workers with batches of {batch_size}", remedy="give batch_size=, 1 or more")
+        if workers > 1 and batch_size is None:
+            raise OptionError(f"{workers} workers without a batch size", remedy="give batch_size=, 1 or more")
         self.window, self.seed, self.rank, self.world = window, seed, rank, world
         self.workers, self.batch_size = max(1, workers), batch_size or 1
         self.epoch = 0
@@ -86,8 +87,12 @@ class ChunkSampler:
         self._warn(reader)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of an epoch; without, every iteration has the same."""
-        self.epoch = epoch
+        """Choose the order of an epoch; without, every iteration has the same.
+
+        Raises:
+            OptionError: for what is no whole number.
+        """
+        self.epoch = whole_number("epoch", epoch)
 
     def __len__(self) -> int:
         return self._stop - self._first

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -11,22 +11,25 @@ from typing import Any
 
 import numpy as np
 
-from .api import encode_to
+from .alike_samples import AlikeSamples
 from .bitstream import Key
 from .coders.dtypes import to_floats
 from .container_files import located
+from .encoder.encoder import Encoder
 from .encoder.report import Report
 from .encoder.source import Source
 from .encoder.stream_encoder import StreamEncoder
 from .encoder.tensor_order import source_for
-from .errors import CaufError, InputError, NonFiniteError, OptionError
+from .errors import CaufError, InputError, NonFiniteError, OptionError, StorageError
 from .features import ArrayLeaf, PartialFile, check_metadata
+from .features.atomic import PARTIAL
 from .features.leaf import storing
 from .features.notes import columns
 from .features.walk import Walked, walk
 from .limits import DEFAULT_LIMITS
 from .options import check_options, make_options
-from .types import DTYPES, FLOATS, Leaf, Structure, tensor_names
+from .types import DTYPES, FLOATS, Branch, Leaf, Structure, tensor_names
+from .whole_numbers import whole_number
 
 __all__ = ["StreamWriter", "writer"]
 
@@ -38,8 +41,6 @@ REPEATS = 8
 
 MOST_VALUES = 1 << 24
 """Values that are held at most, where samples are much larger than the first."""
-
-UNLIKE = "give alike samples, or write several files"
 
 REFUSED = {
     "codec": "a stream is coded by the transform codec",
@@ -84,18 +85,28 @@ class _Pending:
 
     def first(self, count: int) -> _Pending:
         """So many of them."""
-        return _Pending(self.walked[:count], self.keys[:count])
+        return _Pending(self.walked[:count], self.keys[:count], _values(self.walked[:count]))
 
     def drop(self, count: int) -> None:
         """Forget the first."""
-        self.values -= sum(leaf.read().size for walked in self.walked[:count] for leaf in walked.leaves)
+        self.values -= _values(self.walked[:count])
         del self.walked[:count], self.keys[:count]
+
+    def halves(self) -> tuple[_Pending, _Pending]:
+        """The first half of them, and the others."""
+        count = len(self.walked) // 2
+        rest = _Pending(self.walked[count:], self.keys[count:], _values(self.walked[count:]))
+        return self.first(count), rest
 
     def source(self, metadata: Mapping[str, str], repeats: float = 1.0) -> Source:
         """The samples as the encoder reads them."""
         tree, tensors = columns(self.walked, streamed=True)
         kind, keys = ("keyed", tuple(self.keys)) if self.keys else ("list", None)
         return Source(Structure(kind, tree), tensors, len(self.walked), metadata, keys, repeats)  # type: ignore[arg-type]
+
+
+def _values(samples: Sequence[Walked]) -> int:
+    return sum(math.prod(leaf.shape) for walked in samples for leaf in walked.leaves)
 
 
 class StreamWriter:
@@ -139,8 +150,7 @@ class StreamWriter:
         for name in options:
             if name in REFUSED:
                 raise OptionError(REFUSED[name], remedy=f"leave {name}= out")
-        if samples is not None and samples < 1:
-            raise OptionError(f"{samples} samples", remedy="1 or more, or None")
+        samples = None if samples is None else whole_number("samples", samples, 1)
         self.path, self.acknowledged = Path(path), 0
         self.report: Report | None = None
         self._metadata = check_metadata(meta or {})
@@ -149,10 +159,10 @@ class StreamWriter:
         checked.pop("weights")
         self._options, self._expected = checked, samples
         self._limits = options.get("limits", DEFAULT_LIMITS)
-        self._chunk: int | None = options.get("chunk")
+        self._chunk = None if options.get("chunk") is None else whole_number("chunk", options["chunk"], 1)
         self._keeps_nonfinite = options.get("nonfinite") == "keep" or bool(options.get("lossless"))
         self._pending = _Pending([], [])
-        self._first: Walked | None = None
+        self._alike: AlikeSamples | None = None
         self._keys: dict[Key, None] | None = None
         self._encoder: StreamEncoder | None = None
         self._closed = False
@@ -176,13 +186,14 @@ class StreamWriter:
         with located(self.path):
             walked = self._checked(walk(sample, self._limits))
             self._check_key(key)
-        if self._first is None:
-            self._first, self._keys = walked, None if key is None else {}
+            if self._alike is None:
+                self._alike = AlikeSamples(walked, self._profile, self._options)
+                self._keys = None if key is None else {}
         if key is not None and self._keys is not None:
             self._keys[key] = None
             self._pending.keys.append(key)
         self._pending.walked.append(walked)
-        self._pending.values += sum(leaf.read().size for leaf in walked.leaves)
+        self._pending.values += _values([walked])
         if self._is_full():
             self._write()
 
@@ -199,19 +210,29 @@ class StreamWriter:
         self._output.sync()
 
     def close(self) -> Report:
-        """Write what waits, and the index; the file gets its name.
+        """Write what waits, and the index; the file gets its name. If nothing was added, it is a list of no samples.
 
         Raises:
             OutputExistsError: if another file has got that name meanwhile, and ``force`` is False.
             StorageError: if it cannot be written.
+            CaufError: if samples that wait cannot be encoded as asked; ``OUT.partial`` stays, with all others.
         """
         if self.report is not None:
             return self.report
         self._check_open()
-        self._write(last=True)
+        try:
+            self._write(last=True)
+        except StorageError:
+            raise
+        except CaufError as err:
+            self._keep(last=True)
+            self.abort()
+            err.add_note(f"{self.acknowledged:,} samples are in {self.path}{PARTIAL}: open it with recover=True")
+            raise
         with storing(str(self.path)):
             if self._encoder is None:
-                report = encode_to(self._output.file, [], meta=self._metadata)
+                empty = Source(Structure("list", Branch("list", (), ())), (), 0, self._metadata)
+                report = Encoder(empty, make_options([], {})).encode(self._output.file)
             else:
                 report = self._encoder.close(None if self._keys is None else tuple(self._keys))
         self._closed = True
@@ -232,12 +253,14 @@ class StreamWriter:
     ) -> None:
         if self._closed:
             return
-        if error is None:
-            self.close()
-            return
-        with suppress(CaufError):
-            self._write()
-        self.abort()
+        try:
+            if error is None:
+                self.close()
+            else:
+                self._keep(last=False)
+        finally:
+            if not self._closed:
+                self.abort()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -252,8 +275,8 @@ class StreamWriter:
         if not walked.leaves:
             raise InputError("a sample without a tensor", remedy="give tensors")
         names = tensor_names(walked.tree)
-        if self._first is not None:
-            self._check_alike(walked, self._first, names)
+        if self._alike is not None:
+            self._alike.check(walked, self._count)
         leaves: list[Leaf] = []
         for name, leaf in zip(names, walked.leaves, strict=True):
             leaves.append(ArrayLeaf(np.array(leaf.read(), DTYPES[leaf.dtype]), leaf.dtype, leaf.framework))
@@ -261,31 +284,13 @@ class StreamWriter:
                 _check_finite(leaves[-1], name)
         return replace(walked, leaves=leaves, values=[])
 
-    def _check_alike(self, walked: Walked, first: Walked, names: list[str]) -> None:
-        if walked.tree != first.tree:
-            odd = sorted(set(names) ^ set(tensor_names(first.tree)))
-            which = f": '{odd[0]}' is in one of them alone" if odd else ""
-            raise InputError(f"sample {self._count} differs from the first in structure{which}", remedy=UNLIKE)
-        templates = (
-            {} if self._encoder is None else {plan.config.name: plan.config.template for plan in self._encoder.plans}
-        )
-        for name, leaf, known in zip(names, walked.leaves, first.leaves, strict=True):
-            if _kind(leaf) != _kind(known):
-                found = f"sample {self._count} has {_kind_text(leaf)}, the first one has {_kind_text(known)}"
-                raise InputError(found, tensor=name, remedy=UNLIKE)
-            template = templates.get(name, (None,) * len(leaf.shape))
-            if any(size not in (None, own) for size, own in zip(template, leaf.shape, strict=True)):
-                wanted = ", ".join("*" if size is None else str(size) for size in template)
-                found = f"sample {self._count} has shape {list(leaf.shape)}, others have [{wanted}]"
-                raise InputError(found, tensor=name, remedy=UNLIKE)
-
     @property
     def _count(self) -> int:
         """Samples so far."""
         return self.acknowledged + len(self._pending.walked)
 
     def _check_key(self, key: str | int | None) -> None:
-        if self._first is not None and (key is None) != (self._keys is None):
+        if self._alike is not None and (key is None) != (self._keys is None):
             has = "has no key, and others have" if key is None else "has a key, and others have none"
             raise InputError(f"sample {self._count} {has}", remedy="give all samples keys, or none")
         if key is not None and (isinstance(key, bool) or not isinstance(key, str | int)):
@@ -316,6 +321,20 @@ class StreamWriter:
                 pending.drop(len(part.walked))
                 self.acknowledged += len(part.walked)
 
+    def _keep(self, *, last: bool) -> None:
+        """Write what waits but for the samples that cannot be written, which are looked for by halves."""
+        parts = [self._pending]
+        while parts:
+            self._pending = parts.pop()
+            try:
+                self._write(last=last)
+            except StorageError:
+                return
+            except CaufError:
+                if len(self._pending.walked) > 1:
+                    parts += reversed(self._pending.halves())
+        self._pending = _Pending([], [])
+
     def _planned(self, pending: _Pending, *, last: bool) -> StreamEncoder:
         """The encoder that is planned on what waits."""
         count = len(pending.walked)
@@ -323,15 +342,10 @@ class StreamWriter:
         source = source_for(self._profile, pending.source(self._metadata, repeats))
         names = [tensor.name for tensor in source.tensors]
         settings = make_options(names, source.dimensions, profile=self._profile, **self._options)
-        return StreamEncoder(source, settings, self._profile, self._output.file)
-
-
-def _kind(leaf: Leaf) -> tuple[str, str, int]:
-    return leaf.dtype, leaf.framework, len(leaf.shape)
-
-
-def _kind_text(leaf: Leaf) -> str:
-    return f"{leaf.dtype} of {leaf.framework} with {len(leaf.shape)} axes"
+        encoder = StreamEncoder(source, settings, self._profile, self._output.file)
+        if self._alike is not None:
+            self._alike.settle(encoder.plans)
+        return encoder
 
 
 def _check_finite(leaf: Leaf, name: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import subprocess
 import sys
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -269,3 +271,72 @@ def test_the_number_of_threads_does_not_change_the_bytes() -> None:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
         found.add(done.stdout)
     assert len(found) == 1
+
+
+def test_bytes_come_in_any_buffer() -> None:
+    values = np.arange(60, dtype="i4").reshape(20, 3)
+    data = caufc.encode(values)
+    scattered: Any = np.repeat(np.frombuffer(data, np.uint8), 2)[::2]
+    mapped = mmap.mmap(-1, len(data))
+    mapped.write(data)
+    profile = caufc.Coder.fit([values.astype("f4")] * 4, layout="n c").profile
+    coder = caufc.Coder(bytearray(profile))  # type: ignore[arg-type]
+    buffers: list[Any] = [bytearray(data), memoryview(data), memoryview(scattered), scattered, mapped, array("B", data)]
+    for buffer in buffers:
+        assert np.array_equal(caufc.decode(buffer), values)
+        assert np.array_equal(coder.decode(buffer), values)
+        assert np.array_equal(caufc.open(buffer)[:], values)
+        assert np.array_equal(caufc.decode(buffer, out=np.empty_like(values)), values)
+        assert caufc.inspect(buffer).samples == caufc.verify(buffer, deep=True).samples == 20
+
+
+def test_what_holds_no_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.cauf"
+    caufc.save(path, np.zeros((2, 3)))
+    closed = mmap.mmap(-1, 8)
+    closed.close()
+    coder = caufc.Coder(caufc.Coder.fit([np.ones((4, 3), "f4")] * 4, layout="n c").profile)
+    with path.open("rb") as file:
+        cases: list[tuple[Any, Any, str]] = [
+            (
+                caufc.decode,
+                None,
+                "decode takes the bytes of a file, not a NoneType; give bytes, or a path",
+            ),
+            (caufc.decode, 3, "decode takes the bytes of a file, not a int"),
+            (caufc.decode, file, r"decode takes the bytes of a file, not a BufferedReader; give file\.read\(\)"),
+            (caufc.decode, path, r"x\.cauf: decode takes the bytes of a file; caufc\.load\(path\)"),
+            (caufc.decode, closed, "no bytes in a mmap: mmap closed or invalid; give one that is open"),
+            (coder.decode, None, "decode takes the bytes of a file, not a NoneType"),
+            (coder.decode, file, r"give file\.read\(\)"),
+            (caufc.load, None, "load takes the path or URL of a file, not a NoneType"),
+            (caufc.load, b"CAUF", r"not a bytes; caufc\.decode\(data\) for bytes"),
+            (caufc.load, file, r"caufc\.decode\(file\.read\(\)\)"),
+            (caufc.verify, None, "cannot read a NoneType; give a path, a URL or bytes"),
+            (caufc.verify, file, r"cannot read a BufferedReader; give its path or file\.read\(\)"),
+            (caufc.open, None, "cannot open a NoneType"),
+            (caufc.open, closed, "no bytes in a mmap"),
+            (caufc.inspect, 3, "cannot open a int"),
+        ]
+        for function, source, message in cases:
+            with pytest.raises(OptionError, match=message):
+                function(source)
+    for function in (caufc.load, caufc.verify, caufc.open):
+        with pytest.raises(caufc.StorageError, match="null"):
+            function("a\0b.cauf")
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((-1, 3), "shape=-1 is too small"),
+        ("ab", "shape='ab' is no whole number"),
+        ((1.5,), "shape=1.5 is no whole number"),
+        ((None, 3), "shape=None is no whole number"),
+        ((1 << 40, 1 << 40), "give one that an array can have"),
+        ((1,) * 70, "give one that an array can have"),
+    ],
+)
+def test_shapes_that_no_tensor_has(shape: Any, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        caufc.size_bound(shape, "f4")

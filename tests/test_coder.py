@@ -379,7 +379,7 @@ def test_out_is_checked(vectors: caufc.Coder, tokens: Floats) -> None:
 def test_paths_and_numbers_are_refused(vectors: caufc.Coder) -> None:
     with pytest.raises(caufc.OptionError, match=r"caufc\.load"):
         vectors.decode("a.cauf")  # type: ignore[arg-type]
-    with pytest.raises(TypeError):
+    with pytest.raises(caufc.OptionError, match="not a int"):
         vectors.decode(7)  # type: ignore[arg-type]
 
 

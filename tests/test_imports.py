@@ -36,7 +36,7 @@ IMPORT_SECONDS = 0.06
 
 GROUND = {
     *("arch_ids", "errors", "limits", "octaves", "layouts", "types", "descriptors", "packages", "tensor_patterns"),
-    "threads",
+    *("threads", "whole_numbers"),
 }
 PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec", "kernels"}
@@ -47,13 +47,14 @@ PUBLIC = {"api", "coder", "reader", "files", "sampler", "stream_writer", "remux"
 ALLOWED: dict[str, set[str]] = {
     "arch_ids": set(),
     "errors": set(),
-    "limits": {"errors"},
+    "limits": {"errors", "whole_numbers"},
     "octaves": set(),
     "tensor_patterns": set(),
     "layouts": {"errors"},
     "types": set(),
     "threads": {"errors"},
-    "sampler": {"errors"},
+    "sampler": {"errors", "whole_numbers"},
+    "whole_numbers": {"errors"},
     "descriptors": {"errors", "layouts", "types", "limits"},
     "bitstream": GROUND,
     "kernels": set(),
@@ -76,7 +77,8 @@ ALLOWED: dict[str, set[str]] = {
     "storage": GROUND | {"decoder", "container_files"},
     "reader": BELOW_API | {"delivery", "storage"},
     "api": BELOW_API | {"delivery", "reader", "storage"},
-    "stream_writer": BELOW_API | {"api"},
+    "alike_samples": BELOW_API,
+    "stream_writer": BELOW_API | {"api", "alike_samples"},
     "coder": BELOW_API | {"api", "delivery", "fit"},
     "files": BELOW_API | {"api"},
     "packing": BELOW_API | {"api"},
@@ -121,7 +123,8 @@ DECODER_LOADS = (
     *("bitstream", "bitstream.block", "bitstream.chunk", "bitstream.header", "bitstream.index"),
     *("bitstream.keys", "bitstream.metadata", "bitstream.msgpack_array", "bitstream.note", "bitstream.record"),
     *("bitstream.section", "bitstream.varint"),
-    *("codec", "codec.buckets", "codec.entropy", "codec.kernels", "codec.pieces", "codec.rans", "codec.tables"),
+    *("codec", "codec.buckets", "codec.entropy", "codec.kept", "codec.kernels"),
+    *("codec.pieces", "codec.rans", "codec.tables"),
     *(f"codec.kernels.{name}" for name in kernels.built()),
     *("codec.hyperprior", "codec.hyperprior.constants", "codec.hyperprior.float_network"),
     *("codec.hyperprior.integer_network", "codec.hyperprior.layers", "codec.hyperprior.tiles"),
@@ -138,11 +141,12 @@ DECODER_LOADS = (
     *("coders.blocks", "coders.row_sums", "coders.told_errors", "coders.token_snr"),
     *("coders.lossy", "coders.patches", "coders.payload", "coders.prelude", "coders.registry", "coders.resolve"),
     *("coders.sections", "coders.side_files", "coders.stack", "coders.work"),
-    *("decoder", "decoder.announced", "decoder.chunk_cache", "decoder.collector", "decoder.file_decoder"),
+    *("decoder", "decoder.announced", "decoder.call_meter", "decoder.chunk_cache", "decoder.collector"),
+    "decoder.file_decoder",
     *("decoder.lookup", "decoder.message_reader", "decoder.random_access", "decoder.recovered_reader"),
     *("decoder.recovery", "decoder.selection"),
     *("descriptors", "errors", "layouts", "limits", "octaves", "packages", "tensor_patterns", "types"),
-    *("threads", "threads.blas", "threads.cpus", "threads.ordered"),
+    *("threads", "threads.blas", "threads.cpus", "threads.ordered", "whole_numbers"),
 )
 """What importing all of the decoder loads of caufc; coders follow when a file names their codec."""
 

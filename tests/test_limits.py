@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ import caufc
 from caufc.bitstream.section import ELEMENTS
 from caufc.codec.hyperprior.weights import DECODER_SECTIONS, Weights
 from caufc.coders import sections
-from caufc.errors import LimitError
+from caufc.errors import LimitError, OptionError
 from caufc.limits import Limits
+from caufc.show import show_file
 from tools.attack.container import assemble, header_bytes, varint
 
 SECONDS = 20
@@ -170,3 +172,27 @@ def test_samples_of_no_value_are_as_many_as_a_list_may_have() -> None:
     assert caufc.decode(data, limits=Limits(list_samples=1000)).shape == (1000, 0)
     with pytest.raises(LimitError):
         caufc.decode(data, limits=Limits(list_samples=999))
+
+
+@pytest.mark.parametrize("value", ["1", -1, None, 1.5, True, [1]])
+def test_limits_are_whole_numbers(value: Any) -> None:
+    with pytest.raises(OptionError, match="output_bytes="):
+        Limits(output_bytes=value)
+    assert Limits(output_bytes=1e9).output_bytes == 1_000_000_000  # type: ignore[arg-type]
+
+
+def test_limits_are_limits() -> None:
+    data = caufc.encode(np.zeros((2, 3)))
+    calls: list[Any] = [
+        lambda limits: caufc.decode(data, limits=limits),
+        lambda limits: caufc.open(data, limits=limits),
+        lambda limits: caufc.inspect(data, limits=limits),
+        lambda limits: caufc.verify(data, limits=limits),
+        lambda limits: caufc.encode(np.zeros((2, 3)), limits=limits),
+        lambda limits: show_file(data, BytesIO(), limits=limits),
+    ]
+    for call in calls:
+        wrong: list[Any] = [{}, None, 5]
+        for limits in wrong:
+            with pytest.raises(OptionError, match="limits= is a"):
+                call(limits)

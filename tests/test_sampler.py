@@ -125,7 +125,7 @@ def test_a_cache_keeps_what_it_may(file: Path, decodes: list[int]) -> None:
             reader[first * CHUNK]
         assert reader._reader.cache.bytes <= 3 * chunk
     assert [first // CHUNK for first in decodes] == [0, 1, 2, 3, 1]
-    with pytest.raises(OptionError, match="a cache of -1 bytes"):
+    with pytest.raises(OptionError, match="cache_bytes=-1 is too small"):
         caufc.open(file, cache_bytes=-1)
 
 
@@ -141,11 +141,13 @@ def test_a_cache_that_is_too_small_is_told(file: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [{"window": 0}, {"rank": 1}, {"world": 0}, {"rank": -1}, {"workers": 2}, {"workers": -1}, {"seed": -1},
-     {"workers": 2, "batch_size": 0}],
+     {"workers": 2, "batch_size": 0}, {"seed": "x"}, {"window": None}, {"rank": 0.5}, {"batch_size": "2"}],
 )  # fmt: skip
 def test_options_out_of_range(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError):
         caufc.ChunkSampler(Chunks(3, 4), **options)
+    with pytest.raises(OptionError, match="epoch='x' is no whole number"):
+        caufc.ChunkSampler(Chunks(3, 4)).set_epoch("x")  # type: ignore[arg-type]
 
 
 def _process_of(sample: Any) -> Any:

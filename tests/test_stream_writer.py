@@ -163,6 +163,55 @@ def test_later_samples_may_have_other_lengths(tmp_path: Path) -> None:
     assert [len(sample) for sample in caufc.load(tmp_path / "x.cauf")] == [10, 10, 10, 10, 1, 300, 7]
 
 
+LATER: list[tuple[str, tuple[int, ...], tuple[int, ...], str]] = [
+    ("n c", (5, 64), (3, 65), r"sample 6 has shape \[3, 65\], others have \[\*, 64\]"),
+    ("b n c", (5, 64), (3, 65), r"sample 6 has shape \[3, 65\], others have \[\*, 64\]"),
+    ("b c", (64,), (65,), r"sample 6 has shape \[65\], others have \[64\]"),
+    ("b c h w", (8, 6, 6), (9, 6, 6), r"sample 6 has shape \[9, 6, 6\], others have \[8, \*, \*\]"),
+    ("(2 + n) c", (5, 64), (1, 64), "needs 2 special tokens, there are 1"),
+]
+
+
+@pytest.mark.parametrize("options", [{}, {"max_error": 0.01}, {"lossless": True}, {"chunk": 60}])
+@pytest.mark.parametrize(("layout", "shape", "other", "message"), LATER)
+def test_other_channels_are_refused_before_there_is_a_plan(
+    layout: str, shape: tuple[int, ...], other: tuple[int, ...], message: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    with caufc.writer(tmp_path / "x.cauf", layout=layout, **options) as w:
+        for _ in range(6):
+            w.add(RNG.normal(size=shape).astype("f4"))
+        with pytest.raises(LayoutError if "special" in message else InputError, match=message):
+            w.add(RNG.normal(size=other).astype("f4"))
+    assert [sample.shape for sample in caufc.load(tmp_path / "x.cauf")] == 6 * [shape]
+
+
+def test_a_first_sample_that_does_not_fit_its_options_is_not_taken(tmp_path: Path) -> None:
+    profile = caufc.Coder.fit([tokens(50) for _ in range(4)], layout="n c").profile
+    with caufc.writer(tmp_path / "x.cauf", profile=profile) as w:
+        with pytest.raises(InputError, match="the profile is for samples of shape"):
+            w.add(tokens(9)[:, :32])
+        w.add(tokens(9))
+    assert len(caufc.load(tmp_path / "x.cauf")) == 1
+
+
+def test_a_sample_that_cannot_be_written_takes_no_others_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.cauf"
+    limits = caufc.Limits(chunk_elements=4_000)
+    for body in ("ends", "raises"):
+        w = caufc.writer(path, layout="n c", limits=limits, force=True)
+        with pytest.raises((caufc.LimitError, ZeroDivisionError)), w:
+            for number in range(9):
+                w.add(tokens(70 if number == 4 else 2), key=number)
+            if body == "raises":
+                raise ZeroDivisionError
+        assert not path.exists()
+        assert w.acknowledged == 8
+        with caufc.open(f"{path}.partial", recover=True) as reader:
+            assert reader.keys() == [0, 1, 2, 3, 5, 6, 7, 8]
+    with pytest.raises(InputError, match="the writer is closed"):
+        w.add(tokens(2))
+
+
 def test_samples_that_are_refused_are_not_taken(tmp_path: Path) -> None:
     with caufc.writer(tmp_path / "x.cauf", layout={"x": "n c"}) as w:
         w.add({"x": tokens(5), "n": 1}, key="a")
@@ -194,7 +243,10 @@ def test_what_streams_do_not_have(tmp_path: Path) -> None:
         ({"codec": "hyperprior"}, "a stream is coded by the transform codec; leave codec= out"),
         ({"index": False}, "a stream has an index"),
         ({"keyed": True}, "added with key="),
-        ({"samples": 0}, "0 samples"),
+        ({"samples": 0}, "samples=0 is too small; give 1 or more"),
+        ({"samples": "9"}, "samples='9' is no whole number"),
+        ({"chunk": "9"}, "chunk='9' is no whole number"),
+        ({"limits": {}}, "limits= is a dict"),
         ({"snr": 30, "bpfp": 1}, "two rate controls"),
     ):
         with pytest.raises(OptionError, match=message):
@@ -230,10 +282,19 @@ def test_use_after_close(tmp_path: Path) -> None:
             call()
 
 
-def test_nothing_was_added(tmp_path: Path) -> None:
-    with caufc.writer(tmp_path / "x.cauf", snr=30):
+@pytest.mark.parametrize("options", [{"snr": 30}, {"layout": "n c", "lossless": True}, {"meta": {"run": "7"}}])
+def test_nothing_was_added(options: dict[str, Any], tmp_path: Path) -> None:
+    with caufc.writer(tmp_path / "x.cauf", **options) as w:
         pass
+    assert w.report is not None
+    assert w.report.samples == 0
     assert caufc.load(tmp_path / "x.cauf") == []
+    assert caufc.verify(tmp_path / "x.cauf", deep=True).samples == 0
+    with caufc.open(tmp_path / "x.cauf") as reader:
+        assert (len(reader), reader[:], reader.shapes) == (0, [], {})
+        assert reader.info.metadata == options.get("meta", {})
+        with pytest.raises(IndexError):
+            reader[0]
 
 
 def test_an_error_leaves_what_was_added(tmp_path: Path) -> None:

@@ -21,10 +21,13 @@ from ..bitstream import (
     parse_end,
     parse_index,
 )
+from ..coders.config import TensorConfig
 from ..coders.prelude import BlockStream, Prelude, read_prelude
+from ..coders.work import WorkMeter
 from ..errors import CaufError, DamagedError, LimitError, MalformedError
 from ..limits import Limits
 from ..types import AnyArray
+from .call_meter import CallMeter
 from .chunk_cache import CACHE_BYTES, ChunkCache
 from .file_decoder import ChunkDecoder, DecodedChunk, FileDecoder, Settle, as_it_is
 from .lookup import Lookup
@@ -44,6 +47,9 @@ TAIL = 1 << 14
 class FileReader:
     """Reads samples of one file in any order; chunks that were decoded last are kept.
 
+    What limits bound of a file, they bound here of each call, and of each chunk, which is decoded as a whole; only the
+    number of samples of a list is the file's.
+
     Args:
         read_at: reads bytes of the file.
         size: of the file, in bytes.
@@ -55,10 +61,12 @@ class FileReader:
     Attributes:
         file: number of the file, where several share a cache.
         settle: what becomes of a decoded chunk before it is kept.
+        charged: configurations of the tensors that are decoded, with dtypes as large as they become.
 
     Raises:
         FormatError: if header, sections or index are damaged or malformed.
         InputError: if ``only`` names a tensor that there is not.
+        LimitError: if header, sections, index or the number of samples are over a limit.
     """
 
     file = 0
@@ -77,11 +85,20 @@ class FileReader:
         self.settle: Settle = as_it_is
         self.prelude: Prelude = read_prelude(self._parts(0, HEAD), limits)
         self.chunks = ChunkDecoder(self.prelude.header, self.prelude.sections, lookup, limits, only)
+        self.charged: tuple[TensorConfig, ...] = self.chunks.selection.configs
         self.index = self._stored_index() if self.prelude.header.indexed else self._scanned_index()
+        if self._listed:
+            limits.check("list_samples", self.index.samples)
         self.cache = ChunkCache(cache_bytes)
 
     def __len__(self) -> int:
         return self.index.samples
+
+    @property
+    def _listed(self) -> bool:
+        """Whether samples cost something though they hold no value."""
+        configs = self.chunks.selection.configs
+        return self.chunks.structure.kind != "batch" or all(0 in config.template for config in configs)
 
     @cached_property
     def numbers(self) -> Mapping[Key, int]:
@@ -143,13 +160,21 @@ class FileReader:
         """
         return self.samples([number])[0]
 
-    def samples(self, numbers: Sequence[int]) -> list[list[AnyArray]]:
+    def samples(self, numbers: Sequence[int], meter: CallMeter | None = None) -> list[list[AnyArray]]:
         """Samples by number, in that order; each of their chunks is decoded once at most.
+
+        Args:
+            numbers: of the samples.
+            meter: of a call that reads other files too.
 
         Raises:
             FormatError: if a chunk is damaged or malformed.
             IndexError: if there is no such sample.
+            LimitError: if a chunk, or all samples, are over a limit.
         """
+        meter = meter or CallMeter(self.limits)
+        if self._listed:
+            meter.asked(len(numbers))
         by_chunk: dict[int, list[int]] = {}
         for place, number in enumerate(numbers):
             by_chunk.setdefault(self.index.find(number)[2], []).append(place)
@@ -160,7 +185,9 @@ class FileReader:
         for first, places in by_chunk.items():
             chunk = self.cache.get((self.file, first), partial(self._decode, first, beside.get(first), ahead))
             for place in places:
-                found[place] = [np.array(samples[numbers[place] - first]) for samples in chunk.tensors]
+                arrays = [samples[numbers[place] - first] for samples in chunk.tensors]
+                meter.add(arrays, self.charged)
+                found[place] = [np.array(array) for array in arrays]
         return found
 
     def told_first(self, first: int) -> int:
@@ -173,14 +200,16 @@ class FileReader:
         Raises:
             FormatError: if it is damaged or malformed.
             IndexError: if there is no such sample.
-            LimitError: if decoding it is more work than a chunk may be.
+            LimitError: if decoding it is more work than a chunk may be, or it gives more than a file may.
         """
         offset, length, first = self.index.find(number)
         block = self._block(offset, length)
         chunk = self.chunks.parse(block)
         if block.tag != "C" or chunk.first != self.told_first(first) or number >= first + chunk.count:
             raise MalformedError("the index differs from the chunks", requirement=142, offset=offset)
-        self.chunks.work(chunk)
+        work = self.chunks.work(chunk)
+        batch = self.chunks.structure.kind == "batch"
+        WorkMeter(self.charged, batch, self.limits).add(self.chunks.shapes(chunk), chunk.count, work)
         return chunk
 
     def _decode(self, number: int, beside: int | None, ahead: dict[int, DecodedChunk]) -> DecodedChunk:
@@ -214,6 +243,7 @@ def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limi
 
     Raises:
         FormatError: if index or end are damaged or malformed, or the index cannot be one of these bytes.
+        LimitError: if one of them is longer than it may be.
     """
     tail = read_at(max(0, size - TAIL), TAIL)
     distance = int.from_bytes(tail[-TAIL_BYTES:][:DISTANCE_BYTES], "little")
@@ -225,7 +255,9 @@ def stored_index(read_at: ReadAt, size: int, begin: int, seed: int, limits: Limi
     parser.feed(tail[-distance:] if distance <= len(tail) else read_at(start, distance))
     try:
         index_block, end_block = parser.next(), parser.next()
-    except LimitError as err:  # longer than all that is there
+    except LimitError as err:
+        if err.value <= distance:
+            raise
         raise DamagedError("no index where the last bytes point", offset=start) from err
     if index_block is None or end_block is None or (index_block.tag, end_block.tag) != ("I", "E"):
         raise DamagedError("no index and end where the last bytes point", offset=start)

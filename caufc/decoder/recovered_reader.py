@@ -25,6 +25,7 @@ class RecoveredReader(FileReader):
         self.read_at, self.size, self.limits = found.read_at, found.size, found.limits
         self.settle = as_it_is
         self.prelude, self.chunks = found.prelude, found.chunks
+        self.charged = found.chunks.selection.configs
         counts = [chunk.count for chunk in found.whole]
         self.index = Index(
             found.whole[0].offset,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from ..bitstream import Block, BlockParser, Cursor, Header, Key, Section, parse_end, parse_section
+from ..bitstream import Block, BlockParser, Cursor, Header, Key, Section, parse_end, parse_index, parse_section
 from ..coders.prelude import BlockStream, Prelude
 from ..coders.work import WorkMeter
 from ..errors import DamagedError, FormatError, LimitError
@@ -123,17 +123,19 @@ class Recovery:
                 keyed = header.content == "keyed"
                 index = stored_index(self.read_at, self.size, self.begin, self.seed, self.limits, keyed=keyed)
             except (FormatError, LimitError):
-                return self._walked()
+                return self._walked(header)
             self.total = index.samples
             return index.offsets, self._sections(index.first)
-        return self._walked()
+        return self._walked(header)
 
-    def _walked(self) -> tuple[list[int], list[Section]]:
+    def _walked(self, header: Header) -> tuple[list[int], list[Section]]:
         places, damage = self._walk()
         chunks = [place for place in places if place.tag == "C"]
         for place in places:
-            if place.tag == "E":
-                self.total = self._announced_samples(place.offset)
+            if place.tag == "I":
+                self.total = self._indexed_samples(place.offset, keyed=header.content == "keyed")
+            elif place.tag == "E":
+                self.total = self._announced_samples(place.offset) or self.total
         if not chunks:
             raise DamagedError("no chunk is whole, so nothing can be recovered", offset=self.begin)
         before = [offset for offset in damage if offset < chunks[0].offset]
@@ -198,6 +200,14 @@ class Recovery:
                 meter.add(self.chunks.shapes(chunk), chunk.count, work)
                 yield WholeChunk(offset, block.length, chunk.first, chunk.count, chunk.keys)
                 expected = chunk.first + chunk.count
+
+    def _indexed_samples(self, offset: int, *, keyed: bool) -> int | None:
+        """Samples of an index that is whole, though the end behind it may not be."""
+        block = self._block(offset)
+        try:
+            return None if block is None else parse_index(block.body, offset, self.limits, keyed=keyed).samples
+        except (FormatError, LimitError):
+            return None
 
     def _announced_samples(self, offset: int) -> int | None:
         block = self._block(offset)

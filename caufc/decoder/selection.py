@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..coders.config import TensorConfig
@@ -37,13 +37,14 @@ class Selection:
         Notes beside tensors have names too.
 
         Raises:
-            OptionError: if there is nothing in ``only``, or the file's lone tensor has no name.
+            OptionError: if there is nothing in ``only``, or other things than texts, or the file's lone tensor has no
+                name.
             UnknownNameError: for what fits no tensor; it lists what there is.
         """
-        if only is None:
-            return cls(structure, tuple(configs), tuple(range(len(configs))))
-        wanted = [only] if isinstance(only, str) else list(only)
         names = list(dict.fromkeys(_names(structure.tree)))
+        if only is None or (structure.kind == "list" and not names):  # a list of no samples holds whatever is asked for
+            return cls(structure, tuple(configs), tuple(range(len(configs))))
+        wanted = _texts(only)
         if not wanted:
             raise OptionError("no tensor is asked for", remedy="name one, or leave 'only' out")
         unknown = unmatched(wanted, names)
@@ -56,6 +57,17 @@ class Selection:
         if tree is None:
             raise OptionError("there is no tensor", remedy="leave 'only' out")
         return cls(Structure(structure.kind, tree), tuple(configs[number] for number in numbers), tuple(numbers))
+
+
+def _texts(only: object) -> list[str]:
+    """What is asked for, one by one."""
+    wanted = [only] if isinstance(only, str) else list(only) if isinstance(only, Iterable) else [only]
+    odd = [only] if isinstance(only, bytes) else [text for text in wanted if not isinstance(text, str)]
+    if odd:
+        raise OptionError(
+            f"only={odd[0]!r} names no tensor", remedy="give a name, prefix or pattern, or a list of them"
+        )
+    return [text for text in wanted if isinstance(text, str)]
 
 
 def _nameless(structure: Structure) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import CaufError, OptionError
 from ..packages import is_installed, needing
 from ..types import DTYPES, FLOATS, FOREIGN, NOTE, AnyArray, Framework
+from ..whole_numbers import whole_number
 from .leaf import ArrayLeaf
 from .tensors import as_object, dtype_name
 
@@ -138,13 +139,17 @@ def blank_tensor(shape: int | Sequence[int], dtype: Any) -> ArrayLeaf:
     """A tensor of zeros of any dtype, which takes no memory.
 
     Raises:
-        OptionError: for a dtype that caufc does not code.
+        OptionError: for a dtype that caufc does not code, and a shape that no tensor has.
     """
     name = known_dtype(dtype)
     if name is None:
         raise OptionError(f"dtype '{_shown(dtype)}' is none that caufc codes", remedy="such as float32, bf16 or int64")
-    sizes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
-    return ArrayLeaf(np.broadcast_to(np.zeros((), DTYPES[name]), sizes), name)
+    given = shape if isinstance(shape, Sequence) and not isinstance(shape, str | bytes) else (shape,)
+    sizes = tuple(whole_number("shape", size) for size in given)
+    try:
+        return ArrayLeaf(np.broadcast_to(np.zeros((), DTYPES[name]), sizes), name)
+    except ValueError as err:
+        raise OptionError(f"shape {sizes}: {err}", remedy="give one that an array can have") from err
 
 
 def known_dtype(dtype: Any) -> str | None:

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError, TensorError
 from ..packages import is_installed
 from ..types import DTYPES, FOREIGN, NOTE, AnyArray, Branch, Note, Structure, Tree, tensor_names
+from .shared_memory import overlaps, sharing
 from .tensors import dtype_name, tensor_bits, torch_name
 
 __all__ = ["Targets"]
@@ -50,6 +51,23 @@ class Targets:
                 raise _misfit("", f"is {_kind(out)}, not a list of samples")
             samples = out
         self.arrays = [self._of_sample(sample, number) for number, sample in enumerate(samples)]
+        self._check_apart()
+
+    def _check_apart(self) -> None:
+        """Refuse arrays that share memory, of which the last that is written would win."""
+        named = (
+            (array, self._named(tensor, number))
+            for number, found in enumerate(self.arrays)
+            for tensor, array in enumerate(found)
+            if array is not None
+        )
+        pair = sharing(named)
+        if pair is not None:
+            raise _misfit("", f"{pair[0]} and {pair[1]} share memory", "give arrays of their own")
+
+    def _named(self, tensor: int, sample: int) -> str:
+        name = f"'{self.names[tensor]}'" if self.names[tensor] else "tensor"
+        return f"{name} of sample {sample}" if self.many else name
 
     def check(self, samples: int, keys: Sequence[Any] = ()) -> None:
         """Check how many samples there is room for, and of which keys, once that is known.
@@ -115,9 +133,7 @@ class Targets:
             raise self._unlike(tensor, f"has shape {list(array.shape)}", shape)
         if not array.flags.writeable:
             raise _misfit(name, "cannot be written to")
-        if array.size and any(
-            stride == 0 and size > 1 for stride, size in zip(array.strides, array.shape, strict=True)
-        ):
+        if overlaps(array):
             raise _misfit(name, "has values that share memory", "give a copy")
         return array.view(DTYPES[dtype].newbyteorder(array.dtype.byteorder))
 

@@ -54,8 +54,10 @@ class CaufDataset(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.reader)
 
-    def __getitem__(self, number: int | str) -> Any:
-        return self.__getitems__([number])[0]
+    def __getitem__(self, number: int | str | slice | Sequence[int | str]) -> Any:
+        """A sample; a list of those of a slice, or of a list, range or array of numbers."""
+        several = self.reader.numbers_of(number)
+        return self.__getitems__([number])[0] if several is None else self.__getitems__(several)  # type: ignore[list-item]
 
     def __getitems__(self, numbers: Sequence[int | str]) -> list[Any]:
         """Samples by number or key, in that order.

@@ -13,16 +13,18 @@ from ..coders.config import TensorConfig
 from ..coders.control import control_text
 from ..coders.registry import codec_of_all
 from ..container_files import located
+from ..decoder.call_meter import CallMeter
 from ..decoder.chunk_cache import CACHE_BYTES, ChunkCache
 from ..decoder.random_access import FileReader
 from ..decoder.recovered_reader import RecoveredReader
 from ..decoder.recovery import Recovery
-from ..delivery import cast_chunk
-from ..errors import InputError, OptionError, StorageError
+from ..delivery import cast_chunk, charged
+from ..errors import InputError, StorageError
 from ..features import Form, samples_from_arrays
 from ..limits import DEFAULT_LIMITS, Limits
 from ..storage import Openable, open_storage
 from ..types import Framework
+from ..whole_numbers import whole_number
 from .info import Info, info_of
 from .sample_kind import SampleKind, counted
 from .sample_reader import SampleReader
@@ -46,7 +48,7 @@ class Reader(SampleReader):
         cache_bytes: of decoded chunks that are kept; the last one is, whatever its size.
         profile: name, file or bytes of a profile that the file needs.
         weights: name or file of weights that the file needs.
-        limits: what may be asked of the decoder.
+        limits: what may be asked of the decoder; what they bound of a file, they bound of each call and each chunk.
         recover: give the samples of all whole chunks of a damaged or unfinished file, numbered anew; the file is read
             once from its beginning to its end.
         size: of the file in bytes, beside a function.
@@ -57,7 +59,7 @@ class Reader(SampleReader):
             knows how many there were.
 
     Raises:
-        OptionError: for a source, device or dtype that cannot be, and for less than no bytes.
+        OptionError: for a source, device, dtype or limits that cannot be, and for less than no bytes.
         StorageError: if the file is missing or cannot be read.
         UnknownNameError: if ``only`` names a tensor that there is not.
         FormatError: for a damaged or malformed header or index.
@@ -79,10 +81,8 @@ class Reader(SampleReader):
         size: int | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.cache_bytes = cache_bytes
-        self._form = Form.of(dtype, device)
-        if cache_bytes < 0:
-            raise OptionError(f"a cache of {cache_bytes} bytes", remedy="0 or more")
+        self.cache_bytes = whole_number("cache_bytes", cache_bytes)
+        self._form, limits = Form.of(dtype, device), Limits.given(limits)
         self._options = {
             **{"only": only, "device": device, "dtype": dtype, "cache_bytes": cache_bytes},
             **{"profile": profile, "weights": weights, "limits": limits},
@@ -96,6 +96,7 @@ class Reader(SampleReader):
                 self._reader = self._file_reader(profile, weights, limits, only, recover)
             if self._form.dtype is not None:
                 stored = self._reader.chunks.selection.configs
+                self._reader.charged = charged(stored, self._form)
                 self._reader.settle = partial(cast_chunk, configs=stored, form=self._form)
         except BaseException:
             self._storage.close()
@@ -128,9 +129,9 @@ class Reader(SampleReader):
     def __len__(self) -> int:
         return len(self._reader)
 
-    def _samples(self, numbers: Sequence[int]) -> list[Any]:
+    def _samples(self, numbers: Sequence[int], meter: CallMeter | None = None) -> list[Any]:
         with located(self.name):
-            samples = self._reader.samples(numbers)
+            samples = self._reader.samples(numbers, meter)
         tree = self._reader.chunks.selection.structure.tree
         return samples_from_arrays(tree, *self._kinds, samples, self._form)
 
@@ -180,6 +181,7 @@ class Reader(SampleReader):
         return self._numbers()[key]
 
     def _numbers(self) -> Mapping[str | int, int]:
+        self._check_open()
         if not self.keyed:
             raise InputError("its samples have no keys", file=self.name, remedy="give the number of a sample")
         return self._reader.numbers
@@ -197,6 +199,7 @@ class Reader(SampleReader):
 
     @property
     def info(self) -> Info:
+        self._check_open()
         with located(self.name):
             return info_of(self._reader)
 

@@ -14,12 +14,15 @@ from itertools import accumulate
 from typing import Any
 from weakref import WeakSet
 
+from ..decoder.call_meter import CallMeter
 from ..decoder.chunk_cache import CACHE_BYTES, ChunkCache
 from ..errors import InputError, OptionError
+from ..limits import DEFAULT_LIMITS
 from ..storage import Openable
+from ..whole_numbers import whole_number
 from .file_reader import Reader, reopened
 from .info import Info
-from .sample_kind import SampleKind, counted
+from .sample_kind import SampleKind, counted, shared_template
 from .sample_reader import SampleReader
 
 __all__ = ["ReaderSet"]
@@ -69,7 +72,7 @@ class ReaderSet(SampleReader):
 
     Everything that a :class:`caufc.Reader` can do with one file: keys, slices, iteration, threads, forked processes,
     copies. Files are opened once to learn how many samples they have; then so many stay open, and others are opened
-    again when they are asked for.
+    again when they are asked for. Files without samples, whatever they are of, count as none.
 
     Args:
         sources: paths, URLs, and what else a reader opens, in order.
@@ -93,8 +96,7 @@ class ReaderSet(SampleReader):
     ) -> None:
         if not sources:
             raise OptionError("no file to open", remedy="give one or more")
-        if most_open < 1:
-            raise OptionError(f"{most_open} open files", remedy="1 or more")
+        cache_bytes, most_open = whole_number("cache_bytes", cache_bytes), whole_number("most_open", most_open, 1)
         if options.get("size") is not None:
             raise OptionError("size= is that of what one function reads", remedy="leave it out")
         self._begin(cache_bytes, most_open, options)
@@ -131,8 +133,10 @@ class ReaderSet(SampleReader):
         self._members = tuple(members)
         more = f" and {len(members) - 1} more" if len(members) > 1 else ""
         self.name = f"{self._members[0].name}{more}"
-        for member in self._members[1:]:
-            _check_alike(self._members[0], member)
+        self._filled = [member for member in self._members if member.samples] or [self._members[0]]
+        self._first = self._filled[0]
+        for member in self._filled[1:]:
+            _check_alike(self._first, member)
         self._stops = list(accumulate(member.samples for member in self._members))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -146,7 +150,8 @@ class ReaderSet(SampleReader):
         """Names of the files, in order."""
         return tuple(member.name for member in self._members)
 
-    def _samples(self, numbers: Sequence[int]) -> list[Any]:
+    def _samples(self, numbers: Sequence[int], meter: CallMeter | None = None) -> list[Any]:
+        meter = meter or CallMeter(self._options.get("limits", DEFAULT_LIMITS))
         by_file: dict[int, list[int]] = {}
         for place, number in enumerate(numbers):
             by_file.setdefault(bisect_right(self._stops, number), []).append(place)
@@ -154,7 +159,7 @@ class ReaderSet(SampleReader):
         for file, places in by_file.items():
             first = self._stops[file] - self._members[file].samples
             with self._using(file) as reader:
-                samples = reader[[numbers[place] - first for place in places]]
+                samples = reader._samples([numbers[place] - first for place in places], meter)
             for place, sample in zip(places, samples, strict=True):
                 found[place] = sample
         return found
@@ -193,12 +198,16 @@ class ReaderSet(SampleReader):
 
     @property
     def shapes(self) -> dict[str, tuple[int | None, ...]]:
-        known = [member.kind.shapes for member in self._members]
-        return {name: _shared(*(shapes[name] for shapes in known)) for name in known[0]}
+        return self.kind.shapes
+
+    @property
+    def kind(self) -> SampleKind:
+        """What the samples of all files are; files without any are left out."""
+        return SampleKind.shared([member.kind for member in self._filled])
 
     @property
     def keyed(self) -> bool:
-        return self._members[0].kind.keyed
+        return self._first.kind.keyed
 
     @property
     def chunk_sizes(self) -> tuple[int, ...]:
@@ -219,8 +228,9 @@ class ReaderSet(SampleReader):
         """Number of the sample of every key.
 
         Raises:
-            InputError: if samples have no keys, or two of them the same.
+            InputError: if samples have no keys, or two of them the same, or the files are closed.
         """
+        self._check_open()
         if not self.keyed:
             raise InputError("its samples have no keys", file=self.name, remedy="give the number of a sample")
         if self._by_key is None:
@@ -232,6 +242,8 @@ class ReaderSet(SampleReader):
     def _gathered(self) -> Iterator[tuple[str | int, int]]:
         owners: dict[str | int, str] = {}
         for number, member in enumerate(self._members):
+            if not member.samples:
+                continue
             with self._using(number) as reader:
                 for key in reader.keys():  # noqa: SIM118
                     if key in owners:
@@ -256,15 +268,16 @@ class ReaderSet(SampleReader):
     @property
     def info(self) -> Info:
         """What the files say of themselves: the first one's words, and the sums of all."""
+        self._check_open()
         found = []
         for number in range(len(self._members)):
             with self._using(number) as reader:
                 found.append(reader.info)
-        return _joined(found)
+        return _joined([info for info in found if info.samples] or found[:1], found)
 
     def __repr__(self) -> str:
         state = "closed " if self._closed else ""
-        held = f"{counted(len(self), 'sample')} of {self._members[0].kind}"
+        held = f"{counted(len(self), 'sample')} of {self.kind}"
         return f"<{state}caufc.ReaderSet of {counted(len(self._members), 'file')}, '{self.name}': {held}>"
 
 
@@ -294,24 +307,24 @@ def _copied(members: tuple[_Member, ...], cache_bytes: int, most_open: int, opti
     return copy
 
 
-def _joined(found: Sequence[Info]) -> Info:
-    """What several files say: the first one's words, and the sums of all."""
+def _joined(found: Sequence[Info], every: Sequence[Info]) -> Info:
+    """What several files say: the first one's words, and the sums of all.
+
+    Args:
+        found: of the files that have samples.
+        every: of all files.
+    """
     sums = ("samples", "bytes", "chunks", "numel", "raw_bytes", "section_bytes")
-    totals: dict[str, Any] = {name: sum(getattr(info, name) for info in found) for name in sums}
+    totals: dict[str, Any] = {name: sum(getattr(info, name) for info in every) for name in sums}
     tensors = []
     for alike in zip(*(info.tensors for info in found), strict=False):
         tensor = dict(alike[0])
-        tensor["shape"] = list(_shared(*(one["shape"] for one in alike)))
+        tensor["shape"] = list(shared_template(*(one["shape"] for one in alike)))
         for name in ("numel", "payload_bytes"):
             tensor[name] = sum(one[name] for one in alike)
         tensor["bpfp"] = 8 * tensor["payload_bytes"] / tensor["numel"] if tensor["numel"] else 0.0
         tensors.append(tensor)
     return replace(found[0], tensors=tuple(tensors), **totals)
-
-
-def _shared(*shapes: Sequence[int | None]) -> tuple[int | None, ...]:
-    """Sizes that are the same everywhere; None for others."""
-    return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=True))
 
 
 def _forked() -> None:

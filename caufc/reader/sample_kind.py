@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..bitstream import Shape
 from ..coders.config import TensorConfig
 
-__all__ = ["SampleKind", "TensorKind", "counted"]
+__all__ = ["SampleKind", "TensorKind", "counted", "shared_template"]
 
 MOST_SHOWN = 4
 """Tensors that are listed."""
@@ -52,6 +52,15 @@ class SampleKind:
         tensors = (TensorKind(config.name, config.dtype, config.template) for config in configs if not config.noted)
         return cls(tuple(tensors), keyed)
 
+    @classmethod
+    def shared(cls, kinds: Sequence[SampleKind]) -> SampleKind:
+        """That of files whose samples can be read as those of one: axes vary that differ between files."""
+        alike = zip(*(kind.tensors for kind in kinds), strict=True)
+        tensors = (
+            replace(tensors[0], template=shared_template(*(tensor.template for tensor in tensors))) for tensors in alike
+        )
+        return cls(tuple(tensors), kinds[0].keyed)
+
     def __str__(self) -> str:
         shown = [str(tensor) for tensor in self.tensors[:MOST_SHOWN]]
         more = len(self.tensors) - len(shown)
@@ -66,6 +75,11 @@ class SampleKind:
         """Whether samples of both can be read as those of one file: names, dtypes and numbers of axes are the same."""
         mine, theirs = ([tensor.fixed for tensor in kind.tensors] for kind in (self, other))
         return mine == theirs and self.keyed == other.keyed
+
+
+def shared_template(*templates: Sequence[int | None]) -> Shape:
+    """Sizes that are the same everywhere; None for others."""
+    return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*templates, strict=True))
 
 
 def counted(number: int, what: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, SupportsIndex, cast
 
+from ..decoder.call_meter import CallMeter
 from ..errors import InputError
 from ..types import AnyArray
 from .info import Info
@@ -31,7 +32,7 @@ class SampleReader(ABC):
         """How many samples there are."""
 
     @abstractmethod
-    def _samples(self, numbers: Sequence[int]) -> list[Any]:
+    def _samples(self, numbers: Sequence[int], meter: CallMeter | None = None) -> list[Any]:
         """Samples by number, counted from the first, in that order."""
 
     @property
@@ -53,7 +54,7 @@ class SampleReader(ABC):
         """Keys of keyed samples, in order; they are found without decoding the samples.
 
         Raises:
-            InputError: if samples have no keys.
+            InputError: if samples have no keys, or the reader is closed.
         """
 
     @abstractmethod
@@ -61,7 +62,7 @@ class SampleReader(ABC):
         """The number of the sample of a key.
 
         Raises:
-            InputError: if samples have no keys.
+            InputError: if samples have no keys, or the reader is closed.
             KeyError: if no sample has this key.
         """
 
@@ -82,12 +83,17 @@ class SampleReader(ABC):
     @property
     @abstractmethod
     def info(self) -> Info:
-        """What the file says of itself."""
+        """What the file says of itself.
+
+        Raises:
+            InputError: if the reader is closed.
+        """
 
     def __getitem__(self, number: SupportsIndex | slice | str | Sequence[SupportsIndex | str] | AnyArray) -> Any:
-        """Sample ``number``; a list of the samples of a slice, or of a list or array of numbers.
+        """Sample ``number``; a list of the samples of a slice, or of a list, range or array of numbers.
 
-        Negative numbers count from the end. Keyed samples are found by their key too, if it is text.
+        Negative numbers count from the end. Keyed samples are found by their key too, if it is text. A tuple is
+        refused: elsewhere, ``x[1, 2]`` is one value of two axes.
 
         Raises:
             IndexError: if there is no such sample.
@@ -95,15 +101,10 @@ class SampleReader(ABC):
             TypeError: if it is neither number, slice, list of such nor key.
             InputError: if the reader is closed.
             FormatError: if its chunk is damaged.
+            LimitError: if a chunk, or all that is asked for, is over the limits.
         """
-        if isinstance(number, slice):
-            return self.__getitems__(range(*number.indices(len(self))))
-        if isinstance(number, list):
-            return self.__getitems__(number)
-        one: Any = number
-        if getattr(one, "ndim", None) == 1:  # an array of numpy or torch
-            return self.__getitems__(one.tolist())
-        return self.__getitems__([one])[0]
+        several = self.numbers_of(number)
+        return self.__getitems__([number])[0] if several is None else self.__getitems__(several)  # type: ignore[list-item]
 
     def __getitems__(self, numbers: Sequence[SupportsIndex | str]) -> list[Any]:
         """Samples by number or key, in that order: what a DataLoader calls. Each of their chunks is decoded once.
@@ -114,11 +115,28 @@ class SampleReader(ABC):
             TypeError: if one is no number.
             InputError: if the reader is closed.
             FormatError: if a chunk is damaged.
+            LimitError: if a chunk, or all that is asked for, is over the limits.
+        """
+        self._check_open()
+        count = len(self)
+        return self._samples([self._numbered(number, count) for number in numbers])
+
+    def numbers_of(self, asked: object) -> Sequence[Any] | None:
+        """The numbers or keys that a slice, or a list, range or array of them, stands for; None for one sample."""
+        if isinstance(asked, slice):
+            return range(*asked.indices(len(self)))
+        if isinstance(asked, Sequence) and not isinstance(asked, str | bytes | tuple):
+            return asked
+        one: Any = asked
+        return one.tolist() if getattr(one, "ndim", None) == 1 else None  # an array of numpy or torch
+
+    def _check_open(self) -> None:
+        """
+        Raises:
+            InputError: if the reader is closed.
         """
         if self.closed:
             raise InputError("the reader is closed", file=self.name, remedy="open the file again")
-        count = len(self)
-        return self._samples([self._numbered(number, count) for number in numbers])
 
     def _numbered(self, number: object, count: int) -> int:
         """The number of a sample of so many, counted from the first."""
@@ -127,7 +145,8 @@ class SampleReader(ABC):
         try:
             found = operator.index(cast(SupportsIndex, None if isinstance(number, bool) else number))
         except TypeError as err:
-            message = f"samples are numbered; '{type(number).__name__}' is neither a number nor a slice"
+            kind = f"'{type(number).__name__}'"
+            message = f"samples are numbered; {kind} is neither a number nor a slice, nor a list of numbers or keys"
             raise TypeError(message) from err
         if not -count <= found < count:
             raise IndexError(f"sample {found} of {count}")

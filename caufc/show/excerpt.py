@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..coders.base import Samples, TensorCoder
+from ..coders.base import TensorCoder
 from ..coders.config import TensorConfig
 from ..coders.stack import Stack
+from ..decoder.call_meter import CallMeter
 from ..decoder.random_access import FileReader
 from ..errors import CaufError
 from ..threads import one_blas_thread
@@ -51,7 +52,9 @@ def read_excerpts(
 
     Raises:
         FormatError: if a chunk is damaged or malformed.
+        LimitError: if a chunk, or all that is looked at, is over the reader's limits.
     """
+    meter = CallMeter(reader.limits)
     found = {number: Excerpt(number, reader.chunks.configs[number]) for number in tensors}
     counts = [count for _, count in reader.index.chunks]
     done = 0
@@ -75,7 +78,10 @@ def read_excerpts(
                     raise err.locate(tensor=config.name) from err
                 for excerpt in members:
                     excerpt.coded, excerpt.stacked = members[0].coded, len(stack.members)
-                    excerpt.samples += _some(parts[stack.members.index(excerpt.number)], inside)
+                    part = parts[stack.members.index(excerpt.number)]
+                    for place in inside:
+                        meter.add([part[place]], [excerpt.config])
+                        excerpt.samples.append(np.array(part[place]))  # a copy keeps nothing else alive
             done += len(inside)
             progress("show", done, len(choice.numbers))
     return found
@@ -86,8 +92,3 @@ def _wanted(reader: FileReader, found: dict[int, Excerpt]) -> Iterator[tuple[Sta
     for stack, coder in zip(reader.chunks.stacks, reader.chunks.coders, strict=True):
         if not found.keys().isdisjoint(stack.members):
             yield stack, coder
-
-
-def _some(samples: Samples, inside: Sequence[int]) -> list[AnyArray]:
-    """Copies of some samples of a chunk, which keep nothing else alive."""
-    return [np.array(samples[place]) for place in inside]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +17,7 @@ from ..output_names import check_free, with_suffix
 from ..reader import Info, info_of
 from ..storage import Openable, open_storage
 from ..types import Progress, no_progress
+from ..whole_numbers import whole_number
 from .byte_shares import byte_shares
 from .comparison import Comparison
 from .excerpt import Excerpt, read_excerpts
@@ -68,7 +69,7 @@ def show_file(
     original: str | Path | None = None,
     format: str | None = None,
     samples: int | None = None,
-    sample: Sequence[str | int] = (),
+    sample: str | int | Sequence[str | int] = (),
     only: Collection[str] | None = None,
     profile: str | Path | None = None,
     weights: str | Path | None = None,
@@ -84,7 +85,7 @@ def show_file(
         original: feature file that the container was encoded from.
         format: suffix of the original's format, if its name does not tell.
         samples: how many are looked at, evenly spread; None for as many as have some million values.
-        sample: numbers or keys of samples to draw; empty for a few, evenly.
+        sample: number or key of a sample to draw, or several; empty for a few, evenly.
         only: names, prefixes or patterns of the tensors to draw; None for a few, evenly.
         profile: name or file of a profile that the container needs.
         weights: name or file of weights that the container needs.
@@ -95,8 +96,9 @@ def show_file(
     Raises:
         CaufError: about the file that it names.
     """
-    if samples is not None and samples < 1:
-        raise OptionError(f"{samples} samples", remedy="look at 1 or more")
+    if samples is not None:
+        samples = whole_number("samples", samples, 1)
+    named, limits = _named(sample), Limits.given(limits)
     storage = open_storage(source, limits=limits)
     try:
         stream, target = _target(storage.name, output)
@@ -108,7 +110,7 @@ def show_file(
             reader = FileReader(storage.read_at, storage.size, lookup, limits, only=only)
             show = _Show(storage.name, reader, info_of(reader), only is not None)
             against = None if original is None else Original.open(original, reader, format)
-            choice = show.choose(samples, sample)
+            choice = show.choose(samples, named)
             text = show.page(choice, against, progress).encode()
     except MemoryError as err:
         remedy = "look at less with --samples or --only"
@@ -123,6 +125,12 @@ def show_file(
         with atomic_output(Path(target), force) as file:
             file.write(text)
     return ShownFile(storage.name, target, len(text), len(choice.numbers), choice.available, len(show.tensors))
+
+
+def _named(sample: object) -> list[str | int]:
+    """Numbers and keys of the samples that are to be drawn."""
+    several = sample if isinstance(sample, Iterable) and not isinstance(sample, str | bytes) else [sample]
+    return [one if isinstance(one, str) else whole_number("sample", one, None) for one in several]
 
 
 def _target(name: str, output: str | Path | BinaryIO | None) -> tuple[BinaryIO | None, str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import mmap
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from ..decoder.random_access import ReadAt
-from ..errors import InputError
+from ..errors import InputError, StorageError
 
 __all__ = ["Openable", "Storage"]
 
@@ -39,7 +41,18 @@ class Storage(ABC):
 
         Raises:
             StorageError: if they cannot be read.
+            InputError: if the storage is closed.
         """
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Errors of the body as those of this storage, which another thread may close meanwhile."""
+        try:
+            yield
+        except (OSError, ValueError) as err:
+            if self.closed:
+                raise InputError("the reader is closed", file=self.name, remedy="open the file again") from err
+            raise StorageError(str(getattr(err, "strerror", None) or err), file=self.name) from err
 
     def close(self) -> None:
         """Close what was opened here; what the caller has opened stays open."""

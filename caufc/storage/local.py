@@ -37,7 +37,8 @@ class LocalFile(Storage):
         return self._size
 
     def read_at(self, offset: int, length: int) -> bytes:
-        return self._read_at(offset, length)
+        with self._reading():
+            return self._read_at(offset, length)
 
     def close(self) -> None:
         super().close()
@@ -48,26 +49,34 @@ class LocalFile(Storage):
 
 
 class Buffered(Storage):
-    """Bytes, a memory map, or what else has a buffer."""
+    """Bytes, a memory map, or what else has a buffer.
 
-    def __init__(self, data: Any) -> None:
+    Args:
+        data: what has it.
+        view: its bytes.
+    """
+
+    def __init__(self, data: Any, view: memoryview) -> None:
         super().__init__(IN_MEMORY)
-        self.data = data
-        self.view = memoryview(data).cast("B")
+        self.data, self.view = data, view
 
     @property
     def size(self) -> int:
         return self.view.nbytes
 
     def read_at(self, offset: int, length: int) -> bytes:
-        return bytes(self.view[offset : offset + length])
+        with self._reading():
+            return bytes(self.view[offset : offset + length])
 
     def close(self) -> None:
         super().close()
         self.view.release()
 
     def again(self) -> bytes:
-        return self.data if isinstance(self.data, bytes) else bytes(self.view)
+        if isinstance(self.data, bytes):
+            return self.data
+        with self._reading():
+            return bytes(self.view)
 
 
 class FileObject(Storage):
@@ -100,14 +109,11 @@ class FileObject(Storage):
                 remedy="open it by its path",
             )
         parts: list[bytes] = []
-        try:
-            with self.lock:
-                self.file.seek(offset)
-                while length and (part := self.file.read(length)):
-                    parts.append(part)
-                    length -= len(part)
-        except (OSError, ValueError) as err:  # closed by its owner, for one
-            raise StorageError(str(err), file=self.name) from err
+        with self._reading(), self.lock:  # its owner may have closed it
+            self.file.seek(offset)
+            while length and (part := self.file.read(length)):
+                parts.append(part)
+                length -= len(part)
         return b"".join(parts)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ..container_files import view_of
 from ..errors import OptionError
 from ..limits import DEFAULT_LIMITS, Limits
 from .base import Storage
@@ -45,10 +46,11 @@ def open_storage(
         raise OptionError("storage_options= are for URLs", remedy="leave them out")
     if isinstance(source, str | os.PathLike):
         return LocalFile(source)
-    if hasattr(source, "read") and hasattr(source, "seek") and not _has_buffer(source):
+    view = view_of(source)
+    if view is not None:
+        return Buffered(source, view)
+    if hasattr(source, "read") and hasattr(source, "seek"):
         return FileObject(source)
-    if _has_buffer(source):
-        return Buffered(source)
     if not callable(source):
         raise OptionError(
             f"cannot open a {type(source).__name__}",
@@ -57,11 +59,3 @@ def open_storage(
     if size is None or size < 0:
         raise OptionError("a function that reads at offsets needs size=, in bytes", remedy="caufc.open(read_at, size=)")
     return Function(source, size)
-
-
-def _has_buffer(source: object) -> bool:
-    try:
-        memoryview(source).release()  # type: ignore[arg-type]
-    except TypeError:
-        return False
-    return True

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
 from typing import BinaryIO, cast
 
-from ..container_files import open_binary
+from ..container_files import Bytes, open_binary
 from ..limits import DEFAULT_LIMITS
 from .base import Storage
 from .url import UrlFile, is_url
@@ -18,10 +17,11 @@ AHEAD = 1 << 22
 """Bytes of a request."""
 
 
-def open_stream(source: str | Path | bytes) -> BinaryIO:
+def open_stream(source: str | os.PathLike[str] | Bytes) -> BinaryIO:
     """A path, a URL or bytes as a binary file.
 
     Raises:
+        OptionError: for what is neither.
         StorageError: if it is missing or cannot be read.
         MissingPackageError: for a URL without fsspec, or the package that it needs.
     """

@@ -81,6 +81,25 @@ def test_a_cut_file_holds_what_came_before(run: Run, index: bool) -> None:
     np.testing.assert_array_equal(np.load("x.npy"), kept(0, 1, 2))
 
 
+def test_an_index_tells_how_many_samples_there_were(run: Run) -> None:
+    """Though the end behind it is damaged or missing."""
+    data = encoded(True)
+    end = dict(places(data))["E"]
+    starts = chunk_places(data)
+    for damaged in (data[:-1], data[:end], flipped(data, end + 2), flipped(data, len(data) - 1)):
+        Path("x.cauf").write_bytes(damaged)
+        assert run("decode", "x.cauf", "-o", "x.npy", "-f").code == 3
+        ran = run("decode", "x.cauf", "-o", "x.npy", "--recover", "-f", "--json")
+        assert (ran.code, ran.err, json.loads(ran.out)["lost"]) == (0, "", [])
+        np.testing.assert_array_equal(np.load("x.npy"), VALUES)
+        with caufc.open(damaged, recover=True) as reader:
+            assert isinstance(reader, caufc.Reader)
+            assert reader.lost == ()
+        Path("x.cauf").write_bytes(flipped(damaged, starts[4] + 30))
+        ran = run("decode", "x.cauf", "-o", "x.npy", "--recover", "-f", "--json")
+        assert (ran.code, json.loads(ran.out)["lost"]) == (3, [[16, 20]])
+
+
 @pytest.mark.parametrize("index", [True, False])
 def test_bytes_cut_out_and_lengths_that_lie(run: Run, index: bool) -> None:
     data = encoded(index)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from caufc.codec.transform import token_order
 from caufc.codec.transform.grids import Geometry
 from caufc.codec.transform.token_order import BANDS, LARGEST_BLOCK, block_sizes, order_of
 
@@ -96,6 +98,22 @@ def test_equal_samples_and_ragged_ones_have_one_order(spectral: bool) -> None:
         kept = whole.tokens < one.tokens
         assert whole.tokens[kept].tolist() == part.tokens.tolist()
         assert whole.rank == part.rank
+
+
+def test_orders_are_kept_within_bytes() -> None:
+    """Lists of many lengths leave no more behind than a few of one length."""
+    token_order._KEPT.clear()
+    tracemalloc.start()
+    for tokens in range(3000, 3400):
+        order = order_of((tokens,), 1, False)
+        assert order.placed.shape == (9, tokens + 1)
+        assert order.near
+    del order
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.7 * held < token_order._KEPT.bytes <= token_order.KEPT_BYTES
+    assert order_of((3399,), 1, False) is order_of((3399,), 1, False)
+    assert order_of((3399,), 1, False) is not order_of((3000,), 1, False)
 
 
 def test_orders_take_linear_time() -> None:

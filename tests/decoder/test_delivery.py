@@ -325,3 +325,43 @@ def test_devices_that_are_not_there() -> None:
             caufc.decode(data, device=device)
     with pytest.raises(OptionError, match="leave out= or device= out"):
         caufc.decode(data, device="cpu", out=np.zeros((4, 3), "f4"))
+
+
+def test_arrays_that_share_memory_are_refused() -> None:
+    values = np.arange(48, dtype="f4").reshape(6, 8)
+    data = caufc.encode(values, lossless=True)
+    strided = np.lib.stride_tricks.as_strided
+    for strides in ((4, 4), (8, 4), (28, 4), (-8, 4), (0, 4)):
+        memory = np.zeros(100, "f4")
+        with pytest.raises(InputError, match="has values that share memory"):
+            caufc.decode(data, out=strided(memory[40:], (6, 8), strides))
+        assert not memory.any()
+    square = np.zeros((8, 8, 8), "f4")
+    views = (
+        np.zeros((8, 6), "f4").T,
+        np.zeros((12, 24), "f4")[::-2, ::-3],
+        np.zeros((6, 9, 8), "f4")[:, 3],
+        np.zeros((6, 8), "f4", order="F"),
+        np.einsum("iij->ij", square)[:6],
+        strided(np.zeros(60, "f4"), (6, 8), (36, 4)),
+    )
+    for view in views:
+        assert np.array_equal(caufc.decode(data, out=view), values)
+
+
+def test_arrays_that_share_memory_with_each_other_are_refused() -> None:
+    samples = [np.full((3, 4), n, "f4") for n in range(3)]
+    listed = caufc.encode(samples, lossless=True)
+    one = np.zeros((3, 4), "f4")
+    with pytest.raises(InputError, match=r"tensor of sample \d and tensor of sample \d share memory"):
+        caufc.decode(listed, out=[one, np.zeros_like(one), one])
+    whole = np.zeros((3, 3, 4), "f4")
+    caufc.decode(listed, out=[whole[:, n] for n in range(3)])
+    assert np.array_equal(whole.transpose(1, 0, 2), samples)
+    named = caufc.encode({"a": np.ones((5, 4), "f4"), "b": np.zeros((5, 4), "f4")}, lossless=True)
+    memory = np.zeros((6, 4), "f4")
+    with pytest.raises(InputError, match=r"'a' and 'b' share memory \(in out=\); give arrays of their own"):
+        caufc.decode(named, out={"a": memory[:5], "b": memory[1:]})
+    wide = np.zeros((5, 8), "f4")
+    caufc.decode(named, out={"a": wide[:, ::2], "b": wide[:, 1::2]})
+    assert wide.sum() == 20

@@ -157,3 +157,22 @@ def test_ranks_share_the_samples(ragged: Path) -> None:
         assert dataset.sampler().world == 1
     finally:
         torch.distributed.destroy_process_group()
+
+
+def test_slices_and_lists_of_a_dataset() -> None:
+    samples = {f"k{n}": np.full((2, 3), n, "f4") for n in range(6)}
+    data = caufc.encode(samples, keyed=True, lossless=True)
+    dataset = CaufDataset(data, with_keys=True)
+    cases: list[tuple[Any, list[int]]] = [
+        (slice(2, 5), [2, 3, 4]),
+        ([5, "k1"], [5, 1]),
+        (range(2), [0, 1]),
+        (np.array([3]), [3]),
+        (torch.tensor([4, 0]), [4, 0]),
+    ]
+    for asked, numbers in cases:
+        found = dataset[asked]
+        assert [int(sample[0, 0]) for _, sample in found] == numbers
+        assert [dataset[n][0] for n in numbers] == [f"k{n}" for n in numbers]
+    with pytest.raises(TypeError, match="neither a number nor a slice"):
+        dataset[1, 2]

@@ -6,6 +6,8 @@ import io
 import mmap
 import pickle
 import threading
+from array import array
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +83,13 @@ def test_lists_of_numbers_and_keys() -> None:
     with caufc.open(caufc.encode(keyed, lossless=True, keyed=True)) as reader:
         np.testing.assert_array_equal(reader[["c", "a", 1]], VALUES[[2, 0, 1]])
         np.testing.assert_array_equal(reader[np.array([2, -3])], VALUES[[2, 0]])
-        assert reader[[]] == []
+        np.testing.assert_array_equal(reader[range(1, 3)], VALUES[[1, 2]])
+        np.testing.assert_array_equal(reader[array("b", [2, 0])], VALUES[[2, 0]])
+        assert reader[[]] == reader[range(0)] == []
         with pytest.raises(KeyError):
             reader[["a", "z"]]
-        for wrong in ([True, False, True], np.array([True, False, True]), (0, 1), np.array([[0]]), 1.0):
-            with pytest.raises(TypeError, match="neither a number nor a slice"):
+        for wrong in ([True, False, True], np.array([True, False, True]), (0, 1), np.array([[0]]), 1.0, b"a"):
+            with pytest.raises(TypeError, match="neither a number nor a slice, nor a list of numbers or keys"):
                 reader[wrong]  # type: ignore[index]
 
 
@@ -139,3 +143,72 @@ def test_recover_gives_the_samples_of_whole_chunks(data: bytes, tmp_path: Path) 
     with caufc.Reader(data, recover=True) as reader:
         assert reads(reader)
         assert reader.lost == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"only": 3}, "only=3 names no tensor; give a name, prefix or pattern, or a list of them"),
+        ({"only": ["", 3]}, "only=3 names no tensor"),
+        ({"only": b"x"}, "only=b'x' names no tensor"),
+        ({"limits": {}}, r"limits= is a dict, and no Limits; give caufc\.Limits\(output_bytes=\.\.\.\)"),
+        ({"cache_bytes": "1"}, "cache_bytes='1' is no whole number; give 0 or more"),
+        ({"cache_bytes": True}, "cache_bytes=True is no whole number"),
+        ({"cache_bytes": 1.5}, "cache_bytes=1.5 is no whole number"),
+    ],
+)
+def test_options_that_are_none(options: dict[str, Any], message: str, data: bytes) -> None:
+    for source in (data, [data]):
+        with pytest.raises(OptionError, match=message):
+            caufc.open(source, **options)
+    if "cache_bytes" not in options:
+        with pytest.raises(OptionError, match=message):
+            caufc.decode(data, **options)
+    assert caufc.open(data, cache_bytes=1e6).cache_bytes == 1_000_000  # type: ignore[arg-type]
+
+
+USES: list[Callable[[caufc.SampleReader], object]] = [
+    lambda reader: reader[0],
+    lambda reader: reader["a"],
+    lambda reader: reader[:2],
+    lambda reader: reader[[]],
+    lambda reader: reader.__getitems__([0]),
+    lambda reader: list(reader),
+    lambda reader: reader.info,
+    lambda reader: reader.keys(),
+    lambda reader: reader.find("a"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(USES)))
+def test_closed_readers_read_nothing(number: int, tmp_path: Path) -> None:
+    keyed = caufc.encode({"a": VALUES[:2], "b": VALUES[2:4]}, keyed=True)
+    path = tmp_path / "k.cauf"
+    path.write_bytes(keyed)
+    with path.open("rb") as file:
+        sources: list[Any] = [path, keyed, bytearray(keyed), file, [path], [path, _renamed(path)]]
+        for source in sources:
+            reader = caufc.open(source)
+            assert len(reader) == len(list(reader))
+            reader.close()
+            with pytest.raises(InputError, match="the reader is closed; open the file again"):
+                USES[number](reader)
+            reader.close()
+            assert reader.closed
+            assert reader.shapes
+            assert reader.chunk_sizes
+            assert reader.chunk_bytes() == 48
+            assert reader.keyed
+            assert "closed" in repr(reader)
+
+
+def _renamed(path: Path) -> bytes:
+    """The same samples by other keys."""
+    return caufc.encode({f"{key}2": sample for key, sample in caufc.load(path).items()}, keyed=True)
+
+
+def test_a_copy_of_a_closed_buffer_is_refused(data: bytes) -> None:
+    reader = caufc.open(bytearray(data))
+    reader.close()
+    with pytest.raises(InputError, match="the reader is closed"):
+        pickle.dumps(reader)

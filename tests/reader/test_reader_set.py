@@ -170,7 +170,7 @@ def test_all_files_share_one_cache(folder: Path) -> None:
 
 
 def test_what_sets_refuse(folder: Path) -> None:
-    with pytest.raises(OptionError, match="0 open files"):
+    with pytest.raises(OptionError, match="most_open=0 is too small; give 1 or more"):
         caufc.ReaderSet([folder / "part-0.cauf"], most_open=0)
     with pytest.raises(StorageError, match=r"no \.cauf file there"):
         (folder / "empty").mkdir()
@@ -184,3 +184,40 @@ def test_a_repr_says_what_it_is(folder: Path) -> None:
     with caufc.open(folder) as reader:
         name = f"{folder / 'part-0.cauf'} and 4 more"
         assert repr(reader) == f"<caufc.ReaderSet of 5 files, '{name}': 35 samples of int32 [4]>"
+
+
+def test_files_without_samples_count_as_none(tmp_path: Path) -> None:
+    """A shard of a run that had nothing to write."""
+    with caufc.writer(tmp_path / "empty.cauf"):
+        pass
+    empty = (tmp_path / "empty.cauf").read_bytes()
+    named = caufc.encode([{"x": np.full((1 + n, 4), n, "f4")} for n in range(3)], layout="n c")
+    keyed = caufc.encode({"a": np.ones((2, 4), "f4"), "b": np.ones((3, 4), "f4")}, keyed=True)
+    for samples, names in ((named, [0, 1, 2]), (keyed, ["a", "b"])):
+        for sources in ([empty, samples], [samples, empty], [empty, empty, samples, empty]):
+            with caufc.open(sources) as reader, caufc.open(samples) as alone:
+                assert len(reader) == len(list(reader)) == len(names)
+                assert reader.shapes == alone.shapes
+                assert reader.info.tensors[0]["name"] == alone.info.tensors[0]["name"]
+                assert reader.keyed == alone.keyed
+                assert not reader.keyed or reader.keys() == names
+            path = tmp_path / "joined.cauf"
+            files = []
+            for number, source in enumerate(sources):
+                files.append(tmp_path / f"{number}.cauf")
+                files[-1].write_bytes(source)
+            assert caufc.cat_files(files, path, force=True).samples == len(names)
+            assert len(caufc.load(path)) == len(names)
+    with caufc.open([empty, named], only="x") as reader:
+        assert len(reader) == 3
+    with caufc.open([empty, empty]) as reader:
+        assert (len(reader), reader[:], reader.info.samples) == (0, [], 0)
+    with pytest.raises(InputError, match="keys"):
+        caufc.open([empty, named, keyed])
+
+
+def test_a_set_shows_what_varies_between_files() -> None:
+    files = [caufc.encode(np.zeros((2, 4, width), "f4")) for width in (16, 17)]
+    with caufc.open(files) as reader:
+        assert reader.shapes == {"": (4, None)}
+        assert "fp32 [4, *]" in repr(reader)

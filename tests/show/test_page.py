@@ -299,7 +299,7 @@ def test_a_page_goes_to_a_stream_or_beside_the_file(tmp_path: Path) -> None:
     assert done.output == "-" and stream.getvalue().startswith(b"<!doctype html>")
     with pytest.raises(caufc.OptionError, match="no folder for a page"):
         show_file(data)
-    with pytest.raises(caufc.OptionError, match="0 samples"):
+    with pytest.raises(caufc.OptionError, match="samples=0 is too small"):
         show_file(data, stream, samples=0)
     (tmp_path / "a.cauf").write_bytes(data)
     assert show_file(tmp_path / "a.cauf").output == str(tmp_path / "a.html")
@@ -316,3 +316,21 @@ def test_markup_is_text_unless_it_is_finished() -> None:
     )
     made = table(("a", "b"), [("<", "1")], caption="c", numbers=1)
     assert '<th scope="row">&lt;</th><td class="number">1</td>' in made
+
+
+def test_one_sample_may_be_named_alone() -> None:
+    data = caufc.encode(np.random.default_rng(0).standard_normal((12, 4, 8)).astype("f4"))
+    for sample in (5, "5", [5], np.int64(5)):
+        page = io.BytesIO()
+        show_file(data, page, sample=sample)  # type: ignore[arg-type]
+        assert page.getvalue()
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"sample": b"5"}, "sample=b'5' is no whole number"),
+        ({"sample": [1.5]}, "sample=1.5 is no whole number"),
+        ({"sample": None}, "sample=None is no whole number"),
+        ({"samples": "9"}, "samples='9' is no whole number"),
+        ({"samples": 0}, "samples=0 is too small"),
+    ]
+    for options, message in cases:
+        with pytest.raises(caufc.OptionError, match=message):
+            show_file(data, io.BytesIO(), **options)

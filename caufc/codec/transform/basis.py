@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from ...errors import MalformedError
 from ...octaves import OCTAVE_PARTS, octaves
+from ..kept import Kept
 
 __all__ = ["ChannelTransform", "QuantizedRows", "principal_basis", "quantize_rows"]
 
 SCALE_LIMIT = 800
 
-LARGE, FEWEST_KEPT, BYTES_KEPT = 1 << 20, 4, 1 << 26
-"""Numbers of a basis from which on its inverse takes seconds and is found in float32; the last few inverses are kept,
-and more in so many bytes, as planning and every pass look for the same ones."""
+LARGE, BYTES_KEPT = 1 << 20, 1 << 26
+"""Numbers of a basis from which on its inverse takes seconds and is found in float32; the last inverse is kept, and
+more in so many bytes, as planning and every pass look for the same ones."""
 
 SHORTEST = 2.0**-100
 
@@ -41,7 +42,7 @@ TINIEST = np.float32(2.0**-120)
 
 Matrix = NDArray[Any]
 
-_KEPT: dict[bytes, Matrix] = {}
+_KEPT: Kept[bytes, Matrix] = Kept(BYTES_KEPT, lambda inverse: inverse.nbytes, fewest=1)
 
 
 @dataclass(frozen=True)
@@ -209,23 +210,7 @@ class _GroupTransform:
 def _right_inverse(rows: Matrix) -> Matrix:
     """``[C, K]`` that finds coefficients in rows ``[K, C]`` by least squares."""
     digest = hashlib.blake2b(np.ascontiguousarray(rows).data).digest()
-    kept = _KEPT.get(digest)
-    if kept is None:
-        kept = _solved(rows) if rows.size < LARGE else _roughly_solved(rows)
-        _KEPT[digest] = kept
-        _forget()
-    return kept
-
-
-def _forget() -> None:
-    """Drop the oldest inverses beyond what is kept; threads may do so side by side."""
-    known = list(_KEPT.items())
-    size = sum(inverse.nbytes for _, inverse in known)
-    for digest, inverse in known[: max(0, len(known) - FEWEST_KEPT)]:
-        if size <= BYTES_KEPT:
-            return
-        _KEPT.pop(digest, None)
-        size -= inverse.nbytes
+    return _KEPT.get(digest, lambda: _solved(rows) if rows.size < LARGE else _roughly_solved(rows))
 
 
 def _roughly_solved(rows: Matrix, *, nearly: bool = False) -> Matrix:

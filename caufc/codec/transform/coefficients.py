@@ -14,6 +14,7 @@ from ...errors import MalformedError
 from .. import kernels
 from ..buckets import BUCKETS, add_extra_bits, bucket_of, push_extra_bits
 from ..entropy import RansDecoder, RansEncoder, TableModel, table_model
+from ..kept import Kept
 from ..tables import check_levels, frequencies_of
 from .compiled import MOST_SYMBOLS, Decoded, Given, decoded, decoded_both, grouped
 from .contexts import CLASSES, CONTEXT_OF, CONTEXTS, ContextKeys, PassKeys, extents_of, magnitude_of
@@ -23,6 +24,9 @@ __all__ = ["CoefficientCoder", "ContextTables"]
 
 Bytes = NDArray[np.uint8]
 MAX_TABLES = 256
+
+KEPT_BYTES, TABLE_BYTES = 1 << 24, 12_000
+"""Bytes of models that are kept, and what those of a table come to hold, about."""
 
 PAIR = 2
 """Chunks that the kernel decodes at a time."""
@@ -92,10 +96,12 @@ class TableModels:
         return kernels.rans.intervals_of(frequencies_of(self._levels), *self._levels.shape)
 
 
-@functools.lru_cache(maxsize=64)
 def models_of(levels: bytes) -> TableModels:
     """Models of tables as bytes: tensors share what is alike."""
-    return TableModels(np.frombuffer(levels, np.uint8).reshape(-1, BUCKETS))
+    return _MODELS.get(levels, lambda: TableModels(np.frombuffer(levels, np.uint8).reshape(-1, BUCKETS)))
+
+
+_MODELS: Kept[bytes, TableModels] = Kept(KEPT_BYTES, lambda models: TABLE_BYTES * len(models))
 
 
 @functools.lru_cache(maxsize=64)

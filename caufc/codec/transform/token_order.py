@@ -17,11 +17,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kept import Kept
+
 __all__ = ["BANDS", "FREQUENCY_BANDS", "TokenOrder", "block_sizes", "order_of"]
 
 STRIDES = (4, 2, 1)
 SQUARE = 2 * STRIDES[0]
-KEPT_TOKENS = 4096
+KEPT_TOKENS, KEPT_BYTES = 4096, 1 << 25
+"""Tokens of a sample whose order is kept, and bytes of all orders that are, at most."""
+
+TOKEN_BYTES, PASS_BYTES, ORDER_BYTES = 180, 300, 4096
+"""What an order comes to hold for each token and pass, and besides, about."""
+
 LARGEST_BLOCK = 64
 """Longest side of a block that a DCT transforms."""
 
@@ -114,12 +121,16 @@ class TokenOrder:
 def order_of(grid: tuple[int, ...], special: int, spectral: bool) -> TokenOrder:
     """The order of a sample's tokens; those of small grids are kept."""
     small = special + math.prod(grid) <= KEPT_TOKENS
-    return _kept_order(grid, special, spectral) if small else _order(grid, special, spectral)
+    if not small:
+        return _order(grid, special, spectral)
+    return _KEPT.get((grid, special, spectral), lambda: _order(grid, special, spectral))
 
 
-@functools.lru_cache(maxsize=1024)
-def _kept_order(grid: tuple[int, ...], special: int, spectral: bool) -> TokenOrder:
-    return _order(grid, special, spectral)
+def _bytes_of(order: TokenOrder) -> int:
+    return ORDER_BYTES + PASS_BYTES * len(order.passes) + TOKEN_BYTES * len(order.bands)
+
+
+_KEPT: Kept[tuple[tuple[int, ...], int, bool], TokenOrder] = Kept(KEPT_BYTES, _bytes_of)
 
 
 def _order(grid: tuple[int, ...], special: int, spectral: bool) -> TokenOrder:
