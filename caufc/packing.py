@@ -24,7 +24,7 @@ from .features import atomic_output, known_suffixes, open_writer, read, remove_s
 from .features.formats import default_suffix, find_format
 from .features.writers import Writer
 from .limits import DEFAULT_LIMITS, Limits
-from .output_names import check_container, check_free, plugin_formats
+from .output_names import check_container, check_free, check_output, plugin_formats
 from .threads import thread_count
 from .types import NOTE, Progress, Structure, no_progress
 
@@ -113,13 +113,13 @@ def pack_files(
         CaufError: about the file that it names.
     """
     limits = options.get("limits", DEFAULT_LIMITS)
-    suffixes = {format or Path(path).suffix for path in files.values()}
-    extra = [item for suffix in suffixes for item in plugin_formats(suffix)]
-    samples = {key: read(path, format or Path(path).suffix, extra, limits=limits) for key, path in files.items()}
     name = "-" if not isinstance(output, str | Path) else str(output)
     if name != "-":
         check_container(name)
-        check_free(name, "-", force)
+        check_output(name, files.values(), force)
+    suffixes = {format or Path(path).suffix for path in files.values()}
+    extra = [item for suffix in suffixes for item in plugin_formats(suffix)]
+    samples = {key: read(path, format or Path(path).suffix, extra, limits=limits) for key, path in files.items()}
     try:
         encoder = make_encoder(samples, keyed=True, progress=progress, **options)
     except CaufError as err:  # the names of its tensors begin with a key

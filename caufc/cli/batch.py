@@ -13,7 +13,7 @@ import click
 from ..errors import StorageError
 from ..features import parse_shard, remove_stale, shard
 from ..files import encode_file
-from ..output_names import check_container, check_free
+from ..output_names import check_container, check_output
 from .failure import EXPECTED, failure, say
 from .jobs import EncodeJob, Outcome
 from .output_paths import expand, feature_suffixes, make_folder, targets
@@ -44,7 +44,7 @@ def run_job(job: EncodeJob, *, quiet: bool = True) -> Outcome:
 def _check_output(job: EncodeJob) -> None:
     if job.output != "-":
         check_container(job.output)
-    check_free(job.output, job.source, job.force)
+    check_output(job.output, [job.source], job.force)
 
 
 def attempt(job: EncodeJob, *, quiet: bool = True) -> Outcome:

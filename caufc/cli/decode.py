@@ -15,7 +15,7 @@ from ..errors import FormatError, OptionError, UnknownNameError
 from ..features import known_suffixes
 from ..files import AUTO, DecodedFile, decode_file
 from ..limits import Limits
-from ..output_names import plugin_formats
+from ..output_names import check_output, plugin_formats
 from ..packages import is_installed
 from .failure import EXPECTED, failure, say
 from .options import (
@@ -139,6 +139,8 @@ def _decode_one(
     source: str, output: str | None, suffix: str | None, options: DecodeOptions, quiet: bool
 ) -> DecodedFile:
     stdout = binary_stdout(f"a {suffix or 'feature'} file") if output == "-" else None
+    if source == "-" and output is not None:
+        check_output(output, (), options.force)
     with input_file(source, ".cauf") as path, Bar("decode", quiet=quiet) as bar:
 
         def progress(what: str, done: int, total: int) -> None:

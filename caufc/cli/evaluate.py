@@ -21,10 +21,11 @@ from ..evaluate.experiment import FIT_SAMPLES, Experiment, ExperimentOptions, ma
 from ..evaluate.machine import describe_machine
 from ..evaluate.methods import CODEC_METHODS
 from ..evaluate.paper import PAPER_SAMPLES, PAPER_TASKS, paper_anchor, paper_codecs
-from ..evaluate.report import EvaluationReport
+from ..evaluate.report import RESULTS, EvaluationReport
 from ..evaluate.rivals.registry import FAMILIES
 from ..evaluate.run import EvaluationRun
 from ..evaluate.summary import at_mark, summarise
+from ..features import check_place
 from ..packages import needing
 from ..plugin_manager import default_manager
 from ..text import table
@@ -168,6 +169,8 @@ def _measure(
 ) -> EvaluationReport:
     work = output / "work"
     _prepare(work, force)
+    for name in RESULTS:
+        check_place(output / name)
     if not quiet:
         for name, reason in experiment.skipped.items():
             say(f"note: {name} is left out: {reason}")

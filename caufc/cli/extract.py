@@ -16,11 +16,11 @@ import click
 from ..arch_ids import arch_warnings
 from ..descriptors import FeatureFormat, Runtime, Tap, normal_suffix
 from ..encoder.source import SourceTensor
-from ..errors import InputError, OptionError, OutputExistsError, StorageError, UnknownNameError
+from ..errors import InputError, OptionError, StorageError, UnknownNameError
 from ..features import Writer, known_suffixes, open_writer, to_source
 from ..features.formats import check_holds, find_format, holds
 from ..features.leaf import storing
-from ..output_names import plugin_formats
+from ..output_names import check_output, plugin_formats
 from ..plugin_manager import default_manager
 from ..types import AnyArray, Branch, Framework, Structure, Tree
 from .extract_ray import SIZE, Sharding, extract_on_ray
@@ -200,8 +200,7 @@ class _Sink:
             raise UnknownNameError("format", self.suffix, known, file=self.output)
         self._format = find_format(self.suffix, self.formats)
         check_holds(self._format, self._structure(), self.taps, ["fp32"] * len(self.taps))
-        if self.output != "-" and Path(self.output).exists() and not self.force:
-            raise OutputExistsError("exists already", file=self.output, remedy="use --force")
+        check_output(self.output, (), self.force)
 
     def add(self, start: int, features: dict[str, Any]) -> None:
         """The next batch, by tap."""

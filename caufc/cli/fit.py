@@ -19,7 +19,7 @@ from ..fit.network_tail import Resume
 from ..fit.profile import fit_profile
 from ..limits import DEFAULT_LIMITS
 from ..options import layouts_for_structure
-from ..output_names import plugin_formats
+from ..output_names import check_output, plugin_formats
 from ..plugin_manager import default_manager
 from .failure import say
 from .joined import joined
@@ -101,6 +101,7 @@ def fit(
     started = time.perf_counter()
     if not output.endswith(".caufp"):
         raise OptionError(f"'{output}' is no name of a profile", remedy="end it in .caufp")
+    check_output(output, sources, force)
     for warning in () if quiet else arch_warnings(arch):
         say(f"warning: {warning}")
     options = by_tensor(taps, layouts, aligns, reads=reads)

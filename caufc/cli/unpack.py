@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..features import check_place
 from ..limits import Limits
 from ..output_names import with_suffix
 from ..packing import unpack_file
@@ -70,6 +71,7 @@ def unpack(
     """
     folder = with_suffix(source, "") if output is None else output
     make_folder(Path(folder))
+    check_place(Path(folder) / "sample")
     with Bar("unpack", quiet=quiet) as bar:
         done = unpack_file(
             source,
