@@ -19,7 +19,7 @@ from .jobs import EncodeJob, Outcome
 from .output_paths import expand, feature_suffixes, make_folder, targets
 from .progress import Bar, EncodeBar
 from .report import as_json_text, batch_line, batch_summary, totals
-from .streams import binary_stdout, input_file
+from .streams import binary_stdout, input_file, tell
 from .workers import run_jobs
 
 __all__ = ["Batch", "run_job"]
@@ -104,7 +104,7 @@ class Batch:
             data = {"files": [outcome.to_json() for outcome in self.outcomes], "totals": totals(self.outcomes, seconds)}
             click.echo(as_json_text(data))
         elif not self.quiet:
-            click.echo(batch_summary(self.outcomes, seconds))
+            tell(batch_summary(self.outcomes, seconds))
         return max((outcome.exit_code for outcome in self.outcomes), default=0)
 
     def _plan(self) -> list[EncodeJob]:
@@ -147,7 +147,7 @@ class Batch:
         if outcome.message is not None:
             say(outcome.message)
             return
-        click.echo(batch_line(outcome))
+        tell(batch_line(outcome))
         for warning in outcome.report.warnings if outcome.report else ():
             say(f"warning: {outcome.source}: {warning}")
 

@@ -31,7 +31,7 @@ from .options import (
 from .output_paths import CONTAINER, expand, is_folder, is_many, make_folder, targets
 from .progress import Bar
 from .report import as_json_text, count, shown, size, speed
-from .streams import binary_stdout, input_file
+from .streams import binary_stdout, input_file, tell
 
 __all__ = ["command"]
 
@@ -131,7 +131,7 @@ def decode(
     if as_json:
         click.echo(as_json_text(decoded.to_json()), err=output == "-")
     elif not quiet:
-        click.echo(_line(decoded), err=output == "-")
+        tell(_line(decoded), to_stderr=output == "-")
     return _tell(decoded, quiet)
 
 
@@ -221,7 +221,7 @@ def _decode_many(
             continue
         files.append(decoded.to_json())
         if not quiet and not as_json:
-            click.echo(_line(decoded))
+            tell(_line(decoded))
         worst = max(worst, _tell(decoded, quiet))
     if as_json:
         click.echo(as_json_text({"files": files, "exit_code": worst}))

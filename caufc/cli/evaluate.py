@@ -34,6 +34,7 @@ from .failure import say
 from .options import example
 from .progress import Bar
 from .report import as_json_text
+from .streams import tell
 
 __all__ = ["command"]
 
@@ -151,7 +152,10 @@ def evaluate(
     paths = report.write(output)
     if quiet and not as_json:
         return
-    click.echo(as_json_text(report.to_json()) if as_json else _text(report, paths))
+    if as_json:
+        click.echo(as_json_text(report.to_json()))
+    else:
+        tell(_text(report, paths))
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -39,7 +39,7 @@ from .options import (
 )
 from .progress import Bar
 from .report import as_json_text
-from .streams import input_file
+from .streams import input_file, tell
 
 __all__ = ["command"]
 
@@ -173,9 +173,7 @@ def _report(output: str, data: bytes, samples: int, seconds: float, as_json: boo
         facts = {"profile": output, "id": content_id(data).hex(), "bytes": len(data), "samples": samples}
         click.echo(as_json_text({**facts, "arch": header.arch, "seconds": seconds}))
         return
-    click.echo(
-        f"{output}: {len(data):,} bytes, id {content_id(data).hex()}, from {samples:,} samples in {seconds:.1f} s"
-    )
+    tell(f"{output}: {len(data):,} bytes, id {content_id(data).hex()}, from {samples:,} samples in {seconds:.1f} s")
 
 
 command = fit

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from ..packages import MissingPackageWarning
+from .closed_streams import replace_closed_streams
 from .failure import EXPECTED, failure, is_broken_pipe, say
 
 __all__ = ["caufc", "main"]
@@ -168,6 +169,7 @@ def caufc() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    replace_closed_streams()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of torch about its own internals: stderr is for what the user can act on
         warnings.simplefilter("once", MissingPackageWarning)

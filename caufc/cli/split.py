@@ -14,6 +14,7 @@ from .options import example, force_option, json_option, limits_option, profile_
 from .output_paths import make_folder
 from .progress import Bar
 from .report import as_json_text, count, shown, size
+from .streams import tell
 
 __all__ = ["command"]
 
@@ -77,7 +78,7 @@ def split(
             written.append(part.to_json())
             if not as_json and not quiet:
                 bar.clear()
-                click.echo(f"{shown(part.output)}: {count(part.samples, 'sample')}, {size(part.bytes)}")
+                tell(f"{shown(part.output)}: {count(part.samples, 'sample')}, {size(part.bytes)}")
     if as_json:
         click.echo(as_json_text({"input": source, "parts": written}))
     return 0

@@ -29,7 +29,7 @@ from .options import (
 )
 from .progress import Bar
 from .report import as_json_text
-from .streams import input_file
+from .streams import input_file, tell
 
 if TYPE_CHECKING:
     from ..train.model import ModelShape
@@ -207,7 +207,7 @@ def _report(output: str, data: bytes, trainer: Trainer, shape: ModelShape, secon
         click.echo(as_json_text({**facts, "last": last, "seconds": seconds}))
         return
     rates = f", {last['bpfp'][0]:.2f} to {last['bpfp'][-1]:.2f} BPFP" if last else ""
-    click.echo(f"{output}: {len(data):,} bytes, id {name}, {trainer.step:,} steps{rates}, in {seconds:.1f} s")
+    tell(f"{output}: {len(data):,} bytes, id {name}, {trainer.step:,} steps{rates}, in {seconds:.1f} s")
 
 
 command = train

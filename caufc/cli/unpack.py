@@ -23,6 +23,7 @@ from .options import (
 from .output_paths import make_folder
 from .progress import Bar
 from .report import as_json_text, count, shown, size
+from .streams import tell
 
 __all__ = ["command"]
 
@@ -89,7 +90,7 @@ def unpack(
         click.echo(as_json_text(done.to_json()))
     elif not quiet:
         sizes = f"{size(done.bytes_in)} -> {size(done.bytes_out)}"
-        click.echo(f"{shown(source)} -> {shown(done.folder)}: {count(done.files, 'file')}, {sizes}")
+        tell(f"{shown(source)} -> {shown(done.folder)}: {count(done.files, 'file')}, {sizes}")
     return 0
 
 
