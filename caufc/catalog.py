@@ -16,6 +16,7 @@ from .errors import (
     FormatError,
     MissingProfileError,
     MissingWeightsError,
+    PluginError,
     StorageError,
     UnknownNameError,
 )
@@ -100,7 +101,17 @@ def find_profile(source: str | Path | bytes | ProfileFile, limits: Limits = DEFA
         if _is_file(Path(name)):
             return _profile_from_any(Path(name), limits)
         raise UnknownNameError("profile", name, profile_names())
-    return read_profile(default_manager().find_profile(name).read(), limits)
+    return _plugin_profile(name, limits)
+
+
+def _plugin_profile(name: str, limits: Limits) -> ProfileFile:
+    plugin, data = default_manager().profile_data(name)
+    try:
+        return read_profile(data, limits)
+    except FormatError as err:
+        raise PluginError(f"profile '{name}' is no profile file: {err.message}", plugin=plugin) from err
+    except CaufError as err:
+        raise err.locate(file=name) from err.__cause__
 
 
 def _shipped_profile(digest: str, limits: Limits) -> ProfileFile:

@@ -38,7 +38,7 @@ GROUND = {
     *("arch_ids", "errors", "limits", "octaves", "layouts", "types", "descriptors", "packages", "tensor_patterns"),
     "threads",
 }
-PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
+PLUGGED = {"hookspecs", "plugin_border", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec", "kernels"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
 BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files", "output_names", "packages"}
@@ -64,6 +64,7 @@ ALLOWED: dict[str, set[str]] = {
     "decoder": GROUND | CORE | {"coders"},
     "features": GROUND | PLUGGED | {"encoder", "bitstream"},
     "hookspecs": GROUND,
+    "plugin_border": {"errors"},
     "plugin_loader": GROUND | PLUGGED,
     "plugin_runtime": GROUND | PLUGGED,
     "plugin_manager": GROUND | PLUGGED,

@@ -190,13 +190,17 @@ class _Interrupted(KeyboardInterrupt):
     """Ctrl-C. Python notes a plain KeyboardInterrupt that leaves ``exec`` and, caught or not, ends by the signal."""
 
 
+class _Terminated(SystemExit):
+    """A signal that ends the process: no ``sys.exit`` of a plugin, which stops at the border to it."""
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature
     raise _Interrupted
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature
     """Leave through every ``finally``, so that no temporary file stays."""
-    raise SystemExit(128 + number)
+    raise _Terminated(128 + number)
 
 
 if __name__ == "__main__":
