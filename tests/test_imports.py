@@ -41,7 +41,12 @@ GROUND = {
 PLUGGED = {"hookspecs", "plugin_border", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec", "kernels"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
-BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files", "output_names", "packages"}
+BELOW_API = (
+    GROUND
+    | ROOMS
+    | PLUGGED
+    | {"features", "options", "catalog", "container_files", "output_names", "odd_channels", "packages"}
+)
 PUBLIC = {"api", "coder", "reader", "files", "sampler", "stream_writer", "remux", "packing"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -71,6 +76,7 @@ ALLOWED: dict[str, set[str]] = {
     "catalog": GROUND | PLUGGED | {"coders", "decoder"},
     "options": GROUND | PLUGGED | {"coders", "encoder", "catalog"},
     "container_files": GROUND | {"decoder", "features"},
+    "odd_channels": GROUND | {"encoder"},
     "output_names": GROUND | PLUGGED | {"features"},
     "packages": {"errors"},
     "delivery": BELOW_API,
