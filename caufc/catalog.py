@@ -173,7 +173,7 @@ def weights_by_id(digest: bytes, given: WeightsFile | None = None) -> WeightsFil
         return given
     found = _shipped_weights(digest.hex())
     if found is None:
-        raise MissingWeightsError(digest.hex())
+        raise MissingWeightsError(digest.hex(), given=None if given is None else given.id.hex())
     return found
 
 
@@ -206,7 +206,12 @@ class _Lookup:
     def __call__(self, digest: bytes) -> ProfileFile:
         if self.given is not None and self.given.id == digest:
             return self.given
-        return _shipped_profile(digest.hex(), self.limits)
+        try:
+            return _shipped_profile(digest.hex(), self.limits)
+        except MissingProfileError as err:
+            if self.given is None:
+                raise
+            raise MissingProfileError(digest.hex(), given=self.given.id.hex()) from err
 
     def weights(self, digest: bytes) -> WeightsFile:
         return weights_by_id(digest, self.given_weights)

@@ -113,8 +113,11 @@ def test_another_profile_does_not_do(profile: Path, tokens: Any, tmp_path: Path)
     other = tmp_path / "other.caufp"
     other.write_bytes(fit_profile(tokens[:5], **OPTIONS))
     data = caufc.encode(tokens, profile=profile, embed_profile=False)
-    with pytest.raises(MissingProfileError):
+    needed, given = (content_id(path.read_bytes()).hex() for path in (profile, other))
+    said = f"needs profile {needed}, and the one that was given is another, {given}; give it with --profile FILE"
+    with pytest.raises(MissingProfileError, match=said) as caught:
         caufc.decode(data, profile=other)
+    assert (caught.value.digest, caught.value.given) == (needed, given)
 
 
 @pytest.mark.parametrize(
