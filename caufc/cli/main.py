@@ -66,6 +66,15 @@ class Commands(click.Group):
         command: click.Command = importlib.import_module(f"{__package__}.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as err:
+            if err.ctx is None and ctx.invoked_subcommand is not None:  # of click's parser, which names no command
+                command = self.get_command(ctx, ctx.invoked_subcommand)
+                err.ctx = None if command is None else click.Context(command, ctx, ctx.invoked_subcommand)
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))

@@ -103,7 +103,7 @@ def pack(
     if as_json:
         click.echo(as_json_text(outcome.to_json()), err=output == "-")
     elif not quiet:
-        tell(encode_text(outcome), to_stderr=output == "-")
+        tell(encode_text(outcome, "caufc unpack makes files of them again"), to_stderr=output == "-")
     for warning in () if quiet else report.warnings:
         say(f"warning: {folder}: {warning}")
     return 0

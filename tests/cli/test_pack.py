@@ -136,6 +136,7 @@ def test_a_file_of_other_channels_is_named(run: Run, folder: Path) -> None:
         np.save(folder / "y" / f"{number:02}.npy", walk.astype(np.float32))
     ran = run("pack", "y", "-o", "y.cauf")
     assert (ran.code, ran.err) == (0, "") and "layout 'n c'" in ran.out
+    assert "  keyed  20 samples by key; caufc unpack makes files of them again\n" in ran.out
     np.save(folder / "y" / "odd.npy", rng.standard_normal((3, 33)).astype(np.float32))
     odd = Path("y/odd.npy")
     ran = run("pack", "y", "-o", "y.cauf", "-f")
