@@ -152,3 +152,11 @@ def test_profiles_and_weights_are_shown(run: Run, maps: Path) -> None:
         "caufc: p.caufp: malformed: holds a profile and no samples [CAUF-0164]; encode with it: --profile, or "
         "profile=... in Python\n",
     )
+
+
+@pytest.mark.parametrize("command", ["info", "verify"])
+def test_a_failure_as_json(run: Run, command: str) -> None:
+    ran = run(command, "--json", "nope.cauf")
+    message = "nope.cauf: no such file; check the path"
+    assert (ran.code, ran.err) == (1, f"caufc: {message}\n")
+    assert json.loads(ran.out) == {"file": "nope.cauf", "error": message, "exit_code": 1}
