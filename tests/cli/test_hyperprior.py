@@ -81,3 +81,14 @@ def test_a_file_without_loss_instead_is_told(run: Run) -> None:
     assert not any(said in warning for warning in report["warnings"])
     np.save("m.npy", np.arange(600).reshape(2, 300))
     assert json.loads(run(*asked).out)["warnings"] == []
+
+
+def test_options_of_weights_need_the_codec(run: Run, maps: Path) -> None:
+    for options, what in (
+        (("--weights", TINY), "weights"),
+        (("--no-embed-weights",), "weights"),
+        (("--outliers", "clip"), "outliers"),
+    ):
+        done = run("encode", maps, *options)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.endswith(f"the transform codec has no {what}; use --codec hyperprior\n")
