@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ..files import encode_file
 from ..output_names import check_container, check_output
 from .failure import EXPECTED, failure, say
 from .jobs import EncodeJob, Outcome
-from .output_paths import expand, feature_suffixes, make_folder, targets
+from .output_paths import expand, feature_suffixes, made_folder, targets
 from .progress import Bar, EncodeBar
 from .report import as_json_text, batch_line, batch_summary, totals
 from .streams import binary_stdout, input_file, tell
@@ -89,9 +89,8 @@ class Batch:
         """
         started = time.perf_counter()
         jobs = self._plan()
-        if self.output is not None:
-            make_folder(Path(self.output))
-        with Bar("encode", sum(_bytes_of(job.source) for job in jobs), quiet=self.quiet) as bar:
+        placed = nullcontext() if self.output is None else made_folder(Path(self.output))
+        with placed, Bar("encode", sum(_bytes_of(job.source) for job in jobs), quiet=self.quiet) as bar:
             done = 0
             with closing(self._outcomes(jobs)) as outcomes:
                 for number, (job, outcome) in enumerate(zip(jobs, outcomes, strict=True), 1):
@@ -124,10 +123,10 @@ class Batch:
         paths = [Path(job.output) for job in jobs]
         remove_stale(*paths)
         todo = [job for job in jobs if not (self.skip_existing and Path(job.output).exists())]
-        for folder in sorted({Path(job.output).parent for job in todo}):
-            make_folder(folder)
         try:
-            with closing(run_jobs(attempt, todo, self.processes, _lost)) as results:
+            with ExitStack() as folders, closing(run_jobs(attempt, todo, self.processes, _lost)) as results:
+                for folder in sorted({Path(job.output).parent for job in todo}):
+                    folders.enter_context(made_folder(folder))
                 waiting = iter(todo)
                 following = next(waiting, None)
                 for job in jobs:

@@ -28,7 +28,7 @@ from .options import (
     threads_option,
     weights_option,
 )
-from .output_paths import CONTAINER, expand, is_folder, is_many, make_folder, targets
+from .output_paths import CONTAINER, expand, is_folder, is_many, made_folder, targets
 from .progress import Bar
 from .report import as_json_text, count, shown, size, speed
 from .streams import binary_stdout, input_file, tell
@@ -210,8 +210,8 @@ def _decode_many(
     worst = 0
     for source, target in zip((entry.path for entry in entries), outputs, strict=True):
         try:
-            make_folder(Path(target).parent)
-            decoded = _decode_one(source, target, suffix or AUTO, options, quiet)
+            with made_folder(Path(target).parent):
+                decoded = _decode_one(source, target, suffix or AUTO, options, quiet)
         except EXPECTED as err:
             told = failure(err, source)
             say(told.message)

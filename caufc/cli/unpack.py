@@ -20,7 +20,7 @@ from .options import (
     threads_option,
     weights_option,
 )
-from .output_paths import make_folder
+from .output_paths import made_folder
 from .progress import Bar
 from .report import as_json_text, count, shown, size
 from .streams import tell
@@ -71,9 +71,8 @@ def unpack(
     Files have the names of their keys, or numbers where samples have none. A key that would lead out of DIR is refused.
     """
     folder = with_suffix(source, "") if output is None else output
-    make_folder(Path(folder))
-    check_place(Path(folder) / "sample")
-    with Bar("unpack", quiet=quiet) as bar:
+    with made_folder(Path(folder)), Bar("unpack", quiet=quiet) as bar:
+        check_place(Path(folder) / "sample")
         done = unpack_file(
             source,
             folder,

@@ -72,3 +72,23 @@ def test_an_output_among_the_inputs_of_a_fit(run: Run) -> None:
     Path("x.caufp").write_bytes(b"junk")
     ran = run("fit", "junk.npy", "x.caufp", "-o", "x.caufp", "--force")
     assert (ran.code, ran.err) == (2, "caufc: x.caufp: is both input and output; give another -o OUT\n")
+
+
+def test_what_fails_leaves_no_empty_folder(run: Run, folder: Path) -> None:
+    np.save("x.npy", np.zeros((8, 4), np.float32))
+    assert run("encode", "x.npy", "--quiet").code == 0
+    before = sorted(folder.rglob("*"))
+    for command in (
+        ("split", "x.cauf", "--parts", 100, "-o", "new/parts"),
+        ("split", "no/x.cauf", "--parts", 2),
+        ("unpack", "x.cauf", "--only", "none", "-o", "new/samples"),
+        ("unpack", "junk.cauf"),
+        ("encode", "junk.npy", "-o", "new/out/"),
+        ("encode", "folder", "-o", "new/out/"),
+        ("decode", "junk.cauf", "-o", "new/out/"),
+    ):
+        assert run(*command).code > 0
+        assert sorted(folder.rglob("*")) == before
+    Path("kept").mkdir()
+    assert run("split", "x.cauf", "--parts", 100, "-o", "kept").code == 2
+    assert Path("kept").is_dir()

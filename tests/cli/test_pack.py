@@ -81,7 +81,7 @@ def test_keys_that_lead_elsewhere_are_refused(run: Run, folder: Path, key: str) 
     ran = run("unpack", "x.cauf", "-o", "out")
     assert ran.code == 2
     assert "is no path within a folder" in ran.err
-    assert list((folder / "out").iterdir()) == []
+    assert not (folder / "out").exists()
 
 
 def test_keys_that_make_one_file_are_refused(run: Run) -> None:
