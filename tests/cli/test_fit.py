@@ -150,7 +150,7 @@ def test_files_of_other_channels_are_refused(run: Run) -> None:
 
 def test_the_report_shows_layouts(run: Run) -> None:
     rng = np.random.default_rng(0)
-    values = {"maps": rng.standard_normal((30, 8, 4, 4)), "ids": np.arange(30)}
+    values: dict[str, Any] = {"maps": rng.standard_normal((30, 8, 4, 4)), "ids": np.arange(30)}
     np.savez("x.npz", **values)
     ran = run("fit", "x.npz", "-o", "p.caufp", "--layout", "maps=b c h w")
     assert ran.out.splitlines()[1:] == ["  tensor 'maps': layout 'b c h w'", "  tensor 'ids': without loss"]
