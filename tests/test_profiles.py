@@ -325,5 +325,7 @@ def test_what_a_profile_costs_is_told(profile: Path, tokens: Any, tmp_path: Path
     assert size / 2 < int(said[1].replace(",", "")) < size
     assert warnings(tokens[:1], embed_profile=False) == []
     (unused,) = warnings(tokens[:1], embed_profile=False, lossless=True)
-    assert unused.startswith("the file needs the profile, of which it uses no basis, table or statistics: ")
+    assert unused.startswith("the file needs the profile, of which it uses nothing: other options take the place ")
     assert warnings(tokens[:1], lossless=True) == []
+    (unaligned,) = warnings(tokens, embed_profile=False, align="none")
+    assert re.match(r"the file needs the profile, of which it uses ([0-9]+ bytes|nothing): ", unaligned)

@@ -1,4 +1,4 @@
-"""Warnings of reports about profiles: one that is most of its file, and one that a file needs for nothing."""
+"""Warnings of reports about profiles: one that is most of its file, and one that a file needs for next to nothing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from .plan import TensorPlan
 
 __all__ = ["profile_warnings"]
 
+NAMED = 32
+"""Bytes that a file takes about to name a profile: to spare as few is no use."""
+
 
 def profile_warnings(
     profile: ProfileFile | None, options: EncodeOptions, plans: Sequence[TensorPlan], size: int
 ) -> list[str]:
-    """A sentence if an embedded profile takes more than the rest of the file, or if nothing of a needed one is used.
+    """A sentence if an embedded profile is most of the file, or if next to nothing of a needed one is used.
 
     Args:
         profile: that was given.
@@ -33,14 +36,15 @@ def profile_warnings(
         for name, array in plan.config.arrays.items()
     ]
     shared = [section for section in own if known.get((section.type, section.tensor)) == section]
-    if options.relies_on(profile):
-        if shared:
-            return []
-        return [
-            "the file needs the profile, of which it uses no basis, table or statistics: other options take their "
-            "place; leave the profile or these options out"
-        ]
     embedded = sum(len(section_bytes(section)) for section in shared)
+    if options.relies_on(profile):
+        if len(shared) == len(known) or embedded > NAMED:
+            return []
+        used = f"{embedded} bytes" if shared else "nothing"
+        return [
+            f"the file needs the profile, of which it uses {used}: other options take the place of its basis, tables "
+            "and statistics; leave the profile or these options out"
+        ]
     if 2 * embedded <= size:
         return []
     return [
