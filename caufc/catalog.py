@@ -16,6 +16,7 @@ from .errors import (
     FormatError,
     MissingProfileError,
     MissingWeightsError,
+    PluginError,
     StorageError,
     UnknownNameError,
 )
@@ -101,7 +102,17 @@ def find_profile(source: str | Path | bytes | ProfileFile, limits: Limits = DEFA
         if _is_file(Path(name)):
             return _profile_from_any(Path(name), limits)
         raise UnknownNameError("profile", name, profile_names())
-    return read_profile(default_manager().find_profile(name).read(), limits)
+    return _plugin_profile(name, limits)
+
+
+def _plugin_profile(name: str, limits: Limits) -> ProfileFile:
+    plugin, data = default_manager().profile_data(name)
+    try:
+        return read_profile(data, limits)
+    except FormatError as err:
+        raise PluginError(f"profile '{name}' is no profile file: {err.message}", plugin=plugin) from err
+    except CaufError as err:
+        raise err.locate(file=name) from err.__cause__
 
 
 def _shipped_profile(digest: str, limits: Limits) -> ProfileFile:
@@ -163,7 +174,7 @@ def weights_by_id(digest: bytes, given: WeightsFile | None = None) -> WeightsFil
         return given
     found = _shipped_weights(digest.hex())
     if found is None:
-        raise MissingWeightsError(digest.hex())
+        raise MissingWeightsError(digest.hex(), given=None if given is None else given.id.hex())
     return found
 
 
@@ -196,7 +207,12 @@ class _Lookup:
     def __call__(self, digest: bytes) -> ProfileFile:
         if self.given is not None and self.given.id == digest:
             return self.given
-        return _shipped_profile(digest.hex(), self.limits)
+        try:
+            return _shipped_profile(digest.hex(), self.limits)
+        except MissingProfileError as err:
+            if self.given is None:
+                raise
+            raise MissingProfileError(digest.hex(), given=self.given.id.hex()) from err
 
     def weights(self, digest: bytes) -> WeightsFile:
         return weights_by_id(digest, self.given_weights)

@@ -246,21 +246,33 @@ class MissingPackageError(UnsupportedError, LookupError):
 
 
 class MissingProfileError(UnsupportedError, LookupError):
-    """The file needs a profile that neither ships with caufc nor was given; ``digest`` is its content hash in hex."""
+    """The file needs a profile that neither ships with caufc nor was given.
 
-    def __init__(self, digest: str, *, file: str | None = None) -> None:
-        self.digest = digest
-        super().__init__(f"needs profile {digest}, which is not here", file=file, remedy="give it with --profile FILE")
+    Args:
+        digest: its content hash in hex.
+        given: that of the one that was given, which is another.
+    """
+
+    def __init__(self, digest: str, *, given: str | None = None, file: str | None = None) -> None:
+        self.digest, self.given = digest, given
+        lacking = "which is not here" if given is None else f"and the one that was given is another, {given}"
+        remedy = "give it with --profile FILE, or profile=... in Python"
+        super().__init__(f"needs profile {digest}, {lacking}", file=file, remedy=remedy)
 
 
 class MissingWeightsError(UnsupportedError, LookupError):
-    """The file needs weights that neither ship with caufc nor were given; ``digest`` is their content hash in hex."""
+    """The file needs weights that neither ship with caufc nor were given.
 
-    def __init__(self, digest: str, *, file: str | None = None) -> None:
-        self.digest = digest
-        super().__init__(
-            f"needs weights {digest}, which are not here", file=file, remedy="give them with --weights FILE"
-        )
+    Args:
+        digest: their content hash in hex.
+        given: that of those that were given, which are others.
+    """
+
+    def __init__(self, digest: str, *, given: str | None = None, file: str | None = None) -> None:
+        self.digest, self.given = digest, given
+        lacking = "which are not here" if given is None else f"and those that were given are others, {given}"
+        remedy = "give them with --weights FILE, or weights=... in Python"
+        super().__init__(f"needs weights {digest}, {lacking}", file=file, remedy=remedy)
 
 
 class LimitError(UnsupportedError):

@@ -28,7 +28,7 @@ from .features import Writer, atomic_output, open_writer, read, remove_stale, wa
 from .features.formats import default_suffix, find_format, holds
 from .features.texts import is_text_note
 from .limits import DEFAULT_LIMITS, Limits
-from .output_names import check_container, check_free, plugin_formats, with_suffix
+from .output_names import check_container, check_output, plugin_formats, with_suffix
 from .packages import is_installed
 from .threads import thread_count
 from .types import Branch, Note, Progress, Structure, Tree, no_progress
@@ -121,10 +121,12 @@ def encode_file(
     suffix = format or Path(source).suffix
     stream = None if isinstance(output, str | Path) else output
     name = "-" if stream is not None else str(output)
-    features = read(source, suffix, plugin_formats(suffix), limits=options.get("limits", DEFAULT_LIMITS))
     if stream is None and name != str(source):
         check_container(name)
-    check_free(name, str(source), force)
+        check_output(name, [str(source)], force)
+    features = read(source, suffix, plugin_formats(suffix), limits=options.get("limits", DEFAULT_LIMITS))
+    if name == str(source):  # a .cauf file is told that it cannot be encoded, before its name is
+        check_output(name, [str(source)], force)
     try:
         with located(source):
             encoder = make_encoder(features, progress=progress, **options)
@@ -237,13 +239,13 @@ class _Decoding:
                 self.warnings.append(f"torch is not installed: its tensors are written as {self.suffix}")
             if self.stream is None:
                 self.path = self.name = self.name + self.suffix
-                check_free(self.name, self.source, self.force)
+                check_output(self.name, [self.source], self.force)
         return self.suffix
 
     def decode(self) -> DecodedFile:
         """Decode all chunks, or fail."""
         if self.suffix is not None:
-            check_free(self.name, self.source, self.force)
+            check_output(self.name, [self.source], self.force)
         try:
             with located(self.source), open_binary(self.source) as file:
                 reader = FileReader(read_at_of(file), file.seek(0, 2), self.lookup, self.limits, only=self.only)

@@ -132,7 +132,7 @@ def make_options(
     if coding is None:
         raise UnknownNameError("codec", codec, [known.name for known in lossy_codecs()])
     target = Target.choose(quality, snr, bpfp, max_error, lossless)
-    model = _weights(coding, weights, target, outliers, profile)
+    model = _weights(coding, weights, target, outliers, profile, embed_weights)
     if nonfinite not in ("error", "keep"):
         raise UnknownNameError("way with NaN and Inf", nonfinite, ("error", "keep"))
     chunk = None if chunk is None else whole_number("chunk", chunk, None)
@@ -183,6 +183,7 @@ def _weights(
     target: Target,
     outliers: str | None,
     profile: ProfileFile | None,
+    embed_weights: bool,
 ) -> WeightsFile | None:
     """The weights of a learned codec; None for a codec without. Targets are checked for both.
 
@@ -191,8 +192,8 @@ def _weights(
         UnsupportedError: for weights without an encoder.
     """
     if not codec.weighted:
-        if weights is not None or outliers is not None:
-            option = "outliers" if weights is None else "weights"
+        if weights is not None or outliers is not None or not embed_weights:
+            option = "outliers" if weights is None and outliers is not None else "weights"
             raise OptionError(f"the {codec.name} codec has no {option}", remedy="use --codec hyperprior")
         codec.load("rate_control").check(target)
         return None

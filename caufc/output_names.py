@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from .descriptors import FeatureFormat, normal_suffix
 from .errors import OptionError, OutputExistsError, StorageError, UnknownNameError
-from .features import known_suffixes
+from .features import check_place, known_suffixes
 from .plugin_manager import default_manager
 
-__all__ = ["check_container", "check_free", "plugin_formats", "with_suffix"]
+__all__ = ["check_container", "check_free", "check_output", "plugin_formats", "with_suffix"]
 
 
 def check_free(output: str, source: str, force: bool) -> None:
@@ -27,6 +28,21 @@ def check_free(output: str, source: str, force: bool) -> None:
         raise OptionError("is both input and output", file=output, remedy="give another -o OUT")
     if not force:
         raise OutputExistsError("exists already", file=output, remedy="use --force")
+
+
+def check_output(output: str, sources: Iterable[str], force: bool) -> None:
+    """Check early that an output can be written, before its inputs are read and work is done for it.
+
+    Raises:
+        OptionError: if it is one of the inputs.
+        OutputExistsError: if it exists and ``force`` is False.
+        StorageError: if its folder is missing or may not be written in, or it is a folder.
+    """
+    if output == "-":
+        return
+    check_place(Path(output))
+    for source in sources:
+        check_free(output, source, force)
 
 
 def check_container(output: str) -> None:

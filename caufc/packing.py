@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, BinaryIO
 
@@ -18,13 +18,15 @@ from .container_files import located, open_binary, read_at_of
 from .decoder.file_decoder import DecodedChunk, FileDecoder
 from .decoder.random_access import FileReader
 from .descriptors import normal_suffix
+from .encoder.encoder import Encoder
 from .encoder.report import Report
-from .errors import CaufError, InputError, StorageError
+from .errors import CaufError, InputError, LayoutError, StorageError
 from .features import atomic_output, known_suffixes, open_writer, read, remove_stale
 from .features.formats import default_suffix, find_format
 from .features.writers import Writer
 from .limits import DEFAULT_LIMITS, Limits
-from .output_names import check_container, check_free, plugin_formats
+from .odd_channels import OddSamples, odd_samples
+from .output_names import check_container, check_free, check_output, plugin_formats
 from .threads import thread_count
 from .types import NOTE, Progress, Structure, no_progress
 
@@ -113,25 +115,49 @@ def pack_files(
         CaufError: about the file that it names.
     """
     limits = options.get("limits", DEFAULT_LIMITS)
-    suffixes = {format or Path(path).suffix for path in files.values()}
-    extra = [item for suffix in suffixes for item in plugin_formats(suffix)]
-    samples = {key: read(path, format or Path(path).suffix, extra, limits=limits) for key, path in files.items()}
     name = "-" if not isinstance(output, str | Path) else str(output)
     if name != "-":
         check_container(name)
-        check_free(name, "-", force)
+        check_output(name, files.values(), force)
+    suffixes = {format or Path(path).suffix for path in files.values()}
+    extra = [item for suffix in suffixes for item in plugin_formats(suffix)]
+    samples = {key: read(path, format or Path(path).suffix, extra, limits=limits) for key, path in files.items()}
     try:
         encoder = make_encoder(samples, keyed=True, progress=progress, **options)
     except CaufError as err:  # the names of its tensors begin with a key
         key = next((key for key in files if err.tensor == key or str(err.tensor).startswith(f"{key}.")), None)
         raise err.locate(file=None if key is None else files[key]) from err.__cause__
+    odd = odd_samples(encoder.source, encoder.options)
+    try:
+        report = _encoded(encoder, output, force)
+    except LayoutError as err:  # of a layout that was given
+        raise err.locate(file=files[list(files)[odd[0].numbers[0]]] if odd else name) from err.__cause__
+    warnings = (_odd_text(each, list(files.values()), report) for each in odd)
+    return replace(report, warnings=(*report.warnings, *filter(None, warnings)))
+
+
+def _encoded(encoder: Encoder, output: str | Path | BinaryIO, force: bool) -> Report:
     if not isinstance(output, str | Path):
         report = encoder.encode(output)
         output.flush()
         return report
-    remove_stale(Path(name))
-    with located(name), atomic_output(Path(name), force) as file:
+    remove_stale(Path(output))
+    with atomic_output(Path(output), force) as file:
         return encoder.encode(file)
+
+
+def _odd_text(odd: OddSamples, paths: Sequence[str], report: Report) -> str | None:
+    """A sentence about files that keep the layout of most from being that of all; None if they do not."""
+    layout = next(tensor.layout for tensor in report.tensors if tensor.name == odd.tensor)
+    if layout in (None, odd.layout):
+        return None
+    name = f"tensor '{odd.tensor}' of " if odd.tensor else ""
+    more = f", as have {len(odd.numbers) - 1:,} more" if len(odd.numbers) > 1 else ""
+    return (
+        f"{name}{paths[odd.numbers[0]]} has {odd.channels:,} channels, most have {odd.usual:,}{more}: the layout of "
+        f"all is '{layout}' in place of '{odd.layout}', which mostly takes many more bytes; pack files of other "
+        "channels apart"
+    )
 
 
 def unpack_file(

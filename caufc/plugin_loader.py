@@ -13,6 +13,7 @@ import pluggy
 
 from . import hookspecs
 from .descriptors import Backbone, FeatureFormat, Profile, Tap, Task
+from .plugin_border import is_signal, printing_to_stderr
 
 __all__ = ["FaultError", "Plugin", "PluginLoader", "check_taps"]
 
@@ -70,24 +71,29 @@ class PluginLoader:
         plugin = _identify(entry_point)
         module: Any = None
         try:
-            module = entry_point.load()
-            self._register(module)
-            return replace(
-                plugin,
-                backbones=tuple(self._described(module, "caufc_backbones", Backbone, _check_backbone)),
-                profiles=tuple(self._described(module, "caufc_profiles", Profile, _check_profile)),
-                feature_formats=tuple(
-                    self._described(module, "caufc_feature_formats", FeatureFormat, self._check_suffixes)
-                ),
-                tasks=tuple(self._described(module, "caufc_tasks", Task, _check_task)),
-            )
-        except KeyboardInterrupt:
-            raise
+            with printing_to_stderr():
+                module = entry_point.load()
+                self._register(module)
+                return self._read(plugin, module)
         except BaseException as err:  # a plugin that calls sys.exit() must not take the host with it
+            if is_signal(err):
+                raise
             if module is not None and self._pluggy.is_registered(module):
                 self._pluggy.unregister(module)
             text = str(err) if isinstance(err, FaultError) else f"{type(err).__name__}: {err}"
             return replace(plugin, status="broken", reason=" ".join(text.split()))
+
+    def _read(self, plugin: Plugin, module: Any) -> Plugin:
+        """The plugin with what its hooks return."""
+        return replace(
+            plugin,
+            backbones=tuple(self._described(module, "caufc_backbones", Backbone, _check_backbone)),
+            profiles=tuple(self._described(module, "caufc_profiles", Profile, _check_profile)),
+            feature_formats=tuple(
+                self._described(module, "caufc_feature_formats", FeatureFormat, self._check_suffixes)
+            ),
+            tasks=tuple(self._described(module, "caufc_tasks", Task, _check_task)),
+        )
 
     def _register(self, module: Any) -> None:
         if self._pluggy.is_registered(module):

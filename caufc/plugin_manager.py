@@ -21,8 +21,9 @@ from .arch_ids import without_options
 from .descriptors import Backbone, FeatureFormat, Profile, Runtime, Tap, Task, TaskRuntime, normal_suffix
 from .errors import PluginError, UnknownNameError
 from .hookspecs import PROJECT
+from .plugin_border import translated
 from .plugin_loader import Plugin, PluginLoader, check_taps
-from .plugin_runtime import load_runtime, load_task, translated
+from .plugin_runtime import guarded_format, load_runtime, load_task
 
 __all__ = ["PluginManager", "default_manager"]
 
@@ -97,9 +98,12 @@ class PluginManager:
     """
 
     def __init__(self, entry_points: Iterable[metadata.EntryPoint] | None = None) -> None:
-        loader = PluginLoader(_own_formats())
+        own = _own_formats()
+        loader = PluginLoader(own)
         points = _installed() if entry_points is None else list(entry_points)
-        self._plugins = [loader.load(point) for point in sorted(points, key=lambda point: (point.name, point.value))]
+        self._plugins = [
+            _guarded(loader.load(point), own) for point in sorted(points, key=lambda point: (point.name, point.value))
+        ]
         by_name = {key: list(group) for key, group in itertools.groupby(self._plugins, key=lambda p: p.name)}
         self._namesakes = {key: group for key, group in by_name.items() if len(group) > 1}
         plugins, same = self._plugins, self._namesakes
@@ -140,6 +144,19 @@ class PluginManager:
     def find_profile(self, name: str) -> Profile:
         """The profile of a name; see :meth:`find_backbone` for the errors."""
         return self._profiles.get(name)[1]
+
+    def profile_data(self, name: str) -> tuple[str, bytes]:
+        """The plugin of a profile's name, and the profile's file; see :meth:`find_backbone` for the errors.
+
+        Raises:
+            PluginError: if the plugin's code fails, or gives no bytes.
+        """
+        plugin, found = self._profiles.get(name)
+        with translated(plugin, f"reading profile '{name}'"):
+            data: object = found.read()
+        if not isinstance(data, bytes):
+            raise PluginError(f"profile '{name}' is of type {type(data).__name__}, not bytes", plugin=plugin)
+        return plugin, data
 
     def find_feature_format(self, suffix: str) -> FeatureFormat:
         """The format of a suffix (``.mat``), in any case; see :meth:`find_backbone` for the errors."""
@@ -211,6 +228,13 @@ class PluginManager:
         if not reasons:
             return plugin
         return replace(plugin, status="broken" if plugin.reason else "collision", reason="; ".join(reasons))
+
+
+def _guarded(plugin: Plugin, own: Iterable[FeatureFormat]) -> Plugin:
+    """A plugin whose formats, but for caufc's own, raise caufc's errors."""
+    kept = {id(item) for item in own}
+    formats = (item if id(item) in kept else guarded_format(item, plugin.name) for item in plugin.feature_formats)
+    return replace(plugin, feature_formats=tuple(formats))
 
 
 def _own_formats() -> tuple[FeatureFormat, ...]:

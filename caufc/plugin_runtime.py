@@ -1,33 +1,26 @@
-"""Loads a backbone, and stops what its code raises at caufc's border."""
+"""Loads what plugins describe, and stops what their code raises at caufc's border."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import wraps
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from .descriptors import Backbone, Half, Runtime, Task, TaskRuntime
-from .errors import CaufError, PluginError
+from .descriptors import Backbone, FeatureFormat, Half, Runtime, Task, TaskRuntime
+from .errors import PluginError
+from .plugin_border import translated
 
-__all__ = ["GuardedRuntime", "GuardedTask", "load_runtime", "load_task", "translated"]
+__all__ = ["GuardedRuntime", "GuardedTask", "guarded_format", "load_runtime", "load_task"]
+
+Answer = TypeVar("Answer")
 
 
 EXTRAS = ("timm", "transformers")
 """Extras of caufc, each with the name of the package that its plugins need most."""
-
-
-@contextmanager
-def translated(plugin: str, doing: str) -> Iterator[None]:
-    """Raise a plugin's foreign exceptions as :class:`PluginError`; caufc's own pass."""
-    try:
-        yield
-    except (CaufError, MemoryError):
-        raise
-    except Exception as err:
-        raise PluginError(f"{doing} failed: {type(err).__name__}: {err}", plugin=plugin) from err
 
 
 class GuardedRuntime:
@@ -68,6 +61,36 @@ def load_runtime(backbone: Backbone, arch: str, plugin: str) -> Runtime:
         runtime: object = backbone.load(arch)
     _check_methods(runtime, ("prepare", "extract", "resume"), f"load('{arch}')", plugin)
     return GuardedRuntime(runtime, plugin)  # type: ignore[arg-type]
+
+
+def guarded_format(item: FeatureFormat, plugin: str) -> FeatureFormat:
+    """A feature format whose errors are caufc's."""
+    suffix = item.suffix.lower()
+
+    def guarded(function: Callable[..., Answer], doing: str) -> Callable[..., Answer]:
+        @wraps(function)
+        def call(*arguments: Any) -> Answer:
+            with translated(plugin, doing):
+                return function(*arguments)
+
+        return call
+
+    asking, with_metadata = f"asking what {suffix} holds", item.with_metadata
+
+    def with_guarded_metadata(metadata: Mapping[str, str]) -> FeatureFormat:
+        with translated(plugin, asking):
+            return guarded_format(with_metadata(metadata), plugin)  # type: ignore[misc]
+
+    return replace(
+        item,
+        read=guarded(item.read, f"reading {suffix}"),
+        write=guarded(item.write, f"writing {suffix}"),
+        read_within=item.read_within and guarded(item.read_within, f"reading {suffix}"),
+        dump=item.dump and guarded(item.dump, f"writing {suffix}"),
+        problem=item.problem and guarded(item.problem, asking),
+        plan=item.plan and guarded(item.plan, f"writing {suffix}"),
+        with_metadata=with_metadata and with_guarded_metadata,
+    )
 
 
 def load_task(task: Task, data: Path | None, plugin: str) -> TaskRuntime:

@@ -25,7 +25,7 @@ from .encoder.container import Container
 from .errors import InputError, OptionError
 from .features import atomic_output, remove_stale
 from .limits import DEFAULT_LIMITS, Limits
-from .output_names import check_container, check_free
+from .output_names import check_container, check_output
 
 __all__ = ["Remuxed", "cat_files", "split_file"]
 
@@ -225,6 +225,7 @@ def split_file(
 
     Raises:
         OptionError: unless one of samples and parts is given, 1 or more; for more parts than chunks.
+        OutputExistsError: if a part exists and ``force`` is False; it is found before anything is written.
         FormatError: for a damaged or malformed file.
         UnsupportedError: for newer versions, missing profiles, and over limits.
     """
@@ -234,6 +235,8 @@ def split_file(
     with _opened(name, lookup, limits) as counting:
         counts = [chunk.count for chunk in counting.chunks()]
     groups = _by_samples(counts, samples) if samples is not None else _by_parts(counts, parts or 1, name)
+    for number in range(len(groups)):
+        check_output(outputs(number), [name], force)
     with _opened(name, lookup, limits, progress) as decoder, located(name):
         chunks, templates = decoder.chunks(), decoder.chunks_decoder.templates
         content = decoder.prelude.header.content
@@ -270,8 +273,7 @@ def _write(
         return Remuxed("-", container.samples, container.chunks, container.bytes, warnings)
     name = str(output)
     check_container(name)
-    for source in sources:
-        check_free(name, source, force)
+    check_output(name, sources, force)
     remove_stale(Path(name))
     with atomic_output(Path(name), force) as file:
         container = Container(file, header, sections)

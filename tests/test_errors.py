@@ -18,6 +18,7 @@ from caufc.errors import (
     MalformedError,
     MissingPackageError,
     MissingProfileError,
+    MissingWeightsError,
     NonFiniteError,
     OutputExistsError,
     PluginError,
@@ -124,8 +125,14 @@ def test_locate_adds_only_what_is_missing() -> None:
         (VersionError(0, 1), "format version 0 is not known; this caufc reads 1", {"found": 0, "known": 1}),
         (
             MissingProfileError("00ff"),
-            "needs profile 00ff, which is not here; give it with --profile FILE",
+            "needs profile 00ff, which is not here; give it with --profile FILE, or profile=... in Python",
             {"digest": "00ff"},
+        ),
+        (
+            MissingWeightsError("00ff", given="11"),
+            "needs weights 00ff, and those that were given are others, 11; give them with --weights FILE, or "
+            "weights=... in Python",
+            {"digest": "00ff", "given": "11"},
         ),
         (
             LimitError("chunk_elements", 5000, 10),

@@ -38,10 +38,15 @@ GROUND = {
     *("arch_ids", "errors", "limits", "octaves", "layouts", "types", "descriptors", "packages", "tensor_patterns"),
     *("threads", "whole_numbers"),
 }
-PLUGGED = {"hookspecs", "plugin_loader", "plugin_manager", "plugin_runtime"}
+PLUGGED = {"hookspecs", "plugin_border", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec", "kernels"}
 ROOMS = CORE | {"coders", "encoder", "decoder"}
-BELOW_API = GROUND | ROOMS | PLUGGED | {"features", "options", "catalog", "container_files", "output_names", "packages"}
+BELOW_API = (
+    GROUND
+    | ROOMS
+    | PLUGGED
+    | {"features", "options", "catalog", "container_files", "output_names", "odd_channels", "packages"}
+)
 PUBLIC = {"api", "coder", "reader", "files", "sampler", "stream_writer", "remux", "packing"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -65,12 +70,14 @@ ALLOWED: dict[str, set[str]] = {
     "decoder": GROUND | CORE | {"coders"},
     "features": GROUND | PLUGGED | {"encoder", "bitstream"},
     "hookspecs": GROUND,
+    "plugin_border": {"errors"},
     "plugin_loader": GROUND | PLUGGED,
     "plugin_runtime": GROUND | PLUGGED,
     "plugin_manager": GROUND | PLUGGED,
     "catalog": GROUND | PLUGGED | {"coders", "decoder"},
     "options": GROUND | PLUGGED | {"coders", "encoder", "catalog"},
     "container_files": GROUND | {"decoder", "features"},
+    "odd_channels": GROUND | {"encoder"},
     "output_names": GROUND | PLUGGED | {"features"},
     "packages": {"errors"},
     "delivery": BELOW_API,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,11 @@ def test_another_profile_does_not_do(profile: Path, tokens: Any, tmp_path: Path)
     other = tmp_path / "other.caufp"
     other.write_bytes(fit_profile(tokens[:5], **OPTIONS))
     data = caufc.encode(tokens, profile=profile, embed_profile=False)
-    with pytest.raises(MissingProfileError):
+    needed, given = (content_id(path.read_bytes()).hex() for path in (profile, other))
+    said = f"needs profile {needed}, and the one that was given is another, {given}; give it with --profile FILE"
+    with pytest.raises(MissingProfileError, match=said) as caught:
         caufc.decode(data, profile=other)
+    assert (caught.value.digest, caught.value.given) == (needed, given)
 
 
 @pytest.mark.parametrize(
@@ -305,3 +309,23 @@ def test_a_stack_of_a_profile_beside_texts(tokens: Any) -> None:
     samples = [{**text, **sample} for text, sample in zip(texts, made, strict=True)]
     alone = caufc.decode(caufc.encode(made, profile=profile))
     assert_joined(caufc.decode(caufc.encode(samples, profile=profile)), texts, alone)
+
+
+def test_what_a_profile_costs_is_told(profile: Path, tokens: Any, tmp_path: Path) -> None:
+    """Embedded it may be most of a small file; and options may leave nothing of it to use."""
+
+    def warnings(features: Any, **options: Any) -> list[str]:
+        report = caufc.save(tmp_path / "x.cauf", features, profile=profile, force=True, **options)
+        return [warning for warning in report.warnings if "profile" in warning]
+
+    (few,) = warnings(tokens[:1])
+    size = (tmp_path / "x.cauf").stat().st_size
+    said = re.fullmatch(r"([0-9,]+) of ([0-9,]+) bytes are the profile, more than the rest: with --no-embed-.*", few)
+    assert said is not None and int(said[2].replace(",", "")) == size
+    assert size / 2 < int(said[1].replace(",", "")) < size
+    assert warnings(tokens[:1], embed_profile=False) == []
+    (unused,) = warnings(tokens[:1], embed_profile=False, lossless=True)
+    assert unused.startswith("the file needs the profile, of which it uses nothing: other options take the place ")
+    assert warnings(tokens[:1], lossless=True) == []
+    (unaligned,) = warnings(tokens, embed_profile=False, align="none")
+    assert re.match(r"the file needs the profile, of which it uses ([0-9]+ bytes|nothing): ", unaligned)

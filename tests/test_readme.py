@@ -157,6 +157,7 @@ def test_what_comes_back_is_what_went_in(walk: Walk) -> None:
     exact = caufc.load(walk.folder / "e.cauf")
     assert np.array_equal(exact, walk.names["maps"])
     if TORCH:
+        assert caufc.inspect(walk.folder / "g.cauf").codec == "hyperprior"
         assert caufc.load(walk.folder / "kv.cauf")["keys"].shape == (2, 12, 4, 32)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,13 +13,13 @@ import click
 from ..errors import StorageError
 from ..features import parse_shard, remove_stale, shard
 from ..files import encode_file
-from ..output_names import check_container, check_free
+from ..output_names import check_container, check_output
 from .failure import EXPECTED, failure, say
 from .jobs import EncodeJob, Outcome
-from .output_paths import expand, feature_suffixes, make_folder, targets
+from .output_paths import expand, feature_suffixes, made_folder, targets
 from .progress import Bar, EncodeBar
 from .report import as_json_text, batch_line, batch_summary, totals
-from .streams import binary_stdout, input_file
+from .streams import binary_stdout, input_file, tell
 from .workers import run_jobs
 
 __all__ = ["Batch", "run_job"]
@@ -44,7 +44,7 @@ def run_job(job: EncodeJob, *, quiet: bool = True) -> Outcome:
 def _check_output(job: EncodeJob) -> None:
     if job.output != "-":
         check_container(job.output)
-    check_free(job.output, job.source, job.force)
+    check_output(job.output, [job.source], job.force)
 
 
 def attempt(job: EncodeJob, *, quiet: bool = True) -> Outcome:
@@ -89,9 +89,8 @@ class Batch:
         """
         started = time.perf_counter()
         jobs = self._plan()
-        if self.output is not None:
-            make_folder(Path(self.output))
-        with Bar("encode", sum(_bytes_of(job.source) for job in jobs), quiet=self.quiet) as bar:
+        placed = nullcontext() if self.output is None else made_folder(Path(self.output))
+        with placed, Bar("encode", sum(_bytes_of(job.source) for job in jobs), quiet=self.quiet) as bar:
             done = 0
             with closing(self._outcomes(jobs)) as outcomes:
                 for number, (job, outcome) in enumerate(zip(jobs, outcomes, strict=True), 1):
@@ -104,7 +103,7 @@ class Batch:
             data = {"files": [outcome.to_json() for outcome in self.outcomes], "totals": totals(self.outcomes, seconds)}
             click.echo(as_json_text(data))
         elif not self.quiet:
-            click.echo(batch_summary(self.outcomes, seconds))
+            tell(batch_summary(self.outcomes, seconds))
         return max((outcome.exit_code for outcome in self.outcomes), default=0)
 
     def _plan(self) -> list[EncodeJob]:
@@ -124,10 +123,10 @@ class Batch:
         paths = [Path(job.output) for job in jobs]
         remove_stale(*paths)
         todo = [job for job in jobs if not (self.skip_existing and Path(job.output).exists())]
-        for folder in sorted({Path(job.output).parent for job in todo}):
-            make_folder(folder)
         try:
-            with closing(run_jobs(attempt, todo, self.processes, _lost)) as results:
+            with ExitStack() as folders, closing(run_jobs(attempt, todo, self.processes, _lost)) as results:
+                for folder in sorted({Path(job.output).parent for job in todo}):
+                    folders.enter_context(made_folder(folder))
                 waiting = iter(todo)
                 following = next(waiting, None)
                 for job in jobs:
@@ -147,7 +146,7 @@ class Batch:
         if outcome.message is not None:
             say(outcome.message)
             return
-        click.echo(batch_line(outcome))
+        tell(batch_line(outcome))
         for warning in outcome.report.warnings if outcome.report else ():
             say(f"warning: {outcome.source}: {warning}")
 

@@ -21,7 +21,7 @@ from .options import (
 from .output_paths import containers
 from .progress import Bar
 from .report import as_json_text, count, shown, size
-from .streams import binary_stdout
+from .streams import binary_stdout, tell
 
 __all__ = ["command"]
 
@@ -81,7 +81,7 @@ def _tell(files: list[str], done: Remuxed, *, as_json: bool, quiet: bool) -> Non
         click.echo(as_json_text({"inputs": files, **done.to_json()}), err=to_stderr)
     elif not quiet:
         held = f"{count(done.samples, 'sample')} in {count(done.chunks, 'chunk')}, {size(done.bytes)}"
-        click.echo(f"{count(len(files), 'file')} -> {shown(done.output)}: {held}", err=to_stderr)
+        tell(f"{count(len(files), 'file')} -> {shown(done.output)}: {held}", to_stderr=to_stderr)
     for warning in () if quiet else done.warnings:
         say(f"warning: {warning}")
 

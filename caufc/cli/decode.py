@@ -15,7 +15,7 @@ from ..errors import FormatError, OptionError, UnknownNameError
 from ..features import known_suffixes
 from ..files import AUTO, DecodedFile, decode_file
 from ..limits import Limits
-from ..output_names import plugin_formats
+from ..output_names import check_output, plugin_formats
 from ..packages import is_installed
 from .failure import EXPECTED, failure, say
 from .options import (
@@ -28,10 +28,10 @@ from .options import (
     threads_option,
     weights_option,
 )
-from .output_paths import CONTAINER, expand, is_folder, is_many, make_folder, targets
+from .output_paths import CONTAINER, expand, is_folder, is_many, made_folder, targets
 from .progress import Bar
 from .report import as_json_text, count, shown, size, speed
-from .streams import binary_stdout, input_file
+from .streams import binary_stdout, input_file, tell
 
 __all__ = ["command"]
 
@@ -131,7 +131,7 @@ def decode(
     if as_json:
         click.echo(as_json_text(decoded.to_json()), err=output == "-")
     elif not quiet:
-        click.echo(_line(decoded), err=output == "-")
+        tell(_line(decoded), to_stderr=output == "-")
     return _tell(decoded, quiet)
 
 
@@ -139,6 +139,8 @@ def _decode_one(
     source: str, output: str | None, suffix: str | None, options: DecodeOptions, quiet: bool
 ) -> DecodedFile:
     stdout = binary_stdout(f"a {suffix or 'feature'} file") if output == "-" else None
+    if source == "-" and output is not None:
+        check_output(output, (), options.force)
     with input_file(source, ".cauf") as path, Bar("decode", quiet=quiet) as bar:
 
         def progress(what: str, done: int, total: int) -> None:
@@ -208,8 +210,8 @@ def _decode_many(
     worst = 0
     for source, target in zip((entry.path for entry in entries), outputs, strict=True):
         try:
-            make_folder(Path(target).parent)
-            decoded = _decode_one(source, target, suffix or AUTO, options, quiet)
+            with made_folder(Path(target).parent):
+                decoded = _decode_one(source, target, suffix or AUTO, options, quiet)
         except EXPECTED as err:
             told = failure(err, source)
             say(told.message)
@@ -219,7 +221,7 @@ def _decode_many(
             continue
         files.append(decoded.to_json())
         if not quiet and not as_json:
-            click.echo(_line(decoded))
+            tell(_line(decoded))
         worst = max(worst, _tell(decoded, quiet))
     if as_json:
         click.echo(as_json_text({"files": files, "exit_code": worst}))

@@ -39,6 +39,7 @@ from .options import (
 )
 from .output_paths import is_folder, is_many
 from .report import as_json_text, encode_text
+from .streams import tell
 
 __all__ = ["command"]
 
@@ -160,7 +161,7 @@ def _tell(outcome: Outcome, as_json: bool, quiet: bool) -> None:
     if as_json:
         click.echo(as_json_text(outcome.to_json()), err=to_stderr)
     elif not quiet:
-        click.echo(encode_text(outcome), err=to_stderr)
+        tell(encode_text(outcome), to_stderr=to_stderr)
     if not quiet:
         for warning in outcome.report.warnings if outcome.report else ():
             say(f"warning: {outcome.source}: {warning}")

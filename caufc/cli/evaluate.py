@@ -21,10 +21,11 @@ from ..evaluate.experiment import FIT_SAMPLES, Experiment, ExperimentOptions, ma
 from ..evaluate.machine import describe_machine
 from ..evaluate.methods import CODEC_METHODS
 from ..evaluate.paper import PAPER_SAMPLES, PAPER_TASKS, paper_anchor, paper_codecs
-from ..evaluate.report import EvaluationReport
+from ..evaluate.report import RESULTS, EvaluationReport
 from ..evaluate.rivals.registry import FAMILIES
 from ..evaluate.run import EvaluationRun
 from ..evaluate.summary import at_mark, summarise
+from ..features import check_place
 from ..packages import needing
 from ..plugin_manager import default_manager
 from ..text import table
@@ -33,6 +34,7 @@ from .failure import say
 from .options import example
 from .progress import Bar
 from .report import as_json_text
+from .streams import tell
 
 __all__ = ["command"]
 
@@ -150,7 +152,10 @@ def evaluate(
     paths = report.write(output)
     if quiet and not as_json:
         return
-    click.echo(as_json_text(report.to_json()) if as_json else _text(report, paths))
+    if as_json:
+        click.echo(as_json_text(report.to_json()))
+    else:
+        tell(_text(report, paths))
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -168,6 +173,8 @@ def _measure(
 ) -> EvaluationReport:
     work = output / "work"
     _prepare(work, force)
+    for name in RESULTS:
+        check_place(output / name)
     if not quiet:
         for name, reason in experiment.skipped.items():
             say(f"note: {name} is left out: {reason}")

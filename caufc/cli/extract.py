@@ -9,23 +9,24 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from ..arch_ids import arch_warnings
 from ..descriptors import FeatureFormat, Runtime, Tap, normal_suffix
 from ..encoder.source import SourceTensor
-from ..errors import InputError, OptionError, OutputExistsError, StorageError, UnknownNameError
+from ..errors import InputError, OptionError, StorageError, UnknownNameError
 from ..features import Writer, known_suffixes, open_writer, to_source
 from ..features.formats import check_holds, find_format, holds
 from ..features.leaf import storing
-from ..output_names import plugin_formats
+from ..output_names import check_output, plugin_formats
 from ..plugin_manager import default_manager
 from ..types import AnyArray, Branch, Framework, Structure, Tree
 from .extract_ray import SIZE, Sharding, extract_on_ray
 from .failure import say
 from .options import example
+from .streams import binary_stdout
 
 __all__ = ["command"]
 
@@ -187,21 +188,20 @@ class _Sink:
     _frameworks: list[Framework] = field(default_factory=list)
     _kept: list[list[AnyArray]] = field(default_factory=list)
     _writer: Writer | None = None
+    _stdout: BinaryIO | None = None
     _format: FeatureFormat = field(init=False)
 
     def __post_init__(self) -> None:
         if self.output == "-" and self.suffix is None:
             raise OptionError("stdout has no suffix that tells the format", remedy="give --format .npy")
-        if self.output == "-" and sys.stdout.isatty():
-            raise OptionError("features are not written to a terminal", remedy="give -o FILE, or a pipe")
+        self._stdout = binary_stdout("a feature file") if self.output == "-" else None
         self.suffix = normal_suffix(self.suffix or Path(self.output).suffix)
         known = known_suffixes(self.formats)
         if self.suffix not in known:
             raise UnknownNameError("format", self.suffix, known, file=self.output)
         self._format = find_format(self.suffix, self.formats)
         check_holds(self._format, self._structure(), self.taps, ["fp32"] * len(self.taps))
-        if self.output != "-" and Path(self.output).exists() and not self.force:
-            raise OutputExistsError("exists already", file=self.output, remedy="use --force")
+        check_output(self.output, (), self.force)
 
     def add(self, start: int, features: dict[str, Any]) -> None:
         """The next batch, by tap."""
@@ -261,10 +261,9 @@ class _Sink:
         return holds(self._format, structure, self.taps, ["fp32"] * len(self.taps))
 
     def _open(self) -> Writer:
-        to_stdout = self.output == "-"
         return open_writer(
-            None if to_stdout else Path(self.output),
-            sys.stdout.buffer if to_stdout else None,
+            None if self._stdout is not None else Path(self.output),
+            self._stdout,
             str(self.suffix),
             self._structure(),
             self.taps,

@@ -12,17 +12,20 @@ import click
 from ..arch_ids import arch_warnings
 from ..bench.features import LoadedFeatures
 from ..coders.side_files import content_id, read_profile
+from ..encoder.source import Source, SourceTensor
 from ..errors import CaufError, OptionError
 from ..features import atomic_output, read, to_source
 from ..fit.cost import FitCost
 from ..fit.network_tail import Resume
 from ..fit.profile import fit_profile
+from ..layouts import Layout
 from ..limits import DEFAULT_LIMITS
 from ..options import layouts_for_structure
-from ..output_names import plugin_formats
+from ..output_names import check_output, plugin_formats
 from ..plugin_manager import default_manager
+from ..text import SHOWN_TENSORS, count, shown
 from .failure import say
-from .joined import joined
+from .joined import check_channels, joined
 from .options import (
     align_option,
     arch_option,
@@ -39,7 +42,7 @@ from .options import (
 )
 from .progress import Bar
 from .report import as_json_text
-from .streams import input_file
+from .streams import input_file, tell
 
 __all__ = ["command"]
 
@@ -101,11 +104,15 @@ def fit(
     started = time.perf_counter()
     if not output.endswith(".caufp"):
         raise OptionError(f"'{output}' is no name of a profile", remedy="end it in .caufp")
+    check_output(output, sources, force)
     for warning in () if quiet else arch_warnings(arch):
         say(f"warning: {warning}")
     options = by_tensor(taps, layouts, aligns, reads=reads)
     layouts_known = layouts_for_structure(options["layout"])
-    features = joined([_read(source, suffix, layouts_known, samples) for source in sources], sources, layouts_known)
+    parts = [_read(source, suffix, layouts_known, samples) for source in sources]
+    features = joined(parts, sources, layouts_known)
+    check_channels(parts, sources, layouts_known, arch=arch, tap=options["tap"], layout=options["layout"])
+    del parts
     resume = _resume(arch, taps) if sensitivity else None
     try:
         with Bar("fit", quiet=quiet) as bar:
@@ -127,7 +134,7 @@ def fit(
         raise err.locate(file=sources[0]) from err.__cause__
     _write(output, data, force)
     if not quiet:
-        _report(output, data, to_source(features, layouts_known).samples, time.perf_counter() - started, as_json)
+        _report(output, data, to_source(features, layouts_known), time.perf_counter() - started, as_json)
 
 
 def _read(source: str, suffix: str | None, layouts: dict[str, str], samples: int | None) -> Any:
@@ -166,15 +173,25 @@ def _write(output: str, data: bytes, force: bool) -> None:
         file.write(data)
 
 
-def _report(output: str, data: bytes, samples: int, seconds: float, as_json: bool) -> None:
-    header = read_profile(data, DEFAULT_LIMITS).header
+def _report(output: str, data: bytes, source: Source, seconds: float, as_json: bool) -> None:
+    header, samples = read_profile(data, DEFAULT_LIMITS).header, source.samples
+    records = header.tensors or ()
+    layouts = {own.name: _layout(own, record.layout) for own, record in zip(source.tensors, records, strict=True)}
     if as_json:
         facts = {"profile": output, "id": content_id(data).hex(), "bytes": len(data), "samples": samples}
-        click.echo(as_json_text({**facts, "arch": header.arch, "seconds": seconds}))
+        click.echo(as_json_text({**facts, "arch": header.arch, "layouts": layouts, "seconds": seconds}))
         return
-    click.echo(
-        f"{output}: {len(data):,} bytes, id {content_id(data).hex()}, from {samples:,} samples in {seconds:.1f} s"
-    )
+    tell(f"{output}: {len(data):,} bytes, id {content_id(data).hex()}, from {samples:,} samples in {seconds:.1f} s")
+    for name, layout in list(layouts.items())[:SHOWN_TENSORS]:
+        which = f"tensor '{shown(name)}'" if name else "tensor"
+        tell(f"  {which}: {'without loss' if layout is None else f'layout {layout!r}'}")
+    if len(layouts) > SHOWN_TENSORS:
+        tell(f"  ... and {count(len(layouts) - SHOWN_TENSORS, 'more tensor')}")
+
+
+def _layout(tensor: SourceTensor, layout: str | None) -> str | None:
+    """A layout of samples as an option gives it."""
+    return str(Layout(layout).of_batch()) if layout is not None and tensor.stacked else layout
 
 
 command = fit

@@ -26,7 +26,8 @@ def for_each(
 ) -> int:
     """Look at each file and print what was found; the result is the worst exit code.
 
-    JSON is one object: that of the file, or for several files their list under ``files``.
+    JSON is one object: that of the file, or for several files their list under ``files``; a failure is one with
+    ``error`` and ``exit_code``.
 
     Args:
         files: paths, or ``-``.
@@ -51,6 +52,6 @@ def for_each(
             click.echo(as_text(file, result))
     if as_json and len(files) > 1:
         click.echo(as_json_text({"files": found, "exit_code": worst}))
-    elif as_json and not worst:
+    elif as_json:
         click.echo(as_json_text(found[0]))
     return worst

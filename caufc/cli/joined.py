@@ -10,9 +10,11 @@ import numpy as np
 
 from ..errors import InputError
 from ..features import to_source
+from ..odd_channels import channel_counts
+from ..options import make_options
 from ..types import Structure, tensor_names
 
-__all__ = ["joined"]
+__all__ = ["check_channels", "joined"]
 
 
 def joined(parts: Sequence[Any], sources: Sequence[str], layouts: Mapping[str, str]) -> Any:
@@ -51,6 +53,38 @@ def joined(parts: Sequence[Any], sources: Sequence[str], layouts: Mapping[str, s
             remedy="fit on files of one structure",
         )
     return samples
+
+
+def check_channels(parts: Sequence[Any], sources: Sequence[str], layouts: Mapping[str, str], **options: Any) -> None:
+    """Refuse files whose samples have other channels than those of the first: joined, they would have none.
+
+    Args:
+        parts: what each file holds.
+        sources: their names.
+        layouts: by tensor name, as for :func:`joined`.
+        options: ``arch``, ``tap`` and ``layout`` of :func:`caufc.encode`; a layout may say that the axis is another.
+
+    Raises:
+        InputError: for such a file.
+    """
+    if len(parts) == 1:
+        return
+    found = [to_source(part, layouts) for part in parts]
+    settings = make_options([tensor.name for tensor in found[0].tensors], found[0].dimensions, **options)
+    for name, counts in channel_counts(found[0], settings, found[1:]):
+        odd = next((number for number, count in enumerate(counts) if count != counts[0]), None)
+        if odd is not None:
+            raise InputError(
+                f"has samples of {_shown(counts[odd])} channels, {sources[0]} of {_shown(counts[0])}: they cannot be "
+                "joined",
+                file=sources[odd],
+                tensor=name or None,
+                remedy="fit on files of one structure, or say with --layout that this axis is one of tokens",
+            )
+
+
+def _shown(count: int | None) -> str:
+    return "several numbers of" if count is None else f"{count:,}"
 
 
 def _names(structure: Structure) -> list[str]:

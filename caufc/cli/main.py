@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from ..packages import MissingPackageWarning
+from .closed_streams import replace_closed_streams
 from .failure import EXPECTED, failure, is_broken_pipe, say
 
 __all__ = ["caufc", "main"]
@@ -64,6 +65,15 @@ class Commands(click.Group):
             return None
         command: click.Command = importlib.import_module(f"{__package__}.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as err:
+            if err.ctx is None and ctx.invoked_subcommand is not None:  # of click's parser, which names no command
+                command = self.get_command(ctx, ctx.invoked_subcommand)
+                err.ctx = None if command is None else click.Context(command, ctx, ctx.invoked_subcommand)
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -168,6 +178,7 @@ def caufc() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    replace_closed_streams()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of torch about its own internals: stderr is for what the user can act on
         warnings.simplefilter("once", MissingPackageWarning)
@@ -188,13 +199,17 @@ class _Interrupted(KeyboardInterrupt):
     """Ctrl-C. Python notes a plain KeyboardInterrupt that leaves ``exec`` and, caught or not, ends by the signal."""
 
 
+class _Terminated(SystemExit):
+    """A signal that ends the process: no ``sys.exit`` of a plugin, which stops at the border to it."""
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature
     raise _Interrupted
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature
     """Leave through every ``finally``, so that no temporary file stays."""
-    raise SystemExit(128 + number)
+    raise _Terminated(128 + number)
 
 
 if __name__ == "__main__":

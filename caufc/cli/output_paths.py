@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -23,6 +24,7 @@ __all__ = [
     "feature_suffixes",
     "is_folder",
     "is_many",
+    "made_folder",
     "make_folder",
     "targets",
 ]
@@ -144,6 +146,23 @@ def _target(entry: Entry, output: str | None, suffix: str) -> str:
     path = PurePath(entry.written)
     kept = path.name if path.is_absolute() or ".." in path.parts else entry.written
     return str(Path(output) / with_suffix(kept, suffix))
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """A folder for outputs of the body: what was made of it goes again if nothing was written there.
+
+    Raises:
+        StorageError: if it cannot be made.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    make_folder(folder)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # one that is not empty
+            for path in missing:
+                path.rmdir()
 
 
 def make_folder(folder: Path) -> None:

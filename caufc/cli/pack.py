@@ -34,7 +34,7 @@ from .options import (
 )
 from .progress import EncodeBar
 from .report import as_json_text, encode_text
-from .streams import binary_stdout
+from .streams import binary_stdout, tell
 
 __all__ = ["command"]
 
@@ -103,7 +103,7 @@ def pack(
     if as_json:
         click.echo(as_json_text(outcome.to_json()), err=output == "-")
     elif not quiet:
-        click.echo(encode_text(outcome), err=output == "-")
+        tell(encode_text(outcome, "caufc unpack makes files of them again"), to_stderr=output == "-")
     for warning in () if quiet else report.warnings:
         say(f"warning: {folder}: {warning}")
     return 0

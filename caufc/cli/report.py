@@ -37,8 +37,13 @@ def as_json_text(data: dict[str, Any]) -> str:
     return json.dumps(data, allow_nan=False)
 
 
-def encode_text(outcome: Outcome) -> str:
-    """What an encode did, a few lines."""
+def encode_text(outcome: Outcome, unkeyed: str = "--no-keyed makes them tensors of one sample") -> str:
+    """What an encode did, a few lines.
+
+    Args:
+        outcome: of it.
+        unkeyed: what to do with samples by key, or to get them without, as the command has it.
+    """
     report = outcome.report
     if report is None:
         return f"{shown(outcome.output)} exists: skipped"
@@ -50,7 +55,7 @@ def encode_text(outcome: Outcome) -> str:
         f"  time   {speed(report.bytes_in, report.seconds)}",
     ]
     if report.content == "keyed":
-        lines.append(f"  keyed  {count(report.samples, 'sample')} by key; --no-keyed makes them tensors of one sample")
+        lines.append(f"  keyed  {count(report.samples, 'sample')} by key; {unkeyed}")
     alone = len(report.tensors) == 1
     lines += [_tensor(tensor, report.samples, alone=alone) for tensor in report.tensors[:SHOWN_TENSORS]]
     if len(report.tensors) > SHOWN_TENSORS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -19,7 +18,7 @@ from .options import (
 )
 from .progress import Bar
 from .report import count, shown, size
-from .streams import stdin_bytes
+from .streams import binary_stdout, stdin_bytes, tell
 
 __all__ = ["command"]
 
@@ -74,10 +73,11 @@ def show(
     The page opens without a network, follows the browser's light or dark theme, and prints. Of a large file some
     samples are looked at, and the page says how many. SRC may be - for stdin.
     """
+    target = binary_stdout("a page") if output == "-" or (source == "-" and output is None) else output
     with Bar("show", quiet=quiet) as bar:
         done = show_file(
             stdin_bytes() if source == "-" else source,
-            sys.stdout.buffer if output == "-" or (source == "-" and output is None) else output,
+            target,
             original=original,
             format=suffix,
             samples=samples,
@@ -88,7 +88,7 @@ def show(
             **rest,
         )
     if not quiet:
-        click.echo(_line(done), err=done.output == "-")
+        tell(_line(done), to_stderr=done.output == "-")
 
 
 def _line(done: ShownFile) -> str:

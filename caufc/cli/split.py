@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from ..errors import OptionError
 from ..limits import Limits
 from ..remux import split_file
 from .options import example, force_option, json_option, limits_option, profile_option, quiet_option, weights_option
-from .output_paths import make_folder
+from .output_paths import made_folder
 from .progress import Bar
 from .report import as_json_text, count, shown, size
+from .streams import tell
 
 __all__ = ["command"]
 
@@ -58,11 +60,10 @@ def split(
     if (samples is None) == (parts is None):
         raise OptionError("a split needs --samples or --parts", file=source, remedy="give one of them")
     folder = Path(source).parent if output is None else Path(output)
-    if output is not None:
-        make_folder(folder)
     written: list[dict[str, Any]] = []
     length = Path(source).stat().st_size if Path(source).is_file() else 0
-    with Bar("split", length, quiet=quiet) as bar:
+    placed = nullcontext() if output is None else made_folder(folder)
+    with placed, Bar("split", length, quiet=quiet) as bar:
         for part in split_file(
             source,
             lambda number: str(folder / f"{Path(source).stem}-{number:0{DIGITS}d}.cauf"),
@@ -77,7 +78,7 @@ def split(
             written.append(part.to_json())
             if not as_json and not quiet:
                 bar.clear()
-                click.echo(f"{shown(part.output)}: {count(part.samples, 'sample')}, {size(part.bytes)}")
+                tell(f"{shown(part.output)}: {count(part.samples, 'sample')}, {size(part.bytes)}")
     if as_json:
         click.echo(as_json_text({"input": source, "parts": written}))
     return 0

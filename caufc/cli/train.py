@@ -14,7 +14,7 @@ from ..coders.side_files import content_id
 from ..errors import CaufError, InputError, OptionError
 from ..features import atomic_output, read
 from ..options import layouts_for_structure
-from ..output_names import check_free, plugin_formats
+from ..output_names import check_output, plugin_formats
 from .options import (
     align_option,
     arch_option,
@@ -29,7 +29,7 @@ from .options import (
 )
 from .progress import Bar
 from .report import as_json_text
-from .streams import input_file
+from .streams import input_file, tell
 
 if TYPE_CHECKING:
     from ..train.model import ModelShape
@@ -112,7 +112,9 @@ def train(
     if not output.endswith(SUFFIX):
         raise OptionError(f"'{output}' is no name of weights", remedy=f"end it in {SUFFIX}")
     rates = _lambdas(lambdas)
-    check_free(output, sources[0], force)
+    check_output(output, sources, force)
+    if log is not None:
+        check_output(log, (output, *sources), True)
     _need_compressai()
     from ..train.model import ModelShape
     from ..train.trainer import Schedule, Trainer
@@ -205,7 +207,7 @@ def _report(output: str, data: bytes, trainer: Trainer, shape: ModelShape, secon
         click.echo(as_json_text({**facts, "last": last, "seconds": seconds}))
         return
     rates = f", {last['bpfp'][0]:.2f} to {last['bpfp'][-1]:.2f} BPFP" if last else ""
-    click.echo(f"{output}: {len(data):,} bytes, id {name}, {trainer.step:,} steps{rates}, in {seconds:.1f} s")
+    tell(f"{output}: {len(data):,} bytes, id {name}, {trainer.step:,} steps{rates}, in {seconds:.1f} s")
 
 
 command = train

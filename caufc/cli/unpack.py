@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..features import check_place
 from ..limits import Limits
 from ..output_names import with_suffix
 from ..packing import unpack_file
@@ -19,9 +20,10 @@ from .options import (
     threads_option,
     weights_option,
 )
-from .output_paths import make_folder
+from .output_paths import made_folder
 from .progress import Bar
 from .report import as_json_text, count, shown, size
+from .streams import tell
 
 __all__ = ["command"]
 
@@ -69,8 +71,8 @@ def unpack(
     Files have the names of their keys, or numbers where samples have none. A key that would lead out of DIR is refused.
     """
     folder = with_suffix(source, "") if output is None else output
-    make_folder(Path(folder))
-    with Bar("unpack", quiet=quiet) as bar:
+    with made_folder(Path(folder)), Bar("unpack", quiet=quiet) as bar:
+        check_place(Path(folder) / "sample")
         done = unpack_file(
             source,
             folder,
@@ -87,7 +89,7 @@ def unpack(
         click.echo(as_json_text(done.to_json()))
     elif not quiet:
         sizes = f"{size(done.bytes_in)} -> {size(done.bytes_out)}"
-        click.echo(f"{shown(source)} -> {shown(done.folder)}: {count(done.files, 'file')}, {sizes}")
+        tell(f"{shown(source)} -> {shown(done.folder)}: {count(done.files, 'file')}, {sizes}")
     return 0
 
 

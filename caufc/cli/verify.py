@@ -14,6 +14,7 @@ from .options import example, json_option, limits_option, profile_option, quiet_
 from .output_paths import containers
 from .progress import Bar
 from .report import verify_line
+from .side_file import SideFile, or_side_file
 from .streams import stdin_bytes
 
 __all__ = ["command"]
@@ -36,13 +37,12 @@ def verify(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Check every byte, count and index of .cauf files.
+    """Check every byte, count and index of .cauf files, of profiles and of weights.
 
     SRC may be - for stdin, a folder, a pattern in quotes or a .txt list.
     """
 
-    def look(file: str) -> Verdict:
-        source = stdin_bytes() if file == "-" else file
+    def verified(source: str | bytes) -> Verdict:
         with Bar("verify", _size(source), quiet=quiet) as bar:
             return verify_file(
                 source,
@@ -53,7 +53,15 @@ def verify(
                 progress=lambda done: bar.update(done / max(1, bar.size)),
             )
 
-    return for_each(containers(files, quiet=quiet), look, Verdict.to_json, verify_line, as_json=as_json, quiet=quiet)
+    def look(file: str) -> Verdict | SideFile:
+        return or_side_file(verified, stdin_bytes() if file == "-" else file, limits)
+
+    sources = containers(files, quiet=quiet)
+    return for_each(sources, look, lambda found: found.to_json(), _line, as_json=as_json, quiet=quiet)
+
+
+def _line(name: str, found: Verdict | SideFile) -> str:
+    return found.verify_line(name) if isinstance(found, SideFile) else verify_line(name, found)
 
 
 def _size(source: str | bytes) -> int:

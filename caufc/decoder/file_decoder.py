@@ -105,7 +105,11 @@ class ChunkDecoder:
         only: Collection[str] | None = None,
     ) -> None:
         if header.content in ("profile", "weights"):
-            raise MalformedError(f"{header.content} without samples", requirement=164)
+            raise MalformedError(
+                f"holds {'a profile' if header.content == 'profile' else 'weights'} and no samples",
+                requirement=164,
+                remedy=f"encode with it: --{header.content}, or {header.content}=... in Python",
+            )
         profile = lookup(header.profile) if header.profile is not None else None
         base = None if profile is None else (profile.header, profile.sections)
         weights = () if header.weights is None else lookup.weights(header.weights).sections

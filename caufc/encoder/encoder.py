@@ -21,6 +21,7 @@ from .largest_file import largest_file
 from .options import EncodeOptions, Target
 from .origin import Origin
 from .prelude import container_prelude
+from .profile_warnings import profile_warnings
 from .rate_control import RateControl
 from .report import Report, report_of
 from .source import Source
@@ -64,7 +65,9 @@ class Encoder:
             drafts = self._drafts()
             control = self._control()
             done = control.run(drafts, sink)
-        return report_of(self.source, self.arch, done, control, time.perf_counter() - started)
+        report = report_of(self.source, self.arch, done, control, time.perf_counter() - started)
+        more = profile_warnings(self.profile, self.options, done.plans, done.bytes_out)
+        return replace(report, warnings=(*report.warnings, *more))
 
     def largest_file(self) -> int:
         """Bytes of the largest file that :meth:`encode` may write, whatever the rate control."""

@@ -37,6 +37,16 @@ class ModelRateControl(RateControl):
         return 1 if self.options.weights is None else self.options.weights.weights.rates
 
     def run(self, drafts: Sequence[TensorDraft], sink: Sink) -> FilePass:
+        done = self._run(drafts, sink)
+        if not done.lossy and any(isinstance(draft, HyperpriorDraft) for draft in drafts):
+            why = "takes more" if self.target.kind == "quality" else "does not take less within this rate"
+            self.warnings.append(
+                f"the file is without loss, not of the hyperprior codec, which {why}: use --codec transform, "
+                f"or a lower {'quality' if self.target.kind == 'quality' else 'rate'}"
+            )
+        return done
+
+    def _run(self, drafts: Sequence[TensorDraft], sink: Sink) -> FilePass:
         if self.target.kind == "quality":
             rate = int(self.target.value * (self.rates - 1) / 100)
             found = self._smaller(self._try(self._plans(drafts, rate), rate), drafts)

@@ -13,7 +13,10 @@ from .figure import figure
 from .html_page import html_page
 from .tables import tables_of
 
-__all__ = ["EvaluationReport"]
+__all__ = ["RESULTS", "EvaluationReport"]
+
+RESULTS = ("results.json", "results.md", "results.html", "results.svg")
+"""Names of the files of a report."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +51,11 @@ class EvaluationReport:
     def write(self, folder: Path) -> list[Path]:
         """Write ``results.json``, ``.md``, ``.html`` and ``.svg``; they replace those of a run before."""
         page = html_page(self.title, self.results, tables_of(self.results), {**self._flat_facts(), **self._left_out()})
-        texts = {
-            "results.json": json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n",
-            "results.md": self.markdown(),
-            "results.html": page,
-            "results.svg": figure(self.results),
-        }
-        for name, text in texts.items():
+        data = json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
+        for name, text in zip(RESULTS, (data, self.markdown(), page, figure(self.results)), strict=True):
             with atomic_output(folder / name, True) as file:
                 file.write(text.encode())
-        return [folder / name for name in texts]
+        return [folder / name for name in RESULTS]
 
     def _flat_facts(self) -> dict[str, Any]:
         machine = self.facts.get("machine", {})

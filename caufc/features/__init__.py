@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .assembly import from_arrays, samples_from_arrays
-from .atomic import AtomicFile, PartialFile, atomic_output, remove_stale
+from .atomic import AtomicFile, PartialFile, atomic_output, check_place, remove_stale
 from .formats import known_suffixes, read, sniff
 from .forms import AS_STORED, Form, blank_tensor
 from .leaf import ArrayLeaf, FileLeaf
@@ -28,6 +28,7 @@ __all__ = [
     "atomic_output",
     "blank_tensor",
     "check_metadata",
+    "check_place",
     "from_arrays",
     "known_suffixes",
     "open_sample",

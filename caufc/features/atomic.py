@@ -15,7 +15,7 @@ from typing import BinaryIO
 from ..errors import CaufError, OutputExistsError, StorageError
 from .leaf import storing
 
-__all__ = ["PARTIAL", "AtomicFile", "PartialFile", "atomic_output", "remove_stale"]
+__all__ = ["PARTIAL", "AtomicFile", "PartialFile", "atomic_output", "check_place", "remove_stale"]
 
 PARTIAL = ".partial"
 """What stands behind the name of a file that is not finished."""
@@ -54,10 +54,7 @@ class AtomicFile:
             if _is_special(path):
                 self.file: BinaryIO = path.open("wb")
                 return
-            if self._target.is_dir():
-                raise StorageError("is a directory", file=str(path))
-            if not self._target.parent.is_dir():
-                raise StorageError("its folder does not exist", file=str(path), remedy="make the folder first")
+            _check_folder(path, self._target)
             if self._target.exists() and not force:
                 raise self._exists()
             self._temporary, self.file = self._opened(self._target)
@@ -156,6 +153,21 @@ class PartialFile(AtomicFile):
             self.file.close()
 
 
+def check_place(path: Path) -> None:
+    """Check early that a file can be made at a path, or replaced, before work is done for it.
+
+    Raises:
+        StorageError: if its folder is missing or may not be written in, or it is a folder.
+    """
+    with storing(str(path)):
+        if _is_special(path):
+            return
+        target = Path(os.path.realpath(path))
+        _check_folder(path, target)
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise StorageError("its folder may not be written in", file=str(path), remedy="check its permissions")
+
+
 @contextmanager
 def atomic_output(path: Path, force: bool = False) -> Iterator[BinaryIO]:
     """A binary file to write and seek in, which appears at ``path`` when the body ends, and not if it raises.
@@ -199,6 +211,13 @@ def remove_stale(*paths: Path) -> list[Path]:
                         entry.unlink()
                         removed.append(entry)
     return removed
+
+
+def _check_folder(path: Path, target: Path) -> None:
+    if target.is_dir():
+        raise StorageError("is a directory", file=str(path))
+    if not target.parent.is_dir():
+        raise StorageError("its folder does not exist", file=str(path), remedy="make the folder first")
 
 
 def _is_special(path: Path) -> bool:

@@ -22,6 +22,7 @@ from ..errors import (
 from ..hookspecs import hookimpl
 from ..limits import DEFAULT_LIMITS, Limits
 from ..packages import is_installed
+from ..plugin_border import translated
 from ..types import NOTE, Framework, Structure
 from . import hdf5, npy, npz, parquet, pt, safetensors
 from .archive import unzipping
@@ -234,13 +235,8 @@ def read(
 
 
 def _read_with(item: FeatureFormat, path: Path, limits: Limits) -> Any:
-    try:
-        with storing(str(path)):
-            return item.read(path) if item.read_within is None else item.read_within(path, limits)
-    except CaufError:
-        raise
-    except Exception as err:  # a plugin may raise anything; the error names it
-        raise PluginError(f"cannot read {path}: {err}", plugin=item.origin) from err
+    with translated(item.origin, f"reading {item.suffix.lower()}"):
+        return item.read(path) if item.read_within is None else item.read_within(path, limits)
 
 
 def sniff(path: Path) -> str | None:

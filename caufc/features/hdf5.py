@@ -191,7 +191,12 @@ def _parsing(path: Path, tensor: str | None = None) -> Iterator[None]:
         raise err.locate(file=str(path)) from err.__cause__
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as err:
         what = " ".join(str(err).split())
-        raise ForeignFormatError(f"is no HDF5 file that can be read: {what}", file=str(path), tensor=tensor) from err
+        raise ForeignFormatError(
+            f"is no HDF5 file that can be read: {what}",
+            file=str(path),
+            tensor=tensor,
+            remedy="fetch or write it again: it may have been cut",
+        ) from err
 
 
 def _is_hdf5(head: bytes, _names: Sequence[str] | None) -> bool:

@@ -11,7 +11,8 @@ from typing import IO, Any, BinaryIO, cast
 import numpy as np
 
 from ..descriptors import FeatureFormat
-from ..errors import CaufError, InputError, PluginError
+from ..errors import InputError, PluginError
+from ..plugin_border import translated
 from ..types import AnyArray
 from .atomic import AtomicFile, atomic_output
 from .leaf import storing
@@ -40,12 +41,8 @@ def copying(item: FeatureFormat) -> Dump:
     def dump(features: Any, stream: IO[bytes]) -> None:
         with tempfile.TemporaryDirectory(prefix="caufc-") as folder:
             path = Path(folder) / f"features{item.suffix.lower()}"
-            try:
+            with translated(item.origin, f"writing {item.suffix.lower()}"):
                 item.write(path, features)
-            except (CaufError, OSError):
-                raise
-            except Exception as err:  # a plugin may raise anything; the error names it
-                raise PluginError(f"cannot write: {err}", plugin=item.origin) from err
             if not path.is_file():
                 raise PluginError("wrote no file", plugin=item.origin)
             with path.open("rb") as written:

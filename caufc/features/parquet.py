@@ -288,7 +288,12 @@ def _parsing(path: Path, tensor: str | None = None) -> Iterator[None]:
         raise err.locate(file=str(path)) from err.__cause__
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as err:
         what = " ".join(str(err).split())
-        raise ForeignFormatError(f"is no Parquet file that can be read: {what}", file=str(path), tensor=tensor) from err
+        raise ForeignFormatError(
+            f"is no Parquet file that can be read: {what}",
+            file=str(path),
+            tensor=tensor,
+            remedy="fetch or write it again: it may have been cut",
+        ) from err
 
 
 def _is_parquet(head: bytes, _names: Sequence[str] | None) -> bool:

@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from ..descriptors import FeatureFormat
-from ..errors import InputError
+from ..errors import CaufError, InputError
 from ..types import DTYPES, NOTE, AnyArray, Framework, Place, Structure
 from .assembly import from_arrays
 from .formats import check_holds, check_installed, find_format
@@ -170,6 +170,9 @@ class CollectingWriter:
             with storing(self._output.name):
                 self._dump(features, self._output.file())
             self._output.commit()
+        except CaufError as err:
+            self.abort()
+            raise err.locate(file=self._output.name) from err.__cause__
         except BaseException:
             self.abort()
             raise

@@ -21,6 +21,9 @@ from ..types import FLOATS, AnyArray
 
 __all__ = ["Original"]
 
+MOST_LISTED = 8
+"""Names that a message lists."""
+
 
 @dataclass(frozen=True)
 class Original:
@@ -86,7 +89,16 @@ class Original:
         """
         tensor = next((tensor for tensor in self.source.tensors if tensor.name == config.name), None)
         if tensor is None:
-            raise self._differs("is not there", config)
+            names = [other.name for other in self.source.tensors]
+            held = (
+                "a tensor without a name" if names == [""] else ", ".join(f"'{name}'" for name in names[:MOST_LISTED])
+            )
+            wanted = f"tensor '{config.name}'" if config.name else "a tensor without a name"
+            raise InputError(
+                f"holds {held or 'no tensor'}, the container {wanted}",
+                file=self.file,
+                remedy="give the file that the container was encoded from",
+            )
         found = [_sample(tensor, self.order[number]) for number in numbers]
         for number, sample, decoded in zip(numbers, found, like, strict=True):
             if sample.shape != decoded.shape:

@@ -13,7 +13,7 @@ from ..decoder.random_access import FileReader
 from ..errors import InputError, OptionError, StorageError
 from ..features import atomic_output, remove_stale
 from ..limits import DEFAULT_LIMITS, Limits
-from ..output_names import check_free, with_suffix
+from ..output_names import check_output, with_suffix
 from ..reader import Info, info_of
 from ..storage import Openable, open_storage
 from ..types import Progress, no_progress
@@ -103,8 +103,7 @@ def show_file(
     try:
         stream, target = _target(storage.name, output)
         if stream is None:
-            for given in (storage.name, *(() if original is None else (str(original),))):
-                check_free(target, given, force)
+            check_output(target, (storage.name, *(() if original is None else (str(original),))), force)
         with located(storage.name):
             lookup = lookup_of(profile, weights, limits)
             reader = FileReader(storage.read_at, storage.size, lookup, limits, only=only)

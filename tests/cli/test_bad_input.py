@@ -158,6 +158,7 @@ def test_options(run: Run, folder: Path, maps: Path, options: str, message: str)
         (["encode", "x.pt", "--bpfp", "high"], "Invalid value for '--bpfp': 'high' is not a valid float; see"),
         (["encode", "x.pt", "--no-such"], "No such option"),
         (["encode", "x.pt", "--jobs", "0"], "Invalid value for '--jobs'"),
+        (["encode", "x.pt", "--layout"], "Option '--layout' requires an argument"),
         (["no-such"], "No such command 'no-such'"),
     ],
 )
@@ -166,7 +167,8 @@ def test_usage(run: Run, folder: Path, arguments: list[str], message: str) -> No
     assert (ran.code, ran.out) == (2, "")
     assert len(ran.lines) == 1
     assert ran.err.startswith(f"caufc: {message}")
-    assert "--help'" in ran.err
+    command = "" if arguments[0].startswith("-") or arguments[0] == "no-such" else f" {arguments[0]}"
+    assert ran.err.endswith(f"; see 'caufc{command} --help'\n")
     assert names(folder) == []
 
 

@@ -122,3 +122,37 @@ def test_what_is_wrong(run: Run, arguments: str, code: int, message: str) -> Non
     assert ran.code == code
     assert message in ran.err
     assert not Path("p.caufp").exists()
+
+
+def test_files_of_other_channels_are_refused(run: Run) -> None:
+    """Unless a layout says that the axis is none of channels: joined, no axis could be."""
+    rng = np.random.default_rng(0)
+    for name, shape in {
+        "e": (200, 48),
+        "w": (100, 20),
+        "m": (30, 8, 6, 6),
+        "n": (30, 8, 9, 6),
+        "o": (9, 12, 6, 6),
+    }.items():
+        np.save(f"{name}.npy", rng.standard_normal(shape).astype(np.float32))
+    remedy = "fit on files of one structure, or say with --layout that this axis is one of tokens"
+    ran = run("fit", "e.npy", "w.npy", "-o", "q.caufp")
+    message = f"caufc: w.npy: has samples of 20 channels, e.npy of 48: they cannot be joined; {remedy}\n"
+    assert (ran.code, ran.out, ran.err) == (2, "", message)
+    ran = run("fit", "m.npy", "n.npy", "o.npy", "-o", "q.caufp", "--layout", "b c h w")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"caufc: o.npy: has samples of 12 channels, m.npy of 8: they cannot be joined; {remedy}\n"
+    assert not Path("q.caufp").exists()
+    assert run("fit", "m.npy", "n.npy", "-o", "q.caufp", "--layout", "b c h w").code == 0
+    ran = run("fit", "e.npy", "w.npy", "-o", "n.caufp", "--layout", "b n")
+    assert ran.code == 0 and ran.out.endswith("\n  tensor: layout 'n'\n")
+
+
+def test_the_report_shows_layouts(run: Run) -> None:
+    rng = np.random.default_rng(0)
+    values: dict[str, Any] = {"maps": rng.standard_normal((30, 8, 4, 4)), "ids": np.arange(30)}
+    np.savez("x.npz", **values)
+    ran = run("fit", "x.npz", "-o", "p.caufp", "--layout", "maps=b c h w")
+    assert ran.out.splitlines()[1:] == ["  tensor 'maps': layout 'b c h w'", "  tensor 'ids': without loss"]
+    report = json.loads(run("fit", "x.npz", "-o", "p.caufp", "--layout", "maps=b c h w", "-f", "--json").out)
+    assert report["layouts"] == {"maps": "b c h w", "ids": None}

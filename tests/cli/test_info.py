@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 import caufc
+from caufc.coders.side_files import content_id
 
 from .conftest import Run
+
+TINY = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "1.0" / "profiles" / "tiny.caufw"
 
 
 @pytest.fixture
@@ -118,3 +121,42 @@ def test_several_files_go_on_after_a_failure(run: Run, encoded: str, command: st
     assert [file.get("exit_code") for file in files] == [1, 3, None]
     assert files[0]["error"] == "missing.cauf: no such file; check the path"
     assert json.loads(ran.out)["exit_code"] == ran.code == 3
+
+
+def test_profiles_and_weights_are_shown(run: Run, maps: Path) -> None:
+    assert run("fit", maps, "-o", "p.caufp", "--quiet", "--layout", "b c h w").code == 0
+    data = Path("p.caufp").read_bytes()
+    ran = run("info", "p.caufp")
+    assert (ran.code, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    assert lines[0].startswith(f"p.caufp: a profile, {len(data):,} B")
+    assert lines[1:4] == [
+        f"  id       {content_id(data).hex()}",
+        "  arch     -",
+        "  use      caufc encode FEATS --profile p.caufp",
+    ]
+    assert lines[5].split()[:4] == ["-", "c", "h", "w"]
+    shown = json.loads(run("info", "-", "--json", stdin=data).out)
+    assert (shown["kind"], shown["tensors"][0]["layout"]) == ("profile", "c h w")
+    ran = run("verify", "p.caufp")
+    assert (ran.code, ran.err) == (0, "") and ran.out.startswith("OK p.caufp: a profile, 1 tensor, ")
+    assert run("info", TINY).out.splitlines()[0].startswith(f"{TINY}: weights, ")
+    assert json.loads(run("verify", "--json", TINY).out)["kind"] == "weights"
+    Path("cut.caufp").write_bytes(data[:-9])
+    for command in ("info", "verify"):
+        ran = run(command, "cut.caufp")
+        assert (ran.code, ran.out) == (3, "") and ran.err.startswith("caufc: cut.caufp: damaged at byte ")
+    ran = run("decode", "p.caufp", "-o", "x.npy")
+    assert (ran.code, ran.err) == (
+        3,
+        "caufc: p.caufp: malformed: holds a profile and no samples [CAUF-0164]; encode with it: --profile, or "
+        "profile=... in Python\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["info", "verify"])
+def test_a_failure_as_json(run: Run, command: str) -> None:
+    ran = run(command, "--json", "nope.cauf")
+    message = "nope.cauf: no such file; check the path"
+    assert (ran.code, ran.err) == (1, f"caufc: {message}\n")
+    assert json.loads(ran.out) == {"file": "nope.cauf", "error": message, "exit_code": 1}

@@ -116,8 +116,9 @@ def test_a_damaged_dataset(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[place + 40 : place + 60] = bytes(20)
     path.write_bytes(data)
-    with pytest.raises(ForeignFormatError, match=r"x\.h5: tensor 'x': is no HDF5 file that can be read"):
+    with pytest.raises(ForeignFormatError, match=r"x\.h5: tensor 'x': is no HDF5 file that can be read") as caught:
         caufc.encode_file(path, path.with_suffix(".cauf"))
+    assert caught.value.remedy == "fetch or write it again: it may have been cut"
 
 
 def test_it_is_not_written(path: Path) -> None:

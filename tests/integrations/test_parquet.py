@@ -97,8 +97,9 @@ def test_hostile_files(path: Path) -> None:
         with pytest.raises(CaufError):
             read(path)
     path.write_bytes(b"PAR1" + bytes(100) + b"PAR1")
-    with pytest.raises(ForeignFormatError, match=r"x\.parquet: is no Parquet file that can be read"):
+    with pytest.raises(ForeignFormatError, match=r"x\.parquet: is no Parquet file that can be read") as caught:
         read(path)
+    assert caught.value.remedy == "fetch or write it again: it may have been cut"
 
 
 def test_no_rows(path: Path) -> None:

@@ -152,6 +152,7 @@ def test_an_original_is_told_from_others(tmp_path: Path) -> None:
         with pytest.raises(caufc.InputError, match=name) as told:
             shown(tokens, tmp_path, name, layout="b (h w) c")
         assert told.value.remedy and "encoded from" in told.value.remedy
+    assert "named.npz: holds 'other', the container a tensor without a name; " in str(told.value)
 
 
 def test_keyed_originals_are_found_by_key(tmp_path: Path) -> None:
