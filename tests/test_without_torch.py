@@ -110,8 +110,8 @@ def test_arrays_of_ml_dtypes_come_back_as_bits_where_nothing_knows_bf16() -> Non
 
 def test_pt_files_say_what_they_need(tmp_path: Path) -> None:
     (tmp_path / "x.pt").write_bytes(b"any")
-    (tmp_path / "x.cauf").write_bytes(as_torch(T))
-    for words in (["encode", tmp_path / "x.pt"], ["decode", tmp_path / "x.cauf", "-o", tmp_path / "y.pt"]):
+    (tmp_path / "z.cauf").write_bytes(as_torch(T))
+    for words in (["encode", tmp_path / "x.pt"], ["decode", tmp_path / "z.cauf", "-o", tmp_path / "y.pt"]):
         code, out, err = console(*words)
         name = words[-1]
         assert (code, out, err) == (4, "", f"caufc: {name}: a .pt file {NEEDS}\n")
