@@ -13,7 +13,7 @@ from ..codec.transform.grids import Geometry
 from ..codec.transform.token_order import block_sizes
 from ..coders.row_sums import row_squares
 
-__all__ = ["differ_in_size", "halves", "rows_beside", "spread_rows", "thinned_rows"]
+__all__ = ["MOST_SPREAD", "differ_in_size", "halves", "rows_beside", "spread_rows", "thinned_rows"]
 
 MOST_SPREAD = 8
 """Samples that are looked at, at most, where they differ in size."""

@@ -35,7 +35,7 @@ from .sample_plan import (
 )
 from .survey import TensorSurvey
 from .tensor_draft import TensorDraft, without_loss
-from .thinning import differ_in_size, spread_rows, thinned_rows
+from .thinning import MOST_SPREAD, differ_in_size, spread_rows, thinned_rows
 from .trial import FEW_VALUES, Trial, worst_energy
 
 __all__ = ["BEYOND", "THIN_VALUES", "TransformDraft", "gain_share_of"]
@@ -293,8 +293,10 @@ class TransformDraft(TensorDraft):
         """A thin part of the survey's sample."""
         survey = self.survey
         values = max(self.thin_values, min(survey.planned, ENOUGH_TOKENS * survey.channels))
-        unlike = not self.codec.parameters.spectral and differ_in_size(survey.features, survey.geometry)
-        rows, geometry = (spread_rows if unlike else thinned_rows)(survey.geometry, survey.channels, values)
+        rows, geometry = thinned_rows(survey.geometry, survey.channels, values)
+        few = len(geometry.grids) < min(MOST_SPREAD, len(survey.geometry.grids))
+        if few and not self.codec.parameters.spectral and differ_in_size(survey.features, survey.geometry):
+            rows, geometry = spread_rows(survey.geometry, survey.channels, values)
         features = survey.sample if len(rows) == len(survey.sample) else survey.sample[rows]
         counted = None if survey.apart is None else ~survey.apart[rows]
         trial = Trial.of(self.codec, self.aligner, features, counted, geometry, self.config.dtype, GAIN_SHARE)

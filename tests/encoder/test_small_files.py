@@ -93,6 +93,11 @@ def test_rates_are_met_where_plans_leap(seed: int, number: int) -> None:
     assert verdicts["bpfp"] == [] and verdicts.get("bpfp-reach", []) == []
 
 
+def test_medium_of_vectors_of_one_value_is_tried_on_more_than_a_few() -> None:
+    case = case_of(3, 1444)
+    assert judge(outcome_of_case(Caufc(), case))["medium"] == []
+
+
 @pytest.mark.parametrize("number", [9867, 11138, 15491])
 def test_a_rate_that_side_information_exceeds_gives_the_smallest_file(number: int) -> None:
     case = case_of(1, number)
