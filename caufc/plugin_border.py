@@ -10,12 +10,12 @@ from typing import TextIO
 
 from .errors import CaufError, PluginError, StorageError
 
-__all__ = ["is_signal", "printing_to_stderr", "translated"]
+__all__ = ["is_signal", "keep_stdout_clean", "printing_to_stderr", "translated"]
 
 
 @contextmanager
 def translated(plugin: str, doing: str) -> Iterator[None]:
-    """Raise a plugin's foreign exceptions as :class:`PluginError`; caufc's own pass. What it prints goes to stderr.
+    """Raise a plugin's foreign exceptions as :class:`PluginError`; caufc's own pass.
 
     What the operating system refuses, a full disk for instance, is a :class:`StorageError` that names the plugin.
     """
@@ -40,9 +40,10 @@ def is_signal(error: BaseException) -> bool:
 
 
 class _Diversion:
-    """Stdout replaced by stderr while any thread is inside."""
+    """Stdout replaced by stderr while any thread is inside, in a process that wants it so."""
 
     def __init__(self) -> None:
+        self.wanted = False
         self._lock, self._inside = threading.Lock(), 0
         self._stdout: TextIO | None = None
 
@@ -62,9 +63,17 @@ class _Diversion:
 _diversion = _Diversion()
 
 
+def keep_stdout_clean() -> None:
+    """Have what plugins print from now on go to stderr: a command's stdout holds data, or a report."""
+    _diversion.wanted = True
+
+
 @contextmanager
 def printing_to_stderr() -> Iterator[None]:
-    """Send what the body prints to stderr: stdout holds data, or a report."""
+    """Send what the body prints to stderr, where stdout is to stay clean; a library leaves it as it is."""
+    if not _diversion.wanted:
+        yield
+        return
     _diversion.enter()
     try:
         yield

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from ..packages import MissingPackageWarning
+from ..plugin_border import keep_stdout_clean
 from .closed_streams import replace_closed_streams
 from .failure import EXPECTED, failure, is_broken_pipe, say
 
@@ -89,6 +90,7 @@ class Commands(click.Group):
         **extra: Any,
     ) -> Any:
         """Run a command line and exit: errors become one line on stderr and an exit code."""
+        keep_stdout_clean()
         run = functools.partial(super().main, windows_expand_args=windows_expand_args, **extra)
         sys.exit(_guarded(functools.partial(run, args, prog_name or "caufc", complete_var, standalone_mode=False)))
 

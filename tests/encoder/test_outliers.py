@@ -110,7 +110,9 @@ def test_layers_of_unlike_sizes_in_one_array_share_bits_out() -> None:
     apart = sum(len(caufc.encode(layer, layout="b n c")) for layer in layers)
     assert together < 1.15 * apart
     decoded = caufc.decode(caufc.encode(layers, layout="b h w c"))
-    assert all(worst_tokens(one, other, np.True_) > 19 for one, other in zip(layers, decoded, strict=True))
+    assert all(
+        worst_tokens(one, other, np.ones(one.shape, bool)) > 19 for one, other in zip(layers, decoded, strict=True)
+    )
 
 
 @pytest.mark.parametrize("share", [0.5, 0.7, 0.95])

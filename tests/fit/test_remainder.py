@@ -75,9 +75,11 @@ def test_what_is_apart_comes_back() -> None:
     mask[0, 5] = True
     factors = np.ones(2 * TOKENS)
     factors[3] = 8.0
-    maker = RemainderMaker(
-        LayoutAligner(Layout("n c")), lambda _: Apart(TokenScales.of(factors), mask), Turns(codes, CHANNELS)
-    )
+
+    def separator(matrix: Any, lost: Any = None) -> Apart:  # noqa: ARG001
+        return Apart(TokenScales.of(factors), mask)
+
+    maker = RemainderMaker(LayoutAligner(Layout("n c")), separator, Turns(codes, CHANNELS))
     values = states(2)
     rest = maker(list(values))
     assert rest.tokens.matrix[0, 5] == 0

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import caufc
+from caufc import plugin_border
 from caufc.cli.main import _terminate
 from caufc.cli.main import caufc as console
 from caufc.errors import PluginError, StorageError
@@ -140,8 +141,13 @@ def test_a_signal_passes() -> None:
         raise KeyboardInterrupt
 
 
-def test_stdout_is_back_whoever_leaves_first() -> None:
+def test_stdout_is_back_whoever_leaves_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a command; a program that calls the library keeps its own."""
     stdout: Any = sys.stdout
+    monkeypatch.setattr(plugin_border._diversion, "wanted", False)
+    with translated("a", "x"):
+        assert sys.stdout is stdout
+    plugin_border.keep_stdout_clean()
     first, second = translated("a", "x"), translated("b", "x")
     first.__enter__()
     second.__enter__()
