@@ -59,7 +59,7 @@ class TensorSurvey:
         groups: of channels.
         total: number of tokens in the file.
         planned: values of the sample that classes and tables are made from, about.
-        masked: whether values stand for nothing, as those of masked scores do, or are not finite.
+        stands: where masks and values that are not finite have something in their place ``[M, C]``; None for nowhere.
     """
 
     channels: int
@@ -74,7 +74,7 @@ class TensorSurvey:
     groups: int = 1
     total: int = 0
     planned: int = sys.maxsize
-    masked: bool = False
+    stands: NDArray[np.bool_] | None = None
 
     @property
     def constant(self) -> bool:
@@ -106,11 +106,10 @@ class TensorSurvey:
 
     def standing_at(self, offset: NDArray[Any] | float) -> TensorSurvey:
         """The survey with an alignment's offset ``[C]`` in the place of masks, which then take next to no bits."""
-        if self.separator is None:
+        if self.separator is None or self.stands is None:
             return self
         separator = self.separator.standing_at(offset)
-        before, after = (own.stand_in.astype(self.sample.dtype) for own in (self.separator, separator))
-        sample = np.where(self.sample == before, after, self.sample)
+        sample = np.where(self.stands, separator.stand_in.astype(self.sample.dtype), self.sample)
         return replace(self, sample=sample, separator=separator)
 
     @property
@@ -174,7 +173,7 @@ def survey_tensor(
     wholes: list[NDArray[Any]] = []
     masks: list[NDArray[np.bool_]] = []
     grids: list[tuple[int, ...]] = []
-    nonfinite = False
+    stands: list[NDArray[np.bool_]] = []
     picks = picks_of(source, tensor, chunk, budget)
     if not picks.whole:
         _look_at_all(source, tensor, chunk, keep_nonfinite, progress)
@@ -189,7 +188,6 @@ def survey_tensor(
     for start, stop in picks.blocks:
         tokens, lost = read_tokens(tensor, aligner, channels, (start, stop), keep_nonfinite=keep_nonfinite)
         lost = lost if turns is None else None
-        nonfinite |= lost is not None
         matrix = unturned(tokens, turns)
         if limits is not None:
             matrix, _ = truncate(matrix, *limits)
@@ -206,6 +204,9 @@ def survey_tensor(
         if separator is not None and not separator.ordinary.all():
             uncounted = uncounted | ~separator.ordinary
         masks.append(_picked(uncounted, tokens, layout.special, picked))
+        absent = either(apart.values if separator is not None and separator.typical.masks else None, lost)
+        absent = np.zeros(matrix.shape, np.bool_) if absent is None else absent
+        stands.append(_picked(absent, tokens, layout.special, picked))
         seen += len(matrix)
         if picks.whole:
             progress(matrix.size)
@@ -226,7 +227,7 @@ def survey_tensor(
         exact_bytes=exact_bytes * total / max(1, seen),
         groups=groups,
         total=total,
-        masked=nonfinite or bool(separator is not None and separator.typical.masks),
+        stands=np.concatenate(stands) if any(part.any() for part in stands) else None,
     )
 
 

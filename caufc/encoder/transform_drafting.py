@@ -84,7 +84,7 @@ class TransformDrafting(Drafting):
         reads = self._reads()
         self._check_read(reads, survey.geometry.special)
         aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
-        if survey.masked and isinstance(aligner, ChannelAligner | GlobalAligner):
+        if isinstance(aligner, ChannelAligner | GlobalAligner):
             survey = survey.standing_at(aligner.offset)
         small = self.embedded and self.source.small
         config, quality = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded, small=small)

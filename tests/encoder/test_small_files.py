@@ -98,6 +98,12 @@ def test_medium_of_vectors_of_one_value_is_tried_on_more_than_a_few() -> None:
     assert judge(outcome_of_case(Caufc(), case))["medium"] == []
 
 
+@pytest.mark.parametrize("number", [1783, 4718])
+def test_zeros_beside_masks_stay_what_they_are(number: int) -> None:
+    case = case_of(3, number)
+    assert judge(outcome_of_case(Caufc(), case))["outlier"] == []
+
+
 @pytest.mark.parametrize("number", [9867, 11138, 15491])
 def test_a_rate_that_side_information_exceeds_gives_the_smallest_file(number: int) -> None:
     case = case_of(1, number)
