@@ -59,7 +59,8 @@ class TensorSurvey:
         groups: of channels.
         total: number of tokens in the file.
         planned: values of the sample that classes and tables are made from, about.
-        stands: where masks and values that are not finite have something in their place ``[M, C]``; None for nowhere.
+        absent: where the sample has something in the place of exact values, and of what is not finite ``[M, C]``.
+        masked: whether there are masks, or values that are not finite, which may be many.
     """
 
     channels: int
@@ -74,7 +75,8 @@ class TensorSurvey:
     groups: int = 1
     total: int = 0
     planned: int = sys.maxsize
-    stands: NDArray[np.bool_] | None = None
+    absent: NDArray[np.bool_] | None = None
+    masked: bool = False
 
     @property
     def constant(self) -> bool:
@@ -96,20 +98,20 @@ class TensorSurvey:
         if self.separator is None:
             return self
         separator = self.separator.raising(least)
-        scales = separator.raised_scales(self.sample, self.apart)
+        scales = separator.raised_scales(self.sample, self.absent)
         if scales is None:
             return self
         sample = scales.divide(self.sample)
-        if self.apart is not None:
-            sample = np.where(self.apart, self.sample, sample)
+        if self.absent is not None:
+            sample = np.where(self.absent, self.sample, sample)
         return replace(self, sample=sample, separator=separator)
 
     def standing_at(self, offset: NDArray[Any] | float) -> TensorSurvey:
         """The survey with an alignment's offset ``[C]`` in the place of masks, which then take next to no bits."""
-        if self.separator is None or self.stands is None:
+        if self.separator is None or self.absent is None or not self.masked:
             return self
         separator = self.separator.standing_at(offset)
-        sample = np.where(self.stands, separator.stand_in.astype(self.sample.dtype), self.sample)
+        sample = np.where(self.absent, separator.stand_in.astype(self.sample.dtype), self.sample)
         return replace(self, sample=sample, separator=separator)
 
     @property
@@ -173,7 +175,8 @@ def survey_tensor(
     wholes: list[NDArray[Any]] = []
     masks: list[NDArray[np.bool_]] = []
     grids: list[tuple[int, ...]] = []
-    stands: list[NDArray[np.bool_]] = []
+    missing: list[NDArray[np.bool_]] = []
+    masked = False
     picks = picks_of(source, tensor, chunk, budget)
     if not picks.whole:
         _look_at_all(source, tensor, chunk, keep_nonfinite, progress)
@@ -204,9 +207,10 @@ def survey_tensor(
         if separator is not None and not separator.ordinary.all():
             uncounted = uncounted | ~separator.ordinary
         masks.append(_picked(uncounted, tokens, layout.special, picked))
-        absent = either(apart.values if separator is not None and separator.typical.masks else None, lost)
+        absent = either(apart.values, lost)
         absent = np.zeros(matrix.shape, np.bool_) if absent is None else absent
-        stands.append(_picked(absent, tokens, layout.special, picked))
+        missing.append(_picked(absent, tokens, layout.special, picked))
+        masked |= lost is not None
         seen += len(matrix)
         if picks.whole:
             progress(matrix.size)
@@ -227,7 +231,8 @@ def survey_tensor(
         exact_bytes=exact_bytes * total / max(1, seen),
         groups=groups,
         total=total,
-        stands=np.concatenate(stands) if any(part.any() for part in stands) else None,
+        absent=np.concatenate(missing) if any(part.any() for part in missing) else None,
+        masked=masked or bool(separator is not None and separator.typical.masks),
     )
 
 

@@ -93,8 +93,10 @@ def test_rates_are_met_where_plans_leap(seed: int, number: int) -> None:
     assert verdicts["bpfp"] == [] and verdicts.get("bpfp-reach", []) == []
 
 
-def test_medium_of_vectors_of_one_value_is_tried_on_more_than_a_few() -> None:
-    case = case_of(3, 1444)
+@pytest.mark.parametrize("number", [1444, 2310])
+def test_medium_is_tried_on_what_is_coded(number: int) -> None:
+    """On enough vectors of one value, and with the scales that tokens will have."""
+    case = case_of(3, number)
     assert judge(outcome_of_case(Caufc(), case))["medium"] == []
 
 
