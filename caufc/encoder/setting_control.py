@@ -81,7 +81,8 @@ class SettingControl(RateControl):
         """
         wanted = self.target.value * self.numel / 8
         found = self._near_rate(drafts, wanted)
-        if found.done.bytes_out <= wanted or self.numel > TRIED_VALUES or self.target.value <= LEAST_RATE:
+        may_try = self.numel <= TRIED_VALUES and self.writer.passes < MOST_PASSES
+        if found.done.bytes_out <= wanted or not may_try or self.target.value <= LEAST_RATE:
             return found
         return least(found, self._tried_rate(self.drafted(replace(self.target, value=LEAST_RATE)), wanted))
 

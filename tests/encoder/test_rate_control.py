@@ -17,6 +17,7 @@ from caufc.encoder.rate_search import RateSearch
 from caufc.encoder.report import Report
 from caufc.encoder.root import place_of
 from caufc.errors import OptionError
+from tools.attack.contract_cases import case_of
 from tools.attack.contract_values import KINDS, Extent
 
 
@@ -151,6 +152,11 @@ def test_a_rate_of_few_bytes_takes_no_more_passes() -> None:
     values = np.where(rng.random((20, 20_000)) < 0.004, rng.exponential(size=(20, 20_000)), 0).astype(np.float32)
     for wanted in (0.02, 0.04, 0.0458):
         assert encoded(values, bpfp=wanted)[1].passes <= 4
+
+
+def test_rates_below_side_information_take_no_more_passes() -> None:
+    case = case_of(3, 9891)
+    assert encoded(case.features, **case.asked)[1].passes <= 4
 
 
 def test_a_rate_that_integers_exceed() -> None:
