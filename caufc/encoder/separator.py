@@ -72,14 +72,12 @@ class OutlierSeparator:
         self.outlying_size = SPARED if by_channel else 1.0
         self.units = typical.units if by_channel else np.full_like(typical.units, typical.common)
         self.limit = typical.ratio * self.units
-        self.immoderate = typical.immoderate
-        self.limit[self.immoderate] = 0.0
+        self.limit[typical.immoderate] = 0.0
         self.scaled = len(self.units) >= TOKEN_CHANNELS
         self.ordinary = typical.ordinary
-        self.centre = typical.centre if by_channel else _ordinary_centre(typical)
-        self.centre = np.where(self.immoderate, 0.0, self.centre)
-        self.stand_in = self.centre if typical.mean is None or not by_channel else typical.mean
-        self.stand_in = np.where(self.immoderate, 0.0, self.stand_in)
+        centre = typical.centre if by_channel else _ordinary_centre(typical)
+        stand_in = centre if typical.mean is None or not by_channel else typical.mean
+        self.centre, self.stand_in = (np.where(typical.immoderate, 0.0, values) for values in (centre, stand_in))
         self.least = 0.0
         self.most_counted = math.sqrt(COUNTED_ERROR / typical.large) if evenly and typical.large else math.inf
 

@@ -49,7 +49,7 @@ class TensorSurvey:
         channels: C.
         statistics: per channel, of what is not apart.
         sample: tokens ``[M, C]`` of whole samples, evenly taken; all of them if they are few. What is apart is not in
-            it: scaled tokens are divided by their scales, exact values stand at their channel's centre.
+            it: scaled tokens are divided by their scales, something stands in the place of exact values.
         features: the sample as it came in ``[M, C]``.
         geometry: of the sample.
         separator: finds what is apart; None where nothing may be.
