@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from caufc.features import read
+
+# Before torch is imported: threads of several workers get in each other's way.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 FIRST_STATES = pytest.StashKey[dict[int, Any]]()
 DEMO = Path(str(resources.files("caufc"))) / "data" / "demo"

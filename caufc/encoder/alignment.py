@@ -44,15 +44,9 @@ WHOLE_RANGE = 4 / 3
 
 def _automatic(survey: TensorSurvey) -> Alignment:
     """The alignment of features that nothing is known of: per channel, zeros kept as zeros where there are many."""
-    if _is_sparse(survey):
+    if is_sparse(survey.sample):
         return Alignment("none")
     return Alignment("mean-deviation", "channel", strength=LANGUAGE_STRENGTH if survey.levelled else STRENGTH)
-
-
-def _is_sparse(survey: TensorSurvey) -> bool:
-    """Whether channels have many zeros, not counting those that have nothing else, unless all have."""
-    present = survey.statistics.deviation + np.abs(survey.statistics.mean) > 0
-    return is_sparse(survey.sample if present.all() or not present.any() else survey.sample[:, present])
 
 
 def _settled(alignment: Alignment, tokens: int) -> Alignment:
@@ -86,7 +80,7 @@ def _around_outliers(base: TensorConfig, survey: TensorSurvey, outlying: NDArray
 
 def _by_need(base: TensorConfig, survey: TensorSurvey, target: Target) -> Aligned | None:
     """What tokens too few for statistics by channel need all the same: groups or channels with scales of their own."""
-    scales = None if target.kind == "snr" or _is_sparse(survey) else _group_scales(survey)
+    scales = None if target.kind == "snr" or is_sparse(survey.sample) else _group_scales(survey)
     if scales is not None:
         means = [float(np.mean(part)) for part in np.split(survey.statistics.mean, survey.groups)]
         own = np.maximum(scales, survey.statistics.deviation / LARGEST_ALIGNED)

@@ -37,9 +37,9 @@ FEW_VALUES = 2048
 MARGIN = 0.03
 """Share of the usual layout's bits that another must save: samples are small."""
 
-SMOOTH, ROUGH, FAR_SMOOTHER = 0.2, 0.1, 0.3
-"""Smoothness of axes along which neighbours are alike, and of those along which they are not; and how far one axis must
-be ahead of another that is between."""
+SMOOTH, ROUGH, FAR_SMOOTHER, SMOOTHER = 0.2, 0.1, 0.3, 0.06
+"""Smoothness of axes along which neighbours are alike, and of those along which they are not; how far one axis must
+be ahead of another that is between, and ahead of one along which they are not, to be of tokens rather."""
 
 SMOOTHED = 4
 """Boxes of a tensor on which that is measured."""
@@ -177,13 +177,15 @@ def chosen_roles(group: AlikeTensors) -> tuple[Roles | None, str]:
         kept = sorted(order[: MOST_COMPARED // 2])
         candidates = [candidates[number] for number in kept]
     layouts = [layout_of(roles) for roles in candidates]
-    margins = [_margin(roles, group.smoothness, usual, small=group.source.small) for roles in candidates]
+    margins = [_margin(roles, sizes, group.smoothness, usual, small=group.source.small) for roles in candidates]
     if _is_narrow(candidates[0], sizes, group.smoothness):
         wide = -(SMALL_MARGIN if group.source.small else MARGIN)
         margins = [
             wide if channels_of(roles, sizes) >= NARROW_CHANNELS else margin
             for roles, margin in zip(candidates, margins, strict=True)
         ]
+    if not _is_doubtful(candidates[0], group.smoothness, usual):
+        margins[0] = 0.0
     best, reason = _cheapest(group.costs(layouts), layouts, margins)
     return candidates[best], reason
 
@@ -212,9 +214,9 @@ def _is_natural(roles: Roles, smoothness: Sequence[float], tokens: Collection[in
     )
 
 
-def _margin(roles: Roles, smoothness: Sequence[float], usual: Roles, *, small: bool = False) -> float:
-    """What a layout must save beside the usual one."""
-    if _is_doubtful(roles, smoothness, usual):
+def _margin(roles: Roles, sizes: Sizes, smoothness: Sequence[float], usual: Roles, *, small: bool = False) -> float:
+    """What a layout must save beside the first one."""
+    if _is_doubtful(roles, smoothness, usual) or _is_narrow(roles, sizes, smoothness):
         return SMALL_DOUBTFUL if small else DOUBTFUL
     if _is_unlikely(roles, smoothness, usual):
         return UNLIKELY
@@ -234,9 +236,17 @@ def _is_unlikely(roles: Roles, smoothness: Sequence[float], usual: Roles) -> boo
 
 
 def _is_doubtful(roles: Roles, smoothness: Sequence[float], usual: Roles) -> bool:
-    """Whether tokens lie along an axis of channels, to all appearances; a small sample may flatter that."""
+    """Whether tokens lie along an axis of channels, to all appearances; a small sample may flatter that.
+
+    It appears so where other layouts are usual, or channels would lie along an axis whose neighbours are more alike.
+    """
+    of_channels = (value for is_token, value in zip(roles, smoothness, strict=True) if not is_token and value == value)
+    smoothest = max(of_channels, default=0.0)
     known = zip(roles, usual, smoothness, strict=True)
-    return any(is_token and not is_usual and value < ROUGH for is_token, is_usual, value in known)
+    return any(
+        is_token and value < ROUGH and (not is_usual or value + SMOOTHER < smoothest)
+        for is_token, is_usual, value in known
+    )
 
 
 def _others(roles: Roles, tokens: Collection[int]) -> Iterator[tuple[int, bool]]:
@@ -265,18 +275,18 @@ def refined(group: AlikeTensors, layout: Layout) -> tuple[Layout, str]:
     if first_apart:
         layouts, costs = layouts[1:], costs[1:]
         layouts, costs = [layouts[-1], *layouts[:-1]], [costs[-1], *costs[:-1]]
-    best, reason = _cheapest(costs, layouts, [GRID_MARGIN] * len(layouts))
+    best, reason = _cheapest(costs, layouts, [0.0, *[GRID_MARGIN] * (len(layouts) - 1)])
     if best == 0:
         return layouts[0], "first token unlike the others" if first_apart else ""
     return layouts[best], reason
 
 
 def _cheapest(costs: Sequence[float], layouts: Sequence[Layout], margins: Sequence[float]) -> tuple[int, str]:
-    """The first layout, or a cheaper one by its margin; and by how much it is smaller than the next."""
+    """The cheapest layout when each has lost its margin; and by how much it is smaller than the next."""
     bits = [max(LEAST_BITS, cost - 1 / (12 * BIT_WEIGHT)) for cost in costs]
     if len(bits) == 1:
         return 0, ""
-    handicapped = [bits[0], *(size / (1 - margin) for size, margin in zip(bits[1:], margins[1:], strict=True))]
+    handicapped = [size / (1 - margin) for size, margin in zip(bits, margins, strict=True)]
     best = min(range(len(bits)), key=handicapped.__getitem__)
     next_best = min((number for number in range(len(bits)) if number != best), key=bits.__getitem__)
     saved = 1 - bits[best] / bits[next_best]

@@ -39,8 +39,14 @@ TINIEST = 1e-300
 SINK_SHARE = 0.1
 """Tokens that are sinks, of all tokens, at most."""
 
+MOST_SINK = 3.0
+"""Times by which tokens may be larger all over, at most, for which more is asked of what they hold."""
+
 SINK_CHANNELS = 64
 """Channels that tokens of language models have at least."""
+
+MANY = 0.25
+"""Share of a channel's values from which on they move its median by much."""
 
 CENTRED_TOKENS = 8
 """With fewer tokens, a channel's median says nothing; all channels then count as alike."""
@@ -93,8 +99,11 @@ class Typical:
     mean: Floats | None = None
 
     @classmethod
-    def of(cls, sample: Values, *, sparse: bool) -> Typical:
-        """What is typical of a sample ``[M, C]``; what is not a number in it counts nowhere."""
+    def of(cls, sample: Values, firsts: Values | None = None, *, sparse: bool) -> Typical:
+        """What is typical of a sample ``[M, C]``; what is not a number in it counts nowhere.
+
+        ``firsts`` are the first tokens of sequences ``[n, C]``, where sinks mostly are, and which say nothing else.
+        """
         tokens, channels = sample.shape
         masks = mask_values(sample[~np.isnan(sample)])
         values = sample.astype(np.float64)
@@ -105,16 +114,17 @@ class Typical:
             few = cls(np.zeros(channels), magnitude, _typical_token(values, magnitude), VALUE_RATIO, masks)
             return replace(few, level=_median_present(few.token_levels(values)))
         largest = REST_MARGIN * VALUE_RATIO * float(medians_of(np.abs(values).reshape(-1, 1))[0])
-        typical = cls._measured(values, masks, sparse=sparse)
+        bounded = _without_many(values, largest)
+        typical = cls._measured(bounded, masks, sparse=sparse)
         levels = typical.token_levels(values)
         ordinary = ~(levels > TOKEN_RATIO)
         if not ordinary.all() and np.count_nonzero(ordinary) >= CENTRED_TOKENS:
-            typical = cls._measured(values[ordinary], masks, sparse=sparse)
+            typical = cls._measured(bounded[ordinary], masks, sparse=sparse)
             levels = typical.token_levels(values[ordinary])
         distances = np.abs(values - typical.centre)
         within = (distances <= VALUE_RATIO * typical.units) & typical.ordinary
         token = _typical_token(np.where(within, values, np.nan), typical.units)
-        ratio, sinks = typical._tails(distances)
+        ratio, sinks = typical._tails(distances, firsts)
         return replace(
             typical,
             token=token,
@@ -173,7 +183,7 @@ class Typical:
         """Magnitudes ``[C]``, none below the common one."""
         return np.maximum(self.magnitude, self.common)
 
-    def _tails(self, distances: Floats) -> tuple[float, bool]:
+    def _tails(self, distances: Floats, firsts: Values | None) -> tuple[float, bool]:
         """Where values are apart, for distances ``[M, C]`` from the centre, and whether there are sinks."""
         units = self.units
         if not units.any():
@@ -184,11 +194,28 @@ class Typical:
         apart = int(np.count_nonzero(ordinary > VALUE_RATIO))
         near = int(np.count_nonzero(ordinary > TAIL_RATIO)) - apart
         heavy = near > apart > TAIL_SHARE * ordinary.size
-        beyond = np.count_nonzero(ratios > VALUE_RATIO, axis=1)
-        holding = int(np.count_nonzero((beyond > 0) & (2 * beyond < ratios.shape[1])))
+        holding, share = _holding(ratios), SINK_SHARE * len(ratios)
+        if firsts is not None and not holding:
+            with np.errstate(over="ignore"):
+                holding = min(_holding(np.abs(firsts.astype(np.float64) - self.centre) / units), share)
         wide = ratios.shape[1] >= SINK_CHANNELS
-        sinks = wide and not heavy and not self.masks and 0 < holding <= SINK_SHARE * len(ratios)
+        sinks = wide and not heavy and not self.masks and 0 < holding <= share
         return HEAVY_RATIO if heavy else VALUE_RATIO, sinks
+
+
+def _holding(ratios: Floats) -> float:
+    """How many tokens ``[M, C]``, in typical magnitudes, hold a few values that are apart from the rest of them."""
+    own = np.clip(medians_of(ratios.T), 1.0, MOST_SINK)
+    beyond = np.count_nonzero(ratios > VALUE_RATIO * own[:, None], axis=1)
+    return float(np.count_nonzero((beyond > 0) & (2 * beyond < ratios.shape[1])))
+
+
+def _without_many(values: Floats, largest: float) -> Floats:
+    """Values ``[M, C]`` without those beyond a bound, in channels where they are so many that they move the median."""
+    beyond = np.abs(values) > largest
+    held, present = np.count_nonzero(beyond, axis=0), np.count_nonzero(values, axis=0)
+    moved = (MANY * present < held) & (2 * held <= present)
+    return np.where(beyond & moved, np.nan, values) if moved.any() else values
 
 
 def _typical_token(values: Floats, units: Floats) -> float:

@@ -36,7 +36,7 @@ COUNTED_ERROR = 0.05
 STRAY_SHARE = 0.5
 """Share of an outlying token or channel that is stored exactly for being small, at most."""
 
-LARGEST_LEVEL = 64.0
+LARGEST_LEVEL = 1024.0
 """Tokens that are not outliers get scales of at most so much above or below 1."""
 
 Values = NDArray[Any]

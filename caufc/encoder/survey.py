@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import ChannelStatistics, LayoutAligner, Tokens, Turns, truncate
+from ..align import ChannelStatistics, LayoutAligner, Turns, truncate
 from ..codec.transform.grids import Geometry
 from ..coders.base import Apart
 from ..coders.blocks import either
@@ -24,6 +24,7 @@ from .outliers import Typical
 from .separator import OutlierSeparator
 from .source import Source, SourceTensor
 from .survey_reading import check_finite, chunks_of, count_tokens, picks_of, read_tokens, unturned
+from .thinning import cut_rows, lines_differ_in_size
 
 __all__ = ["TensorSurvey", "is_sparse", "survey_tensor"]
 
@@ -199,17 +200,19 @@ def survey_tensor(
             exact_bytes += len(Patches.where(apart.values.ravel(), matrix.ravel()).to_bytes())
         whole, matrix = tokens.matrix, apart.without(lost, apart.rest(matrix))
         _add_to(statistics, matrix, apart, lost)
-        picked = picks.kept(start, stop)
-        grids += [tokens.grids[number] for number in picked]
-        parts.append(_picked(matrix, tokens, layout.special, picked))
-        wholes.append(parts[-1] if whole is matrix else _picked(whole, tokens, layout.special, picked))
+        block = Geometry(tokens.grids, layout.special)
+        cut_apart = picks.cut and lines_differ_in_size(whole, block)
+        rows, kept = cut_rows(block, channels, picks.most, picks.kept(start, stop), apart=cut_apart)
+        grids += kept.grids
+        parts.append(_picked(matrix, rows))
+        wholes.append(parts[-1] if whole is matrix else _picked(whole, rows))
         uncounted = apart.uncounted(matrix) if lost is None else apart.uncounted(matrix) | lost
         if separator is not None and not separator.ordinary.all():
             uncounted = uncounted | ~separator.ordinary
-        masks.append(_picked(uncounted, tokens, layout.special, picked))
+        masks.append(_picked(uncounted, rows))
         absent = either(apart.values, lost)
         absent = np.zeros(matrix.shape, np.bool_) if absent is None else absent
-        missing.append(_picked(absent, tokens, layout.special, picked))
+        missing.append(_picked(absent, rows))
         masked |= lost is not None
         seen += len(matrix)
         if picks.whole:
@@ -282,8 +285,12 @@ def _uncounted(
 
 
 def is_sparse(matrix: NDArray[Any]) -> bool:
-    """Whether zero must stay a reconstruction point."""
-    return int(np.count_nonzero(matrix)) < (1 - SPARSE_SHARE) * matrix.size
+    """Whether zero must stay a reconstruction point; channels of nothing else are not counted, unless all are."""
+    held = int(np.count_nonzero(matrix))
+    if held >= (1 - SPARSE_SHARE) * matrix.size:
+        return False
+    present = np.count_nonzero(matrix.any(axis=0)) if len(matrix) > 1 else matrix.shape[1]
+    return not held or held < (1 - SPARSE_SHARE) * len(matrix) * int(present)
 
 
 def _typical(
@@ -293,6 +300,7 @@ def _typical(
     wanted = min(MOST_TYPICAL, max(FEWEST_TYPICAL, TYPICAL_VALUES * source.samples // max(1, tensor.numel)))
     numbers = range(0, source.samples, max(1, math.ceil(source.samples / wanted)))
     parts: list[NDArray[Any]] = []
+    firsts: list[NDArray[Any]] = []
     for number in numbers:
         tokens, lost = read_tokens(tensor, aligner, channels, (number, number + 1), keep_nonfinite=True)
         matrix = unturned(tokens, turns)
@@ -300,14 +308,11 @@ def _typical(
             matrix = np.where(lost, matrix.dtype.type(np.nan), matrix)
         every = max(1, matrix.size * len(numbers) // TYPICAL_VALUES)
         parts.append(matrix[SHIFT * len(parts) % min(every, max(1, len(matrix))) :: every])
+        firsts.append(matrix[: int(len(matrix) > 1)])
     sample = np.concatenate(parts)
-    return Typical.of(sample, sparse=is_sparse(sample)) if sample.size else None
+    return Typical.of(sample, np.concatenate(firsts), sparse=is_sparse(sample)) if sample.size else None
 
 
-def _picked(matrix: NDArray[Any], tokens: Tokens, special: int, picked: range) -> NDArray[Any]:
-    """The tokens of some samples; copied unless they are all, so that chunks do not stay in memory."""
-    if len(picked) == len(tokens.grids):
-        return matrix
-    ends = np.cumsum([0, *Geometry(tokens.grids, special).sizes])
-    parts = [matrix[ends[number] : ends[number + 1]] for number in picked]
-    return np.concatenate(parts) if parts else np.empty((0, matrix.shape[1]), matrix.dtype)
+def _picked(matrix: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+    """Some rows; copied unless they are all, so that chunks do not stay in memory."""
+    return matrix if len(rows) == len(matrix) else matrix[rows]

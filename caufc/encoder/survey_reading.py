@@ -27,7 +27,7 @@ RUN_VALUES = 1 << 15
 """Values of a run of samples, about."""
 
 FEWEST_RUNS = 8
-"""Runs that stand for a file, at least; of fewer, all samples are surveyed."""
+"""Runs that stand for a file, at least; of fewer, all samples are surveyed, and parts of so many kept."""
 
 Values = NDArray[Any]
 
@@ -46,11 +46,18 @@ class Picks:
         blocks: ranges of samples that are read.
         stride: every how-many-th sample, counted from the first of all, is kept as a part of the survey's sample.
         whole: whether blocks are all samples.
+        most: values that are kept of a sample, about.
     """
 
     blocks: Sequence[tuple[int, int]]
     stride: int
     whole: bool
+    most: float = math.inf
+
+    @property
+    def cut(self) -> bool:
+        """Whether only a part of each sample is kept."""
+        return math.isfinite(self.most)
 
     def kept(self, start: int, stop: int) -> range:
         """Which samples of a block are kept, from its first on."""
@@ -71,8 +78,10 @@ def picks_of(source: Source, tensor: SourceTensor, chunk: int, budget: int) -> P
     run = max(1, RUN_VALUES // each)
     count = budget // (run * each)
     if tensor.numel <= budget or count < FEWEST_RUNS:
-        stride = max(1, min(samples, math.ceil(tensor.numel / budget)))
-        return Picks(list(chunks_of(samples, min(chunk, max(1, BLOCK_VALUES // each)))), stride, True)
+        stride, most = max(1, min(samples, math.ceil(tensor.numel / budget))), math.inf
+        if samples > 1 and samples / stride < FEWEST_RUNS and stride > 1:
+            stride, most = math.ceil(samples / FEWEST_RUNS), budget / min(samples, FEWEST_RUNS)
+        return Picks(list(chunks_of(samples, min(chunk, max(1, BLOCK_VALUES // each)))), stride, True, most)
     starts = [number * (samples - run) // (count - 1) for number in range(count)]
     return Picks([(start, start + run) for start in starts], 1, False)
 

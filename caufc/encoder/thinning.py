@@ -13,13 +13,25 @@ from ..codec.transform.grids import Geometry
 from ..codec.transform.token_order import block_sizes
 from ..coders.row_sums import row_squares
 
-__all__ = ["MOST_SPREAD", "differ_in_size", "halves", "rows_beside", "spread_rows", "thinned_rows"]
+__all__ = [
+    "MOST_SPREAD",
+    "cut_rows",
+    "differ_in_size",
+    "halves",
+    "lines_differ_in_size",
+    "rows_beside",
+    "spread_rows",
+    "thinned_rows",
+]
 
 MOST_SPREAD = 8
 """Samples that are looked at, at most, where they differ in size."""
 
 UNLIKE = 4.0
 """Times by which the root mean squares of samples may differ for one to tell of all."""
+
+SHARE_OF_LINES = 10
+"""One in so many of the largest lines, and of the smallest, says nothing: sinks are among them."""
 
 MOST_TIMES = 4
 """How many times too large a block of frequencies may be, which is told by whole ones."""
@@ -29,33 +41,43 @@ Values = NDArray[Any]
 Half = tuple[Values, Geometry]
 
 
-def thinned_rows(geometry: Geometry, channels: int, values: int) -> tuple[Rows, Geometry]:
+def thinned_rows(geometry: Geometry, channels: int, values: int, *, apart: bool = False) -> tuple[Rows, Geometry]:
     """Rows of a matrix of tokens ``[N, C]`` that hold about so many values, and their geometry.
 
-    Every so-many-th sample; of a single sample that is larger, a run of its grid from the middle. At least one token.
+    Every so-many-th sample; of a single sample that is larger, a run of its grid from the middle, or with ``apart``
+    lines of its grid that are evenly spread. At least one token.
     """
-    ends = np.cumsum([0, *geometry.sizes])
     stride = _stride(geometry, channels, values)
     picked = range(0, len(geometry.grids), stride)
-    rows, grids = [], []
-    for number in picked:
-        inside, grid = _cut(geometry.grids[number], geometry.special, channels, values // max(1, len(picked)))
-        rows.append(ends[number] + inside)
-        grids.append(grid)
-    return np.concatenate([np.empty(0, np.intp), *rows]), replace(geometry, grids=tuple(grids))
+    return cut_rows(geometry, channels, values // max(1, len(picked)), picked, apart=apart)
 
 
-def spread_rows(geometry: Geometry, channels: int, values: int) -> tuple[Rows, Geometry]:
+def spread_rows(geometry: Geometry, channels: int, values: int, *, apart: bool = False) -> tuple[Rows, Geometry]:
     """The same of several samples, however few tokens of each that leaves: at least a line of its grid."""
     samples = len(geometry.grids)
     picked = range(0, samples, math.ceil(samples / MOST_SPREAD))
+    return cut_rows(geometry, channels, values // max(1, len(picked)), picked, apart=apart)
+
+
+def cut_rows(
+    geometry: Geometry, channels: int, values: float, picked: range, *, apart: bool = False
+) -> tuple[Rows, Geometry]:
+    """Rows of some samples, each cut to about so many values, and their geometry.
+
+    Args:
+        geometry: of all samples.
+        channels: C.
+        values: of a sample that are kept.
+        picked: samples.
+        apart: whether lines along the first axis of its grid are evenly spread, and not a run.
+    """
     ends = np.cumsum([0, *geometry.sizes])
-    rows, grids = [], []
+    rows, grids = [np.empty(0, np.intp)], []
     for number in picked:
-        inside, grid = _cut(geometry.grids[number], geometry.special, channels, values // len(picked))
+        inside, grid = _cut(geometry.grids[number], geometry.special, channels, values, apart=apart)
         rows.append(ends[number] + inside)
         grids.append(grid)
-    return np.concatenate([np.empty(0, np.intp), *rows]), replace(geometry, grids=tuple(grids))
+    return np.concatenate(rows), replace(geometry, grids=tuple(grids))
 
 
 def differ_in_size(values: Values, geometry: Geometry) -> bool:
@@ -65,7 +87,21 @@ def differ_in_size(values: Values, geometry: Geometry) -> bool:
         return False
     starts = np.cumsum([0, *sizes[:-1]])
     with np.errstate(over="ignore"):
-        energies = np.add.reduceat(row_squares(values), starts) / sizes
+        return _are_unlike(np.add.reduceat(row_squares(values), starts) / sizes)
+
+
+def lines_differ_in_size(values: Values, geometry: Geometry) -> bool:
+    """The same of most lines along the first of several axes that grids have: of layers in a dump of hidden states."""
+    grid = geometry.grids[0] if geometry.grids else ()
+    if len(grid) < 2 or not math.prod(grid) or any(other != grid for other in geometry.grids):
+        return False
+    squares = row_squares(values).reshape(len(geometry.grids), -1)[:, geometry.special :]
+    energies = np.sort(squares.reshape(len(squares), grid[0], -1).mean(axis=(0, 2)))
+    few = len(energies) // SHARE_OF_LINES
+    return _are_unlike(energies[few : len(energies) - few])
+
+
+def _are_unlike(energies: NDArray[Any]) -> bool:
     present = energies[energies > 0]
     return present.size > 1 and bool(present.max() > UNLIKE**2 * present.min())
 
@@ -124,18 +160,21 @@ def _block_values(grid: tuple[int, ...], channels: int) -> int:
     return channels * (max(block_sizes(grid[0])) * math.prod(grid[1:]) if grid else 1)
 
 
-def _cut(grid: tuple[int, ...], special: int, channels: int, values: int) -> tuple[Rows, tuple[int, ...]]:
+def _cut(
+    grid: tuple[int, ...], special: int, channels: int, values: float, *, apart: bool = False
+) -> tuple[Rows, tuple[int, ...]]:
     """Rows of a sample, and its grid, cut along the first axis of the grid where the sample is twice too large."""
     tokens = math.prod(grid)
     if not grid or not tokens or tokens * channels <= 2 * values:
         return np.arange(special + tokens), grid
     line = tokens // grid[0]
     first, kept = _lines(grid, channels, values)
-    lead, run = np.arange(special), special + np.arange(first * line, (first + kept) * line)
-    return np.concatenate([lead, run]), (kept, *grid[1:])
+    lines = np.arange(kept) * grid[0] // kept if apart else np.arange(first, first + kept)
+    rows = special + (lines[:, None] * line + np.arange(line)).ravel()
+    return np.concatenate([np.arange(special), rows]), (kept, *grid[1:])
 
 
-def _lines(grid: tuple[int, ...], channels: int, values: int) -> tuple[int, int]:
+def _lines(grid: tuple[int, ...], channels: int, values: float) -> tuple[int, int]:
     """First and number of lines of a run from the middle with so many values: whole blocks, where one fits."""
     kept = min(grid[0], max(1, math.ceil(values / (math.prod(grid[1:]) * max(1, channels)))))
     sizes = block_sizes(grid[0])

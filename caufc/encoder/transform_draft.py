@@ -35,7 +35,7 @@ from .sample_plan import (
 )
 from .survey import TensorSurvey
 from .tensor_draft import TensorDraft, without_loss
-from .thinning import MOST_SPREAD, differ_in_size, spread_rows, thinned_rows
+from .thinning import MOST_SPREAD, differ_in_size, lines_differ_in_size, spread_rows, thinned_rows
 from .trial import FEW_VALUES, Trial, worst_energy
 
 __all__ = ["BEYOND", "THIN_VALUES", "TransformDraft", "gain_share_of"]
@@ -293,10 +293,7 @@ class TransformDraft(TensorDraft):
         """A thin part of the survey's sample."""
         survey = self.survey
         values = max(self.thin_values, min(survey.planned, ENOUGH_TOKENS * survey.channels))
-        rows, geometry = thinned_rows(survey.geometry, survey.channels, values)
-        few = len(geometry.grids) < min(MOST_SPREAD, len(survey.geometry.grids))
-        if few and not self.codec.parameters.spectral and differ_in_size(survey.features, survey.geometry):
-            rows, geometry = spread_rows(survey.geometry, survey.channels, values)
+        rows, geometry = self._thinned(values)
         features = survey.sample if len(rows) == len(survey.sample) else survey.sample[rows]
         counted = None if survey.apart is None else ~survey.apart[rows]
         trial = Trial.of(self.codec, self.aligner, features, counted, geometry, self.config.dtype, GAIN_SHARE)
@@ -317,7 +314,22 @@ class TransformDraft(TensorDraft):
     @cached_property
     def _part(self) -> tuple[NDArray[np.intp], Geometry]:
         """Rows of the survey's sample that a plan is made from, and their geometry, not spectral."""
-        return thinned_rows(self.survey.geometry, self.survey.channels, max(THIN_VALUES, self.survey.planned))
+        return self._thinned(max(THIN_VALUES, self.survey.planned))
+
+    def _thinned(self, values: int) -> tuple[NDArray[np.intp], Geometry]:
+        """Rows of the survey's sample that hold about so many values, and their geometry, not spectral."""
+        survey = self.survey
+        samples, lines = (False, False) if self.codec.parameters.spectral else self._differ_in_size
+        rows, geometry = thinned_rows(survey.geometry, survey.channels, values, apart=lines)
+        if samples and len(geometry.grids) < min(MOST_SPREAD, len(survey.geometry.grids)):
+            return spread_rows(survey.geometry, survey.channels, values, apart=lines)
+        return rows, geometry
+
+    @cached_property
+    def _differ_in_size(self) -> tuple[bool, bool]:
+        """Whether samples do, and lines of their grids."""
+        features, geometry = self.survey.features, self.survey.geometry
+        return differ_in_size(features, geometry), lines_differ_in_size(features, geometry)
 
     @property
     def _scale(self) -> float:

@@ -74,7 +74,7 @@ class TransformDrafting(Drafting):
     def _levelled(self, layout: Layout) -> bool:
         """Tokens of sequences are: what reads them mostly normalises them first."""
         grid = [letter for term in layout.sample_terms for letter in term if letter in GRID_LETTERS]
-        return self.target.unequal and len(grid) == 1
+        return self.target.unequal and len(grid) <= 2
 
     def _drafted(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TransformDraft:
         default, searched = self._profiled(), self.file.effort.searched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -341,8 +342,18 @@ def test_a_single_large_value_leaves_a_narrow_layout() -> None:
 
 def test_an_axis_of_alike_neighbours_becomes_channels_for_much_alone() -> None:
     """A few samples of sparse maps may say so by chance, and then take an eighth more."""
-    usual, smoothness = (False, True, True), [0.0, 0.38, 0.42]
+    usual, sizes, smoothness = (False, True, True), (64, 20, 20), [0.0, 0.38, 0.42]
     margin = layout_choice._margin
-    margins = [margin(roles, smoothness, usual) for roles in (usual, (False, False, True), (False, True, False))]
+    margins = [margin(roles, sizes, smoothness, usual) for roles in (usual, (False, False, True), (False, True, False))]
     assert margins == [layout_choice.MARGIN, layout_choice.UNLIKELY, layout_choice.UNLIKELY]
-    assert margin((False, False, True), [0.0, 0.05, 0.42], usual) == layout_choice.MARGIN
+    assert margin((False, False, True), sizes, [0.0, 0.05, 0.42], usual) == layout_choice.MARGIN
+
+
+def test_tokens_along_what_looks_like_channels_must_save_much() -> None:
+    """Of hidden states ``[T, L, D]``: neighbours are alike along layers, a little along tokens, not along channels."""
+    usual, sizes, smoothness = (False, True, True), (256, 31, 576), [0.19, 0.71, -0.01]
+    margin = layout_choice._margin
+    assert margin(usual, sizes, smoothness, usual) == layout_choice.DOUBTFUL
+    assert margin((True, True, False), sizes, smoothness, usual) == layout_choice.MARGIN
+    narrow = (True, False, True)
+    assert margin(narrow, (256, 4, 576), [0.1, math.nan, 0.0], usual) == layout_choice.DOUBTFUL

@@ -69,6 +69,15 @@ def test_tokens_of_samples_of_several_lengths_are_counted() -> None:
     assert survey(samples, "b n c").total == sum(map(len, samples))
 
 
-def test_few_large_samples_are_surveyed_whole() -> None:
+def test_of_few_large_samples_parts_are_kept() -> None:
     found = survey(np.ones((4, 3000, 128), np.float32), "b n c")
-    assert found.statistics.count == 12_000 and len(found.sample) == 6000
+    assert found.statistics.count == 12_000 and len(found.geometry.grids) == 4
+    assert 4000 < len(found.sample) < 5000
+
+
+def test_of_layers_that_differ_in_size_some_all_over_are_kept() -> None:
+    """A run out of the middle tells nothing of others."""
+    layers = np.broadcast_to(2.0 ** np.arange(16, dtype=np.float32)[:, None, None], (3, 16, 500, 128))
+    found = survey(layers, "b h w c")
+    (kept,) = {tuple(np.unique(part[:, 0])) for part in np.split(found.features, 3)}
+    assert kept[0] == 1 and kept[-1] >= 1 << 10
