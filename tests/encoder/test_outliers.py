@@ -16,6 +16,7 @@ import caufc
 from caufc.encoder.counting import Counting
 from caufc.encoder.outliers import TOKEN_RATIO, Typical, mask_values
 from caufc.encoder.separator import OutlierSeparator
+from tools.attack.contract_cases import case_of
 from tools.attack.contract_figures import is_rest
 from tools.attack.contract_values import KINDS, Extent
 
@@ -278,3 +279,13 @@ def test_large_tokens_are_those_of_a_large_level(seed: int, channels: int, times
     typical = Typical.of(rng.standard_normal((40, channels)), sparse=False)
     sample = rng.standard_normal((30, channels)) * times * (rng.random((30, channels)) < rng.random())
     np.testing.assert_array_equal(typical.are_large(sample), typical.token_levels(sample) > TOKEN_RATIO)
+
+
+@pytest.mark.parametrize("number", [3451, 12532], ids=["a channel that is exact", "half of a channel are sinks"])
+def test_what_is_large_makes_others_neither_sparse_nor_small(number: int) -> None:
+    """A channel that is stored exactly is no zeros of the rest; and a channel's median says nothing of two halves."""
+    case = case_of(3, number)
+    values: Any = case.features
+    matrix = values.reshape(-1, values.shape[-1]).astype(np.float64)
+    decoded = caufc.decode(caufc.encode(values, **case.asked)).reshape(matrix.shape)
+    assert worst_tokens(matrix, decoded, is_rest(matrix)) > 20
