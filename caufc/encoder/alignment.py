@@ -38,6 +38,10 @@ Aligned = tuple[TensorConfig, ValueAligner]
 OUTSIDE_PERCENT = 0.01
 """Share of values at either end, in percent, that may lie outside of the learned codec's range."""
 
+CROWDED, MEDIAN_VALUES = 0.15, 1 << 16
+"""Where the median distance from the median is such a share of the deviation, most values are next to it; and how many
+values tell so."""
+
 WHOLE_RANGE = 4 / 3
 """Where all values lie within a range so much wider, none is outside."""
 
@@ -133,6 +137,7 @@ def choose_alignment(base: TensorConfig, survey: TensorSurvey, wanted: Alignment
         strength = 0.0 if target.kind == "snr" else alignment.strength
         groups = 1 if target.kind == "snr" else survey.groups
         aligner = align_channels(alignment.kind, survey.statistics, survey.sample, strength, groups)
+        aligner = _around_most(aligner, survey) if wanted is None else aligner
         return _by_channel(base, aligner, kind, alignment.truncate)
     if alignment.statistics is not None:
         globally = GlobalAligner(*alignment.statistics)
@@ -142,6 +147,22 @@ def choose_alignment(base: TensorConfig, survey: TensorSurvey, wanted: Alignment
         return base, globally
     record = AlignmentRecord(kind, 0, globally.offset, globally.scale, alignment.truncate)
     return replace(base, alignment=record), globally
+
+
+def _around_most(aligner: ChannelAligner, survey: TensorSurvey) -> ChannelAligner:
+    """The aligner with the median as the offset of channels nearly all of whose values are there, as probabilities are.
+
+    Their mean is where hardly any are, and steps of other sizes then round most values to other multiples.
+    """
+    few = survey.sample[:: max(1, survey.sample.size // MEDIAN_VALUES)]
+    if len(few) < CENTRED_TOKENS:
+        return aligner
+    medians = np.median(few, axis=0)
+    spreads = np.median(np.abs(few - medians), axis=0)
+    crowded = spreads < CROWDED * survey.statistics.deviation
+    if not crowded.any():
+        return aligner
+    return ChannelAligner.of(np.where(crowded, medians, aligner.offset), np.asarray(aligner.scales(None), np.float64))
 
 
 def typical_range(sample: NDArray[Any]) -> tuple[float, float]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ..coders.distortion import Distortion
 from .file_writer import FilePass, Sink
-from .goal import OCTAVE_DB
+from .goal import MEDIUM_SNR, OCTAVE_DB
 from .options import LEAST_RATE, Target
 from .plan import TensorPlan
 from .rate_control import MOST_PASSES, RateControl, lossless_plans
@@ -96,7 +97,8 @@ class SettingControl(RateControl):
                 return whole
             drafts = _corrected_drafts(drafts, whole.done.bytes_out / max(1.0, sum(plan.expected for plan in lossless)))
         if small:
-            return least(whole, self._tried_rate(drafts, wanted))
+            of_snr = self.drafted(Target("snr", MEDIUM_SNR))
+            return least(whole, self._tried_rate(drafts, wanted, of_snr))
         search = RateSearch(wanted, self.numel, lambda setting: self._expected(drafts, setting))
         may_try = self.numel <= TRIED_VALUES  # the last pass is then for what trials find
         best: Tried | None = None
@@ -117,12 +119,18 @@ class SettingControl(RateControl):
             best = tried if search.better(tried.done.bytes_out, best.done.bytes_out) else best
         return self._smaller(best, drafts) if whole is None else least(whole, best)
 
-    def _tried_rate(self, drafts: Sequence[TensorDraft], wanted: float) -> Tried:
-        """The file of at most so many bytes, by trials in memory and one pass."""
+    def _tried_rate(
+        self, drafts: Sequence[TensorDraft], wanted: float, others: Sequence[TensorDraft] | None = None
+    ) -> Tried:
+        """The file of at most so many bytes, by trials in memory and one pass; of other drafts where it keeps more."""
         tolerance = max(RATE_TOLERANCE * wanted, RATE_BYTES)
-        found = SmallRate(wanted, tolerance, lambda setting: self._plans(drafts, setting), self.writer.tried)
-        setting, plans = found.find()
-        return self._try(plans, setting)
+        families = [drafts] if others is None else [drafts, others]
+        rates = [
+            SmallRate(wanted, tolerance, functools.partial(self._plans, family), self.writer.tried)
+            for family in families
+        ]
+        found = max((rate.find() for rate in rates), key=rates[0].worth)
+        return self._try(found.plans, found.setting)
 
     def _expected(self, drafts: Sequence[TensorDraft], setting: float) -> float:
         return sum(

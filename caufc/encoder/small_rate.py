@@ -11,7 +11,7 @@ from .goal import GRID, MEDIUM
 from .plan import TensorPlan
 from .rate_search import HIGHEST, LOWEST
 
-__all__ = ["SmallRate", "with_steps"]
+__all__ = ["RatedFile", "SmallRate", "with_steps"]
 
 OCTAVES, HALVINGS = 4.0, 7
 """How much finer or coarser than planned steps are tried, and how closely."""
@@ -35,7 +35,7 @@ Plans = Sequence[TensorPlan]
 
 
 @dataclass(frozen=True)
-class _Found:
+class RatedFile:
     """A file that was tried: the quality of its plans, the plans with its steps, its bytes, and what it keeps in dB."""
 
     setting: float
@@ -61,21 +61,20 @@ class SmallRate:
     tolerance: float
     planned: Callable[[float], Plans]
     tried: Callable[[Plans, float], FilePass]
-    known: dict[int, _Found] = field(default_factory=dict)
+    known: dict[int, RatedFile] = field(default_factory=dict)
 
-    def find(self) -> tuple[float, Plans]:
-        """The quality and the plans; those of the smallest file if even that takes more bytes."""
+    def find(self) -> RatedFile:
+        """The file, or the smallest if even that takes more bytes."""
         place, best = self._place()
         if not self._fits(best):
-            return best.setting, best.plans
+            return best
         for other in range(place - AROUND, place + AROUND + 1):
             found = self._at(other)
-            best = max(best, self._near(found), key=self._worth)
+            best = max(best, self._near(found), key=self.worth)
             best = self._between(found, best, *((-OCTAVES, 0.0) if self._fits(found) else (0.0, OCTAVES)))
-        best = self._farther(place, best)
-        return best.setting, best.plans
+        return self._farther(place, best)
 
-    def _farther(self, place: int, best: _Found) -> _Found:
+    def _farther(self, place: int, best: RatedFile) -> RatedFile:
         """The best file, or a nearer one with steps yet finer or coarser, where plans leap by more octaves."""
         for other, sign in ((place, -1), (place + 1, 1)):
             for number in range(1, MOST_OCTAVES):
@@ -85,7 +84,7 @@ class SmallRate:
                 best = self._between(planned, best, *sorted((first, first + sign * OCTAVES)))
         return best
 
-    def _near(self, planned: _Found) -> _Found:
+    def _near(self, planned: RatedFile) -> RatedFile:
         """The file with the finest steps near those of plans that fits; that of the plans if none does."""
         signs, places = (-1, NEAR[::-1]) if self._fits(planned) else (1, NEAR)
         for octave in places:
@@ -94,10 +93,10 @@ class SmallRate:
                 return found
         return planned
 
-    def _place(self) -> tuple[int, _Found]:
+    def _place(self) -> tuple[int, RatedFile]:
         """The highest quality whose file fits, and that file; or the smallest of all."""
         lowest, highest = (round((end - MEDIUM) / GRID) for end in (LOWEST, HIGHEST))
-        tried: dict[int, _Found] = {}
+        tried: dict[int, RatedFile] = {}
         place, leap = 0, LEAP
         while True:
             tried[place] = self._at(place)
@@ -116,33 +115,33 @@ class SmallRate:
             else:
                 place = (below + above) // 2
 
-    def _at(self, place: int) -> _Found:
+    def _at(self, place: int) -> RatedFile:
         if place not in self.known:
             setting = min(HIGHEST, max(LOWEST, MEDIUM + GRID * place))
             self.known[place] = self._found(setting, self.planned(setting))
         return self.known[place]
 
-    def _stepped(self, planned: _Found, octave: float) -> _Found:
+    def _stepped(self, planned: RatedFile, octave: float) -> RatedFile:
         """The file of plans with steps so many octaves coarser."""
         return self._found(planned.setting, with_steps(planned.plans, 2.0**octave))
 
-    def _fits(self, found: _Found) -> bool:
+    def _fits(self, found: RatedFile) -> bool:
         return found.size <= self.wanted
 
-    def _found(self, setting: float, plans: Plans) -> _Found:
+    def _found(self, setting: float, plans: Plans) -> RatedFile:
         done = self.tried(plans, setting)
         levels = [MOST_DB if one.snr_db is None else min(MOST_DB, one.snr_db) for one in done.distortions]
-        return _Found(setting, plans, done.bytes_out, sum(levels))
+        return RatedFile(setting, plans, done.bytes_out, sum(levels))
 
-    def _worth(self, found: _Found) -> tuple[float, float]:
+    def worth(self, found: RatedFile) -> tuple[float, float]:
         """By which files that fit compare."""
         return -self._lacking(found) if self._fits(found) else -math.inf, found.kept
 
-    def _lacking(self, found: _Found) -> float:
+    def _lacking(self, found: RatedFile) -> float:
         """Bytes by which a file is not near enough."""
         return max(0.0, self.wanted - self.tolerance - found.size)
 
-    def _between(self, planned: _Found, best: _Found, finest: float, coarsest: float) -> _Found:
+    def _between(self, planned: RatedFile, best: RatedFile, finest: float, coarsest: float) -> RatedFile:
         """The best file that fits, of one and of plans with steps between so many octaves."""
         for _ in range(HALVINGS):
             octave = (finest + coarsest) / 2
@@ -151,7 +150,7 @@ class SmallRate:
                 finest = octave
                 continue
             coarsest = octave
-            best = max(best, found, key=self._worth)
+            best = max(best, found, key=self.worth)
         return best
 
 

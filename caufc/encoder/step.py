@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,9 +24,13 @@ from .outliers import CENTRED_TOKENS
 from .rate import provisional_step
 from .root import place_of
 from .survey import TensorSurvey, is_sparse
+from .transform_judge import thin_noise
 from .transforms import Transforms, choose_transforms, expected
 
 __all__ = ["choose_step"]
+
+Placed = tuple[float, Transforms]
+"""A step, and transforms."""
 
 BOUND_MARGIN = 1 - 2.0**-16
 """Steps of an error bound are this much under twice the bound: the cast to the output dtype takes its part."""
@@ -45,6 +50,9 @@ READ_STEP = {"mean": 0.21, "first": 0.2}
 
 RATE_SHARE, RATE_TRIALS, MOST_OCTAVES = 0.1, 6, 6.0
 """How near a rate is looked for before transforms are chosen, in so many trials, within so many octaves of a step."""
+
+FAR_SMALLER = 2.0
+"""Times by which a plain error must be smaller for transforms of larger weighted error to be chosen."""
 
 SMALL_TARGETS = {"quality": Target("quality", MEDIUM), "snr": Target("snr", MEDIUM_SNR)}
 """For what transforms of a small file are chosen."""
@@ -143,9 +151,15 @@ class _Judged:
         """
         tried = [transforms, transforms.other_grid(self.importance)] if self._has_grid else [transforms]
         placed = [(self._step_of_rate(provisional, choice), choice) for choice in tried]
-        step, best = min(placed, key=lambda one: self._expected(*one)[1])
+        step, best = self._keeping(min(placed, key=lambda one: self._expected(*one)[1]), placed)
         found = self.chosen(step)
         return step, found if found.spectral == best.spectral else best
+
+    def _keeping(self, best: Placed, placed: Sequence[Placed]) -> Placed:
+        """The best choice at the steps of a rate, or one whose plain error is far smaller, as that of heavy tails."""
+        noises = [thin_noise(self.aligned, step) for step, _ in placed]
+        least = min(range(len(placed)), key=noises.__getitem__)
+        return placed[least] if noises[least] * FAR_SMALLER < thin_noise(self.aligned, best[0]) else best
 
     @property
     def _has_grid(self) -> bool:
