@@ -264,10 +264,11 @@ def refined(group: AlikeTensors, layout: Layout) -> tuple[Layout, str]:
     if axis is None or not group.compared:
         return layout, ""
     lengths = {tensor.shape(number)[axis] for tensor in group.tensors for number in range(group.source.samples)}
-    apart = sum(stands_apart(samples_of(group.source, t, BOX_VALUES, axis), layout) for t in group.members)
-    first_apart = 2 * apart > len(group.members)
+    samples = [samples_of(group.source, tensor, BOX_VALUES, axis) for tensor in group.members]
+    first_apart = 2 * sum(stands_apart(own, layout) for own in samples) > len(group.members)
     gridded = not group.smoothness[axis] < ROUGH
-    candidates = special_candidates(layout, sorted(lengths), gridded=gridded, first_apart=first_apart)
+    every = [sample for own in samples for sample in own]
+    candidates = special_candidates(layout, sorted(lengths), every, gridded=gridded, first_apart=first_apart)
     if not candidates:
         return layout, ""
     layouts = [layout, *candidates]

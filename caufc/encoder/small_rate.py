@@ -134,8 +134,8 @@ class SmallRate:
         return RatedFile(setting, plans, done.bytes_out, sum(levels))
 
     def worth(self, found: RatedFile) -> tuple[float, float]:
-        """By which files that fit compare."""
-        return -self._lacking(found) if self._fits(found) else -math.inf, found.kept
+        """By which files compare: those that fit by what they keep, before the others, by their bytes."""
+        return (-self._lacking(found), found.kept) if self._fits(found) else (-math.inf, -found.size)
 
     def _lacking(self, found: RatedFile) -> float:
         """Bytes by which a file is not near enough."""

@@ -41,12 +41,15 @@ def token_axis(layout: Layout) -> int | None:
     return axes[0] if len(axes) == 1 else None
 
 
-def special_candidates(layout: Layout, lengths: Sequence[int], *, gridded: bool, first_apart: bool) -> list[Layout]:
+def special_candidates(
+    layout: Layout, lengths: Sequence[int], samples: Sequence[NDArray[Any]], *, gridded: bool, first_apart: bool
+) -> list[Layout]:
     """The same layout with special tokens, or with a square grid, where the numbers of tokens allow it.
 
     Args:
         layout: of a sample, with one axis of tokens.
         lengths: of that axis, in all samples.
+        samples: some of them, whole along the axis of tokens.
         gridded: whether neighbours are alike, as on a grid.
         first_apart: whether the first token is unlike the others.
     """
@@ -54,7 +57,7 @@ def special_candidates(layout: Layout, lengths: Sequence[int], *, gridded: bool,
     axis = token_axis(layout)
     found = []
     for count in SPECIAL_COUNTS if gridded else ():
-        if all(_is_square(length - count) for length in lengths):
+        if all(_is_square(length - count) for length in lengths) and _folds(samples, layout, count):
             found.append(f"({count} + h w)" if count else "(h w)")
     if first_apart and min(lengths) >= FEWEST_TOKENS:
         found.append("(1 + n)")
@@ -63,6 +66,21 @@ def special_candidates(layout: Layout, lengths: Sequence[int], *, gridded: bool,
 
 def _is_square(count: int) -> bool:
     return count >= SMALLEST_SIDE**2 and math.isqrt(count) ** 2 == count
+
+
+def _folds(samples: Sequence[NDArray[Any]], layout: Layout, special: int) -> bool:
+    """Whether tokens behind some special ones are more alike a line of their square apart than half a line apart."""
+    aligner = LayoutAligner(layout)
+    ahead = [_ahead_of_line(aligner.to_tokens([sample]).matrix[special:].astype(np.float64)) for sample in samples]
+    return float(np.mean(ahead)) > 0
+
+
+def _ahead_of_line(tokens: NDArray[np.float64]) -> float:
+    """By how much more alike tokens ``[T, C]`` a line apart are, as a share of their variance."""
+    line = math.isqrt(len(tokens))
+    tokens = (tokens - tokens.mean(axis=0)) / np.maximum(tokens.std(axis=0), SMALLEST)
+    half, whole = (float(np.mean(np.square(tokens[lag:] - tokens[:-lag]))) for lag in (line // 2, line))
+    return half - whole
 
 
 def stands_apart(samples: Sequence[NDArray[Any]], layout: Layout) -> bool:

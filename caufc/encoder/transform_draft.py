@@ -118,7 +118,7 @@ class TransformDraft(TensorDraft):
             return self._lossless()
         made = self._sample_plan(self._coefficients, self._geometry, gain, kind, target, self._scale)
         payloads = made.bits * self._scale / 8 + self._exact_bytes(target)
-        expected = payloads + section_cost({**self.config.arrays, **made.sections})
+        expected = payloads + self._section_bytes(made)
         if self.may_be_lossless and expected >= self.lossless_bytes:
             return self._lossless()
         config = self._with(made, gain)
@@ -158,10 +158,18 @@ class TransformDraft(TensorDraft):
         gain, kind = self._gain(setting, target)
         trial, scale = self._trial, self._thin_scale
         made = self._sample_plan(trial.coefficients, trial.geometry, gain, kind, target, scale)
-        lossy = (
-            made.bits * scale / 8 + section_cost({**self.config.arrays, **made.sections}) + self._exact_bytes(target)
-        )
+        lossy = made.bits * scale / 8 + self._section_bytes(made) + self._exact_bytes(target)
         return min(lossy, self.lossless_bytes) if self.may_be_lossless else lossy
+
+    def _section_bytes(self, made: SamplePlan) -> int:
+        """Bytes of sections: those that stand already, unless a sample's plan has others, and those of the plan."""
+        return section_cost(made.sections) + sum(
+            size for name, size in self._standing_bytes.items() if name not in made.sections
+        )
+
+    @cached_property
+    def _standing_bytes(self) -> dict[str, int]:
+        return {name: section_cost({name: array}) for name, array in self.config.arrays.items()}
 
     def lossless(self) -> TensorPlan | None:
         """The plan without loss; None where some is wanted."""

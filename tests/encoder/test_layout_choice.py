@@ -17,6 +17,7 @@ from caufc.encoder.layout_cost import layout_cost
 from caufc.encoder.layout_names import kind_of, pattern_of
 from caufc.encoder.layout_roles import Kind, layout_of, role_candidates, usual_roles
 from caufc.encoder.options import TensorOptions
+from caufc.encoder.special_tokens import special_candidates
 from caufc.features import to_source
 from caufc.layouts import Layout
 from tools.attack.contract_values import Extent, low_rank
@@ -357,3 +358,17 @@ def test_tokens_along_what_looks_like_channels_must_save_much() -> None:
     assert margin((True, True, False), sizes, smoothness, usual) == layout_choice.MARGIN
     narrow = (True, False, True)
     assert margin(narrow, (256, 4, 576), [0.1, math.nan, 0.0], usual) == layout_choice.DOUBTFUL
+
+
+def test_a_text_of_a_square_number_of_tokens_is_no_grid() -> None:
+    """Neighbours are alike, but not tokens a line of a square apart."""
+    draw = np.random.default_rng(0)
+    texts = draw.standard_normal((4, 256, 192)).astype(np.float32)
+    for place in range(1, 256):
+        texts[:, place] += 0.6 * texts[:, place - 1]
+    patches = draw.standard_normal((4, 16, 16, 192)).astype(np.float32)
+    patches[:, 1:] += patches[:, :-1]
+    patches[:, :, 1:] += patches[:, :, :-1]
+    for features, grid in ((texts, False), (patches.reshape(4, 256, 192), True)):
+        found = special_candidates(Layout("n c"), [256], list(features), gridded=True, first_apart=False)
+        assert found == ([Layout("(h w) c")] if grid else [])
