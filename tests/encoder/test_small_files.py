@@ -112,7 +112,8 @@ def test_a_rate_that_side_information_exceeds_gives_the_smallest_file(number: in
     data, least = (
         caufc.encode(case.features, **options) for options in (case.asked, {**case.options, "bpfp": LEAST_RATE})
     )
-    assert len(data) <= len(least) + len("b.2568435") - len("b1e-6")
+    longer_control = len("b.2568435") - len("b1e-6")
+    assert len(data) <= len(least) + longer_control + 1, "and where the index starts may take a byte more"
 
 
 @pytest.mark.parametrize(("place", "wanted"), [("token", 40.0), ("tokens", 52.0), ("sample", 39.0)])
