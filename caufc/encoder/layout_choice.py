@@ -66,8 +66,8 @@ GRID_MARGIN = 0.01
 STEP = 0.17
 """In deviations, about that of medium quality; whatever is asked, so that no layout depends on the rate."""
 
-LEAST_BITS = 0.05
-"""Per value: below, layouts count as equal."""
+LEAST_BITS, LEAST_SHARE = 0.05, 0.25
+"""Per value: below, layouts count as equal. And the share of costs that are bits at least, where most values are 0."""
 
 SURVEYED_VALUES, SURVEYED_SHARE = 1 << 19, 0.25
 
@@ -184,7 +184,7 @@ def chosen_roles(group: AlikeTensors) -> tuple[Roles | None, str]:
             wide if channels_of(roles, sizes) >= NARROW_CHANNELS else margin
             for roles, margin in zip(candidates, margins, strict=True)
         ]
-    if not _is_doubtful(candidates[0], group.smoothness, usual):
+    if not _is_crossed(candidates[0], group.smoothness):
         margins[0] = 0.0
     best, reason = _cheapest(group.costs(layouts), layouts, margins)
     return candidates[best], reason
@@ -236,16 +236,19 @@ def _is_unlikely(roles: Roles, smoothness: Sequence[float], usual: Roles) -> boo
 
 
 def _is_doubtful(roles: Roles, smoothness: Sequence[float], usual: Roles) -> bool:
-    """Whether tokens lie along an axis of channels, to all appearances; a small sample may flatter that.
+    """Whether tokens lie along an axis of channels, to all appearances; a small sample may flatter that."""
+    known = zip(roles, usual, smoothness, strict=True)
+    unusual = any(is_token and not is_usual and value < ROUGH for is_token, is_usual, value in known)
+    return unusual or _is_crossed(roles, smoothness)
 
-    It appears so where other layouts are usual, or channels would lie along an axis whose neighbours are more alike.
-    """
+
+def _is_crossed(roles: Roles, smoothness: Sequence[float]) -> bool:
+    """Whether tokens lie along an axis whose neighbours are unlike, and channels along one where they are less so."""
     of_channels = (value for is_token, value in zip(roles, smoothness, strict=True) if not is_token and value == value)
     smoothest = max(of_channels, default=0.0)
-    known = zip(roles, usual, smoothness, strict=True)
     return any(
-        is_token and value < ROUGH and (not is_usual or value + SMOOTHER < smoothest)
-        for is_token, is_usual, value in known
+        is_token and value < ROUGH and value + SMOOTHER < smoothest
+        for is_token, value in zip(roles, smoothness, strict=True)
     )
 
 
@@ -284,7 +287,7 @@ def refined(group: AlikeTensors, layout: Layout) -> tuple[Layout, str]:
 
 def _cheapest(costs: Sequence[float], layouts: Sequence[Layout], margins: Sequence[float]) -> tuple[int, str]:
     """The cheapest layout when each has lost its margin; and by how much it is smaller than the next."""
-    bits = [max(LEAST_BITS, cost - 1 / (12 * BIT_WEIGHT)) for cost in costs]
+    bits = [max(LEAST_BITS, cost - 1 / (12 * BIT_WEIGHT), LEAST_SHARE * cost) for cost in costs]
     if len(bits) == 1:
         return 0, ""
     handicapped = [size / (1 - margin) for size, margin in zip(bits, margins, strict=True)]

@@ -37,6 +37,9 @@ LARGEST, SMALLEST = 32.0, 1e-300
 FAR = 16.0
 """Values so many times the median distance from the median count as no farther."""
 
+HEAVY = 2.0
+"""Times by which the deviation is larger than that of near values, where tails are so heavy that they count."""
+
 APART_SHARE = 0.25
 """Of values, so many are apart at most."""
 
@@ -183,9 +186,8 @@ class _Rest:
         limit = VALUE_RATIO * typical
         if np.count_nonzero(distances > limit) > APART_SHARE * distances.size:
             limit = math.inf
-        near = np.minimum(distances, FAR * typical)
-        largest = float(near.max())
-        unit = math.sqrt(float(np.mean(np.square(near / largest)))) * largest
+        near, whole = _size(np.minimum(distances, FAR * typical)), _size(distances[distances <= limit])
+        unit = whole if whole > HEAVY * near else near
         return cls(centre, limit, unit if math.isfinite(unit) and unit > 0 else 1.0)
 
     def apart(self, values: Box) -> NDArray[np.bool_]:
@@ -202,6 +204,12 @@ class _Rest:
     def of_values(self, values: Box) -> Box:
         """Values, those that are apart in the centre."""
         return np.where(self.apart(values), self.centre, values)
+
+
+def _size(distances: Box) -> float:
+    """Their root mean square, in whatever magnitude."""
+    largest = float(distances.max(initial=0.0))
+    return math.sqrt(float(np.mean(np.square(distances / largest)))) * largest if largest > 0 else 0.0
 
 
 def _normalised(box: Box, rest: _Rest) -> Box:

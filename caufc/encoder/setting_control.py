@@ -97,8 +97,7 @@ class SettingControl(RateControl):
                 return whole
             drafts = _corrected_drafts(drafts, whole.done.bytes_out / max(1.0, sum(plan.expected for plan in lossless)))
         if small:
-            of_snr = self.drafted(Target("snr", MEDIUM_SNR))
-            return least(whole, self._tried_rate(drafts, wanted, of_snr))
+            return least(whole, self._tried_rate(drafts, wanted, self._drafts_of_snr()))
         search = RateSearch(wanted, self.numel, lambda setting: self._expected(drafts, setting))
         may_try = self.numel <= TRIED_VALUES  # the last pass is then for what trials find
         best: Tried | None = None
@@ -118,6 +117,11 @@ class SettingControl(RateControl):
             tried = self._tried_rate(drafts, wanted)
             best = tried if search.better(tried.done.bytes_out, best.done.bytes_out) else best
         return self._smaller(best, drafts) if whole is None else least(whole, best)
+
+    def _drafts_of_snr(self) -> Sequence[TensorDraft] | None:
+        """Drafts whose choices are those for an SNR, unless not all of features is to be read."""
+        read = any(options.reads not in (None, "tokens") for options in self.options.tensors.values())
+        return None if read else self.drafted(Target("snr", MEDIUM_SNR))
 
     def _tried_rate(
         self, drafts: Sequence[TensorDraft], wanted: float, others: Sequence[TensorDraft] | None = None

@@ -98,3 +98,9 @@ def test_users_and_equal_errors_stand_above_what_a_tap_tells(maps: Any, tmp_path
 def test_taps_of_unknown_reading_are_refused() -> None:
     with pytest.raises(OptionError, match="unknown part that is read 'max'"):
         caufc.Tap("head", "b c h w", reads="max")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("reads", ["mean", "tokens"])
+def test_a_small_file_of_what_is_read_may_have_a_rate(reads: str) -> None:
+    features = np.random.default_rng(0).standard_normal((8, 16, 5, 5)).astype(np.float32)
+    assert len(caufc.encode(features, layout="b c h w", reads=reads, bpfp=2.0)) <= features.size / 4
