@@ -31,6 +31,7 @@ from ..plugin_manager import default_manager
 from ..text import table
 from ..types import Progress
 from .failure import say
+from .json_flag import json_flag
 from .options import example
 from .progress import Bar
 from .report import as_json_text
@@ -97,7 +98,7 @@ PACKAGES = ("caufc", "numpy", "torch", "constriction", "zstandard", "blosc2", "f
     help="Folder for reports and unfinished work.",
 )
 @click.option("-f", "--force", is_flag=True, help="Measure anew what an earlier run left in the folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON object.")
+@json_flag("Print the results as one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress, no report.")
 def evaluate(
     preset: str | None,

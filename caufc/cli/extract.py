@@ -25,6 +25,7 @@ from ..plugin_manager import default_manager
 from ..types import AnyArray, Branch, Framework, Structure, Tree
 from .extract_ray import SIZE, Sharding, extract_on_ray
 from .failure import say
+from .json_flag import json_flag
 from .options import example
 from .streams import binary_stdout
 
@@ -64,7 +65,7 @@ __all__ = ["command"]
 @click.option("--lossless", is_flag=True, help="With --ray: keep every bit.")
 @click.option("--profile", metavar="NAME|FILE", help="With --ray: profile with what options leave open.")
 @click.option("-f", "--force", is_flag=True, help="Replace the output if it exists.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object on stdout.")
+@json_flag("Print the report as one JSON object on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress, no report.")
 def extract(
     inputs: tuple[Path, ...],

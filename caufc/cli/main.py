@@ -19,6 +19,7 @@ from ..packages import MissingPackageWarning
 from ..plugin_border import keep_stdout_clean
 from .closed_streams import replace_closed_streams
 from .failure import EXPECTED, failure, is_broken_pipe, say
+from .json_flag import tell_as_json
 
 __all__ = ["caufc", "main"]
 
@@ -74,6 +75,9 @@ class Commands(click.Group):
             if err.ctx is None and ctx.invoked_subcommand is not None:  # of click's parser, which names no command
                 command = self.get_command(ctx, ctx.invoked_subcommand)
                 err.ctx = None if command is None else click.Context(command, ctx, ctx.invoked_subcommand)
+            raise
+        except EXPECTED as err:
+            tell_as_json(err, ctx)
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -13,6 +13,7 @@ from ..descriptors import Alignment
 from ..errors import CaufError, OptionError, UnknownNameError
 from ..layouts import Layout
 from ..limits import DEFAULT_LIMITS, Limits
+from .json_flag import json_flag
 
 __all__ = [
     "align_option",
@@ -46,7 +47,7 @@ __all__ = [
 Value = TypeVar("Value")
 
 force_option = click.option("-f", "--force", is_flag=True, help="Replace outputs that exist.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+json_option = json_flag("Print the report as one JSON object.")
 quiet_option = click.option("--quiet", is_flag=True, help="No progress, no report, no warnings.")
 profile_option = click.option("--profile", metavar="FILE", help="Profile that the file needs and does not hold.")
 

@@ -10,6 +10,7 @@ import click
 from ..descriptors import Backbone
 from ..plugin_loader import Plugin
 from ..plugin_manager import default_manager
+from .json_flag import json_flag
 from .options import example
 
 __all__ = ["command"]
@@ -18,7 +19,7 @@ HEAD = ("PLUGIN", "FROM", "STATUS", "BRINGS", "TAPS")
 
 
 @click.command("plugins", **example("caufc plugins", "caufc plugins --json"))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_flag("Print one JSON object.")
 def plugins(as_json: bool) -> None:
     """List the plugins, what they bring, and why the broken ones are broken."""
     report = default_manager().report()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -169,3 +170,14 @@ def test_failures() -> None:
     wrapped.__cause__ = BrokenPipeError()
     assert is_broken_pipe(wrapped)
     assert not is_broken_pipe(error)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["encode"], ["decode"], ["split", "--parts", "2"], ["unpack", "-o", "out"], ["info"], ["verify"]]
+)
+def test_a_failure_is_json_where_the_report_would_be(run: Run, arguments: list[str]) -> None:
+    ran = run(arguments[0], "missing.cauf", *arguments[1:], "--json")
+    told = json.loads(ran.out)
+    assert told["exit_code"] == ran.code == 1
+    assert told["error"] == "missing.cauf: no such file; check the path"
+    assert told["error"] in ran.err
