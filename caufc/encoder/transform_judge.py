@@ -228,7 +228,26 @@ class TransformJudge:
             if best == FIRST_MARGIN:
                 while best > LEAST_MARGIN and cost(best - 1) < cost(best):
                     best -= 1
-        return choice if whole <= cost(best) else replace(choice, basis=tried[best][1])
+        if whole <= cost(best):
+            return choice
+        return self._fine_enough(choice, principal, best) if self.matches else replace(choice, basis=tried[best][1])
+
+    def _fine_enough(self, choice: Transforms, principal: Principal, margin: int) -> Transforms:
+        """A choice with codes of its basis of some margin, or finer ones that take fewer bits at the same error.
+
+        What coarse codes leak is told about; of the coarsest it may be far more.
+        """
+        best = self._with_margin(choice, principal, margin)
+        for finer in range(margin + 1, MOST_MARGIN + 1):
+            tried = self._with_margin(choice, principal, finer)
+            if tried.bits < best.bits:
+                best = tried
+            elif finer >= FIRST_MARGIN:
+                break
+        return best.choice
+
+    def _with_margin(self, choice: Transforms, principal: Principal, margin: int) -> Scored:
+        return self._costed(replace(choice, basis=principal.quantized(margin)))
 
     def _leaking_cost(self, choice: Transforms, basis: QuantizedRows, leaks: Leaks) -> float:
         """The cost of a choice with other codes of its basis, without the inverse that coefficients come from."""
