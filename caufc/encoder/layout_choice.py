@@ -60,6 +60,9 @@ NARROW_CHANNELS = 16
 """Channels of fewer make narrow tokens, each of which must keep what a quality promises: at one error of all, they take
 as many bits as wide ones, and far more at a quality. What looks like them must save that margin, not others."""
 
+SINGLE = 0.6
+"""The same where each token would be a single value, of which even the smallest must keep what a quality promises."""
+
 GRID_MARGIN = 0.01
 """The same for a grid with special tokens against a sequence."""
 
@@ -186,6 +189,9 @@ def chosen_roles(group: AlikeTensors) -> tuple[Roles | None, str]:
         ]
     if not _is_crossed(candidates[0], group.smoothness):
         margins[0] = 0.0
+    channels = [channels_of(roles, sizes) for roles in candidates]
+    if max(channels) >= NARROW_CHANNELS:
+        margins = [SINGLE if width == 1 else margin for width, margin in zip(channels, margins, strict=True)]
     best, reason = _cheapest(group.costs(layouts), layouts, margins)
     return candidates[best], reason
 

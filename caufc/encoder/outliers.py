@@ -24,6 +24,9 @@ VALUE_RATIO = 100.0
 REST_MARGIN = 1.25
 """By how much the median of a sample may be below that of all values."""
 
+MOST_APART = 0.02
+"""Share of a channel's values, of those that are part of the rest, that are apart at most."""
+
 HEAVY_RATIO = 2.0**16
 """The same for features whose magnitudes have a heavy tail, which a quantiser codes in fewer bits than exact values."""
 
@@ -122,6 +125,7 @@ class Typical:
             typical = cls._measured(bounded[ordinary], masks, sparse=sparse)
             levels = typical.token_levels(values[ordinary])
         distances = np.abs(values - typical.centre)
+        typical = replace(typical, magnitude=typical._of_many(np.where(np.abs(values) <= largest, distances, np.nan)))
         within = (distances <= VALUE_RATIO * typical.units) & typical.ordinary
         token = _typical_token(np.where(within, values, np.nan), typical.units)
         ratio, sinks = typical._tails(distances, firsts)
@@ -182,6 +186,19 @@ class Typical:
     def units(self) -> Floats:
         """Magnitudes ``[C]``, none below the common one."""
         return np.maximum(self.magnitude, self.common)
+
+    def _of_many(self, distances: Floats) -> Floats:
+        """Magnitudes of channels ``[C]`` by which no more than a few distances ``[M, C]`` are apart.
+
+        Where many values are one, as those of a spectrogram's floor, the median distance is next to nothing.
+        """
+        beyond = distances > VALUE_RATIO * self.units
+        many = np.count_nonzero(beyond, axis=0) > MOST_APART * np.count_nonzero(~np.isnan(distances), axis=0)
+        if not many.any():
+            return self.magnitude
+        found = self.magnitude.copy()
+        found[many] = np.nanquantile(distances[:, many], 1 - MOST_APART, axis=0) / VALUE_RATIO
+        return found
 
     def _tails(self, distances: Floats, firsts: Values | None) -> tuple[float, bool]:
         """Where values are apart, for distances ``[M, C]`` from the centre, and whether there are sinks."""
