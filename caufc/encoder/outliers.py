@@ -88,6 +88,7 @@ class Typical:
         sinks: whether a few tokens hold a few values that are apart: so do the attention sinks of language models.
         large: the share of tokens that are large all over, at least that of one of the sample's.
         mean: of each channel's values that are not apart ``[C]``; None for the centre.
+        padded: the share of tokens that are zeros which stand for nothing, as in padded batches.
     """
 
     centre: Floats
@@ -100,6 +101,7 @@ class Typical:
     sinks: bool = False
     large: float = 0.0
     mean: Floats | None = None
+    padded: float = 0.0
 
     @classmethod
     def of(cls, sample: Values, firsts: Values | None = None, *, sparse: bool) -> Typical:

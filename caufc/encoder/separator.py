@@ -104,6 +104,8 @@ class OutlierSeparator:
         if not matrix.size or not self.units.any():
             return Apart(centre=self.stand_in)
         beyond, squares = measured_rows(matrix, *self._range(matrix.dtype))
+        if self.typical.padded:
+            beyond = beyond | (squares == 0)
         rows = np.flatnonzero(beyond) if self.ordinary.all() else np.arange(len(matrix))
         apart = self._apart(matrix, rows) if rows.size else Apart(centre=self.stand_in)
         if not (self.levelled or self.least):
@@ -131,7 +133,7 @@ class OutlierSeparator:
         return Apart(scales, values, self.stand_in)
 
     def _apart_of(self, matrix: Values) -> Apart:
-        masked = np.isin(matrix, self.typical.masks) if self.typical.masks else None
+        masked = self._masked(matrix)
         rest = matrix if masked is None else np.where(masked, matrix.dtype.type(0), matrix)
         values = self._beyond(rest)
         scales = self._scales(rest, values) if self.scaled else None
@@ -144,6 +146,14 @@ class OutlierSeparator:
         if masked is not None:
             values |= masked
         return Apart(scales, values if values.any() else None, self.stand_in)
+
+    def _masked(self, matrix: Values) -> NDArray[np.bool_] | None:
+        """Values that stand for nothing: masks, and tokens of zeros in padded batches; None for none."""
+        masked = np.isin(matrix, self.typical.masks) if self.typical.masks else None
+        if not self.typical.padded:
+            return masked
+        padding = np.broadcast_to(~matrix.any(axis=1, keepdims=True), matrix.shape)
+        return padding.copy() if masked is None else masked | padding
 
     def _strays(self, matrix: Values, scales: TokenScales | None) -> NDArray[np.bool_] | None:
         """Values of outlying tokens and channels that are as small as the rest, and so must be kept as well.

@@ -54,6 +54,9 @@ RATE_SHARE, RATE_TRIALS, MOST_OCTAVES = 0.1, 6, 6.0
 FAR_SMALLER = 2.0
 """Times by which a plain error must be smaller for transforms of larger weighted error to be chosen."""
 
+SPECTRAL_PADDING = 0.05
+"""Share of padding from which grids are not transformed: frequencies take bits for tokens that are nothing."""
+
 SMALL_TARGETS = {"quality": Target("quality", MEDIUM), "snr": Target("snr", MEDIUM_SNR)}
 """For what transforms of a small file are chosen."""
 
@@ -168,7 +171,8 @@ class _Judged:
 
     @property
     def _may_be_spectral(self) -> bool:
-        return not (self.survey.levelled or self.target.by_token)
+        padded = self.survey.padded > SPECTRAL_PADDING
+        return not (self.survey.levelled or self.target.by_token or padded)
 
     def _step_of_rate(self, provisional: float, transforms: Transforms) -> float:
         place = place_of(

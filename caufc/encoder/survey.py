@@ -31,6 +31,9 @@ __all__ = ["TensorSurvey", "is_sparse", "survey_tensor"]
 SPARSE_SHARE = 0.2
 """Share of exact zeros from which features count as sparse: zero must then stay a reconstruction point."""
 
+PADDED_SHARE = 0.01
+"""Share of tokens of zeros from which they stand for nothing, where others are dense."""
+
 COUNTED_VALUES = 1 << 16
 SHIFT = 7
 """By how much the tokens that are picked move from sample to sample: the first ones are not like the others."""
@@ -114,6 +117,11 @@ class TensorSurvey:
         separator = self.separator.standing_at(offset)
         sample = np.where(self.absent, separator.stand_in.astype(self.sample.dtype), self.sample)
         return replace(self, sample=sample, separator=separator)
+
+    @property
+    def padded(self) -> float:
+        """The share of tokens that are padding."""
+        return 0.0 if self.separator is None else self.separator.typical.padded
 
     @property
     def scale(self) -> float:
@@ -235,7 +243,7 @@ def survey_tensor(
         groups=groups,
         total=total,
         absent=np.concatenate(missing) if any(part.any() for part in missing) else None,
-        masked=masked or bool(separator is not None and separator.typical.masks),
+        masked=masked or (separator is not None and bool(separator.typical.padded or separator.typical.masks)),
     )
 
 
@@ -310,7 +318,13 @@ def _typical(
         parts.append(matrix[SHIFT * len(parts) % min(every, max(1, len(matrix))) :: every])
         firsts.append(matrix[: int(len(matrix) > 1)])
     sample = np.concatenate(parts)
-    return Typical.of(sample, np.concatenate(firsts), sparse=is_sparse(sample)) if sample.size else None
+    if not sample.size:
+        return None
+    held = sample.any(axis=1)
+    present = sample[held] if 0 < np.count_nonzero(held) < (1 - PADDED_SHARE) * len(sample) else sample
+    measured = sample if is_sparse(present) else present
+    typical = Typical.of(measured, np.concatenate(firsts), sparse=is_sparse(measured))
+    return replace(typical, padded=1 - len(measured) / len(sample))
 
 
 def _picked(matrix: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
