@@ -15,7 +15,7 @@ from .layout_cost import Extent, layout_cost
 from .layout_evidence import known_tokens
 from .layout_roles import Kind, Roles, Sizes, channels_of, layout_of, role_candidates, usual_roles
 from .layout_sample import LayoutSample, boxes_of, sample_of, samples_of, smoothness
-from .principals import BIT_WEIGHT
+from .principals import BIT_WEIGHT, LARGEST_BASIS
 from .source import Source, SourceTensor
 from .special_tokens import special_candidates, stands_apart, token_axis
 
@@ -59,6 +59,9 @@ UNLIKELY = 0.15
 NARROW_CHANNELS = 16
 """Channels of fewer make narrow tokens, each of which must keep what a quality promises: at one error of all, they take
 as many bits as wide ones, and far more at a quality. What looks like them must save that margin, not others."""
+
+WIDEST = 4096
+"""Channels from which on tokens may rather be channels."""
 
 SINGLE = 0.6
 """The same where each token would be a single value, of which even the smallest must keep what a quality promises."""
@@ -171,7 +174,10 @@ def chosen_roles(group: AlikeTensors) -> tuple[Roles | None, str]:
     if len(candidates) == 1 or not group.compared:
         named = "by its name" if group.kind is not Kind.UNKNOWN else _usual(sizes)
         return candidates[0], why or named
-    candidates = [roles for roles in candidates if _is_natural(roles, group.smoothness, group.tokens)] or [usual]
+    every = candidates
+    candidates = [roles for roles in every if _is_natural(roles, group.smoothness, group.tokens)] or [usual]
+    turned = _turned(every, candidates[0], sizes)
+    candidates += [roles for roles in turned if roles not in candidates]
     if len(candidates) == 1:
         return candidates[0], why or (_usual(sizes) if candidates[0] == usual else "by where neighbours are alike")
     if len(candidates) > MOST_COMPARED:
@@ -180,7 +186,10 @@ def chosen_roles(group: AlikeTensors) -> tuple[Roles | None, str]:
         kept = sorted(order[: MOST_COMPARED // 2])
         candidates = [candidates[number] for number in kept]
     layouts = [layout_of(roles) for roles in candidates]
-    margins = [_margin(roles, sizes, group.smoothness, usual, small=group.source.small) for roles in candidates]
+    margins = [
+        SMALL_MARGIN if roles in turned else _margin(roles, sizes, group.smoothness, usual, small=group.source.small)
+        for roles in candidates
+    ]
     if _is_narrow(candidates[0], sizes, group.smoothness):
         wide = -(SMALL_MARGIN if group.source.small else MARGIN)
         margins = [
@@ -194,6 +203,13 @@ def chosen_roles(group: AlikeTensors) -> tuple[Roles | None, str]:
         margins = [SINGLE if width == 1 else margin for width, margin in zip(channels, margins, strict=True)]
     best, reason = _cheapest(group.costs(layouts), layouts, margins)
     return candidates[best], reason
+
+
+def _turned(every: Sequence[Roles], first: Roles, sizes: Sizes) -> list[Roles]:
+    """Layouts with few channels where the first one has too many for a basis: logits of positions are much alike."""
+    if channels_of(first, sizes) <= WIDEST:
+        return []
+    return [roles for roles in every if NARROW_CHANNELS <= channels_of(roles, sizes) <= LARGEST_BASIS]
 
 
 def _usual(sizes: Sizes) -> str:

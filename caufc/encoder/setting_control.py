@@ -31,6 +31,10 @@ SNR_SPARE, SNR_EXCESS = 0.05, 0.3
 LAST_SPARE, NEARLY = 0.15, -2.0
 """dB above a wanted SNR that the last correction aims at, and by how many a file may miss it for steps to mend that."""
 
+REPLANNED, STUCK, MORE = 1, 0.2, 1.5
+"""Passes that are left when what corrected steps did not give is planned anew, if they gave less than all but a share,
+and for how many dB more."""
+
 LEAST_KEPT = 0.2
 """Share of the energy that is kept, as steps are corrected, at least."""
 
@@ -143,16 +147,29 @@ class SettingControl(RateControl):
 
     def _meet_snr(self, drafts: Sequence[TensorDraft]) -> Tried:
         """The file in which every tensor has an SNR: steps from samples, corrected by what a pass measures."""
-        plans, best = self._plans(drafts, 0.0), None
+        plans, best, before = self._plans(drafts, 0.0), None, math.inf
         while True:
             tried = self._try(plans, 0.0)
-            left = MOST_PASSES - 1 - self.writer.passes
-            if best is None or self._missing(tried.done) <= self._missing(best.done):
+            left, missing = MOST_PASSES - 1 - self.writer.passes, self._missing(tried.done)
+            if best is None or missing <= self._missing(best.done):
                 best = tried
-            corrected = self._corrected(tried.done, drafts, last=left <= 1)
+            stuck, before = missing > STUCK * before, missing
+            if left == REPLANNED and missing and stuck:
+                corrected = self._planned_for_more(tried.done)
+            else:
+                corrected = self._corrected(tried.done, drafts, last=left <= 1)
             if not left or corrected == list(plans) or (best is not tried and not self._missing(best.done)):
                 return best
             plans = corrected
+
+    def _planned_for_more(self, done: FilePass) -> list[TensorPlan]:
+        """Plans for a higher SNR of tensors that corrected steps did not give the wanted one: bases are too coarse."""
+        short = [self.target.value - _decibels(distortion) for distortion in done.distortions]
+        target = replace(self.target, value=self.target.value + MORE + 2 * max(short))
+        return [
+            draft.plan(0.0, target) if dB > 0 else plan
+            for plan, draft, dB in zip(done.plans, self.drafted(target), short, strict=True)
+        ]
 
     def _missing(self, done: FilePass) -> float:
         """By how many dB the tensors' SNRs fall short, all together."""

@@ -372,3 +372,15 @@ def test_a_text_of_a_square_number_of_tokens_is_no_grid() -> None:
     for features, grid in ((texts, False), (patches.reshape(4, 256, 192), True)):
         found = special_candidates(Layout("n c"), [256], list(features), gridded=True, first_apart=False)
         assert found == ([Layout("(h w) c")] if grid else [])
+
+
+def test_logits_are_as_many_channels_as_positions() -> None:
+    """A vocabulary is too wide for a basis, and the logits of positions are much alike."""
+    draw = np.random.default_rng(0)
+    head = draw.standard_normal((24, 16_384))
+    states = draw.standard_normal((2, 96, 24)) + 3 * draw.standard_normal(24)
+    logits = (states @ head).astype(np.float16)
+    assert layouts(logits) == {"b c n"}
+    error = np.square(caufc.decode(caufc.encode(logits)) - logits.astype(np.float64)).sum(axis=2)
+    assert (10 * np.log10(np.square(logits, dtype=np.float64).sum(axis=2) / error)).min() > 20
+    assert len(caufc.encode(logits)) < 0.7 * len(caufc.encode(logits, layout="b n c"))

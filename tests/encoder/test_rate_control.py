@@ -307,3 +307,14 @@ def test_points_that_keep_energy_cost_bytes_at_equal_error(minilm: Any, monkeypa
     after = [caufc.encode(minilm, layout="n c", **target) for target in targets]
     assert before[0] == after[0]
     assert len(before[1]) < len(after[1])
+
+
+def test_an_snr_is_planned_anew_where_finer_steps_do_not_give_it() -> None:
+    """Smooth fields of few directions: it is the codes of a basis that are too coarse."""
+    down, along = np.mgrid[:240, :320]
+    flow = np.stack([0.1 * (along - 160) + 5 * np.sin(down / 40), 0.05 * (down - 120) + 3 * np.cos(along / 50)])
+    features = (flow + 0.1 * np.random.default_rng(0).standard_normal(flow.shape)).astype(np.float32)
+    for wanted in (29, 30, 31, 35):
+        _, report = encoded(features, snr=wanted, layout="b n c")
+        assert report.tensors[0].snr_db is None or report.tensors[0].snr_db > wanted - 0.02
+        assert report.passes <= 4
