@@ -23,7 +23,7 @@ def states() -> States:
     def drawn() -> NDArray[np.float64]:
         values = draw.standard_normal((TEXTS, TOKENS, CHANNELS)) @ mixing
         values[:, 1:] += 0.3 * values[:, :-1]
-        return values / values.std()
+        return np.asarray(values / values.std())
 
     found, stream = [], drawn()
     for layer in range(LAYERS):
