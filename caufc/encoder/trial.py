@@ -215,7 +215,8 @@ def _token_snr(features: Values, error: Values) -> float:
         return math.inf
     noise = np.maximum(error.sum(axis=1)[present], energy[present] * 1e-30)
     ratios = np.sort(energy[present] / noise)
-    return float(10 * math.log10(ratios[int(WORST_SHARE * len(ratios))]))
+    reached = float(ratios[int(WORST_SHARE * len(ratios))])
+    return 10 * math.log10(reached) if reached > 0 else -math.inf
 
 
 def _closeness(tried: tuple[float, float]) -> float:
