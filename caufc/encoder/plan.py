@@ -45,7 +45,9 @@ class TensorPlan:
     def with_step(self, factor: float) -> TensorPlan:
         """The plan with steps of the transform codec so many times as large."""
         step, *others = self.config.parameters
-        config = replace(self.config, parameters=(float(np.float32(step * factor)), *others))
+        limits = np.finfo(np.float32)
+        stepped = float(np.float32(min(max(step * factor, float(limits.tiny)), float(limits.max))))
+        config = replace(self.config, parameters=(stepped, *others))
         return replace(self, config=config)
 
     def with_outliers(self, times: float) -> TensorPlan:
