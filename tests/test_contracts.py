@@ -51,7 +51,7 @@ HELD = (
 
 DEADLY = 3
 
-SHORT = 60
+SHORT = 50
 """Cases of the short run."""
 
 
