@@ -72,9 +72,9 @@ class TransformDrafting(Drafting):
         return replace(draft, warning=self._doubt(survey.channels) or self._unread(draft))
 
     def _levelled(self, layout: Layout) -> bool:
-        """Tokens of sequences are: what reads them mostly normalises them first."""
+        """Tokens of sequences are, and of their layers: what reads them mostly normalises them first."""
         grid = [letter for term in layout.sample_terms for letter in term if letter in GRID_LETTERS]
-        return self.target.unequal and len(grid) <= 2
+        return self.target.unequal and 1 <= len(grid) <= 2
 
     def _drafted(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TransformDraft:
         default, searched = self._profiled(), self.file.effort.searched
