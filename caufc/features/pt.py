@@ -15,6 +15,7 @@ from ..errors import ForeignFormatError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..packages import needing
 from .archive import data_offset, members, unzipping
+from .held_signals import HeldSignals
 from .leaf import FileStamp, open_input, storing
 from .needs_code import needs_code
 from .output import saving
@@ -142,20 +143,26 @@ def _is_plain(tensor: torch.Tensor) -> bool:
 
 
 class _Sink:
-    """A stream that keeps its first error: torch's zip writer aborts the process if writing raises inside it."""
+    """A stream that keeps its first error: torch's zip writer aborts the process if writing raises inside it.
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self.error: OSError | None = None
+    Args:
+        stream: that is written to.
+        signals: whose handlers may raise too.
+    """
+
+    def __init__(self, stream: IO[bytes], signals: HeldSignals) -> None:
+        self._stream, self._signals = stream, signals
+        self.error: BaseException | None = None
 
     def write(self, data: bytes) -> int:
         view = memoryview(data)
         size = len(view)
         try:
+            self._signals.take()
             while self.error is None and len(view):
                 view = view[self._stream.write(view) :]
-        except OSError as err:
-            self.error = err
+        except BaseException as err:  # raised again when torch is done
+            self.error = self.error or err
         return size
 
     def flush(self) -> None:
@@ -167,10 +174,11 @@ def _dump(features: Any, stream: IO[bytes]) -> None:
     with needing("torch", "a .pt file"):
         import torch
 
-    sink = _Sink(stream)
-    torch.save(features, sink)  # type: ignore[arg-type]
-    if sink.error is not None:
-        raise sink.error
+    with HeldSignals() as signals:
+        sink = _Sink(stream, signals)
+        torch.save(features, sink)  # type: ignore[arg-type]
+        if sink.error is not None:
+            raise sink.error
 
 
 FORMAT = FeatureFormat(
