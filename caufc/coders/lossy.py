@@ -42,6 +42,7 @@ from .told_errors import ToldErrors
 __all__ = [
     "LossyCoder",
     "channels_of",
+    "layout_of",
     "statistics_arrays",
     "turns_of",
     "value_aligner",
@@ -90,15 +91,24 @@ def turns_of(config: TensorConfig, channels: int) -> Turns | None:
     return Turns(codes, channels)
 
 
+def layout_of(config: TensorConfig) -> LayoutAligner:
+    """How a tensor that is coded with loss lies.
+
+    Raises:
+        MalformedError: if there is no layout.
+    """
+    if config.layout is None:
+        raise MalformedError("no layout", requirement=200, tensor=config.name)
+    return LayoutAligner(config.layout)
+
+
 def channels_of(config: TensorConfig) -> int:
     """Channels of a tensor that is coded with loss.
 
     Raises:
         MalformedError: if there is no layout, their number varies, or there are too many.
     """
-    if config.layout is None:
-        raise MalformedError("no layout", requirement=200, tensor=config.name)
-    sizes = [config.template[axis] for axis in LayoutAligner(config.layout).channel_axes]
+    sizes = [config.template[axis] for axis in layout_of(config).channel_axes]
     if None in sizes:
         raise MalformedError("the number of channels varies", requirement=66, tensor=config.name)
     product = math.prod(size or 0 for size in sizes)
@@ -140,9 +150,7 @@ class LossyCoder(ABC):
 
     def __init__(self, config: TensorConfig) -> None:
         self.config = config
-        if config.layout is None:
-            raise MalformedError("no layout", requirement=200, tensor=config.name)
-        self.format = LayoutAligner(config.layout)
+        self.format = layout_of(config)
         self._channels = channels_of(config)
         self.value = value_aligner(config, self._channels)
         self.turns = turns_of(config, self._channels)

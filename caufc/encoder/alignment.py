@@ -16,7 +16,7 @@ from ..coders.lossy import statistics_arrays
 from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, Alignment
 from .options import Target
 from .outliers import CENTRED_TOKENS
-from .survey import TensorSurvey, is_sparse
+from .survey import TensorSurvey
 
 __all__ = ["choose_alignment", "choose_range", "typical_range"]
 
@@ -48,7 +48,7 @@ WHOLE_RANGE = 4 / 3
 
 def _automatic(survey: TensorSurvey) -> Alignment:
     """The alignment of features that nothing is known of: per channel, zeros kept as zeros where there are many."""
-    if is_sparse(survey.sample):
+    if survey.sparse:
         return Alignment("none")
     return Alignment("mean-deviation", "channel", strength=LANGUAGE_STRENGTH if survey.levelled else STRENGTH)
 
@@ -72,7 +72,7 @@ def _outlying(survey: TensorSurvey) -> NDArray[np.bool_] | None:
 
 def _around_outliers(base: TensorConfig, survey: TensorSurvey, outlying: NDArray[np.bool_]) -> Aligned:
     """Channels far above the typical one get scales and offsets of their own, all others common ones."""
-    statistics, sparse = survey.statistics, is_sparse(survey.sample)
+    statistics, sparse = survey.statistics, survey.sparse
     common = 0.0 if sparse else float(np.mean(statistics.mean[~outlying]))
     typical = float(np.sqrt(np.mean(statistics.deviation[~outlying] ** 2))) or 1.0
     own = np.maximum(typical, statistics.deviation / LARGEST_ALIGNED)
@@ -84,7 +84,7 @@ def _around_outliers(base: TensorConfig, survey: TensorSurvey, outlying: NDArray
 
 def _by_need(base: TensorConfig, survey: TensorSurvey, target: Target) -> Aligned | None:
     """What tokens too few for statistics by channel need all the same: groups or channels with scales of their own."""
-    scales = None if target.kind == "snr" or is_sparse(survey.sample) else _group_scales(survey)
+    scales = None if target.kind == "snr" or survey.sparse else _group_scales(survey)
     if scales is not None:
         means = [float(np.mean(part)) for part in np.split(survey.statistics.mean, survey.groups)]
         own = np.maximum(scales, survey.statistics.deviation / LARGEST_ALIGNED)

@@ -48,11 +48,10 @@ class Container:
         """How many were written."""
         return sum(count for _, count in self._lengths)
 
-    def chunk(self, body: bytes, count: int) -> int:
-        """Write a chunk of so many samples; the bytes of its block."""
+    def chunk(self, body: bytes, count: int) -> None:
+        """Write a chunk of so many samples."""
         length = self._put(block_bytes("C", body, self.seed))
         self._lengths.append((length, count))
-        return length
 
     def close(self, keys: Sequence[Key] | None = None) -> None:
         """Write index and end.

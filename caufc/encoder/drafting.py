@@ -20,9 +20,11 @@ from ..layouts import Layout
 from ..types import FLOATS
 from .layout import LayoutChoice, template_of
 from .options import EncodeOptions, TensorOptions
+from .separator import Separation
 from .source import Source, SourceTensor
-from .survey import TensorSurvey, survey_tensor
+from .survey import TensorSurvey
 from .survey_reading import check_finite, chunks_of
+from .surveying import survey_tensor
 from .tensor_draft import TensorDraft
 from .turn_search import found_turns
 
@@ -51,10 +53,10 @@ class Drafting(ABC):
         default: what a profile says of the tensor.
         chunk: samples that are read at a time.
         embedded: whether a file holds what is chosen, rather than a profile for many files.
-
-    Attributes:
-        turns: of the tensor's keys; None for none.
     """
+
+    scales_channels = True
+    """Whether alignment gives large channels scales of their own."""
 
     def __init__(
         self,
@@ -67,11 +69,11 @@ class Drafting(ABC):
         embedded: bool,
     ) -> None:
         self.source, self.tensor, self.chunk, self.embedded = source, tensor, chunk, embedded
-        self.file, self.target, self.default = options, options.target, default
-        self.options = own
-        self.turns: NDArray[np.int32] | None = None
+        self.options, self.own, self.target, self.default = options, own, options.target, default
 
-    def draft(self, choice: LayoutChoice, budget: int, least: int, advance: Advance) -> TensorDraft:
+    def draft(
+        self, choice: LayoutChoice, budget: int, least: int, advance: Advance, turns: NDArray[np.int32] | None = None
+    ) -> TensorDraft:
         """Read the tensor and choose.
 
         Args:
@@ -80,21 +82,22 @@ class Drafting(ABC):
             least: values of the sample on which transforms are chosen, at least: they need more where there are many
                 tensors.
             advance: called with the number of values that were read.
+            turns: of the tensor's keys; None for none.
         """
         layout, reason = choice.layout, choice.reason
-        base = lossless_config(self.source, self.tensor, layout, self.options.tap)
+        base = lossless_config(self.source, self.tensor, layout, self.own.tap)
         terms = self._terms()
         if layout is None or self.target.kind == "lossless" or not self.tensor.numel:
             self._check_finite(advance)
             return TensorDraft(base, reason)
         members = 1 if self.default is None else self.default.stacked
-        base = self._with_turns(base)
+        base = self._with_turns(base, turns)
         survey = self._surveyed(base, layout, terms, max(budget, least), members, advance)
         if self.target.kind != "max_error" and not survey.statistics.moderate:
             wide = f"{self._name()}kept without loss: its values are beyond 2^48 or all below 2^-48"
             return TensorDraft(base, reason, warning="" if survey.constant else wide)
         terms = replace(terms, separator=survey.separator, counting=survey.counting)
-        planned = min(budget, self.file.effort.tables_of(survey.channels)) if self.embedded else budget
+        planned = min(budget, self.options.effort.tables_of(survey.channels)) if self.embedded else budget
         draft = self._with_loss(base, replace(survey, planned=planned), terms)
         return replace(draft, layout_reason=reason)
 
@@ -105,17 +108,17 @@ class Drafting(ABC):
             layout: of the tensor.
             known: turns of other tensors of the file.
         """
-        exact = self.target.kind in ("max_error", "lossless") or self.options.alignment is not None
+        exact = self.target.bounded or self.own.alignment is not None
         if exact or layout is None or not self.tensor.numel or self._profiled() is not None:
             return None
         return found_turns(self.source, self.tensor, layout.unbatched(), known)
 
-    def _with_turns(self, base: TensorConfig) -> TensorConfig:
+    def _with_turns(self, base: TensorConfig, turns: NDArray[np.int32] | None) -> TensorConfig:
         """The configuration with the turns that a profile has, or with those that pay."""
-        if self.target.kind == "max_error" or self.options.alignment is not None:
+        if self.target.kind == "max_error" or self.own.alignment is not None:
             return base
         default = self._profiled()
-        turns = self.turns if default is None else default.arrays.get(TURNS)
+        turns = turns if default is None else default.arrays.get(TURNS)
         return base if turns is None else replace(base, arrays={**base.arrays, TURNS: turns})
 
     def _surveyed(
@@ -126,22 +129,20 @@ class Drafting(ABC):
             self.source,
             self.tensor,
             layout,
-            terms.truncate,
             chunk=self.chunk,
             budget=values,
-            keep_nonfinite=self.file.keep_nonfinite,
-            separated=self.target.kind != "max_error",
-            levelled=self._levelled(layout),
-            by_token=self.target.by_token,
-            by_channel=self.scales_channels,
-            evenly=self.target.kind == "snr" and not self.target.by_token,
+            keep_nonfinite=self.options.keep_nonfinite,
+            progress=advance,
+            truncated=terms.truncate,
+            separation=None if self.target.kind == "max_error" else self._separation(layout),
             members=members,
             turns=turns_of(base, channels),
-            progress=advance,
         )
 
-    scales_channels = True
-    """Whether alignment gives large channels scales of their own."""
+    def _separation(self, layout: Layout) -> Separation:
+        """How outliers are coded apart."""
+        target = self.target
+        return Separation(self._levelled(layout), target.by_token, self.scales_channels, target.by_tensor)
 
     @abstractmethod
     def _with_loss(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TensorDraft:
@@ -160,36 +161,35 @@ class Drafting(ABC):
     def _profiled(self) -> TensorConfig | None:
         """The profile's configuration, where neither option nor target stand against it."""
         default = self.default
-        bounded = self.target.kind in ("max_error", "lossless")
-        if default is None or not default.codec.lossy or self.options.alignment or bounded:
+        if default is None or not default.codec.lossy or self.own.alignment or self.target.bounded:
             return None
         return default
 
     def _terms(self) -> Terms:
         default = self._profiled()
-        alignment = self.options.alignment
+        alignment = self.own.alignment
         truncate = None if alignment is None else alignment.truncate
         if default is not None and default.alignment is not None:
             truncate = default.alignment.truncate
-        if self.target.kind in ("max_error", "lossless") and truncate is not None:
+        if self.target.bounded and truncate is not None:
             raise OptionError("truncation and an error bound contradict each other", remedy="leave one out")
         bound = self.target.value if self.target.kind == "max_error" else None
         token_snr = self.target.value if self.target.by_token else None
-        return Terms(bound, truncate, self.file.keep_nonfinite, token_snr=token_snr)
+        return Terms(bound, truncate, self.options.keep_nonfinite, token_snr=token_snr)
 
     def _name(self) -> str:
         return f"tensor '{self.tensor.name}' " if self.tensor.name else ""
 
     def _doubt(self, channels: int) -> str:
         """What the plugin says of the tap, if the features do not look like that."""
-        declared = self.options.channels
+        declared = self.own.channels
         if declared in (None, channels):
             return ""
-        return f"{self._name()}has {channels} channels, tap '{self.options.tap}' has {declared}: is the tap right?"
+        return f"{self._name()}has {channels} channels, tap '{self.own.tap}' has {declared}: is the tap right?"
 
     def _check_finite(self, advance: Advance) -> None:
         """What is coded without loss carries NaN and Inf, but only if that was asked for."""
-        if self.target.kind == "lossless" or self.file.keep_nonfinite or self.tensor.dtype not in FLOATS:
+        if self.target.kind == "lossless" or self.options.keep_nonfinite or self.tensor.dtype not in FLOATS:
             advance(self.tensor.numel)
             return
         for samples in chunks_of(self.source.samples, self.chunk):

@@ -201,8 +201,8 @@ class _FileDrafting:
         tensor = whole or self.source.tensors[number]
         budget = max(1, self._sample_values * tensor.numel // max(1, self.source.numel))
         drafting = self._drafting(number, default, tensor)
-        drafting.turns = self._turns[number] if default is None else None
-        draft = drafting.draft(self._layouts[number], budget, self._least, advance or self.advance)
+        turns = self._turns[number] if default is None else None
+        draft = drafting.draft(self._layouts[number], budget, self._least, advance or self.advance, turns)
         if not isinstance(draft, ProfiledDraft) or default is None:
             return draft
         draft = replace(draft, carried=not self.options.relies_on(self.profile))

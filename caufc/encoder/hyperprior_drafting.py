@@ -23,15 +23,15 @@ class HyperpriorDrafting(Drafting):
     scales_channels = False
 
     def _with_loss(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TensorDraft:
-        weights = self.file.weights
+        weights = self.options.weights
         if weights is None:
             raise OptionError("the hyperprior codec has no weights", remedy="give --weights")
         if survey.constant or self.tensor.numel * base.item_size <= TINY_BYTES:
             return TensorDraft(base)
-        wanted = self.options.alignment
+        wanted = self.own.alignment
         config, _, limits = choose_range(base, survey, wanted)
         chosen = wanted is None or wanted.truncate is None
-        outliers = chosen if self.file.outliers is None else self.file.outliers
+        outliers = chosen if self.options.outliers is None else self.options.outliers
         arrays = {**config.arrays, **weights.weights.arrays}
         return HyperpriorDraft(
             replace(config, codec=HYPERPRIOR, parameters=(0,), arrays=arrays),

@@ -109,9 +109,8 @@ def _carried(source: Source, options: EncodeOptions, profile: ProfileFile | None
     if profile is not None:
         names = len(profile.header.to_bytes()) + DIFFERENCE * len(source.tensors)
         sections += [] if options.relies_on(profile) else profile.sections
-    weights = options.weights
-    if weights is not None and options.embed_weights and not weights.shipped:
-        sections += [section for section in weights.sections if name_of(section) in DECODER_SECTIONS]
+    if options.carried_weights is not None:
+        sections += [section for section in options.carried_weights.sections if name_of(section) in DECODER_SECTIONS]
     return names + sum(len(block_bytes("S", section_bytes(section), 0)) for section in sections)
 
 

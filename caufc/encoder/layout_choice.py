@@ -48,13 +48,13 @@ MOST_COMPARED = 8
 """Of more layouts, half as many are compared closely."""
 
 DOUBTFUL = 0.3
-"""The same where tokens would lie along an axis that looks like channels."""
+"""Share of bytes that a layout must save whose tokens lie along an axis that looks like channels."""
 
 SMALL_MARGIN, SMALL_DOUBTFUL = 0.1, 0.4
-"""Both for a small file, of which a sample says little: random values save as much by chance."""
+"""Usual and doubtful share for a small file, of which a sample says little: random values save as much by chance."""
 
 UNLIKELY = 0.15
-"""The same where channels would lie along an axis that looks like tokens."""
+"""Share that it must save where channels lie along an axis that looks like tokens."""
 
 NARROW_CHANNELS = 16
 """Channels of fewer make narrow tokens, each of which must keep what a quality promises: at one error of all, they take
@@ -64,10 +64,10 @@ WIDEST = 4096
 """Channels from which on tokens may rather be channels."""
 
 SINGLE = 0.6
-"""The same where each token would be a single value, of which even the smallest must keep what a quality promises."""
+"""Share where each token would be a single value, of which even the smallest must keep what a quality promises."""
 
 GRID_MARGIN = 0.01
-"""The same for a grid with special tokens against a sequence."""
+"""Share that a grid with special tokens must save against a sequence."""
 
 STEP = 0.17
 """In deviations, about that of medium quality; whatever is asked, so that no layout depends on the rate."""

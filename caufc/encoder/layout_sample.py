@@ -56,12 +56,10 @@ class LayoutSample:
     Args:
         fitted: boxes that statistics are made from, normalised.
         tested: boxes that are coded, of one shape; of other samples, if there are several.
-        unit: features' units per normalised unit.
     """
 
     fitted: list[Box]
     tested: list[Box]
-    unit: float
 
 
 def sample_of(source: Source, tensor: SourceTensor, values: int, whole: Sequence[int] = ()) -> LayoutSample:
@@ -80,12 +78,11 @@ def sample_of(source: Source, tensor: SourceTensor, values: int, whole: Sequence
     boxes = [_box(tensor, sample, lengths) for sample in picked]
     rest = _Rest.of(_spread(tensor, picked, boxes))
     boxes = [_normalised(box, rest) for box in boxes]
-    unit = rest.unit
     if len(boxes) == 1:
-        return LayoutSample(boxes, boxes, unit)
+        return LayoutSample(boxes, boxes)
     tested = boxes[len(boxes) // 2 % PARTS :: PARTS]
     fitted = [box for number, box in enumerate(boxes) if number % PARTS != len(boxes) // 2 % PARTS]
-    return LayoutSample(fitted, [box for box in tested if box.shape == tested[0].shape], unit)
+    return LayoutSample(fitted, [box for box in tested if box.shape == tested[0].shape])
 
 
 def _picked(source: Source, tensor: SourceTensor, count: int) -> list[int]:

@@ -74,18 +74,13 @@ class ModelRateControl(RateControl):
         """The file without loss, if the rate may allow that; None for one that is to hold weights."""
         lossless = lossless_plans(drafts)
         wanted = self.target.value * self.numel / 8
-        if self._holds_weights or not lossless or not self._is_near_lossless(wanted, lossless):
+        if self.options.carried_weights is not None or not lossless or not self._is_near_lossless(wanted, lossless):
             return None
         return self._try(lossless, 0.0)
 
-    @property
-    def _holds_weights(self) -> bool:
-        weights = self.options.weights
-        return weights is not None and self.options.embed_weights and not weights.shipped
-
     def _smaller(self, tried: Tried, drafts: Sequence[TensorDraft]) -> Tried:
         """A pass, or the one without loss if that is smaller; a file that is to hold weights stays."""
-        return tried if self._holds_weights else super()._smaller(tried, drafts)
+        return tried if self.options.carried_weights is not None else super()._smaller(tried, drafts)
 
     def _fits(self, done: FilePass) -> bool:
         return 8 * done.bytes_out <= self.target.value * self.numel

@@ -59,6 +59,16 @@ class Target:
             raise OptionError(f"{name} is {low:g} to {high:g}, not {self.value:g}")
 
     @property
+    def bounded(self) -> bool:
+        """Whether every value comes back within a bound."""
+        return self.kind in ("max_error", "lossless")
+
+    @property
+    def by_tensor(self) -> bool:
+        """Whether it is an SNR of every tensor."""
+        return self.kind == "snr" and not self.by_token
+
+    @property
     def unequal(self) -> bool:
         """Whether values may be weighed unequally."""
         return self.kind in ("quality", "bpfp")
@@ -186,6 +196,12 @@ class EncodeOptions:
     def relies_on(self, profile: ProfileFile | None) -> bool:
         """Whether the file will need a profile, rather than embed it."""
         return profile is not None and (profile.shipped or not self.embed_profile)
+
+    @property
+    def carried_weights(self) -> WeightsFile | None:
+        """Weights that a file of the learned codec will hold; None where it names them, or needs none."""
+        weights = self.weights
+        return None if weights is None or not self.embed_weights or weights.shipped else weights
 
     def of(self, name: str) -> TensorOptions:
         """Options of a tensor."""

@@ -28,7 +28,7 @@ MOST_APART = 0.02
 """Share of a channel's values, of those that are part of the rest, that are apart at most."""
 
 HEAVY_RATIO = 2.0**16
-"""The same for features whose magnitudes have a heavy tail, which a quantiser codes in fewer bits than exact values."""
+"""Ratio to the typical magnitude from which values of heavy tails are apart: a quantiser codes others in fewer bits."""
 
 TAIL_RATIO, TAIL_SHARE = 10.0, 0.001
 """A tail is heavy if so many values are apart, and yet more lie between these ratios."""

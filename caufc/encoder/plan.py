@@ -37,10 +37,14 @@ class TensorPlan:
     payload_bytes: float = 0.0
     gain: float | None = None
 
+    @property
+    def steps_alone(self) -> bool:
+        """Whether its steps are its own, and rely on no gain of the file."""
+        return self.terms.quantizer is not None and self.gain is None
+
     def at_medium(self, setting: float) -> TensorPlan:
         """The plan with the step that stands for medium quality, if this one is that of another."""
-        own = self.terms.quantizer is not None and self.gain is None
-        return self.with_step(1 / quality_step(setting)) if own else self
+        return self.with_step(1 / quality_step(setting)) if self.steps_alone else self
 
     def with_step(self, factor: float) -> TensorPlan:
         """The plan with steps of the transform codec so many times as large."""
@@ -63,5 +67,4 @@ def file_gain(plans: Sequence[TensorPlan]) -> tuple[float, list[TensorPlan]]:
     gain = next((plan.gain for plan in plans if plan.gain is not None), 1.0)
     if gain == 1:
         return gain, list(plans)
-    own = [plan.gain is None and plan.terms.quantizer is not None for plan in plans]
-    return gain, [plan.with_step(1 / gain) if alone else plan for plan, alone in zip(plans, own, strict=True)]
+    return gain, [plan.with_step(1 / gain) if plan.steps_alone else plan for plan in plans]

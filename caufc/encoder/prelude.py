@@ -87,7 +87,6 @@ def file_prelude(
     indexed: bool,
 ) -> tuple[Header, list[Section]]:
     """Header and sections of a file that is coded by plans, less the gain on which their steps rely."""
-    weights = options.weights
     return container_prelude(
         source.structure,
         [plan.config for plan in plans],
@@ -95,8 +94,8 @@ def file_prelude(
         arch=arch,
         indexed=indexed,
         profile=profile if options.relies_on(profile) else None,
-        weights=weights if any(plan.config.codec.weighted for plan in plans) else None,
-        embed_weights=weights is not None and options.embed_weights and not weights.shipped,
+        weights=options.weights if any(plan.config.codec.weighted for plan in plans) else None,
+        embed_weights=options.carried_weights is not None,
         metadata=source.metadata,
         origin=origin,
     )

@@ -26,7 +26,7 @@ from ..codec.transform.token_order import BANDS
 from ..coders.base import Apart, Separator, Terms
 from ..coders.config import TensorConfig
 from ..coders.control import quality_in
-from ..coders.lossy import channels_of, value_aligner
+from ..coders.lossy import channels_of, layout_of, value_aligner
 from ..coders.resolve import resolve
 from ..coders.side_files import ProfileFile
 from ..coders.stack import stacks_of
@@ -104,22 +104,21 @@ class ProfiledSamples:
         self.config = config
         self.parameters = Parameters.from_fields(config.parameters)
         self.channels = channels_of(config)
+        self.layout = layout_of(config)
         self.codec = TransformCodec(self.parameters, config.arrays, self.channels)
 
     @cached_property
     def _placed(self) -> tuple[Geometry, int]:
         """Where their tokens lie, and how many they are."""
-        layout = LayoutAligner(self.config.layout) if self.config.layout is not None else None
-        if layout is None:
-            raise ValueError("a tensor without a layout")
-        sizes = [DRAWN_TOKENS + layout.layout.special if size is None else size for size in self.config.template]
+        layout, special = self.layout, self.layout.layout.special
+        sizes = [DRAWN_TOKENS + special if size is None else size for size in self.config.template]
         while layout.grid_axes and math.prod(sizes) > MOST_DRAWN:
             longest = max(layout.grid_axes, key=lambda axis: sizes[axis])
-            if sizes[longest] <= layout.layout.special + 1:
+            if sizes[longest] <= special + 1:
                 break
-            sizes[longest] = layout.layout.special + (sizes[longest] - layout.layout.special) // 2
+            sizes[longest] = special + (sizes[longest] - special) // 2
         count = max(1, DRAWN_VALUES // max(1, math.prod(sizes)))
-        return self.codec.geometry((layout.grid(sizes),) * count, layout.layout.special), count
+        return self.codec.geometry((layout.grid(sizes),) * count, special), count
 
     @cached_property
     def points(self) -> Values:

@@ -22,6 +22,9 @@ PROVISIONAL_VALUES = 1 << 15
 MIN_LOG_GAIN, MAX_LOG_GAIN = -40.0, 30.0
 """log2 of gains among which a target is looked for."""
 
+HALVINGS = 10
+"""Of this range; transforms compare alike at steps a few percent apart."""
+
 
 def provisional_step(aligned: NDArray[Any], step: float, energy: float, target: Target) -> float:
     """The step at which transforms are compared: about the one that the target will need.
@@ -43,13 +46,13 @@ def provisional_step(aligned: NDArray[Any], step: float, energy: float, target: 
     def bits(log_gain: float) -> float:
         return estimate(few, bands, ones * step * 2.0**log_gain, 1.0)
 
-    return step * 2.0 ** _solve(bits, wanted, steps=10) if few.size else step
+    return step * 2.0 ** _solve(bits, wanted) if few.size else step
 
 
-def _solve(measure: Callable[[float], float], wanted: float, *, steps: int = 24) -> float:
+def _solve(measure: Callable[[float], float], wanted: float) -> float:
     """The log2 gain at which a falling function of it crosses ``wanted``, by bisection."""
     low, high = MIN_LOG_GAIN, MAX_LOG_GAIN
-    for _ in range(steps):
+    for _ in range(HALVINGS):
         middle = (low + high) / 2
         if measure(middle) > wanted:
             low = middle

@@ -96,7 +96,7 @@ class Report:
         passes: passes over the samples, the survey not counted.
         seconds: wall-clock time.
         arch: architecture ID.
-        codec: the codec that was asked for.
+        codec: the codec with loss that tensors are coded with; ``lossless`` if there is none.
         tensors: one entry per tensor.
         content: what samples are: ``batch``, ``list``, ``tuple``, ``single`` or ``keyed``.
         warnings: what the user should know, a sentence each.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..coders.row_sums import measured_rows, row_squares
 from .counting import root_mean_squares
 from .outliers import TINIEST, VALUE_RATIO, Typical
 
-__all__ = ["TOKEN_CHANNELS", "OutlierSeparator"]
+__all__ = ["TOKEN_CHANNELS", "OutlierSeparator", "Separation"]
 
 TOKEN_CHANNELS = 8
 """Narrower tokens have no scale: their values are stored exactly."""
@@ -44,11 +44,11 @@ Sizes = NDArray[np.float64]
 Level = Callable[[Sizes], Sizes]
 
 
-class OutlierSeparator:
-    """Finds what of a tensor's chunks is coded apart.
+@dataclass(frozen=True)
+class Separation:
+    """How outliers are coded apart.
 
     Args:
-        typical: of the tensor.
         levelled: whether tokens far from the typical size get scales, as the normalisation does that reads
             those of language models.
         by_token: whether all tokens are made equally large.
@@ -58,17 +58,25 @@ class OutlierSeparator:
             not have much larger errors.
     """
 
-    def __init__(
-        self,
-        typical: Typical,
-        *,
-        levelled: bool = False,
-        by_token: bool = False,
-        by_channel: bool = True,
-        evenly: bool = False,
-    ) -> None:
-        self.typical, self.levelled = typical, (levelled or by_token) and typical.token > 0
-        self.spared = 1.0 if by_token else ORDINARY
+    levelled: bool = False
+    by_token: bool = False
+    by_channel: bool = True
+    evenly: bool = False
+
+
+class OutlierSeparator:
+    """Finds what of a tensor's chunks is coded apart.
+
+    Args:
+        typical: of the tensor.
+        separation: how it is coded apart.
+    """
+
+    def __init__(self, typical: Typical, separation: Separation = Separation()) -> None:
+        by_channel = separation.by_channel
+        self.typical = typical
+        self.levelled = (separation.levelled or separation.by_token) and typical.token > 0
+        self.spared = 1.0 if separation.by_token else ORDINARY
         self.outlying_size = SPARED if by_channel else 1.0
         self.units = typical.units if by_channel else np.full_like(typical.units, typical.common)
         self.limit = typical.ratio * self.units
@@ -79,7 +87,9 @@ class OutlierSeparator:
         stand_in = centre if typical.mean is None or not by_channel else typical.mean
         self.centre, self.stand_in = (np.where(typical.immoderate, 0.0, values) for values in (centre, stand_in))
         self.least = 0.0
-        self.most_counted = math.sqrt(COUNTED_ERROR / typical.large) if evenly and typical.large else math.inf
+        self.most_counted = (
+            math.sqrt(COUNTED_ERROR / typical.large) if separation.evenly and typical.large else math.inf
+        )
 
     def raising(self, least: float) -> OutlierSeparator:
         """The same, with scales too for tokens whose root mean square is below ``least``, which make it that."""

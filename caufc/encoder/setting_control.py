@@ -61,7 +61,7 @@ class SettingControl(RateControl):
             return self._judged(self.writer.write([draft.plan(0.0, self.target) for draft in drafts], 0.0, sink))
         if self.target.kind == "bpfp":
             return self._judged(self._bounded(self._meet_rate(drafts), drafts).into(sink))
-        if self.target.kind == "snr" and not self.target.by_token:
+        if self.target.by_tensor:
             found = self._meet_snr(drafts)
             found = self._keeping_outliers(found) if self._small else found
             return self._judged(self._bounded(self._smaller(found, drafts), drafts).into(sink))
@@ -229,7 +229,7 @@ class SettingControl(RateControl):
 
     def _judged(self, done: FilePass) -> FilePass:
         """A pass, with a warning if it is not what was asked for."""
-        if self.target.kind == "snr" and not self.target.by_token:
+        if self.target.by_tensor:
             found = min(map(_decibels, done.distortions), default=math.inf)
             if found < self.target.value:
                 self._warn(found, "dB")

@@ -153,7 +153,7 @@ def joint_drafts(
     """Drafts of a stack with bases across its members, the best first; none where such bases do not pay.
 
     Args:
-        config: of the whole without loss.
+        config: of the leader, for the whole.
         survey: of the whole.
         members: how each would be coded alone, the leader first.
         terms: of the whole.

@@ -23,7 +23,7 @@ from .options import Target
 from .outliers import CENTRED_TOKENS
 from .rate import provisional_step
 from .root import place_of
-from .survey import TensorSurvey, is_sparse
+from .survey import TensorSurvey
 from .transform_judge import thin_noise
 from .transforms import Transforms, choose_transforms, expected
 
@@ -223,11 +223,11 @@ def _medium_step(aligned: NDArray[Any], survey: TensorSurvey, scales: NDArray[An
     """
     by_channel = scales if scales.ndim < 2 else np.mean(scales)
     medium = LANGUAGE_STEP if survey.levelled else MEDIUM_STEP
-    if survey.total >= CENTRED_TOKENS and not is_sparse(survey.sample):
+    if survey.total >= CENTRED_TOKENS and not survey.sparse:
         deviations = survey.statistics.deviation / by_channel
         return medium * _median(deviations if survey.apart is None else deviations[~survey.apart.all(axis=0)])
     counted = aligned.ravel() if survey.apart is None else aligned[~survey.apart]
-    if is_sparse(survey.sample):
+    if survey.sparse:
         return medium * _median(np.array([_size_of_present(counted)]))
     near = _near(counted.astype(np.float64) - float(np.median(counted))) if counted.size else counted
     return medium * _median(np.array([float(np.std(near)) or float(np.abs(aligned).max())]))
@@ -235,8 +235,9 @@ def _medium_step(aligned: NDArray[Any], survey: TensorSurvey, scales: NDArray[An
 
 def _size_of_present(aligned: NDArray[Any]) -> float:
     """Root mean square of what is not 0, nor far larger than the rest."""
-    present = _near(aligned[aligned != 0].astype(np.float64))
-    return float(np.sqrt(np.mean(np.square(present)))) if present.size else 0.0
+    present = np.abs(aligned[aligned != 0])
+    near = present[present <= FAR * float(np.median(present))] if present.size else present
+    return math.sqrt(float(np.mean(np.square(near, dtype=np.float64)))) if near.size else 0.0
 
 
 def _near(distances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -117,7 +117,7 @@ class StreamControl:
 
     def run(self, trial: Trial) -> ChunkTrial:
         """The chunk that meets the target, or comes nearest to it."""
-        if self.target.kind == "snr" and not self.target.by_token:
+        if self.target.by_tensor:
             found = self._meet_snr(trial)
             self._count(min(found.snrs, default=math.inf), missed=self._missing(found) > 0)
         elif self.target.kind == "bpfp":

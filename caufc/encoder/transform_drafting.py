@@ -24,7 +24,7 @@ from .profiled_draft import ProfiledDraft
 from .separator import TOKEN_CHANNELS
 from .stack_drafting import StackDraft, joint_drafts, pays, with_joint_turns
 from .step import choose_step
-from .survey import TensorSurvey, is_sparse
+from .survey import TensorSurvey
 from .tensor_draft import TensorDraft
 from .transform_draft import TransformDraft
 
@@ -77,18 +77,18 @@ class TransformDrafting(Drafting):
         return self.target.unequal and 1 <= len(grid) <= 2
 
     def _drafted(self, base: TensorConfig, survey: TensorSurvey, terms: Terms) -> TransformDraft:
-        default, searched = self._profiled(), self.file.effort.searched
+        default, searched = self._profiled(), self.options.effort.searched
         if default is not None:
             draft = ProfiledDraft.from_profile(base, default, survey, searched=searched)
             return replace(draft, terms=terms)
         reads = self._reads()
         self._check_read(reads, survey.geometry.special)
-        aligned, aligner = choose_alignment(base, survey, self.options.alignment, self.target)
+        aligned, aligner = choose_alignment(base, survey, self.own.alignment, self.target)
         if isinstance(aligner, ChannelAligner | GlobalAligner):
             survey = survey.standing_at(aligner.offset)
         small = self.embedded and self.source.small
         config, quality = choose_step(aligned, aligner, survey, self.target, reads, embedded=self.embedded, small=small)
-        each = reads == "tokens" and not (is_sparse(survey.sample) and _is_plane(survey))
+        each = reads == "tokens" and not (survey.sparse and _is_plane(survey))
         by_token = each and (quality >= RAISED_QUALITY or not Parameters.from_fields(config.parameters).spectral)
         if by_token and self.target.unequal:
             step = Parameters.from_fields(config.parameters).step
@@ -109,16 +109,16 @@ class TransformDrafting(Drafting):
 
     def _unread(self, draft: TransformDraft) -> str:
         """What is kept coarsely because the plugin says that nothing reads it."""
-        if isinstance(draft, ProfiledDraft) or self.options.reads is not None or self._reads() == "tokens":
+        if isinstance(draft, ProfiledDraft) or self.own.reads is not None or self._reads() == "tokens":
             return ""
         part = {"mean": "the mean over the grid", "first": "the first token"}[self._reads()]
-        return f"{self._name()}keeps {part}, which is what '{self.options.tap}' is read by; --reads tokens keeps all"
+        return f"{self._name()}keeps {part}, which is what '{self.own.tap}' is read by; --reads tokens keeps all"
 
     def _reads(self) -> str:
         """What is read: as the user says, else as the plugin says where the target may weigh values unequally."""
-        if self.options.reads is not None:
-            return self.options.reads
-        return self.options.tap_reads if self.target.unequal else "tokens"
+        if self.own.reads is not None:
+            return self.own.reads
+        return self.own.tap_reads if self.target.unequal else "tokens"
 
     def _check_read(self, reads: str, special: int) -> None:
         if reads != "tokens" and not self.target.unequal:

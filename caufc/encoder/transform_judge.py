@@ -18,7 +18,7 @@ from ..codec.transform.parameters import BAND_STEPS, BASIS, BASIS_SCALES, GROUP_
 from ..codec.transform.token_order import FREQUENCY_BANDS
 from ..coders.sections import section_of
 from ..types import Arrays
-from .importance import Importance, flat_steps
+from .importance import Importance
 from .leaking_basis import LeakingBasis, Leaks
 from .principals import BIT_WEIGHT, Principal
 from .sample_plan import estimate, quantization_error
@@ -59,9 +59,9 @@ class Transforms:
         steps: step codes of every band ``[16]``.
     """
 
-    spectral: bool = False
-    basis: QuantizedRows | None = None
-    steps: Codes | None = None
+    spectral: bool
+    basis: QuantizedRows | None
+    steps: Codes
 
     def other_grid(self, importance: Importance) -> Transforms:
         """The same with grids transformed if they are not, and not if they are."""
@@ -71,7 +71,7 @@ class Transforms:
     def sections(self) -> Arrays:
         """As sections."""
         found: dict[str, Values] = {}
-        if self.steps is not None and self.steps.any():
+        if self.steps.any():
             found[BAND_STEPS] = self.steps
         if self.basis is not None:
             found |= {BASIS: self.basis.codes.ravel(), BASIS_SCALES: self.basis.scales}
@@ -174,12 +174,11 @@ class TransformJudge:
         return steps
 
     def _steps_of(self, choice: Transforms) -> NDArray[np.float64]:
-        return self._steps(choice.steps if choice.steps is not None else flat_steps())
+        return self._steps(choice.steps)
 
     def candidates(self, principals: Sequence[Principal] | None, *, spectral: bool) -> Iterator[Scored]:
         """All that may be; bases whose ``principals`` are given count with the codes that they will have, about."""
-        counted = principals is not None and self.embedded
-        held = [self.coarse_bits(found) for found in principals or ()] if counted else [None] * len(self.bases)
+        held = [None] * len(self.bases) if principals is None else [self.coarse_bits(found) for found in principals]
         for basis, bits in zip((None, *self.bases), (None, *held), strict=True):
             yield from self.candidates_of(basis, bits, spectral=spectral)
 
@@ -291,7 +290,7 @@ class TransformJudge:
         unit = self.unit[self.spectral.bands][:, None]
         distortion = float(np.sum(np.square(error / unit))) / self.thin.size
         if held is None:
-            held = section_bits(choice.basis.codes) if choice.basis is not None and self.embedded else 0.0
+            held = 0.0 if choice.basis is None else self._held(choice.basis)
         bits = held + estimate(values, geometry.bands, steps, self.total / self.thin.size)
         return Scored(distortion + BIT_WEIGHT * bits / self.total, bits, distortion, steps, held, choice)
 

@@ -32,7 +32,7 @@ class Info:
             ``numel``, ``payload_bytes`` and their ``bpfp``; the payloads of a stack are shared out equally.
         bytes: of the file.
         chunks: number of chunks.
-        content: ``batch``, ``list``, ``tuple`` or ``single``.
+        content: ``batch``, ``list``, ``tuple``, ``single`` or ``keyed``.
         profile: content hash of the profile that the file needs, in hex.
         indexed: whether it has an index.
         weights: content hash of the weights that the file needs, in hex.

@@ -15,9 +15,10 @@ from ..encoder.alignment import choose_range
 from ..encoder.drafting import lossless_config
 from ..encoder.layout import choose_layout
 from ..encoder.options import TensorOptions
+from ..encoder.separator import Separation
 from ..encoder.source import Source, SourceTensor
-from ..encoder.survey import survey_tensor
 from ..encoder.survey_reading import chunks_of
+from ..encoder.surveying import survey_tensor
 from ..errors import InputError
 from ..features import to_source
 from ..options import layouts_for_structure, make_options
@@ -81,11 +82,11 @@ def _aligned(source: Source, tensor: SourceTensor, options: TensorOptions) -> ND
         source,
         tensor,
         layout,
-        None,
         chunk=CHUNK,
         budget=SURVEY_VALUES,
         keep_nonfinite=False,
         progress=lambda _: None,
+        separation=Separation(),
     )
     base = lossless_config(source, tensor, layout, options.tap)
     _, aligner, limits = choose_range(base, survey, options.alignment)

@@ -19,7 +19,8 @@ from caufc.bitstream import Index
 from caufc.codec import kernels
 from caufc.decoder.file_decoder import ChunkDecoder, grouped
 from caufc.decoder.random_access import FileReader
-from caufc.encoder.survey import survey_tensor
+from caufc.encoder.separator import Separation
+from caufc.encoder.surveying import survey_tensor
 from caufc.errors import DamagedError
 from caufc.features import to_source
 from caufc.layouts import Layout
@@ -247,11 +248,11 @@ def test_the_survey_keeps_no_chunks(minilm: Any) -> None:
             source,
             tensor,
             Layout("b c"),
-            None,
             chunk=64,
             budget=1 << 14,
             keep_nonfinite=False,
             progress=lambda values: None,
+            separation=Separation(),
         )
         _, peak = tracemalloc.get_traced_memory()
     finally:

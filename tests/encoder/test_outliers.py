@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import caufc
 from caufc.encoder.counting import Counting
 from caufc.encoder.outliers import TOKEN_RATIO, Typical, mask_values
-from caufc.encoder.separator import OutlierSeparator
+from caufc.encoder.separator import OutlierSeparator, Separation
 from tools.attack.contract_cases import case_of
 from tools.attack.contract_figures import is_rest
 from tools.attack.contract_values import KINDS, Extent
@@ -204,7 +204,7 @@ def test_the_learned_codec_gives_tokens_the_size_of_the_others() -> None:
     values = tokens(1, 12, 178)[0] * scales.astype("f4")
     typical = Typical.of(values, sparse=False)
     values[7] *= 400
-    apart = OutlierSeparator(typical, by_channel=False)(values)
+    apart = OutlierSeparator(typical, Separation(by_channel=False))(values)
     assert apart.scales is not None
     sizes = np.sqrt(np.square(apart.scales.divide(values)).mean(axis=1))
     assert 0.7 < sizes[7] / np.median(sizes) < 1.7

@@ -9,7 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 import caufc
-from caufc.encoder.survey import TensorSurvey, survey_tensor
+from caufc.encoder.separator import Separation
+from caufc.encoder.survey import TensorSurvey
+from caufc.encoder.surveying import survey_tensor
 from caufc.features import to_source
 from caufc.layouts import Layout
 
@@ -25,11 +27,11 @@ def survey(features: Any, layout: str, *, keep_nonfinite: bool = False) -> Tenso
         source,
         source.tensors[0],
         Layout(layout),
-        None,
         chunk=1 << 10,
         budget=BUDGET,
         keep_nonfinite=keep_nonfinite,
         progress=lambda values: None,
+        separation=Separation(),
     )
 
 

@@ -241,7 +241,7 @@ class CoefficientCoder:
         return decoded
 
     def _spread(self, run: Bytes, part: PassKeys) -> Bytes:
-        """NDArray[np.int32] of a pass ``[n, C]`` from those that are coded."""
+        """Symbols of a pass ``[n, C]`` from those that are coded."""
         if part.live is None:
             return run.reshape(len(part.tokens), self.channels)
         values = np.zeros(part.live.shape, np.uint8)

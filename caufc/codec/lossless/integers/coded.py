@@ -23,8 +23,6 @@ GAIN = 0.97
 
 LEAST_BUCKETED = 32
 BUCKET_TABLE = 40
-SHORT_TABLE = 64
-"""Levels that are stored as they are."""
 
 
 def coded(values: Integers) -> bytes:
