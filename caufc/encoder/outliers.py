@@ -24,8 +24,9 @@ VALUE_RATIO = 100.0
 REST_MARGIN = 1.25
 """By how much the median of a sample may be below that of all values."""
 
-MOST_APART = 0.02
-"""Share of a channel's values, of those that are part of the rest, that are apart at most."""
+MOST_APART, FARTHER = 0.02, 10.0
+"""Share of a channel's values, of those that are part of the rest, that are apart at most; where more would be, they
+are apart beyond so many times what that share exceeds."""
 
 HEAVY_RATIO = 2.0**16
 """Ratio to the typical magnitude from which values of heavy tails are apart: a quantiser codes others in fewer bits."""
@@ -50,6 +51,9 @@ SINK_CHANNELS = 64
 
 MANY = 0.25
 """Share of a channel's values from which on they move its median by much."""
+
+MANY_TOKENS = 1 / 3
+"""Share of tokens up to which outliers among them say nothing of the rest."""
 
 CENTRED_TOKENS = 8
 """With fewer tokens, a channel's median says nothing; all channels then count as alike."""
@@ -127,7 +131,9 @@ class Typical:
             typical = cls._measured(bounded[ordinary], masks, sparse=sparse)
             levels = typical.token_levels(values[ordinary])
         distances = np.abs(values - typical.centre)
-        typical = replace(typical, magnitude=typical._of_many(np.where(np.abs(values) <= largest, distances, np.nan)))
+        few = np.count_nonzero(~ordinary) <= MANY_TOKENS * tokens
+        rest = (np.abs(values) <= largest) & (ordinary | ~few)[:, None]
+        typical = replace(typical, magnitude=typical._of_many(np.where(rest, distances, np.nan)))
         within = (distances <= VALUE_RATIO * typical.units) & typical.ordinary
         token = _typical_token(np.where(within, values, np.nan), typical.units)
         ratio, sinks = typical._tails(distances, firsts)
@@ -199,7 +205,7 @@ class Typical:
         if not many.any():
             return self.magnitude
         found = self.magnitude.copy()
-        found[many] = np.nanquantile(distances[:, many], 1 - MOST_APART, axis=0) / VALUE_RATIO
+        found[many] = FARTHER / VALUE_RATIO * np.nanquantile(distances[:, many], 1 - MOST_APART, axis=0)
         return found
 
     def _tails(self, distances: Floats, firsts: Values | None) -> tuple[float, bool]:

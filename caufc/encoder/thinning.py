@@ -44,8 +44,8 @@ Half = tuple[Values, Geometry]
 def thinned_rows(geometry: Geometry, channels: int, values: int, *, apart: bool = False) -> tuple[Rows, Geometry]:
     """Rows of a matrix of tokens ``[N, C]`` that hold about so many values, and their geometry.
 
-    Every so-many-th sample; of a single sample that is larger, a run of its grid from the middle, or with ``apart``
-    lines of its grid that are evenly spread. At least one token.
+    Every so-many-th sample; of a single sample that is larger, evenly spread blocks of its grid, or with ``apart``
+    evenly spread lines of it. At least one token.
     """
     stride = _stride(geometry, channels, values)
     picked = range(0, len(geometry.grids), stride)
@@ -69,7 +69,7 @@ def cut_rows(
         channels: C.
         values: of a sample that are kept.
         picked: samples.
-        apart: whether lines along the first axis of its grid are evenly spread, and not a run.
+        apart: whether lines along the first axis of its grid are evenly spread, and not blocks.
     """
     ends = np.cumsum([0, *geometry.sizes])
     rows, grids = [np.empty(0, np.intp)], []
@@ -118,12 +118,25 @@ def rows_beside(geometry: Geometry, channels: int, values: int) -> tuple[Rows, G
     if not samples or not geometry.grids[0]:
         return None
     (grid,) = geometry.grids
-    kept = _cut(grid, geometry.special, channels, values)[1][0]
-    lines = min(kept, (grid[0] - kept) // 2)
-    if not lines:
+    lines = _lines_beside(grid, geometry.special, channels, values)
+    if not len(lines):
         return None
-    rows = np.arange(geometry.special + lines * (math.prod(grid) // grid[0]))
-    return rows, replace(geometry, grids=((lines, *grid[1:]),))
+    line = math.prod(grid) // grid[0]
+    rows = geometry.special + (lines[:, None] * line + np.arange(line)).ravel()
+    return np.concatenate([np.arange(geometry.special), rows]), replace(geometry, grids=((len(lines), *grid[1:]),))
+
+
+def _lines_beside(grid: tuple[int, ...], special: int, channels: int, values: int) -> Rows:
+    """Lines of a sample that :func:`_cut` leaves out: blocks, or those before a run."""
+    kept = _cut(grid, special, channels, values)[1][0]
+    if kept == grid[0]:
+        return np.empty(0, np.intp)
+    blocks = _blocks(grid, channels, values)
+    if not len(blocks):
+        return np.arange(min(kept, (grid[0] - kept) // 2))
+    others = np.setdiff1d(np.arange(len(block_sizes(grid[0]))), blocks)
+    count = min(len(blocks), len(others))
+    return _lines_of_blocks(grid[0], others[np.arange(count) * len(others) // max(1, count)])
 
 
 def _rows_of(geometry: Geometry, number: int, channels: int, values: int) -> tuple[Rows, Geometry]:
@@ -144,7 +157,7 @@ def halves(values: Values, geometry: Geometry) -> tuple[Half, Half]:
 
 
 def _stride(geometry: Geometry, channels: int, values: int) -> int:
-    """Every how-many-th sample is picked: fewer, where each would be cut to less than a block of frequencies."""
+    """Every how-many-th sample is picked: whole ones, or as many as there is room for a block of each."""
     samples = len(geometry.grids)
     stride = max(1, min(samples, sum(geometry.sizes) * channels // max(1, values)))
     grid = geometry.grids[0] if samples else ()
@@ -152,7 +165,7 @@ def _stride(geometry: Geometry, channels: int, values: int) -> int:
     if not grid or block > MOST_TIMES * values:
         return stride
     kept = _cut(grid, geometry.special, channels, values // max(1, len(range(0, samples, stride))))[1]
-    return stride if kept[0] >= max(block_sizes(grid[0])) else math.ceil(samples / max(1, values // block))
+    return stride if kept == grid else math.ceil(samples / min(samples, max(1, values // block)))
 
 
 def _block_values(grid: tuple[int, ...], channels: int) -> int:
@@ -168,20 +181,41 @@ def _cut(
     if not grid or not tokens or tokens * channels <= 2 * values:
         return np.arange(special + tokens), grid
     line = tokens // grid[0]
-    first, kept = _lines(grid, channels, values)
-    lines = np.arange(kept) * grid[0] // kept if apart else np.arange(first, first + kept)
+    lines = _lines(grid, channels, values)
+    if apart:
+        lines = np.arange(len(lines)) * grid[0] // len(lines)
     rows = special + (lines[:, None] * line + np.arange(line)).ravel()
-    return np.concatenate([np.arange(special), rows]), (kept, *grid[1:])
+    return np.concatenate([np.arange(special), rows]), (len(lines), *grid[1:])
 
 
-def _lines(grid: tuple[int, ...], channels: int, values: float) -> tuple[int, int]:
-    """First and number of lines of a run from the middle with so many values: whole blocks, where one fits."""
-    kept = min(grid[0], max(1, math.ceil(values / (math.prod(grid[1:]) * max(1, channels)))))
+def _lines(grid: tuple[int, ...], channels: int, values: float) -> Rows:
+    """Lines with so many values: whole blocks that are evenly spread, where one fits, else a run from the middle.
+
+    A sequence may be padded, or silent for long.
+    """
+    blocks = _blocks(grid, channels, values)
+    if len(blocks):
+        return _lines_of_blocks(grid[0], blocks)
+    kept = _fitting(grid, channels, values)
+    return np.arange(kept) + (grid[0] - kept) // 2
+
+
+def _fitting(grid: tuple[int, ...], channels: int, values: float) -> int:
+    """How many lines hold so many values."""
+    return min(grid[0], max(1, math.ceil(values / (math.prod(grid[1:]) * max(1, channels)))))
+
+
+def _blocks(grid: tuple[int, ...], channels: int, values: float) -> Rows:
+    """Evenly spread blocks along the first axis of a grid that hold so many values; none where one is far larger."""
     sizes = block_sizes(grid[0])
-    blocks = kept // max(sizes)
-    if not blocks and _block_values(grid, channels) <= MOST_TIMES * values:
-        blocks = 1
-    if not blocks:
-        return (grid[0] - kept) // 2, kept
-    start = (len(sizes) - blocks) // 2
-    return sum(sizes[:start]), sum(sizes[start : start + blocks])
+    count = _fitting(grid, channels, values) // max(sizes)
+    if not count and _block_values(grid, channels) <= MOST_TIMES * values:
+        count = 1
+    return ((2 * np.arange(count) + 1) * len(sizes)) // (2 * max(1, count))
+
+
+def _lines_of_blocks(length: int, blocks: Rows) -> Rows:
+    """The lines of some blocks, each cut to the length of the shortest."""
+    sizes = block_sizes(length)
+    starts = np.cumsum([0, *sizes])[blocks]
+    return np.asarray((starts[:, None] + np.arange(min(sizes))).ravel())

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = ["opened"]
 
 CACHE_PARTS = ("self_attention_cache", "cross_attention_cache")
 """What an encoder-decoder's cache is made of."""
+
+PAIR, LISTS = ("keys", "values"), ("key_cache", "value_cache")
+"""What most layers hold, and the lists of these."""
+
+MANY = 2
+"""Axes from which on a tensor is no mere length or list of positions."""
 
 OF_CACHES = "layer_class_to_replicate"
 """An attribute that caches have even before their first layer."""
@@ -20,7 +26,8 @@ def opened(node: object) -> Mapping[Any, object] | list[object] | tuple[object, 
 
     Mappings (a ``ModelOutput``, ``BatchFeature`` or ``BatchEncoding`` too), lists and tuples hold their items, a
     dataclass its fields. A cache of keys and values, such as ``transformers.DynamicCache``, holds the lists
-    ``key_cache`` and ``value_cache``, one tensor per layer.
+    ``key_cache`` and ``value_cache``, one tensor per layer. One whose layers hold more than that, such as quantised
+    values, states of a recurrence or keys of an index, holds ``layers``, a dict of each layer's tensors by attribute.
     """
     if isinstance(node, Mapping | list | tuple):
         return node
@@ -39,15 +46,43 @@ def _cache(node: object) -> Mapping[Any, object] | None:
         return {part: getattr(node, part) for part in CACHE_PARTS}
     layers = getattr(node, "layers", None)
     # An empty list alone does not tell a cache: networks have layers too.
-    if isinstance(layers, list) and (layers or hasattr(node, OF_CACHES)) and all(map(_has_pair, layers)):
-        return {
-            "key_cache": [layer.keys for layer in layers],
-            "value_cache": [layer.values for layer in layers],
-        }
-    lists = {name: getattr(node, name, None) for name in ("key_cache", "value_cache")}
-    return lists if all(isinstance(value, list) for value in lists.values()) else None
+    if isinstance(layers, list) and (hasattr(node, OF_CACHES) or (layers and all(map(_has_pair, layers)))):
+        return _of_layers(layers)
+    lists = {name: getattr(node, name, None) for name in LISTS}
+    if not all(isinstance(value, list) for value in lists.values()):
+        return None
+    more = {name: value for name, value in _attributes(node) if name not in LISTS and _axes_of(value) >= MANY}
+    return lists | more
 
 
 def _has_pair(layer: Any) -> bool:
-    pair = [getattr(layer, name, len) for name in ("keys", "values")]
+    pair = [getattr(layer, name, len) for name in PAIR]
     return not any(callable(part) and not hasattr(part, "shape") for part in pair)
+
+
+def _of_layers(layers: list[Any]) -> Mapping[Any, object]:
+    """What a cache of layers holds."""
+    if all(_has_pair(layer) and _holds_no_more(layer) for layer in layers):
+        return {kept: [getattr(layer, name) for layer in layers] for kept, name in zip(LISTS, PAIR, strict=True)}
+    return {"layers": [_tensors_of(layer) for layer in layers]}
+
+
+def _tensors_of(layer: Any) -> Mapping[Any, object]:
+    return {name: value for name, value in _attributes(layer) if _axes_of(value) >= 0}
+
+
+def _holds_no_more(layer: Any) -> bool:
+    """Whether a layer has no tensors but its pair, lengths and positions not counted."""
+    return all(name in PAIR or _axes_of(value) < MANY for name, value in _attributes(layer))
+
+
+def _attributes(node: object) -> Iterable[tuple[str, object]]:
+    return getattr(node, "__dict__", {}).items()
+
+
+def _axes_of(value: object) -> int:
+    """Axes of a tensor, or the most of those inside; -1 where there is none."""
+    if isinstance(value, Mapping | list | tuple) and not hasattr(value, "shape"):
+        return max(map(_axes_of, value.values() if isinstance(value, Mapping) else value), default=-1)
+    sizes = getattr(value, "shape", None)
+    return len(sizes) if isinstance(sizes, tuple) else -1

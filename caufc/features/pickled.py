@@ -89,6 +89,11 @@ class PickledTensor:
     stride: tuple[int, ...]
     negative: bool = False
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As tensors call their sizes."""
+        return self.size
+
 
 @dataclass(frozen=True)
 class Refused:

@@ -18,11 +18,26 @@ def test_a_cut_sample_keeps_whole_blocks(length: int, tokens: int) -> None:
     rows, thin = thinned_rows(Geometry(((length,),), 1), 384, tokens * 384)
     ((kept,),) = thin.grids
     sizes = block_sizes(length)
-    edges = {0, *itertools.accumulate(sizes)}
+    starts = {0, *itertools.accumulate(sizes)}
     assert kept < length
-    assert {rows[1] - 1, rows[-1]} <= edges
-    assert set(block_sizes(kept)) <= set(sizes)
+    assert set(block_sizes(kept)) == {min(sizes)}
+    assert set(rows[1 :: min(sizes)] - 1) <= starts
     assert len(rows) == kept + 1
+
+
+def test_blocks_are_spread_over_a_sample() -> None:
+    rows, thin = thinned_rows(Geometry(((3000,),), 0), 80, 1 << 16)
+    assert thin.grids == ((12 * 63,),)
+    assert rows[0] < 200 and rows[-1] > 2800
+    beside = rows_beside(Geometry(((3000,),), 0), 80, 1 << 16)
+    assert beside is not None and not np.intersect1d(rows, beside[0]).size
+    assert beside[1].grids == thin.grids
+
+
+def test_large_samples_are_all_looked_at() -> None:
+    rows, thin = thinned_rows(Geometry(((3000,),) * 4, 0), 80, 1 << 16)
+    assert set(rows // 3000) == {0, 1, 2, 3}
+    assert thin.grids == ((3 * 63,),) * 4
 
 
 def test_blocks_far_too_large_are_cut() -> None:

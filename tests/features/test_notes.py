@@ -203,6 +203,24 @@ def test_caches_of_keys_and_values() -> None:
         assert_same(through({"cache": cache}, lossless=True), {"cache": wanted})
 
 
+def test_caches_that_hold_more() -> None:
+    keys = TOKENS.reshape(1, 2, 6, 8)
+    quantised, indexed, plain = Layer(keys[..., :0], keys), Layer(keys, -keys), Layer(keys, keys)
+    vars(quantised).update(_quantized_keys=(keys, keys[0]), length=np.array(6))
+    vars(indexed).update(states={0: keys[:, 0]}, started={0: True})
+    vars(plain).update(length=np.array(6))
+    assert_same(through(Cache(plain), lossless=True), {"key_cache": [keys], "value_cache": [keys]})
+    wanted = [
+        {"keys": keys[..., :0], "values": keys, "_quantized_keys": (keys, keys[0]), "length": np.array(6)},
+        {"keys": keys, "values": -keys, "states": {0: keys[:, 0]}},
+        {"keys": keys, "values": keys, "length": np.array(6)},
+    ]
+    assert_same(through(Cache(quantised, indexed, plain), lossless=True), {"layers": wanted})
+    old = OldCache([keys], [keys])
+    vars(old).update(_quantized=[keys])
+    assert_same(through(old, lossless=True), {"key_cache": [keys], "value_cache": [keys], "_quantized": [keys]})
+
+
 def test_live_objects_of_transformers() -> None:
     pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+import caufc
 from caufc.errors import ForeignFormatError
 from caufc.features import read
 
@@ -57,6 +58,22 @@ def test_objects_of_transformers(tmp_path: Path, protocol: int) -> None:
     assert_same(found["output"], {"last_hidden_state": x, "hidden_states": (x, 2 * x)})
     assert_same(found["batch"], {"input_ids": x})
     assert_same(found["maps"], {"pixel_values": x})
+
+
+def test_caches_that_hold_more_than_keys_and_values(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    caches = pytest.importorskip("transformers.cache_utils")
+    if not hasattr(caches, "LinearAttentionAndFullAttentionLayer"):
+        pytest.skip("these transformers have no caches of hybrid models")
+    x = torch.arange(96.0).reshape(1, 2, 6, 8)
+    layer = caches.LinearAttentionAndFullAttentionLayer()
+    layer.keys, layer.values, layer.conv_states = x, -x, {0: x[0]}
+    cache = caches.Cache(layers=[layer, caches.LinearAttentionLayer()])
+    wanted = {"layers": [{"keys": x, "values": -x, "conv_states": {0: x[0]}}, {}]}
+    found = load(saved(cache, tmp_path))
+    kept = [{name: part for name, part in one.items() if name in wanted["layers"][0]} for one in found["layers"]]
+    assert_same({"layers": kept}, wanted)
+    assert_same(caufc.decode(caufc.encode(cache, lossless=True))["layers"][0]["conv_states"], {0: x[0]})
 
 
 def test_classes_are_not_imported(tmp_path: Path) -> None:
