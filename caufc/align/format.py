@@ -99,25 +99,17 @@ class LayoutAligner:
             LayoutError: if the layout does not fit a shape, or samples differ in their number of channels.
         """
         if isinstance(samples, np.ndarray):
-            shapes = (tuple(samples.shape[1:]),) * len(samples)
-            self.size(samples.shape[1:])
-            matrix = self._matrix(samples)
-        else:
-            shapes = tuple(tuple(sample.shape) for sample in samples)
-            counts = {self.size(shape)[1] for shape in shapes}
-            if len(counts) > 1:
-                raise varying_channels(self.layout, min(counts), max(counts))
-            parts = [self._matrix(sample[None]) for sample in samples]
-            matrix = _joined(parts)
-        grids = tuple(self.grid(shape) for shape in dict.fromkeys(shapes))
-        by_shape = dict(zip(dict.fromkeys(shapes), grids, strict=True))
-        return Tokens(
-            matrix,
-            shapes,
-            tuple(by_shape[shape] for shape in shapes),
-            self.layout.special,
-            isinstance(samples, np.ndarray),
-        )
+            count, shape = len(samples), tuple(samples.shape[1:])
+            self.size(shape)
+            grids = (self.grid(shape),) * count
+            return Tokens(self._matrix(samples), (shape,) * count, grids, self.layout.special, True)
+        shapes = tuple(tuple(sample.shape) for sample in samples)
+        counts = {self.size(shape)[1] for shape in shapes}
+        if len(counts) > 1:
+            raise varying_channels(self.layout, min(counts), max(counts))
+        matrix = _joined([self._matrix(sample[None]) for sample in samples])
+        by_shape = {shape: self.grid(shape) for shape in dict.fromkeys(shapes)}
+        return Tokens(matrix, shapes, tuple(by_shape[shape] for shape in shapes), self.layout.special, False)
 
     def from_tokens(self, tokens: Tokens) -> AnyArray | list[AnyArray]:
         """Tokens ``[N, C]`` back to the samples."""

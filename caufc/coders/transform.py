@@ -81,6 +81,9 @@ class TransformCoder(LossyCoder):
         """Runs of whole samples."""
         values = SEARCHED_VALUES if self.codec.parameters.dependent else BLOCK_VALUES
         most = max(1, values // max(1, self.channels))
+        if geometry.alike:
+            yield from self._alike_blocks(geometry, most)
+            return
         first = row = size = 0
         for number, tokens in enumerate(geometry.sizes):
             if size and size + tokens > most:
@@ -88,6 +91,14 @@ class TransformCoder(LossyCoder):
                 first, row, size = number, row + size, 0
             size += tokens
         yield slice(row, row + size), self._block_of(geometry, first, len(geometry.grids))
+
+    def _alike_blocks(self, geometry: Geometry, most: int) -> Iterator[tuple[slice, Geometry]]:
+        """Runs of so many tokens at most of samples with one grid."""
+        each, samples = geometry.sizes[0], len(geometry.grids)
+        run = max(1, most // max(1, each))
+        for first in range(0, samples, run):
+            last = min(first + run, samples)
+            yield slice(first * each, last * each), self._block_of(geometry, first, last)
 
     def _block_of(self, geometry: Geometry, first: int, last: int) -> Geometry:
         """The geometry of some samples; equal ones are made once. Threads may do so at the same time."""

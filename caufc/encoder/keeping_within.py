@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -47,6 +48,7 @@ def charge_chunk(
     """
     limits = meter.limits
     limits.check("chunk_arrays", len(shapes) * count)
-    limits.check("chunk_elements", sum(work_of(shape) for by_sample in shapes for shape in by_sample))
+    work = (n * work_of(shape) for by_sample in shapes for shape, n in Counter(by_sample).items())
+    limits.check("chunk_elements", sum(work))
     coded = [stack.shapes(shapes) for stack in stacks]
     meter.add(shapes, count, chunk_work(coders, coded, limits))

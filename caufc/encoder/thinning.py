@@ -71,6 +71,10 @@ def cut_rows(
         picked: samples.
         apart: whether lines along the first axis of its grid are evenly spread, and not blocks.
     """
+    if geometry.alike and len(picked):
+        inside, grid = _cut(geometry.grids[0], geometry.special, channels, values, apart=apart)
+        first = np.arange(picked.start, picked.stop, picked.step) * geometry.sizes[0]
+        return (first[:, None] + inside).ravel(), replace(geometry, grids=(grid,) * len(picked))
     ends = np.cumsum([0, *geometry.sizes])
     rows, grids = [np.empty(0, np.intp)], []
     for number in picked:

@@ -269,3 +269,41 @@ def test_split_with_a_rest(count: int, inner: int, period: int) -> None:
 def test_runs_by_hand() -> None:
     lengths, heads = runs.runs_of(np.array([4, 4, 4, 9, 9], "u1"))
     assert (lengths.tolist(), heads.tolist()) == ([2, 1], [4, 9])
+
+
+def tables_of_blocks(rng: np.random.Generator) -> Values:
+    return np.arange(64) + 64 * rng.integers(0, 1000, (500, 1))
+
+
+def slots(rng: np.random.Generator) -> Values:
+    return (np.arange(16) + 16 * rng.integers(0, 4000, (2000, 1))).ravel()
+
+
+def times(rng: np.random.Generator) -> Values:
+    """Numbers whose leading bits are milliseconds, in order."""
+    return ((1_700_000_000_000 + np.cumsum(rng.integers(0, 1000, 20_000))) << 22) + rng.integers(0, 4096, 20_000)
+
+
+def edges(rng: np.random.Generator) -> Values:
+    return np.stack([np.repeat(np.arange(20_000), 10), rng.integers(0, 20_000, 200_000)])
+
+
+def prompts(rng: np.random.Generator) -> Values:
+    """Texts behind one of five templates, which begins a few tokens later here and there, padded."""
+    templates = [rng.integers(0, 50_000, rng.integers(200, 400)) for _ in range(5)]
+    found = np.zeros((200, 420), np.int64)
+    for row in found:
+        tokens = [np.ones(rng.integers(1, 4), int), templates[rng.integers(5)], rng.integers(0, 50_000, 30)]
+        text = np.concatenate(tokens)[:420]
+        row[: len(text)] = text
+    return found
+
+
+@pytest.mark.parametrize("make", [tables_of_blocks, slots, times, edges, prompts])
+def test_no_larger_than_zstd_19(make: Callable[[np.random.Generator], Values]) -> None:
+    zstandard = pytest.importorskip("zstandard")
+    values = make(np.random.default_rng(0)).astype(np.int64)
+    strides = [values.shape[-1]] if values.ndim == 2 else []
+    data = encode_integers(values.ravel().view(np.uint64), strides)
+    np.testing.assert_array_equal(decode_integers(memoryview(data), values.size, 8).view(np.int64), values.ravel())
+    assert len(data) <= len(zstandard.ZstdCompressor(19).compress(values.tobytes()))

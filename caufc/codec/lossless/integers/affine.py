@@ -26,7 +26,7 @@ __all__ = [
 STEPPED = 16
 """Flag of a narrow node whose integers are multiples of a step above the base."""
 
-MOST_BASE = 1 << 62
+MOST_BASE, MOST_START = 1 << 62, 1 << 63
 STEP_PROBES = 64
 """Elements after which most sequences are known to have no common step."""
 
@@ -130,7 +130,7 @@ def start_of(values: Integers, stride: int, mode: Delta) -> int:
     first = int(values[0])
     if mode == Delta.PLUS and stride == 1:
         first = (2 * first - int(values[1])) % (1 << 8 * values.itemsize)
-    return first if first < MOST_BASE else 0
+    return first if first < MOST_START else 0
 
 
 def delta(mode: Delta, stride: int, start: int, of: bytes) -> bytes:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from . import affine, grouping, matches, plain, repeats, runs, split, symbols
 from .affine import Delta
-from .coded import SMALL, coded
+from .coded import SMALL, coded, narrowed
 from .estimate import Estimate, estimated, histogram_bits, sampled
 from .nodes import Integers, unsigned
 
@@ -52,6 +52,12 @@ RARE = 0.4
 """Share of a sample that may be different where a palette is tried."""
 
 MOST_GROWTH = 1.7
+
+SHORT = 64
+"""Integers that become so many times shorter may repeat as a whole, which deflate finds quickly."""
+
+MOST_APART = 8
+"""Sequences along an axis that are coded apart."""
 
 MANY = 1024
 """Integers from which on a palette is tried."""
@@ -100,7 +106,7 @@ def shortest(values: Integers, place: Place) -> bytes:
 
 def _narrowed(values: Integers, place: Place) -> bytes:
     """In as few bytes as hold them."""
-    narrow, base, step = affine.narrowed(values, *affine.range_of(values))
+    narrow, base, step = narrowed(values)
     inside = _transformed(narrow, place)
     if base or step > 1 or narrow.itemsize < values.itemsize:
         return affine.narrow(base, step, narrow.itemsize, inside)
@@ -116,6 +122,9 @@ def _transformed(values: Integers, place: Place) -> bytes:
             mode, after = _difference(values, stride)
             if after.best < best:
                 best, choice = after.best, (mode, stride)
+    apart = None if place.level else _apart(values, place, min(alone.best, best))
+    if apart is not None:
+        return apart
     if choice is None:
         way = _repeated(values, place, alone)
     else:
@@ -123,10 +132,41 @@ def _transformed(values: Integers, place: Place) -> bytes:
         start = affine.start_of(values, stride, mode)
         inside = shortest(affine.differences(values, stride, mode, start), place.inside())
         way = affine.delta(mode, stride, start, inside)
+    ways = [way]
+    if not place.level and SHORT * len(way) < values.nbytes:
+        ways.append(plain.deflated(values, DEFLATE_LEVEL))
     if values.itemsize > 1 and not place.level and _better_as_bytes(values, place):
-        inside = plain.as_bytes(shortest(values.view(np.uint8), replace(place, strides=(), level=MOST_LEVELS - 1)))
-        return min(way, inside, key=len)
-    return way
+        inside = shortest(values.view(np.uint8), replace(place, strides=(), level=MOST_LEVELS - 1))
+        ways.append(plain.as_bytes(inside))
+    return min(ways, key=len)
+
+
+def _apart(values: Integers, place: Place, together: float) -> bytes | None:
+    """As the few sequences that stand along an axis, such as coordinates, where that pays.
+
+    Args:
+        values: ``[n]``.
+        place: where they stand.
+        together: bits per element otherwise, about.
+    """
+    ends = [1, *sorted(place.strides), len(values)]
+    for inner, block in itertools.pairwise(ends):
+        period = block // inner
+        if block % inner or not 1 < period <= MOST_APART or len(values) < MANY * period:
+            continue
+        groups = np.arange(period, dtype=np.uint8)
+        parts = split.group_parts(values, inner, groups)
+        bits = sum(len(part) * _least(part) for part in parts) / len(values)
+        if bits < GAIN * together - 0.01:
+            outer = [stride if stride < block else stride // period for stride in place.strides if stride != inner]
+            inside = place.inside([stride for stride in dict.fromkeys(outer) if stride > 1])
+            return split.split(inner, period, coded(groups), [shortest(part, inside) for part in parts])
+    return None
+
+
+def _least(values: Integers) -> float:
+    """Bits per element, as they are or as differences, about."""
+    return min(estimated(values[sampled(len(values), 0)]).best, _difference(values, 1)[1].best)
 
 
 def _better_as_bytes(values: Integers, place: Place) -> bool:

@@ -13,7 +13,7 @@ from . import affine, plain, symbols
 from .estimate import bucket_bits, histogram_bits, sampled, table_bits
 from .nodes import Integers
 
-__all__ = ["SMALL", "coded"]
+__all__ = ["SMALL", "coded", "narrowed"]
 
 SMALL = 4096
 """Bytes up to which deflate is tried, whose tables are shorter."""
@@ -29,7 +29,7 @@ def coded(values: Integers) -> bytes:
     """One by one: raw, deflated, or by a table, of symbols or of buckets."""
     if (values == values[0]).all():
         return plain.constant(values[:1])
-    narrow, base, step = affine.narrowed(values, *affine.range_of(values))
+    narrow, base, step = narrowed(values)
     head = base or step > 1 or narrow.itemsize < values.itemsize
     inside = _coded(narrow)
     if not head:
@@ -38,6 +38,21 @@ def coded(values: Integers) -> bytes:
     if values.nbytes <= len(ways[0]):
         ways.append(plain.raw(values))
     return min(ways, key=len)
+
+
+def narrowed(values: Integers) -> tuple[Integers, int, int]:
+    """Integers in as few bytes as hold them, with base and step; as they are, where a base alone makes them no cheaper.
+
+    Most differences are small, and few are not: a base that spans these makes all large.
+    """
+    found, base, step = affine.narrowed(values, *affine.range_of(values))
+    if not base or step > 1 or found.itemsize < values.itemsize:
+        return found, base, step
+    if max(int(values.max()), int(found.max())) >= 1 << symbols.MOST_EXTRA:
+        return found, base, step
+    at = sampled(len(values), 0)
+    plainer = bucket_bits(values[at], 1) <= bucket_bits(found[at], 1)
+    return (values, 0, 1) if plainer else (found, base, step)
 
 
 def _coded(values: Integers) -> bytes:

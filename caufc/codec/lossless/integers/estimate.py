@@ -17,6 +17,9 @@ SLICES = 8
 SAMPLE = 1 << 15
 MOST_COUNTED = 1 << 16
 
+MOST_HEADS = 0.75
+"""Runs per element up to which the integers that begin them are looked at: they are others than most."""
+
 RUN_BITS = 1.7
 """Of a run beyond its length's logarithm and its integer."""
 
@@ -83,7 +86,7 @@ def estimated(values: Integers) -> Estimate:
     changed = np.flatnonzero(values[1:] != values[:-1])
     share = (len(changed) + 1) / count
     heads = values[changed]
-    ends = _entropy(heads, int(heads.min()), int(heads.max()))[0] if len(heads) > 1 and share < 0.3 else entropy
+    ends = _entropy(heads, int(heads.min()), int(heads.max()))[0] if len(heads) > 1 and share < MOST_HEADS else entropy
     return Estimate(entropy, share * (ends + RUN_BITS + np.log2(1 / share)), distinct)
 
 

@@ -172,7 +172,7 @@ def find_matches(values: Integers, search: Search) -> Matches:
             distance[at] = back
     long = _long_stretches(values, search)
     distance[long.elements()] = np.repeat(long.distances, long.stops - long.starts)
-    found = _verified(values, _parsed(values, distance, search))
+    found = _verified(values, _parsed(values, distance, search), search.gram)
     return _joined(values, found) if search.dense else found
 
 
@@ -277,16 +277,20 @@ def _greedy(after: NDArray[np.int64]) -> Positions:
     return np.flatnonzero(chosen)
 
 
-def _verified(values: Integers, found: Matches) -> Matches:
-    """Matches without those that only hashes made."""
+def _verified(values: Integers, found: Matches, least: int) -> Matches:
+    """What is equal of matches, in stretches of so many elements at least: equal hashes only promise it."""
     if not len(found):
         return found
-    at = found.elements()
-    lengths = found.stops - found.starts
-    wrong = values[at] != values[at - np.repeat(found.distances, lengths)]
-    if not wrong.any():
+    at, number = found.elements(), np.repeat(np.arange(len(found)), found.stops - found.starts)
+    equal = values[at] == values[at - found.distances[number]]
+    if equal.all():
         return found
-    return found.chosen(~np.logical_or.reduceat(wrong, np.cumsum(lengths) - lengths))
+    edges = (equal[1:] != equal[:-1]) | (number[1:] != number[:-1])
+    first = np.flatnonzero(np.append(True, edges))
+    last = np.append(first[1:], len(at)) - 1
+    kept = equal[first] & (last - first + 1 >= least)
+    first, last = first[kept], last[kept]
+    return Matches(at[first], at[last] + 1, found.distances[number[first]])
 
 
 def _joined(values: Integers, found: Matches) -> Matches:
