@@ -65,11 +65,14 @@ def _padded(source: Source, tensor: SourceTensor, sizes: Sizes) -> dict[int, str
 
 
 def _end(box: Box, axis: int) -> int | None:
-    """Where the zeros at the end of an axis start; None where values before are sparse, or there are none."""
+    """Where the zeros at the end of an axis start; None where values before are sparse, or there are none.
+
+    A spectrum's imaginary part has zeros at both ends.
+    """
     there = box != 0
     others = tuple(other for other in range(box.ndim) if other != axis)
     present = np.flatnonzero(there.any(axis=others))
-    if not present.size:
+    if not present.size or present[0]:
         return None
     end = int(present[-1]) + 1
     dense = np.count_nonzero(there) >= DENSE * box.size * end / box.shape[axis]

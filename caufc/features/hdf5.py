@@ -155,6 +155,9 @@ class _Walk:
             text = h5py.check_string_dtype(dataset.dtype)
             if text is not None:
                 return self.text(dataset, name)
+            if h5py.check_vlen_dtype(dataset.dtype) is not None:
+                cure = "store a dataset for each row, or all values in one, and where rows begin"
+                raise TensorError("has rows of several lengths", tensor=name, remedy=cure)
             dtype = dtype_name(dataset.dtype, tensor=name)
             extent(dataset.shape, dataset.dtype.itemsize, self.limits)
         except LimitError as err:

@@ -46,6 +46,8 @@ def needs_code(name: str) -> ForeignFormatError:
     last = name.rpartition(".")[2]
     endings = [ending for ending in CURES if last == ending or (ending[0].isupper() and last.endswith(ending))]
     cure = CURES[max(endings, key=len)] if endings else None
+    if name.startswith("ml_dtypes."):
+        cure = "save array.view('uint16'), or 'uint8' for one byte, or a torch tensor"
     if cure is None and name.startswith("torch."):
         cure = "save tensors, dicts and lists only, as model.state_dict() is"
     return ForeignFormatError(

@@ -24,6 +24,9 @@ from .tensors import as_leaf
 
 __all__ = ["FORMAT", "problem", "read"]
 
+REMEDIES = {"C6": "store torch.view_as_real(tensor)", "F4": "store tensor.view(torch.uint8), as U8"}
+"""What to do about dtypes that begin so: complex numbers, and two floats in a byte."""
+
 CODES = {
     "F32": "fp32",
     "F16": "fp16",
@@ -137,7 +140,7 @@ def _entry(name: str, entry: object, file: str) -> tuple[tuple[int, ...], str, i
             f"has dtype {str(code)[:32]}, which caufc does not code",
             file=file,
             tensor=name,
-            remedy="convert it to BF16, F16 or F32",
+            remedy=REMEDIES.get(str(code)[:2], "convert it to BF16, F16 or F32"),
         )
     return tuple(shape), CODES[code], offsets[0], offsets[1]
 

@@ -35,7 +35,6 @@ _NUMPY_CURES = {
     "S": "keep texts as a list: array.tolist()",
     "M": "convert it with .astype('int64')",
     "m": "convert it with .astype('int64')",
-    "V": "store each field as an array of its own",
     "f": "convert it with .astype('float64')",
 }
 
@@ -51,9 +50,20 @@ def dtype_name(dtype: np.dtype[Any], *, tensor: str | None = None, file: str | N
     name = _NUMPY_NAMES.get((dtype.kind, dtype.itemsize))
     if name is None or dtype.subdtype is not None:
         what = "object" if dtype.kind == "O" else str(dtype)
-        cure = _NUMPY_CURES.get(dtype.kind, "convert it to a float or an integer dtype")
+        cure = _NUMPY_CURES.get(dtype.kind) or _cure_of_void(dtype)
         raise TensorError(f"has dtype {what}, which caufc does not code", tensor=tensor, file=file, remedy=cure)
     return name
+
+
+def _cure_of_void(dtype: np.dtype[Any]) -> str:
+    """What to do about a dtype of fields, of ``ml_dtypes``, or of bytes, as which files of numpy keep the latter."""
+    if dtype.names is not None:
+        return "store each field as an array of its own"
+    if dtype.kind != "V" or dtype.subdtype is not None:
+        return "convert it to a float or an integer dtype"
+    if not dtype.name.startswith("void"):
+        return f"convert it with .astype('{'int8' if 'int' in dtype.name else 'float32'}')"
+    return f"numpy keeps no such floats in files: save array.view('uint{8 * dtype.itemsize}'), float32 or .safetensors"
 
 
 def as_leaf(tensor: object, name: str, limits: Limits = DEFAULT_LIMITS) -> Leaf:
@@ -118,6 +128,7 @@ def _from_torch(tensor: Any, torch: Any, name: str) -> ArrayLeaf:
     dtype = torch_name(tensor.dtype)
     if dtype is None:
         cure = "convert it with .to(torch.bfloat16)" if tensor.is_floating_point() else "convert it with .to(...)"
+        cure = "store .view(torch.uint8)" if "float4" in str(tensor.dtype) else cure
         raise TensorError(f"has dtype {tensor.dtype}, which caufc does not code", tensor=name, remedy=cure)
     try:
         plain = tensor.detach().resolve_neg().cpu()

@@ -142,6 +142,12 @@ def test_padding_says_which_axis_is_tokens() -> None:
     assert chosen(np.stack(samples))[""] == LayoutChoice(Layout("b n c"), "padded with zeros")
 
 
+def test_a_spectrum_whose_imaginary_part_ends_in_a_zero_is_not_padded() -> None:
+    real, imaginary = states((2, 30, 24), 5)
+    imaginary[:, [0, -1]] = 0
+    assert "padded" not in chosen(np.stack([real, imaginary]))[""].reason
+
+
 def test_channels_that_are_dead_in_some_samples_are_not_padding() -> None:
     sparse = np.maximum(first(maps((8, 6, 6, 40))), 0)
     for number, sample in enumerate(sparse):

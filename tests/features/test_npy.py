@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+import caufc
 from caufc.errors import CaufError, ForeignFormatError, LimitError, StorageError, TensorError
 from caufc.features import FileLeaf, read
 
@@ -128,3 +129,16 @@ def test_object_arrays_are_not_unpickled(tmp_path: Path) -> None:
     with pytest.raises(TensorError, match="never unpickles"):
         read(tmp_path / "x.npy")
     assert not (tmp_path / "ran").exists()
+
+
+def test_floats_of_which_files_keep_the_bytes_alone(tmp_path: Path) -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    for dtype, words in ((ml_dtypes.bfloat16, "uint16"), (ml_dtypes.float8_e4m3fn, "uint8")):
+        np.save(tmp_path / "x.npy", np.zeros((2, 3), dtype))
+        with pytest.raises(TensorError, match=rf"save array.view\('{words}'\), float32"):
+            read(tmp_path / "x.npy")
+    for dtype, words in ((ml_dtypes.int4, "int8"), (ml_dtypes.float8_e3m4, "float32")):
+        with pytest.raises(TensorError, match=rf"convert it with .astype\('{words}'\)"):
+            caufc.encode(np.zeros((2, 3), dtype))
+    with pytest.raises(TensorError, match="store each field"):
+        caufc.encode(np.zeros(2, "f4,i4"))

@@ -82,12 +82,16 @@ def test_bad_files(tmp_path: Path, data: bytes, words: str) -> None:
     assert caught.value.file == str(path)
 
 
-@pytest.mark.parametrize("dtype", ["F6_E2M3", "C64", "nonsense", "I128"])
-def test_other_dtypes(tmp_path: Path, dtype: str) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "remedy"),
+    [("F6_E2M3", "convert"), ("C64", "view_as_real"), ("F4", "uint8"), ("nonsense", "convert"), ("I128", "convert")],
+)
+def test_other_dtypes(tmp_path: Path, dtype: str, remedy: str) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(build({"a": entry(0, 1, dtype=dtype)}, b"x"))
-    with pytest.raises(TensorError, match=dtype):
+    with pytest.raises(TensorError, match=dtype) as caught:
         read(path)
+    assert caught.value.remedy and remedy in caught.value.remedy
 
 
 def test_shapes_that_overflow(tmp_path: Path) -> None:

@@ -187,6 +187,7 @@ with warnings.catch_warnings():
     ]
 
 if torch is not None:
+    four = getattr(torch, "float4_e2m1fn_x2", None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         REFUSED += [
@@ -194,6 +195,7 @@ if torch is not None:
             (torch.nn.Linear(2, 2), r"is a Linear.*state_dict"),
             (torch.zeros(2, dtype=torch.complex64), "view_as_real"),
             (torch.eye(2).to_sparse(), "to_dense"),
+            *([(torch.zeros(2, dtype=torch.uint8).view(four), r"\.view\(torch\.uint8\)")] if four else []),
             (torch.eye(2).to_sparse_csr(), "to_dense"),
             (torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8), "dequantize"),
             (torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]), "unbind"),

@@ -109,6 +109,13 @@ def test_hostile_files(path: Path) -> None:
             read(path)
 
 
+def test_rows_of_several_lengths(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", (3,), dtype=h5py.vlen_dtype("f4"))
+    with pytest.raises(TensorError, match="rows of several lengths; store a dataset for each row"):
+        read(path)
+
+
 def test_a_damaged_dataset(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.create_dataset("x", data=RNG.integers(0, 99, 5000), compression="gzip", chunks=(5000,))
