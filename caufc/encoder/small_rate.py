@@ -25,8 +25,14 @@ LEAP = 4
 AROUND = 2
 """Places below and above the highest whose file fits with whose plans it is tried to keep more."""
 
+SHARES = (0.25, 0.5, 0.75)
+"""Of the way from that place to the next: qualities whose plans are tried too."""
+
 NEAR = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Octaves by which steps of these plans are finer or coarser."""
+
+NOTHING_DB, LITTLE_DB = 0.05, 3.0
+"""What plans keep that code nothing, whose tables are the shortest; and a file that is as bad as a far smaller one."""
 
 MOST_DB = 200.0
 """That a tensor counts for keeping: more is exact."""
@@ -61,7 +67,7 @@ class SmallRate:
     tolerance: float
     planned: Callable[[float], Plans]
     tried: Callable[[Plans, float], FilePass]
-    known: dict[int, RatedFile] = field(default_factory=dict)
+    known: dict[float, RatedFile] = field(default_factory=dict)
 
     def find(self) -> RatedFile:
         """The file, or the smallest if even that takes more bytes."""
@@ -72,17 +78,23 @@ class SmallRate:
             found = self._at(other)
             best = max(best, self._near(found), key=self.worth)
             best = self._between(found, best, *((-OCTAVES, 0.0) if self._fits(found) else (0.0, OCTAVES)))
+        for share in SHARES:
+            best = max(best, self._near(self._at(place + share)), key=self.worth)
         return self._farther(place, best)
 
     def _farther(self, place: int, best: RatedFile) -> RatedFile:
-        """The best file, or a nearer one with steps yet finer or coarser, where plans leap by more octaves."""
-        for other, sign in ((place, -1), (place + 1, 1)):
+        """The best file, or a better one with steps yet finer or coarser, where plans leap by more octaves."""
+        empty = [known for known, found in self.known.items() if known < place and found.kept < NOTHING_DB]
+        for other, sign in ((place, -1), (place + 1, 1), *((known, -1) for known in empty[-1:])):
             for number in range(1, MOST_OCTAVES):
                 planned, first = self._at(other), sign * OCTAVES * number
-                if not self._lacking(best) or self._fits(planned) != self._fits(self._stepped(planned, first)):
+                if self._is_good(best) or self._fits(planned) != self._fits(self._stepped(planned, first)):
                     break
                 best = self._between(planned, best, *sorted((first, first + sign * OCTAVES)))
         return best
+
+    def _is_good(self, found: RatedFile) -> bool:
+        return not self._lacking(found) and found.kept >= LITTLE_DB
 
     def _near(self, planned: RatedFile) -> RatedFile:
         """The file with the finest steps near those of plans that fits; that of the plans if none does."""
@@ -115,7 +127,7 @@ class SmallRate:
             else:
                 place = (below + above) // 2
 
-    def _at(self, place: int) -> RatedFile:
+    def _at(self, place: float) -> RatedFile:
         if place not in self.known:
             setting = min(HIGHEST, max(LOWEST, MEDIUM + GRID * place))
             self.known[place] = self._found(setting, self.planned(setting))

@@ -77,7 +77,8 @@ def test_a_higher_rate_keeps_no_less(kind: str, extent: Extent, seed: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("seed", "number"), [(50, 287), (51, 735), (51, 1165), (51, 1716), (51, 2185), (52, 1838), (61, 2174), (71, 71)]
+    ("seed", "number"),
+    [(50, 287), (51, 735), (51, 1165), (51, 1716), (51, 2185), (52, 1838), (61, 2174), (71, 71), (6, 1112), (6, 3136)],
 )
 def test_random_inputs_keep_no_less_for_more(seed: int, number: int) -> None:
     """Of bases, grids and quantisers that a quality, an SNR or a rate might choose for a small file."""
