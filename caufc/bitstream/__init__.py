@@ -2,7 +2,7 @@
 
 from .block import CHECKSUM_BYTES, KNOWN_TAGS, Block, BlockParser, block_bytes, checksum
 from .chunk import MAX_SAMPLES, Chunk, ChunkHead, chunk_bytes, parse_chunk, parse_chunk_head, work_of
-from .header import CONTENTS, SIGNATURE, VERSION, Header, HeaderParser, leaves
+from .header import CONTENTS, SIGNATURE, VERSION, Header, HeaderParser, leaves, seed_of
 from .index import DISTANCE_BYTES, TAIL_BYTES, End, Index, end_bytes, index_bytes, parse_end, parse_index
 from .keys import Key
 from .metadata import METADATA, metadata_of, metadata_section
@@ -56,6 +56,7 @@ __all__ = [
     "parse_index",
     "parse_section",
     "section_bytes",
+    "seed_of",
     "varint",
     "work_of",
 ]

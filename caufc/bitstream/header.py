@@ -13,7 +13,7 @@ from .msgpack_array import pack_array, trimmed, unpack_array
 from .record import RecordBranch, RecordTree, TensorRecord, field_list, malformed, pack_tree, text, unpack_tree
 from .varint import MAX_BYTES, Cursor, varint
 
-__all__ = ["CONTENTS", "PROFILE_ID_BYTES", "SIGNATURE", "VERSION", "Header", "HeaderParser", "leaves"]
+__all__ = ["CONTENTS", "PROFILE_ID_BYTES", "SIGNATURE", "VERSION", "Header", "HeaderParser", "leaves", "seed_of"]
 
 SIGNATURE = b"\x89CAUF\r\n\x1a"
 VERSION = (1, 0)
@@ -71,6 +71,11 @@ class Header:
         packed = pack_array(trimmed(fields))
         head = SIGNATURE + bytes(VERSION) + varint(len(packed)) + packed
         return head + checksum(head).to_bytes(CHECKSUM_BYTES, "little")
+
+
+def seed_of(head: bytes) -> int:
+    """What the checksums of all blocks behind a header begin with: the header's own."""
+    return int.from_bytes(head[-CHECKSUM_BYTES:], "little")
 
 
 class HeaderParser:

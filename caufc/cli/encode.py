@@ -20,6 +20,7 @@ from .options import (
     by_tensor,
     chunk_option,
     codec_option,
+    control_options,
     effort_option,
     encode_profile_option,
     example,
@@ -58,11 +59,7 @@ __all__ = ["command"]
 )
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="OUT", help="Output file, folder (for several SRC), or -.  [SRC with .cauf]")
-@click.option("--quality", metavar="Q", help="0 to 100, or low, medium (the default), high.")
-@click.option("--snr", metavar="DB[/token]", help="Signal-to-noise ratio of every tensor, or of every token.")
-@click.option("--bpfp", type=float, metavar="RATE", help="Bits per feature point, all bytes of the file counted.")
-@click.option("--max-error", type=float, metavar="E", help="Largest absolute error, exact.")
-@click.option("--lossless", is_flag=True, help="Keep every bit.")
+@control_options
 @arch_option
 @tap_option
 @layout_option

@@ -29,6 +29,7 @@ from ..features import check_place
 from ..packages import needing
 from ..plugin_manager import default_manager
 from ..text import table
+from ..threads import thread_count
 from ..types import Progress
 from .failure import say
 from .json_flag import json_flag
@@ -148,8 +149,7 @@ def evaluate(
     for warning in () if quiet else arch_warnings(chosen["arch"]):
         say(f"warning: {warning}")
     experiment = make_experiment(options, default_manager(), output / "work")
-    jobs = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or os.cpu_count() or 1
-    report = _measure(experiment, preset, output, jobs, force, quiet, started)
+    report = _measure(experiment, preset, output, thread_count(jobs), force, quiet, started)
     paths = report.write(output)
     if quiet and not as_json:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ __all__ = [
     "by_tensor",
     "chunk_option",
     "codec_option",
+    "control_options",
     "effort_option",
     "encode_profile_option",
     "example",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 Value = TypeVar("Value")
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 force_option = click.option("-f", "--force", is_flag=True, help="Replace outputs that exist.")
 json_option = json_flag("Print the report as one JSON object.")
@@ -92,6 +95,13 @@ codec_option = click.option(
     metavar="NAME",
     help=", or ".join(f"{known.name}: {known.note}" if known.note else known.name for known in lossy_codecs()) + ".",
 )
+CONTROLS = (
+    click.option("--quality", metavar="Q", help="0 to 100, or low, medium (the default), high."),
+    click.option("--snr", metavar="DB[/token]", help="Signal-to-noise ratio of every tensor, or of every token."),
+    click.option("--bpfp", type=float, metavar="RATE", help="Bits per feature point, all bytes of the file counted."),
+    click.option("--max-error", type=float, metavar="E", help="Largest absolute error, exact."),
+    click.option("--lossless", is_flag=True, help="Keep every bit."),
+)
 effort_option = click.option(
     "--effort", default="default", show_default=True, metavar="fast|default|best", help="How long to look for less."
 )
@@ -109,6 +119,11 @@ nonfinite_option = click.option(
 input_format_option = click.option(
     "--format", "suffix", metavar="SUFFIX", help="Format of the input, if its name does not tell: .pt, .npy, ..."
 )
+
+
+def control_options(command: Command) -> Command:
+    """The rate controls, of which one may be given."""
+    return functools.reduce(lambda made, option: option(made), reversed(CONTROLS), command)
 
 
 def parse_limits(given: Sequence[str], default: Limits = DEFAULT_LIMITS) -> Limits:

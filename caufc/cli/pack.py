@@ -16,6 +16,7 @@ from .options import (
     arch_option,
     by_tensor,
     chunk_option,
+    control_options,
     effort_option,
     encode_profile_option,
     example,
@@ -48,11 +49,7 @@ __all__ = ["command"]
 )
 @click.argument("folder", metavar="DIR")
 @click.option("-o", "--output", metavar="OUT", required=True, help="Output file, or -.")
-@click.option("--quality", metavar="Q", help="0 to 100, or low, medium (the default), high.")
-@click.option("--snr", metavar="DB[/token]", help="Signal-to-noise ratio of every tensor, or of every token.")
-@click.option("--bpfp", type=float, metavar="RATE", help="Bits per feature point, all bytes of the file counted.")
-@click.option("--max-error", type=float, metavar="E", help="Largest absolute error, exact.")
-@click.option("--lossless", is_flag=True, help="Keep every bit.")
+@control_options
 @arch_option
 @tap_option
 @layout_option

@@ -179,6 +179,11 @@ class Distortion:
         return _decibels(max(0.0, self.energy - self.energy_exact), self.error)
 
     @property
+    def promised_db(self) -> float:
+        """The SNR by which promises are judged: that of what is not stored exactly, infinite where nothing is lost."""
+        return math.inf if self.lossy_snr_db is None else self.lossy_snr_db
+
+    @property
     def snr_apart_db(self) -> float | None:
         """The same of the outliers alone."""
         return _decibels(self.energy_apart, self.error_apart)

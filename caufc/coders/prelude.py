@@ -110,6 +110,11 @@ class Prelude:
     start: int
     stream: BlockStream
 
+    @property
+    def seed(self) -> int:
+        """What the checksums of blocks begin with."""
+        return self.stream.started().seed
+
     @cached_property
     def first(self) -> Block:
         """The first block that is no section, read when it is asked for.

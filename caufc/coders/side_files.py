@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..bitstream import End, Header, Section, block_bytes, end_bytes, section_bytes
+from ..bitstream import End, Header, Section, block_bytes, end_bytes, section_bytes, seed_of
 from ..codec.hyperprior.weights import WEIGHTS_SECTIONS, Weights
 from ..errors import MalformedError
 from ..limits import Limits
@@ -73,7 +73,7 @@ def content_id(data: bytes) -> bytes:
 def side_file_bytes(header: Header, sections: Sequence[Section]) -> bytes:
     """A profile or weights: header, sections, and an end without samples [CAUF-0160]."""
     head = header.to_bytes()
-    seed = int.from_bytes(head[-4:], "little")
+    seed = seed_of(head)
     bodies = b"".join(block_bytes("S", section_bytes(section), seed) for section in sections)
     return head + bodies + block_bytes("E", end_bytes(End(0, None)), seed)
 

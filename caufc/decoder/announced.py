@@ -27,7 +27,7 @@ def announced_index(read_at: ReadAt, size: int, prelude: Prelude, limits: Limits
         return None
     keyed = prelude.header.content == "keyed"
     try:
-        return stored_index(read_at, size, prelude.length, prelude.stream.started().seed, limits, keyed=keyed)
+        return stored_index(read_at, size, prelude.length, prelude.seed, limits, keyed=keyed)
     except CaufError:  # whoever reads the file to its end will say so
         return None
 
@@ -57,7 +57,7 @@ def announced_samples(read_at: ReadAt, size: int, prelude: Prelude, limits: Limi
 def _told_at_the_end(tail: bytes, size: int, prelude: Prelude, limits: Limits) -> int | None:
     """The number of samples in the last bytes of a file without an index; None if they are no end."""
     for start in range(len(tail)):
-        parser = BlockParser(prelude.stream.started().seed, size - len(tail) + start, limits)
+        parser = BlockParser(prelude.seed, size - len(tail) + start, limits)
         parser.feed(tail[start:])
         try:
             block = parser.cut() if tail[start] == ord("E") else None

@@ -74,7 +74,7 @@ class MessageReader:
         prelude = read_prelude(iter([data]), self.limits)
         made = ChunkDecoder(prelude.header, prelude.sections, self.lookup, self.limits)
         if prelude.header.profile == self.profile and prelude.start <= LONGEST_KEPT:
-            seed = prelude.stream.started().seed
+            seed = prelude.seed
             about = (prelude.header, prelude.length, prelude.sections, seed, made)
             beginning = _Beginning(data[: prelude.start], *about)
             self._kept = (beginning, *self._kept[: MOST_KEPT - 1])  # threads may do so side by side

@@ -107,7 +107,7 @@ class FileReader:
 
     def in_order(self) -> FileDecoder:
         """A decoder of the whole file, from its first chunk on; header and sections are not read again."""
-        seed, offset = self.prelude.stream.started().seed, self.prelude.start
+        seed, offset = self.prelude.seed, self.prelude.start
         stream = BlockStream(self._parts(offset), self.limits, BlockParser(seed, offset, self.limits))
         return FileDecoder(replace(self.prelude, stream=stream), self.chunks, self.limits)
 
@@ -117,7 +117,7 @@ class FileReader:
             yield part
 
     def _block(self, offset: int, length: int) -> Block:
-        parser = BlockParser(self.prelude.stream.started().seed, offset, self.limits)
+        parser = BlockParser(self.prelude.seed, offset, self.limits)
         parser.feed(self.read_at(offset, length))
         block = parser.next()
         if block is None or block.length != length:
@@ -125,7 +125,7 @@ class FileReader:
         return block
 
     def _stored_index(self) -> Index:
-        seed = self.prelude.stream.started().seed
+        seed = self.prelude.seed
         keyed = self.chunks.keyed
         index = stored_index(self.read_at, self.size, self.prelude.length, seed, self.limits, keyed=keyed)
         if index.first != self.prelude.start:

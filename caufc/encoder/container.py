@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..bitstream import End, Header, Index, Key, Section, block_bytes, end_bytes, index_bytes, section_bytes
+from ..bitstream import End, Header, Index, Key, Section, block_bytes, end_bytes, index_bytes, section_bytes, seed_of
 
 __all__ = ["Container", "Sink"]
 
@@ -32,7 +32,7 @@ class Container:
     def __init__(self, sink: Sink, header: Header, sections: Sequence[Section]) -> None:
         self.sink, self.indexed, self.bytes = sink, header.indexed, 0
         head = header.to_bytes()
-        self.seed = int.from_bytes(head[-4:], "little")
+        self.seed = seed_of(head)
         self._put(head)
         for section in sections:
             self._put(block_bytes("S", section_bytes(section), self.seed))

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..bitstream import Chunk, End, Shape, block_bytes, checksum, chunk_bytes, end_bytes, section_bytes
+from ..bitstream import Chunk, End, Shape, block_bytes, checksum, chunk_bytes, end_bytes, section_bytes, seed_of
 from ..coders.base import Samples, TensorCoder, Terms
 from ..coders.config import TensorConfig
 from ..coders.dtypes import to_floats
@@ -227,7 +227,7 @@ class MessageWriter:
         head = header.to_bytes()
         with keeping_within():
             check_prelude(head, sections, coding.coders, self.limits)
-        seed = int.from_bytes(head[-4:], "little")
+        seed = seed_of(head)
         before = head + b"".join(block_bytes("S", section_bytes(section), seed) for section in sections)
         frame = _Frame(before, block_bytes("E", end_bytes(End(1, None)), seed), seed)
         self._frames = _newest({**self._frames, (tree, coding): frame}, MOST_CODINGS)

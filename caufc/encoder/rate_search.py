@@ -9,15 +9,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .rate_range import RateRange
 from .root import place_of
 
-__all__ = ["RATE_BYTES", "RATE_TOLERANCE", "RateSearch"]
-
-RATE_TOLERANCE, RATE_BYTES = 0.02, 64
-"""Share of a rate, and bytes of a file, of which the larger is how far below it a file may lie."""
-
-AIM = 0.5
-"""Where in that range a search aims, from the rate on."""
+__all__ = ["RateSearch"]
 
 LOWEST, HIGHEST = -200.0, 210.0
 """Qualities among which a rate is looked for; beyond, indices would be too large."""
@@ -79,19 +74,9 @@ class RateSearch:
         self.wanted, self.numel, self.expected = wanted, numel, expected
         self.known: dict[float, float] = {}
         self.families: list[_Family] = []
-        self.tolerance = max(RATE_TOLERANCE * wanted, RATE_BYTES)
-        self.aim = wanted - AIM * self.tolerance
+        self.range = RateRange(wanted)
+        self.aim = self.range.aim
         self.setting, self.family, self.octave = self._solved(self.aim), 0, 0.0
-
-    def better(self, found: float, best: float) -> bool:
-        """Whether a file's bytes are nearer to what is wanted than the best file's so far."""
-        if best > self.wanted:
-            return found < best
-        return best < found <= self.wanted
-
-    def is_near(self, found: float) -> bool:
-        """Whether a file has what is wanted."""
-        return self.wanted - self.tolerance <= found <= self.wanted
 
     def record(self, found: int) -> bool:
         """Take the bytes of the file that was due and say what is next; true when the search is over.
@@ -102,7 +87,7 @@ class RateSearch:
         if self.family == len(self.families):
             self.families.append(_Family(self.setting))
         self.families[self.family].files.append((self.octave, found))
-        if self.is_near(found):
+        if self.range.holds(found):
             return True
         if self.setting <= LOWEST and found > self.wanted:
             return True
@@ -184,7 +169,7 @@ class RateSearch:
             wanted,
             first=FIRST,
             slope=max(self.wanted, 1.0) / OCTAVE_QUALITIES,
-            near=self.tolerance * MODEL_SHARE,
+            near=self.range.tolerance * MODEL_SHARE,
             bounds=(LOWEST, HIGHEST),
             most=MODEL_STEPS,
         )

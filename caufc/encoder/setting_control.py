@@ -13,7 +13,8 @@ from .goal import MEDIUM_SNR, OCTAVE_DB
 from .options import LEAST_RATE, Target
 from .plan import TensorPlan
 from .rate_control import MOST_PASSES, RateControl, lossless_plans
-from .rate_search import RATE_BYTES, RATE_TOLERANCE, RateSearch
+from .rate_range import RATE_BYTES, RATE_TOLERANCE, RateRange
+from .rate_search import RateSearch
 from .small_rate import SmallRate, with_steps
 from .source import SMALL_VALUES
 from .spool import Tried, least
@@ -111,15 +112,15 @@ class SettingControl(RateControl):
                 families.append(self._plans(drafts, search.setting))
             plans = with_steps(families[search.family], 2.0**search.octave)
             last = self._try(plans, search.setting)
-            if best is None or search.better(last.done.bytes_out, best.done.bytes_out):
+            if best is None or search.range.nearer(last.done.bytes_out, best.done.bytes_out):
                 best = last
             over = search.record(last.done.bytes_out)
             compared = whole is None and self._is_near_lossless(best.done.bytes_out, lossless)
             if over or self.writer.passes >= MOST_PASSES - compared - may_try:
                 break
-        if may_try and not search.is_near(best.done.bytes_out):
+        if may_try and not search.range.holds(best.done.bytes_out):
             tried = self._tried_rate(drafts, wanted)
-            best = tried if search.better(tried.done.bytes_out, best.done.bytes_out) else best
+            best = tried if search.range.nearer(tried.done.bytes_out, best.done.bytes_out) else best
         return self._smaller(best, drafts) if whole is None else least(whole, best)
 
     def _drafts_of_snr(self) -> Sequence[TensorDraft] | None:
@@ -131,10 +132,9 @@ class SettingControl(RateControl):
         self, drafts: Sequence[TensorDraft], wanted: float, others: Sequence[TensorDraft] | None = None
     ) -> Tried:
         """The file of at most so many bytes, by trials in memory and one pass; of other drafts where it keeps more."""
-        tolerance = max(RATE_TOLERANCE * wanted, RATE_BYTES)
         families = [drafts] if others is None else [drafts, others]
         rates = [
-            SmallRate(wanted, tolerance, functools.partial(self._plans, family), self.writer.tried)
+            SmallRate(RateRange(wanted), functools.partial(self._plans, family), self.writer.tried)
             for family in families
         ]
         found = max((rate.find() for rate in rates), key=rates[0].worth)
@@ -164,7 +164,7 @@ class SettingControl(RateControl):
 
     def _planned_for_more(self, done: FilePass) -> list[TensorPlan]:
         """Plans for a higher SNR of tensors that corrected steps did not give the wanted one: bases are too coarse."""
-        short = [self.target.value - _decibels(distortion) for distortion in done.distortions]
+        short = [self.target.value - distortion.promised_db for distortion in done.distortions]
         target = replace(self.target, value=self.target.value + MORE + 2 * max(short))
         return [
             draft.plan(0.0, target) if dB > 0 else plan
@@ -173,7 +173,7 @@ class SettingControl(RateControl):
 
     def _missing(self, done: FilePass) -> float:
         """By how many dB the tensors' SNRs fall short, all together."""
-        return sum(max(0.0, self.target.value - _decibels(distortion)) for distortion in done.distortions)
+        return sum(max(0.0, self.target.value - distortion.promised_db) for distortion in done.distortions)
 
     def _keeping_outliers(self, found: Tried) -> Tried:
         """A small file in which outliers have the SNR too, among themselves: steps for the many may miss it for a few.
@@ -203,7 +203,7 @@ class SettingControl(RateControl):
     def _corrected(self, done: FilePass, drafts: Sequence[TensorDraft], *, last: bool) -> list[TensorPlan]:
         """Plans with finer steps for tensors that have less than the wanted SNR, coarser ones for those with more."""
         return [
-            self._corrected_plan(plan, _decibels(distortion) - self.target.value, draft, last=last)
+            self._corrected_plan(plan, distortion.promised_db - self.target.value, draft, last=last)
             for plan, distortion, draft in zip(done.plans, done.distortions, drafts, strict=True)
         ]
 
@@ -230,7 +230,7 @@ class SettingControl(RateControl):
     def _judged(self, done: FilePass) -> FilePass:
         """A pass, with a warning if it is not what was asked for."""
         if self.target.by_tensor:
-            found = min(map(_decibels, done.distortions), default=math.inf)
+            found = min((one.promised_db for one in done.distortions), default=math.inf)
             if found < self.target.value:
                 self._warn(found, "dB")
         if self.target.kind == "bpfp":
@@ -251,11 +251,6 @@ def _corrected_drafts(drafts: Sequence[TensorDraft], underrated: float) -> list[
         replace(draft, underrated=max(1.0, underrated)) if isinstance(draft, TransformDraft) else draft
         for draft in drafts
     ]
-
-
-def _decibels(distortion: Distortion) -> float:
-    """The SNR of a tensor over what is no outlier, nor stored exactly."""
-    return math.inf if distortion.lossy_snr_db is None else distortion.lossy_snr_db
 
 
 def _decibels_apart(distortion: Distortion) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from .file_writer import FilePass
 from .goal import GRID, MEDIUM
 from .plan import TensorPlan
+from .rate_range import RateRange
 from .rate_search import HIGHEST, LOWEST
 
 __all__ = ["RatedFile", "SmallRate", "with_steps"]
@@ -57,14 +58,12 @@ class SmallRate:
     Files that are near enough come before those that are not, of which the largest is found.
 
     Args:
-        wanted: bytes.
-        tolerance: bytes below that are near enough.
+        range: bytes that are near enough.
         planned: plans at a quality.
         tried: the file with plans of a quality.
     """
 
-    wanted: float
-    tolerance: float
+    range: RateRange
     planned: Callable[[float], Plans]
     tried: Callable[[Plans, float], FilePass]
     known: dict[float, RatedFile] = field(default_factory=dict)
@@ -112,7 +111,7 @@ class SmallRate:
         place, leap = 0, LEAP
         while True:
             tried[place] = self._at(place)
-            below = max((one for one, found in tried.items() if found.size <= self.wanted), default=None)
+            below = max((one for one, found in tried.items() if found.size <= self.range.wanted), default=None)
             above = min((one for one in tried if below is None or one > below), default=None)
             if below is None:
                 if place == lowest:
@@ -138,7 +137,7 @@ class SmallRate:
         return self._found(planned.setting, with_steps(planned.plans, 2.0**octave))
 
     def _fits(self, found: RatedFile) -> bool:
-        return found.size <= self.wanted
+        return found.size <= self.range.wanted
 
     def _found(self, setting: float, plans: Plans) -> RatedFile:
         done = self.tried(plans, setting)
@@ -151,7 +150,7 @@ class SmallRate:
 
     def _lacking(self, found: RatedFile) -> float:
         """Bytes by which a file is not near enough."""
-        return max(0.0, self.wanted - self.tolerance - found.size)
+        return max(0.0, self.range.wanted - self.range.tolerance - found.size)
 
     def _between(self, planned: RatedFile, best: RatedFile, finest: float, coarsest: float) -> RatedFile:
         """The best file that fits, of one and of plans with steps between so many octaves."""

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from ..align import TokenScales
 from ..coders.base import Apart, EncodedPayload, Separator, Terms
-from ..coders.distortion import Distortion
 from ..coders.stack import Stack
 from ..octaves import OCTAVE_PARTS
 from .goal import OCTAVE_DB
 from .options import Target
-from .rate_search import RATE_BYTES, RATE_TOLERANCE
+from .rate_range import RateRange
 
 __all__ = ["ChunkTrial", "StreamControl", "at_codes"]
 
@@ -32,9 +31,6 @@ SPARE, EXCESS = 0.1, 0.6
 MOST_TRIES = 10
 FARTHEST = 160.0
 """Codes are at most so far from 0: 20 octaves."""
-
-AIM = 0.5
-"""Where in its tolerance a rate is aimed at."""
 
 FIRST_SLOPE, FLATTEST = -0.08, -0.01
 """By how much the logarithm of a chunk's bytes changes with a code, where nothing is known, and at least; chosen by
@@ -88,7 +84,7 @@ class ChunkTrial:
     def snrs(self) -> list[float]:
         """The lowest SNR of every stack's tensors in dB, over what is no outlier; infinite where nothing was lost."""
         return [
-            min((_decibels(distortion) for distortion in encoded.distortions), default=math.inf) if lossy else math.inf
+            min((distortion.promised_db for distortion in encoded.distortions), default=math.inf) if lossy else math.inf
             for (_, encoded), lossy in zip(self.payloads, self.lossy, strict=True)
         ]
 
@@ -122,8 +118,8 @@ class StreamControl:
             self._count(min(found.snrs, default=math.inf), missed=self._missing(found) > 0)
         elif self.target.kind == "bpfp":
             found = self._meet_rate(trial)
-            wanted = self.target.value * found.numel / 8
-            self._count(8 * found.bytes / max(1, found.numel), missed=not self._fits(found.bytes, wanted))
+            missed = not self._range_of(found).holds(found.bytes)
+            self._count(8 * found.bytes / max(1, found.numel), missed=missed)
         else:
             found = trial(self.codes)
         return found
@@ -164,21 +160,20 @@ class StreamControl:
             found = trial(codes)
         return best
 
-    def _fits(self, found: int, wanted: float) -> bool:
-        return wanted - max(RATE_TOLERANCE * wanted, RATE_BYTES) <= found <= wanted
+    def _range_of(self, found: ChunkTrial) -> RateRange:
+        return RateRange(self.target.value * found.numel / 8)
 
     def _meet_rate(self, trial: Trial) -> ChunkTrial:
         code = self.codes[0] if self.codes else 0.0
         best = found = trial(self.codes)
-        wanted = self.target.value * found.numel / 8
+        wanted = self._range_of(found)
         known: list[tuple[float, float]] = []
         for _ in range(MOST_TRIES):
-            if _nearer(found.bytes, best.bytes, wanted):
+            if wanted.nearer(found.bytes, best.bytes):
                 best, self.codes = found, [code] * len(self.codes)
-            aim = wanted - AIM * max(RATE_TOLERANCE * wanted, RATE_BYTES)
-            if self._fits(found.bytes, wanted) or aim <= 0 or not any(found.lossy):
+            if wanted.holds(found.bytes) or wanted.aim <= 0 or not any(found.lossy):
                 break
-            known.append((code, math.log(found.bytes / aim)))
+            known.append((code, math.log(found.bytes / wanted.aim)))
             following = _bounded(_next(known))
             if any(abs(following - other) < 1e-3 for other, _ in known):
                 break
@@ -187,19 +182,8 @@ class StreamControl:
         return best
 
 
-def _decibels(distortion: Distortion) -> float:
-    return math.inf if distortion.lossy_snr_db is None else distortion.lossy_snr_db
-
-
 def _bounded(code: float) -> float:
     return min(FARTHEST, max(-FARTHEST, code))
-
-
-def _nearer(found: int, best: int, wanted: float) -> bool:
-    """Whether bytes are nearer to the most that are wanted; more are worse than any fewer."""
-    if best > wanted:
-        return found < best
-    return best < found <= wanted
 
 
 def _next(known: Sequence[tuple[float, float]]) -> float:

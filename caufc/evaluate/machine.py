@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..codec.kernels import built
+from ..threads import usable_cpus
 
 __all__ = ["describe_machine"]
 
@@ -21,7 +22,7 @@ def describe_machine(packages: Iterable[str]) -> dict[str, Any]:
     versions = {name: found for name in packages if (found := _version(name)) is not None}
     return {
         "cpu": _cpu_model(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cpus(),
         "memory_gib": _memory_gib(),
         "os": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),

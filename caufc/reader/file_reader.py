@@ -124,7 +124,7 @@ class Reader(SampleReader):
     @property
     def stamp(self) -> tuple[int, int]:
         """What tells whether the file is still the one that was opened: its length, and a checksum of its header."""
-        return self._reader.size, self._reader.prelude.stream.started().seed
+        return self._reader.size, self._reader.prelude.seed
 
     def __len__(self) -> int:
         return len(self._reader)

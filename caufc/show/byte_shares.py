@@ -100,7 +100,7 @@ def _sections(reader: FileReader) -> Iterator[ByteShare]:
 def _blocks(reader: FileReader) -> Iterator[Block]:
     """The blocks between header and chunks."""
     offset, end = reader.prelude.length, reader.prelude.start
-    parser = BlockParser(reader.prelude.stream.started().seed, offset, reader.limits)
+    parser = BlockParser(reader.prelude.seed, offset, reader.limits)
     while parser.offset < end:
         block = parser.cut()
         if block is not None:

@@ -23,8 +23,8 @@ def run(program: str, *arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("program", "arguments"),
     [
-        ("structure", ("--count", "700", "--seed", "11", "--second", "35")),
-        ("flips", ("--count", "1250", "--stride", "250")),
+        ("structure", ("--count", "500", "--seed", "11", "--second", "25")),
+        ("flips", ("--count", "700", "--stride", "450")),
     ],
 )
 def test_fuzzing(program: str, arguments: tuple[str, ...]) -> None:

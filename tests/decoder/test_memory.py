@@ -12,9 +12,9 @@ import pytest
 
 import caufc
 
-TIMES, CHUNK, TOKENS, CHANNELS = 60, 16, 48, 64
+TIMES, CHUNK, TOKENS, CHANNELS = 40, 16, 48, 64
 
-SPARE = 3 << 20
+SPARE = 2 << 20
 """Bytes for three parts of the file, as they are read, gathered, and cut into blocks."""
 
 OBJECT = 400

@@ -26,7 +26,7 @@ SLACK = 0.1
 
 QUALITIES = [{"quality": float(quality)} for quality in range(8, 96, 8)]
 LEVELS = [{"snr": float(level)} for level in range(4, 52, 6)]
-RATES = [{"bpfp": 2.0**octave} for octave in np.arange(0, 3.2, 0.5)]
+RATES = [{"bpfp": 2.0**octave} for octave in np.arange(0, 3.2, 0.8)]
 
 
 def values_of(kind: str, extent: Extent, seed: int = 0) -> np.ndarray[Any, Any]:

@@ -163,15 +163,15 @@ def test_a_higher_quality_keeps_no_less_of_any_layer() -> None:
     """Where stacks begin to keep every token, too."""
     features = caches(80)
     features = {name: (values * np.geomspace(0.2, 1, 8)).astype(np.float32) for name, values in features.items()}
-    runs = [caufc.decode(caufc.encode(features, quality=quality)) for quality in (30, 42, 49, 50, 51, 60)]
+    runs = [caufc.decode(caufc.encode(features, quality=quality)) for quality in (30, 49, 50, 60)]
     for name, values in features.items():
         found = [snr(values, back[name]) for back in runs]
         assert (np.array(found) >= np.maximum.accumulate(found) - 0.1).all(), found
-        assert found[2] > 24
+        assert found[1] > 24
 
 
 def test_a_file_of_layers_is_the_same_for_any_number_of_threads() -> None:
-    features = {**caches(80), **{f"other{name}": values for name, values in caches(81).items()}}
+    features = {**caches(40), **{f"other{name}": values for name, values in caches(41).items()}}
     data = caufc.encode(features, threads=1)
     assert own_leaders(data)[:4] == [None, 0, 0, 0]
     assert caufc.encode(features, threads=3) == data
@@ -189,7 +189,7 @@ def test_one_layer_of_a_file_is_read_alone() -> None:
 
 @pytest.mark.parametrize("options", [{"snr": 30}, {"bpfp": 3.0}, {"max_error": 0.1}, {"lossless": True}])
 def test_files_of_other_controls_have_no_stacks(options: dict[str, Any]) -> None:
-    assert own_leaders(caufc.encode(caches(80), **options)) == [None] * LAYERS
+    assert own_leaders(caufc.encode(caches(40), **options)) == [None] * LAYERS
 
 
 def test_files_of_layers_that_have_nothing_in_common_have_no_stacks() -> None:
