@@ -34,17 +34,17 @@ def pack_array(fields: list[Any]) -> bytes:
 
 def no_map(refusal: Refusal) -> Callable[..., Any]:
     """A hook for msgpack that refuses maps."""
-    return _refuse(refusal("a map"))
+    return _refuse(refusal, "a map")
 
 
 def no_extension(refusal: Refusal) -> Callable[..., Any]:
     """A hook for msgpack that refuses extension types."""
-    return _refuse(refusal("an extension type"))
+    return _refuse(refusal, "an extension type")
 
 
-def _refuse(error: MalformedError) -> Callable[..., Any]:
+def _refuse(refusal: Refusal, what: str) -> Callable[..., Any]:
     def hook(*_: Any) -> Any:
-        raise error
+        raise refusal(what)
 
     return hook
 

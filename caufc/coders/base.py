@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -269,7 +270,7 @@ def split(flat: AnyArray, shapes: Shapes, stacked: bool) -> Samples:
         return flat.reshape(len(shapes), *shapes[0])
     out, start = [], 0
     for shape in shapes:
-        stop = start + int(np.prod(shape, dtype=np.int64))
+        stop = start + math.prod(shape)
         out.append(flat[start:stop].reshape(shape))
         start = stop
     return out

@@ -96,9 +96,7 @@ class ChunkCoding:
     def shapes(self, start: int, stop: int) -> list[tuple[tuple[int, ...], ...]]:
         """Shapes of samples ``[start, stop)`` of every tensor."""
         return [
-            (tensor.shape(start),) * (stop - start)
-            if tensor.stacked
-            else tuple(tensor.shape(sample) for sample in range(start, stop))
+            (tensor.shape(start),) * (stop - start) if tensor.stacked else tensor.shapes[start:stop]
             for tensor in self.source.tensors
         ]
 

@@ -34,7 +34,7 @@ def template_of(source: Source, tensor: SourceTensor) -> tuple[int | None, ...]:
     """Sizes of a sample's axes, None where they vary."""
     if not source.samples:
         return tuple(tensor.leaves[0].shape[1:]) if tensor.stacked else ()
-    shapes = {tensor.shape(0)} if tensor.stacked else {leaf.shape for leaf in tensor.leaves}
+    shapes = set(tensor.shapes)
     return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=True))
 
 

@@ -288,7 +288,7 @@ def refined(group: AlikeTensors, layout: Layout) -> tuple[Layout, str]:
     axis = token_axis(layout)
     if axis is None or not group.compared:
         return layout, ""
-    lengths = {tensor.shape(number)[axis] for tensor in group.tensors for number in range(group.source.samples)}
+    lengths = {shape[axis] for tensor in group.tensors for shape in tensor.shapes}
     samples = [samples_of(group.source, tensor, BOX_VALUES, axis) for tensor in group.members]
     first_apart = 2 * sum(stands_apart(own, layout) for own in samples) > len(group.members)
     gridded = not group.smoothness[axis] < ROUGH

@@ -42,7 +42,12 @@ class SourceTensor:
 
     def shape(self, sample: int) -> tuple[int, ...]:
         """Shape of one sample, without a sample axis."""
-        return tuple(self.leaves[0].shape[1:]) if self.stacked else tuple(self.leaves[sample].shape)
+        return self.shapes[0] if self.stacked else self.shapes[sample]
+
+    @functools.cached_property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of every sample, or the one of all if they are stacked."""
+        return tuple(tuple(leaf.shape[self.stacked :]) for leaf in self.leaves)
 
     def block(self, start: int, stop: int) -> AnyArray | list[AnyArray]:
         """Samples ``[start, stop)``: one array ``[stop - start, ...]`` if stacked, else a list of arrays."""

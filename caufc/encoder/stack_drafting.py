@@ -106,7 +106,7 @@ def stackable(source: Source, drafts: Sequence[TensorDraft], *, embedded: bool) 
     alike: dict[tuple[object, ...], list[int]] = {}
     for number, (tensor, draft) in enumerate(zip(source.tensors, drafts, strict=True)):
         if isinstance(draft, TransformDraft) and _may_be_stacked(draft):
-            shapes = tensor.shape(0) if tensor.stacked else tuple(leaf.shape for leaf in tensor.leaves)
+            shapes = tensor.shapes
             alike.setdefault((draft.config.dtype, draft.config.layout, shapes), []).append(number)
     for numbers in alike.values():
         first = drafts[numbers[0]]

@@ -11,6 +11,9 @@ __all__ = ["opened"]
 CACHE_PARTS = ("self_attention_cache", "cross_attention_cache")
 """What an encoder-decoder's cache is made of."""
 
+LEAVES = (type, str, bytes, int, float)
+"""What holds nothing, and is told quickly: samples may be many."""
+
 PAIR, LISTS = ("keys", "values"), ("key_cache", "value_cache")
 """What most layers hold, and the lists of these."""
 
@@ -31,7 +34,11 @@ def opened(node: object) -> Mapping[Any, object] | list[object] | tuple[object, 
     """
     if isinstance(node, Mapping | list | tuple):
         return node
-    if isinstance(node, type):
+    if (
+        node is None
+        or isinstance(node, type | str | bytes | int | float)
+        or (hasattr(type(node), "shape") and hasattr(type(node), "dtype"))
+    ):
         return None
     cache = _cache(node)
     if cache is not None:

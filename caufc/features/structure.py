@@ -93,11 +93,14 @@ def _layout(name: str, text: str) -> Layout:
 
 def _sequence(features: list[object] | tuple[object, ...], limits: Limits) -> Source:
     samples: list[Walked] = []
+    first = None
     for index, sample in enumerate(features):
         samples.append(walk(sample, limits, (str(index),)))
-        if signature(samples[-1]) != signature(samples[0]):
+        found = signature(samples[-1])
+        if found != (first or found):
             samples.clear()
             break
+        first = first or found
     only_notes = any(sample.texts for sample in samples) and not any(sample.leaves for sample in samples)
     if not samples or only_notes:
         walked = walk(features, limits)

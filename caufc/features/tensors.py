@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 import warnings
@@ -45,14 +46,20 @@ def dtype_name(dtype: np.dtype[Any], *, tensor: str | None = None, file: str | N
     Raises:
         TensorError: for dtypes that caufc does not code.
     """
-    if dtype.name in _FOREIGN_NAMES:
-        return _FOREIGN_NAMES[dtype.name]
-    name = _NUMPY_NAMES.get((dtype.kind, dtype.itemsize))
-    if name is None or dtype.subdtype is not None:
+    name = _known_name(dtype)
+    if name is None:
         what = "object" if dtype.kind == "O" else str(dtype)
         cure = _NUMPY_CURES.get(dtype.kind) or _cure_of_void(dtype)
         raise TensorError(f"has dtype {what}, which caufc does not code", tensor=tensor, file=file, remedy=cure)
     return name
+
+
+@functools.lru_cache
+def _known_name(dtype: np.dtype[Any]) -> str | None:
+    """None for dtypes that caufc does not code."""
+    if dtype.name in _FOREIGN_NAMES:
+        return _FOREIGN_NAMES[dtype.name]
+    return None if dtype.subdtype is not None else _NUMPY_NAMES.get((dtype.kind, dtype.itemsize))
 
 
 def _cure_of_void(dtype: np.dtype[Any]) -> str:
