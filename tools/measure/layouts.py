@@ -38,6 +38,9 @@ from tools.measure.qualities_common import Figures
 
 SNR_DB = 30.0
 NEAR_DB, MOST_DB = 0.02, 200.0
+FARTHEST_DB, MOST_FILES = 2.0, 4
+"""How far from the wanted SNR a file may be that tells its bytes, and how many are tried."""
+
 FAR = 16.0
 """Values so many times the median distance from the median are outliers."""
 
@@ -90,19 +93,24 @@ def _choice(features: Any) -> tuple[dict[str, tuple[str, str]], float]:
 
 
 def _size(features: Any, layout: str, asked: float, wanted: float) -> int | None:
-    """Bytes of a file under one layout for all tensors, where it has the SNR that is wanted; None if it does not fit.
+    """Bytes of a file under one layout for all tensors, where it has the SNR that is wanted.
 
-    Between two files, and a little beyond, the bytes go straight with the SNR.
+    Between two files, and a little beyond, the bytes go straight with the SNR. None if the layout does not fit, or if
+    no file comes near that SNR.
     """
-    one = _coded(features, layout, asked)
-    if one is None:
+    found: list[tuple[float, int]] = []
+    for _ in range(MOST_FILES):
+        made = _coded(features, layout, asked)
+        if made is None:
+            return None
+        found.append((made[1], made[0]))
+        if abs(made[1] - wanted) < NEAR_DB:
+            return made[0]
+        asked += wanted - made[1]
+    (one, few), (other, more) = sorted(found, key=lambda point: abs(point[0] - wanted))[:2]
+    if abs(one - wanted) > FARTHEST_DB or one == other:
         return None
-    if abs(one[1] - wanted) < NEAR_DB:
-        return one[0]
-    other = _coded(features, layout, asked + wanted - one[1])
-    if other is None or other[1] == one[1]:
-        return one[0]
-    return round(one[0] + (other[0] - one[0]) * (wanted - one[1]) / (other[1] - one[1]))
+    return round(few + (more - few) * (wanted - one) / (other - one))
 
 
 def _coded(features: Any, layout: str | None, snr: float) -> tuple[int, float] | None:
