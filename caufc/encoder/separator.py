@@ -21,7 +21,7 @@ from .outliers import TINIEST, VALUE_RATIO, Typical
 __all__ = ["TOKEN_CHANNELS", "OutlierSeparator", "Separation"]
 
 TOKEN_CHANNELS = 8
-"""Narrower tokens have no scale: their values are stored exactly."""
+"""Narrower tokens have no scale: their values are stored exactly, all of them where half of them are apart."""
 
 SPARED = 2**0.25
 """Outlying tokens stay so much larger than typical ones, and so are kept better: they may have most of the energy."""
@@ -150,6 +150,8 @@ class OutlierSeparator:
         if scales is not None:
             scaled = np.flatnonzero(scales.codes)
             values[scaled] = self._beyond(scales.divide(rest)[scaled])
+        if not self.scaled:
+            values |= (2 * np.count_nonzero(values, axis=1) >= values.shape[1])[:, None] & (rest != 0)
         strays = self._strays(rest, scales)
         if strays is not None:
             values |= strays

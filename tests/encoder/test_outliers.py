@@ -289,3 +289,14 @@ def test_what_is_large_makes_others_neither_sparse_nor_small(number: int) -> Non
     matrix = values.reshape(-1, values.shape[-1]).astype(np.float64)
     decoded = caufc.decode(caufc.encode(values, **case.asked)).reshape(matrix.shape)
     assert worst_tokens(matrix, decoded, is_rest(matrix)) > 20
+
+
+@pytest.mark.parametrize("channels", [2, 3, 7])
+def test_narrow_tokens_that_are_large_are_exact_as_a_whole(channels: int) -> None:
+    """A few of an outlying sample's values are no larger than others may be, and would widen the range."""
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((10, 500, channels)).astype("f4")
+    alone = caufc.decode(caufc.encode(values, quality="low"))[:9] - values[:9]
+    values[9] *= 6000
+    beside = caufc.decode(caufc.encode(values, quality="low"))[:9] - values[:9]
+    assert abs(20 * np.log10(beside.std() / alone.std())) < 1
