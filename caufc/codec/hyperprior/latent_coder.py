@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..buckets import add_extra_bits, bucket_of, push_extra_bits
 from ..entropy import RansDecoder, RansEncoder, table_model
+from ..table_runs import pull_runs, push_runs
 from ..tables import frequencies_of
 
 __all__ = ["TableCoder"]
@@ -30,23 +31,9 @@ class TableCoder:
     def push(self, encoder: RansEncoder, symbols: Symbols, tables: Tables) -> None:
         """Append flat symbols ``[n]`` with tables ``[n]``: a run, then their extra bits [CAUF-0412]."""
         buckets = bucket_of(symbols)
-        order, bounds = self._sorted(tables)
-        run = buckets[order]
-        for number in np.flatnonzero(np.diff(bounds)):
-            encoder.push(run[bounds[number] : bounds[number + 1]], self.models[number])
+        push_runs(encoder, buckets, tables, self.models.__getitem__)
         push_extra_bits(encoder, symbols, buckets)
 
     def pull(self, decoder: RansDecoder, tables: Tables) -> Symbols:
         """The symbols of tables ``[n]``."""
-        order, bounds = self._sorted(tables)
-        run = np.empty(len(tables), np.uint8)
-        for number in np.flatnonzero(np.diff(bounds)):
-            decoder.pull_into(run[bounds[number] : bounds[number + 1]], self.models[number])
-        buckets = np.empty_like(run)
-        buckets[order] = run
-        return add_extra_bits(decoder, buckets)
-
-    def _sorted(self, tables: Tables) -> tuple[NDArray[np.intp], NDArray[Any]]:
-        """The order that sorts symbols by table, and where each table's run starts."""
-        counts = np.bincount(tables, minlength=len(self.models))
-        return np.argsort(tables, kind="stable"), np.concatenate([[0], np.cumsum(counts)])
+        return add_extra_bits(decoder, pull_runs(decoder, tables, self.models.__getitem__))

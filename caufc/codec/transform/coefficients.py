@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from .. import kernels
 from ..buckets import BUCKETS, add_extra_bits, bucket_of, push_extra_bits
 from ..entropy import RansDecoder, RansEncoder, TableModel, table_model
 from ..kept import Kept
+from ..table_runs import pull_runs, push_runs
 from ..tables import check_levels, frequencies_of
 from .compiled import MOST_SYMBOLS, Decoded, Given, decoded, decoded_both, grouped
 from .contexts import CLASSES, CONTEXT_OF, CONTEXTS, ContextKeys, PassKeys, extents_of, magnitude_of
@@ -141,10 +141,11 @@ class CoefficientCoder:
         encoder = RansEncoder()
         for number, part in enumerate(keys.walk(magnitudes, extents)):
             values = buckets[part.tokens]
-            self._push(encoder, values.ravel() if part.live is None else values[part.live], self._tables(part))
+            run = values.ravel() if part.live is None else values[part.live]
+            push_runs(encoder, run, self._tables(part), self.models.of)
             if number == 0 and extents is not None:
                 contexts = keys.extent_contexts(magnitudes).ravel()
-                self._push(encoder, extents.ravel(), self.table_of[contexts])
+                push_runs(encoder, extents.ravel(), self.table_of[contexts], self.models.of)
         push_extra_bits(encoder, symbols.ravel(), buckets.ravel())
         return encoder.finish()
 
@@ -208,13 +209,13 @@ class CoefficientCoder:
         extents: Bytes | None = None
         for number in range(len(geometry.passes)):
             part = keys.part(number, known, extents)
-            run = self._pull(decoder, self._tables(part))
+            run = pull_runs(decoder, self._tables(part), self.models.of)
             values = self._spread(run, part)
             buckets[part.tokens] = values
             known[part.tokens] = magnitude_of(values)
             if number == 0 and keys.has_extents:
                 contexts = keys.extent_contexts(known)
-                extents = self._pull(decoder, self.table_of[contexts.ravel()]).reshape(contexts.shape)
+                extents = pull_runs(decoder, self.table_of[contexts.ravel()], self.models.of).reshape(contexts.shape)
         symbols = add_extra_bits(decoder, buckets.ravel()).reshape(shape)
         return symbols, decoder.used_up
 
@@ -225,21 +226,6 @@ class CoefficientCoder:
     def _tables(self, part: PassKeys) -> Bytes:
         return np.take(tables_by_key(self.table_of.tobytes()), part.keys)
 
-    def _push(self, encoder: RansEncoder, run: Bytes, tables: Bytes) -> None:
-        order, bounds = self._sorted(tables)
-        run = run[order]
-        for number in np.flatnonzero(np.diff(bounds)):
-            encoder.push(run[bounds[number] : bounds[number + 1]], self.models.of(int(number)))
-
-    def _pull(self, decoder: RansDecoder, tables: Bytes) -> Bytes:
-        order, bounds = self._sorted(tables)
-        run = np.empty(len(tables), np.uint8)
-        for number in np.flatnonzero(np.diff(bounds)):
-            decoder.pull_into(run[bounds[number] : bounds[number + 1]], self.models.of(int(number)))
-        decoded = np.empty_like(run)
-        decoded[order] = run
-        return decoded
-
     def _spread(self, run: Bytes, part: PassKeys) -> Bytes:
         """Symbols of a pass ``[n, C]`` from those that are coded."""
         if part.live is None:
@@ -247,8 +233,3 @@ class CoefficientCoder:
         values = np.zeros(part.live.shape, np.uint8)
         values[part.live] = run
         return values
-
-    def _sorted(self, tables: Bytes) -> tuple[NDArray[np.intp], NDArray[Any]]:
-        """The order that sorts symbols by table, and where each table's run starts."""
-        counts = np.bincount(tables, minlength=len(self.models))
-        return np.argsort(tables, kind="stable"), np.concatenate([[0], np.cumsum(counts)])
