@@ -12,7 +12,7 @@ from .coders.resolve import resolve
 from .coders.side_files import ProfileFile
 from .encoder.layout import choose_layouts
 from .encoder.plan import TensorPlan
-from .encoder.profiled_plan import shared_template
+from .encoder.profiled_plan import fitted_template
 from .encoder.source import Source
 from .encoder.tensor_order import source_for
 from .errors import CaufError, InputError
@@ -69,7 +69,7 @@ class AlikeSamples:
             if self._aligners.setdefault(name, aligner) == aligner:
                 shape = self.first.leaves[self._names.index(name)].shape
                 try:
-                    shared_template(config.template, tuple(shape), config.layout)
+                    fitted_template(config.template, tuple(shape), config.layout)
                 except InputError as err:
                     raise err.locate(tensor=name) from None
 

@@ -20,7 +20,7 @@ from .drafting import Drafting
 from .layout import LayoutChoice, choose_layouts, template_of
 from .options import EncodeOptions, TensorOptions
 from .profiled_draft import ProfiledDraft
-from .profiled_plan import ProfiledPlan, Steps, profiled_plans, shared_template
+from .profiled_plan import ProfiledPlan, Steps, fitted_template, profiled_plans
 from .profiled_tensors import profiled_tensors
 from .source import Source, SourceTensor, TensorInTurn
 from .stack_drafting import stackable
@@ -208,7 +208,7 @@ class _FileDrafting:
         draft = replace(draft, carried=not self.options.relies_on(self.profile))
         if number not in self._fixed or draft.config.layout != default.layout:
             return draft
-        template = shared_template(default.template, draft.config.template, default.layout)
+        template = fitted_template(default.template, draft.config.template, default.layout)
         if self.source.structure.kind == "batch":  # there, no size is left open [CAUF-0067]
             template = draft.config.template
         return replace(draft, config=replace(draft.config, template=template), fixed=self._fixed[number])

@@ -27,7 +27,7 @@ from .keeping_within import charge_chunk, check_prelude, keeping_within
 from .options import Target
 from .plan import TensorPlan
 from .prelude import container_prelude
-from .profiled_plan import Steps, profiled_plans, shared_template
+from .profiled_plan import Steps, fitted_template, profiled_plans
 from .tensor_order import in_order_of
 
 __all__ = ["MessageTensor", "MessageWriter", "message_quality"]
@@ -236,7 +236,7 @@ class MessageWriter:
 
 def _located_template(config: TensorConfig, shape: tuple[int, ...]) -> Shape:
     try:
-        return shared_template(config.template, shape, config.layout)
+        return fitted_template(config.template, shape, config.layout)
     except InputError as err:
         raise err.locate(tensor=config.name) from None
 

@@ -41,7 +41,7 @@ from .sample_plan import DEPENDENT_BITS, QuantizerKind, dependent_points, quanti
 from .separator import OutlierSeparator
 from .survey import is_sparse
 
-__all__ = ["ProfiledPlan", "Steps", "has_other_points", "profiled_plans", "shared_template"]
+__all__ = ["ProfiledPlan", "Steps", "fitted_template", "has_other_points", "profiled_plans"]
 
 DRAWN_VALUES, MOST_DRAWN = 1 << 18, 1 << 22
 """Values that are drawn, about, and at most of one sample."""
@@ -69,7 +69,7 @@ def has_other_points(ratio: float, other_quantizer: bool) -> bool:
     return other_quantizer or abs(math.log2(ratio)) > POINTS_OCTAVES
 
 
-def shared_template(known: Shape, sizes: Shape, layout: Layout | None) -> Shape:
+def fitted_template(known: Shape, sizes: Shape, layout: Layout | None) -> Shape:
     """The template of a sample whose numbers of tokens may differ from those of a profile's, open where they do.
 
     Args:

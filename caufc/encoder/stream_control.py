@@ -89,7 +89,7 @@ class ChunkTrial:
         ]
 
 
-Trial = Callable[[Sequence[float]], ChunkTrial]
+CodeChunk = Callable[[Sequence[float]], ChunkTrial]
 """Codes a chunk with a code of scales per stack."""
 
 
@@ -111,17 +111,17 @@ class StreamControl:
         self.least, self.most = math.inf, -math.inf
         self.missed = 0
 
-    def run(self, trial: Trial) -> ChunkTrial:
+    def run(self, code_chunk: CodeChunk) -> ChunkTrial:
         """The chunk that meets the target, or comes nearest to it."""
         if self.target.by_tensor:
-            found = self._meet_snr(trial)
+            found = self._meet_snr(code_chunk)
             self._count(min(found.snrs, default=math.inf), missed=self._missing(found) > 0)
         elif self.target.kind == "bpfp":
-            found = self._meet_rate(trial)
+            found = self._meet_rate(code_chunk)
             missed = not self._range_of(found).holds(found.bytes)
             self._count(8 * found.bytes / max(1, found.numel), missed=missed)
         else:
-            found = trial(self.codes)
+            found = code_chunk(self.codes)
         return found
 
     def _count(self, figure: float, *, missed: bool) -> None:
@@ -143,8 +143,8 @@ class StreamControl:
         """By how many dB SNRs fall short, all together."""
         return sum(max(0.0, self.target.value - snr) for snr in found.snrs)
 
-    def _meet_snr(self, trial: Trial) -> ChunkTrial:
-        codes, best = list(self.codes), trial(self.codes)
+    def _meet_snr(self, code_chunk: CodeChunk) -> ChunkTrial:
+        codes, best = list(self.codes), code_chunk(self.codes)
         found = best
         for _ in range(MOST_TRIES):
             if (self._missing(found), found.bytes) < (self._missing(best), best.bytes):
@@ -157,15 +157,15 @@ class StreamControl:
                 _bounded(code + OCTAVE_PARTS * (dB - SPARE) / OCTAVE_DB) if off else code
                 for code, dB, off in zip(codes, spare, wrong, strict=True)
             ]
-            found = trial(codes)
+            found = code_chunk(codes)
         return best
 
     def _range_of(self, found: ChunkTrial) -> RateRange:
         return RateRange(self.target.value * found.numel / 8)
 
-    def _meet_rate(self, trial: Trial) -> ChunkTrial:
+    def _meet_rate(self, code_chunk: CodeChunk) -> ChunkTrial:
         code = self.codes[0] if self.codes else 0.0
-        best = found = trial(self.codes)
+        best = found = code_chunk(self.codes)
         wanted = self._range_of(found)
         known: list[tuple[float, float]] = []
         for _ in range(MOST_TRIES):
@@ -178,7 +178,7 @@ class StreamControl:
             if any(abs(following - other) < 1e-3 for other, _ in known):
                 break
             code = following
-            found = trial([code] * len(self.codes))
+            found = code_chunk([code] * len(self.codes))
         return best
 
 
