@@ -1,7 +1,8 @@
-"""Every program of tools/ and spec/ starts: in a fresh interpreter it prints its help, and what it shares imports."""
+"""Every program of tools/ and spec/ starts and prints its help; what they share imports, in a fresh interpreter."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -38,9 +39,28 @@ def test_they_are_found() -> None:
     assert len(PROGRAMS) > 25 and len(LIBRARIES) > 10
 
 
+HELPS = """
+import contextlib, io, json, runpy, sys
+told = {}
+for name in sys.argv[1:]:
+    sys.argv, out = [name, "--help"], io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    told[name] = out.getvalue()
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """What programs print, one after the other in one process."""
+    found: dict[str, str] = json.loads(run("-c", HELPS, *map(module, PROGRAMS)))
+    return found
+
+
 @pytest.mark.parametrize("path", PROGRAMS, ids=module)
-def test_a_program_prints_its_help(path: Path) -> None:
-    assert run("-m", module(path), "--help").startswith("usage: ")
+def test_a_program_prints_its_help(path: Path, helps: dict[str, str]) -> None:
+    assert helps[module(path)].startswith("usage: ")
 
 
 def test_what_programs_share_imports() -> None:
