@@ -33,6 +33,7 @@ __all__ = [
     "Work",
     "flat",
     "outliers_of",
+    "shapes_of",
     "split",
 ]
 
@@ -255,6 +256,13 @@ class TensorCoder(Protocol):
     def reconstruct(self, symbols: DecodedSymbols, shapes: Shapes) -> Samples:
         """Integers to samples."""
         ...
+
+
+def shapes_of(samples: Samples) -> list[tuple[int, ...]]:
+    """Shape of every sample."""
+    if isinstance(samples, list):
+        return [sample.shape for sample in samples]
+    return [samples.shape[1:]] * len(samples)
 
 
 def flat(samples: Samples) -> AnyArray:

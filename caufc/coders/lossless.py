@@ -19,7 +19,19 @@ from ..codec.transform.grids import Geometry
 from ..errors import MalformedError
 from ..layouts import GRID_LETTERS, Layout
 from ..types import DTYPES, FLOATS, AnyArray
-from .base import DecodedSymbols, EncodedPayload, FileShare, Samples, Shapes, Terms, Work, flat, outliers_of, split
+from .base import (
+    DecodedSymbols,
+    EncodedPayload,
+    FileShare,
+    Samples,
+    Shapes,
+    Terms,
+    Work,
+    flat,
+    outliers_of,
+    shapes_of,
+    split,
+)
 from .config import TensorConfig
 from .distortion import Distortion
 from .dtypes import cast_floats, to_floats
@@ -100,7 +112,7 @@ class LosslessCoder:
 
     def encode(self, samples: Samples, terms: Terms) -> EncodedPayload:
         """Samples to a payload; floats are clipped first where the terms have a range."""
-        shapes, distortion = [sample.shape for sample in samples], Distortion()
+        shapes, distortion = shapes_of(samples), Distortion()
         values = np.ascontiguousarray(flat(samples)).view(self.dtype)
         if self.rotate and (terms.measured or terms.truncate is not None):
             values = self._measured(values, samples, terms, distortion)
@@ -118,7 +130,7 @@ class LosslessCoder:
             finite = np.where(there, floats, floats.dtype.type(0))
             kept, distortion.clipped = truncate(finite, *terms.truncate)
             if distortion.clipped:
-                shapes = [sample.shape for sample in samples]
+                shapes = shapes_of(samples)
                 tokens, error = (self._tokens(part, samples, shapes) for part in (finite, kept - finite))
                 distortion.add(tokens, error, outliers_of(tokens, terms))
                 return np.where(there, cast_floats(kept, self.config.dtype), values)
