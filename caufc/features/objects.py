@@ -34,11 +34,7 @@ def opened(node: object) -> Mapping[Any, object] | list[object] | tuple[object, 
     """
     if isinstance(node, Mapping | list | tuple):
         return node
-    if (
-        node is None
-        or isinstance(node, type | str | bytes | int | float)
-        or (hasattr(type(node), "shape") and hasattr(type(node), "dtype"))
-    ):
+    if node is None or isinstance(node, LEAVES) or _is_array(type(node)):
         return None
     cache = _cache(node)
     if cache is not None:
@@ -46,6 +42,10 @@ def opened(node: object) -> Mapping[Any, object] | list[object] | tuple[object, 
     if dataclasses.is_dataclass(node) and not callable(getattr(node, "read", None)):
         return {field.name: getattr(node, field.name) for field in dataclasses.fields(node)}
     return None
+
+
+def _is_array(kind: type) -> bool:
+    return hasattr(kind, "shape") and hasattr(kind, "dtype") and not dataclasses.is_dataclass(kind)
 
 
 def _cache(node: object) -> Mapping[Any, object] | None:

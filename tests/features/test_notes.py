@@ -180,6 +180,18 @@ def test_named_tuples_and_dataclasses() -> None:
     assert_notes(found, [{"x": TOKENS[: i + 1], "label": str(i), "inner": None} for i in range(3)])
 
 
+@dataclasses.dataclass
+class Described:
+    x: Any
+    dtype: str = "f4"
+    shape: tuple[int, ...] = (12, 8)
+
+
+def test_a_dataclass_may_say_what_it_holds() -> None:
+    found = through({"r": Described(TOKENS)}, lossless=True)
+    assert_notes(found, {"r": {"x": TOKENS, "dtype": "f4", "shape": (12, 8)}})
+
+
 class Layer:
     def __init__(self, keys: Any, values: Any) -> None:
         self.keys, self.values = keys, values
