@@ -125,7 +125,7 @@ def encode(
         codec: a codec with loss by its name: ``transform``, or ``hyperprior``, the learned one, which takes a quality
             or a rate.
         quality: 0 to 100, or ``low``, ``medium``, ``high``; medium when no rate control is given. Errors go where
-            networks react least: at equal bytes ``snr`` keeps more plain SNR, and less of what is predicted.
+            networks react least, so that ``snr`` may keep more plain SNR in as many bytes.
         snr: signal-to-noise ratio in dB of every tensor, or as ``"30/token"`` of every token.
         bpfp: bits per feature point of the whole file, all bytes counted.
         max_error: largest absolute error, exact, after the cast to the output dtype.
