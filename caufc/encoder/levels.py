@@ -90,7 +90,7 @@ def index_costs(indices: NDArray[np.int32], classes: Bytes, bands: Bytes) -> Val
     first = np.clip(np.log2(zero / one), 0, 24)
     excess = (sums - counts[:, 2] + 0.25) / (coded + 1)
     costs: Values = RATE_WEIGHT * np.stack([first, np.log2(1 + 1 / excess)])
-    return costs[:, classes]
+    return costs.take(classes, axis=1)
 
 
 def _sizes(indices: NDArray[np.int32], classes: Bytes, bands: Bytes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

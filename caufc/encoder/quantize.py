@@ -150,21 +150,18 @@ def best_shift(scaled: Values, points: Values, gain_share: float = 0.0) -> int:
         points: what they were quantised to, in steps: indices, but for those of half 1.
         gain_share: 0 for centroids, 1 for points that keep all of the energy; between, in proportion.
     """
-    coded = np.flatnonzero(points)
-    if not len(coded):
+    codes = np.abs(points, dtype=scaled.dtype)
+    coded = np.count_nonzero(codes)
+    if not coded:
         return 0
-    values, codes = np.abs(scaled.ravel()[coded]), np.abs(points.ravel()[coded])
+    values = np.abs(scaled)
     with np.errstate(over="ignore", invalid="ignore"):
-        distance = float(np.mean(values - codes))
+        missing = values - codes
+        beyond = float(np.sum(missing * (codes != 0)))
+        distance = beyond / coded
         if gain_share:
-            distance += gain_share * (_energy_distance(scaled.ravel(), values, codes) - distance)
+            for_energy = float(np.vdot(values, missing)) / (beyond + float(np.sum(codes)))
+            distance += gain_share * (for_energy - distance)
     if not np.isfinite(distance):
         return 0
     return int(np.clip(np.rint(SHIFT_PARTS * distance), -SHIFT_PARTS // 2, SHIFT_PARTS // 2))
-
-
-def _energy_distance(scaled: Values, values: Values, codes: Values) -> float:
-    """How far beyond the codes points must lie for the products of values and points to have the values' energy."""
-    energy = float(np.einsum("i,i", scaled, scaled, dtype=np.float64))
-    kept = float(np.einsum("i,i", values, codes, dtype=np.float64))
-    return (energy - kept) / float(np.sum(values, dtype=np.float64))

@@ -14,9 +14,9 @@ from ..codec.buckets import BUCKETS, buckets_of, zigzag
 from ..codec.transform.contexts import CLASSES, extents_of, magnitude_of
 from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
-from ..codec.transform.quantize import dequantize
+from ..codec.transform.quantize import dequantize, points_of
 from ..codec.transform.token_order import BANDS
-from ..codec.transform.trellis import STEP_RATIO, halves_of
+from ..codec.transform.trellis import STEP_RATIO
 from ..coders.sections import section_of
 from ..types import Arrays
 from .levels import ClassLevels, index_costs, levels_for
@@ -226,7 +226,7 @@ def _modelled(
 
 def dependent_points(indices: NDArray[np.int32]) -> Values:
     """What dependent indices stand for, in steps."""
-    return dequantize(indices, 1.0, 0, np.dtype(np.float32), halves_of(zigzag(indices)))
+    return points_of(zigzag(indices), 1.0, 0, np.dtype(np.float32), dependent=True)
 
 
 def _reach(buckets: Bytes, magnitudes: Bytes, geometry: Geometry) -> tuple[Bytes, bool]:
@@ -276,7 +276,7 @@ def quantization_error(coefficients: Values, bands: Bytes, steps: Values) -> Val
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = coefficients * inverse.astype(coefficients.dtype)
     shift = best_shift(scaled, indices)
-    error: Values = dequantize(indices, steps[bands][:, None], shift, coefficients.dtype)
+    error: Values = points_of(zigzag(indices), steps[bands][:, None], shift, coefficients.dtype, dependent=False)
     error -= coefficients
     return error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,9 @@ SEEDS = 96
 
 TABLE_BITS = 8 * 14
 """What one more table costs, about."""
+
+USUAL_COUNTS = 1 << 18
+"""Counts below it have their logarithms in a table."""
 
 UNSEEN = 0.3
 """Count of a symbol that a sample did not hold, chosen by hand."""
@@ -93,9 +97,13 @@ def _widened(rows: Counts, scale: float) -> NDArray[np.float64]:
 
 def table_bits(counts: Counts, table_of: NDArray[Any], levels: TableLevels) -> float:
     """Bits that symbols of such counts ``[K, 64]`` take with these tables, extra bits included."""
-    by_table, used = np.zeros(levels.shape, np.int64), np.flatnonzero(counts.any(axis=1))
-    np.add.at(by_table, table_of[used], counts[used])
-    return float((by_table * (code_lengths(frequencies_of(levels)) + EXTRA_BITS)).sum())
+    used = np.flatnonzero(counts.any(axis=1))
+    if not len(used):
+        return 0.0
+    used = used[np.argsort(table_of[used], kind="stable")]
+    tables, starts = np.unique(table_of[used], return_index=True)
+    by_table = np.add.reduceat(counts[used], starts, axis=0)
+    return float((by_table * (code_lengths(frequencies_of(levels[tables])) + EXTRA_BITS)).sum())
 
 
 def _grouped(counts: Counts, members: NDArray[Any], scale: float, most: int, seeds: int) -> list[NDArray[Any]]:
@@ -103,8 +111,8 @@ def _grouped(counts: Counts, members: NDArray[Any], scale: float, most: int, see
     if not len(members):
         return []
     order = members[np.argsort(_activity(counts[members]), kind="stable")]
-    groups = [part for part in np.array_split(order, min(seeds, len(order))) if part.size]
-    return _merge(groups, counts, scale, most)
+    edges = _merged(_split(len(order), min(seeds, len(order))), counts[order], scale, most)
+    return np.split(order, edges[1:-1])
 
 
 def _activity(counts: Counts) -> NDArray[np.float64]:
@@ -113,34 +121,55 @@ def _activity(counts: Counts) -> NDArray[np.float64]:
     return result
 
 
-def _entropy_bits(counts: NDArray[Any]) -> NDArray[np.float64]:
+def _split(count: int, parts: int) -> NDArray[np.intp]:
+    """Where each of almost equal parts starts, and the end; the first are the larger ones."""
+    usual, larger = divmod(count, parts)
+    numbers = np.arange(parts + 1)
+    return numbers * usual + np.minimum(numbers, larger)
+
+
+@cache
+def _own_bits() -> NDArray[np.float64]:
+    """``n log2 n`` of every usual count."""
+    counts = np.arange(USUAL_COUNTS, dtype=np.float64)
+    return counts * np.log2(np.maximum(counts, 1))
+
+
+def _entropy_bits(counts: Counts) -> NDArray[np.float64]:
     """Bits to code rows of counts ``[..., A]`` with a table of their own shares."""
     total = counts.sum(axis=-1)
+    if total.max() < USUAL_COUNTS:
+        of = _own_bits()
+        usual: NDArray[np.float64] = of[total] - of[counts].sum(axis=-1)
+        return usual
     inner = (counts * np.log2(np.maximum(counts, 1))).sum(axis=-1)
     result: NDArray[np.float64] = total * np.log2(np.maximum(total, 1)) - inner
     return result
 
 
-def _merge(groups: list[NDArray[Any]], counts: Counts, scale: float, most: int) -> list[NDArray[Any]]:
-    """Merge neighbouring groups while a merge costs less than the table and the map that it saves."""
-    stacked = np.stack([counts[group].sum(axis=0) for group in groups])
-    sums = list(stacked)
-    costs = _entropy_bits(stacked).tolist()
-    joined = _entropy_bits(stacked[:-1] + stacked[1:]).tolist()
+def _merged(starts: NDArray[np.intp], counts: Counts, scale: float, most: int) -> list[int]:
+    """Where groups of rows of counts ``[M, 64]`` start, and the end, once neighbours are merged.
+
+    Two are, while that costs less than the table and the map that it saves.
+    """
+    edges: list[int] = starts.tolist()
+    until = np.concatenate([np.zeros((1, BUCKETS), np.int64), np.cumsum(counts, axis=0)])
+    costs = _entropy_bits(until[edges[1:]] - until[edges[:-1]]).tolist()
+    joined = _entropy_bits(until[edges[2:]] - until[edges[:-2]]).tolist() if len(costs) > 1 else []
     losses = [both - first - second for both, first, second in zip(joined, costs, costs[1:], strict=False)]
-    members = sum(map(len, groups))
-    while len(groups) > 1:
-        best = losses.index(min(losses))
-        map_bits = members * math.log2(len(groups) / (len(groups) - 1))
-        if len(groups) <= most and losses[best] * scale > TABLE_BITS + map_bits:
+    while losses:
+        least = min(losses)
+        map_bits = len(counts) * math.log2(len(costs) / (len(costs) - 1))
+        if len(costs) <= most and least * scale > TABLE_BITS + map_bits:
             break
-        groups[best : best + 2] = [np.concatenate(groups[best : best + 2])]
-        sums[best : best + 2] = [sums[best] + sums[best + 1]]
+        best = losses.index(least)
         costs[best : best + 2] = [costs[best] + costs[best + 1] + losses.pop(best)]
-        for pair in range(max(0, best - 1), min(best + 1, len(losses))):
-            both = float(_entropy_bits(sums[pair] + sums[pair + 1]))
+        del edges[best + 1]
+        pairs = range(max(0, best - 1), min(best + 1, len(losses)))
+        moved = until[[edges[pair + 2] for pair in pairs]] - until[[edges[pair] for pair in pairs]]
+        for pair, both in zip(pairs, _entropy_bits(moved).tolist() if pairs else (), strict=True):
             losses[pair] = both - costs[pair] - costs[pair + 1]
-    return groups
+    return edges
 
 
 def context_counts(buckets: Bytes, classes: Bytes, geometry: Geometry, extents: bool) -> Counts:
