@@ -38,6 +38,9 @@ CAST = 3 / (8 * math.log(2)) / 12
 """Mean squared rounding error over a squared value, in squared units in the last place of 1, mantissas as in tables of
 natural numbers (Benford 1938)."""
 
+ARITHMETIC = 1 << 12
+"""Squared errors must be so many times what products in the features' floats round, squared, to be told of them."""
+
 MOST_CAST = 0.05
 """Share of rounding in squared errors; with more, features are rounded to what they were, and not somewhere."""
 
@@ -78,7 +81,9 @@ class ErrorTransfer:
         cast = CAST * 4.0 ** -MANTISSA_BITS[dtype] if dtype in MANTISSA_BITS else 0.0
         return cls(roots.astype(np.float32), (products / roots).astype(np.float32), cast, oblique)
 
-    def checked(self, told: Values, decoded: Values, energy: float, tokens: float) -> ErrorTransfer | None:
+    def checked(
+        self, told: Values, decoded: Values, energy: float, tokens: float, precision: float
+    ) -> ErrorTransfer | None:
         """The same with the share of tokens to decode; None where coefficients do not tell enough.
 
         Args:
@@ -86,9 +91,12 @@ class ErrorTransfer:
             decoded: what they are ``[n]``.
             energy: sum of squares of its features.
             tokens: of the file.
+            precision: of the floats that are computed with, relative.
         """
         rounding = self.cast * energy
         if not told.sum() > rounding or rounding > MOST_CAST * (told.sum() - rounding):
+            return None
+        if told.sum() < ARITHMETIC * precision**2 * energy:
             return None
         spread, apart = float(np.std(decoded[told > 0] / told[told > 0])), abs(decoded.sum() / told.sum() - 1)
         share = max(LEAST_SHARE, (spread / PRECISION) ** 2 / max(1.0, tokens)) if self.oblique else 0.0

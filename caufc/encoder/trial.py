@@ -149,7 +149,8 @@ class Trial:
         points, decoded = self._decoded(kind, gain)
         told = found.sums(self.features, self.coefficients, points, self.geometry, None, by_token=False)
         squares = row_squares(decoded - self.features)
-        return found.checked(told.squares, squares, float(told.energies.sum()), tokens)
+        precision = float(np.finfo(self.features.dtype).epsneg)
+        return found.checked(told.squares, squares, float(told.energies.sum()), tokens, precision)
 
     def _spare(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:
         """By how many dB a gain does better than its goal, the stricter part of it."""

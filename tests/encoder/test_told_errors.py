@@ -141,3 +141,15 @@ def test_promises_are_checked_on_what_is_decoded(told: list[bool], tmp_path: Pat
         back = caufc.load(tmp_path / "x.cauf")
         assert report.max_abs_error == pytest.approx(float(np.abs(np.asarray(back) - features).max()), rel=1e-4)
     assert not any(told)
+
+
+@pytest.mark.parametrize("snr", [90, 116])
+def test_of_errors_as_small_as_those_of_products(snr: float, tmp_path: Path, told: list[bool]) -> None:
+    rng = np.random.default_rng(0)
+    signals = np.cumsum(rng.standard_normal((114, 2)), axis=0)
+    features = (signals @ rng.standard_normal((2, 431)) + 0.01 * rng.standard_normal((114, 431))).astype(np.float32)
+    report = caufc.save(tmp_path / "x.cauf", features, layout="n c", snr=snr)
+    error = np.asarray(caufc.load(tmp_path / "x.cauf"), np.float64) - features
+    measured = decibels(np.square(features, dtype=np.float64).sum(), np.square(error).sum())
+    assert report.snr_db == pytest.approx(measured, abs=0.02)
+    assert any(told) == (snr == 90)
