@@ -17,6 +17,9 @@ from caufc.features import read
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Processes that tests start find the package compiled, and need not compile it again each.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 FIRST_STATES = pytest.StashKey[dict[int, Any]]()
 DEMO = Path(str(resources.files("caufc"))) / "data" / "demo"
 
