@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..coders.row_sums import row_squares
 from .options import Target
 
 __all__ = [
@@ -62,6 +63,9 @@ Wide tokens of the same statistics are alike: none is far below.
 
 LARGEST_TOKEN = 4.0
 """Times the median energy of a token that one counts for at most among all together."""
+
+LEAST, LARGEST = 1e-30, 1e30
+"""Numbers between are float32 as well as float64."""
 
 OCTAVE_DB = 20 * math.log10(2)
 
@@ -120,12 +124,18 @@ def quality_goal(quality: float, features: Values, units: Values, step: float, *
         step: at medium quality, in aligned units.
         by_token: whether each token counts, and not only all together.
     """
-    squares = np.square(features, dtype=np.float64)
     octaves = math.log2(quality_step(quality))
-    noise = np.square(2.0**octaves * step * units.astype(np.float64)) / 12
+    errors = 2.0**octaves * step * units.astype(np.float64) / math.sqrt(12)
     medium = WIDE_TOKEN_SNR if features.shape[1] >= WIDE_CHANNELS else NARROW_TOKEN_SNR
     floor = medium - OCTAVE_DB * octaves
-    return Goal(float(np.minimum(squares, noise).mean()), floor if by_token and floor > 0 else -math.inf)
+    return Goal(_mean_square(features, errors), floor if by_token and floor > 0 else -math.inf)
+
+
+def _mean_square(features: Values, most: Values) -> float:
+    """The mean square of features ``[n, C]`` of which none counts for more than ``most``, broadcastable."""
+    usual = features.dtype == np.float32 and np.min(most, initial=LARGEST) > LEAST and np.max(most, initial=0) < LARGEST
+    near = np.minimum(np.abs(features), most.astype(np.float32 if usual else np.float64))
+    return float(row_squares(near).sum()) / max(1, features.size)
 
 
 def narrow_goal(goal: Goal, features: Values) -> Goal:

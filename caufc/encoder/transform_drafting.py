@@ -13,6 +13,7 @@ from ..align import ChannelAligner, GlobalAligner, TokenAligner
 from ..codec.transform.parameters import Parameters
 from ..coders.base import Terms
 from ..coders.config import TensorConfig
+from ..coders.row_sums import row_squares
 from ..errors import OptionError
 from ..layouts import GRID_LETTERS, Layout
 from .alignment import choose_alignment
@@ -138,12 +139,11 @@ def _with_raised_tokens(survey: TensorSurvey, step: float, scales: NDArray[np.fl
     """
     if survey.levelled or survey.channels < TOKEN_CHANNELS or not survey.sample.size:
         return survey
-    counts = np.ones(survey.sample.shape, np.bool_) if survey.apart is None else ~survey.apart
-    if not counts.any():
+    share = 1.0 if survey.apart is None else 1 - float(np.mean(survey.apart))
+    if not share:
         return survey
-    counted = np.where(counts, survey.sample, survey.sample.dtype.type(0))
-    share = float(counts.mean())
-    least = LEAST_TOKEN * math.sqrt(float(np.mean(np.square(counted, dtype=np.float64))) / share)
+    counted = survey.sample if survey.apart is None else np.where(survey.apart, 0, survey.sample)
+    least = LEAST_TOKEN * math.sqrt(float(row_squares(counted).sum()) / counted.size / share)
     if scales is None:
         return survey.raised(least)
     noise = quality_goal(MEDIUM, counted, scales, step, by_token=False).noise / share
