@@ -20,7 +20,7 @@ from .encoder.encoder import Encoder
 from .encoder.report import Report
 from .encoder.tensor_order import source_for
 from .errors import OptionError
-from .features import atomic_output, blank_tensor, check_metadata, to_source
+from .features import atomic_output, blank_tensor, check_metadata, path_to_write, to_source
 from .limits import DEFAULT_LIMITS, Limits
 from .options import layouts_for_structure, make_options
 from .reader import Info, Reader, ReaderSet, SampleReader
@@ -56,8 +56,10 @@ def make_encoder(
     **options: Any,
 ) -> Encoder:
     """The encoder of features; the options are those of :func:`encode`."""
-    source = to_source(features, layouts_for_structure(layout), keyed=keyed)
-    source = replace(source, metadata=check_metadata({**source.metadata, **(meta or {})}))
+    limits = Limits.given(options.get("limits", DEFAULT_LIMITS))
+    source = to_source(features, layouts_for_structure(layout), keyed=keyed, limits=limits)
+    given = {} if meta is None else check_metadata(meta)
+    source = replace(source, metadata=check_metadata({**source.metadata, **given}))
     chosen = None if profile is None else find_profile(profile)
     source = source_for(chosen, source)
     names = [tensor.name for tensor in source.tensors]
@@ -266,10 +268,11 @@ def save(path: str | Path, features: Any, *, force: bool = False, **options: Any
     """Encode features to a file, which appears whole or not at all; the options are those of :func:`encode`.
 
     Raises:
+        OptionError: for what is no path.
         OutputExistsError: if the file exists and ``force`` is False.
         InputError: for input or options that cannot be encoded as asked.
     """
-    with atomic_output(Path(path), force) as file:
+    with atomic_output(path_to_write(path, "save"), force) as file:
         return encode_to(file, features, **options)
 
 

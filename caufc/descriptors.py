@@ -86,6 +86,8 @@ class Alignment:
         Raises:
             OptionError: for what is no such text.
         """
+        if not isinstance(text, str):
+            raise OptionError(f"alignment {text!r}", remedy="KIND[/SCOPE][:OFFSET,SCALE], as in 'min-max:0,6'")
         head, _, numbers = text.partition(":")
         kind, _, scope = head.partition("/")
         try:

@@ -130,6 +130,7 @@ class UnknownNameError(InputError, LookupError):
     def __init__(
         self, kind: str, name: str, known: Iterable[str], *, file: str | None = None, tensor: str | None = None
     ) -> None:
+        name = str(name)  # callers may have been given anything
         self.kind, self.name, self.known = kind, name, tuple(known)
         near = difflib.get_close_matches(name, self.known, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""

@@ -28,10 +28,21 @@ MAX_CHUNK = 65_536
 
 
 def per_tensor(value: Any) -> dict[str, Any]:
-    """By tensor name, prefix or pattern; ``*`` for all others."""
+    """By tensor name, prefix or pattern; ``*`` for all others.
+
+    Raises:
+        OptionError: for names that are neither text nor the numbers of a list or dict.
+    """
     if value is None:
         return {}
-    return dict(value) if isinstance(value, Mapping) else {"*": value}
+    if not isinstance(value, Mapping):
+        return {"*": value}
+    for name in value:
+        if not isinstance(name, str | int) or isinstance(name, bool):
+            raise OptionError(
+                f"an option for the tensor {name!r}", remedy="name tensors by their dotted paths, as text"
+            )
+    return {str(name): given for name, given in value.items()}
 
 
 def _alignments(align: Any, truncate: Any) -> dict[str, Alignment]:
@@ -128,6 +139,8 @@ def make_options(
         UnknownNameError: for an unknown arch, tap or codec, and options for tensors that are not there.
     """
     limits = Limits.given(limits)
+    if not isinstance(arch, str | None):
+        raise OptionError(f"an architecture is named by text, not a {type(arch).__name__}", remedy="as 'timm/resnet50'")
     coding = codec_named(codec)
     if coding is None:
         raise UnknownNameError("codec", codec, [known.name for known in lossy_codecs()])

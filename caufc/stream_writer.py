@@ -22,7 +22,7 @@ from .encoder.stream_encoder import StreamEncoder
 from .encoder.tensor_order import source_for
 from .errors import CaufError, InputError, NonFiniteError, OptionError, StorageError
 from .features import ArrayLeaf, PartialFile, check_metadata
-from .features.atomic import PARTIAL
+from .features.atomic import PARTIAL, path_to_write
 from .features.leaf import storing
 from .features.notes import columns
 from .features.walk import Walked, walk
@@ -151,7 +151,7 @@ class StreamWriter:
             if name in REFUSED:
                 raise OptionError(REFUSED[name], remedy=f"leave {name}= out")
         samples = None if samples is None else whole_number("samples", samples, 1)
-        self.path, self.acknowledged = Path(path), 0
+        self.path, self.acknowledged = path_to_write(path, "writer"), 0
         self.report: Report | None = None
         self._metadata = check_metadata(meta or {})
         checked = check_options(options)

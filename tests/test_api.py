@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import mmap
 import os
@@ -340,3 +341,65 @@ def test_what_holds_no_file_is_refused(tmp_path: Path) -> None:
 def test_shapes_that_no_tensor_has(shape: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         caufc.size_bound(shape, "f4")
+
+
+@pytest.mark.parametrize("option", ["layout", "align", "reads", "truncate"])
+def test_options_by_the_numbers_of_a_dict(option: str) -> None:
+    features = {
+        number: np.random.default_rng(number).standard_normal((6, 5, 8)).astype(np.float32) for number in (1, 2)
+    }
+    value: Any = {"layout": "b c n", "align": "min-max", "reads": "mean", "truncate": (-1, 1)}[option]
+    by_number: dict[str, Any] = {option: {1: value}}
+    by_text: dict[str, Any] = {option: {"1": value}}
+    assert caufc.encode(features, **by_number) == caufc.encode(features, **by_text)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"nonfinite": None},
+        {"nonfinite": True},
+        {"codec": 3},
+        {"align": 3},
+        {"align": []},
+        {"arch": 3},
+        {"effort": None},
+        {"meta": 3},
+        {"meta": [("run", "7")]},
+        {"quality": [50]},
+        {"bpfp": "much"},
+        {"max_error": []},
+        {"snr": []},
+        {"layout": {(1, 2): "b n c"}},
+    ],
+    ids=str,
+)
+def test_options_of_other_kinds_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        caufc.encode(np.zeros((4, 5, 6), np.float32), **options)
+
+
+def test_limits_are_those_of_what_is_encoded_too() -> None:
+    deep: Any = np.zeros(3, np.float32)
+    for _ in range(20):
+        deep = [deep]
+    many_axes = np.zeros((1,) * 9, np.float32)
+    for features, limits in (
+        (deep, caufc.Limits(nesting=64)),
+        (many_axes, caufc.Limits(dimensions=64)),
+    ):
+        with pytest.raises(caufc.LimitError):
+            caufc.encode(features)
+        data = caufc.encode(features, lossless=True, limits=limits)
+        assert np.shape(caufc.decode(data, limits=limits)) == np.shape(features)
+
+
+def test_files_are_written_by_their_paths() -> None:
+    writers: list[Any] = [lambda file: caufc.save(file, np.zeros(3)), caufc.writer]
+    for write in writers:
+        with pytest.raises(OptionError, match=r"takes the path of a file, not a BytesIO; file\.write"):
+            write(io.BytesIO())
+    file = io.BytesIO(caufc.encode(np.zeros(3, np.float32)))
+    file.close()
+    with pytest.raises(OptionError, match="closed"):
+        caufc.open(file)

@@ -16,7 +16,6 @@ from ..features import known_suffixes
 from ..files import AUTO, DecodedFile, decode_file
 from ..limits import Limits
 from ..output_names import check_output, plugin_formats
-from ..packages import is_installed
 from .failure import EXPECTED, failure, say
 from .options import (
     example,
@@ -34,9 +33,6 @@ from .report import as_json_text, count, shown, size, speed
 from .streams import binary_stdout, input_file, tell
 
 __all__ = ["command"]
-
-TO_STDOUT = ".pt"
-"""What stdout gets where no format is named and torch is there."""
 
 
 @dataclass(frozen=True)
@@ -184,9 +180,7 @@ def _range(first: int, stop: int | None) -> str:
 def _suffix(output: str | None, given: str | None) -> str | None:
     """The output's format, known to exist; None where what is decoded decides."""
     if given is None and output not in (None, "-") and not Path(str(output)).suffix:
-        raise OptionError("has no suffix that tells the format", file=output, remedy="give --format .pt")
-    if given is None and output == "-" and is_installed("torch"):
-        return TO_STDOUT
+        raise OptionError("has no suffix that tells the format", file=output, remedy="give --format, as .npy or .pt")
     if given is None and output in (None, "-"):
         return None
     found = normal_suffix(given or Path(str(output)).suffix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from ..coders.registry import TRANSFORM, Codec
 from ..coders.side_files import ProfileFile, WeightsFile
@@ -94,16 +94,16 @@ class Target:
         if snr is not None:
             given["snr"], by_token = _snr(snr)
         if bpfp is not None:
-            given["bpfp"] = bpfp
+            given["bpfp"] = _number("bpfp", bpfp)
         if max_error is not None:
-            given["max_error"] = max_error
+            given["max_error"] = _number("max-error", max_error)
         if lossless:
             given["lossless"] = 0.0
         if len(given) > 1:
             names = " and ".join("--" + kind.replace("_", "-") for kind in given)
             raise OptionError(f"{names} are two rate controls", remedy="give one")
         for kind, value in given.items():
-            return cls(kind, float(value), by_token)
+            return cls(kind, value, by_token)
         return cls()
 
 
@@ -128,7 +128,14 @@ def _quality(quality: float | str) -> float:
         except ValueError:
             names = ", ".join(QUALITY_NAMES)
             raise OptionError(f"quality '{quality}'", remedy=f"a number from 0 to 100, or one of {names}") from None
-    return float(quality)
+    return _number("quality", quality)
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise OptionError(f"{name} {value!r}", remedy="give a number") from None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .assembly import from_arrays, samples_from_arrays
-from .atomic import AtomicFile, PartialFile, atomic_output, check_place, remove_stale
+from .atomic import AtomicFile, PartialFile, atomic_output, check_place, path_to_write, remove_stale
 from .formats import known_suffixes, read, sniff
 from .forms import AS_STORED, Form, blank_tensor
 from .leaf import ArrayLeaf, FileLeaf
@@ -34,6 +34,7 @@ __all__ = [
     "open_sample",
     "open_writer",
     "parse_shard",
+    "path_to_write",
     "read",
     "read_entries",
     "read_list",

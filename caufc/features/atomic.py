@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import CaufError, OutputExistsError, StorageError
+from ..errors import CaufError, OptionError, OutputExistsError, StorageError
 from .leaf import storing
 
-__all__ = ["PARTIAL", "AtomicFile", "PartialFile", "atomic_output", "check_place", "remove_stale"]
+__all__ = ["PARTIAL", "AtomicFile", "PartialFile", "atomic_output", "check_place", "path_to_write", "remove_stale"]
 
 PARTIAL = ".partial"
 """What stands behind the name of a file that is not finished."""
@@ -166,6 +166,18 @@ def check_place(path: Path) -> None:
         _check_folder(path, target)
         if not os.access(target.parent, os.W_OK | os.X_OK):
             raise StorageError("its folder may not be written in", file=str(path), remedy="check its permissions")
+
+
+def path_to_write(path: object, function: str) -> Path:
+    """The path that a function was given.
+
+    Raises:
+        OptionError: for what is no path.
+    """
+    if not isinstance(path, str | os.PathLike):
+        remedy = "file.write(caufc.encode(...))" if hasattr(path, "write") else "give a path"
+        raise OptionError(f"{function} takes the path of a file, not a {type(path).__name__}", remedy=remedy)
+    return Path(path)
 
 
 @contextmanager

@@ -30,8 +30,12 @@ def check_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     """Metadata, if a file can hold them.
 
     Raises:
-        InputError: for what is no text, no valid Unicode, or too long.
+        InputError: for what is no text by name, no valid Unicode, or too long.
     """
+    if not isinstance(metadata, Mapping):
+        raise InputError(
+            f"metadata are text by name, not a {type(metadata).__name__}", remedy="give a dict, as meta={'run': '7'}"
+        )
     for name, value in metadata.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise InputError(f"metadata '{name}' is no text by name", remedy="give strings, as in meta={'run': '7'}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError, TensorError
 from ..packages import is_installed
-from ..types import DTYPES, FOREIGN, NOTE, AnyArray, Branch, Note, Structure, Tree, tensor_names
+from ..types import DTYPES, FLOATS, FOREIGN, NOTE, AnyArray, Branch, Note, Structure, Tree, tensor_names
 from .shared_memory import overlaps, sharing
 from .tensors import dtype_name, tensor_bits, torch_name
 
@@ -141,7 +141,8 @@ class Targets:
         dtype = self.dtypes[tensor]
         sizes = ", ".join("?" if size is None else str(size) for size in shape)
         what = f"{what}, but shape [{sizes}] of {_told(dtype)} is decoded"
-        return _misfit(self.names[tensor], what, f"give such an array, or dtype= for another float than {_told(dtype)}")
+        cast = f", or dtype= for another float than {_told(dtype)}" if dtype in FLOATS else ""
+        return _misfit(self.names[tensor], what, f"give such an array{cast}")
 
 
 def _misfit(name: str, what: str, remedy: str = "give what decoding without out= gives back") -> InputError:

@@ -70,6 +70,8 @@ def _cure_of_void(dtype: np.dtype[Any]) -> str:
         return "convert it to a float or an integer dtype"
     if not dtype.name.startswith("void"):
         return f"convert it with .astype('{'int8' if 'int' in dtype.name else 'float32'}')"
+    if dtype.itemsize not in (1, 2, 4, 8):
+        return f"save array.view('uint8').reshape(*array.shape, {dtype.itemsize})"
     return f"numpy keeps no such floats in files: save array.view('uint{8 * dtype.itemsize}'), float32 or .safetensors"
 
 

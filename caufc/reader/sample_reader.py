@@ -152,6 +152,20 @@ class SampleReader(ABC):
             raise IndexError(f"sample {found} of {count}")
         return found % count
 
+    def __contains__(self, key: object) -> bool:
+        """Whether a sample has this key; nothing is decoded.
+
+        Raises:
+            InputError: if samples have no keys, or the reader is closed.
+        """
+        if not isinstance(key, str | int) or isinstance(key, bool):
+            return False
+        try:
+            self.find(key)
+        except KeyError:
+            return False
+        return True
+
     def __iter__(self) -> Iterator[Any]:
         return (self[number] for number in range(len(self)))
 

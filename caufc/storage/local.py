@@ -91,6 +91,8 @@ class FileObject(Storage):
         super().__init__(name if isinstance(name, str) else IN_MEMORY)
         if isinstance(file, io.TextIOBase):
             raise OptionError("is open for text", file=self.name, remedy="open it with 'rb'")
+        if getattr(file, "closed", False):
+            raise OptionError("the file is closed", file=self.name, remedy="give one that is open")
         if not file.seekable():
             raise OptionError("cannot seek", file=self.name, remedy="read its bytes and open these")
         self.file, self.lock, self.process = file, threading.Lock(), os.getpid()

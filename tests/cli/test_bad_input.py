@@ -193,7 +193,7 @@ def test_a_decoded_format_that_does_not_exist_or_hold_it(run: Run, folder: Path)
     assert run("encode", "nested.pt", "--quiet").code == 0
     cases = [
         ("x.xyz", f"x.xyz: unknown format '.xyz'; known: {SUFFIXES}"),
-        ("x", "x: has no suffix that tells the format; give --format .pt"),
+        ("x", "x: has no suffix that tells the format; give --format, as .npy or .pt"),
         ("x.npy", "x.npy: tensor 'kv.k': .npy cannot hold bf16; write .pt"),
         ("x.safetensors", "x.safetensors: tensor 'kv': .safetensors cannot hold a dict inside a dict; write .pt"),
     ]

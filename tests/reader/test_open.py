@@ -212,3 +212,14 @@ def test_a_copy_of_a_closed_buffer_is_refused(data: bytes) -> None:
     reader.close()
     with pytest.raises(InputError, match="the reader is closed"):
         pickle.dumps(reader)
+
+
+def test_keys_are_found_without_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caufc.Reader, "_samples", None)
+    features = {f"k{number}": np.full((4, 3), number, np.float32) for number in range(40)}
+    reader = caufc.open(caufc.encode(features, keyed=True, chunk=8))
+    assert "k3" in reader
+    assert "k40" not in reader
+    assert 3.5 not in reader
+    with pytest.raises(caufc.InputError, match="keys"):
+        _ = "k3" in caufc.open(caufc.encode(list(features.values())))
