@@ -110,8 +110,8 @@ class Terms:
         quantizer: of the transform codec; None for the others.
         separator: finds what is coded apart; None where nothing is.
         counting: which values tell how much is kept; None for all.
-        token_snr: dB that every token must have; None for no such promise.
-        token_rest: whether it must have them over what counts too.
+        token_snr: dB that every token must have, as a whole and over what counts; None for no such promise.
+        token_scales: whether those that have less get finer scales; else they are stored exactly.
         measured: whether errors are wanted that no promise needs.
         transfer: tells errors from those of coefficients; None where what is decoded must tell them.
     """
@@ -124,7 +124,7 @@ class Terms:
     separator: Separator | None = None
     counting: Counting | None = None
     token_snr: float | None = None
-    token_rest: bool = False
+    token_scales: bool = True
     measured: bool = True
     transfer: ErrorTransfer | None = None
 

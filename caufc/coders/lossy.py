@@ -285,8 +285,8 @@ class LossyCoder(ABC):
         coded = self._coded_once(part, block, terms)
         if terms.token_snr is None:
             return coded
-        apart = outliers_of(part.clean, terms) if terms.token_rest else None
-        for _ in range(FINER_TRIES):
+        apart = outliers_of(part.clean, terms)
+        for _ in range(FINER_TRIES if terms.token_scales else 0):
             lacking = coded.lacking(part.clean, terms.token_snr, apart)
             if not lacking.any():
                 return coded

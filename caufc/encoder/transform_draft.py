@@ -75,6 +75,7 @@ class TransformDraft(TensorDraft):
         stackable: whether it may be coded with tensors that are like it: each of its tokens is read.
         underrated: how many times more than a sample says the file takes without loss, as a pass has shown.
         small: whether the file has so few values that all steps which may do are tried.
+        even: the SNR of the tensor that leaves all tokens what they are promised; None where they have scales for that.
     """
 
     aligner: ValueAligner
@@ -85,6 +86,7 @@ class TransformDraft(TensorDraft):
     stackable: bool = True
     underrated: float = 1.0
     small: bool = False
+    even: Target | None = None
 
     @property
     def parameters(self) -> Parameters:
@@ -113,6 +115,7 @@ class TransformDraft(TensorDraft):
             setting: the quality, where the target is one or looks for one.
             target: the rate control.
         """
+        target = self.even or target
         gain, kind = self._gain(setting, target)
         if self.may_be_lossless and self._is_beyond(gain, kind, target):
             return self._lossless()
@@ -155,6 +158,7 @@ class TransformDraft(TensorDraft):
 
     def expected_bytes(self, setting: float, target: Target) -> float:
         """Bytes of sections and payloads at a quality, about: from a thin sample."""
+        target = self.even or target
         gain, kind = self._gain(setting, target)
         trial, scale = self._trial, self._thin_scale
         made = self._sample_plan(trial.coefficients, trial.geometry, gain, kind, target, scale)
@@ -214,7 +218,7 @@ class TransformDraft(TensorDraft):
         if target.kind == "max_error":
             return 1.0, "bounded"
         if target.kind == "snr":
-            goal = snr_goal(target, self._counted_features)
+            goal = self._snr_goal(target)
             first = self._gain_of_noise(goal.noise)
             return self._gain_for(goal, first, target)
         few = self._trial.features.size <= FEW_VALUES
@@ -266,7 +270,13 @@ class TransformDraft(TensorDraft):
         """Whether an SNR is more than any step gives, as where a basis leaves directions out."""
         if target.kind != "snr":
             return False
-        return not self._trial_of(target).meets(snr_goal(target, self._counted_features), kind, gain, BEYOND)
+        return not self._trial_of(target).meets(self._snr_goal(target), kind, gain, BEYOND)
+
+    def _snr_goal(self, target: Target) -> Goal:
+        """What an SNR asks for, of nearly all tokens too where errors are to be the same in all."""
+        goal = snr_goal(target, self._counted_features)
+        promised = self.terms.token_snr
+        return goal if self.even is None or promised is None else replace(goal, token_snr=promised)
 
     def _gain_of_noise(self, noise: float) -> float:
         """The gain whose steps make about so much noise."""

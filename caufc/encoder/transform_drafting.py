@@ -18,8 +18,10 @@ from ..errors import OptionError
 from ..layouts import GRID_LETTERS, Layout
 from .alignment import choose_alignment
 from .compare import TINY_BYTES
-from .drafting import Drafting
+from .drafting import Advance, Drafting
 from .goal import MEDIUM, MEDIUM_SNR, WIDE_TOKEN_SNR, quality_goal, quality_step
+from .layout import LayoutChoice
+from .options import Target
 from .principals import JOINT_TOKENS
 from .profiled_draft import ProfiledDraft
 from .separator import TOKEN_CHANNELS
@@ -28,6 +30,7 @@ from .step import choose_step
 from .survey import TensorSurvey
 from .tensor_draft import TensorDraft
 from .transform_draft import TransformDraft
+from .trial import WORST_SHARE, worst_energy
 
 __all__ = ["TransformDrafting"]
 
@@ -44,8 +47,45 @@ RAISED_QUALITY = 35.0
 """Below, tokens in transformed grids have no scales: means are what matters there, and all have about 0 dB."""
 
 
+SCALE_BITS = 6.0
+"""What the scale of a token takes, about."""
+
+EVEN_MARGIN = 0.85
+"""The share of bytes that errors which are the same in all tokens must take at most, for the sake of a clear choice."""
+
+AT_MEDIUM = Target("snr", MEDIUM_SNR, by_token=True)
+"""Where that is decided, so that it is the same whatever is asked."""
+
+MOST_SNR = 250.0
+"""dB beyond which errors are not made the same in all tokens, for a few that are far smaller."""
+
+
 class TransformDrafting(Drafting):
     """Chooses for the transform codec."""
+
+    def draft(
+        self, choice: LayoutChoice, budget: int, least: int, advance: Advance, turns: NDArray[np.int32] | None = None
+    ) -> TensorDraft:
+        found = super().draft(choice, budget, least, advance, turns)
+        if not self.target.by_token or self._profiled() is not None or not isinstance(found, TransformDraft):
+            return found
+
+        def drafted(target: Target) -> TensorDraft:
+            options = replace(self.options, target=target)
+            other = type(self)(self.source, self.tensor, options, self.own, self.default, self.chunk, self.embedded)
+            return super(TransformDrafting, other).draft(choice, budget, least, lambda values: None, turns)
+
+        excess = _excess_of_worst(found.survey)
+        if not self.target.value + excess <= MOST_SNR:
+            return found
+        at_medium, wanted = (Target("snr", value + excess) for value in (MEDIUM_SNR, self.target.value))
+        if not _even_pays(drafted(AT_MEDIUM), drafted(at_medium), at_medium):
+            return found
+        even = drafted(wanted)
+        if not isinstance(even, TransformDraft):
+            return found
+        terms = replace(even.terms, token_snr=self.target.value, token_scales=False)
+        return replace(even, terms=terms, even=wanted, stackable=False)
 
     def joint(self, layout: Layout, members: Sequence[TransformDraft]) -> StackDraft | None:
         """The draft of a stack, which is the tensor here, with bases across its members; None where they do not pay.
@@ -95,7 +135,7 @@ class TransformDrafting(Drafting):
             step = Parameters.from_fields(config.parameters).step
             scales = None if isinstance(aligner, TokenAligner) else np.asarray(aligner.scales(None), np.float64)
             survey = _with_raised_tokens(survey, step, scales)
-        terms = replace(terms, separator=survey.separator, token_rest=small)
+        terms = replace(terms, separator=survey.separator)
         return TransformDraft(
             config=config,
             aligner=aligner,
@@ -127,6 +167,27 @@ class TransformDrafting(Drafting):
         if reads == "first" and not special:
             layout = "b (1 + n) c"
             raise OptionError("no first token in the layout", remedy=f"set it apart, as in --layout '{layout}'")
+
+
+def _excess_of_worst(survey: TensorSurvey) -> float:
+    """By how many dB the SNR of a tensor exceeds that of its worst tokens, if errors are the same in all of them."""
+    counted = survey.features if survey.apart is None else np.where(survey.apart, 0, survey.features)
+    mean, worst = float(row_squares(counted).mean()), worst_energy(counted)
+    return 10 * math.log10(mean / worst) if worst > 0 else math.inf
+
+
+def _even_pays(scaled: TensorDraft, even: TensorDraft, target: Target) -> bool:
+    """Whether a tensor takes clearly fewer bytes with the same errors in all tokens than with a scale for each.
+
+    The worst tokens are then stored exactly, where they have less than is promised.
+    """
+    if not isinstance(scaled, TransformDraft) or not isinstance(even, TransformDraft):
+        return False
+    survey, item_size = scaled.survey, scaled.config.item_size
+    exact = WORST_SHARE * survey.total * survey.channels * item_size
+    scales = SCALE_BITS / 8 * survey.total
+    with_scales = scaled.expected_bytes(0.0, AT_MEDIUM) + scales
+    return even.expected_bytes(0.0, target) + exact < EVEN_MARGIN * with_scales
 
 
 def _with_raised_tokens(survey: TensorSurvey, step: float, scales: NDArray[np.float64] | None) -> TensorSurvey:

@@ -21,7 +21,7 @@ from .goal import OCTAVE_DB, Goal
 from .root import place_of
 from .sample_plan import QuantizerKind, quantize_sample
 
-__all__ = ["FEW_VALUES", "StackTrial", "Trial", "worst_energy"]
+__all__ = ["FEW_VALUES", "WORST_SHARE", "StackTrial", "Trial", "worst_energy"]
 
 NEAR = 0.03
 """dB from a goal that are near enough."""
