@@ -14,7 +14,7 @@ from .grid import Lattice
 from .inflate import inflated
 from .integers.codec import decode_integers, encode_integers
 from .planes import decode_planes, encode_planes, fewest_bytes
-from .recurrence import recurs
+from .recurrence import SHOWN, follows, recurs, stretch_of
 
 __all__ = ["decode_lossless", "encode_lossless"]
 
@@ -26,6 +26,9 @@ SMALL = 1 << 12
 
 SHORT_OF = 32
 """So many times shorter, an array is not worth the search for an even shorter way."""
+
+CLEARLY = 0.9
+"""Share of the bytes of planes that integers must take of a stretch, to be tried on all: they take their time."""
 
 NOWHERE = Lattice()
 """The lattice of elements without neighbours."""
@@ -60,13 +63,21 @@ def encode_lossless(
         ways.append(bytes([DEFLATED]) + packer.compress(raw.tobytes()) + packer.flush())
         if SHORT_OF * len(ways[-1]) <= raw.size:
             return min(ways, key=len)
+    whole = len(bits) <= SHOWN
+    as_integers = not rotate or recurs(bits) or (follows(bits) and (whole or _shorter_as_integers(bits)))
+    if as_integers:
+        ways.append(bytes([INTEGERS]) + encode_integers(bits, strides, briefly=briefly))
     if rotate and 1 + fewest_bytes(values.itemsize) < len(min(ways, key=len)):
         ways.append(bytes([PLANES]) + encode_planes(bits, rotate, lattice))
-    if not rotate or recurs(bits):
-        ways.append(bytes([INTEGERS]) + encode_integers(bits, strides, briefly=briefly))
     if small and rotate and not lattice.flat:
         ways.append(bytes([PLANES]) + encode_planes(bits, rotate, NOWHERE))
     return min(ways, key=len)
+
+
+def _shorter_as_integers(bits: NDArray[Any]) -> bool:
+    """Whether a stretch of floats is."""
+    stretch = stretch_of(bits, SHOWN)
+    return len(encode_integers(stretch)) < CLEARLY * len(encode_planes(stretch, True, NOWHERE))
 
 
 def decode_lossless(payload: bytes | memoryview, count: int, dtype: np.dtype[Any], *, rotate: bool) -> NDArray[Any]:

@@ -1,5 +1,6 @@
-"""Whether floats recur (an encoder's freedom): of codebooks, dequantised integers, vectors that are stored twice.
+"""Whether floats recur, or follow those before (an encoder's freedom).
 
+Of codebooks, dequantised integers, vectors that are stored twice they recur; of counters, times and paths they follow.
 Planes do not see that; nodes of integers do, and take several times as long.
 """
 
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["recurs"]
+__all__ = ["SHOWN", "follows", "recurs", "stretch_of"]
 
 WORD = 8
 """Bytes that recur by chance in no features, though single floats of 16 bits do."""
@@ -20,6 +21,12 @@ PICKED = 64
 
 STRETCH, FEWEST, MOST = 1 << 12, 64, 1 << 13
 """Elements of a stretch, and words, at least and at most, that say something."""
+
+SHOWN = 1 << 14
+"""Elements of a stretch that show which way is shorter."""
+
+NEAR = 0.52
+"""Share of an element's bits that differences have at most, on average, where elements follow those before."""
 
 FEW_WORDS, FEW_LEVELS = 0.6, 0.1
 """Shares of words and of elements of a stretch that are different, below which they recur."""
@@ -32,9 +39,31 @@ def recurs(bits: NDArray[Any]) -> bool:
     picked = words[words & np.uint64(PICKED - 1) == 0]
     if _share(picked[picked != 0][:MOST]) < FEW_WORDS:
         return True
-    middle = max(0, (len(bits) - STRETCH) // 2)
-    stretch = bits[middle : middle + STRETCH]
-    return bits.itemsize > 2 and _share(stretch[stretch != 0]) < FEW_LEVELS
+    if bits.itemsize <= 2:
+        return False
+    present = stretch_of(bits, STRETCH)
+    present = present[present != 0]
+    if len(present) < FEWEST:
+        present = bits[bits != 0][:MOST]
+    return _share(present) < FEW_LEVELS
+
+
+def follows(bits: NDArray[Any]) -> bool:
+    """Whether floats, as unsigned integers ``[M]``, mostly differ little from those before that are not 0."""
+    stretch = stretch_of(bits, STRETCH)
+    sign = stretch.dtype.type(1 << (8 * bits.itemsize - 1))
+    ordered = np.where(stretch & sign, ~stretch, stretch | sign).astype(np.float64)
+    both = (stretch[1:] & ~sign != 0) & (stretch[:-1] & ~sign != 0)
+    steps = np.abs(np.diff(ordered))[both]
+    if len(steps) < FEWEST or not steps.any():
+        return False
+    return float(np.mean(np.log2(1 + steps))) < NEAR * 8 * bits.itemsize
+
+
+def stretch_of(bits: NDArray[Any], most: int) -> NDArray[Any]:
+    """At most so many elements from the middle."""
+    middle = max(0, (len(bits) - most) // 2)
+    return bits[middle : middle + most]
 
 
 def _share(elements: NDArray[Any]) -> float:
