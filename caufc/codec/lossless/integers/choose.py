@@ -26,6 +26,9 @@ GAIN = 0.97
 MOST_LEVELS = 6
 """Transforms one behind the other."""
 
+BARELY = 0.9
+"""Share of their bytes that differences must save, or else repeats are looked for in what they are of, too."""
+
 TINY = 16
 DEFLATE_LEVEL = 6
 PIECE = 1 << 15
@@ -133,6 +136,8 @@ def _transformed(values: Integers, place: Place) -> bytes:
         inside = shortest(affine.differences(values, stride, mode, start), place.inside())
         way = affine.delta(mode, stride, start, inside)
     ways = [way]
+    if choice is not None and len(way) > BARELY * values.nbytes:
+        ways.append(_repeated(values, place, alone))
     if not place.level and SHORT * len(way) < values.nbytes:
         ways.append(plain.deflated(values, DEFLATE_LEVEL))
     if values.itemsize > 1 and not place.level and _better_as_bytes(values, place):

@@ -105,6 +105,9 @@ def _entropy(values: Integers, low: int, high: int) -> tuple[float, float]:
         spread = bucket_bits(values, 2) / count
         # A sample of different ones has as many bits as it has elements allow, however far they are spread.
         entropy = spread if wide and used * 2 > count else min(entropy, spread)
+    elif high >= 1 << MOST_EXTRA and used > 256:
+        # What no bucket holds stands once in a palette.
+        entropy = min(8.0 * values.itemsize, entropy + 8.0 * values.itemsize * used / count)
     elif used * 2 > count:
         entropy = 8.0 * values.itemsize
     return entropy, used / count
