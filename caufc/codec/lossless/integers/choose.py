@@ -29,6 +29,9 @@ MOST_LEVELS = 6
 BARELY = 0.9
 """Share of their bytes that differences must save, or else repeats are looked for in what they are of, too."""
 
+ROWS = 0.5
+"""Share of integers that are those of the row before, from which on rows may be."""
+
 TINY = 16
 DEFLATE_LEVEL = 6
 PIECE = 1 << 15
@@ -136,7 +139,8 @@ def _transformed(values: Integers, place: Place) -> bytes:
         inside = shortest(affine.differences(values, stride, mode, start), place.inside())
         way = affine.delta(mode, stride, start, inside)
     ways = [way]
-    if choice is not None and len(way) > BARELY * values.nbytes:
+    long = choice is not None and SHORT * len(way) > values.nbytes
+    if choice is not None and long and (len(way) > BARELY * values.nbytes or _rows_repeat(values, choice[1])):
         ways.append(_repeated(values, place, alone))
     if not place.level and SHORT * len(way) < values.nbytes:
         ways.append(plain.deflated(values, DEFLATE_LEVEL))
@@ -144,6 +148,12 @@ def _transformed(values: Integers, place: Place) -> bytes:
         inside = shortest(values.view(np.uint8), replace(place, strides=(), level=MOST_LEVELS - 1))
         ways.append(plain.as_bytes(inside))
     return min(ways, key=len)
+
+
+def _rows_repeat(values: Integers, stride: int) -> bool:
+    """Whether mostly whole rows of so many integers are those before."""
+    at = sampled(len(values), stride)
+    return stride > 1 and float(np.mean(values[at] == values[at - stride])) > ROWS
 
 
 def _apart(values: Integers, place: Place, together: float) -> bytes | None:

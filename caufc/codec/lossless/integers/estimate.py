@@ -103,6 +103,7 @@ def _entropy(values: Integers, low: int, high: int) -> tuple[float, float]:
     entropy = histogram_bits(counts) / count + 0.72 * (used - 1) / count
     if high < 1 << MOST_EXTRA and used > 256:
         spread = bucket_bits(values, 2) / count
+        entropy += 8.0 * values.itemsize * used / count if wide else 0.0  # their palette
         # A sample of different ones has as many bits as it has elements allow, however far they are spread.
         entropy = spread if wide and used * 2 > count else min(entropy, spread)
     elif high >= 1 << MOST_EXTRA and used > 256:
