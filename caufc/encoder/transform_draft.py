@@ -274,7 +274,9 @@ class TransformDraft(TensorDraft):
 
     def _snr_goal(self, target: Target) -> Goal:
         """What an SNR asks for, of nearly all tokens too where errors are to be the same in all."""
-        goal = snr_goal(target, self._counted_features)
+        judged = self._judged if target.by_tensor else None
+        features = self._counted_features if judged is None else np.where(judged[1], judged[0], 0)
+        goal = snr_goal(target, features)
         promised = self.terms.token_snr
         return goal if self.even is None or promised is None else replace(goal, token_snr=promised)
 
@@ -304,14 +306,42 @@ class TransformDraft(TensorDraft):
         return self.searched and FEW_CHANNELS <= coded <= LONGEST_SEARCH * tokens
 
     def _trial_of(self, target: Target) -> Trial:
-        return replace(self._trial, gain_share=gain_share_of(target))
+        trial = self._judged_trial if target.by_tensor and self._judged is not None else self._trial
+        return replace(trial, gain_share=gain_share_of(target))
+
+    @cached_property
+    def _judged(self) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.float64]] | None:
+        """Features of the thin sample as they came in, which of them an SNR is judged by, and squared scales of tokens.
+
+        None where that is what the trial has anyway, and of small files, which are tried.
+        """
+        survey = self.survey
+        if self.small or survey.separator is None or type(self._trial) is not Trial:
+            return None
+        rows, _ = self._thinned_for_trial
+        whole = survey.features if len(rows) == len(survey.features) else survey.features[rows]
+        apart = survey.separator(whole)
+        if apart.scales is None:
+            return None
+        counts = survey.counting(whole)
+        counts = np.ones(whole.shape, np.bool_) if counts is None else counts
+        if apart.values is not None:
+            counts = counts & ~apart.values
+        return whole, counts, np.square(apart.scales.factors.astype(np.float64))
+
+    @cached_property
+    def _judged_trial(self) -> Trial:
+        """The trial by which an SNR is judged."""
+        if self._judged is None:
+            return self._trial
+        _, counts, units = self._judged
+        return replace(self._trial, counted=counts, units=units, in_units=True)
 
     @cached_property
     def _trial(self) -> Trial:
         """A thin part of the survey's sample."""
         survey = self.survey
-        values = max(self.thin_values, min(survey.planned, ENOUGH_TOKENS * survey.channels))
-        rows, geometry = self._thinned(values)
+        rows, geometry = self._thinned_for_trial
         features = survey.sample if len(rows) == len(survey.sample) else survey.sample[rows]
         counted = None if survey.apart is None else ~survey.apart[rows]
         trial = Trial.of(self.codec, self.aligner, features, counted, geometry, self.config.dtype, GAIN_SHARE)
@@ -324,6 +354,11 @@ class TransformDraft(TensorDraft):
         )
         units = np.divide(energies, own, out=np.ones(len(own)), where=(own > 0) & (energies > 0))
         return replace(trial, units=units[:, None])
+
+    @cached_property
+    def _thinned_for_trial(self) -> tuple[NDArray[np.intp], Geometry]:
+        values = max(self.thin_values, min(self.survey.planned, ENOUGH_TOKENS * self.survey.channels))
+        return self._thinned(values)
 
     @property
     def _thin_scale(self) -> float:

@@ -66,6 +66,7 @@ class Trial:
         dtype: of the features.
         gain_share: of reconstruction points.
         units: squared features' units per unit of the sample ``[n, 1]``; None for the same.
+        in_units: whether a goal's noise is in features' units.
     """
 
     codec: TransformCodec
@@ -78,6 +79,7 @@ class Trial:
     dtype: str
     gain_share: float
     units: NDArray[np.float64] | None = None
+    in_units: bool = False
 
     @classmethod
     def of(
@@ -155,7 +157,7 @@ class Trial:
     def _spare(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:
         """By how many dB a gain does better than its goal, the stricter part of it."""
         features, error = self._counting(self.features), self._error(kind, gain)
-        noise = float(np.mean(error))
+        noise = float(np.mean(error if self.units is None or not self.in_units else error * self.units))
         spare = 10 * (_log10(goal.noise) - _log10(noise)) if noise > 0 else math.inf
         return spare if goal.token_snr == -math.inf else min(spare, _token_snr(features, error) - goal.token_snr)
 

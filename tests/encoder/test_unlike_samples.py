@@ -55,3 +55,19 @@ def test_unlike_samples_are_a_warning(name: str) -> None:
 @pytest.mark.parametrize("name", ALIKE)
 def test_others_are_none(name: str) -> None:
     assert warnings_of(ALIKE[name]) == []
+
+
+@pytest.mark.parametrize(("seed", "sigma"), [(5, 3.0), (6, 2.5)])
+def test_an_snr_of_tokens_whose_sizes_have_a_heavy_tail(seed: int, sigma: float) -> None:
+    """As of gradients: some tokens are scaled, and still make up most of what the SNR is judged by."""
+    rng = np.random.default_rng(seed)
+    mixing = np.linalg.qr(rng.standard_normal((128, 128)))[0]
+    states = (rng.standard_normal((300, 128)) * np.arange(1, 129) ** -0.5) @ mixing.T
+    features = (states * rng.lognormal(0, sigma, (300, 1))).astype(np.float32)
+    last = 0.0
+    for wanted in (5, 12, 15, 20, 30):
+        report = encode_to(io.BytesIO(), features, snr=wanted)
+        found = report.tensors[0].snr_db
+        assert found is not None and max(wanted, last) <= found <= wanted + 3
+        assert not any("cannot be met" in warning for warning in report.warnings)
+        last = found
