@@ -10,6 +10,9 @@ __all__ = ["place_of"]
 INTERPOLATED = 4
 """Measurements between two places after which the middle is taken: interpolation may creep along a bend."""
 
+FLAT_LEAP = 4.0
+"""Times by which the next step is longer where the last one changed nothing, as where all is rounded to 0."""
+
 NEAREST, FARTHEST = 0.02, 64.0
 """Distances between two places, at least and at most."""
 
@@ -37,9 +40,10 @@ def place_of(
     """
     below: tuple[float, float] | None = None
     above: tuple[float, float] | None = None
-    place, leap = min(max(first, bounds[0]), bounds[1]), 1.0
+    place, leap, last = min(max(first, bounds[0]), bounds[1]), 1.0, math.nan
     for number in range(most):
         found = measure(place)
+        leap, last = leap * (FLAT_LEAP if found == last else 1.0), found
         if found <= wanted:
             below = (place, found) if below is None or place > below[0] else below
             if wanted - found <= near or place >= bounds[1]:

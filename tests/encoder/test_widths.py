@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import caufc
+from caufc.api import encode_to
 from tools.attack.contract_values import KINDS, Extent
 
 
@@ -78,3 +80,14 @@ def test_every_tensor_has_the_snr_that_was_asked_for() -> None:
     for name, values in cache.items():
         snr = 10 * np.log10(np.square(values).sum() / np.square(decoded[name] - values).sum())
         assert 30 <= snr < 30.5
+
+
+@pytest.mark.parametrize("shape", [(1, 20_000), (2, 40_000)])
+def test_a_higher_quality_of_few_wide_tokens_keeps_no_less(shape: tuple[int, int]) -> None:
+    """Where next to nothing is kept, too: from there a search for the steps is far from where they are."""
+    features = (0.02 * np.random.default_rng(0).standard_normal(shape)).astype(np.float32)
+    last = 0.0
+    for quality in (4, 5, 6, 8, 10, 15, 20):
+        found = encode_to(io.BytesIO(), features, quality=quality).tensors[0].snr_db
+        assert found is not None and found > last - 0.1
+        last = found
