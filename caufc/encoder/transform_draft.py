@@ -306,7 +306,7 @@ class TransformDraft(TensorDraft):
         return self.searched and FEW_CHANNELS <= coded <= LONGEST_SEARCH * tokens
 
     def _trial_of(self, target: Target) -> Trial:
-        trial = self._judged_trial if target.by_tensor and self._judged is not None else self._trial
+        trial = self._judged_trial if target.by_tensor else self._trial
         return replace(trial, gain_share=gain_share_of(target))
 
     @cached_property

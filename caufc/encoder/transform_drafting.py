@@ -173,7 +173,7 @@ def _excess_of_worst(survey: TensorSurvey) -> float:
     """By how many dB the SNR of a tensor exceeds that of its worst tokens, if errors are the same in all of them."""
     counted = survey.features if survey.apart is None else np.where(survey.apart, 0, survey.features)
     mean, worst = float(row_squares(counted).mean()), worst_energy(counted)
-    return 10 * math.log10(mean / worst) if worst > 0 else math.inf
+    return max(0.0, 10 * math.log10(mean / worst)) if worst > 0 else math.inf
 
 
 def _even_pays(scaled: TensorDraft, even: TensorDraft, target: Target) -> bool:

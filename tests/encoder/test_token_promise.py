@@ -71,3 +71,11 @@ def test_smooth_grids_are_transformed_for_it(make: Any) -> None:
     (told,) = encode_to(high, features, layout="b c h w", quality="high").tensors
     assert told.token_snr_db is not None and told.token_snr_db > 34
     assert sizes[3] < 0.9 * len(high.getvalue())
+
+
+@pytest.mark.parametrize("decibels", [-20, 10])
+def test_tokens_that_are_mostly_zeros(decibels: float) -> None:
+    features = np.zeros((3000, 64), np.float32)
+    features[::20] = np.random.default_rng(0).standard_normal((150, 64))
+    (told,) = encode_to(io.BytesIO(), features, layout="n c", snr=f"{decibels}/token").tensors
+    assert told.token_snr_db is None or told.token_snr_db >= decibels - 0.02

@@ -123,7 +123,7 @@ def _files() -> str:
         if name in found:
             about = record(name)
             machine = about["machine"]
-            where = f"{about['date']}, {machine['cpu']}, {machine['cores']} cores"
+            where = f"{about['date']}, {machine['cpu']}, {machine['cores']} core{'' if machine['cores'] == 1 else 's'}"
             rows.append(f"| [{name}](../tools/results/{name}.md) | {SHOWS[name]} | {where} |")
     return "\n".join(rows)
 

@@ -101,14 +101,14 @@ def _entropy(values: Integers, low: int, high: int) -> tuple[float, float]:
     used = int(np.count_nonzero(counts))
     # Few elements of many symbols look more alike than they are (Miller and Madow).
     entropy = histogram_bits(counts) / count + 0.72 * (used - 1) / count
+    palette = 8.0 * values.itemsize * used / count
     if high < 1 << MOST_EXTRA and used > 256:
         spread = bucket_bits(values, 2) / count
-        entropy += 8.0 * values.itemsize * used / count if wide else 0.0  # their palette
+        entropy += palette if wide else 0.0
         # A sample of different ones has as many bits as it has elements allow, however far they are spread.
         entropy = spread if wide and used * 2 > count else min(entropy, spread)
-    elif high >= 1 << MOST_EXTRA and used > 256:
-        # What no bucket holds stands once in a palette.
-        entropy = min(8.0 * values.itemsize, entropy + 8.0 * values.itemsize * used / count)
+    elif used > 256:
+        entropy = min(8.0 * values.itemsize, entropy + palette)
     elif used * 2 > count:
         entropy = 8.0 * values.itemsize
     return entropy, used / count
