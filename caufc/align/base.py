@@ -19,7 +19,7 @@ class Tokens:
     """Samples as one matrix of tokens.
 
     Args:
-        matrix: ``[N, C]``, the tokens of all samples one after the other; in either memory order.
+        matrix: ``[N, C]``, the tokens of all samples one after the other, in C's order and in one piece.
         shapes: shape of every sample's tensor, without a sample axis.
         grids: token grid of every sample, special tokens not counted.
         special: number of special tokens that precede the grid in every sample.

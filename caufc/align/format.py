@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codec.pieces import in_one_piece, transposed
 from ..errors import LayoutError
 from ..layouts import GRID_LETTERS, Layout
 from ..types import AnyArray
@@ -40,6 +41,7 @@ class LayoutAligner:
         terms = self.layout.terms
         self.grid_axes = [i for i, term in enumerate(terms) if term[0] in GRID_LETTERS]
         self.channel_axes = [i for i, term in enumerate(terms) if i not in self.grid_axes]
+        self._grid, self._channels = ([i + 1 for i in axes] for axes in (self.grid_axes, self.channel_axes))
         self._sizes: dict[tuple[int, ...], tuple[int, int]] = {}
         self.channels_first = bool(self.grid_axes and self.channel_axes and self.channel_axes[-1] < self.grid_axes[-1])
 
@@ -107,7 +109,7 @@ class LayoutAligner:
         counts = {self.size(shape)[1] for shape in shapes}
         if len(counts) > 1:
             raise varying_channels(self.layout, min(counts), max(counts))
-        matrix = _joined([self._matrix(sample[None]) for sample in samples])
+        matrix = np.concatenate([self._matrix(sample[None]) for sample in samples])
         by_shape = {shape: self.grid(shape) for shape in dict.fromkeys(shapes)}
         return Tokens(matrix, shapes, tuple(by_shape[shape] for shape in shapes), self.layout.special, False)
 
@@ -124,23 +126,19 @@ class LayoutAligner:
         return out
 
     def _matrix(self, batch: AnyArray) -> NDArray[Any]:
-        """``[B, ...]`` to ``[B * N, C]``: a view where no copy is needed, channel-major where channels stand first."""
+        """``[B, ...]`` to ``[B * N, C]`` in one piece: a view where no copy is needed."""
         tokens, channels = self.size(batch.shape[1:])
-        grid, channel = [i + 1 for i in self.grid_axes], [i + 1 for i in self.channel_axes]
         if self.channels_first:
-            return batch.transpose(*channel, 0, *grid).reshape(channels, len(batch) * tokens).T
-        return batch.transpose(0, *grid, *channel).reshape(len(batch) * tokens, channels)
+            by_channel = batch.transpose(0, *self._channels, *self._grid).reshape(len(batch), channels, tokens)
+            return transposed(by_channel).reshape(len(batch) * tokens, channels)
+        return in_one_piece(batch.transpose(0, *self._grid, *self._channels).reshape(len(batch) * tokens, channels))
 
     def _array(self, matrix: NDArray[Any], count: int, shape: tuple[int, ...]) -> AnyArray:
-        grid, channel = [i + 1 for i in self.grid_axes], [i + 1 for i in self.channel_axes]
+        """The inverse of :meth:`_matrix`: a view where no copy is needed."""
         full = (count, *shape)
-        order = [*channel, 0, *grid] if self.channels_first else [0, *grid, *channel]
-        source = matrix.T if self.channels_first else matrix
+        order = [0, *self._grid, *self._channels]
+        if self.channels_first:
+            order = [0, *self._channels, *self._grid]
+            matrix = transposed(matrix.reshape(count, *self.size(shape)))
         inverse = sorted(range(len(order)), key=order.__getitem__)
-        return source.reshape([full[i] for i in order]).transpose(inverse)
-
-
-def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    if parts[0].flags.c_contiguous:
-        return np.concatenate(parts)
-    return np.concatenate([part.T for part in parts], axis=1).T
+        return matrix.reshape([full[i] for i in order]).transpose(inverse)

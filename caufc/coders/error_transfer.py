@@ -1,4 +1,4 @@
-"""Errors of features told from those of coefficients, without a second transform."""
+"""Errors of features told from those of their directions in a basis, without the way back through it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from ..align import ChannelAligner, GlobalAligner, ValueAligner
 from ..codec.transform.codec import TransformCodec
-from ..codec.transform.dct import inverse_grid
-from ..codec.transform.grids import Geometry
 from .distortion import RowSums
-from .row_sums import row_products, row_squares, transferred_rows, weighed_rows
+from .row_sums import row_squares, transferred_rows
 
 __all__ = ["ErrorTransfer"]
 
@@ -52,7 +50,7 @@ class ErrorTransfer:
     """What an error of a coefficient does to features: rows of bases hardly overlap, so that squares add up.
 
     Args:
-        roots: errors of features' tokens for an error of 1 ``[K]``.
+        roots: errors of features' tokens for an error of 1 in a direction ``[K]``.
         offsets: what such an error and the features of no coefficients have in common, in these units ``[K]``.
         cast: squared errors that the cast to the features' dtype adds, over squared features.
         oblique: whether vectors of a basis may overlap.
@@ -125,39 +123,21 @@ class ErrorTransfer:
     def sums(
         self,
         features: Values,
-        coefficients: Values,
+        directions: Values,
         points: Values,
-        geometry: Geometry,
         factors: Values | None,
-        *,
-        by_token: bool,
     ) -> RowSums:
         """Sums over tokens ``[n, C]``.
 
         Args:
             features: of the tokens.
-            coefficients: of the tokens ``[n, K]``.
+            directions: values of the tokens in the basis ``[n, K]``.
             points: what the decoder has for them ``[n, K]``.
-            geometry: of both.
             factors: features' units per unit of what is aligned ``[n, 1]``; None for 1.
-            by_token: whether products are wanted of each token, and not only of all: with factors they must be.
         """
-        if geometry.spectral:
-            squares, products = self._of_grid(coefficients, points, geometry, by_token=by_token)
-        else:
-            squares, products = transferred_rows(coefficients, points, self.roots, self.offsets)
+        squares, products = transferred_rows(directions, points, self.roots, self.offsets)
         if factors is not None:
             square = np.square(factors[:, 0].astype(np.float64))
             squares, products = squares * square, products * square
         energies = row_squares(features)
         return RowSums(energies, squares + self.cast * energies, products)
-
-    def _of_grid(
-        self, coefficients: Values, points: Values, geometry: Geometry, *, by_token: bool
-    ) -> tuple[Values, Values]:
-        """Sums of squares and products of tokens whose coefficients are those of grids."""
-        error, products = weighed_rows(coefficients, points, self.roots)
-        error = inverse_grid(error, geometry)
-        if by_token:
-            products = row_products(inverse_grid(coefficients * self.roots, geometry), error)
-        return row_squares(error), products + error @ self.offsets

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..codec import kernels
 from ..codec.pieces import in_one_piece
 
-__all__ = ["measured_rows", "row_products", "row_squares", "transferred_rows", "weighed_rows"]
+__all__ = ["measured_rows", "row_products", "row_squares", "transferred_rows"]
 
 SPAN = 1 << 12
 """Values of a token that are summed in float32 at most."""
@@ -74,26 +74,6 @@ def transferred_rows(coefficients: Values, points: Values, roots: Values, offset
         return squares, products
     error = (points - coefficients) * roots
     return row_squares(error), row_products(error, coefficients * roots + offsets)
-
-
-def weighed_rows(coefficients: Values, points: Values, roots: Values) -> tuple[Values, Rows]:
-    """Errors of coefficients ``[N, K]``, times roots ``[K]``, and sums of their products with the values, times roots.
-
-    Arguments are those of :func:`transferred_rows`.
-    """
-    if coefficients.dtype == points.dtype == np.float32 and kernels.rows is not None:
-        errors, products = np.empty_like(points, order="C"), np.empty(len(points))
-        kernels.rows.weigh(
-            in_one_piece(coefficients),
-            in_one_piece(points),
-            roots,
-            errors,
-            products,
-            *coefficients.shape,
-        )
-        return errors, products
-    errors = (points - coefficients) * roots
-    return errors, row_products(coefficients * roots, errors)
 
 
 def row_products(one: Values, other: Values) -> Rows:

@@ -113,12 +113,13 @@ class TransformCoder(LossyCoder):
     def _symbols(self, aligned: NDArray[Any], block: Geometry, terms: Terms) -> tuple[Symbols, NDArray[Any]]:
         if terms.quantizer is None:
             raise OptionError("the transform codec needs a quantizer to encode")
-        coefficients = self.codec.transform(aligned, block)
+        directions = self.codec.along_channels(aligned)
         steps = self.codec.steps(self.gain).astype(np.float64)
-        return zigzag(terms.quantizer(coefficients, steps, block.bands)), coefficients
+        indices = terms.quantizer(self.codec.along_grid(directions, block), steps, block.bands)
+        return zigzag(indices), directions
 
     def _told(
-        self, part: BlockInput, symbols: Symbols, coefficients: NDArray[Any], block: Geometry, terms: Terms
+        self, part: BlockInput, symbols: Symbols, directions: NDArray[Any], block: Geometry, terms: Terms
     ) -> ToldErrors | None:
         if terms.transfer is None or self.config.stacked > 1:
             return None
@@ -126,10 +127,9 @@ class TransformCoder(LossyCoder):
         decoded = decoded_tokens(len(part.clean), mask, part.exact)
         if decoded.mean() > MOST_DECODED:
             return None
-        points = self.codec.points(symbols, block, self.gain, self.working)
+        points = self.codec.from_grid(self.codec.points(symbols, block, self.gain, self.working), block)
         factors = None if part.scales is None else part.scales.factors
-        by_token = factors is not None or bool(decoded.any())
-        sums = terms.transfer.sums(part.clean, coefficients, points, block, factors, by_token=by_token)
+        sums = terms.transfer.sums(part.clean, directions, points, factors)
         showing = terms.transfer.showing(len(decoded)) & ~decoded
         rows = decoded | showing
         error = self._error_of(part, points, rows, block) if rows.any() else np.empty((0, self.channels), self.working)
@@ -146,10 +146,10 @@ class TransformCoder(LossyCoder):
     def _error_of(
         self, part: BlockInput, points: NDArray[Any], rows: NDArray[np.bool_], block: Geometry
     ) -> NDArray[Any]:
-        """Errors of some tokens ``[m, C]``, decoded from the coefficients of all."""
+        """Errors of some tokens ``[m, C]``, decoded from what the decoder has for the directions of all."""
         scales = None if part.scales is None else TokenScales(part.scales.codes[rows])
         positions = self._positions(block) if self.turns is None else self._positions(block)[rows]
-        stored = self._finished(self.codec.inverse_of(points, block, rows), positions, None, scales)
+        stored = self._finished(self.codec.from_channels(points[rows]), positions, None, scales)
         error: NDArray[Any] = to_floats(stored, self.config.dtype) - part.clean[rows]
         if part.exact is not None:
             error[part.exact[rows]] = 0

@@ -149,7 +149,8 @@ class Trial:
         if found is None or self.features.size < TOLD_VALUES:
             return None
         points, decoded = self._decoded(kind, gain)
-        told = found.sums(self.features, self.coefficients, points, self.geometry, None, by_token=False)
+        directions, points = (self.codec.from_grid(values, self.geometry) for values in (self.coefficients, points))
+        told = found.sums(self.features, directions, points, None)
         squares = row_squares(decoded - self.features)
         precision = float(np.finfo(self.features.dtype).epsneg)
         return found.checked(told.squares, squares, float(told.energies.sum()), tokens, precision)

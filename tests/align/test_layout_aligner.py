@@ -132,9 +132,22 @@ def test_sizes_and_grids(
     assert aligner.grid(shape) == grid
 
 
-def test_a_map_is_not_copied(efficientnet: NDArray[np.float32]) -> None:
-    tokens = LayoutAligner(Layout("b c h w")).to_tokens(efficientnet)
-    assert tokens.matrix.shape == (49, 1280)
+@pytest.mark.parametrize(
+    ("expression", "order"),
+    [("b c h w", (0, 2, 3, 1)), ("b h c w", (0, 1, 3, 2)), ("b w h c", (0, 1, 2, 3)), ("c h w", (1, 2, 0))],
+)
+def test_tokens_lie_in_one_piece(efficientnet: NDArray[np.float32], expression: str, order: tuple[int, ...]) -> None:
+    aligner = LayoutAligner(Layout(expression))
+    samples = np.concatenate([efficientnet, 2 * efficientnet]) if len(order) == 4 else list(efficientnet)
+    tokens = aligner.to_tokens(samples)
+    assert tokens.matrix.flags.c_contiguous
+    whole = samples if isinstance(samples, np.ndarray) else samples[0]
+    assert np.array_equal(tokens.matrix, whole.transpose(order).reshape(tokens.matrix.shape))
+    assert np.array_equal(aligner.from_tokens(tokens), samples)
+
+
+def test_tokens_that_lie_so_are_not_copied(efficientnet: NDArray[np.float32]) -> None:
+    tokens = LayoutAligner(Layout("b h w c")).to_tokens(efficientnet)
     assert np.shares_memory(tokens.matrix, efficientnet)
 
 

@@ -161,7 +161,7 @@ def calls(rng: np.random.Generator) -> list[Call]:
                 6,
             ],
         ),
-        (rows.weigh, [values, values, costs[0, 0], np.empty((n, c), "f4"), np.empty(n), n, c]),
+        (rows.transpose, [values, np.empty((c, n), "f4"), 4, 1, n, c]),
         (rans.tables_of, [np.full((2, 256), 1 << 16, np.int64), 2, 256]),
         (rans.intervals_of, [np.full((2, 256), 1 << 16, np.int64), 2, 256]),
         (

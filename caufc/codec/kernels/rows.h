@@ -5,7 +5,7 @@
 
 #include "clones.h"
 
-enum { LANES = 8, STRIP = 256 };
+enum { LANES = 8, STRIP = 256, TILE = 8 };
 
 INLINE double total_of(const double* sums) {
     return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
@@ -66,28 +66,6 @@ CLONES static void transfer_rows(const float* RESTRICT coefficients, const float
     }
 }
 
-/* Errors of every row's coefficients, in units of the features, and sums of their products with the coefficients. */
-CLONES static void weigh_rows(const float* RESTRICT coefficients, const float* RESTRICT points, ptrdiff_t rows,
-                              ptrdiff_t width, const float* RESTRICT roots, float* RESTRICT errors,
-                              double* RESTRICT products) {
-    for (ptrdiff_t row = 0; row < rows; row++) {
-        const float* RESTRICT value = coefficients + row * width;
-        const float* RESTRICT point = points + row * width;
-        float* RESTRICT error = errors + row * width;
-        double product = 0;
-        for (ptrdiff_t first = 0; first < width; first += STRIP) {
-            const ptrdiff_t there = width - first < STRIP ? width - first : STRIP;
-            float own[STRIP];
-            for (ptrdiff_t k = 0; k < there; k++) {
-                error[first + k] = (point[first + k] - value[first + k]) * roots[first + k];
-                own[k] = value[first + k] * roots[first + k];
-            }
-            product += products_of(error + first, own, there);
-        }
-        products[row] = product;
-    }
-}
-
 /* Pairs (x, y) of a row's channels become (x cos - y sin, y cos + x sin); a run of pairs has its first channels side by
    side. */
 CLONES static void turn_rows(float* RESTRICT values, ptrdiff_t rows, ptrdiff_t width, const float* RESTRICT cosines,
@@ -110,3 +88,30 @@ CLONES static void turn_rows(float* RESTRICT values, ptrdiff_t rows, ptrdiff_t w
         }
     }
 }
+
+/* Matrices of items of so many bits become their transposes, by tiles that fit into registers or the nearest cache. */
+#define TRANSPOSE(BITS)                                                                                               \
+    CLONES static void transpose_##BITS(const uint##BITS##_t* RESTRICT from, uint##BITS##_t* RESTRICT to,             \
+                                        ptrdiff_t matrices, ptrdiff_t rows, ptrdiff_t width) {                        \
+        for (ptrdiff_t matrix = 0; matrix < matrices; matrix++, from += rows * width, to += rows * width)             \
+            for (ptrdiff_t top = 0; top < rows; top += TILE)                                                          \
+                for (ptrdiff_t left = 0; left < width; left += TILE) {                                                \
+                    const ptrdiff_t high = rows - top < TILE ? rows - top : TILE;                                     \
+                    const ptrdiff_t wide = width - left < TILE ? width - left : TILE;                                 \
+                    if (high == TILE && wide == TILE) {                                                               \
+                        uint##BITS##_t tile[TILE][TILE];                                                              \
+                        for (int y = 0; y < TILE; y++)                                                                \
+                            for (int x = 0; x < TILE; x++) tile[y][x] = from[(top + y) * width + left + x];           \
+                        for (int x = 0; x < TILE; x++)                                                                \
+                            for (int y = 0; y < TILE; y++) to[(left + x) * rows + top + y] = tile[y][x];              \
+                    } else {                                                                                          \
+                        for (ptrdiff_t x = 0; x < wide; x++)                                                          \
+                            for (ptrdiff_t y = 0; y < high; y++)                                                      \
+                                to[(left + x) * rows + top + y] = from[(top + y) * width + left + x];                 \
+                    }                                                                                                 \
+                }                                                                                                     \
+    }
+
+TRANSPOSE(16)
+TRANSPOSE(32)
+TRANSPOSE(64)

@@ -22,15 +22,7 @@ def transfer(
     rows: int,
     width: int,
 ) -> None: ...
-def weigh(
-    coefficients: NDArray[Any],
-    points: NDArray[Any],
-    roots: NDArray[Any],
-    errors: NDArray[Any],
-    products: NDArray[Any],
-    rows: int,
-    width: int,
-) -> None: ...
+def transpose(values: NDArray[Any], out: NDArray[Any], itemsize: int, matrices: int, rows: int, width: int) -> None: ...
 def turn(
     values: NDArray[Any],
     cosines: NDArray[Any],

@@ -1,17 +1,19 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Sums over the rows of float32 matrices, and which rows have values outside of a range.
+"""Sums over the rows of float32 matrices, which rows have values outside of a range, and rows as columns.
 
 Attack: matrices that are smaller than their sizes say. Bound: matrices below 2^31 values, of the sizes that are told.
 """
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from .buffers cimport Held, check_size, items, length, let_go, space
 
 cdef extern from "rows.h" nogil:
     void measure_rows(const float*, Py_ssize_t, Py_ssize_t, const float*, const float*, uint8_t*, double*)
     void square_rows(const float*, Py_ssize_t, Py_ssize_t, double*)
-    void weigh_rows(const float*, const float*, Py_ssize_t, Py_ssize_t, const float*, float*, double*)
+    void transpose_16(const uint16_t*, uint16_t*, Py_ssize_t, Py_ssize_t, Py_ssize_t)
+    void transpose_32(const uint32_t*, uint32_t*, Py_ssize_t, Py_ssize_t, Py_ssize_t)
+    void transpose_64(const uint64_t*, uint64_t*, Py_ssize_t, Py_ssize_t, Py_ssize_t)
     void turn_rows(float*, Py_ssize_t, Py_ssize_t, const float*, const float*, const int64_t*, const int64_t*,
                    const int64_t*, Py_ssize_t, Py_ssize_t, Py_ssize_t)
     void transfer_rows(const float*, const float*, Py_ssize_t, Py_ssize_t, const float*, const float*, double*, double*)
@@ -102,34 +104,30 @@ def transfer(coefficients, points, roots, offsets, squares, products, Py_ssize_t
         let_go(&all_held)
 
 
-def weigh(coefficients, points, roots, errors, products, Py_ssize_t rows, Py_ssize_t width):
-    """Errors of every row's coefficients, weighted, and sums of their products with the coefficients, weighted too.
-
-    Args:
-        coefficients, points: float32 ``[N, K]``.
-        roots: float32 ``[K]``.
-        errors: float32 ``[N, K]``, which is written.
-        products: float64 ``[N]``, which is written.
+def transpose(values, out, int itemsize, Py_ssize_t matrices, Py_ssize_t rows, Py_ssize_t width):
+    """Matrices ``[B, N, C]`` of items of 2, 4 or 8 bytes as ``[B, C, N]``.
 
     Raises:
         ValueError: for arrays that do not fit each other.
     """
     cdef Held all_held
-    cdef const float* given
-    cdef const float* placed
-    cdef const float* weights
-    cdef float* to
-    cdef double* sums
+    cdef const void* given
+    cdef void* to
     all_held.count = 0
     try:
         check_size(rows, width)
-        given = <const float*>items(&all_held, coefficients, 4, rows * width)
-        placed = <const float*>items(&all_held, points, 4, rows * width)
-        weights = <const float*>items(&all_held, roots, 4, width)
-        to = <float*>space(&all_held, errors, 4, rows * width)
-        sums = <double*>space(&all_held, products, 8, rows)
+        check_size(matrices, rows * width)
+        if itemsize != 2 and itemsize != 4 and itemsize != 8:
+            raise ValueError(f"items of {itemsize} bytes")
+        given = items(&all_held, values, itemsize, matrices * rows * width)
+        to = space(&all_held, out, itemsize, matrices * rows * width)
         with nogil:
-            weigh_rows(given, placed, rows, width, weights, to, sums)
+            if itemsize == 2:
+                transpose_16(<const uint16_t*>given, <uint16_t*>to, matrices, rows, width)
+            elif itemsize == 4:
+                transpose_32(<const uint32_t*>given, <uint32_t*>to, matrices, rows, width)
+            else:
+                transpose_64(<const uint64_t*>given, <uint64_t*>to, matrices, rows, width)
     finally:
         let_go(&all_held)
 

@@ -96,8 +96,15 @@ class TransformCodec:
 
     def transform(self, aligned: Values, geometry: Geometry) -> Values:
         """Aligned values ``[N, C]`` to coefficients ``[N, K]``."""
-        coefficients = aligned if self.basis is None else self.basis.forward(aligned)
-        return forward_grid(coefficients, geometry) if geometry.spectral else coefficients
+        return self.along_grid(self.along_channels(aligned), geometry)
+
+    def along_channels(self, aligned: Values) -> Values:
+        """The first half of :meth:`transform`: values of tokens ``[N, C]`` to those of directions ``[N, K]``."""
+        return aligned if self.basis is None else self.basis.forward(aligned)
+
+    def along_grid(self, values: Values, geometry: Geometry) -> Values:
+        """The second half: values of tokens ``[N, K]`` to those of frequencies."""
+        return forward_grid(values, geometry) if geometry.spectral else values
 
     def encode(self, symbols: NDArray[np.int32], geometry: Geometry) -> bytes:
         """Entropy-code symbols ``[N, K]``."""
@@ -123,14 +130,21 @@ class TransformCodec:
 
     def inverse(self, values: Values, geometry: Geometry) -> Values:
         """Coefficients ``[N, K]`` to aligned values ``[N, C]``."""
-        return self.inverse_of(values, geometry, slice(None))
+        return self.from_channels(self.from_grid(values, geometry))
 
-    def inverse_of(self, values: Values, geometry: Geometry, tokens: slice | NDArray[np.bool_]) -> Values:
-        """Coefficients ``[N, K]`` to the aligned values of some tokens ``[n, C]``."""
+    def from_grid(self, coefficients: Values, geometry: Geometry) -> Values:
+        """The inverse of :meth:`along_grid`."""
+        if not geometry.spectral:
+            return coefficients
         with np.errstate(over="ignore", invalid="ignore"):
-            if geometry.spectral:
-                values = inverse_grid(values, geometry)
-            return values[tokens] if self.basis is None else self.basis.inverse(values[tokens])
+            return inverse_grid(coefficients, geometry)
+
+    def from_channels(self, values: Values) -> Values:
+        """The inverse of :meth:`along_channels`, for any tokens."""
+        if self.basis is None:
+            return values
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.basis.inverse(values)
 
 
 def alike(steps: Values, bands: Bytes) -> bool:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from caufc.align import Turns
 from caufc.codec import kernels
-from caufc.coders.row_sums import measured_rows, row_squares, transferred_rows, weighed_rows
+from caufc.codec.pieces import transposed
+from caufc.coders.row_sums import measured_rows, row_squares, transferred_rows
 
 pytestmark = pytest.mark.skipif(kernels.rows is None, reason="the kernel is not built, or switched off")
 
@@ -58,8 +59,15 @@ def test_about_the_same_errors(shape: tuple[int, int]) -> None:
 
     for one, other in zip(*both(job), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-3)
-    for one, other in zip(*both(lambda: weighed_rows(coefficients, points, roots)), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "<u2", "f4", "f8", "?"])
+@pytest.mark.parametrize("shape", [(0, 3, 4), (2, 0, 5), (3, 1, 1), (2, 8, 16), (3, 13, 9), (1, 17, 8), (2, 7, 64)])
+def test_the_same_rows_as_columns(shape: tuple[int, ...], dtype: str) -> None:
+    values = np.random.default_rng(0).integers(0, 99, (shape[0], shape[1], 2 * shape[2])).astype(dtype)[:, :, ::2]
+    for found in both(lambda: transposed(values)):
+        assert found.flags.c_contiguous and found.dtype == values.dtype
+        assert (found == values.transpose(0, 2, 1)).all()
 
 
 def test_tokens_that_do_not_lie_in_one_piece() -> None:
