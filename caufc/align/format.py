@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codec.pieces import in_one_piece, transposed
+from ..codec.kernels.pieces import in_one_piece, transposed
 from ..errors import LayoutError
 from ..layouts import GRID_LETTERS, Layout
 from ..types import AnyArray
@@ -139,6 +139,7 @@ class LayoutAligner:
         order = [0, *self._grid, *self._channels]
         if self.channels_first:
             order = [0, *self._channels, *self._grid]
-            matrix = transposed(matrix.reshape(count, *self.size(shape)))
+            sizes = (math.prod(full[i] for i in axes) for axes in (self._grid, self._channels))
+            matrix = transposed(matrix.reshape(count, *sizes))
         inverse = sorted(range(len(order)), key=order.__getitem__)
         return matrix.reshape([full[i] for i in order]).transpose(inverse)

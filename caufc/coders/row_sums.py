@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codec import kernels
-from ..codec.pieces import in_one_piece
+from ..codec.kernels.pieces import in_one_piece
 
 __all__ = ["measured_rows", "row_products", "row_squares", "transferred_rows"]
 

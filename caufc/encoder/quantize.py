@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codec import kernels
-from ..codec.pieces import in_one_piece
+from ..codec.kernels.pieces import in_one_piece
 from ..codec.transform.codec import alike
 from ..codec.transform.quantize import MAX_INDEX, SHIFT_PARTS
 from .trellis_search import dependent_quantize

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codec import kernels
-from ..codec.pieces import in_one_piece
+from ..codec.kernels.pieces import in_one_piece
 from ..codec.transform.quantize import MAX_INDEX
 
 __all__ = ["dependent_quantize"]

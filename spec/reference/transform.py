@@ -160,12 +160,11 @@ def halves(q: Array) -> Array:
     return found
 
 
-def dct(length: int) -> Array:
-    """wave(size, i, j), by i and j: [CAUF-0226]."""
+def dct(length: int, magnitude: bool) -> Array:
+    """wave(size, i, j), by i and j: [CAUF-0226]; its factor alone, for sums of magnitudes: [CAUF-0222]."""
     k, j = np.mgrid[0:length, 0:length]
-    return np.asarray(
-        np.sqrt(np.where(k == 0, 1, 2) / length) * np.cos(np.pi * ((2 * j + 1) * k % (4 * length)) / (2 * length))
-    )
+    cosine = 1.0 if magnitude else np.cos(np.pi * ((2 * j + 1) * k % (4 * length)) / (2 * length))
+    return np.asarray(np.sqrt(np.where(k == 0, 1, 2) / length) * cosine)
 
 
 def inverse_grid(values: Array, sums: Array, grids: list[list[int]], specials: int) -> None:
@@ -180,9 +179,7 @@ def inverse_grid(values: Array, sums: Array, grids: list[list[int]], specials: i
             planes = array[start:stop].reshape(shape)
             for top, height in blocks_of(rows):
                 for left, width in blocks_of(columns):
-                    down, right = dct(height), dct(width)
-                    if magnitude:
-                        down, right = np.abs(down), np.abs(right)
+                    down, right = dct(height, magnitude), dct(width, magnitude)
                     part = planes[:, top : top + height, left : left + width]
                     planes[:, top : top + height, left : left + width] = np.einsum(
                         "puvc,uy,vx->pyxc", part, down, right

@@ -75,8 +75,8 @@ def test_the_version(run: Run) -> None:
 @pytest.mark.parametrize(
     ("found", "variable", "text"),
     [
-        (kernels.NAMES, None, "coefficients, counts, integers, planes, quantizer, rans, rows"),
-        (("planes", "rans"), None, "planes, rans; not built: coefficients, counts, integers, quantizer, rows"),
+        (kernels.NAMES, None, "coefficients, counts, dct, integers, planes, quantizer, rans, rows"),
+        (("planes", "rans"), None, "planes, rans; not built: coefficients, counts, dct, integers, quantizer, rows"),
         ((), None, "none, caufc is slower without; with a C compiler, installing it again builds them"),
         ((), "0", "none, CAUFC_KERNELS=0 switches them off"),
     ],

@@ -20,6 +20,7 @@ import numpy as np
 from caufc.codec import kernels
 from caufc.codec.transform.compiled import CONTEXT_OF_SUM, tables_by_head, tables_by_sum
 from caufc.codec.transform.contexts import EXTENT_CONTEXT
+from caufc.codec.transform.dct import joined_halves
 from caufc.codec.transform.grids import Geometry, Placement
 from caufc.codec.transform.universal_tables import universal_tables
 from tools.attack.fuzzing import Case, main
@@ -117,6 +118,19 @@ def calls(rng: np.random.Generator) -> list[Call]:
         (
             counts.by_context,
             [buckets, placement, classes, CONTEXT_OF_SUM, EXTENT_CONTEXT, np.zeros(122_880, "i8"), c, True],
+        ),
+        (
+            kernels.dct.transform,
+            [
+                values,
+                np.empty((n, c), "f4"),
+                geometry.lines.rows,
+                geometry.lines.across,
+                *joined_halves(geometry.lines.lengths, bool(rng.integers(2))),
+                bool(rng.integers(2)),
+                n,
+                c,
+            ],
         ),
         (planes.split, [part.view("u4"), np.empty((4, 6), "u1"), 4, True]),
         (planes.join, [part, np.empty(6, "u4"), 4, True]),

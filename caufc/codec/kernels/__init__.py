@@ -18,7 +18,7 @@ __all__ = ["NAMES", "VARIABLE", "built", "described"]
 VARIABLE = "CAUFC_KERNELS"
 """Of the environment: ``0`` switches kernels off."""
 
-NAMES = ("coefficients", "counts", "integers", "planes", "quantizer", "rans", "rows")
+NAMES = ("coefficients", "counts", "dct", "integers", "planes", "quantizer", "rans", "rows")
 
 
 def _loaded(name: str) -> Any:
@@ -32,9 +32,9 @@ def _loaded(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from . import coefficients, counts, integers, planes, quantizer, rans, rows
+    from . import coefficients, counts, dct, integers, planes, quantizer, rans, rows
 else:
-    coefficients, counts, integers, planes, quantizer, rans, rows = (_loaded(name) for name in NAMES)
+    coefficients, counts, dct, integers, planes, quantizer, rans, rows = (_loaded(name) for name in NAMES)
 
 
 def built() -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...errors import MalformedError, UnsupportedError
 from .. import kernels
 from ..entropy import CompiledCoder, RansDecoder, RansEncoder, TableModel, table_model
-from ..pieces import in_one_piece
+from ..kernels.pieces import in_one_piece
 from ..tables import Frequencies, code_lengths, frequencies_of, levels_of
 
 __all__ = ["PlaneModel", "RawBytes", "join_planes", "looked_up", "push_part", "read_part", "split_planes"]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .grid_lines import GridLines
 from .token_order import TokenOrder, order_of
 
 __all__ = ["ChunkPass", "Geometry", "Placement"]
@@ -123,6 +124,11 @@ class Geometry:
             return (self._starts[:-1, None] + self.orders[0].heads).ravel()
         moved = [order.heads + start for order, start in zip(self.orders, self._starts[:-1], strict=True)]
         return np.concatenate([np.empty(0, np.intp), *moved])
+
+    @functools.cached_property
+    def lines(self) -> GridLines:
+        """Lines of tokens that a DCT goes along."""
+        return GridLines.of(self.by_grid, self.special)
 
     @functools.cached_property
     def by_grid(self) -> list[tuple[tuple[int, ...], Indices]]:

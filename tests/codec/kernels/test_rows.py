@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from caufc.align import Turns
 from caufc.codec import kernels
-from caufc.codec.pieces import transposed
+from caufc.codec.kernels.pieces import transposed
 from caufc.coders.row_sums import measured_rows, row_squares, transferred_rows
 
 pytestmark = pytest.mark.skipif(kernels.rows is None, reason="the kernel is not built, or switched off")

@@ -11,7 +11,7 @@ from ....bitstream import Cursor, varint
 from ....errors import MalformedError
 from ... import kernels
 from ...entropy import RansDecoder, RansEncoder, table_model
-from ...pieces import in_one_piece
+from ...kernels.pieces import in_one_piece
 from ...tables import frequencies_of
 from .nodes import Child, Integers, Kind, unsigned
 

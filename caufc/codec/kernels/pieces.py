@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import kernels
+from .. import kernels
 
 __all__ = ["in_one_piece", "transposed"]
 
