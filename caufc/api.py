@@ -25,6 +25,7 @@ from .limits import DEFAULT_LIMITS, Limits
 from .options import layouts_for_structure, make_options
 from .reader import Info, Reader, ReaderSet, SampleReader
 from .storage import Openable, matching, open_stream
+from .terms import in_python
 from .threads import thread_count
 from .types import Progress
 
@@ -80,7 +81,8 @@ def encode_to(
 
     A file that cannot seek (a pipe) gets bytes in order, as they are made.
     """
-    return make_encoder(features, layout=layout, profile=profile, progress=progress, **options).encode(file)
+    report = make_encoder(features, layout=layout, profile=profile, progress=progress, **options).encode(file)
+    return replace(report, warnings=tuple(in_python(warning) for warning in report.warnings))
 
 
 def encode(

@@ -22,6 +22,7 @@
         └── LimitError
 
 Errors carry fields, so that callers need not parse text: ``file`` (path as given), ``tensor`` (name) and ``remedy``.
+Remedies name options as Python has them; what the command line says is :meth:`CaufError.for_command`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from typing import Any
+
+from .terms import in_python
 
 __all__ = [
     "CaufError",
@@ -64,7 +67,7 @@ class CaufError(Exception):
         message: what is wrong, one line.
         file: the path (or ``-``) that the error is about, as the user gave it.
         tensor: the name of the tensor that the error is about.
-        remedy: what the user can do.
+        remedy: what the user can do, with options as the command line has them.
     """
 
     exit_code = 2
@@ -76,12 +79,28 @@ class CaufError(Exception):
         self.message = message
         self.file = file
         self.tensor = tensor
-        self.remedy = remedy
+        self.command_remedy = remedy
+
+    @property
+    def remedy(self) -> str | None:
+        """What the user can do, in Python."""
+        return None if self.command_remedy is None else in_python(self.command_remedy)
+
+    @remedy.setter
+    def remedy(self, remedy: str | None) -> None:
+        self.command_remedy = remedy
 
     def __str__(self) -> str:
+        return self._line(self.remedy)
+
+    def for_command(self) -> str:
+        """The line that the command line says."""
+        return self._line(self.command_remedy)
+
+    def _line(self, remedy: str | None) -> str:
         where = "" if self.file is None else f"{self.file}: "
         which = "" if not self.tensor else f"tensor '{self.tensor}': "
-        cure = "" if self.remedy is None else f"; {self.remedy}"
+        cure = "" if remedy is None else f"; {remedy}"
         return " ".join(f"{where}{which}{self.message}{cure}".split())
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -257,7 +276,7 @@ class MissingProfileError(UnsupportedError, LookupError):
     def __init__(self, digest: str, *, given: str | None = None, file: str | None = None) -> None:
         self.digest, self.given = digest, given
         lacking = "which is not here" if given is None else f"and the one that was given is another, {given}"
-        remedy = "give it with --profile FILE, or profile=... in Python"
+        remedy = "give it with --profile FILE"
         super().__init__(f"needs profile {digest}, {lacking}", file=file, remedy=remedy)
 
 
@@ -272,7 +291,7 @@ class MissingWeightsError(UnsupportedError, LookupError):
     def __init__(self, digest: str, *, given: str | None = None, file: str | None = None) -> None:
         self.digest, self.given = digest, given
         lacking = "which are not here" if given is None else f"and those that were given are others, {given}"
-        remedy = "give them with --weights FILE, or weights=... in Python"
+        remedy = "give them with --weights FILE"
         super().__init__(f"needs weights {digest}, {lacking}", file=file, remedy=remedy)
 
 
@@ -284,5 +303,5 @@ class LimitError(UnsupportedError):
         super().__init__(
             f"{limit.replace('_', ' ')}: {value:,} is over the limit of {maximum:,}",
             file=file,
-            remedy=f"raise it with Limits({limit}=...) or --limit {limit}=N if you trust the file",
+            remedy=f"raise it with --limit {limit}=N if you trust the file",
         )

@@ -86,7 +86,7 @@ def test_a_map(efficientnet: NDArray[np.float32]) -> None:
     check(found, 0, 49, 1280)
     assert ", ".join(str(len(part.tokens)) for part in found["geometry"].passes) in row("passes")[0]
     assert not found["geometry"].spectral and found["plan"].config.alignment is None
-    assert not found["tokens"].matrix.flags.c_contiguous
+    assert found["tokens"].matrix.flags.c_contiguous
     assert found["back"].shape == (1, 1280, 7, 7) and found["back"].dtype == np.float32
 
 

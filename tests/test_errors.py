@@ -125,19 +125,18 @@ def test_locate_adds_only_what_is_missing() -> None:
         (VersionError(0, 1), "format version 0 is not known; this caufc reads 1", {"found": 0, "known": 1}),
         (
             MissingProfileError("00ff"),
-            "needs profile 00ff, which is not here; give it with --profile FILE, or profile=... in Python",
+            "needs profile 00ff, which is not here; give it with profile=...",
             {"digest": "00ff"},
         ),
         (
             MissingWeightsError("00ff", given="11"),
-            "needs weights 00ff, and those that were given are others, 11; give them with --weights FILE, or "
-            "weights=... in Python",
+            "needs weights 00ff, and those that were given are others, 11; give them with weights=...",
             {"digest": "00ff", "given": "11"},
         ),
         (
             LimitError("chunk_elements", 5000, 10),
             "chunk elements: 5,000 is over the limit of 10; "
-            "raise it with Limits(chunk_elements=...) or --limit chunk_elements=N if you trust the file",
+            "raise it with limits=Limits(chunk_elements=N) if you trust the file",
             {"limit": "chunk_elements", "value": 5000, "maximum": 10},
         ),
         (PluginError("fails", plugin="p", remedy="x"), "plugin 'p': fails; x", {"plugin": "p"}),

@@ -36,7 +36,7 @@ IMPORT_SECONDS = 0.06
 
 GROUND = {
     *("arch_ids", "errors", "limits", "octaves", "layouts", "types", "descriptors", "packages", "tensor_patterns"),
-    *("threads", "whole_numbers"),
+    *("terms", "threads", "whole_numbers"),
 }
 PLUGGED = {"hookspecs", "plugin_border", "plugin_loader", "plugin_manager", "plugin_runtime"}
 CORE = {"bitstream", "align", "codec", "kernels"}
@@ -51,7 +51,8 @@ PUBLIC = {"api", "coder", "reader", "files", "sampler", "stream_writer", "remux"
 
 ALLOWED: dict[str, set[str]] = {
     "arch_ids": set(),
-    "errors": set(),
+    "errors": {"terms"},
+    "terms": set(),
     "limits": {"errors", "whole_numbers"},
     "octaves": set(),
     "tensor_patterns": set(),
@@ -109,6 +110,7 @@ layer needs a line here."""
 THIRD_PARTY: dict[str, set[str]] = {
     "arch_ids": set(),
     "errors": set(),
+    "terms": set(),
     "limits": set(),
     "layouts": set(),
     "descriptors": set(),
@@ -152,7 +154,7 @@ DECODER_LOADS = (
     "decoder.file_decoder",
     *("decoder.lookup", "decoder.message_reader", "decoder.random_access", "decoder.recovered_reader"),
     *("decoder.recovery", "decoder.selection"),
-    *("descriptors", "errors", "layouts", "limits", "octaves", "packages", "tensor_patterns", "types"),
+    *("descriptors", "errors", "layouts", "limits", "octaves", "packages", "tensor_patterns", "terms", "types"),
     *("threads", "threads.blas", "threads.cpus", "threads.ordered", "whole_numbers"),
 )
 """What importing all of the decoder loads of caufc; coders follow when a file names their codec."""

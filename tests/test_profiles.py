@@ -115,7 +115,7 @@ def test_another_profile_does_not_do(profile: Path, tokens: Any, tmp_path: Path)
     other.write_bytes(fit_profile(tokens[:5], **OPTIONS))
     data = caufc.encode(tokens, profile=profile, embed_profile=False)
     needed, given = (content_id(path.read_bytes()).hex() for path in (profile, other))
-    said = f"needs profile {needed}, and the one that was given is another, {given}; give it with --profile FILE"
+    said = f"needs profile {needed}, and the one that was given is another, {given}; give it with profile=..."
     with pytest.raises(MissingProfileError, match=said) as caught:
         caufc.decode(data, profile=other)
     assert (caught.value.digest, caught.value.given) == (needed, given)
@@ -299,7 +299,7 @@ def test_a_profile_for_features_beside_texts_and_integers(tokens: Any, profile: 
     data = caufc.encode(samples, profile=profile)
     assert len(data) - len(alone) < 60 * (len(beside) + 1)
     assert_joined(caufc.decode(data), others, caufc.decode(alone))
-    with pytest.raises(InputError, match=r"beside what the profile is for, 1 tensor: .*embed_profile=False in Python"):
+    with pytest.raises(InputError, match=r"beside what the profile is for, 1 tensor: .*leave out embed_profile=False"):
         caufc.encode(samples, profile=profile, embed_profile=False)
 
 
@@ -320,7 +320,7 @@ def test_what_a_profile_costs_is_told(profile: Path, tokens: Any, tmp_path: Path
 
     (few,) = warnings(tokens[:1])
     size = (tmp_path / "x.cauf").stat().st_size
-    said = re.fullmatch(r"([0-9,]+) of ([0-9,]+) bytes are the profile, more than the rest: with --no-embed-.*", few)
+    said = re.fullmatch(r"([0-9,]+) of ([0-9,]+) bytes are the profile, more than the rest: with embed_profile=False .*", few)
     assert said is not None and int(said[2].replace(",", "")) == size
     assert size / 2 < int(said[1].replace(",", "")) < size
     assert warnings(tokens[:1], embed_profile=False) == []

@@ -106,7 +106,8 @@ def measure_setting(
 
     def encode() -> tuple[bytes, Report]:
         buffer = io.BytesIO()
-        report = api.encode_to(buffer, features.features, threads=1, progress=progress, **options, **setting.options)
+        encoder = api.make_encoder(features.features, threads=1, progress=progress, **options, **setting.options)
+        report = encoder.encode(buffer)
         return buffer.getvalue(), report
 
     (data, report), encoding = _best(repeat, encode)

@@ -54,7 +54,7 @@ def failure(error: BaseException, file: str | None = None) -> Failure:
         told.locate(file=file)
     if told.remedy is None:
         told.remedy = _remedy(told)
-    return Failure(str(told), told.exit_code)
+    return Failure(told.for_command(), told.exit_code)
 
 
 def _remedy(error: CaufError) -> str | None:

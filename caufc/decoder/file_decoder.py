@@ -108,7 +108,7 @@ class ChunkDecoder:
             raise MalformedError(
                 f"holds {'a profile' if header.content == 'profile' else 'weights'} and no samples",
                 requirement=164,
-                remedy=f"encode with it: --{header.content}, or {header.content}=... in Python",
+                remedy=f"encode with it: --{header.content} FILE",
             )
         profile = lookup(header.profile) if header.profile is not None else None
         base = None if profile is None else (profile.header, profile.sections)

@@ -48,6 +48,6 @@ def profile_warnings(
     if 2 * embedded <= size:
         return []
     return [
-        f"{embedded:,} of {size:,} bytes are the profile, more than the rest: with --no-embed-profile, or "
-        "embed_profile=False in Python, files hold none of it, and decoding needs it beside them"
+        f"{embedded:,} of {size:,} bytes are the profile, more than the rest: with --no-embed-profile files "
+        "hold none of it, and decoding needs it beside them"
     ]

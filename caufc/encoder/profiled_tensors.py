@@ -40,7 +40,7 @@ def profiled_tensors(
         raise InputError(
             f"stands beside what the profile is for, {_tensors(configs)}: a file that relies on it has nothing else",
             tensor=tensors[beside[0]].name,
-            remedy="copy the profile into the file: leave out --no-embed-profile, or embed_profile=False in Python",
+            remedy="copy the profile into the file: leave out --no-embed-profile",
         )
     return dict(zip(numbers, configs, strict=True))
 

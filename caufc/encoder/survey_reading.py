@@ -160,5 +160,5 @@ def _check(values: Values, tensor: SourceTensor, start: int) -> None:
     raise NonFiniteError(
         f"holds {nans:,} NaN and {infinite:,} Inf in the chunk from sample {start}",
         tensor=tensor.name,
-        remedy="use --nonfinite keep, in Python nonfinite='keep', to carry them exactly",
+        remedy="use --nonfinite keep to carry them exactly",
     )

@@ -200,7 +200,7 @@ def main() -> None:
     try:
         answer: dict[str, Any] = asdict(code(job))
     except CaufError as err:
-        answer = {"error": err.message, "remedy": err.remedy}
+        answer = {"error": err.message, "remedy": err.command_remedy}
     except MemoryError:
         answer = {"error": "not enough memory", "remedy": "measure fewer samples with --samples N"}
     sys.stdout.write(json.dumps(answer) + "\n")

@@ -113,7 +113,7 @@ class AtomicFile:
             temporary.unlink()
 
     def _exists(self) -> OutputExistsError:
-        return OutputExistsError("exists already", file=str(self.path), remedy="use --force, or force=True in Python")
+        return OutputExistsError("exists already", file=str(self.path), remedy="use --force")
 
 
 class PartialFile(AtomicFile):

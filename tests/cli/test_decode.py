@@ -159,7 +159,7 @@ def test_a_profile_that_is_not_here(run: Run, minilm: Any, monkeypatch: pytest.M
         ran = run(*command, "x.cauf")
         assert (ran.code, ran.out) == (4, "")
         assert ran.err.startswith("caufc: x.cauf: needs profile ")
-        assert ran.err.endswith(", which is not here; give it with --profile FILE, or profile=... in Python\n")
+        assert ran.err.endswith(", which is not here; give it with --profile FILE\n")
     assert run("decode", "x.cauf", "-o", "y.pt", "--profile", "kept.caufp").code == 0
     assert run("info", "x.cauf", "--profile", "kept.caufp").code == 0
     assert same(read("x.pt"), read("y.pt"))

@@ -185,7 +185,7 @@ def test_what_cannot_be_done(images: list[str], tmp_path: Path) -> None:
         run(*images, "--arch", "nonsense", "--tap", "x", "-o", out)
     with pytest.raises(UnknownNameError, match="unknown tap 'layr4'; did you mean 'layer4'"):
         run(*images, "--arch", ARCH, "--tap", "layr4", "-o", out)
-    with pytest.raises(OptionError, match=r"no tap is given; give --tap NAME; .* has layer1, layer2"):
+    with pytest.raises(OptionError, match=r"no tap is given; give tap=...; .* has layer1, layer2"):
         run(*images, "--arch", ARCH, "-o", out)
     with pytest.raises(UnknownNameError, match=r"unknown format '\.xyz'"):
         run(*images, "--arch", ARCH, "--tap", "layer4", "-o", tmp_path / "f.xyz")

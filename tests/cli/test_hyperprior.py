@@ -32,7 +32,7 @@ def test_encode_info_verify_decode(run: Run, folder: Path) -> None:
     needs = run("decode", "x.cauf", "-o", "back.npy")
     assert needs.code == 4
     assert (
-        f"x.cauf: needs weights {weights_id()}, which are not here; give them with --weights FILE, or weights="
+        f"x.cauf: needs weights {weights_id()}, which are not here; give them with --weights FILE\n"
         in needs.err
     )
     assert run("decode", "x.cauf", "-o", "back.npy", "--weights", TINY).code == 0

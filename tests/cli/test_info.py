@@ -149,8 +149,7 @@ def test_profiles_and_weights_are_shown(run: Run, maps: Path) -> None:
     ran = run("decode", "p.caufp", "-o", "x.npy")
     assert (ran.code, ran.err) == (
         3,
-        "caufc: p.caufp: malformed: holds a profile and no samples [CAUF-0164]; encode with it: --profile, or "
-        "profile=... in Python\n",
+        "caufc: p.caufp: malformed: holds a profile and no samples [CAUF-0164]; encode with it: --profile FILE\n",
     )
 
 

@@ -81,7 +81,7 @@ def test_what_is_clipped_away_is_a_warning() -> None:
     snr, reached = report.tensors[0].snr_db, report.tensors[0].token_snr_db
     assert warning == (
         f"keeps an SNR of {snr:.1f} dB, 99 % of its tokens {reached:.1f} dB: under 10 dB features are of little use; "
-        "use a higher --quality, or --snr"
+        "use a higher quality=, or snr="
     )
     assert encoded(features, quality="low", **options)[0].warnings == ()
     assert encoded(features, quality="medium", layout="b n c")[0].warnings == ()
@@ -103,7 +103,7 @@ def test_a_learned_codec_that_knows_no_such_features() -> None:
     report, _ = encoded(tokens(4, 50, 16, 1), layout="b n c", codec="hyperprior", weights=TINY, quality=0)
     (warning,) = report.warnings
     assert f"keeps an SNR of {report.tensors[0].snr_db:.1f} dB, " in warning
-    assert warning.endswith("or the rate is too low: use --codec transform or a higher rate")
+    assert warning.endswith("or the rate is too low: use codec='transform' or a higher rate")
 
 
 def tensor(name: str, snr: float | None, reached: float | None, codec: str = "transform") -> TensorReport:

@@ -79,5 +79,5 @@ def test_taps_are_known_before_anything_is_loaded(tmp_path: Path) -> None:
     data = fill(tmp_path / "d", cat=2)
     with pytest.raises(UnknownNameError, match="unknown tap 'layer9'"):
         task(data, "layer9")
-    with pytest.raises(OptionError, match=r"no tap is given; give --tap NAME; .* has layer1"):
+    with pytest.raises(OptionError, match=r"no tap is given; give tap=...; .* has layer1"):
         folder_task(caufc.default_manager(), ARCH, (), data, None)

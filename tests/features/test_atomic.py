@@ -38,7 +38,7 @@ def test_not_at_all(tmp_path: Path, error: type[BaseException], old: bytes | Non
 def test_existing(tmp_path: Path) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(b"old")
-    with pytest.raises(OutputExistsError, match="use --force"), atomic_output(path):
+    with pytest.raises(OutputExistsError, match="use force=True"), atomic_output(path):
         pass
     with atomic_output(path, force=True) as file:
         file.write(b"new")
