@@ -320,7 +320,7 @@ def test_what_a_profile_costs_is_told(profile: Path, tokens: Any, tmp_path: Path
 
     (few,) = warnings(tokens[:1])
     size = (tmp_path / "x.cauf").stat().st_size
-    said = re.fullmatch(r"([0-9,]+) of ([0-9,]+) bytes are the profile, more than the rest: with embed_profile=False .*", few)
+    said = re.fullmatch(r"([0-9,]+) of ([0-9,]+) bytes are the profile, more than the rest: with embed_p.*", few)
     assert said is not None and int(said[2].replace(",", "")) == size
     assert size / 2 < int(said[1].replace(",", "")) < size
     assert warnings(tokens[:1], embed_profile=False) == []

@@ -57,7 +57,7 @@ def test_head_is_there_where_the_classifier_reads_one_vector_of_the_last_tap(nam
     assert reads is None or getattr(pool, "pool_type", pool) == {"mean": "avg", "first": "token"}[reads]
 
 
-def random_images(model: Any, count: int = 2) -> Any:
+def random_images(model: Any, count: int = 1) -> Any:
     size = timm.data.resolve_model_data_config(model)["input_size"]
     return torch.randn(count, *size, generator=torch.Generator().manual_seed(0))
 
