@@ -31,10 +31,7 @@ def test_encode_info_verify_decode(run: Run, folder: Path) -> None:
     assert done.code == 0 and report["codec"] == "hyperprior" and report["bpfp"] > 0
     needs = run("decode", "x.cauf", "-o", "back.npy")
     assert needs.code == 4
-    assert (
-        f"x.cauf: needs weights {weights_id()}, which are not here; give them with --weights FILE\n"
-        in needs.err
-    )
+    assert f"x.cauf: needs weights {weights_id()}, which are not here; give them with --weights FILE\n" in needs.err
     assert run("decode", "x.cauf", "-o", "back.npy", "--weights", TINY).code == 0
     assert np.load(folder / "back.npy").shape == (4, 7, 6, 5)
     assert f"weights  {weights_id()}" in run("info", "x.cauf", "--weights", TINY).out
