@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from ..codec.lossless.codec import encode_lossless
 from ..types import FLOATS
 from .plan import TensorPlan
 from .source import Source
@@ -19,10 +22,13 @@ of the learned codec."""
 LEAST_BYTES = 4096
 """Bytes of a chunk's payloads, at least: what a chunk takes besides must not count."""
 
-MOST_SAMPLES, MOST_INTEGER_SAMPLES = 4096, 65_536
+MOST_SAMPLES, MOST_SMALL_SAMPLES = 4096, 65_536
 MOST_ARRAYS = 1 << 16
 """A chunk holds fewer samples of many tensors. Of integers alone it holds more: texts are best coded together with
-those that they repeat."""
+those that they repeat; so it does of samples of one shape that take next to no bytes."""
+
+SMALL_SAMPLE = 8
+"""Values of a small sample."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +61,31 @@ class ChunkSize:
         if not codecs or any(codec.weighted for codec in codecs):
             return self.read
         chosen = self._of(CODED_VALUES if any(codec.lossy for codec in codecs) else LOSSLESS_VALUES)
-        payloads = sum(plan.payload_bytes for plan in plans)
+        payloads = sum(plan.payload_bytes for plan in plans) or self._shown_bytes()
         if not payloads:
             return chosen
         enough = math.ceil(LEAST_BYTES * self.source.samples * self.source.repeats / payloads)
-        return max(chosen, min(enough, self.read))
+        return max(chosen, min(enough, self._of(LEARNED_VALUES, MOST_SMALL_SAMPLES) if self._stacked else self.read))
 
-    def _of(self, values: int) -> int:
-        """As many samples as make so many values."""
+    @property
+    def _stacked(self) -> bool:
+        return all(tensor.stacked for tensor in self.source.tensors)
+
+    def _shown_bytes(self) -> float:
+        """Bytes of payloads without loss, by the first samples, where there are many of few values; else 0."""
+        source = self.source
+        if not self._stacked or source.samples <= MOST_SAMPLES or source.numel > SMALL_SAMPLE * source.samples:
+            return 0.0
+        first = [(tensor, np.ascontiguousarray(tensor.block(0, MOST_SAMPLES)).ravel()) for tensor in source.tensors]
+        shown = sum(len(encode_lossless(values, rotate=tensor.dtype in FLOATS)) for tensor, values in first)
+        return shown * source.samples * source.repeats / MOST_SAMPLES
+
+    def _of(self, values: int, most: int = MOST_SAMPLES) -> int:
+        """As many samples as make so many values, with floats among them at most so many."""
         if self.given is not None:
             return self.given
         source = self.source
         floats = any(tensor.dtype in FLOATS for tensor in source.tensors)
-        most = MOST_SAMPLES if floats else MOST_INTEGER_SAMPLES
+        most = most if floats else MOST_SMALL_SAMPLES
         by_values = values * source.samples // max(1, source.numel)
         return max(1, min(most, by_values, MOST_ARRAYS // max(1, len(source.tensors))))

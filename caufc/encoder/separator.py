@@ -36,6 +36,9 @@ COUNTED_ERROR = 0.05
 STRAY_SHARE = 0.5
 """Share of an outlying token or channel that is stored exactly for being small, at most."""
 
+MOST_STRAYS = 1 / 256
+"""Share of all values that may be stored exactly for that, about 0.2 bits per value, whatever else there is."""
+
 LARGEST_LEVEL = 1024.0
 """Tokens that are not outliers get scales of at most so much above or below 1."""
 
@@ -131,7 +134,7 @@ class OutlierSeparator:
 
     def _apart(self, matrix: Values, rows: NDArray[np.intp]) -> Apart:
         """What is coded apart of tokens ``[n, C]``, which is nothing of others than some."""
-        found = self._apart_of(matrix[rows])
+        found = self._apart_of(matrix[rows], len(matrix))
         scales, values = None, None
         if found.scales is not None:
             codes = np.zeros(len(matrix), np.int16)
@@ -142,7 +145,8 @@ class OutlierSeparator:
             values[rows] = found.values
         return Apart(scales, values, self.stand_in)
 
-    def _apart_of(self, matrix: Values) -> Apart:
+    def _apart_of(self, matrix: Values, of_all: int) -> Apart:
+        """What is coded apart of some tokens ``[n, C]``, of so many."""
         masked = self._masked(matrix)
         rest = matrix if masked is None else np.where(masked, matrix.dtype.type(0), matrix)
         values = self._beyond(rest)
@@ -152,7 +156,7 @@ class OutlierSeparator:
             values[scaled] = self._beyond(scales.divide(rest)[scaled])
         if not self.scaled:
             values |= (2 * np.count_nonzero(values, axis=1) >= values.shape[1])[:, None] & (rest != 0)
-        strays = self._strays(rest, scales)
+        strays = self._strays(rest, scales, of_all)
         if strays is not None:
             values |= strays
         if masked is not None:
@@ -167,19 +171,31 @@ class OutlierSeparator:
         padding = np.broadcast_to(~matrix.any(axis=1, keepdims=True), matrix.shape)
         return padding.copy() if masked is None else masked | padding
 
-    def _strays(self, matrix: Values, scales: TokenScales | None) -> NDArray[np.bool_] | None:
+    def _strays(self, matrix: Values, scales: TokenScales | None, of_all: int) -> NDArray[np.bool_] | None:
         """Values of outlying tokens and channels that are as small as the rest, and so must be kept as well.
 
-        Where many are, in what is hardly larger than the rest, that would cost too much.
+        Where many are, in what is hardly larger than the rest, that would cost too much; so it would where outlying
+        tokens or channels are many, and theirs are but the smallest of values of all sizes.
+
+        Args:
+            matrix: tokens that are looked at ``[n, C]``.
+            scales: theirs.
+            of_all: how many there are with the others.
         """
         channels = ~self.ordinary
         tokens = np.zeros(len(matrix), np.bool_) if scales is None else scales.factors[:, 0] > VALUE_RATIO
         if not channels.any() and not tokens.any():
             return None
-        small: NDArray[np.bool_] = (np.abs(matrix) <= self.typical.largest) & (matrix != 0)
+        sizes = np.abs(matrix)
+        small: NDArray[np.bool_] = (sizes <= self.typical.largest) & (matrix != 0)
         few_here, few_there = small.mean(axis=0) <= STRAY_SHARE, small.mean(axis=1) <= STRAY_SHARE
-        small &= (channels & few_here) | (tokens & few_there)[:, None]
-        return small
+        strays: NDArray[np.bool_] = small & ((channels & few_here) | (tokens & few_there)[:, None])
+        if np.count_nonzero(strays) <= MOST_STRAYS * of_all * matrix.shape[1]:
+            return strays
+        larger = ~small & (sizes <= 2 * self.typical.largest)
+        of_channels, of_tokens = (small.sum(axis=axis) > 2 * larger.sum(axis=axis) for axis in (0, 1))
+        strays &= (channels & of_channels) | (tokens & of_tokens)[:, None]
+        return strays
 
     def _scaled(self, matrix: Values, squares: Sizes, apart: Apart, level: Level) -> TokenScales | None:
         """Scales of tokens, those of outliers and what levels them, by their root mean square over what is not apart.

@@ -181,7 +181,8 @@ class TransformDraft(TensorDraft):
 
     def _lossless(self) -> TensorPlan:
         terms = replace(self.terms, separator=None, quantizer=None)
-        return self._planned(without_loss(self.config), terms, self.lossless_bytes)
+        planned = self._planned(without_loss(self.config), terms, self.lossless_bytes)
+        return replace(planned, payload_bytes=self.lossless_bytes)
 
     @property
     def may_be_lossless(self) -> bool:
@@ -307,7 +308,8 @@ class TransformDraft(TensorDraft):
 
     def _trial_of(self, target: Target) -> Trial:
         trial = self._judged_trial if target.by_tensor else self._trial
-        return replace(trial, gain_share=gain_share_of(target))
+        judged = None if target.kind == "snr" or self._judged is None else self._judged[1]
+        return replace(trial, gain_share=gain_share_of(target), judged=judged)
 
     @cached_property
     def _judged(self) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.float64]] | None:

@@ -67,6 +67,7 @@ class Trial:
         gain_share: of reconstruction points.
         units: squared features' units per unit of the sample ``[n, 1]``; None for the same.
         in_units: whether a goal's noise is in features' units.
+        judged: which of them a token's SNR is told by ``[n, C]``; None for those that count.
     """
 
     codec: TransformCodec
@@ -80,6 +81,7 @@ class Trial:
     gain_share: float
     units: NDArray[np.float64] | None = None
     in_units: bool = False
+    judged: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(
@@ -157,15 +159,24 @@ class Trial:
 
     def _spare(self, goal: Goal, kind: QuantizerKind, gain: float) -> float:
         """By how many dB a gain does better than its goal, the stricter part of it."""
-        features, error = self._counting(self.features), self._error(kind, gain)
-        noise = float(np.mean(error if self.units is None or not self.in_units else error * self.units))
+        errors = self._errors(kind, gain)
+        squares = np.square(_where(self.counted, errors), dtype=np.float64)
+        noise = float(np.mean(squares if self.units is None or not self.in_units else squares * self.units))
         spare = 10 * (_log10(goal.noise) - _log10(noise)) if noise > 0 else math.inf
-        return spare if goal.token_snr == -math.inf else min(spare, _token_snr(features, error) - goal.token_snr)
+        if goal.token_snr == -math.inf:
+            return spare
+        judged = self.counted if self.judged is None else self.judged
+        if self.judged is not None:
+            squares = np.square(_where(judged, errors), dtype=np.float64)
+        return min(spare, _token_snr(_where(judged, self.features), squares) - goal.token_snr)
 
     def _error(self, kind: QuantizerKind, gain: float) -> Values:
         """Squared errors of what counts ``[n, C]``."""
-        _, decoded = self._decoded(kind, gain)
-        return np.square(self._counting(decoded - self.features).astype(np.float64))
+        return np.square(_where(self.counted, self._errors(kind, gain)), dtype=np.float64)
+
+    def _errors(self, kind: QuantizerKind, gain: float) -> Values:
+        """Errors of all features ``[n, C]``."""
+        return self._decoded(kind, gain)[1] - self.features
 
     def _decoded(self, kind: QuantizerKind, gain: float) -> tuple[Values, Values]:
         """What indices stand for ``[n, K]``, and the features that are decoded from them ``[n, C]``."""
@@ -178,7 +189,12 @@ class Trial:
             return points, to_floats(cast_floats(self.aligner.inverse(aligned, self.side), self.dtype), self.dtype)
 
     def _counting(self, values: Values) -> Values:
-        return values if self.counted is None else np.where(self.counted, values, values.dtype.type(0))
+        return _where(self.counted, values)
+
+
+def _where(mask: NDArray[np.bool_] | None, values: Values) -> Values:
+    """Values with zeros where a mask is not set; None for everywhere."""
+    return values if mask is None else np.where(mask, values, values.dtype.type(0))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,3 +45,20 @@ def test_without_loss_chunks_are_larger() -> None:
 @pytest.mark.parametrize("bpfp", [0.5, 4.0])
 def test_what_is_asked_for_counts(bpfp: float) -> None:
     assert chunks(caufc.encode(dense(60, 16, 512), layout="b n c", chunk=7, bpfp=bpfp))[1] == 7
+
+
+@pytest.mark.parametrize("control", [{"lossless": True}, {"quality": "low"}, {"snr": 20}])
+def test_many_small_samples_are_joined(control: dict[str, Any]) -> None:
+    """Rewards, steps and labels as floats take next to nothing, and chunks of them must not take more."""
+    rng = np.random.default_rng(1)
+    rewards = (rng.random(100_000) < 0.01) * rng.integers(-1, 2, 100_000)
+    steps = np.repeat(rng.standard_normal((100, 2)), 1000, axis=0)
+    for values in (rewards[:, None].astype(np.float32), steps.astype(np.float32)):
+        data = caufc.encode(values, **control)
+        assert chunks(data) == (2, 65_536) and len(data) < 1400
+        np.testing.assert_array_equal(caufc.decode(data), values)
+
+
+def test_small_samples_that_take_their_bytes_are_not() -> None:
+    assert chunks(caufc.encode(dense(20_000, 2), lossless=True)) == (5, 4096)
+    assert chunks(caufc.encode(dense(20_000, 2))) == (5, 4096)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -300,3 +302,32 @@ def test_narrow_tokens_that_are_large_are_exact_as_a_whole(channels: int) -> Non
     values[9] *= 6000
     beside = caufc.decode(caufc.encode(values, quality="low"))[:9] - values[:9]
     assert abs(20 * np.log10(beside.std() / alone.std())) < 1
+
+
+def _sized(seed: int, tokens: int, channels: int) -> NDArray[np.float64]:
+    """Tokens of correlated channels."""
+    rng = np.random.default_rng(seed)
+    turned = np.linalg.qr(rng.standard_normal((channels, channels)))[0]
+    own = rng.standard_normal((tokens, channels)) * np.arange(1, channels + 1) ** -0.5
+    return np.asarray(own @ turned.T * math.sqrt(channels))
+
+
+@pytest.mark.parametrize("control", [{"quality": "low"}, {"quality": "medium"}, {"quality": 80}, {"snr": 20}])
+def test_many_large_tokens_cost_what_they_do_alone(control: dict[str, Any]) -> None:
+    """Their smallest values are no values apart: there are others of all sizes above them."""
+    values = _sized(1, 1200, 192)
+    large = np.random.default_rng(2).random(1200) < 0.25
+    values[large] *= 300
+    whole, *parts = (
+        len(caufc.encode(part.astype("f4"), **control)) for part in (values, values[large], values[~large])
+    )
+    assert whole < 1.08 * sum(parts)
+
+
+@pytest.mark.parametrize("spread", [1.5, 2.0, 2.5, 3.0])
+@pytest.mark.parametrize("effort", ["default", "fast"])
+def test_tokens_of_all_sizes_keep_what_medium_promises(spread: float, effort: str) -> None:
+    """Over what counts of them: values over 100 times the median hide no errors of the others."""
+    sizes = np.random.default_rng(3).lognormal(0, spread, (300, 1))
+    report = caufc.api.encode_to(io.BytesIO(), (_sized(1, 300, 128) * sizes).astype("f4"), effort=effort)
+    assert (report.tensors[0].token_snr_db or 0) > 20
