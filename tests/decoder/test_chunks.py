@@ -151,8 +151,8 @@ def test_an_index_is_written_for_several_chunks() -> None:
         assert (info.indexed, info.chunks) == (wanted, 10 // chunk)
 
 
-def test_chunks_are_four_million_values() -> None:
-    with caufc.open(caufc.encode(np.zeros((5000, 3), "f4"))) as reader:
+def test_chunks_are_four_million_values_and_65_536_samples_at_most() -> None:
+    with caufc.open(caufc.encode(np.zeros((70_000, 3), "f4"))) as reader:
         assert reader.info.chunks == 2
     with caufc.open(caufc.encode(np.zeros((9, 1 << 20), "u1"))) as reader:
         assert reader.info.chunks == 3

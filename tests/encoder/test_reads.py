@@ -81,7 +81,7 @@ HEAD: dict[str, Any] = {"arch": "timm/test_resnet", "tap": "head"}
 def test_a_tap_tells_what_is_read_of_it(maps: Any, tmp_path: Any) -> None:
     report = caufc.save(tmp_path / "head.cauf", maps, **HEAD)
     assert report.warnings == (
-        "keeps the mean over the grid, which is what 'head' is read by; --reads tokens keeps all",
+        "keeps the mean over the grid, which is what 'head' is read by; reads='tokens' keeps all",
     )
     told = caufc.encode(maps, arch="timm/test_resnet", tap="layer4", reads="mean")
     assert report.bytes_out <= len(told) + len("head")
