@@ -26,6 +26,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from caufc.codec import kernels
+from caufc.codec.kernels.pieces import transposed
 from caufc.codec.lossless.codec import decode_lossless, encode_lossless
 from caufc.codec.lossless.grid import Lattice
 from caufc.codec.transform.parameters import Parameters
@@ -149,6 +150,16 @@ def stages(folder: Path, tap: str) -> Iterator[tuple[str, int, Job]]:
     sample, parameters = coefficients[: block.tokens], Parameters(1.0, 0, geometry.spectral, False, 20)
     for kind in ("plain", "dependent"):
         yield f"planning a sample, {kind}", sample.size, _planning(sample, block, steps, parameters, kind)
+    if max(block.sizes) > 1:
+        yield "DCT of blocks", sample.size, _transforming(sample, replace(block, spectral=True))
+        by_sample = sample.reshape(len(block.grids), -1, sample.shape[1])
+        yield "tokens to maps", sample.size, lambda: transposed(by_sample)
+
+
+def _transforming(sample: Any, geometry: Any) -> Job:
+    from caufc.codec.transform.dct import forward_grid
+
+    return lambda: forward_grid(sample, geometry)
 
 
 def _placing(given: tuple[Any, ...]) -> Job:
