@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kept import Kept
 from .token_order import block_sizes
 
 __all__ = ["GridLines"]
 
 Lines = NDArray[np.int64]
+
+_KEPT: Kept[tuple[tuple[int, ...], int], tuple[Lines, Lines]] = Kept(
+    1 << 22, lambda lines: lines[0].nbytes + lines[1].nbytes
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +40,10 @@ class GridLines:
     @classmethod
     def of(cls, grids: Iterable[tuple[tuple[int, ...], NDArray[np.intp]]], special: int) -> GridLines:
         """Those of samples, by grid, and the first token of each sample that has it."""
-        given = list(grids)
-        parts = [[_moved(_of_sample(grid, special)[down], firsts) for grid, firsts in given] for down in (0, 1)]
+        given = [
+            (_KEPT.get((grid, special), functools.partial(_of_sample, grid, special)), firsts) for grid, firsts in grids
+        ]
+        parts = [[_moved(lines[down], firsts) for lines, firsts in given] for down in (0, 1)]
         across, down = (np.concatenate([np.empty((0, 4), np.int64), *part]) for part in parts)
         return cls(np.concatenate([across, down]), len(across))
 
@@ -58,31 +65,33 @@ def _alike(rows: Lines) -> Iterator[Lines]:
         yield (step * np.arange(length))[:, None, None] + starts[:, None] + np.arange(width)
 
 
-@functools.lru_cache(maxsize=256)
 def _of_sample(grid: tuple[int, ...], special: int) -> tuple[Lines, Lines]:
     """Lines across and down the blocks of one sample, special tokens first."""
     rows, columns = math.prod(grid[:-1]), grid[-1] if grid else 1
     height = grid[-2] if len(grid) > 1 else 1
-    across = [(0, 1, 1, special)] if special else []
-    for row, (right, width) in itertools.product(range(rows), _spans(columns)):
-        across.append((special + row * columns + right, width, 1, 1))
-    planes = range(0, rows, height) if height > 1 else ()
-    down = [
-        (special + (plane + first) * columns, length, columns, columns)
-        for plane, (first, length) in itertools.product(planes, _spans(height))
-        if length > 1 and columns
-    ]
-    return _lines(across), _lines(down)
+    apart = _lines(0, 1, 1, special) if special else _lines([], 1, 1, 1)
+    if not rows * columns:
+        return apart, _lines([], 1, 1, 1)
+    if columns == 1:
+        across = _lines(special, 1, 1, rows)
+    else:
+        firsts, widths = _spans(columns)
+        across = _lines(special + columns * np.arange(rows)[:, None] + firsts, widths, 1, 1)
+    firsts, lengths = (part[_spans(height)[1] > 1] for part in _spans(height))
+    down = _lines(special + columns * (np.arange(0, rows, height)[:, None] + firsts), lengths, columns, columns)
+    return np.concatenate([apart, across]), down
 
 
-def _lines(rows: list[tuple[int, int, int, int]]) -> Lines:
-    return np.array(rows, np.int64).reshape(-1, 4)
+def _lines(starts: Any, lengths: Any, step: int, width: int) -> Lines:
+    """Lines with these first tokens, and lengths, which are broadcast ``[n, 4]``."""
+    parts = np.broadcast_arrays(np.asarray(starts, np.int64), lengths, step, width)
+    return np.stack([part.ravel() for part in parts], axis=1)
 
 
-def _spans(length: int) -> list[tuple[int, int]]:
+def _spans(length: int) -> tuple[Lines, Lines]:
     """Where the blocks of an axis start, and how long they are."""
-    sizes = block_sizes(length) if length else ()
-    return list(zip(itertools.accumulate(sizes, initial=0), sizes, strict=False))
+    sizes = np.array(block_sizes(length), np.int64)
+    return np.cumsum(sizes) - sizes, sizes
 
 
 def _moved(lines: Lines, firsts: NDArray[np.intp]) -> Lines:

@@ -48,6 +48,11 @@ def test_lines_of_every_length(length: int) -> None:
     np.testing.assert_allclose(inverse_grid(frequencies, geometry), values, atol=3e-6)
 
 
+def test_tall_grids_have_few_lines() -> None:
+    assert Geometry(((1 << 20, 1),), 3, True).lines.rows.tolist()[:2] == [[0, 1, 1, 3], [3, 1, 1, 1 << 20]]
+    assert len(Geometry(((1 << 16, 64),), 0, True).lines.rows) == (1 << 16) + (1 << 10)
+
+
 @pytest.mark.parametrize(
     "spoilt",
     [
