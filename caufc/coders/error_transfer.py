@@ -28,8 +28,8 @@ MOST_SPREAD, MOST_APART = 0.1, 0.04
 MOST_IN_BLOCK = 0.5
 """The same of a block of few tokens."""
 
-GOLDEN = (math.sqrt(5) - 1) / 2
-"""Multiples of it spread evenly modulo 1, whatever the period of what they are spread over."""
+GOLDEN, MIDDLE = np.uint32(round(2**32 * (math.sqrt(5) - 1) / 2)), np.uint32(2**31)
+"""Multiples of it spread evenly modulo 2^32, whatever the period of what they are spread over; where they begin."""
 
 MANTISSA_BITS = {"fp16": 10, "bf16": 7}
 CAST = 3 / (8 * math.log(2)) / 12
@@ -117,7 +117,9 @@ class ErrorTransfer:
 
     def showing(self, count: int) -> NDArray[np.bool_]:
         """Which of a block's tokens are decoded to show how errors differ ``[n]``."""
-        places: NDArray[np.bool_] = (np.arange(count) * GOLDEN + 0.5) % 1 < self.share
+        if not self.share:
+            return np.zeros(count, np.bool_)
+        places: NDArray[np.bool_] = np.arange(count, dtype=np.uint32) * GOLDEN + MIDDLE < self.share * 2**32
         return places
 
     def sums(

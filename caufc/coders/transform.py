@@ -156,6 +156,8 @@ class TransformCoder(LossyCoder):
         return error
 
     def _joined(self, blocks: Sequence[Symbols], geometry: Geometry) -> Symbols:
+        if len(blocks) == 1:
+            return blocks[0]
         return np.concatenate(blocks, out=np.empty((geometry.tokens, self.codec.coded), np.int32))
 
     def _part(self, symbols: Symbols, rows: slice) -> Symbols:

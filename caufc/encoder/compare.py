@@ -11,18 +11,19 @@ from .sample_plan import bounded_values
 from .survey import TensorSurvey
 from .thinning import thinned_rows
 
-__all__ = ["TINY_BYTES", "broken_values", "lossless_bytes"]
+__all__ = ["FEWEST_VALUES", "TINY_BYTES", "broken_values", "lossless_bytes"]
 
 TINY_BYTES = 256
 """Tensors of at most so many bytes are smaller without tables and steps."""
 
-THIN_VALUES = 1 << 16
-"""Values that are coded without loss to see what a file would take, about."""
+THIN_VALUES, FEWEST_VALUES = 1 << 16, 1 << 13
+"""Values that are coded without loss to see what a file would take, about, and to see whether it would take far more
+than with loss."""
 
 
-def lossless_bytes(survey: TensorSurvey, dtype: str) -> float:
-    """Bytes of a tensor without loss, about."""
-    rows, geometry = thinned_rows(survey.geometry, survey.channels, THIN_VALUES)
+def lossless_bytes(survey: TensorSurvey, dtype: str, values: int = THIN_VALUES) -> float:
+    """Bytes of a tensor without loss, about: from about so many values."""
+    rows, geometry = thinned_rows(survey.geometry, survey.channels, values)
     if not len(rows):
         return 0.0
     flat = np.ascontiguousarray(cast_floats(survey.features[rows], dtype)).ravel()

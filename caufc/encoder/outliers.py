@@ -68,10 +68,11 @@ def mask_values(sample: Values) -> tuple[float, ...]:
     rest = sample.ravel()
     for _ in range(2):
         for end in (rest.min(initial=np.inf), rest.max(initial=-np.inf)):
+            if not end or np.count_nonzero(rest == end) < 2:
+                continue
             others = rest[rest != end]
             magnitudes = np.abs(others[others != 0])
-            repeated = len(rest) - len(others) > 1
-            if repeated and magnitudes.size and abs(float(end)) > VALUE_RATIO * float(np.median(magnitudes)):
+            if magnitudes.size and abs(float(end)) > VALUE_RATIO * float(np.median(magnitudes)):
                 found.append(float(end))
                 rest = others
     return tuple(found)

@@ -97,8 +97,8 @@ class RateControl(ABC):
         """What is to stand in the place of a pass that took more than was foreseen; None where it may stay."""
         if done.bytes_out > self.writer.most:
             return self._stored(drafts)
-        plans = lossless_plans(drafts)
-        if not plans or not done.lossy or not self._is_near_lossless(done.bytes_out, plans):
+        plans = self._plans_near(done.bytes_out, drafts) if done.lossy else []
+        if not plans:
             return None
         lossless = self._try(plans, 0.0)
         return lossless if lossless.done.bytes_out < done.bytes_out else None
@@ -112,18 +112,28 @@ class RateControl(ABC):
 
     def _smaller(self, tried: Tried, drafts: Sequence[TensorDraft]) -> Tried:
         """A pass, or the one without loss if that is smaller, or of few values hardly larger."""
-        plans = lossless_plans(drafts)
-        if not plans or not tried.done.lossy or not self._is_near_lossless(tried.done.bytes_out, plans):
+        plans = self._plans_near(tried.done.bytes_out, drafts) if tried.done.lossy else []
+        if not plans:
             return tried
         lossless = self._try(plans, 0.0)
         worth = 1.0 if self.target.kind == "bpfp" or self.numel > COMPARED_VALUES else EXACT_WORTH
         return lossless if lossless.done.bytes_out < worth * tried.done.bytes_out else tried
 
+    def _plans_near(self, size: float, drafts: Sequence[TensorDraft]) -> list[TensorPlan]:
+        """Plans without loss, if a file of so many bytes may be larger than theirs; none if not."""
+        if not self._is_of_few(size) and size < sum(draft.least_lossless_bytes for draft in drafts):
+            return []
+        plans = lossless_plans(drafts)
+        return plans if plans and self._is_near_lossless(size, plans) else []
+
     def _is_near_lossless(self, size: float, lossless: Sequence[TensorPlan]) -> bool:
-        """Whether a file of so many bytes may be larger than the one without loss: of few nobody can tell."""
+        """Whether a file of so many bytes may be larger than the one without loss."""
+        return self._is_of_few(size) or size >= NEAR_LOSSLESS * self._expected_file(lossless)
+
+    def _is_of_few(self, size: float) -> bool:
+        """Whether a file of so many bytes is so small that nobody can tell."""
         asked = self.target.value * self.numel / 8 if self.target.kind == "bpfp" else size
-        few = self.numel <= COMPARED_VALUES or max(size, asked) <= COMPARED_BYTES
-        return few or size >= NEAR_LOSSLESS * self._expected_file(lossless)
+        return self.numel <= COMPARED_VALUES or max(size, asked) <= COMPARED_BYTES
 
     def _expected_file(self, plans: Sequence[TensorPlan]) -> float:
         """Bytes of the whole file, about."""

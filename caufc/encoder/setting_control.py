@@ -71,9 +71,9 @@ class SettingControl(RateControl):
     def _once(self, drafts: Sequence[TensorDraft], sink: Sink) -> FilePass:
         """The file at a setting that is known, in one pass unless it may be larger than the one without loss."""
         setting = self.target.value if self.target.kind == "quality" else 0.0
-        plans, lossless = self._plans(drafts, setting), lossless_plans(drafts)
+        plans = self._plans(drafts, setting)
         unsure = UNSURE_BY_TOKEN if self.target.by_token else UNSURE
-        if not lossless or not self._is_near_lossless(unsure * self._expected_file(plans), lossless):
+        if not self._plans_near(unsure * self._expected_file(plans), drafts):
             return self._straight(plans, setting, drafts, sink)
         return self._bounded(self._smaller(self._try(plans, setting), drafts), drafts).into(sink)
 

@@ -65,6 +65,9 @@ ENOUGH_ROWS = 16
 FAR = 16.0
 """Times the median magnitude beyond which few values say nothing of a deviation."""
 
+MEDIAN_VALUES, GOLDEN_RATIO = 1 << 16, (math.sqrt(5) - 1) / 2
+"""Values that tell a median; multiples of that ratio are spread evenly."""
+
 NORMAL_MEDIAN = 0.6745
 """Median magnitude of a normal distribution of deviation 1."""
 
@@ -235,9 +238,20 @@ def _medium_step(aligned: NDArray[Any], survey: TensorSurvey, scales: NDArray[An
 
 def _size_of_present(aligned: NDArray[Any]) -> float:
     """Root mean square of what is not 0, nor far larger than the rest."""
-    present = np.abs(aligned[aligned != 0])
-    near = present[present <= FAR * float(np.median(present))] if present.size else present
-    return math.sqrt(float(np.mean(np.square(near, dtype=np.float64)))) if near.size else 0.0
+    sizes = np.abs(aligned)
+    present = sizes[_spread(len(sizes))]
+    present = present[present > 0] if present.any() else sizes[sizes > 0]
+    if not present.size:
+        return 0.0
+    near = np.where(sizes <= FAR * float(np.median(present)), sizes, sizes.dtype.type(0))
+    return math.sqrt(float(row_squares(near[None])[0]) / np.count_nonzero(near))
+
+
+def _spread(count: int) -> NDArray[np.intp]:
+    """Places of some of so many values, or of all, which fall on channels evenly."""
+    if count <= MEDIAN_VALUES:
+        return np.arange(count)
+    return np.asarray((np.arange(MEDIAN_VALUES) * GOLDEN_RATIO % 1 * count).astype(np.intp))
 
 
 def _near(distances: NDArray[np.float64]) -> NDArray[np.float64]:

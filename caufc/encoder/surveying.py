@@ -179,15 +179,16 @@ class _Gathered:
         same = all(part is whole for part, whole in zip(self.parts, self.wholes, strict=True))
         features = sample if same else _joined(self.wholes, self.channels)
         typical = None if self.separator is None else self.separator.typical
+        counting = _counting(features, members)
         return TensorSurvey(
             self.channels,
             self.statistics,
             sample,
             features,
             geometry,
-            _counting(features, members),
+            counting,
             self.separator,
-            apart=_uncounted(_counting(sample, members), self.parts, self.uncounted),
+            apart=_uncounted(counting if same else _counting(sample, members), self.parts, self.uncounted),
             exact_bytes=self.exact_bytes * total / max(1, self.seen),
             groups=groups,
             total=total,

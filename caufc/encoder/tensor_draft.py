@@ -48,6 +48,11 @@ class TensorDraft:
         """The plan without loss; None where some is wanted."""
         return self._planned(self.config, self.terms)
 
+    @property
+    def least_lossless_bytes(self) -> float:
+        """Bytes without loss at least; 0 where that takes time to say."""
+        return 0.0
+
     def stored(self) -> TensorPlan:
         """The plan without loss where nothing else is left: only what the user wants clipped is."""
         limits = None if self.terms.outliers else self.terms.truncate

@@ -16,7 +16,7 @@ from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import TABLES, Parameters
 from ..coders.config import TensorConfig
 from ..coders.error_transfer import ErrorTransfer
-from .compare import broken_values, lossless_bytes
+from .compare import FEWEST_VALUES, broken_values, lossless_bytes
 from .gain_ladder import GainLadder
 from .goal import GRID, Goal, grid_quality, narrow_goal, quality_goal, quality_step, snr_goal
 from .options import Target
@@ -57,6 +57,9 @@ TINY_VALUES = 1 << 9
 
 BEYOND = 0.1
 """dB by which the finest steps miss an SNR that is more than steps give."""
+
+UNSURE_TIMES = 2.0
+"""By how many times few values may mistake what a file takes without loss."""
 
 EXACT_BYTES = 1.5
 """What the place of a value that is stored exactly takes, about."""
@@ -122,7 +125,7 @@ class TransformDraft(TensorDraft):
         made = self._sample_plan(self._coefficients, self._geometry, gain, kind, target, self._scale)
         payloads = made.bits * self._scale / 8 + self._exact_bytes(target)
         expected = payloads + self._section_bytes(made)
-        if self.may_be_lossless and expected >= self.lossless_bytes:
+        if self.may_be_lossless and expected >= self.least_lossless_bytes and expected >= self.lossless_bytes:
             return self._lossless()
         config = self._with(made, gain)
         terms = replace(self.terms, quantizer=made.quantizer, transfer=self._transfer(gain, kind))
@@ -188,6 +191,13 @@ class TransformDraft(TensorDraft):
     def may_be_lossless(self) -> bool:
         """Whether no loss is better than some: not where the user wants values clipped."""
         return self.terms.truncate is None
+
+    @cached_property
+    def least_lossless_bytes(self) -> float:
+        """Bytes without loss at least, as few values say; 0 for a sample that has no more."""
+        if self.survey.sample.size <= FEWEST_VALUES:
+            return 0.0
+        return self.underrated * lossless_bytes(self.survey, self.config.dtype, FEWEST_VALUES) / UNSURE_TIMES
 
     @cached_property
     def lossless_bytes(self) -> float:
