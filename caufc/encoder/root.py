@@ -13,6 +13,12 @@ INTERPOLATED = 4
 FLAT_LEAP = 4.0
 """Times by which the next step is longer where the last one changed nothing, as where all is rounded to 0."""
 
+NARROW = 0.25
+"""Share of the distance in which a function rises by what is near enough, as is said, from which on places are one."""
+
+FLATTEST = 4.0
+"""By how many times a function may rise more slowly than is said, for the next step to be longer."""
+
 NEAREST, FARTHEST = 0.02, 64.0
 """Distances between two places, at least and at most."""
 
@@ -40,10 +46,11 @@ def place_of(
     """
     below: tuple[float, float] | None = None
     above: tuple[float, float] | None = None
-    place, leap, last = min(max(first, bounds[0]), bounds[1]), 1.0, math.nan
+    place, leap = min(max(first, bounds[0]), bounds[1]), 1.0
+    last: tuple[float, float] | None = None
     for number in range(most):
         found = measure(place)
-        leap, last = leap * (FLAT_LEAP if found == last else 1.0), found
+        leap *= FLAT_LEAP if last is not None and found == last[1] else 1.0
         if found <= wanted:
             below = (place, found) if below is None or place > below[0] else below
             if wanted - found <= near or place >= bounds[1]:
@@ -53,9 +60,13 @@ def place_of(
             if place <= bounds[0]:
                 return place
         if below is not None and above is not None:
+            if above[0] - below[0] <= NARROW * near / slope:
+                return below[0]
             place = _between(below, above, wanted - near / 2, halved=number >= INTERPOLATED)
         else:
-            place, leap = place + leap * _along(wanted - near / 2 - found, slope), leap * 1.5
+            here = place, found
+            place += leap * _along(wanted - near / 2 - found, _steepness(last, here, slope))
+            last, leap = here, leap * 1.5
         place = min(max(place, bounds[0]), bounds[1])
     best = below if below is not None else above
     return place if best is None else best[0]
@@ -66,6 +77,14 @@ def _between(below: tuple[float, float], above: tuple[float, float], wanted: flo
     if halved or not math.isfinite(excess - lack) or excess <= lack:
         return (low + high) / 2
     return low + (high - low) * min(0.9, max(0.1, (wanted - lack) / (excess - lack)))
+
+
+def _steepness(last: tuple[float, float] | None, here: tuple[float, float], slope: float) -> float:
+    """How fast the function rises, by two places or, of one alone, as is said; not far from that."""
+    if last is None or here[0] == last[0]:
+        return slope
+    found = (here[1] - last[1]) / (here[0] - last[0])
+    return min(slope, max(slope / FLATTEST, found)) if math.isfinite(found) else slope
 
 
 def _along(missing: float, slope: float) -> float:

@@ -134,7 +134,7 @@ class SettingControl(RateControl):
         """The file of at most so many bytes, by trials in memory and one pass; of other drafts where it keeps more."""
         families = [drafts] if others is None else [drafts, others]
         rates = [
-            SmallRate(RateRange(wanted), functools.partial(self._plans, family), self.writer.tried)
+            SmallRate(RateRange(wanted), functools.partial(self._plans, family), self.writer.tried, self._small)
             for family in families
         ]
         found = max((rate.find() for rate in rates), key=rates[0].worth)

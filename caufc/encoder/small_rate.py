@@ -61,11 +61,13 @@ class SmallRate:
         range: bytes that are near enough.
         planned: plans at a quality.
         tried: the file with plans of a quality.
+        thorough: whether all is tried that may keep more; else the first file is taken that is near enough.
     """
 
     range: RateRange
     planned: Callable[[float], Plans]
     tried: Callable[[Plans, float], FilePass]
+    thorough: bool = True
     known: dict[float, RatedFile] = field(default_factory=dict)
 
     def find(self) -> RatedFile:
@@ -73,7 +75,9 @@ class SmallRate:
         place, best = self._place()
         if not self._fits(best):
             return best
-        for other in range(place - AROUND, place + AROUND + 1):
+        for other in (place, *(place + sign * away for away in range(1, AROUND + 1) for sign in (-1, 1))):
+            if not self.thorough and self._is_good(best):
+                return best
             found = self._at(other)
             best = max(best, self._near(found), key=self.worth)
             best = self._between(found, best, *((-OCTAVES, 0.0) if self._fits(found) else (0.0, OCTAVES)))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from caufc.coders.distortion import Distortion
-from caufc.coders.token_snr import TokenSnr
+from caufc.coders.token_snr import PENDING, TokenSnr
 
 
 def of(original: NDArray[Any], error: NDArray[Any], apart: NDArray[np.bool_] | None = None) -> Distortion:
@@ -130,6 +130,8 @@ def test_chunks_in_any_number_give_the_same_quantile(chunks: list[list[float]], 
 
 def test_memory_is_bounded() -> None:
     found = TokenSnr()
-    for _ in range(50):
+    for _ in range(200):
         found.add(np.ones(1000), np.full(1000, 0.1))
-    assert found.kept == [] and found.bins is not None and found.bins.sum() == found.tokens == 50_000
+        assert sum(map(len, found.kept)) <= PENDING
+    assert found.tokens == 200_000 and found.reached_by(0.99) == pytest.approx(10, abs=0.06)
+    assert found.kept == [] and found.bins is not None and found.bins.sum() == found.tokens

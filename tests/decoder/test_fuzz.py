@@ -23,8 +23,8 @@ def run(program: str, *arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("program", "arguments"),
     [
-        ("structure", ("--count", "500", "--seed", "11", "--second", "25")),
-        ("flips", ("--count", "700", "--stride", "450")),
+        ("structure", ("--count", "250", "--seed", "11", "--second", "12")),
+        ("flips", ("--count", "350", "--stride", "900")),
     ],
 )
 def test_fuzzing(program: str, arguments: tuple[str, ...]) -> None:

@@ -220,8 +220,8 @@ def aliases() -> Any:
 
 
 def many_references() -> Any:
-    """Six million names of one tensor."""
-    return [torch.zeros(1)] * 6_000_000
+    """More than four million names of one tensor."""
+    return [torch.zeros(1)] * 4_300_000
 
 
 def itself() -> list[Any]:
