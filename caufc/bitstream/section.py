@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import zlib
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ RAW, DEFLATE = 0, 1
 
 STRATEGIES, MEMORY_LEVEL, MOST_TRIED = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY), 9, 1 << 15
 """Ways to deflate, how long its blocks may be, and bytes up to which all ways are tried."""
+
+MOST_KEPT, KEPT = 1 << 17, 32
+"""Bytes of data whose deflated bytes are kept, at most, and how many: rate control packs the same ones again."""
 
 ANCILLARY = range(256, 512)
 """Types of sections that a decoder skips where it does not know them."""
@@ -43,10 +47,15 @@ class Section:
 
 def section_bytes(section: Section) -> bytes:
     """The body of a section block [CAUF-0090], deflated where that is shorter."""
-    deflated = _deflated(section.data)
+    deflated = _kept(section.data) if len(section.data) <= MOST_KEPT else _deflated(section.data)
     packing, data = (DEFLATE, deflated) if len(deflated) < len(section.data) else (RAW, section.data)
     head = varint(section.type) + varint(section.tensor) + bytes([ELEMENTS.index(section.element), packing])
     return head + data
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _kept(data: bytes) -> bytes:
+    return _deflated(data)
 
 
 def _deflated(data: bytes) -> bytes:

@@ -17,6 +17,7 @@ from ..descriptors import ALIGNMENT_KINDS, ALIGNMENT_SCOPES, Alignment
 from .options import Target
 from .outliers import CENTRED_TOKENS
 from .survey import TensorSurvey
+from .thinning import spread_tokens
 
 __all__ = ["choose_alignment", "choose_range", "typical_range"]
 
@@ -154,7 +155,7 @@ def _around_most(aligner: ChannelAligner, survey: TensorSurvey) -> ChannelAligne
 
     Their mean is where hardly any are, and steps of other sizes then round most values to other multiples.
     """
-    few = survey.sample[:: max(1, survey.sample.size // MEDIAN_VALUES)]
+    few = spread_tokens(survey.sample, MEDIAN_VALUES)
     if len(few) < CENTRED_TOKENS:
         return aligner
     medians = np.median(few, axis=0)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..coders.row_sums import measured_rows, row_squares
-from .outliers import VALUE_RATIO, mask_values
+from .outliers import VALUE_RATIO, mask_values, typical_magnitude
 
 __all__ = ["Counting", "JointCounting", "root_mean_squares"]
 
@@ -136,5 +136,5 @@ def root_mean_squares(rows: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _limit(magnitudes: NDArray[Any]) -> float:
-    present = magnitudes[magnitudes > 0]
-    return VALUE_RATIO * float(np.median(present)) if present.size else np.inf
+    """Beyond which magnitudes are far larger than the rest."""
+    return VALUE_RATIO * typical_magnitude(magnitudes) or np.inf

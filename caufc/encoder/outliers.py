@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..align.statistics import LARGEST
 
-__all__ = ["CENTRED_TOKENS", "TOKEN_RATIO", "VALUE_RATIO", "Typical", "mask_values", "medians_of"]
+__all__ = ["CENTRED_TOKENS", "TOKEN_RATIO", "VALUE_RATIO", "Typical", "mask_values", "medians_of", "typical_magnitude"]
 
 VALUE_RATIO = 100.0
 """Values are apart beyond so many times their channel's typical magnitude: the figure by which quality is told."""
@@ -120,10 +120,10 @@ class Typical:
         for mask in masks:
             values[sample == mask] = np.nan
         if tokens < CENTRED_TOKENS:
-            magnitude = np.full(channels, medians_of(np.abs(values).reshape(-1, 1))[0])
+            magnitude = np.full(channels, typical_magnitude(np.abs(values)))
             few = cls(np.zeros(channels), magnitude, _typical_token(values, magnitude), VALUE_RATIO, masks)
             return replace(few, level=_median_present(few.token_levels(values)))
-        largest = REST_MARGIN * VALUE_RATIO * float(medians_of(np.abs(values).reshape(-1, 1))[0])
+        largest = REST_MARGIN * VALUE_RATIO * typical_magnitude(np.abs(values))
         bounded = _without_many(values, largest)
         typical = cls._measured(bounded, masks, sparse=sparse)
         levels = typical.token_levels(values)
@@ -259,6 +259,16 @@ def _median_present(values: Floats) -> float:
     """The median of what is above 0; 0 if nothing is."""
     present = values[values > 0]
     return float(np.median(present)) if present.size else 0.0
+
+
+def typical_magnitude(magnitudes: Values) -> float:
+    """The median of what is above 0, or of what is far larger than that, where many are; 0 without any."""
+    present = magnitudes[magnitudes > 0]
+    if not present.size:
+        return 0.0
+    median = float(np.median(present))
+    beyond = present[present > VALUE_RATIO * median]
+    return median if len(beyond) <= MANY_TOKENS * len(present) else float(np.median(beyond))
 
 
 def medians_of(columns: Floats, *, zeros: bool = False) -> Floats:

@@ -40,6 +40,7 @@ from .quantize import IndexQuantizer, dead_zones
 from .sample_plan import DEPENDENT_BITS, QuantizerKind, dependent_points, quantize_sample
 from .separator import OutlierSeparator
 from .survey import is_sparse
+from .thinning import spread_tokens
 
 __all__ = ["ProfiledPlan", "Steps", "fitted_template", "has_other_points", "profiled_plans"]
 
@@ -177,7 +178,7 @@ class ProfiledSamples:
         geometry, _ = self._placed
         steps = self.codec.steps(fitted)[geometry.bands][:, None]
         features = aligner.inverse(self.codec.inverse(self.points * steps, geometry), None)
-        rows = features[:: max(1, features.size // DRAWN_VALUES)]
+        rows = spread_tokens(features, DRAWN_VALUES)
         return OutlierSeparator(Typical.of(rows, sparse=is_sparse(rows)))
 
 
@@ -197,7 +198,7 @@ def measured_separator(matrix: Values, lost: NDArray[np.bool_] | None = None) ->
     """Finds outliers by how large the features ``[n, C]`` themselves are."""
     if not matrix.size:
         return Apart()
-    rows = matrix[:: max(1, matrix.size // DRAWN_VALUES)]
+    rows = spread_tokens(matrix, DRAWN_VALUES)
     return OutlierSeparator(Typical.of(rows, sparse=is_sparse(rows)))(matrix, lost)
 
 

@@ -13,6 +13,7 @@ from ..codec.transform.token_order import BANDS
 from .goal import quality_step
 from .options import Target
 from .sample_plan import estimate
+from .thinning import spread_tokens
 
 __all__ = ["provisional_step"]
 
@@ -39,7 +40,7 @@ def provisional_step(aligned: NDArray[Any], step: float, energy: float, target: 
         return step * quality_step(target.value)
     if target.kind == "snr":
         return max(math.sqrt(12 * energy * 10 ** (-target.value / 10)), 2.0**-90)
-    few = np.ascontiguousarray(aligned[:: max(1, aligned.size // PROVISIONAL_VALUES)])
+    few = np.ascontiguousarray(spread_tokens(aligned, PROVISIONAL_VALUES))
     bands, ones = np.zeros(len(few), np.uint8), np.ones(BANDS)
     wanted = target.value * few.size
 

@@ -17,7 +17,7 @@ NARROW = 0.25
 """Share of the distance in which a function rises by what is near enough, as is said, from which on places are one."""
 
 FLATTEST = 4.0
-"""By how many times a function may rise more slowly than is said, for the next step to be longer."""
+"""By how many times a function may rise more slowly than is said, before it hardly does."""
 
 NEAREST, FARTHEST = 0.02, 64.0
 """Distances between two places, at least and at most."""
@@ -64,9 +64,9 @@ def place_of(
                 return below[0]
             place = _between(below, above, wanted - near / 2, halved=number >= INTERPOLATED)
         else:
-            here = place, found
-            place += leap * _along(wanted - near / 2 - found, _steepness(last, here, slope))
-            last, leap = here, leap * 1.5
+            here, rise = (place, found), _rise(last, (place, found), slope)
+            leap = 1.0 if rise else leap * 1.5
+            place, last = place + leap * _along(wanted - near / 2 - found, rise or slope), here
         place = min(max(place, bounds[0]), bounds[1])
     best = below if below is not None else above
     return place if best is None else best[0]
@@ -79,12 +79,12 @@ def _between(below: tuple[float, float], above: tuple[float, float], wanted: flo
     return low + (high - low) * min(0.9, max(0.1, (wanted - lack) / (excess - lack)))
 
 
-def _steepness(last: tuple[float, float] | None, here: tuple[float, float], slope: float) -> float:
-    """How fast the function rises, by two places or, of one alone, as is said; not far from that."""
-    if last is None or here[0] == last[0]:
+def _rise(last: tuple[float, float] | None, here: tuple[float, float], slope: float) -> float | None:
+    """How fast the function rises, by two places; not faster than is said, None where it hardly does."""
+    if last is None:
         return slope
     found = (here[1] - last[1]) / (here[0] - last[0])
-    return min(slope, max(slope / FLATTEST, found)) if math.isfinite(found) else slope
+    return min(slope, found) if found > slope / FLATTEST else None
 
 
 def _along(missing: float, slope: float) -> float:

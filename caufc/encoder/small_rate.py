@@ -14,8 +14,8 @@ from .rate_search import HIGHEST, LOWEST
 
 __all__ = ["RatedFile", "SmallRate", "with_steps"]
 
-OCTAVES, HALVINGS = 4.0, 7
-"""How much finer or coarser than planned steps are tried, and how closely."""
+OCTAVES, HALVINGS, MOST_HALVINGS = 4.0, 7, 12
+"""How much finer or coarser than planned steps are tried, how closely, and how closely where no file is near enough."""
 
 MOST_OCTAVES = 4
 """So many times that far where no file is near enough."""
@@ -158,7 +158,9 @@ class SmallRate:
 
     def _between(self, planned: RatedFile, best: RatedFile, finest: float, coarsest: float) -> RatedFile:
         """The best file that fits, of one and of plans with steps between so many octaves."""
-        for _ in range(HALVINGS):
+        for number in range(MOST_HALVINGS):
+            if number >= HALVINGS and not self._lacking(best):
+                break
             octave = (finest + coarsest) / 2
             found = self._stepped(planned, octave)
             if not self._fits(found):

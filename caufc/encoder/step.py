@@ -24,6 +24,7 @@ from .outliers import CENTRED_TOKENS
 from .rate import provisional_step
 from .root import place_of
 from .survey import TensorSurvey
+from .thinning import spread_places
 from .transform_judge import thin_noise
 from .transforms import Transforms, choose_transforms, expected
 
@@ -65,8 +66,8 @@ ENOUGH_ROWS = 16
 FAR = 16.0
 """Times the median magnitude beyond which few values say nothing of a deviation."""
 
-MEDIAN_VALUES, GOLDEN_RATIO = 1 << 16, (math.sqrt(5) - 1) / 2
-"""Values that tell a median; multiples of that ratio are spread evenly."""
+MEDIAN_VALUES = 1 << 16
+"""Values that tell a median."""
 
 NORMAL_MEDIAN = 0.6745
 """Median magnitude of a normal distribution of deviation 1."""
@@ -152,14 +153,19 @@ class _Judged:
     def chosen_at_rate(self, provisional: float, transforms: Transforms) -> tuple[float, Transforms]:
         """The step at which transforms have the wanted rate, and those that are cheapest there.
 
-        Whether grids are transformed is decided by the weighted error at that rate: at one error, choices that keep
-        other things may each be the cheapest at the step that they have.
+        Whether grids and channels are transformed is decided by the weighted error at that rate: at one error, choices
+        that keep other things may each be the cheapest at the step that they have.
         """
         tried = [transforms, transforms.other_grid(self.importance)] if self._has_grid else [transforms]
         placed = [(self._step_of_rate(provisional, choice), choice) for choice in tried]
         step, best = self._keeping(min(placed, key=lambda one: self._expected(*one)[1]), placed)
         found = self.chosen(step)
-        return step, found if found.spectral == best.spectral else best
+        if found.spectral != best.spectral:
+            return step, best
+        if (found.basis is None) == (best.basis is None):
+            return step, found
+        other = self._step_of_rate(step, found), found
+        return min((step, best), other, key=lambda one: self._expected(*one)[1])
 
     def _keeping(self, best: Placed, placed: Sequence[Placed]) -> Placed:
         """The best choice at the steps of a rate, or one whose plain error is far smaller, as that of heavy tails."""
@@ -239,19 +245,12 @@ def _medium_step(aligned: NDArray[Any], survey: TensorSurvey, scales: NDArray[An
 def _size_of_present(aligned: NDArray[Any]) -> float:
     """Root mean square of what is not 0, nor far larger than the rest."""
     sizes = np.abs(aligned)
-    present = sizes[_spread(len(sizes))]
+    present = sizes[spread_places(len(sizes), MEDIAN_VALUES)]
     present = present[present > 0] if present.any() else sizes[sizes > 0]
     if not present.size:
         return 0.0
     near = np.where(sizes <= FAR * float(np.median(present)), sizes, sizes.dtype.type(0))
     return math.sqrt(float(row_squares(near[None])[0]) / np.count_nonzero(near))
-
-
-def _spread(count: int) -> NDArray[np.intp]:
-    """Places of some of so many values, or of all, which fall on channels evenly."""
-    if count <= MEDIAN_VALUES:
-        return np.arange(count)
-    return np.asarray((np.arange(MEDIAN_VALUES) * GOLDEN_RATIO % 1 * count).astype(np.intp))
 
 
 def _near(distances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from ..coders.base import Samples
 from ..coders.dtypes import to_floats
 from ..errors import NonFiniteError
 from .source import Source, SourceTensor
+from .thinning import spread_places
 
 __all__ = ["Picks", "check_finite", "chunks_of", "count_tokens", "picks_of", "read_tokens", "unturned"]
 
@@ -44,13 +45,13 @@ class Picks:
 
     Args:
         blocks: ranges of samples that are read.
-        stride: every how-many-th sample, counted from the first of all, is kept as a part of the survey's sample.
+        samples: those that are kept as parts of the survey's sample; None for all that are read.
         whole: whether blocks are all samples.
         most: values that are kept of a sample, about.
     """
 
     blocks: Sequence[tuple[int, int]]
-    stride: int
+    samples: NDArray[np.intp] | None
     whole: bool
     most: float = math.inf
 
@@ -59,9 +60,11 @@ class Picks:
         """Whether only a part of each sample is kept."""
         return math.isfinite(self.most)
 
-    def kept(self, start: int, stop: int) -> range:
+    def kept(self, start: int, stop: int) -> NDArray[np.intp]:
         """Which samples of a block are kept, from its first on."""
-        return range(-start % self.stride, stop - start, self.stride)
+        if self.samples is None:
+            return np.arange(stop - start)
+        return self.samples[slice(*np.searchsorted(self.samples, (start, stop)))] - start
 
 
 def picks_of(source: Source, tensor: SourceTensor, chunk: int, budget: int) -> Picks:
@@ -78,12 +81,15 @@ def picks_of(source: Source, tensor: SourceTensor, chunk: int, budget: int) -> P
     run = max(1, RUN_VALUES // each)
     count = budget // (run * each)
     if tensor.numel <= budget or count < FEWEST_RUNS:
-        stride, most = max(1, min(samples, math.ceil(tensor.numel / budget))), math.inf
-        if samples > 1 and samples / stride < FEWEST_RUNS and stride > 1:
-            stride, most = math.ceil(samples / FEWEST_RUNS), budget / min(samples, FEWEST_RUNS)
-        return Picks(list(chunks_of(samples, min(chunk, max(1, BLOCK_VALUES // each)))), stride, True, most)
+        kept, most = max(1, min(samples, budget // each)), math.inf
+        if kept < min(samples, FEWEST_RUNS):
+            kept, most = min(samples, FEWEST_RUNS), budget / min(samples, FEWEST_RUNS)
+        blocks = list(chunks_of(samples, min(chunk, max(1, BLOCK_VALUES // each))))
+        return Picks(blocks, spread_places(samples, kept), True, most)
     starts = [number * (samples - run) // (count - 1) for number in range(count)]
-    return Picks([(start, start + run) for start in starts], 1, False)
+    if run == 1:
+        starts[1:-1] = spread_places(samples, count)[1:-1].tolist()
+    return Picks([(start, start + run) for start in starts], None, False)
 
 
 def read_tokens(

@@ -24,7 +24,7 @@ from .separator import OutlierSeparator, Separation
 from .source import Source, SourceTensor
 from .survey import TensorSurvey, is_sparse
 from .survey_reading import check_finite, chunks_of, count_tokens, picks_of, read_tokens, unturned
-from .thinning import cut_rows, lines_differ_in_size
+from .thinning import cut_rows, lines_differ_in_size, spread_places, spread_tokens
 
 __all__ = ["survey_tensor"]
 
@@ -33,9 +33,6 @@ PADDED_SHARE = 0.01
 
 COUNTED_VALUES = 1 << 16
 """Values that tell which of them count, about."""
-
-SHIFT = 7
-"""By how much the tokens that are picked move from sample to sample: the first ones are not like the others."""
 
 FEWEST_TYPICAL, MOST_TYPICAL, TYPICAL_VALUES = 32, 1024, 1 << 16
 """Samples, and values of them, that tell what is typical."""
@@ -226,8 +223,7 @@ def _joined(parts: Sequence[NDArray[Any]], channels: int) -> NDArray[Any]:
 
 def _counting(sample: NDArray[Any], members: int) -> Counting | JointCounting:
     """What counts, from tokens ``[M, C]`` of all samples, of each member of a stack by itself."""
-    wanted = max(1, COUNTED_VALUES * members // max(1, sample.shape[1]))
-    thin = sample if wanted >= len(sample) else sample[np.arange(wanted) * len(sample) // wanted]
+    thin = spread_tokens(sample, COUNTED_VALUES * members)
     return Counting.of(thin) if members == 1 else JointCounting.of(thin, members)
 
 
@@ -247,7 +243,8 @@ def _typical(
 ) -> Typical | None:
     """What is typical, from some tokens of some samples; None without values."""
     wanted = min(MOST_TYPICAL, max(FEWEST_TYPICAL, TYPICAL_VALUES * source.samples // max(1, tensor.numel)))
-    numbers = range(0, source.samples, max(1, math.ceil(source.samples / wanted)))
+    numbers = spread_places(source.samples, wanted).tolist()
+    seen = 0
     parts: list[NDArray[Any]] = []
     firsts: list[NDArray[Any]] = []
     for number in numbers:
@@ -255,8 +252,9 @@ def _typical(
         matrix = unturned(tokens, turns)
         if lost is not None and turns is None:
             matrix = np.where(lost, matrix.dtype.type(np.nan), matrix)
-        every = max(1, matrix.size * len(numbers) // TYPICAL_VALUES)
-        parts.append(matrix[SHIFT * len(parts) % min(every, max(1, len(matrix))) :: every])
+        most = max(1, math.ceil(TYPICAL_VALUES / len(numbers) / max(1, channels)))
+        parts.append(matrix[spread_places(len(matrix), most, seen)])
+        seen += most
         firsts.append(matrix[: int(len(matrix) > 1)])
     sample = np.concatenate(parts)
     if not sample.size:

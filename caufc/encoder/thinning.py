@@ -20,7 +20,9 @@ __all__ = [
     "halves",
     "lines_differ_in_size",
     "rows_beside",
+    "spread_places",
     "spread_rows",
+    "spread_tokens",
     "thinned_rows",
 ]
 
@@ -41,6 +43,23 @@ Values = NDArray[Any]
 Half = tuple[Values, Geometry]
 
 
+def spread_places(count: int, wanted: int, before: int = 0) -> Rows:
+    """So many places of ``count``, evenly spread, whatever comes again and again among them; all if they are no more.
+
+    One of each of so many equal parts; others of these after so many ``before``.
+    """
+    if count <= wanted:
+        return np.arange(count)
+    within = np.random.PCG64(before).random_raw(wanted) / 2.0**64
+    return np.minimum((np.arange(wanted) + within) * (count / wanted), count - 1).astype(np.intp)
+
+
+def spread_tokens(tokens: Values, values: int) -> Values:
+    """Some tokens of ``[N, C]`` that hold about so many values, evenly spread; all if they hold no more."""
+    wanted = max(1, values // max(1, tokens.shape[1]))
+    return tokens if wanted >= len(tokens) else tokens[spread_places(len(tokens), wanted)]
+
+
 def thinned_rows(geometry: Geometry, channels: int, values: int, *, apart: bool = False) -> tuple[Rows, Geometry]:
     """Rows of a matrix of tokens ``[N, C]`` that hold about so many values, and their geometry.
 
@@ -48,19 +67,18 @@ def thinned_rows(geometry: Geometry, channels: int, values: int, *, apart: bool 
     evenly spread lines of it. At least one token.
     """
     stride = _stride(geometry, channels, values)
-    picked = range(0, len(geometry.grids), stride)
+    picked = spread_places(len(geometry.grids), math.ceil(len(geometry.grids) / stride))
     return cut_rows(geometry, channels, values // max(1, len(picked)), picked, apart=apart)
 
 
 def spread_rows(geometry: Geometry, channels: int, values: int, *, apart: bool = False) -> tuple[Rows, Geometry]:
     """The same of several samples, however few tokens of each that leaves: at least a line of its grid."""
-    samples = len(geometry.grids)
-    picked = range(0, samples, math.ceil(samples / MOST_SPREAD))
+    picked = spread_places(len(geometry.grids), MOST_SPREAD)
     return cut_rows(geometry, channels, values // max(1, len(picked)), picked, apart=apart)
 
 
 def cut_rows(
-    geometry: Geometry, channels: int, values: float, picked: range, *, apart: bool = False
+    geometry: Geometry, channels: int, values: float, picked: Rows, *, apart: bool = False
 ) -> tuple[Rows, Geometry]:
     """Rows of some samples, each cut to about so many values, and their geometry.
 
@@ -73,11 +91,11 @@ def cut_rows(
     """
     if geometry.alike and len(picked):
         inside, grid = _cut(geometry.grids[0], geometry.special, channels, values, apart=apart)
-        first = np.arange(picked.start, picked.stop, picked.step) * geometry.sizes[0]
+        first = picked * geometry.sizes[0]
         return (first[:, None] + inside).ravel(), replace(geometry, grids=(grid,) * len(picked))
     ends = np.cumsum([0, *geometry.sizes])
     rows, grids = [np.empty(0, np.intp)], []
-    for number in picked:
+    for number in picked.tolist():
         inside, grid = _cut(geometry.grids[number], geometry.special, channels, values, apart=apart)
         rows.append(ends[number] + inside)
         grids.append(grid)
@@ -118,7 +136,8 @@ def rows_beside(geometry: Geometry, channels: int, values: int) -> tuple[Rows, G
     samples = len(geometry.grids)
     if samples > 1:
         alone = _stride(geometry, channels, values) >= samples
-        return _rows_of(geometry, samples // 2, channels, values) if alone else None
+        other = (int(spread_places(samples, 1)[0]) + samples // 2) % samples
+        return _rows_of(geometry, other, channels, values) if alone else None
     if not samples or not geometry.grids[0]:
         return None
     (grid,) = geometry.grids
@@ -187,7 +206,8 @@ def _cut(
     line = tokens // grid[0]
     lines = _lines(grid, channels, values)
     if apart:
-        lines = np.arange(len(lines)) * grid[0] // len(lines)
+        lines = spread_places(grid[0], len(lines))
+        lines[:1] = 0
     rows = special + (lines[:, None] * line + np.arange(line)).ravel()
     return np.concatenate([np.arange(special), rows]), (len(lines), *grid[1:])
 

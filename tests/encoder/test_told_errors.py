@@ -117,7 +117,7 @@ def test_few_decoded_tokens_tell_what_coarse_bases_do_to_the_others(
     error = np.asarray(caufc.load(tmp_path / "x.cauf")).astype(np.float64) - features
     assert all(told) and told
     exact = decibels(float((features.astype(np.float64) ** 2).sum()), float((error**2).sum()))
-    assert report.snr_db == pytest.approx(exact, abs=0.008)
+    assert report.snr_db == pytest.approx(exact, abs=0.015)
 
 
 @pytest.mark.parametrize("seed", range(3))
