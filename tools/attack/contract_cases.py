@@ -14,7 +14,7 @@ from tools.attack.contract_controls import draw_control, draw_options, higher
 from tools.attack.contract_forms import arrange, cast, draw_dtype, draw_layout, largest, structured
 from tools.attack.contract_odd import ODD
 from tools.attack.contract_outliers import possible, with_outliers
-from tools.attack.contract_values import DENSE, KINDS, LAYERS, SAME_STATISTICS, Extent, Values
+from tools.attack.contract_values import DENSE, KINDS, LAYERS, SAME_STATISTICS, TURNS, Extent, Values
 
 __all__ = ["Case", "Twin", "case_of"]
 
@@ -108,8 +108,9 @@ def case_of(seed: int, number: int) -> Case:
         return _wide(rng, number)
     if way < 0.37:
         return _outlying(rng, number)
-    kinds = LAYERS if way > 0.96 else KINDS
-    return _ordinary(rng, number, kinds)
+    if way > 0.99:
+        return _ordinary(rng, number, TURNS)
+    return _ordinary(rng, number, LAYERS if way > 0.96 else KINDS)
 
 
 def _odd(rng: Rng, number: int) -> Case:

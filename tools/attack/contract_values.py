@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DENSE", "KINDS", "LAYERS", "SAME_STATISTICS", "Extent", "Values"]
+__all__ = ["DENSE", "KINDS", "LAYERS", "SAME_STATISTICS", "TURNS", "Extent", "Values"]
 
 Values = NDArray[np.float64]
 Rng = np.random.Generator
@@ -138,6 +138,14 @@ def few_directions(rng: Rng, extent: Extent) -> Values:
     return np.asarray(found + rng.choice((0.01, 0.1, 0.3)) * rng.standard_normal(found.shape))
 
 
+def sizes_in_turn(rng: Rng, extent: Extent) -> Values:
+    """Tokens, or samples, of which every so-many-th is far smaller, as those without a condition are."""
+    found, period = low_rank(rng, extent), int(rng.choice((2, 3, 4, 8)))
+    turns = np.arange(found.shape[0] if rng.random() < 0.5 else found.shape[0] * found.shape[1])
+    small = np.broadcast_to((turns % period == 0).reshape(extent.samples, -1, 1), found.shape)
+    return np.where(small, found * 10 ** rng.uniform(-3, -1), found)
+
+
 def constant(rng: Rng, extent: Extent) -> Values:
     return np.full(extent.shape, rng.choice((0.0, 1.0, -2.5)))
 
@@ -184,7 +192,12 @@ KINDS: dict[str, Callable[[Rng, Extent], Values]] = {
 LAYERS: dict[str, Callable[[Rng, Extent], Values]] = {"few directions": few_directions}
 """Kinds that layers of networks make."""
 
-DENSE = frozenset({"gaussian", "laplace", "low rank", "autoregressive", "scaled channels", "offset", "sinks"})
+TURNS: dict[str, Callable[[Rng, Extent], Values]] = {"sizes in turn": sizes_in_turn}
+"""Kinds in which something comes again and again."""
+
+DENSE = frozenset(
+    {"gaussian", "laplace", "low rank", "autoregressive", "scaled channels", "offset", "sinks", "sizes in turn"}
+)
 
 SAME_STATISTICS = ("gaussian", "laplace", "low rank", "autoregressive")
 """Kinds whose tokens have the same statistics at any width."""
