@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Counting:
-    """The rest of a tensor: without values over 100 times the median, then without such tokens and channels.
+    """The rest of a tensor: without values over 100 times the typical one, then without such tokens and channels.
 
     These are told by their root mean square over what remains, or by having lost most of their values. Values that
     stand for nothing, such as those of masked scores, count nowhere.

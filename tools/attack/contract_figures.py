@@ -4,6 +4,7 @@ Written from the design's words and nothing of the encoder: **SNR** is 10 log10 
 squared errors. **Masks** are set aside first: the lowest or highest value where it comes more than once and is over 100
 times the median of the others. **Outliers** are values over 100 times the median of those that are not zero, tokens
 and channels that are mostly such values, then those whose root mean square over what remains is over 100 times theirs.
+Where over a third would be outliers, those far larger than that third are.
 
 Matrices are ``[N, C]``, tokens x channels, in float64; errors are restored minus original values. Sums are scaled, so
 that neither 1e-300 nor 1e300 leaves the range of float64. A restored value that is not finite is an infinite error.
@@ -24,6 +25,9 @@ Mask = NDArray[np.bool_]
 
 OUTLIER_RATIO = 100.0
 """Beyond so many times the median, tokens, channels and values are outliers."""
+
+MOST_OUTLYING = 1 / 3
+"""Where a larger share is beyond, it is no outlier: of two sizes in turn, both are what the values are like."""
 
 WORST_SHARE = 0.01
 """The SNR that all tokens but this share reach is that of the worst 1 %."""
@@ -99,4 +103,6 @@ def _outlying(magnitudes: Matrix) -> Mask:
     if not present.size:
         return np.zeros(magnitudes.shape, bool)
     outlying: Mask = magnitudes / OUTLIER_RATIO > np.median(present)
+    if np.count_nonzero(outlying) > MOST_OUTLYING * present.size:
+        outlying = magnitudes / OUTLIER_RATIO > np.median(magnitudes[outlying])
     return outlying
