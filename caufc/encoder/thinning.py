@@ -50,6 +50,7 @@ def spread_places(count: int, wanted: int, before: int = 0) -> Rows:
     """
     if count <= wanted:
         return np.arange(count)
+    # raw numbers are the same in every version of numpy
     within = np.random.PCG64(before).random_raw(wanted) / 2.0**64
     return np.minimum((np.arange(wanted) + within) * (count / wanted), count - 1).astype(np.intp)
 
@@ -63,7 +64,7 @@ def spread_tokens(tokens: Values, values: int) -> Values:
 def thinned_rows(geometry: Geometry, channels: int, values: int, *, apart: bool = False) -> tuple[Rows, Geometry]:
     """Rows of a matrix of tokens ``[N, C]`` that hold about so many values, and their geometry.
 
-    Every so-many-th sample; of a single sample that is larger, evenly spread blocks of its grid, or with ``apart``
+    Samples that are evenly spread; of a single sample that is larger, evenly spread blocks of its grid, or with ``apart``
     evenly spread lines of it. At least one token.
     """
     stride = _stride(geometry, channels, values)

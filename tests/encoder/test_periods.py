@@ -21,6 +21,9 @@ SHAPES: dict[str, tuple[tuple[int, ...], int]] = {
     "long sequences": ((4, 1024, 64), 1),
 }
 
+LEAPING = ("samples", 1.0)
+"""A rate between those of two quantisers, which four passes miss by more than 2 %."""
+
 
 def features(shape: tuple[int, ...]) -> Any:
     """A few directions and some noise."""
@@ -60,7 +63,8 @@ def test_a_rate_is_met_and_well_spent(kind: str, wanted: float) -> None:
     values, small = features(shape), small_ones(shape, axis, 2)
     values = np.where(small, 0.001 * values, values).astype(np.float32)
     data = caufc.encode(values, bpfp=wanted, layout=LAYOUTS[len(shape)])
-    assert 0.97 * wanted <= 8 * len(data) / values.size <= wanted
+    least = 0.97 if (kind, wanted) == LEAPING else 0.98
+    assert least * wanted <= 8 * len(data) / values.size <= wanted
     decoded = caufc.decode(data)
     assert snr(values[~small], decoded[~small]) > {0.5: 8, 1.0: 25, 4.0: 45}[wanted]
 
@@ -73,11 +77,16 @@ def test_a_rate_of_one_token_whose_channels_differ(wanted: float) -> None:
     assert wanted * 0.98 - 64 * 8 / values.size <= 8 * len(data) / values.size <= wanted
 
 
-@given(count=st.integers(1, 5000), wanted=st.integers(64, 600), period=st.integers(2, 12), before=st.integers(0, 10**6))
-def test_places_fall_on_all_of_a_period(count: int, wanted: int, period: int, before: int) -> None:
-    places = spread_places(count, wanted, before)
-    assert len(places) == min(count, wanted)
-    assert (np.diff(places) >= 0).all() and places[0] >= 0 and places[-1] < count
-    if count >= 8 * wanted:
-        found, share = np.bincount(places % period, minlength=period) / len(places), 1 / period
-        assert np.abs(found - share).max() < 8 * np.sqrt(share / len(places))
+@given(st.integers(4, 24), st.integers(200, 600), st.integers(2, 12), st.integers(0, 10**6))
+def test_places_fall_on_all_of_a_period(times: int, wanted: int, period: int, before: int) -> None:
+    places = spread_places(times * wanted, wanted, before)
+    assert len(places) == wanted and (np.diff(places) > 0).all()
+    assert places[0] >= 0 and places[-1] < times * wanted
+    share = 1 / period
+    found = np.bincount(places % period, minlength=period) / wanted
+    assert np.abs(found - share).max() < 6 * np.sqrt(share / wanted)
+
+
+@given(count=st.integers(0, 600), more=st.integers(0, 600))
+def test_of_no_more_than_are_wanted_all_are_picked(count: int, more: int) -> None:
+    assert spread_places(count, count + more).tolist() == list(range(count))
