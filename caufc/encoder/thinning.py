@@ -64,8 +64,8 @@ def spread_tokens(tokens: Values, values: int) -> Values:
 def thinned_rows(geometry: Geometry, channels: int, values: int, *, apart: bool = False) -> tuple[Rows, Geometry]:
     """Rows of a matrix of tokens ``[N, C]`` that hold about so many values, and their geometry.
 
-    Samples that are evenly spread; of a single sample that is larger, evenly spread blocks of its grid, or with ``apart``
-    evenly spread lines of it. At least one token.
+    Evenly spread samples; of a single sample that is larger, evenly spread blocks of its grid, or with ``apart`` evenly
+    spread lines of it. At least one token.
     """
     stride = _stride(geometry, channels, values)
     picked = spread_places(len(geometry.grids), math.ceil(len(geometry.grids) / stride))
