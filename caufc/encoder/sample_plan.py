@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..bitstream import section_bytes
 from ..codec import kernels
 from ..codec.buckets import BUCKETS, buckets_of, zigzag
-from ..codec.transform.contexts import CLASSES, extents_of, magnitude_of
+from ..codec.transform.contexts import CLASSES, EXTENT, extents_of, magnitude_of
 from ..codec.transform.grids import Geometry
 from ..codec.transform.parameters import Parameters
 from ..codec.transform.quantize import dequantize, points_of
@@ -19,6 +19,7 @@ from ..codec.transform.token_order import BANDS
 from ..codec.transform.trellis import STEP_RATIO
 from ..coders.sections import section_of
 from ..types import Arrays
+from .few_events import parts_of
 from .levels import ClassLevels, index_costs, levels_for
 from .quantize import (
     DEAD_ZONE_ROUNDING,
@@ -70,6 +71,9 @@ FEW_CHANNELS = 8
 EXTENT_SHARE = 0.9
 """Extents pay where they rule out more than a tenth of the symbols: mostly in speed, as *what extents do for speed* in
 ``tools/results/tools.md`` shows (``tools/measure/tools.py``)."""
+
+MOSTLY_SAMPLE = 2.0
+"""Files of at most so many times a sample's values are mostly that sample, whose indices made their own classes."""
 
 SECTION_FRAME = 6
 """Bytes of a section's frame: tag, length, checksum."""
@@ -192,7 +196,7 @@ def quantize_sample(
         return QuantizedSample(quantize(coefficients, inverse, NEAREST_ROUNDING), IndexQuantizer(bounded=True), 0)
     alike = inverse * STEP_RATIO if kind == "dependent" else inverse
     rough = quantize(coefficients, alike, DEAD_ZONE_ROUNDING)
-    costs = index_costs(rough, levels_for(rough, bands).classes(), bands)
+    costs = index_costs(rough, levels_for(rough, bands, parts_of(geometry)), bands)
     if kind == "plain":
         indices = quantize_tokens(coefficients, inverse, DEAD_ZONE_ROUNDING, bands, dead_zones(costs))
         points: Values = indices
@@ -214,14 +218,26 @@ def _modelled(
     universal: bool,
 ) -> SamplePlan:
     """Classes, extents, contexts and tables for indices ``[N, K]``."""
-    levels = levels_for(indices, geometry.bands)
+    levels = levels_for(indices, geometry.bands, parts_of(geometry), scale)
     buckets = buckets_of(indices)
     magnitudes = magnitude_of(buckets)
     reach, extents = _reach(buckets, magnitudes, geometry) if len(geometry.heads) else (None, False)
-    counts = counts_by_context(buckets, magnitudes, reach if extents else None, levels.classes(), geometry)
+    counts = _counts(buckets, magnitudes, reach if extents else None, levels, geometry, scale)
     sections, level, bits = file_tables(counts, levels, scale, universal=universal)
     chosen = replace(parameters, extents=extents, level=level, dependent=quantizer.dependent)
     return SamplePlan(chosen, levels, sections, quantizer, bits)
+
+
+def _counts(
+    buckets: Bytes, magnitudes: Bytes, reach: Bytes | None, levels: ClassLevels, geometry: Geometry, scale: float
+) -> Counts:
+    """Counts of buckets and extents by class and context, as the file will have them."""
+    counts = counts_by_context(buckets, magnitudes, reach, levels.classes(), geometry)
+    by_others = levels.classes_by_others() if scale > MOSTLY_SAMPLE else None
+    if by_others is not None:
+        symbols = counts_by_context(buckets, magnitudes, reach, by_others, geometry)
+        counts[:, :EXTENT, 1:] = symbols[:, :EXTENT, 1:]
+    return counts
 
 
 def dependent_points(indices: NDArray[np.int32]) -> Values:

@@ -52,6 +52,9 @@ NARROW_CHANNELS, LOWER_PLACES = 16, 3
 ENOUGH_TOKENS, FEW_TOKENS = 32, 64
 """Tokens of a thin sample at least, as costs follow them; of fewer, the worst are not as bad as in the file."""
 
+SPARSE_TOKENS, SPARSE_VALUES = 128, 1 << 19
+"""Tokens at least that are mostly zeros, as what they keep is a matter of chance, but for more than so many values."""
+
 TINY_VALUES = 1 << 9
 """Values that are not 0 for which all gains are tried that keep anything: exact ones may lie far apart."""
 
@@ -369,8 +372,11 @@ class TransformDraft(TensorDraft):
 
     @cached_property
     def _thinned_for_trial(self) -> tuple[NDArray[np.intp], Geometry]:
-        values = max(self.thin_values, min(self.survey.planned, ENOUGH_TOKENS * self.survey.channels))
-        return self._thinned(values)
+        survey = self.survey
+        enough = ENOUGH_TOKENS * survey.channels
+        if survey.sparse:
+            enough = max(enough, min(SPARSE_TOKENS * survey.channels, SPARSE_VALUES))
+        return self._thinned(max(self.thin_values, min(survey.planned, enough)))
 
     @property
     def _thin_scale(self) -> float:

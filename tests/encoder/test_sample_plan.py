@@ -118,7 +118,7 @@ def test_dead_zones_widen_where_ones_are_rare() -> None:
     rng = np.random.default_rng(3)
     values = rng.laplace(size=(5000, 2)) * np.array([0.15, 3.0])
     indices, bands = quantize(values, 1.0, 0.45), np.zeros(5000, np.uint8)
-    thresholds = dead_zones(index_costs(indices, levels_for(indices, bands).classes(), bands))
+    thresholds = dead_zones(index_costs(indices, levels_for(indices, bands), bands))
     assert thresholds.shape == (BANDS, 2)
     assert thresholds[0, 0] > thresholds[0, 1] >= 0.5
     assert thresholds.max() < 1.6

@@ -98,8 +98,9 @@ class Bench:
     ) -> tuple[float, float]:
         inverse = (1 / steps)[geometry.bands][:, None]
         indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING)
-        classes = levels_for(indices, geometry.bands).classes()
-        costs = index_costs(indices, classes, geometry.bands) if tools.costs else np.zeros((2, *classes.shape))
+        levels = levels_for(indices, geometry.bands)
+        shape = (2, *levels.classes().shape)
+        costs = index_costs(indices, levels, geometry.bands) if tools.costs else np.zeros(shape)
         halves = None
         if tools.costs:
             indices = quantize(coefficients, inverse, DEAD_ZONE_ROUNDING, dead_zones(costs)[geometry.bands])
