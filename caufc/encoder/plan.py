@@ -46,6 +46,11 @@ class TensorPlan:
         """The plan with the step that stands for medium quality, if this one is that of another."""
         return self.with_step(1 / quality_step(setting)) if self.steps_alone else self
 
+    @property
+    def step(self) -> float:
+        """The transform codec's."""
+        return float(self.config.parameters[0])
+
     def with_step(self, factor: float) -> TensorPlan:
         """The plan with steps of the transform codec so many times as large."""
         step, *others = self.config.parameters

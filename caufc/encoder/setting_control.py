@@ -153,6 +153,8 @@ class SettingControl(RateControl):
             left, missing = MOST_PASSES - 1 - self.writer.passes, self._missing(tried.done)
             if best is None or missing <= self._missing(best.done):
                 best = tried
+            elif left and not self._missing(best.done):
+                return self._with_steps_between(best, tried)
             stuck, before = missing > STUCK * before, missing
             if left == REPLANNED and missing and stuck:
                 corrected = self._planned_for_more(tried.done)
@@ -161,6 +163,26 @@ class SettingControl(RateControl):
             if not left or corrected == list(plans) or (best is not tried and not self._missing(best.done)):
                 return best
             plans = corrected
+
+    def _with_steps_between(self, met: Tried, missed: Tried) -> Tried:
+        """Of a file that has the SNR and one with coarser steps that has not, one with steps between, if it has it."""
+        pairs = zip(met.done.plans, met.done.distortions, missed.done.plans, missed.done.distortions, strict=True)
+        plans = [self._between(*pair) for pair in pairs]
+        if plans == list(met.done.plans):
+            return met
+        tried = self._try(plans, 0.0)
+        return met if self._missing(tried.done) else tried
+
+    def _between(self, plan: TensorPlan, met: Distortion, coarser: TensorPlan, missed: Distortion) -> TensorPlan:
+        """A tensor's plan with steps that give what is wanted where two plans have more and less."""
+        spare, short = (found.promised_db - self.target.value for found in (met, missed))
+        if short >= 0:
+            return coarser
+        lossy = plan.config.codec.lossy and coarser.config.codec.lossy
+        if not lossy or not SNR_EXCESS < spare < math.inf or coarser.step <= plan.step:
+            return plan
+        octaves = math.log2(coarser.step / plan.step)
+        return plan.with_step(2.0 ** (octaves * (spare - SNR_SPARE) / (spare - short)))
 
     def _planned_for_more(self, done: FilePass) -> list[TensorPlan]:
         """Plans for a higher SNR of tensors that corrected steps did not give the wanted one: bases are too coarse."""

@@ -66,6 +66,16 @@ def test_medium_keeps_what_it_promises_of_tokens(kind: str) -> None:
     assert np.percentile(snr, 1) > 19
 
 
+@pytest.mark.parametrize("shape", [(1024, 16384), (1, 1024, 16384)])
+def test_an_snr_is_met_closely(shape: tuple[int, ...]) -> None:
+    """Steps that were made coarser by too much are made finer again, not as fine as they were."""
+    given = codes(1024, unlike(16384, 64)).reshape(shape)
+    layout = "b c" if len(shape) == 2 else "b n c"
+    found = caufc.decode(caufc.encode(given, layout=layout, snr=20, threads=1))
+    error = np.square(given - found, dtype=np.float64).sum()
+    assert 20 <= 10 * np.log10(np.square(given, dtype=np.float64).sum() / error) < 20.3
+
+
 def events(given: Codes, tokens: int = 1) -> FewEvents | None:
     geometry = Geometry(((tokens,),) * (len(given) // tokens), 0)
     return FewEvents.of(np.rint(2 * given).astype(np.int32), parts_of(geometry))
