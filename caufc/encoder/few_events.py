@@ -72,11 +72,15 @@ class FewEvents:
         tokens, channels = indices.shape
         if len(parts) == 1 or not 0 < SPARSE * int(np.count_nonzero(indices)) < indices.size:
             return None
-        by_part = np.add.reduceat(indices != 0, parts, axis=0, dtype=np.int64)
-        if int(np.count_nonzero(by_part)) >= FEW * channels:
+        if len(parts) == tokens:
+            by_channel = squares = filled = np.count_nonzero(indices, axis=0)
+        else:
+            by_part = np.add.reduceat(indices != 0, parts, axis=0, dtype=np.int64)
+            by_channel, squares = by_part.sum(axis=0), np.square(by_part).sum(axis=0)
+            filled = np.count_nonzero(by_part, axis=0)
+        if int(filled.sum()) >= FEW * channels:
             return None
-        by_channel = by_part.sum(axis=0)
-        here = np.square(by_part).sum(axis=0) / np.maximum(np.square(by_channel), 1)
+        here = squares / np.maximum(np.square(by_channel), 1)
         return cls(by_channel, (1 - here) / (1 - 1 / len(parts)), tokens)
 
     def prior(self, least: float, levels: Callable[[float], tuple[Levels, Levels]], scale: float) -> float:
