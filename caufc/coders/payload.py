@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from .patches import Patches
 __all__ = ["Payload", "part_lengths"]
 
 PATCHED, SCALED = 1, 2
+
+KEPT_BYTES, KEPT_CODES = 1 << 13, 256
+"""Codes of tokens of at most so many bytes are kept as they are coded, and of how many chunks."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,10 @@ class Payload:
         flags = (PATCHED if self.patches is not None else 0) | (SCALED if self.scales is not None else 0)
         out = bytearray([flags])
         if self.side is not None:
-            coded = encode_lossless(self.side.ravel(), rotate=False)
+            coded = _coded(self.side.ravel(), briefly=False)
             out += varint(len(coded)) + coded
         if self.scales is not None:
-            coded = encode_lossless(self.scales.codes, rotate=False, briefly=True)
+            coded = _coded(self.scales.codes, briefly=True)
             out += varint(len(coded)) + coded
         if self.patches is not None:
             coded = self.patches.to_bytes()
@@ -92,6 +96,18 @@ class Payload:
         if self.patches is not None:
             parts += [self.patches.positions.astype("<u4").tobytes(), self.patches.values.tobytes()]
         return parts
+
+
+def _coded(codes: NDArray[np.int16], *, briefly: bool) -> bytes:
+    """Codes of tokens without loss; those of few tokens are kept for a next pass, whose steps change none of them."""
+    if codes.nbytes > KEPT_BYTES:
+        return encode_lossless(codes, rotate=False, briefly=briefly)
+    return _coded_once(codes.astype("<i2", copy=False).tobytes(), briefly)
+
+
+@functools.lru_cache(maxsize=KEPT_CODES)
+def _coded_once(codes: bytes, briefly: bool) -> bytes:
+    return encode_lossless(np.frombuffer(codes, "<i2"), rotate=False, briefly=briefly)
 
 
 def part_lengths(data: memoryview, *, sided: bool) -> dict[str, int]:

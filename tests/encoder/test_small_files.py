@@ -24,8 +24,8 @@ from tools.attack.contract_values import KINDS, Extent
 
 SLACK = 0.1
 
-QUALITIES = [{"quality": float(quality)} for quality in range(8, 96, 8)]
-LEVELS = [{"snr": float(level)} for level in range(4, 52, 6)]
+QUALITIES = [{"quality": float(quality)} for quality in range(8, 96, 12)]
+LEVELS = [{"snr": float(level)} for level in range(4, 52, 9)]
 RATES = [{"bpfp": 2.0**octave} for octave in np.arange(0, 3.2, 0.8)]
 
 

@@ -215,8 +215,8 @@ def many_bytes() -> bytes:
 
 
 def aliases() -> Any:
-    """20,000 names of one storage of 4 MB: 80 GB."""
-    return dict.fromkeys(map(str, range(20_000)), torch.zeros(1 << 20))
+    """4,000 names of one storage of 20 MB: 80 GB."""
+    return dict.fromkeys(map(str, range(4_000)), torch.zeros(5 << 20))
 
 
 def many_references() -> Any:
